@@ -1,0 +1,47 @@
+# Each target sets .venv up when that is missing or stale, then runs the Invoke task of its name.
+
+PYTHON ?= python3
+VENV   := .venv
+INV    := $(VENV)/bin/inv
+STAMP  := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+TASKS := start migrate seed status rollback check lint test
+
+# An environment is stale too where its interpreter is gone or the folder was moved.
+ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
+.PHONY: $(STAMP)
+endif
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: install
+install: $(STAMP) ## Set .venv up, from pinned and hashed requirements
+
+$(STAMP): requirements-dev.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make $(MAKECMDGOALS)" >&2; exit 1; }
+	@echo "Setting up $(VENV) from requirements-dev.txt; this takes about half a minute."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@touch $@
+
+.PHONY: $(TASKS)
+start: $(STAMP) ## Wait for PostgreSQL, migrate, seed, serve
+	@$(INV) start
+migrate: $(STAMP) ## Bring the schema to its newest revision
+	@$(INV) migrate
+seed: $(STAMP) ## Insert the development data that is absent
+	@$(INV) seed
+status: $(STAMP) ## Show where the schema is and where it should be
+	@$(INV) status
+rollback: $(STAMP) ## Take the schema back one revision; asks first
+	@$(INV) rollback
+check: $(STAMP) ## Replay the history: up, down, up, and equal to the models
+	@$(INV) check
+lint: $(STAMP) ## Check style, types and imports
+	@$(INV) lint
+test: $(STAMP) ## Run the tests
+	@$(INV) test

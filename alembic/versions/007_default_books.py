@@ -1,0 +1,30 @@
+"""Default books are shared by everybody: the check that they are, and the index that finds them.
+
+The books themselves are data, which seeding brings.
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "007"
+down_revision: str | None = "006"
+
+# Code that marks a book as default and leaves its visibility alone is refused now.
+phase = "contract"
+
+
+def upgrade() -> None:
+    op.create_check_constraint(
+        op.f("ck_books_default_visibility"), "books", "NOT is_default OR visibility = 'default'"
+    )
+    op.create_index(
+        op.f("ix_books_default"),
+        "books",
+        ["created_at"],
+        postgresql_where=sa.text("is_default"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_index(op.f("ix_books_default"), "books")
+    op.drop_constraint(op.f("ck_books_default_visibility"), "books", type_="check")

@@ -1,0 +1,20 @@
+"""Covers and pages may move: the URLs of their videos."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "008"
+down_revision: str | None = "007"
+
+# Nullable columns, which code that doesn't know them leaves empty.
+phase = "expand"
+
+
+def upgrade() -> None:
+    op.add_column("books", sa.Column("cover_video_url", sa.Text()))
+    op.add_column("pages", sa.Column("video_url", sa.Text()))
+
+
+def downgrade() -> None:
+    op.drop_column("pages", "video_url")
+    op.drop_column("books", "cover_video_url")

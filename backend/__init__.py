@@ -1,0 +1,1 @@
+"""MoriAI's backend: the storybook service, and the boot that brings it up."""

@@ -1,0 +1,61 @@
+"""What to boot, and how strictly: plain frozen data that the caller fills in."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from backend.boot.urls import DatabaseUrl
+
+
+class OnFailure(StrEnum):
+    """What `start` does when the schema cannot be brought to its target."""
+
+    CONTINUE = "continue"
+    EXIT = "exit"
+
+
+@dataclass(frozen=True)
+class SchemaPolicy:
+    """Where the schema should be, and which ways there are allowed."""
+
+    target: str | None = None
+    """A revision, `head`, `heads` or `base`; None is head, or its parent where rolling back."""
+    rollback: bool = False
+    """Whether going down to the target is asked for."""
+
+
+@dataclass(frozen=True)
+class ServePolicy:
+    """How the application is served."""
+
+    host: str
+    port: int
+    """0 takes any free port."""
+    reload: bool
+    workers: int
+
+
+@dataclass(frozen=True)
+class BootDescription:
+    """One Alembic project, its database and its application."""
+
+    database_url: DatabaseUrl
+    """Where the application connects."""
+    migration_database_url: DatabaseUrl
+    """Where boot works: a direct connection of the schema's owner."""
+    scratch_database_url: DatabaseUrl | None
+    """An empty database for replays; None makes one beside the real one."""
+    alembic_config: Path
+    asgi_app: str
+    """`module:attribute`"""
+    seed_callable: str
+    """`module:attribute`, called with a SQLAlchemy connection inside a transaction"""
+    schema: SchemaPolicy
+    serve: ServePolicy
+    seed: bool
+    on_failure: OnFailure
+    wait_timeout: float
+    """Seconds."""
+    may_create_database: bool
+    log_level: str
+    log_format: str

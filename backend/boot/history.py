@@ -1,0 +1,147 @@
+"""The revisions on disk as a graph: plain data, and questions about it without side effects."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from graphlib import TopologicalSorter
+
+from backend.boot.errors import ConfigurationError, HistoryBrokenError
+
+_RELATIVE = re.compile(r"[+-]\d+$")
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One migration file. `parents` are what it revises, `depends_on` what it needs besides."""
+
+    id: str
+    parents: tuple[str, ...]
+    title: str
+    depends_on: tuple[str, ...] = ()
+    branch_labels: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """The number with the title, as people want to see it."""
+        return self.id if self.title == self.id else f"{self.id} {self.title}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where the schema should be: `name` as people say it, `revisions` that it stands for.
+
+    No revisions at all is `base`.
+    """
+
+    name: str
+    revisions: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class History:
+    """All revisions, by id. Every parent and dependency is itself in it; there is no cycle."""
+
+    revisions: Mapping[str, Revision]
+
+    @cached_property
+    def heads(self) -> tuple[str, ...]:
+        """The revisions that no other one revises, sorted."""
+        parents = {parent for revision in self.revisions.values() for parent in revision.parents}
+        return tuple(sorted(set(self.revisions) - parents))
+
+    @cached_property
+    def _order(self) -> tuple[str, ...]:
+        graph = {
+            revision.id: sorted({*revision.parents, *revision.depends_on})
+            for revision in sorted(self.revisions.values(), key=lambda revision: revision.id)
+        }
+        return tuple(TopologicalSorter(graph).static_order())
+
+    def closure(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return these revisions and all that they stand on."""
+        found: set[str] = set()
+        waiting = list(ids)
+        while waiting:
+            if (current := waiting.pop()) not in found:
+                found.add(current)
+                revision = self.revisions[current]
+                waiting += [*revision.parents, *revision.depends_on]
+        return frozenset(found)
+
+    def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return these revisions sorted so that each comes after what it stands on."""
+        wanted = set(ids)
+        return tuple(revision for revision in self._order if revision in wanted)
+
+
+def resolve_target(history: History, text: str | None, *, rollback: bool) -> Target:
+    """Return what a target stands for in this history.
+
+    `text` is a revision, an unambiguous beginning of one, `LABEL@head`, `head`, `heads` or
+    `base`; None is `head`, or with `rollback` the parent of head, so that every restart means
+    the same revision and never one step further. Raises ConfigurationError, and
+    HistoryBrokenError where `head` is asked for and there is not just one.
+    """
+    if text is None:
+        return _parent_of_head(history) if rollback else _single_head(history)
+    if _RELATIVE.search(text):
+        raise ConfigurationError(
+            f"The target {text!r} is relative, and would mean something else at every start.",
+            "Name a revision, head or heads.",
+        )
+    if text == "head":
+        return _single_head(history)
+    if text == "heads":
+        return Target("heads", history.heads)
+    if text == "base":
+        return Target("base", ())
+    if text.endswith("@head"):
+        return _head_of_branch(history, text)
+    return _revision(history, text)
+
+
+def _single_head(history: History) -> Target:
+    if len(history.heads) > 1:
+        raise HistoryBrokenError(
+            f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
+            "Join them with `alembic merge heads`, or say MIGRATION_TARGET=heads.",
+        )
+    return Target(history.heads[0], history.heads)
+
+
+def _parent_of_head(history: History) -> Target:
+    [head] = _single_head(history).revisions
+    parents = history.revisions[head].parents
+    if len(parents) == 1:
+        return Target(parents[0], parents)
+    raise ConfigurationError(
+        f"Rolling back means the parent of head, and {head} has {len(parents)} parents.",
+        "Name the revision to go down to: MIGRATION_TARGET, or --target.",
+    )
+
+
+def _head_of_branch(history: History, text: str) -> Target:
+    label = text.removesuffix("@head")
+    labelled = [r.id for r in history.revisions.values() if label in r.branch_labels]
+    heads = [head for head in history.heads if history.closure([head]) & set(labelled)]
+    if len(heads) == 1:
+        return Target(heads[0], tuple(heads))
+    raise ConfigurationError(
+        f"The target {text!r} means {len(heads)} revisions.", "Name a revision, head or heads."
+    )
+
+
+def _revision(history: History, text: str) -> Target:
+    matches = [text] if text in history.revisions else _beginning_with(history, text)
+    if len(matches) == 1:
+        return Target(matches[0], (matches[0],))
+    meaning = f"could be {', '.join(matches)}" if matches else "is no revision of this history"
+    heads = ", ".join(history.heads)
+    raise ConfigurationError(
+        f"The target {text!r} {meaning}.", f"Name a revision, head (which is {heads}) or heads."
+    )
+
+
+def _beginning_with(history: History, text: str) -> list[str]:
+    return sorted(revision for revision in history.revisions if revision.startswith(text))

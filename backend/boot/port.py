@@ -1,0 +1,49 @@
+"""Reserve the port to serve on, so that a taken one is known before anything has moved."""
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from backend.boot.description import ServePolicy
+from backend.boot.errors import ServingFailedError
+
+
+@contextmanager
+def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
+    """Give a socket bound to the address to serve on.
+
+    It does not listen yet: until the application is up, probes are refused as they should be.
+    Raises ServingFailedError.
+    """
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
+            policy.host, policy.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise ServingFailedError(
+            f"BACKEND_HOST={policy.host!r} is no address to serve on: {error.strerror}.",
+            "127.0.0.1 serves this machine, 0.0.0.0 every network.",
+        ) from error
+    with listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind(address)
+        except OSError as error:
+            raise _refused(policy, error) from error
+        listener.set_inheritable(True)
+        yield listener
+
+
+def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
+    if error.errno == errno.EADDRINUSE:
+        return ServingFailedError(
+            f"Port {policy.port} on {policy.host} is taken.",
+            f"Stop what listens there, or choose another: BACKEND_PORT={policy.port + 1} "
+            "make start.",
+        )
+    return ServingFailedError(
+        f"Port {policy.port} on {policy.host} cannot be had: {error.strerror}.",
+        "Choose another: BACKEND_HOST and BACKEND_PORT.",
+    )

@@ -1,0 +1,78 @@
+"""Call the project's seed function on a schema that is ready for it."""
+
+import logging
+from collections.abc import Callable
+from pkgutil import resolve_name
+from typing import Any
+
+from backend.boot.description import BootDescription
+from backend.boot.errors import ConfigurationError, SeedingFailedError
+from backend.boot.inspection import Inspection
+
+_log = logging.getLogger(__name__)
+
+
+def seed(boot: BootDescription, inspection: Inspection) -> None:
+    """Insert what is absent, in one transaction.
+
+    The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
+    it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
+    raises or the schema is not at head, which is what its models describe.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    if not is_at_head(inspection):
+        current = ", ".join(inspection.current) or "base"
+        raise SeedingFailedError(
+            f"The schema is {inspection.state} at {current}, and the seed data is made for "
+            f"{', '.join(inspection.heads)}.",
+            "Run `inv migrate` first.",
+        )
+    _log.info("Seeding initial data...")
+    insert_absent = _resolve(boot.seed_callable)
+    # The seed callable needs no more of the URL than a connection.
+    engine = create_engine("postgresql+psycopg2://", creator=_creator(boot), poolclass=NullPool)
+    try:
+        with engine.begin() as connection:
+            inserted = insert_absent(connection)
+    except Exception as error:
+        _log.debug("The failure in full", exc_info=True)
+        lines = str(error).strip().splitlines() or [""]
+        raise SeedingFailedError(
+            f"Seeding failed: {type(error).__name__}: {lines[0].rstrip('.')}.",
+            f"Nothing of it was kept. Mend {boot.seed_callable}, or start with SEED=false.",
+        ) from error
+    if inserted == 0:
+        _log.info("Initial data is complete already")
+    else:
+        _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+
+
+def is_at_head(inspection: Inspection) -> bool:
+    """Whether nothing known is missing and nothing unknown is there."""
+    return inspection.target.revisions == inspection.heads and not (
+        inspection.pending or inspection.beyond or inspection.unknown
+    )
+
+
+def _creator(boot: BootDescription) -> Callable[[], Any]:
+    import psycopg2
+
+    parameters: dict[str, Any] = dict(boot.migration_database_url.parameters)
+    return lambda: psycopg2.connect(**parameters)
+
+
+def _resolve(name: str) -> Callable[[Any], int | None]:
+    try:
+        found = resolve_name(name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigurationError(
+            f"SEED_CALLABLE={name!r} cannot be imported: {error}.",
+            "Write it as module:function, or start with SEED=false.",
+        ) from error
+    if not callable(found):
+        raise ConfigurationError(
+            f"SEED_CALLABLE={name!r} is not callable.", "Write it as module:function."
+        )
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,111 @@
+"""Serve the application with Uvicorn, in this process unless workers or reload need others."""
+
+import asyncio
+import logging
+import socket
+import sys
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+from uvicorn.supervisors import ChangeReload, Multiprocess
+
+from backend.boot.description import BootDescription
+from backend.boot.errors import ServingFailedError
+from backend.boot.log import logging_config
+from backend.boot.masking import mask
+from backend.boot.signals import Stopped
+
+_log = logging.getLogger(__name__)
+
+_DRAIN = 10
+"""Seconds that requests under way may take to finish after a stop signal."""
+
+
+def serve(boot: BootDescription, listener: socket.socket) -> None:
+    """Serve until a stop signal; returns when the requests under way are done.
+
+    Raises ServingFailedError where the application does not start, and Stopped where a signal
+    came before it had.
+    """
+    config = uvicorn.Config(
+        boot.asgi_app,
+        log_config=logging_config(boot.log_level, boot.log_format),
+        log_level=boot.log_level,
+        reload=boot.serve.reload,
+        workers=boot.serve.workers,
+        timeout_graceful_shutdown=_DRAIN,
+    )
+    _log.info("Starting Uvicorn server...")
+    if boot.serve.reload:
+        ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
+    elif boot.serve.workers > 1:
+        _serve_with_workers(config, listener)
+    else:
+        _serve_here(config, listener)
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which says where it listens also when the socket was handed to it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            # Two processes can bind a port side by side; only one of them can listen.
+            _log.error("The port cannot be listened on: %s", error)
+            await self.lifespan.shutdown()
+            sys.exit(STARTUP_FAILURE)
+        if self.started and sockets:
+            _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL that a bound socket is reached by."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
+    server = Server(config)
+    try:
+        server.run(sockets=[listener])
+    except Stopped:
+        # Uvicorn raises the signal again when it has closed everything in order.
+        if not server.started:
+            raise
+    except asyncio.CancelledError:
+        _log.info("Requests that took longer than %d s were cut off", _DRAIN)
+    except SystemExit as error:
+        raise _not_started(config) from error
+    except Exception as error:
+        _log.debug("The failure in full", exc_info=True)
+        raise _not_loaded(config, error) from error
+
+
+def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None:
+    try:
+        # A worker that cannot import the application would be started again for ever.
+        uvicorn.importer.import_from_string(config.app)
+    except Exception as error:
+        raise _not_loaded(config, error) from error
+    supervisor = Multiprocess(config, sockets=[listener])
+    _log.info("Serving on %s with %d workers", url_of(listener), config.workers)
+    supervisor.run()
+    # Uvicorn ends without an error even where every worker failed to start.
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise _not_started(config)
+
+
+def _not_started(config: uvicorn.Config) -> ServingFailedError:
+    return ServingFailedError(
+        f"The application {config.app} did not start.", "The lines above say why."
+    )
+
+
+def _not_loaded(config: uvicorn.Config, error: Exception) -> ServingFailedError:
+    lines = mask(str(error)).strip().splitlines() or [""]
+    return ServingFailedError(
+        f"The application {config.app} cannot be loaded: {type(error).__name__}: {lines[0]}.",
+        "Mend it, or name another in ASGI_APP.",
+    )

@@ -1,0 +1,72 @@
+"""SIGTERM, SIGINT and SIGHUP end every stage in order: context managers close what they opened."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(SystemExit):
+    """A stop signal arrived; its exit status is 128 and the signal's number, as shells have it."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(128 + signum)
+        self.name = signal.Signals(signum).name
+
+
+def _stop(signum: int, _frame: FrameType | None) -> None:
+    # A second signal must not interrupt the closing that the first one began.
+    for stop_signal in STOP_SIGNALS:
+        signal.signal(stop_signal, signal.SIG_IGN)
+    raise Stopped(signum)
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[None]:
+    """Raise Stopped in the main thread when a stop signal arrives.
+
+    A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container
+    a process without one ignores it.
+    """
+    previous = {number: signal.signal(number, _stop) for number in STOP_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def interrupting(action: Callable[[], None]) -> Iterator[None]:
+    """Call `action` from another thread, again and again, as soon as a stop signal arrives.
+
+    Python runs signal handlers between two bytecodes, so a statement that runs for an hour inside
+    the driver's C code would hold a stop up for an hour. The wakeup descriptor is written to by
+    the C handler itself; `action` cancels the statement, and then the handler gets its turn. Once
+    is not enough: the statement may begin just after the first cancel.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    closing = threading.Event()
+
+    def watch() -> None:
+        while number := os.read(reader, 1):
+            while number[0] in STOP_SIGNALS and not closing.is_set():
+                action()
+                closing.wait(0.5)
+
+    previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    watcher = threading.Thread(target=watch, name="stop-watcher", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(previous)
+        closing.set()
+        os.close(writer)  # ends the watcher's read
+        watcher.join()
+        os.close(reader)

@@ -1,0 +1,45 @@
+"""The whole way: wait, migrate, seed, serve."""
+
+import logging
+import socket
+
+from backend.boot.description import BootDescription, OnFailure
+from backend.boot.errors import BootError
+from backend.boot.handover import hand_over_failure
+from backend.boot.inspection import Inspection
+from backend.boot.migrate import migrate
+from backend.boot.seeding import is_at_head, seed
+from backend.boot.wait import wait
+
+_log = logging.getLogger(__name__)
+
+
+def start(boot: BootDescription, listener: socket.socket) -> None:
+    """Bring the database to the newest schema and serve the application on a bound socket.
+
+    Returns when a stop signal has ended the serving. Raises BootError.
+    """
+    wait(boot)
+    inspection = _migrate(boot)
+    if boot.seed and inspection is not None:
+        if is_at_head(inspection):
+            seed(boot, inspection)
+        else:
+            _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
+    # Uvicorn's import is time that a failing start need not wait for.
+    from backend.boot.serving import serve
+
+    serve(boot, listener)
+
+
+def _migrate(boot: BootDescription) -> Inspection | None:
+    """Return the state reached, or None where the schema is not right and we go on all the same."""
+    try:
+        return migrate(boot)
+    except BootError as error:
+        if not error.concerns_schema or boot.on_failure is OnFailure.EXIT:
+            raise
+        _log.error("%s", error)
+        _log.warning("Database migrations failed, but continuing...")
+        hand_over_failure(str(error))
+        return None

@@ -1,0 +1,36 @@
+"""People who own books, recordings and voices."""
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import true
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from backend.models.base import Base, PrimaryKey, Timestamped
+
+if TYPE_CHECKING:
+    from backend.models.audio import Audio
+    from backend.models.book import Book
+    from backend.models.voice import Voice
+
+
+class User(Timestamped, Base):
+    """A person, or the system itself; whoever signs in elsewhere has no password here."""
+
+    __tablename__ = "users"
+
+    id: Mapped[PrimaryKey]
+    email: Mapped[str] = mapped_column(unique=True)
+    password_hash: Mapped[str | None]
+    oauth_provider: Mapped[str | None]
+    oauth_id: Mapped[str | None]
+    is_active: Mapped[bool] = mapped_column(server_default=true())
+
+    books: Mapped[list["Book"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    audios: Mapped[list["Audio"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )
+    voices: Mapped[list["Voice"]] = relationship(
+        back_populates="user", cascade="all, delete-orphan", passive_deletes=True
+    )

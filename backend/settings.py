@@ -1,0 +1,323 @@
+"""Every environment variable of the backend: read once, checked, typed.
+
+Plain code instead of a settings library: this runs before every task, where a library's import
+(pydantic-settings: 0.16 s) would cost more than the task itself.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
+from backend.boot.errors import ConfigurationError
+from backend.boot.masking import hide
+from backend.boot.urls import DatabaseUrl, build_database_url, parse_database_url
+
+T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+# name → (default as people write it, what it is for). The README's table is held against this.
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    "APP_ENV": ("dev", "dev, test or prod"),
+    "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),
+    "POSTGRES_HOST": ("", "instead of DATABASE_URL: the server"),
+    "POSTGRES_PORT": ("5432", "its port"),
+    "POSTGRES_USER": ("moriai_user", "the role"),
+    "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
+    "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password, for mounted secrets"),
+    "POSTGRES_DB": ("moriai_db", "the database"),
+    "MIGRATION_DATABASE_URL": ("DATABASE_URL", "a direct connection of the schema's owner"),
+    "SCRATCH_DATABASE_URL": (
+        "a database made beside the real one",
+        "an empty database where `check` and `revision` replay the history",
+    ),
+    "DB_WAIT_TIMEOUT": ("60", "seconds to wait for PostgreSQL"),
+    "MIGRATE_ON_FAILURE": (
+        "dev: continue; else exit",
+        "what `start` does when the schema cannot be brought to its target",
+    ),
+    "MIGRATION_TARGET": (
+        "head",
+        "a revision to pin the schema to; `heads` where there are several",
+    ),
+    "MIGRATION_ROLLBACK": ("false", "go down to the parent of head, or to MIGRATION_TARGET"),
+    "SEED": ("prod: false; else true", "whether `start` inserts the development data"),
+    "BACKEND_HOST": ("127.0.0.1", "the address to serve on"),
+    "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
+    "RELOAD": ("false", "restart on code changes; development only"),
+    "WEB_CONCURRENCY": ("1", "worker processes"),
+    "JWT_SECRET": ("", "signs the tokens; must be set to serve in prod"),
+    "LOG_LEVEL": ("info", "debug, info, warning or error"),
+    "LOG_FORMAT": ("text", "text, or json for one object a line"),
+    "ALEMBIC_CONFIG": ("alembic.ini", "the Alembic project to boot"),
+    "ASGI_APP": ("backend.main:app", "the application to serve"),
+    "SEED_CALLABLE": ("backend.seeds:seed", "what inserts the development data"),
+}
+
+DATA_FOLDER = Path(".data")
+"""Where the embedded PostgreSQL keeps its files; relative to the working directory."""
+
+DEFAULT_PASSWORD = "moriai_password"  # noqa: S105 (the documented development default)
+
+
+class AppEnv(StrEnum):
+    """Where the service runs, which decides what is allowed and how strict the boot is."""
+
+    DEV = "dev"
+    TEST = "test"
+    PROD = "prod"
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """How a line of the log looks."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process. A URL of None means: the embedded PostgreSQL."""
+
+    app_env: AppEnv
+    database_url: DatabaseUrl | None
+    migration_database_url: DatabaseUrl | None
+    scratch_database_url: DatabaseUrl | None
+    database_name: str
+    db_wait_timeout: float
+    migrate_on_failure: OnFailure
+    schema: SchemaPolicy
+    serve: ServePolicy
+    seed: bool
+    jwt_secret: str | None = field(repr=False)
+    log_level: LogLevel
+    log_format: LogFormat
+    alembic_config: Path
+    asgi_app: str
+    seed_callable: str
+
+    def description(self, embedded_url: DatabaseUrl | None = None) -> BootDescription:
+        """Return what to boot; `embedded_url` stands in where no database is configured."""
+        url = self.database_url or embedded_url
+        if url is None:
+            raise ConfigurationError(
+                "No database is configured.",
+                "Set DATABASE_URL, or use `inv start`, which brings an embedded PostgreSQL along.",
+            )
+        return BootDescription(
+            database_url=url,
+            migration_database_url=self.migration_database_url or url,
+            scratch_database_url=self.scratch_database_url,
+            alembic_config=self.alembic_config,
+            asgi_app=self.asgi_app,
+            seed_callable=self.seed_callable,
+            schema=self.schema,
+            serve=self.serve,
+            seed=self.seed,
+            on_failure=self.migrate_on_failure,
+            wait_timeout=self.db_wait_timeout,
+            may_create_database=self.app_env is not AppEnv.PROD,
+            log_level=self.log_level,
+            log_format=self.log_format,
+        )
+
+    def require_secrets_to_serve(self) -> None:
+        """Raise ConfigurationError where production would serve with a secret missing."""
+        if self.app_env is AppEnv.PROD and not self.jwt_secret:
+            raise ConfigurationError(
+                "JWT_SECRET is not set.", "Serving in production needs it: set a long random text."
+            )
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> Settings:
+    """Return the settings from the environment and, in development, from a `.env` file.
+
+    The environment wins over the file; an empty value counts as unset, as Compose passes them.
+    Raises ConfigurationError.
+    """
+    given = dict(os.environ if environ is None else environ)
+    if given.get("APP_ENV") in (None, "", AppEnv.DEV):
+        given = {**_read_env_file(env_file), **{key: text for key, text in given.items() if text}}
+    values = _Values({key: text for key, text in given.items() if text and key in VARIABLES})
+
+    app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
+    is_prod = app_env is AppEnv.PROD
+    database_url = _database_url(values, is_prod)
+    migration_url = values.url("MIGRATION_DATABASE_URL") or database_url
+    if is_prod and database_url is None:
+        raise ConfigurationError(
+            "No database is configured.",
+            "APP_ENV=prod needs DATABASE_URL, or POSTGRES_HOST with POSTGRES_USER, "
+            "POSTGRES_PASSWORD and POSTGRES_DB.",
+        )
+    if migration_url is not None and database_url is None:
+        raise ConfigurationError(
+            "MIGRATION_DATABASE_URL is set without DATABASE_URL.",
+            "Set DATABASE_URL too: it is where the application connects.",
+        )
+    serve = ServePolicy(
+        host=values.text("BACKEND_HOST", "127.0.0.1"),
+        port=values.integer("BACKEND_PORT", 8000, least=0, most=65535),
+        reload=values.truth("RELOAD", default=False),
+        workers=values.integer("WEB_CONCURRENCY", 1, least=1, most=1024),
+    )
+    if serve.reload and app_env is not AppEnv.DEV:
+        raise ConfigurationError(
+            f"RELOAD is for development only, and APP_ENV is {app_env}.", "Unset RELOAD."
+        )
+    if serve.reload and serve.workers > 1:
+        raise ConfigurationError(
+            "RELOAD works with one worker only.", "Unset RELOAD or WEB_CONCURRENCY."
+        )
+    jwt_secret = values.text("JWT_SECRET", "") or None
+    hide(jwt_secret)
+    for url in (database_url, migration_url, values.url("SCRATCH_DATABASE_URL")):
+        _hide_password(url)
+    return Settings(
+        app_env=app_env,
+        database_url=database_url,
+        migration_database_url=migration_url,
+        scratch_database_url=values.url("SCRATCH_DATABASE_URL"),
+        database_name=values.text("POSTGRES_DB", "moriai_db"),
+        db_wait_timeout=values.seconds("DB_WAIT_TIMEOUT", 60),
+        migrate_on_failure=values.one_of(
+            "MIGRATE_ON_FAILURE",
+            OnFailure,
+            OnFailure.CONTINUE if app_env is AppEnv.DEV else OnFailure.EXIT,
+        ),
+        schema=SchemaPolicy(
+            target=values.text("MIGRATION_TARGET", "") or None,
+            rollback=values.truth("MIGRATION_ROLLBACK", default=False),
+        ),
+        serve=serve,
+        seed=values.truth("SEED", default=not is_prod),
+        jwt_secret=jwt_secret,
+        log_level=values.one_of("LOG_LEVEL", LogLevel, LogLevel.INFO),
+        log_format=values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT),
+        alembic_config=Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
+        asgi_app=values.text("ASGI_APP", "backend.main:app"),
+        seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
+    )
+
+
+def _hide_password(url: DatabaseUrl | None) -> None:
+    # A password that equals the role's or the database's name cannot be told from it in a line.
+    if url is None or url.parameters.get("password") in (url.database, url.parameters.get("user")):
+        return
+    hide(url.parameters.get("password"))
+
+
+def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:
+    if url := values.url("DATABASE_URL"):
+        return url
+    host = values.text("POSTGRES_HOST", "")
+    if not host:
+        return None
+    return build_database_url(
+        host=host,
+        port=values.text("POSTGRES_PORT", "5432"),
+        user=values.text("POSTGRES_USER", "moriai_user"),
+        password=_password(values, is_prod),
+        database=values.text("POSTGRES_DB", "moriai_db"),
+    )
+
+
+def _password(values: "_Values", is_prod: bool) -> str:
+    given, file = values.text("POSTGRES_PASSWORD", ""), values.text("POSTGRES_PASSWORD_FILE", "")
+    if given and file:
+        raise ConfigurationError(
+            "POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set.", "Keep one of them."
+        )
+    if file:
+        try:
+            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"POSTGRES_PASSWORD_FILE cannot be read: {error}.", "Mend the path or its rights."
+            ) from error
+    if not given and is_prod:
+        raise ConfigurationError(
+            "POSTGRES_PASSWORD is not set.",
+            "APP_ENV=prod has no default for it: set it, or POSTGRES_PASSWORD_FILE.",
+        )
+    return given or DEFAULT_PASSWORD
+
+
+def _read_env_file(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}.", "Mend or remove it."
+        ) from error
+    return {key: text for key, text in values.items() if text}
+
+
+@dataclass(frozen=True)
+class _Values:
+    """The variables that are set, and one reader for each kind of value."""
+
+    given: Mapping[str, str] = field(repr=False)
+
+    def text(self, name: str, default: str) -> str:
+        return self.given.get(name, default).strip()
+
+    def url(self, name: str) -> DatabaseUrl | None:
+        text = self.text(name, "")
+        return parse_database_url(text, name) if text else None
+
+    def truth(self, name: str, *, default: bool) -> bool:
+        words = {"true": True, "1": True, "yes": True, "on": True}
+        words |= {"false": False, "0": False, "no": False, "off": False}
+        return self._converted(
+            name, default, lambda text: words[text.lower()], "neither true nor false"
+        )
+
+    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
+        def convert(text: str) -> int:
+            if least <= (number := int(text)) <= most:
+                return number
+            raise ValueError
+
+        return self._converted(name, default, convert, f"not a number from {least} to {most}")
+
+    def seconds(self, name: str, default: float) -> float:
+        def convert(text: str) -> float:
+            if 0 <= (number := float(text)) <= 1e6:
+                return number
+            raise ValueError
+
+        return self._converted(name, default, convert, "not a number of seconds")
+
+    def one_of(self, name: str, kind: type[Choice], default: Choice) -> Choice:
+        choices = ", ".join(kind)
+        return self._converted(name, default, lambda text: kind(text.lower()), f"none of {choices}")
+
+    def _converted(self, name: str, default: T, convert: Callable[[str], T], complaint: str) -> T:
+        text = self.text(name, "")
+        if not text:
+            return default
+        try:
+            return convert(text)
+        except (ValueError, KeyError) as error:
+            raise ConfigurationError(
+                f"{name}={text!r} is {complaint}.", "Set it to one of those, or unset it."
+            ) from error
