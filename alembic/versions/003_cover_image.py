@@ -1,4 +1,7 @@
-"""A book's cover is cover_image: it may hold a path as well as a URL."""
+"""Rename cover_image_url to cover_image.
+
+A cover may be a path as well as a URL.
+"""
 
 from alembic import op
 

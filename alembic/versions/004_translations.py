@@ -1,4 +1,7 @@
-"""Dialogues speak several languages: their text moves into translations, with audio beside."""
+"""Translations and audio of dialogues.
+
+Dialogues speak several languages: their text moves into translations, with audio beside.
+"""
 
 import sqlalchemy as sa
 from alembic import op

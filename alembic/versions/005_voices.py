@@ -1,4 +1,7 @@
-"""Voices that people have cloned, and may share."""
+"""Voices.
+
+People clone voices, and may share them.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,7 @@
-"""Books get the visibility that voices have, in the place of is_public."""
+"""Visibility of books.
+
+Books get the visibility that voices have, in the place of is_public.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,6 +1,6 @@
-"""Default books are shared by everybody: the check that they are, and the index that finds them.
+"""Shared default books.
 
-The books themselves are data, which seeding brings.
+Everybody has them on the shelf: the check that they are visible, and the index that finds them.
 """
 
 import sqlalchemy as sa

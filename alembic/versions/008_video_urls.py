@@ -1,4 +1,7 @@
-"""Covers and pages may move: the URLs of their videos."""
+"""Video URLs of books and pages.
+
+Covers and pages may move.
+"""
 
 import sqlalchemy as sa
 from alembic import op

@@ -17,7 +17,7 @@ from backend.boot.plan import Action, Plan
 from backend.boot.progress import progress_bar
 from backend.boot.project import describe_error
 from backend.boot.schema import Schema
-from backend.boot.signals import interrupting
+from backend.boot.signals import Stopped, interrupting
 from backend.boot.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)
@@ -34,9 +34,9 @@ def apply(schema: Schema, plan: Plan) -> Inspection:
     try:
         with interrupting(session.cancel), progress_bar(len(plan.steps)) as run.begin:
             schema.project.run(run.steps, session.note)
-    except BootError:
+    except (BootError, Stopped):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a revision that exits has not succeeded either
         _log.debug("The failure in full", exc_info=True)
         raise _failure(schema, run, error) from error
     return _verify(schema)
@@ -104,7 +104,7 @@ def _verify(schema: Schema) -> Inspection:
     return inspection
 
 
-def _failure(schema: Schema, run: _Run, error: Exception) -> MigrationFailedError:
+def _failure(schema: Schema, run: _Run, error: BaseException) -> MigrationFailedError:
     cause = describe_error(error, schema.project.scripts)
     what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
     place = "The database cannot be asked where it is now"

@@ -27,7 +27,7 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
     kernel takes back even from a process that was killed. Raises ConfigurationError where the
     package is not installed and ServingFailedError where the folder cannot be used.
     """
-    package = _import_package()
+    package = import_package()
     folder = data_folder.resolve() / "postgres"
     try:
         data_folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _url(server: Any, database: str) -> DatabaseUrl:
     )
 
 
-def _import_package() -> Any:
+def import_package() -> Any:
     """Return the package, imported with a runtime directory of this user's own.
 
     Without XDG_RUNTIME_DIR it would warn, and put its lock where users get in each other's way.

@@ -21,6 +21,7 @@ from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenErro
 from backend.boot.facts import VersionTable
 from backend.boot.history import History, Revision
 from backend.boot.log import restore_logging
+from backend.boot.signals import Stopped
 from backend.boot.urls import DatabaseUrl
 
 MigrationSteps = Iterable[MigrationStep]
@@ -128,9 +129,9 @@ def _read_history(scripts: ScriptDirectory) -> History:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
             revisions = {script.revision: _revision(script) for script in _walk(scripts)}
-    except BootError:
+    except (BootError, Stopped):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(_broken_by_warning(caught) or describe_error(error, scripts)) from error
     if problem := _broken_by_warning(caught):
         raise _broken(problem)
@@ -164,7 +165,7 @@ def _broken(problem: str) -> HistoryBrokenError:
     )
 
 
-def describe_error(error: Exception, scripts: ScriptDirectory) -> str:
+def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
     """Return what went wrong on one line, with the migration's file and line where it did."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"{Path(error.filename).name}, line {error.lineno}: {error.msg}"

@@ -9,6 +9,7 @@ from backend.boot.facts import VersionTable, list_tables, read_facts
 from backend.boot.history import Target, resolve_target
 from backend.boot.inspection import Inspection, inspect
 from backend.boot.project import Project, describe_error
+from backend.boot.signals import Stopped
 from backend.boot.urls import DatabaseUrl
 
 
@@ -46,9 +47,9 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     try:
         version_table = project.version_table()
-    except BootError:
+    except (BootError, Stopped):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise MigrationFailedError(
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
             "Mend it and start again; nothing was changed.",

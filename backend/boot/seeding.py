@@ -8,6 +8,7 @@ from typing import Any
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.inspection import Inspection
+from backend.boot.signals import Stopped
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     try:
         with engine.begin() as connection:
             inserted = insert_absent(connection)
-    except Exception as error:
+    except Stopped:
+        raise
+    except (Exception, SystemExit) as error:
         _log.debug("The failure in full", exc_info=True)
         lines = str(error).strip().splitlines() or [""]
         raise SeedingFailedError(

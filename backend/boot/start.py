@@ -20,6 +20,10 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     Returns when a stop signal has ended the serving. Raises BootError.
     """
     wait(boot)
+    if boot.schema.rollback:
+        _log.warning(
+            "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
+        )
     inspection = _migrate(boot)
     if boot.seed and inspection is not None:
         if is_at_head(inspection):

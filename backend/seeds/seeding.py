@@ -1,0 +1,158 @@
+"""Insert the stories that are absent, and nothing else.
+
+Each row is looked for by its natural key, and its children refer to the row that was found,
+whoever made it: what a person wrote or changed stays as it is.
+"""
+
+from uuid import UUID
+
+from sqlalchemy import Connection, Join, Subquery, Values, and_, exists, literal, select
+from sqlalchemy.dialects.postgresql import Insert, distinct_on, insert
+
+from backend.models import (
+    Book,
+    BookStatus,
+    Dialogue,
+    DialogueAudio,
+    DialogueTranslation,
+    Page,
+    User,
+    Visibility,
+)
+from backend.seeds.expected import expected_lines, expected_pages
+from backend.seeds.stories import LANGUAGE, SPEAKER, STORIES, SYSTEM_EMAIL, VOICE
+
+
+def seed(connection: Connection) -> int:
+    """Insert what is absent, in the transaction of the caller, and return how many rows.
+
+    Where nothing is absent this is one query, without a lock. Otherwise one seeder works at a
+    time, and the next finds the rows of the one before: in READ COMMITTED each statement sees
+    what was committed until it began.
+    """
+    if not _is_anything_absent(connection):
+        return 0
+    inserted, owner = _insert_and_lock_owner(connection)
+    inserted += _insert_books(connection, owner)
+    # Parents first: each statement joins with the rows of the one before.
+    for insertion in (_pages(), _dialogues(), _translations(), _audios()):
+        inserted += connection.execute(insertion).rowcount
+    return inserted
+
+
+def _is_anything_absent(connection: Connection) -> bool:
+    line = expected_lines()
+    english = and_(
+        DialogueTranslation.dialogue_id == Dialogue.id,
+        DialogueTranslation.language_code == LANGUAGE,
+    )
+    narrated = and_(
+        DialogueAudio.dialogue_id == Dialogue.id,
+        DialogueAudio.language_code == LANGUAGE,
+        DialogueAudio.voice_id == VOICE,
+    )
+    absent = (
+        select(literal(1))
+        .select_from(_lines_with_dialogues(line, isouter=True))
+        .outerjoin(DialogueTranslation, english)
+        .outerjoin(DialogueAudio, narrated)
+        .where(DialogueTranslation.id.is_(None) | DialogueAudio.id.is_(None))
+    )
+    return bool(connection.scalar(select(exists(absent))))
+
+
+def _insert_and_lock_owner(connection: Connection) -> tuple[int, UUID]:
+    """Return how many system users were inserted, and its id; hold its row until the end.
+
+    The lock keeps other seeders out. It is FOR NO KEY UPDATE: a plain FOR UPDATE would make
+    everybody wait who adds a book to this user meanwhile.
+    """
+    inserted = connection.execute(insert(User).values(email=SYSTEM_EMAIL).on_conflict_do_nothing())
+    owner = select(User.id).where(User.email == SYSTEM_EMAIL).with_for_update(key_share=True)
+    return inserted.rowcount, connection.execute(owner).scalar_one()
+
+
+def _insert_books(connection: Connection, owner: UUID) -> int:
+    """Insert the titles that the owner doesn't have; only the lock keeps them from coming twice."""
+    present = set(connection.scalars(select(Book.title).where(Book.user_id == owner)))
+    absent = [story for story in STORIES if story.title not in present]
+    for story in absent:
+        connection.execute(
+            insert(Book).values(
+                user_id=owner,
+                title=story.title,
+                cover_image=f"/static/images/{story.slug}/cover.png",
+                genre=story.genre,
+                target_age=story.target_age,
+                theme=story.theme,
+                status=BookStatus.COMPLETED,
+                is_default=True,
+                visibility=Visibility.DEFAULT,
+            )
+        )
+    return len(absent)
+
+
+def _pages() -> Insert:
+    page, book = expected_pages(), _books()
+    rows = select(book.c.id, page.c.sequence, page.c.image_url, page.c.image_prompt).join_from(
+        page, book, book.c.title == page.c.title
+    )
+    columns = ["book_id", "sequence", "image_url", "image_prompt"]
+    return insert(Page).from_select(columns, rows).on_conflict_do_nothing()
+
+
+def _dialogues() -> Insert:
+    line = expected_lines()
+    rows = select(Page.id, line.c.sequence, literal(SPEAKER)).select_from(_lines_with_pages(line))
+    columns = ["page_id", "sequence", "speaker"]
+    return insert(Dialogue).from_select(columns, rows).on_conflict_do_nothing()
+
+
+def _translations() -> Insert:
+    """Return the English words, as the primary ones unless a person chose another language."""
+    line = expected_lines()
+    primary = exists().where(
+        DialogueTranslation.dialogue_id == Dialogue.id, DialogueTranslation.is_primary
+    )
+    rows = select(Dialogue.id, literal(LANGUAGE), line.c.text, ~primary).select_from(
+        _lines_with_dialogues(line)
+    )
+    columns = ["dialogue_id", "language_code", "text", "is_primary"]
+    return insert(DialogueTranslation).from_select(columns, rows).on_conflict_do_nothing()
+
+
+def _audios() -> Insert:
+    line = expected_lines()
+    rows = select(
+        Dialogue.id, literal(LANGUAGE), literal(VOICE), line.c.audio_url, line.c.duration
+    ).select_from(_lines_with_dialogues(line))
+    columns = ["dialogue_id", "language_code", "voice_id", "audio_url", "duration"]
+    return insert(DialogueAudio).from_select(columns, rows).on_conflict_do_nothing()
+
+
+def _books() -> Subquery:
+    """Return the system user's books by title: the oldest, where several have the same."""
+    return (
+        select(Book.id, Book.title)
+        .join(User, User.id == Book.user_id)
+        .where(User.email == SYSTEM_EMAIL)
+        .ext(distinct_on(Book.title))
+        .order_by(Book.title, Book.created_at, Book.id)
+        .subquery("book")
+    )
+
+
+def _lines_with_pages(line: Values, *, isouter: bool = False) -> Join:
+    book = _books()
+    return line.join(book, book.c.title == line.c.title, isouter=isouter).join(
+        Page, and_(Page.book_id == book.c.id, Page.sequence == line.c.page), isouter=isouter
+    )
+
+
+def _lines_with_dialogues(line: Values, *, isouter: bool = False) -> Join:
+    return _lines_with_pages(line, isouter=isouter).join(
+        Dialogue,
+        and_(Dialogue.page_id == Page.id, Dialogue.sequence == line.c.sequence),
+        isouter=isouter,
+    )

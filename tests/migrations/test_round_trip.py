@@ -1,0 +1,59 @@
+"""Every revision can be taken back, on a database that is in use."""
+
+from itertools import pairwise
+
+import pytest
+
+from tests.migrations.catalogue import catalogue
+from tests.migrations.conftest import Migrated
+from tests.migrations.project import revisions
+from tests.migrations.rows import add_rows, row_counts
+
+HISTORY = revisions()
+
+
+@pytest.mark.parametrize(("before", "revision"), list(pairwise(["base", *HISTORY])))
+def test_up_down_and_up_again_with_rows(migrated: Migrated, before: str, revision: str) -> None:
+    """A downgrade gives back the schema of before, and keeps every row that has a place there."""
+    for passed in HISTORY[: HISTORY.index(revision)]:
+        migrated.upgrade(passed)
+        with migrated.engine.begin() as connection:
+            add_rows(connection, passed)
+    with migrated.engine.connect() as connection:
+        schema_before, rows_before = catalogue(connection), row_counts(connection)
+
+    migrated.upgrade(revision)
+    with migrated.engine.begin() as connection:
+        schema_after = catalogue(connection)
+        add_rows(connection, revision)
+    assert schema_before != schema_after
+
+    migrated.downgrade(before)
+    with migrated.engine.connect() as connection:
+        assert schema_before == catalogue(connection)
+        assert rows_before == row_counts(connection)
+
+    migrated.upgrade(revision)
+    with migrated.engine.connect() as connection:
+        assert schema_after == catalogue(connection)
+        assert rows_before.items() <= row_counts(connection).items()
+
+
+def test_base_leaves_nothing(migrated: Migrated) -> None:
+    """After a downgrade to base the database is as new, rows or not, and can be used again."""
+    for revision in HISTORY:
+        migrated.upgrade(revision)
+        with migrated.engine.begin() as connection:
+            add_rows(connection, revision)
+    with migrated.engine.connect() as connection:
+        assert all(row_counts(connection).values()), "a table has no row: the test proves less"
+        schema_of_head = catalogue(connection)
+
+    migrated.downgrade("base")
+    with migrated.engine.connect() as connection:
+        assert catalogue(connection) == []
+    assert migrated.rows("SELECT version_num FROM alembic_version") == []
+
+    migrated.upgrade("head")
+    with migrated.engine.connect() as connection:
+        assert schema_of_head == catalogue(connection)

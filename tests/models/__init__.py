@@ -1,0 +1,1 @@
+"""Tests of the tables as the application sees them."""
