@@ -47,7 +47,7 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
 
 def _start(package: Any, folder: Path, data_folder: Path) -> Any:
     if not (folder / "PG_VERSION").exists():
-        _log.info("Creating an embedded PostgreSQL under %s", folder)
+        _log.info("Creating an embedded PostgreSQL under %s", data_folder)
     version = package.postgres_server.pgdata_version(folder)
     options = {} if version is None else {"postgres_version": version}
     try:

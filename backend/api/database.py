@@ -1,0 +1,80 @@
+"""The application's own way to the database: a pool of connections, and a look whether it works."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from backend.boot.connection import one_line
+from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
+from backend.boot.urls import DatabaseUrl
+
+# A server that vanishes without a word must not hold a request for a quarter of an hour, which
+# is how long Linux repeats itself. Seconds, but for tcp_user_timeout's milliseconds.
+_CONNECT_ARGUMENTS: dict[str, str | int] = {
+    "application_name": "moriai",
+    "connect_timeout": 3,
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 10,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+}
+
+_POOL_TIMEOUT = 3
+"""Seconds that a request waits for a connection when all are taken."""
+
+
+@contextmanager
+def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
+    """Give an engine, which connects when it is first used, and close its pool at the end.
+
+    Raises ConfigurationError where the URL asks for a driver that cannot serve here.
+    """
+    given = url.parameters
+    arguments = {name: value for name, value in _CONNECT_ARGUMENTS.items() if name not in given}
+    try:
+        engine = create_engine(
+            url.sqlalchemy_url,
+            connect_args=arguments,
+            # A restart of the server costs no request: a dead connection is replaced when taken.
+            pool_pre_ping=True,
+            pool_size=5,
+            max_overflow=10,
+            pool_timeout=_POOL_TIMEOUT,
+        )
+    except (ImportError, ArgumentError) as error:
+        raise _unusable(url) from error
+    if engine.dialect.is_async:
+        raise _unusable(url)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def check_connection(engine: Engine, url: DatabaseUrl) -> None:
+    """Return if the database answers; else raise DatabaseUnreachableError with the cause."""
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+    except DBAPIError as error:
+        raise DatabaseUnreachableError(
+            f"The database at {url.masked} cannot be used: {cause(error)}.",
+            "Check that it runs and that DATABASE_URL is right, then start again.",
+        ) from error
+
+
+def cause(error: DBAPIError) -> str:
+    """Return what the driver said, on one line and without the statement."""
+    if isinstance(error.orig, psycopg2.Error):
+        return one_line(error.orig)
+    return type(error).__name__
+
+
+def _unusable(url: DatabaseUrl) -> ConfigurationError:
+    return ConfigurationError(
+        f"The application cannot connect to {url.masked} by the driver that DATABASE_URL names.",
+        "Write the URL as postgresql://user:password@host:5432/database.",
+    )

@@ -1,0 +1,116 @@
+"""What the API answers with: the contract with whoever calls it, apart from the tables."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.models import BookStatus, Visibility
+
+
+class _FromRow(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class Translation(_FromRow):
+    """The words of a dialogue in one language."""
+
+    language_code: str = Field(examples=["en"])
+    text: str
+    is_primary: bool = Field(description="Whether these are the words that the author wrote.")
+
+
+class DialogueRecording(_FromRow):
+    """A recording of a dialogue in one language and one voice."""
+
+    language_code: str = Field(examples=["en"])
+    voice_id: str = Field(description="The voice's id at its provider.")
+    audio_url: str
+    duration: float | None = Field(description="Seconds.")
+
+
+class DialogueDetail(_FromRow):
+    """One utterance on a page; translations by language, audios by language and voice."""
+
+    id: UUID
+    sequence: int
+    speaker: str = Field(examples=["Narrator"])
+    translations: list[Translation]
+    audios: list[DialogueRecording]
+
+
+class PageDetail(_FromRow):
+    """One page of a book, its dialogues in the order they are spoken."""
+
+    id: UUID
+    sequence: int
+    image_url: str | None
+    image_prompt: str | None = Field(description="What the picture shows.")
+    video_url: str | None
+    dialogues: list[DialogueDetail]
+
+
+class BookSummary(_FromRow):
+    """A book as it stands on a shelf."""
+
+    id: UUID
+    title: str = Field(examples=["My Playground Day"])
+    cover_image: str | None
+    cover_video_url: str | None
+    genre: str | None
+    target_age: str | None = Field(examples=["3-5"])
+    theme: str | None
+    status: BookStatus
+    visibility: Visibility
+    created_at: datetime
+    updated_at: datetime
+
+
+class BookDetail(BookSummary):
+    """A book to read: all of its pages, in order."""
+
+    pages: list[PageDetail]
+
+
+class BookList(BaseModel):
+    """Some of the books, oldest first."""
+
+    items: list[BookSummary]
+    next_cursor: str | None = Field(
+        description="Where the next books begin; null where these are the last."
+    )
+
+
+class Problem(BaseModel):
+    """Why a request was not answered as it was meant."""
+
+    detail: str
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = "ok"
+
+
+class Ready(BaseModel):
+    """The database answers and its schema is where this release needs it."""
+
+    status: Literal["ready"] = "ready"
+    state: str = Field(examples=["current"])
+    current: list[str] = Field(description="The revisions the schema is at.", examples=[["008"]])
+    target: str = Field(description="Where it should be.", examples=["008"])
+
+
+class Unavailable(BaseModel):
+    """The database is away, or its schema is not where this release needs it."""
+
+    status: Literal["unavailable"] = "unavailable"
+    state: str | None = Field(
+        description="The schema's state; null where it could not be looked at.",
+        examples=["behind"],
+    )
+    current: list[str] = Field(examples=[["007"]])
+    target: str | None = Field(examples=["008"])
+    reason: str = Field(description="What is wrong and what to do, for the operator.")

@@ -1,0 +1,63 @@
+"""The application: `uvicorn backend.main:app` serves it.
+
+It checks its database and never changes the schema: that is done before it starts.
+"""
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
+from sqlalchemy.orm import sessionmaker
+
+from backend.api import books, health
+from backend.api.database import check_connection, opened_engine
+from backend.api.dependencies import Resources
+from backend.api.errors import add_error_handlers
+from backend.api.startup import BriefStartupFailure
+from backend.boot.readiness import ReadinessProbe
+from backend.settings import Settings, load_settings
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; without `settings` it reads the environment when it starts.
+
+    Nothing is opened, and nothing can be missing, before the server runs the lifespan.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        current = settings or load_settings()
+        current.require_secrets_to_serve()
+        boot = current.description()
+        with opened_engine(boot.database_url) as engine:
+            await run_in_threadpool(check_connection, engine, boot.database_url)
+            _log.info("Database connection verified")
+            app.state.resources = Resources(sessionmaker(engine), ReadinessProbe(boot))
+            _log.info("Backend started")
+            yield
+        _log.info("Backend stopped")
+
+    app = FastAPI(
+        title="MoriAI",
+        summary="Storybooks for children, read aloud.",
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+    )
+    app.add_middleware(BriefStartupFailure)
+    add_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(books.router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Return the function's name: it is unique, and it is what a generated client will say."""
+    return route.name
+
+
+app = create_app()
