@@ -197,7 +197,7 @@ def start(_c: Context, dry_run: bool = False, port: str | None = None) -> None:
 @task(auto_shortflags=False, help={"json": "Print one JSON object, for programs."})
 def status(_c: Context, json: bool = False) -> None:
     """Show where the schema is and where it should be."""
-    with _booting("stderr") as boot:
+    with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL", "warning")) as boot:
         from backend.boot.status import read_status
 
         found = read_status(boot)

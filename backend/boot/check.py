@@ -10,8 +10,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.apply import apply
-from backend.boot.catalogue import Catalogue, read_catalogue
-from backend.boot.comparison import compare
+from backend.boot.catalogue import read_catalogue
+from backend.boot.comparison import Catalogue, compare
 from backend.boot.connection import connected
 from backend.boot.description import BootDescription, SchemaPolicy
 from backend.boot.errors import HistoryBrokenError

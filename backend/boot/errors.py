@@ -4,7 +4,8 @@ BootError
  ├ ConfigurationError          2
  ├ DatabaseUnreachableError    3
  ├ LoginRefusedError           4
- │  └ DatabaseMissingError     4
+ │  ├ DatabaseMissingError     4
+ │  └ CatalogueUnreadableError 4
  ├ MigrationFailedError        5
  ├ SchemaPastError             7
  ├ SchemaAheadError            7
@@ -60,6 +61,10 @@ class LoginRefusedError(BootError):
 
 class DatabaseMissingError(LoginRefusedError):
     """The login is good, but the database does not exist."""
+
+
+class CatalogueUnreadableError(LoginRefusedError):
+    """The role may not read the whole schema, and half of one must not be compared."""
 
 
 class MigrationFailedError(BootError):

@@ -3,8 +3,11 @@
 import re
 from urllib.parse import quote, quote_plus
 
-# The password part of a URL, up to the last @ before the host ends.
-_URL_PASSWORD = re.compile(r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)[^/?#\s]*(?=@)")
+# The password part of a URL, up to the last @ before the host ends; not the word that stands for
+# one where a sentence says how to write a URL.
+_URL_PASSWORD = re.compile(
+    r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)(?!password@host:5432/)[^/?#\s]*(?=@)"
+)
 _KEYWORD_PASSWORD = re.compile(r"(?P<head>\b(?:ssl)?password\s*=\s*)('[^']*'|[^\s&]+)", re.I)
 
 # Shorter ones would blank out half of every line; the patterns above still catch them.

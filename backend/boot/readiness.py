@@ -15,8 +15,10 @@ from backend.boot.history import History, Target, resolve_target
 from backend.boot.inspection import DatabaseFacts, Inspection, SchemaState, inspect
 
 _CONNECT_TIMEOUT = 1.5
-_STATEMENT_TIMEOUT = 0.5
-"""Seconds: with two statements under three in all, for a later answer nobody waits."""
+"""Seconds."""
+
+_STATEMENT_TIMEOUT = 500
+"""Milliseconds: two statements and the connection stay under the three seconds probes wait."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ class ReadinessProbe:
     def _read_facts(self, connection: Connection) -> DatabaseFacts:
         connection.autocommit = False
         with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", (f"{_STATEMENT_TIMEOUT * 1000:.0f}ms",))
+            cursor.execute("SET LOCAL statement_timeout = %s", (_STATEMENT_TIMEOUT,))
         return read_facts(connection, self._version_table)
 
 

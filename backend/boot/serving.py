@@ -38,7 +38,9 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
     _log.info("Starting Uvicorn server...")
     if boot.serve.reload:
         ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
-    elif boot.serve.workers > 1:
+        return
+    _load(config)
+    if boot.serve.workers > 1:
         _serve_with_workers(config, listener)
     else:
         _serve_here(config, listener)
@@ -66,6 +68,17 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
+def _load(config: uvicorn.Config) -> None:
+    """Import the application: a worker that cannot would be started again for ever."""
+    try:
+        uvicorn.importer.import_from_string(config.app)
+    except Stopped:
+        raise
+    except (Exception, SystemExit) as error:  # an application that exits has not loaded either
+        _log.debug("The failure in full", exc_info=True)
+        raise _not_loaded(config, error) from error
+
+
 def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
     server = Server(config)
     try:
@@ -84,11 +97,6 @@ def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
 
 
 def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None:
-    try:
-        # A worker that cannot import the application would be started again for ever.
-        uvicorn.importer.import_from_string(config.app)
-    except Exception as error:
-        raise _not_loaded(config, error) from error
     supervisor = Multiprocess(config, sockets=[listener])
     _log.info("Serving on %s with %d workers", url_of(listener), config.workers)
     supervisor.run()
@@ -103,9 +111,10 @@ def _not_started(config: uvicorn.Config) -> ServingFailedError:
     )
 
 
-def _not_loaded(config: uvicorn.Config, error: Exception) -> ServingFailedError:
+def _not_loaded(config: uvicorn.Config, error: BaseException) -> ServingFailedError:
     lines = mask(str(error)).strip().splitlines() or [""]
+    cause = f"{type(error).__name__}: {lines[0].rstrip('.')}"
     return ServingFailedError(
-        f"The application {config.app} cannot be loaded: {type(error).__name__}: {lines[0]}.",
+        f"The application {config.app} cannot be loaded: {cause}.",
         "Mend it, or name another in ASGI_APP.",
     )

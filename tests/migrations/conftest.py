@@ -8,14 +8,27 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
+from backend.boot.catalogue import read_catalogue
+from backend.boot.comparison import Catalogue
 from tests.cluster import Cluster
 from tests.migrations.project import config_for, engine_for
+
+
+def read_schema(cluster: Cluster, database: str) -> Catalogue:
+    """Return what the schema of a database is."""
+    connection = cluster.connect(database)
+    try:
+        return read_catalogue(connection)
+    finally:
+        connection.close()
 
 
 @dataclass(frozen=True)
 class Migrated:
     """A database whose schema a test moves up and down."""
 
+    cluster: Cluster
+    database: str
     config: Config
     engine: Engine
 
@@ -26,6 +39,10 @@ class Migrated:
     def downgrade(self, revision: str) -> None:
         """Go down to a revision."""
         command.downgrade(self.config, revision)
+
+    def schema(self) -> Catalogue:
+        """Return the schema as it is now."""
+        return read_schema(self.cluster, self.database)
 
     def execute(self, statement: str) -> None:
         """Execute and commit a statement."""
@@ -43,4 +60,4 @@ def migrated(any_cluster: Cluster) -> Iterator[Migrated]:
     """Give an empty database on each supported server in turn."""
     with any_cluster.database() as name:
         url = any_cluster.url(name)
-        yield Migrated(config_for(url), engine_for(url))
+        yield Migrated(any_cluster, name, config_for(url), engine_for(url))

@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from tests.migrations.catalogue import catalogue
+from backend.boot.comparison import Catalogue, compare
 from tests.migrations.conftest import Migrated
 from tests.migrations.project import revisions
 from tests.migrations.rows import add_rows, row_counts
@@ -19,23 +19,24 @@ def test_up_down_and_up_again_with_rows(migrated: Migrated, before: str, revisio
         migrated.upgrade(passed)
         with migrated.engine.begin() as connection:
             add_rows(connection, passed)
+    schema_before = migrated.schema()
     with migrated.engine.connect() as connection:
-        schema_before, rows_before = catalogue(connection), row_counts(connection)
+        rows_before = row_counts(connection)
 
     migrated.upgrade(revision)
+    schema_after = migrated.schema()
     with migrated.engine.begin() as connection:
-        schema_after = catalogue(connection)
         add_rows(connection, revision)
-    assert schema_before != schema_after
+    assert compare(schema_after, schema_before)
 
     migrated.downgrade(before)
+    assert compare(migrated.schema(), schema_before) == ()
     with migrated.engine.connect() as connection:
-        assert schema_before == catalogue(connection)
         assert rows_before == row_counts(connection)
 
     migrated.upgrade(revision)
+    assert compare(migrated.schema(), schema_after) == ()
     with migrated.engine.connect() as connection:
-        assert schema_after == catalogue(connection)
         assert rows_before.items() <= row_counts(connection).items()
 
 
@@ -47,13 +48,11 @@ def test_base_leaves_nothing(migrated: Migrated) -> None:
             add_rows(connection, revision)
     with migrated.engine.connect() as connection:
         assert all(row_counts(connection).values()), "a table has no row: the test proves less"
-        schema_of_head = catalogue(connection)
+    schema_of_head = migrated.schema()
 
     migrated.downgrade("base")
-    with migrated.engine.connect() as connection:
-        assert catalogue(connection) == []
+    assert migrated.schema() == Catalogue({})
     assert migrated.rows("SELECT version_num FROM alembic_version") == []
 
     migrated.upgrade("head")
-    with migrated.engine.connect() as connection:
-        assert schema_of_head == catalogue(connection)
+    assert compare(migrated.schema(), schema_of_head) == ()

@@ -1,0 +1,82 @@
+"""The README's tables are held against the code, so that neither drifts from the other."""
+
+import re
+from pathlib import Path
+
+import tasks
+from backend.boot import errors
+from backend.boot.inspection import SchemaState
+from backend.settings import VARIABLES
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+def rows(section: str) -> list[list[str]]:
+    """Return the cells of the table in a section, without its head."""
+    [text] = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", README, re.S | re.M)
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_every_setting_is_there() -> None:
+    """Names, defaults and meanings are those of the settings, in their order."""
+    expected = [
+        [f"`{name}`", default or "—", meaning] for name, (default, meaning) in VARIABLES.items()
+    ]
+    assert rows("Settings") == expected
+
+
+def test_every_exit_status_is_there() -> None:
+    """The table names each status that a failure can have, and the fixed ones."""
+    listed = {int(number) for cells in rows("Exit statuses") for number in cells[0].split(",")}
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
+    statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.BootError)}
+    assert listed == statuses | {0, 1, 129, 130, 143}
+
+
+def test_every_task_is_there() -> None:
+    """The table names each task with every flag that it has."""
+    listed = {cells[0].strip("`"): cells[1] for cells in rows("Tasks")}
+    assert set(listed) == set(tasks.ns.task_names)
+    for name, text in listed.items():
+        flags = {f"--{flag.name.replace('_', '-')}" for flag in tasks.ns[name].get_arguments()}
+        assert flags == set(re.findall(r"--[a-z-]+", text)), name
+
+
+def test_every_state_is_there() -> None:
+    """The table names the states; nothing is `ahead` as long as nothing records phases."""
+    listed = {cells[0].strip("`") for cells in rows("What `start` does")}
+    assert listed == {state.value for state in SchemaState} - {SchemaState.AHEAD.value}
+
+
+# What the README quotes → the words of it that stand in the code; None where others say it.
+QUOTED: dict[str, str | None] = {
+    "Port 8000 on 127.0.0.1 is taken.": "is taken.",
+    "was not reachable within 60 s: Connection refused": "was not reachable within",
+    "could not translate host name": None,
+    "password authentication failed for user": None,
+    "DATABASE_URL is malformed.": "is malformed.",
+    "but no revision recorded": "but no revision recorded",
+    "The history has 2 heads": "The history has",
+    "Database migrations failed, but continuing...": (
+        "Database migrations failed, but continuing..."
+    ),
+    "The embedded PostgreSQL under .data cannot be used": "cannot be used: {detail}.",
+    "ensurepip is not available": None,
+}
+
+
+def test_troubleshooting_quotes_what_is_said() -> None:
+    """Each text that the README explains is one that the code, or a library, really prints."""
+    assert [cells[0].strip("`") for cells in rows("Troubleshooting")] == list(QUOTED)
+    code = "".join(path.read_text() for path in (ROOT / "backend/boot").rglob("*.py"))
+    assert [words for words in QUOTED.values() if words and words not in code] == []
+
+
+def test_make_help_lists_every_target() -> None:
+    """`make help` has a line for each target that people are to type."""
+    makefile = (ROOT / "Makefile").read_text()
+    documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M))
+    [listed] = re.findall(r"^TASKS := (.*)$", makefile, re.M)
+    assert documented == {*listed.split(), "help", "install"}
