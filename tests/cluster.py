@@ -124,7 +124,7 @@ class Cluster:
         """Make a database owned by the application's role; drop it at the end."""
         name = f"test_{uuid4().hex[:12]}"
         self.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
                 sql.Identifier(name), sql.Identifier(OWNER), sql.Identifier(template)
             )
         )
