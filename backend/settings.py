@@ -150,9 +150,10 @@ def load_settings(
     Raises ConfigurationError.
     """
     given = dict(os.environ if environ is None else environ)
-    if given.get("APP_ENV") in (None, "", AppEnv.DEV):
+    if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
         given = {**_read_env_file(env_file), **{key: text for key, text in given.items() if text}}
     values = _Values({key: text for key, text in given.items() if text and key in VARIABLES})
+    _refuse_undecodable(values.given)
 
     app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
     is_prod = app_env is AppEnv.PROD
@@ -214,6 +215,13 @@ def load_settings(
     )
 
 
+def _refuse_undecodable(given: Mapping[str, str]) -> None:
+    # Python keeps bytes that are no UTF-8 as surrogates, which no driver takes.
+    for name, text in given.items():
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ConfigurationError(f"{name} is not UTF-8.", "Set it anew.")
+
+
 def _hide_password(url: DatabaseUrl | None) -> None:
     # A password that equals the role's or the database's name cannot be told from it in a line.
     if url is None or url.parameters.get("password") in (url.database, url.parameters.get("user")):
@@ -237,7 +245,9 @@ def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:
 
 
 def _password(values: "_Values", is_prod: bool) -> str:
-    given, file = values.text("POSTGRES_PASSWORD", ""), values.text("POSTGRES_PASSWORD_FILE", "")
+    # Not `text`, which strips: a password may begin or end with a space.
+    given = values.given.get("POSTGRES_PASSWORD", "")
+    file = values.text("POSTGRES_PASSWORD_FILE", "")
     if given and file:
         raise ConfigurationError(
             "POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set.", "Keep one of them."

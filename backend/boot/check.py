@@ -14,7 +14,7 @@ from backend.boot.catalogue import read_catalogue
 from backend.boot.comparison import Catalogue, compare
 from backend.boot.connection import connected
 from backend.boot.description import BootDescription, SchemaPolicy
-from backend.boot.errors import HistoryBrokenError
+from backend.boot.errors import HistoryBrokenError, MigrationFailedError
 from backend.boot.history import History
 from backend.boot.plan import decide
 from backend.boot.project import MigrationSteps, Project, open_project
@@ -36,11 +36,23 @@ def check(boot: BootDescription) -> None:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         project.run(_no_steps, lambda context: refuse_other_database(url, context))
-        problems = [*_replay(url, project), *_differences_from_models(project)]
+        problems = _problems(url, project)
     for problem in problems:
         _log.error("%s", problem)
     if problems:
-        raise HistoryBrokenError(f"The history fails {len(problems)} checks.", _ADVICE)
+        checks = "1 check" if len(problems) == 1 else f"{len(problems)} checks"
+        raise HistoryBrokenError(f"The history fails {checks}.", _ADVICE)
+
+
+def _problems(url: DatabaseUrl, project: Project) -> list[str]:
+    """Return all that is wrong, up to the first revision that does not run."""
+    found: list[str] = []
+    try:
+        for problem in _replay(url, project):
+            found.append(problem)  # what was found before a failure is often its cause
+    except MigrationFailedError as error:
+        return [*found, error.what]
+    return [*found, *_differences_from_models(project)]
 
 
 def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:

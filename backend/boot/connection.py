@@ -13,6 +13,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
+from backend.boot.refusal import causes
 from backend.boot.urls import DatabaseUrl
 
 APPLICATION_NAME = "boot"
@@ -40,6 +41,9 @@ def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
         except psycopg2.Error as error:
             answer.put(error)
             return
+        except UnicodeDecodeError as error:  # a message in the server's own encoding
+            answer.put(psycopg2.OperationalError(error.object.decode(errors="replace")))
+            return
         answer.put(connection)
         if given_up.is_set():
             connection.close()
@@ -49,7 +53,7 @@ def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
         result = answer.get(timeout=timeout)
     except Empty:
         given_up.set()
-        raise ConnectTimeoutError(f"no answer within {timeout:g} s") from None
+        raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
     except BaseException:
         given_up.set()
         raise
@@ -86,8 +90,6 @@ def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
 
 def one_line(error: psycopg2.Error) -> str:
     """Return the cause that an error ends with, on one line and without libpq's preamble."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    extra = ("Is the server", "DETAIL", "HINT", "LINE", "CONTEXT", "^")
-    causes = [line for line in lines if not line.startswith(extra)]
-    line = causes[-1] if causes else type(error).__name__
+    lines = causes(str(error))
+    line = lines[-1] if lines else type(error).__name__
     return (line.partition(" failed: ")[2] or line).rstrip(".")

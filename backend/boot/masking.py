@@ -8,7 +8,9 @@ from urllib.parse import quote, quote_plus
 _URL_PASSWORD = re.compile(
     r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)(?!password@host:5432/)[^/?#\s]*(?=@)"
 )
-_KEYWORD_PASSWORD = re.compile(r"(?P<head>\b(?:ssl)?password\s*=\s*)('[^']*'|[^\s&]+)", re.I)
+_KEYWORD_PASSWORD = re.compile(
+    r"(?P<head>\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.I
+)
 
 # Shorter ones would blank out half of every line; the patterns above still catch them.
 _SHORTEST_SECRET = 4

@@ -21,9 +21,10 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
             policy.host, policy.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         listener = socket.socket(family, kind, protocol)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for a name
         raise ServingFailedError(
-            f"BACKEND_HOST={policy.host!r} is no address to serve on: {error.strerror}.",
+            f"BACKEND_HOST={policy.host!r} is no address to serve on: "
+            f"{getattr(error, 'strerror', None) or error}.",
             "127.0.0.1 serves this machine, 0.0.0.0 every network.",
         ) from error
     with listener:
@@ -38,10 +39,10 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
 
 def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
     if error.errno == errno.EADDRINUSE:
+        other = policy.port + 1 if policy.port < 65535 else policy.port - 1
         return ServingFailedError(
             f"Port {policy.port} on {policy.host} is taken.",
-            f"Stop what listens there, or choose another: BACKEND_PORT={policy.port + 1} "
-            "make start.",
+            f"Stop what listens there, or choose another: BACKEND_PORT={other} make start.",
         )
     return ServingFailedError(
         f"Port {policy.port} on {policy.host} cannot be had: {error.strerror}.",

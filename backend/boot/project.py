@@ -3,6 +3,7 @@
 Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 """
 
+import configparser
 import re
 import traceback
 import warnings
@@ -61,8 +62,8 @@ class Project:
             configure = environment.configure
 
             def configure_and_tell(*arguments: Any, **keywords: Any) -> None:
-                configure(*arguments, **{**keywords, "transaction_per_migration": True})
                 restore_logging()
+                configure(*arguments, **{**keywords, "transaction_per_migration": True})
                 configured(environment.get_context())
 
             environment.configure = configure_and_tell  # type: ignore[method-assign]
@@ -97,13 +98,14 @@ def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool =
     ConfigurationError for the file and HistoryBrokenError for what it leads to.
     """
     config = _config(alembic_config)
-    config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
     try:
+        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)
-    except CommandError as error:
+    except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
+        cause = str(error).partition("\n")[0].rstrip(".")
         raise ConfigurationError(
-            f"{alembic_config} describes no Alembic project: {error}.",
-            "Mend script_location in it.",
+            f"{alembic_config} describes no Alembic project: {cause}.",
+            "Mend it; script_location names the folder with env.py.",
         ) from error
     history = _read_history(scripts)
     if not history.revisions and not may_be_empty:

@@ -22,17 +22,24 @@ _MEANINGS: tuple[tuple[str, Refusal], ...] = (
     (r"the database system is|not accepting connections|recovery is in progress", Refusal.NOT_YET),
     (r"too many (clients|connections)|connection slots are reserved", Refusal.NOT_YET),
     (r"cannot connect to server|server_login_retry|query_wait_timeout", Refusal.NOT_YET),
-    (r'database "[^"]*" does not exist|no such database', Refusal.DATABASE_MISSING),
+    (r'database ".*" does not exist|no such database', Refusal.DATABASE_MISSING),
     (r"authentication failed|no password supplied|auth failed|no such user", Refusal.LOGIN),
-    (r'role "[^"]*" (does not exist|is not permitted to log in)', Refusal.LOGIN),
+    (r'role ".*" (does not exist|is not permitted to log in)', Refusal.LOGIN),
     (r"no pg_hba\.conf entry|pg_hba\.conf rejects connection", Refusal.LOGIN),
     (r"permission denied for database", Refusal.LOGIN),
     (r"is not currently accepting connections", Refusal.NOT_YET),
     (r"server does not support SSL|SSL (is )?required", Refusal.LOGIN),
     (r"certificate verify failed|root certificate file|server certificate for", Refusal.LOGIN),
     (r"could not load (client )?(certificate|private key)|certificate file", Refusal.LOGIN),
+    (r"private key file|requires a valid client certificate", Refusal.LOGIN),
     (r"authentication method (requirement|\d+ not supported)", Refusal.LOGIN),
+    (r"channel binding (is )?required", Refusal.LOGIN),
     (r"invalid (sslmode|channel_binding|connection option)|could not open service", Refusal.LOGIN),
+    (r'invalid .* for connection option|definition of service "[^"]*" not found', Refusal.LOGIN),
+)
+
+_EXPLANATION = re.compile(
+    r"\s|(DETAIL|HINT|LINE|CONTEXT)\b|password retrieved from file|Either provide|$"
 )
 
 
@@ -42,8 +49,13 @@ def classify(message: str) -> Refusal:
     libpq gives a line for each address that it tried, and ends at the first server that refuses
     the login for good: the last line is the one that counts.
     """
-    lines = [line for line in message.splitlines() if not re.match(r"\s|DETAIL:|HINT:|$", line)]
+    lines = causes(message)
     return _classify_line(lines[-1]) if lines else Refusal.NOT_YET
+
+
+def causes(message: str) -> list[str]:
+    """Return the lines of an error that say what happened, without those that explain it."""
+    return [line.strip() for line in message.splitlines() if not _EXPLANATION.match(line)]
 
 
 def _classify_line(line: str) -> Refusal:

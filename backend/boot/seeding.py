@@ -2,13 +2,16 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pkgutil import resolve_name
 from typing import Any
+
+import psycopg2
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.inspection import Inspection
-from backend.boot.signals import Stopped
+from backend.boot.signals import Stopped, interrupting
 
 _log = logging.getLogger(__name__)
 
@@ -18,7 +21,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
 
     The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
     it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
-    raises or the schema is not at head, which is what its models describe.
+    raises or the schema is not at head, which is what its models describe. A stop signal cancels
+    the running statement.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
@@ -35,7 +39,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     # The seed callable needs no more of the URL than a connection.
     engine = create_engine("postgresql+psycopg2://", creator=_creator(boot), poolclass=NullPool)
     try:
-        with engine.begin() as connection:
+        with engine.begin() as connection, interrupting(_cancel(connection)):
             inserted = insert_absent(connection)
     except Stopped:
         raise
@@ -60,10 +64,18 @@ def is_at_head(inspection: Inspection) -> bool:
 
 
 def _creator(boot: BootDescription) -> Callable[[], Any]:
-    import psycopg2
-
     parameters: dict[str, Any] = dict(boot.migration_database_url.parameters)
     return lambda: psycopg2.connect(**parameters)
+
+
+def _cancel(connection: Any) -> Callable[[], None]:
+    driver_connection = connection.connection.driver_connection
+
+    def cancel() -> None:
+        with suppress(psycopg2.Error):  # a connection that is gone runs no statement either
+            driver_connection.cancel()
+
+    return cancel
 
 
 def _resolve(name: str) -> Callable[[Any], int | None]:

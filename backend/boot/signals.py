@@ -32,7 +32,12 @@ def stopping_on_signals() -> Iterator[None]:
     A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container
     a process without one ignores it.
     """
-    previous = {number: signal.signal(number, _stop) for number in STOP_SIGNALS}
+    previous = {
+        number: signal.signal(number, _stop)
+        for number in STOP_SIGNALS
+        # `nohup` has SIGHUP ignored, and means it.
+        if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
+    }
     try:
         yield
     finally:

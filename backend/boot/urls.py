@@ -1,8 +1,9 @@
 """A PostgreSQL URL: checked once, printed without its password, ready for each driver."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote
 
 from backend.boot.errors import ConfigurationError
 
@@ -60,10 +61,12 @@ class DatabaseUrl:
 
     def with_database(self, name: str) -> "DatabaseUrl":
         """Return the URL of another database on the same server, with the same login."""
-        split = urlsplit(self.raw)
-        raw = split._replace(path="/" + quote(name, safe="")).geturl()
-        if not split.netloc:  # urlunsplit drops the // that a socket's URL needs
-            raw = raw.replace(":/", ":///", 1)
+        scheme, _, rest = self.raw.partition("://")
+        login, address = _split_login(rest)
+        place, _, query = address.partition("?")
+        options = [pair for pair in query.split("&") if pair and not pair.startswith("dbname=")]
+        raw = f"{scheme}://{login}{place.partition('/')[0]}/{quote(name, safe='')}"
+        raw += f"?{'&'.join(options)}" if options else ""
         return DatabaseUrl(raw, {**self.parameters, "dbname": name})
 
 
@@ -77,12 +80,13 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     if not separator or name not in _SCHEMES:
         raise ConfigurationError(f"{setting} is not a PostgreSQL URL.", _ADVICE)
     parameters = _libpq_parameters(f"postgresql://{rest}", driver)
-    if parameters is None:
+    # A second @ comes from a password that is not encoded: its rest would pass for the host.
+    if parameters is None or "@" in _split_login(rest)[1].partition("?")[0]:
         raise ConfigurationError(f"{setting} is malformed.", _ADVICE)
     if not parameters.get("dbname"):
         raise ConfigurationError(f"{setting} names no database.", _ADVICE)
     ports = [port for port in parameters.get("port", "").split(",") if port]
-    if not all(port.isdecimal() and 0 < int(port) < 65536 for port in ports):
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"{setting} has a port that is not a number to 65535.", _ADVICE)
     return DatabaseUrl(text, parameters)
 
@@ -95,7 +99,8 @@ def build_database_url(
     if host.startswith("/"):
         address, query = "", f"?host={quote(host, safe='/')}&port={quote(port)}"
     else:
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = f"[{host}]" if ":" in host else host
+        address += f":{quote(port, safe=',')}"
         query = ""
     text = f"postgresql://{login}@{address}/{quote(database, safe='')}{query}"
     return parse_database_url(text, "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB")
@@ -107,6 +112,8 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
 
     try:
         return parse_dsn(url)
+    except UnicodeError:
+        return None
     except ProgrammingError:
         # Other drivers have options of their own, which libpq refuses; asyncpg's `ssl` is
         # libpq's `sslmode`.
@@ -115,7 +122,7 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
             return None
     try:
         parameters = parse_dsn(base)
-    except ProgrammingError:
+    except (ProgrammingError, UnicodeError):
         return None
     options = parse_qs(query)
     if "ssl" in options:
@@ -123,6 +130,12 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
     if "host" in options:
         parameters["host"] = ",".join(options["host"])
     return parameters
+
+
+def _split_login(rest: str) -> tuple[str, str]:
+    """Split what follows the scheme as libpq does: the login, its @ included, and the others."""
+    login, at, address = rest.partition("@")
+    return (login + at, address) if at and "/" not in login else ("", rest)
 
 
 def _pairs(hosts: list[str], ports: list[str]) -> list[tuple[str, str]]:

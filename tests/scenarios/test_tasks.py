@@ -1,0 +1,437 @@
+"""The tasks as a person meets them: their help, their cost, what they print and what they ask."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.process import (
+    assert_untouched,
+    project,
+    relations,
+    revisions,
+    run,
+    write_revision,
+)
+
+pytestmark = pytest.mark.slow
+
+TASKS = (
+    "check",
+    "lint",
+    "migrate",
+    "revision",
+    "rollback",
+    "seed",
+    "serve",
+    "start",
+    "status",
+    "test",
+    "wait-db",
+)
+HEAVY = {"sqlalchemy", "alembic", "fastapi", "psycopg2", "pydantic", "uvicorn", "rich", "docker"}
+
+
+def test_list(tmp_path: Path) -> None:
+    """`inv --list` names every task with what it does."""
+    finished = run(project(tmp_path), "--list")
+    finished.assert_ok()
+    listed = [re.match(r"  ([a-z-]+) +[A-Z]", line) for line in finished.stdout]
+    assert tuple(match[1] for match in listed if match) == TASKS
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_help(tmp_path: Path, task: str) -> None:
+    """`inv --help TASK` explains the task and each of its flags; there are no short ones."""
+    finished = run(project(tmp_path), "--help", task)
+    finished.assert_ok()
+    text = "\n".join(finished.stdout)
+    docstring, _, options = text.partition("Docstring:\n")[2].partition("Options:\n")
+    assert re.match(r"  [A-Z].*\.$", docstring.strip("\n"), re.S)
+    flags = re.split(r"\n(?=  --)", options.strip("\n"))
+    if flags == ["  none"]:
+        return
+    for flag in flags:
+        assert re.fullmatch(r"  --[a-z-]+(=STRING)?\s+[A-Z].*\.", flag, re.S), flag
+
+
+def imported(folder: Path, *arguments: str, **variables: str) -> set[str]:
+    """Return the top-level packages that `inv` imports with these arguments."""
+    finished = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "invoke", *arguments],
+        check=True,
+        cwd=folder,
+        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), **variables},
+        capture_output=True,
+        text=True,
+    )
+    names = re.findall(r"^import time:.*\| +([\w.]+)$", finished.stderr, re.M)
+    assert "invoke" in names
+    return {name.partition(".")[0] for name in names}
+
+
+@pytest.mark.parametrize("arguments", [["--list"], ["--help", "start"], ["--version"]])
+def test_looking_around_imports_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    """Asking what there is costs no more than Invoke itself."""
+    assert not imported(project(tmp_path), *arguments) & {*HEAVY, "backend"}
+
+
+def test_wait_db_imports_little(tmp_path: Path, database_url: str) -> None:
+    """`wait-db` needs the driver and nothing above it."""
+    found = imported(project(tmp_path), "wait-db", DATABASE_URL=database_url)
+    assert found & HEAVY == {"psycopg2"}
+
+
+def test_wait_db(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`wait-db` logs in and changes nothing."""
+    finished = run(project(tmp_path), "wait-db", DATABASE_URL=database_url)
+    finished.assert_ok()
+    assert len(finished.stdout) == 2
+    finished.assert_says("Waiting for PostgreSQL... …", "PostgreSQL is ready (18.…, … s)")
+    assert_untouched(cluster, database)
+
+
+@pytest.mark.parametrize("task", ["migrate", "start"])
+def test_dry_run(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: str
+) -> None:
+    """`--dry-run` prints state and plan on stdout, the log on stderr, and changes nothing."""
+    finished = run(project(tmp_path), task, "--dry-run", DATABASE_URL=database_url)
+    assert finished.status == 0
+    assert finished.stdout[:2] == (
+        "The schema is empty: at base, and the target is 008.",
+        "Plan: upgrade",
+    )
+    assert [line[:6] for line in finished.stdout[2:]] == [f"  {n:03} " for n in range(1, 9)]
+    assert_untouched(cluster, database)
+
+
+def test_dry_run_on_a_current_schema(tmp_path: Path, database_url: str) -> None:
+    """On a current schema the plan is nothing."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    finished = run(folder, "migrate", "--dry-run", DATABASE_URL=database_url)
+    assert finished.status == 0
+    assert finished.stdout == (
+        "The schema is current: at 008, and the target is 008.",
+        "Plan: nothing",
+    )
+
+
+def test_dry_run_of_a_refusal(tmp_path: Path, database_url: str) -> None:
+    """A dry run ends with the status that the real one would have."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    finished = run(folder, "migrate", "--dry-run", "--target", "006", DATABASE_URL=database_url)
+    assert finished.status == 7
+    assert finished.stdout == (
+        "The schema is past: at 008, and the target is 006.",
+        "Plan: refuse",
+    )
+    assert finished.stderr[-1].startswith("The database is at 008, beyond the target 006. ")
+
+
+def test_dry_run_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
+    """A dry run does not create the database that the real one would."""
+    finished = run(project(tmp_path), "migrate", "--dry-run", DATABASE_URL=cluster.url("not_yet"))
+    assert finished.status == 0
+    assert finished.stdout[0] == "The schema is empty: at base, and the target is 008."
+    assert cluster.query("SELECT FROM pg_database WHERE datname = 'not_yet'") == []
+
+
+def test_migrate_to_a_target(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`migrate --target` goes up to a revision, and the next one goes on from there."""
+    folder = project(tmp_path)
+    finished = run(folder, "migrate", "--target", "003", DATABASE_URL=database_url)
+    finished.assert_ok()
+    finished.assert_says("Applied 003 …", "Schema revision: 003")
+    finished.assert_never_says("Applied 004 …")
+    assert revisions(cluster, database) == ["003"]
+    run(folder, "migrate", DATABASE_URL=database_url).assert_says("Applied 004 …")
+    assert revisions(cluster, database) == ["008"]
+
+
+def status_of(folder: Path, url: str, **variables: str) -> dict[str, object]:
+    finished = run(folder, "status", "--json", DATABASE_URL=url, **variables)
+    assert finished.status == 0
+    [line] = finished.stdout
+    found: dict[str, object] = json.loads(line)
+    return found
+
+
+def test_status_as_json(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`status --json` is one object with these keys and no others, at every stage."""
+    folder = project(tmp_path)
+    everything = [f"{number:03}" for number in range(1, 9)]
+    masked = f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"
+    [(version,)] = cluster.query("SHOW server_version")
+    expected: dict[str, object] = {
+        "state": "empty",
+        "current": [],
+        "heads": ["008"],
+        "target": "008",
+        "pending": everything,
+        "database": masked,
+        "server_version": version,
+        "journal": [],
+    }
+    assert status_of(folder, database_url) == expected
+    assert_untouched(cluster, database)
+
+    run(folder, "migrate", "--target", "006", DATABASE_URL=database_url).assert_ok()
+    behind = {"state": "behind", "current": ["006"], "pending": ["007", "008"]}
+    assert status_of(folder, database_url) == {**expected, **behind}
+    pinned = {"state": "current", "current": ["006"], "pending": [], "target": "006"}
+    assert status_of(folder, database_url, MIGRATION_TARGET="006") == {**expected, **pinned}
+
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    current = {"state": "current", "current": ["008"], "pending": []}
+    assert status_of(folder, database_url) == {**expected, **current}
+    past = {"state": "past", "current": ["008"], "pending": [], "target": "006"}
+    assert status_of(folder, database_url, MIGRATION_TARGET="006") == {**expected, **past}
+
+    cluster.execute("UPDATE alembic_version SET version_num = 'f00'", database)
+    diverged = status_of(folder, database_url)
+    assert (diverged["state"], diverged["current"]) == ("diverged", ["f00"])
+    cluster.execute("DROP TABLE alembic_version", database)
+    assert status_of(folder, database_url)["state"] == "unmanaged"
+
+
+def test_status(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`status` says for people where the schema is, and what is yet to come by its title."""
+    folder = project(tmp_path)
+    run(folder, "migrate", "--target", "007", DATABASE_URL=database_url).assert_ok()
+    finished = run(folder, "status", DATABASE_URL=database_url)
+    assert finished.status == 0
+    rows = [line.split(None, 1) for line in finished.stdout]
+    assert rows[:5] == [
+        ["state", "behind"],
+        ["current", "007"],
+        ["target", "008"],
+        ["heads", "008"],
+        ["database", f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"],
+    ]
+    assert rows[5][1].startswith("PostgreSQL 18.")
+    assert [row[1][:4] for row in rows[6:]] == ["008 "]
+
+
+def test_status_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
+    """`status` of a database that is missing does not create it."""
+    finished = run(project(tmp_path), "status", DATABASE_URL=cluster.url("not_yet"))
+    assert (finished.status, finished.stdout) == (4, ())
+    assert finished.stderr[-1].startswith("Database 'not_yet' does not exist at ")
+    assert cluster.query("SELECT FROM pg_database WHERE datname = 'not_yet'") == []
+
+
+@pytest.fixture
+def migrated(tmp_path: Path, database_url: str) -> Path:
+    """Give a project whose database is at head."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    return folder
+
+
+@pytest.mark.parametrize("answer", ["n\n", "\n", "no\n", "perhaps\n"])
+def test_rollback_declined(
+    migrated: Path, cluster: Cluster, database: str, database_url: str, answer: str
+) -> None:
+    """`rollback` shows the plan and asks; anything but yes changes nothing."""
+    finished = run(migrated, "rollback", stdin=answer, DATABASE_URL=database_url)
+    assert finished.status == 0
+    text = "\n".join(finished.stdout)
+    assert "Plan: downgrade\n  008 " in text
+    assert "Take these revisions back, with the data that only they hold? [y/N] " in text
+    assert finished.stdout[-1].endswith("Nothing was changed.")
+    assert revisions(cluster, database) == ["008"]
+
+
+def test_rollback_agreed(
+    migrated: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`rollback` with a yes goes to the parent of head; a second time there is nothing to do."""
+    finished = run(migrated, "rollback", stdin="y\n", DATABASE_URL=database_url)
+    assert finished.status == 0
+    finished.assert_says("…Reverted 008 … (… ms)", "Schema revision: 007")
+    assert revisions(cluster, database) == ["007"]
+    again = run(migrated, "rollback", "--yes", DATABASE_URL=database_url)
+    again.assert_ok()
+    assert again.stdout[-1] == "There is nothing to roll back."
+    assert revisions(cluster, database) == ["007"]
+
+
+def test_rollback_with_nobody_to_ask(
+    migrated: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`rollback` in a pipeline, where nobody can answer, is refused."""
+    finished = run(migrated, "rollback", DATABASE_URL=database_url)
+    finished.assert_failed(2, "Nobody is there to be asked. Say --yes.")
+    assert revisions(cluster, database) == ["008"]
+
+
+def test_rollback_to_a_target(
+    migrated: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`rollback --yes --target` goes down to a revision, or to base, and up again."""
+    arguments = ("rollback", "--yes", "--target")
+    finished = run(migrated, *arguments, "003", DATABASE_URL=database_url)
+    finished.assert_ok()
+    finished.assert_says(*(f"Reverted {n:03} …" for n in range(8, 3, -1)), "Schema revision: 003")
+    assert revisions(cluster, database) == ["003"]
+    run(migrated, *arguments, "base", DATABASE_URL=database_url).assert_ok()
+    assert relations(cluster, database) == ["alembic_version"]
+    run(migrated, "migrate", DATABASE_URL=database_url).assert_ok()
+    assert revisions(cluster, database) == ["008"]
+
+
+def test_seed_on_a_schema_behind(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`seed` needs the schema that its models describe."""
+    folder = project(tmp_path)
+    run(folder, "migrate", "--target", "007", DATABASE_URL=database_url).assert_ok()
+    finished = run(folder, "seed", DATABASE_URL=database_url)
+    finished.assert_failed(
+        10,
+        "The schema is behind at 007, and the seed data is made for 008. Run `inv migrate` first.",
+    )
+    assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
+
+
+def test_seed_twice(migrated: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`seed` inserts what is absent; a second time nothing is."""
+    run(migrated, "seed", DATABASE_URL=database_url).assert_says("Initial data seeded (… rows)")
+    count = cluster.query("SELECT count(*), max(updated_at) FROM books", database)
+    again = run(migrated, "seed", DATABASE_URL=database_url)
+    again.assert_ok()
+    again.assert_says("Seeding initial data...", "Initial data is complete already")
+    assert cluster.query("SELECT count(*), max(updated_at) FROM books", database) == count
+
+
+def test_check(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`check` passes on this project, leaves the database alone and no scratch behind."""
+    finished = run(project(tmp_path), "check", DATABASE_URL=database_url)
+    finished.assert_ok()
+    assert finished.stdout[-1] == (
+        "The history is sound: every revision goes up, down and up, and meets the models."
+    )
+    assert_untouched(cluster, database)
+    assert scratches(cluster) == []
+
+
+def scratches(cluster: Cluster) -> list[tuple[object, ...]]:
+    return cluster.query("SELECT datname FROM pg_database WHERE datname LIKE '%scratch%'")
+
+
+CREATE = 'op.create_table("notes", sa.Column("id", sa.Integer))'
+UNREPEATABLE = {
+    "leaves a table behind": (CREATE, "pass", "009 leaves behind on its way down: …notes…"),
+    "raises on its way down": (
+        CREATE,
+        'raise RuntimeError("no way back")',
+        "Migration 009 A test's own failed: …RuntimeError: no way back.",
+    ),
+    "raises on its way up": (
+        'raise RuntimeError("no way")',
+        "pass",
+        "Migration 009 A test's own failed: …RuntimeError: no way.",
+    ),
+    "makes something else the second time": (
+        """
+        if op.get_bind().scalar(sa.text("SELECT to_regclass('seen') IS NULL")):
+            op.execute("CREATE TABLE seen ()")
+        else:
+            op.execute("ALTER TABLE seen ADD COLUMN again int")
+        """,
+        "pass",
+        "009 comes back different: …again…",
+    ),
+    "loses a column on its way down": (
+        'op.alter_column("books", "title", new_column_name="name")',
+        'op.drop_column("books", "name")',
+        "009 leaves behind on its way down: …title…",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREPEATABLE)
+def test_check_of_a_lossy_revision(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
+) -> None:
+    """`check` names the revision that does not come back to where it was."""
+    upgrade, downgrade, complaint = UNREPEATABLE[name]
+    folder = project(tmp_path)
+    write_revision(folder / "alembic" / "versions", "009", "008", upgrade, downgrade)
+    finished = run(folder, "check", DATABASE_URL=database_url)
+    finished.assert_says(complaint)
+    finished.assert_failed(9, "The history fails … check…. Mend the revisions, or the models, …")
+    assert_untouched(cluster, database)
+    assert scratches(cluster) == []
+
+
+def test_check_of_drifted_models(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`check` names what the models have and the migrations have not."""
+    folder = project(tmp_path, with_models=True)
+    drift(folder)
+    finished = run(folder, "check", DATABASE_URL=database_url)
+    finished.assert_says("the models and the migrations differ: …nickname…")
+    finished.assert_failed(
+        9, "The history fails 1 check. Mend the revisions, or the models, and check again."
+    )
+    assert scratches(cluster) == []
+
+
+def drift(folder: Path) -> None:
+    """Give the users of this project's models a column that no revision makes."""
+    models = folder / "backend" / "models" / "__init__.py"
+    models.write_text(
+        models.read_text()
+        + "\nfrom sqlalchemy import Column, Text\n\n"
+        + 'User.__table__.append_column(Column("nickname", Text))\n'
+    )
+
+
+def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """`revision` writes the next number with what the models have, and a phase to decide."""
+    folder = project(tmp_path, with_models=True)
+    drift(folder)
+    finished = run(
+        folder, "revision", "--message", "users have nicknames", DATABASE_URL=database_url
+    )
+    finished.assert_ok()
+    path = folder / "alembic" / "versions" / "009_users_have_nicknames.py"
+    assert finished.stdout[-1] == f"Wrote {path}: read it, and decide its phase."
+    code = path.read_text()
+    assert 'revision: str = "009"' in code
+    assert 'down_revision: str | Sequence[str] | None = "008"' in code
+    assert re.search(r'^phase = "contract"$', code, re.M)
+    assert "op.add_column('users', sa.Column('nickname', sa.Text(), nullable=True))" in code
+    assert "op.drop_column('users', 'nickname')" in code
+    assert_untouched(cluster, database)
+    assert scratches(cluster) == []
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    assert revisions(cluster, database) == ["009"]
+    run(folder, "check", DATABASE_URL=database_url).assert_ok()
+    second = run(folder, "revision", "--message", "nothing new", DATABASE_URL=database_url)
+    second.assert_ok()
+    empty = (folder / "alembic" / "versions" / "010_nothing_new.py").read_text()
+    assert "op." not in empty.partition("def upgrade")[2]
+
+
+@pytest.mark.parametrize("task", ["migrate", "status", "seed", "check"])
+def test_embedded_database(tmp_path: Path, task: str) -> None:
+    """Without a database configured every task brings its own along and stops it at the end."""
+    folder = project(tmp_path)
+    run(folder, "migrate").assert_ok()
+    finished = run(folder, task)
+    assert finished.status == 0
+    assert (folder / ".data" / "postgres" / "PG_VERSION").exists()
+    assert not (folder / ".data" / "postgres" / "postmaster.pid").exists()
