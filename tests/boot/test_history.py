@@ -1,6 +1,7 @@
 """The graph of revisions: what stands on what, in which order, and what a target means."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -339,7 +340,7 @@ def test_a_long_history() -> None:
     ids = [f"{number:04}" for number in range(3000)]
     made = history(
         revision(ids[0], labels=["books"]),
-        *(revision(id, parent) for parent, id in zip(ids, ids[1:], strict=False)),
+        *(revision(id, parent) for parent, id in pairwise(ids)),
     )
     assert tuple(ids) == made.in_order(made.closure([ids[-1]]))
     expected = Target(ids[-1], (ids[-1],))
