@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from socket import socket
 
     from backend.boot.description import BootDescription
-    from backend.boot.preview import Preview
+    from backend.boot.migration.preview import Preview
     from backend.settings import Settings
 
 _BIN = Path(sys.executable).parent
@@ -65,8 +65,8 @@ def _database(settings: "Settings") -> Iterator["BootDescription"]:
     if settings.database_url is not None:
         yield settings.description()
         return
-    from backend.boot.embedded import embedded_postgres
-    from backend.boot.handover import hand_over_database
+    from backend.boot.postgres.embedded import embedded_postgres
+    from backend.boot.serving.handover import hand_over_database
     from backend.settings import DATA_FOLDER
 
     with embedded_postgres(DATA_FOLDER, settings.database_name) as url:
@@ -83,7 +83,7 @@ def _booting(stream: str = "stdout", **overrides: str | None) -> Iterator["BootD
 @contextmanager
 def _serving(port: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
     """Give what to boot and the socket to serve on, reserved before anything else has moved."""
-    from backend.boot.port import reserved_port
+    from backend.boot.serving.port import reserved_port
 
     with _session(BACKEND_PORT=port) as settings:
         settings.require_secrets_to_serve()
@@ -93,7 +93,7 @@ def _serving(port: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
 
 def _print_preview(boot: "BootDescription") -> "Preview":
     """Print the state and the plan; raise what the plan refuses for."""
-    from backend.boot.preview import preview
+    from backend.boot.migration.preview import preview
 
     found = preview(boot)
     print(found.as_text())
@@ -106,7 +106,7 @@ def _print_preview(boot: "BootDescription") -> "Preview":
 def wait_db(_c: Context) -> None:
     """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds."""
     with _booting() as boot:
-        from backend.boot.wait import wait
+        from backend.boot.waiting import wait
 
         wait(boot)
 
@@ -124,8 +124,8 @@ def migrate(_c: Context, target: str | None = None, dry_run: bool = False) -> No
         if dry_run:
             _print_preview(boot)
             return
-        from backend.boot.migrate import migrate
-        from backend.boot.wait import wait
+        from backend.boot.migration.migrate import migrate
+        from backend.boot.waiting import wait
 
         wait(boot)
         migrate(boot)
@@ -141,8 +141,8 @@ def migrate(_c: Context, target: str | None = None, dry_run: bool = False) -> No
 def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
     """Take the schema back to an older revision; asks first."""
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
-        from backend.boot.migrate import migrate
-        from backend.boot.plan import Action
+        from backend.boot.migration.migrate import migrate
+        from backend.boot.migration.plan import Action
 
         found = _print_preview(boot)
         if found.plan.action is not Action.DOWNGRADE:
@@ -157,7 +157,7 @@ def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
 def seed(_c: Context) -> None:
     """Insert the development data that is absent."""
     with _booting() as boot:
-        from backend.boot.preview import preview
+        from backend.boot.migration.preview import preview
         from backend.boot.seeding import seed
 
         seed(boot, preview(boot).inspection)
@@ -170,7 +170,7 @@ def seed(_c: Context) -> None:
 def serve(_c: Context, port: str | None = None) -> None:
     """Serve the application without touching the schema."""
     with _serving(port) as (boot, listener):
-        from backend.boot.serving import serve
+        from backend.boot.serving.serve import serve
 
         serve(boot, listener)
 
@@ -198,7 +198,7 @@ def start(_c: Context, dry_run: bool = False, port: str | None = None) -> None:
 def status(_c: Context, json: bool = False) -> None:
     """Show where the schema is and where it should be."""
     with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL", "warning")) as boot:
-        from backend.boot.status import read_status
+        from backend.boot.migration.status import read_status
 
         found = read_status(boot)
         if json:
@@ -213,8 +213,8 @@ def status(_c: Context, json: bool = False) -> None:
 def revision(_c: Context, message: str) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting() as boot:
-        from backend.boot.revise import write_revision
-        from backend.boot.wait import wait
+        from backend.boot.migration.revise import write_revision
+        from backend.boot.waiting import wait
 
         wait(boot)
         print(f"Wrote {write_revision(boot, message)}: read it, and decide its phase.")
@@ -224,8 +224,8 @@ def revision(_c: Context, message: str) -> None:
 def check(_c: Context) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting() as boot:
-        from backend.boot.check import check
-        from backend.boot.wait import wait
+        from backend.boot.migration.check import check
+        from backend.boot.waiting import wait
 
         wait(boot)
         check(boot)

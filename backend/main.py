@@ -17,7 +17,7 @@ from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
 from backend.api.startup import BriefStartupFailure
-from backend.boot.readiness import ReadinessProbe
+from backend.boot.serving.readiness import ReadinessProbe
 from backend.settings import Settings, load_settings
 
 _log = logging.getLogger(__name__)

@@ -14,7 +14,7 @@ from typing import TypeVar
 from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
 from backend.boot.masking import hide
-from backend.boot.urls import DatabaseUrl, build_database_url, parse_database_url
+from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -19,7 +19,7 @@ from backend import settings
 from backend.boot import masking
 from backend.boot.description import OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
-from backend.boot.urls import build_database_url, parse_database_url
+from backend.boot.postgres.urls import build_database_url, parse_database_url
 from backend.settings import VARIABLES, AppEnv, LogFormat, LogLevel, Settings, load_settings
 
 NO_FILE = Path("/nonexistent/.env")

@@ -7,9 +7,9 @@ import psycopg2
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from backend.boot.connection import one_line
 from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
-from backend.boot.urls import DatabaseUrl
+from backend.boot.postgres.connection import one_line
+from backend.boot.postgres.urls import DatabaseUrl
 
 # A server that vanishes without a word must not hold a request for a quarter of an hour, which
 # is how long Linux repeats itself. Seconds, but for tcp_user_timeout's milliseconds.

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
-from backend.boot.readiness import ReadinessProbe
+from backend.boot.serving.readiness import ReadinessProbe
 
 
 @dataclass(frozen=True)

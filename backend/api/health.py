@@ -6,7 +6,7 @@ from fastapi.responses import JSONResponse
 from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable
 from backend.boot.masking import mask
-from backend.boot.readiness import Readiness
+from backend.boot.serving.readiness import Readiness
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from backend.boot.urls import DatabaseUrl
+from backend.boot.postgres.urls import DatabaseUrl
 
 
 class OnFailure(StrEnum):

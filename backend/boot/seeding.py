@@ -10,7 +10,7 @@ import psycopg2
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
-from backend.boot.inspection import Inspection
+from backend.boot.migration.inspection import Inspection
 from backend.boot.signals import Stopped, interrupting
 
 _log = logging.getLogger(__name__)

@@ -5,11 +5,11 @@ import socket
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
-from backend.boot.handover import hand_over_failure
-from backend.boot.inspection import Inspection
-from backend.boot.migrate import migrate
+from backend.boot.migration.inspection import Inspection
+from backend.boot.migration.migrate import migrate
 from backend.boot.seeding import is_at_head, seed
-from backend.boot.wait import wait
+from backend.boot.serving.handover import hand_over_failure
+from backend.boot.waiting import wait
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
         else:
             _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
     # Uvicorn's import is time that a failing start need not wait for.
-    from backend.boot.serving import serve
+    from backend.boot.serving.serve import serve
 
     serve(boot, listener)
 

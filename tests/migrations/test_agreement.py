@@ -4,7 +4,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
-from backend.boot.comparison import compare
+from backend.boot.catalogue.comparison import compare
 from backend.models import Base
 from tests.cluster import Cluster
 from tests.migrations.conftest import Migrated, read_schema

@@ -947,7 +947,7 @@ def test_json_log_of_debugging(tmp_path: Path, database_url: str) -> None:
     )
     assert finished.status == 0
     loggers = {str(line["logger"]) for line in objects(finished)}
-    assert {"alembic.runtime.migration", "backend.boot.migrate"} <= loggers
+    assert {"alembic.runtime.migration", "backend.boot.migration.migrate"} <= loggers
 
 
 def test_json_log_of_a_failure(tmp_path: Path, database_url: str) -> None:

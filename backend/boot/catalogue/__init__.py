@@ -1,0 +1,1 @@
+"""What a schema is, whoever made it, and how two of them differ."""

@@ -1,0 +1,111 @@
+"""Read the facts that `inspect` needs, and the tables as people want to see them listed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.migration.inspection import DatabaseFacts
+
+JOURNAL_TABLE = "schema_journal"
+
+# Tables, partitioned and foreign ones; neither an extension's own nor anybody's partitions, which
+# their parent stands for.
+_TABLES = """
+SELECT c.oid, c.relname, c.relnatts
+FROM pg_class c
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
+  AND n.nspname = ANY (current_schemas(false))
+  AND NOT EXISTS (
+      SELECT FROM pg_depend d
+      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
+  AND NOT (c.relname = %(version_table)s
+           AND n.nspname = coalesce(%(version_schema)s, current_schema()))
+  AND c.relname <> %(journal_table)s
+ORDER BY c.relname
+"""
+
+_REFERENCES = """
+SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
+"""
+
+
+@dataclass(frozen=True)
+class VersionTable:
+    """Where an Alembic project records its revision; its env.py decides."""
+
+    name: str = "alembic_version"
+    schema: str | None = None
+
+
+@dataclass(frozen=True)
+class _Table:
+    oid: int
+    name: str
+    columns: int
+
+
+def read_facts(connection: Connection, version_table: VersionTable) -> DatabaseFacts:
+    """Return the recorded revisions and the tables of people's own."""
+    tables = tuple(table.name for table in _tables(connection, version_table))
+    return DatabaseFacts(_current(connection, version_table), tables)
+
+
+def list_tables(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+    """Return the tables, parents before what refers to them.
+
+    A parent always has more descendants than its children, so their number sorts parents first;
+    among equals the wider table comes first: entities stand before what links them.
+    """
+    tables = _tables(connection, version_table)
+    with connection.cursor() as cursor:
+        cursor.execute(_REFERENCES)
+        references = cursor.fetchall()
+    children: dict[int, set[int]] = {table.oid: set() for table in tables}
+    for child, parent in references:
+        if child in children and parent in children:
+            children[parent].add(child)
+    order = sorted(
+        tables, key=lambda table: (-_descendants(table.oid, children), -table.columns, table.name)
+    )
+    return tuple(table.name for table in order)
+
+
+def _descendants(oid: int, children: Mapping[int, set[int]]) -> int:
+    found: set[int] = set()
+    waiting = [oid]
+    while waiting:
+        new = children[waiting.pop()] - found
+        found |= new
+        waiting += new
+    return len(found)
+
+
+def _tables(connection: Connection, version_table: VersionTable) -> list[_Table]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TABLES,
+            {
+                "version_table": version_table.name,
+                "version_schema": version_table.schema,
+                "journal_table": JOURNAL_TABLE,
+            },
+        )
+        return [_Table(*row) for row in cursor.fetchall()]
+
+
+def _current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+    name = (
+        [version_table.name]
+        if version_table.schema is None
+        else [version_table.schema, version_table.name]
+    )
+    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(*name))
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(query)
+        except (errors.UndefinedTable, errors.InvalidSchemaName):
+            return ()
+        return tuple(sorted(row for (row,) in cursor.fetchall()))

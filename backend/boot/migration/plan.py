@@ -1,0 +1,90 @@
+"""What to do about a state: a table, decided without side effects."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backend.boot.errors import (
+    BootError,
+    SchemaAheadError,
+    SchemaDivergedError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+)
+from backend.boot.migration.inspection import Inspection, SchemaState
+
+
+class Action(StrEnum):
+    """What a plan does with the schema."""
+
+    NOTHING = "nothing"
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    REFUSE = "refuse"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """An action with the revisions it runs, in their order, or why it is refused."""
+
+    action: Action
+    steps: tuple[str, ...] = ()
+    refusal: BootError | None = None
+
+
+def decide(inspection: Inspection, *, rollback: bool) -> Plan:
+    """Return what happens in this state; `rollback` says that going down was asked for."""
+    match inspection.state:
+        case SchemaState.CURRENT:
+            return Plan(Action.NOTHING)
+        case SchemaState.EMPTY | SchemaState.BEHIND if inspection.pending:
+            return Plan(Action.UPGRADE, inspection.pending)
+        case SchemaState.EMPTY | SchemaState.BEHIND:
+            return Plan(Action.NOTHING)  # the target is base
+        case SchemaState.PAST if rollback:
+            return Plan(Action.DOWNGRADE, inspection.beyond)
+        case _:
+            return Plan(Action.REFUSE, refusal=_refusal(inspection))
+
+
+def _refusal(inspection: Inspection) -> BootError:
+    current, target = _listed(inspection.current), inspection.target.name
+    match inspection.state:
+        case SchemaState.PAST:
+            return SchemaPastError(
+                f"The database is at {current}, beyond the target {target}.",
+                "Drop MIGRATION_TARGET to stay, or say MIGRATION_ROLLBACK=true to go down to it.",
+            )
+        case SchemaState.AHEAD:
+            return SchemaAheadError(
+                f"The database is at {current}, ahead of this release, whose head is "
+                f"{_listed(inspection.heads)}.",
+                "Deploy the release that has it, or roll the database back with that release.",
+            )
+        case SchemaState.UNMANAGED:
+            return SchemaUnmanagedError(
+                f"The database has tables ({_some(inspection.tables)}) but no revision recorded, "
+                "so nothing says what it needs.",
+                "If its schema is that of a revision, record it with `alembic stamp REVISION`; "
+                "otherwise use an empty database. Nothing was changed.",
+            )
+        case _:
+            known = f"this release's history, whose head is {_listed(inspection.heads)}"
+            reason = (
+                f"{_listed(inspection.unknown)} is not in {known}"
+                if inspection.unknown
+                else f"that and the target {target} lie on different branches"
+            )
+            return SchemaDivergedError(
+                f"The database is at {current}, and {reason}.",
+                "Deploy the release that has that revision, or restore a database that belongs "
+                "to this one. Nothing was changed.",
+            )
+
+
+def _listed(revisions: tuple[str, ...]) -> str:
+    return ", ".join(revisions) or "base"
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

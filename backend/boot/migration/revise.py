@@ -1,0 +1,58 @@
+"""Write a new revision from what the models have and the history has not."""
+
+import logging
+
+from alembic import command
+from alembic.util.exc import CommandError
+
+from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.errors import HistoryBrokenError
+from backend.boot.migration.apply import apply
+from backend.boot.migration.history import History
+from backend.boot.migration.plan import Action, decide
+from backend.boot.migration.project import open_project
+from backend.boot.migration.schema import open_schema
+from backend.boot.migration.scratch import refuse_other_database, scratch_database
+
+_log = logging.getLogger(__name__)
+
+
+def write_revision(boot: BootDescription, message: str) -> str:
+    """Write the file of a new revision and return its path.
+
+    The models are compared with the history replayed on a scratch database, so that the state of
+    the developer's own does not matter. Raises BootError.
+    """
+    with scratch_database(boot) as url:
+        project = open_project(boot.alembic_config, url, may_be_empty=True)
+        project.run(
+            lambda _current, _context: (), lambda context: refuse_other_database(url, context)
+        )
+        if project.history.revisions:
+            schema = open_schema(url, project, SchemaPolicy())
+            plan = decide(schema.inspect(), rollback=False)
+            if plan.action is Action.UPGRADE:
+                apply(schema, plan)
+        try:
+            script = command.revision(
+                project.config, message, autogenerate=True, rev_id=next_id(project.history)
+            )
+        except CommandError as error:
+            raise HistoryBrokenError(
+                f"The revision could not be written: {error}.", "Mend the history first."
+            ) from error
+    return str(getattr(script, "path", script))
+
+
+def next_id(history: History) -> str | None:
+    """Return the number after the highest where revisions are numbered, else None.
+
+    None leaves the choice to Alembic, which makes random ones.
+    """
+    ids = list(history.revisions)
+    if not ids:
+        return "001"
+    if not all(revision.isdecimal() for revision in ids):
+        return None
+    width = max(len(revision) for revision in ids)
+    return f"{max(int(revision) for revision in ids) + 1:0{width}d}"

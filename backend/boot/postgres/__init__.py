@@ -1,0 +1,1 @@
+"""Reaching PostgreSQL: where it is, whether it is there, and one of our own for laptops."""

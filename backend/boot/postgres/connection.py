@@ -1,0 +1,95 @@
+"""Boot's own connections to PostgreSQL: plain psycopg2, which imports in a quarter of
+SQLAlchemy's time.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from queue import Empty, Queue
+from typing import Any
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
+from backend.boot.postgres.refusal import causes
+from backend.boot.postgres.urls import DatabaseUrl
+
+APPLICATION_NAME = "boot"
+
+
+class ConnectTimeoutError(psycopg2.OperationalError):
+    """The attempt took longer than it may."""
+
+
+def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
+    """Return an autocommit connection, made within `timeout` seconds.
+
+    Raises psycopg2.OperationalError. The attempt runs in a thread of its own: libpq blocks in
+    name look-ups and connects where no signal handler of Python gets its turn, and its own
+    `connect_timeout` knows whole seconds from two up only.
+    """
+    answer: Queue[Connection | psycopg2.Error] = Queue(1)
+    given_up = threading.Event()
+
+    def attempt() -> None:
+        parameters: dict[str, Any] = {"application_name": APPLICATION_NAME, **url.parameters}
+        parameters["connect_timeout"] = max(2, round(timeout))
+        try:
+            connection = psycopg2.connect(**parameters)
+        except psycopg2.Error as error:
+            answer.put(error)
+            return
+        except UnicodeDecodeError as error:  # a message in the server's own encoding
+            answer.put(psycopg2.OperationalError(error.object.decode(errors="replace")))
+            return
+        answer.put(connection)
+        if given_up.is_set():
+            connection.close()
+
+    threading.Thread(target=attempt, name="connect", daemon=True).start()
+    try:
+        result = answer.get(timeout=timeout)
+    except Empty:
+        given_up.set()
+        raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
+    except BaseException:
+        given_up.set()
+        raise
+    if isinstance(result, psycopg2.Error):
+        raise result
+    result.autocommit = True
+    return result
+
+
+@contextmanager
+def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
+    """Give an autocommit connection and close it at the end.
+
+    Raises DatabaseUnreachableError where the server is not there or goes away meanwhile, and
+    LoginRefusedError where the role lacks a right; other errors of the statements pass.
+    """
+    try:
+        connection = connect(url, timeout)
+        try:
+            yield connection
+        finally:
+            connection.close()
+    except errors.InsufficientPrivilege as error:
+        raise LoginRefusedError(
+            f"The role may not do this at {url.masked}: {one_line(error)}.",
+            "Grant it the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+        ) from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
+            "Check that it runs, and try again.",
+        ) from error
+
+
+def one_line(error: psycopg2.Error) -> str:
+    """Return the cause that an error ends with, on one line and without libpq's preamble."""
+    lines = causes(str(error))
+    line = lines[-1] if lines else type(error).__name__
+    return (line.partition(" failed: ")[2] or line).rstrip(".")

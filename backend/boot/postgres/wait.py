@@ -1,0 +1,131 @@
+"""Wait until the real login works over the real route: bounded, and never for what cannot come."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.errors import (
+    BootError,
+    DatabaseMissingError,
+    DatabaseUnreachableError,
+    LoginRefusedError,
+)
+from backend.boot.postgres.connection import connect, connected, one_line
+from backend.boot.postgres.refusal import Refusal, classify
+from backend.boot.postgres.urls import DatabaseUrl
+
+_log = logging.getLogger(__name__)
+
+INTERVAL = 0.05
+"""Seconds between attempts: a database that becomes ready is noticed within twice that."""
+
+_ATTEMPT = 5.0
+"""Seconds an attempt may take where packets vanish without an answer."""
+
+_REPEAT = 5.0
+"""Seconds after which an unchanged cause is said again."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a successful login showed."""
+
+    version: str
+
+
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def wait_for_database(
+    url: DatabaseUrl,
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = _pause,
+) -> Server:
+    """Return as soon as a login succeeds on a server that takes writes.
+
+    `timeout` is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError when the time is
+    up, and at once LoginRefusedError or DatabaseMissingError for what waiting would not change.
+    """
+    started = clock()
+    deadline = started + timeout
+    _log.info("Waiting for PostgreSQL... (%s)", url.masked)
+    last_cause, said_at = "", started
+    while True:
+        remaining = deadline - clock()
+        try:
+            # The first attempt gets its time even where the waiting has none.
+            server = _login(url, min(_ATTEMPT, remaining) if timeout > 0 else _ATTEMPT)
+        except psycopg2.OperationalError as error:
+            cause = one_line(error)
+            _raise_if_never(url, classify(str(error)), cause)
+        else:
+            if server is not None:
+                _log.info("PostgreSQL is ready (%s, %.1f s)", server.version, clock() - started)
+                return server
+            cause = "it is a standby, and this needs the primary"
+        now = clock()
+        if now >= deadline:
+            raise DatabaseUnreachableError(
+                f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
+                "Start it, or mend DATABASE_URL; DB_WAIT_TIMEOUT sets how long to wait.",
+            )
+        if cause != last_cause or now - said_at >= _REPEAT:
+            _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
+            last_cause, said_at = cause, now
+        pause(min(INTERVAL, deadline - now))
+
+
+def create_database(url: DatabaseUrl) -> None:
+    """Create the database that `url` names, through the server's `postgres` database.
+
+    One that somebody else has just created is as good. Raises DatabaseMissingError where the role
+    may not.
+    """
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database))
+    try:
+        with connected(url.with_database("postgres")) as connection:
+            connection.cursor().execute(statement)
+    except (errors.DuplicateDatabase, errors.UniqueViolation):
+        return
+    except BootError as error:
+        raise DatabaseMissingError(
+            f"Database {url.database!r} does not exist and could not be created. {error.what}",
+            "Create it by hand, or give the role the right CREATEDB.",
+        ) from error
+    _log.info("Database %s created", url.database)
+
+
+def _login(url: DatabaseUrl, timeout: float) -> Server | None:
+    """Return the server logged in to, or None where it is a standby."""
+    connection: Connection = connect(url, max(timeout, 0.1))
+    try:
+        cursor = connection.cursor()
+        cursor.execute("SELECT current_setting('server_version'), pg_is_in_recovery()")
+        [(version, is_standby)] = cursor.fetchall()
+        # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
+        return None if is_standby else Server(version.split(" ")[0])
+    finally:
+        connection.close()
+
+
+def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
+    if refusal is Refusal.LOGIN:
+        raise LoginRefusedError(
+            f"PostgreSQL refused the login at {url.masked}: {cause}.",
+            "Mend the role, the password or the TLS settings in DATABASE_URL "
+            "(or POSTGRES_USER and POSTGRES_PASSWORD).",
+        )
+    if refusal is Refusal.DATABASE_MISSING:
+        raise DatabaseMissingError(
+            f"Database {url.database!r} does not exist at {url.masked}.",
+            "Create it, or mend the name; in dev and test `inv migrate` and `inv start` create it.",
+        )

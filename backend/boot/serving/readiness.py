@@ -1,0 +1,89 @@
+"""Whether the schema is what this release needs: for the application to ask while it serves."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.description import BootDescription
+from backend.boot.errors import BootError
+from backend.boot.migration.facts import VersionTable, read_facts
+from backend.boot.migration.history import History, Target, resolve_target
+from backend.boot.migration.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from backend.boot.postgres.connection import connected, one_line
+from backend.boot.serving.handover import boot_failure
+
+_CONNECT_TIMEOUT = 1.5
+"""Seconds."""
+
+_STATEMENT_TIMEOUT = 500
+"""Milliseconds: two statements and the connection stay under the three seconds probes wait."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The answer to a probe. `reason` is a sentence for whoever operates the service."""
+
+    ready: bool
+    state: str | None = None
+    current: tuple[str, ...] = ()
+    target: str | None = None
+    reason: str | None = None
+
+
+class ReadinessProbe:
+    """Looks at the database at every check, so that it notices what others changed there.
+
+    Thread-safe: the history on disk is read once, everything else anew.
+    """
+
+    def __init__(
+        self, description: BootDescription, version_table: VersionTable | None = None
+    ) -> None:
+        self._description = description
+        self._version_table = version_table or VersionTable()
+
+    def check(self) -> Readiness:
+        """Return whether the schema is at its target, and if not, why; never raises for that."""
+        try:
+            history, target = self._aim
+            with connected(self._description.database_url, _CONNECT_TIMEOUT) as connection:
+                facts = self._read_facts(connection)
+        except BootError as error:
+            return Readiness(ready=False, reason=boot_failure() or str(error))
+        except psycopg2.Error as error:
+            return Readiness(
+                ready=False, reason=f"The database cannot be asked: {one_line(error)}."
+            )
+        inspection = inspect(facts, history, target)
+        is_ready = inspection.state is SchemaState.CURRENT
+        return Readiness(
+            ready=is_ready,
+            state=inspection.state.value,
+            current=inspection.current,
+            target=target.name,
+            reason=None if is_ready else boot_failure() or _reason(inspection),
+        )
+
+    @cached_property
+    def _aim(self) -> tuple[History, Target]:
+        from backend.boot.migration.project import open_project
+
+        boot = self._description
+        history = open_project(boot.alembic_config, boot.migration_database_url).history
+        policy = boot.schema
+        return history, resolve_target(history, policy.target, rollback=policy.rollback)
+
+    def _read_facts(self, connection: Connection) -> DatabaseFacts:
+        connection.autocommit = False
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL statement_timeout = %s", (_STATEMENT_TIMEOUT,))
+        return read_facts(connection, self._version_table)
+
+
+def _reason(inspection: Inspection) -> str:
+    current = ", ".join(inspection.current) or "base"
+    return f"The schema is {inspection.state} at {current}, and should be at " + (
+        f"{inspection.target.name}: run `inv migrate`."
+    )

@@ -1,0 +1,100 @@
+"""Serve the application with Uvicorn, in this process unless workers or reload need others."""
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+from backend.boot.description import BootDescription
+from backend.boot.errors import ServingFailedError
+from backend.boot.log import logging_config
+from backend.boot.masking import mask
+from backend.boot.serving.server import Server, url_of
+from backend.boot.serving.supervisors import Reloader, Workers
+from backend.boot.signals import Stopped
+
+_log = logging.getLogger(__name__)
+
+_DRAIN = 10
+"""Seconds that requests under way may take to finish after a stop signal."""
+
+
+def serve(boot: BootDescription, listener: socket.socket) -> None:
+    """Serve until a stop signal; returns when the requests under way are done.
+
+    Raises ServingFailedError where the application does not start, and Stopped where a signal
+    came before it had.
+    """
+    config = uvicorn.Config(
+        boot.asgi_app,
+        log_config=logging_config(boot.log_level, boot.log_format),
+        log_level=boot.log_level,
+        reload=boot.serve.reload,
+        workers=boot.serve.workers,
+        timeout_graceful_shutdown=_DRAIN,
+    )
+    _log.info("Starting Uvicorn server...")
+    if boot.serve.reload:
+        Reloader(config, target=Server(config).run, sockets=[listener]).run()
+        return
+    _load(config)
+    if boot.serve.workers > 1:
+        _serve_with_workers(config, listener)
+    else:
+        _serve_here(config, listener)
+
+
+def _load(config: uvicorn.Config) -> None:
+    """Import the application: a worker that cannot would be started again for ever."""
+    try:
+        uvicorn.importer.import_from_string(config.app)
+    except Stopped:
+        raise
+    except (Exception, SystemExit) as error:  # an application that exits has not loaded either
+        _log.debug("The failure in full", exc_info=True)
+        raise _not_loaded(config, error) from error
+
+
+def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
+    server = Server(config)
+    try:
+        server.run(sockets=[listener])
+    except Stopped:
+        # Uvicorn raises the signal again when it has closed everything in order.
+        if not server.started:
+            raise
+    except asyncio.CancelledError:
+        _log.info("Requests that took longer than %d s were cut off", _DRAIN)
+    except SystemExit as error:
+        raise _not_started(config) from error
+    except Exception as error:
+        _log.debug("The failure in full", exc_info=True)
+        raise _not_loaded(config, error) from error
+
+
+def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None:
+    supervisor = Workers(config, sockets=[listener])
+    _log.info("Serving on %s with %d workers", url_of(listener), config.workers)
+    supervisor.run()
+    if supervisor.stopped_early is not None:
+        raise supervisor.stopped_early
+    # Uvicorn ends without an error even where every worker failed to start.
+    if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
+        raise _not_started(config)
+
+
+def _not_started(config: uvicorn.Config) -> ServingFailedError:
+    return ServingFailedError(
+        f"The application {config.app} did not start.", "The lines above say why."
+    )
+
+
+def _not_loaded(config: uvicorn.Config, error: BaseException) -> ServingFailedError:
+    lines = mask(str(error)).strip().splitlines() or [""]
+    cause = f"{type(error).__name__}: {lines[0].rstrip('.')}"
+    return ServingFailedError(
+        f"The application {config.app} cannot be loaded: {cause}.",
+        "Mend it, or name another in ASGI_APP.",
+    )

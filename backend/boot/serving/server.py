@@ -1,0 +1,54 @@
+"""Uvicorn's server, made to hear a stop at any time and to say where it listens."""
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+from uvicorn.config import STARTUP_FAILURE
+
+_log = logging.getLogger(__name__)
+
+_TICK = 0.1
+"""Seconds between two looks at whether a stop signal came while the application starts."""
+
+_cut_off = logging.getLogger(f"{__name__}.cut_off")
+_cut_off.addHandler(logging.NullHandler())
+_cut_off.propagate = False
+
+
+class Server(uvicorn.Server):
+    """Uvicorn's server, which says where it listens also when the socket was handed to it."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start the application, then listen; a stop signal ends the start where it stands."""
+        starting = asyncio.create_task(self._start(sockets))
+        while not starting.done() and not self.should_exit:
+            await asyncio.wait([starting], timeout=_TICK)
+        if not starting.done():
+            # What the application says about being cut off is nobody's concern.
+            self.lifespan.logger = _cut_off
+            starting.cancel()
+        elif failure := starting.result():
+            raise failure
+
+    async def _start(self, sockets: list[socket.socket] | None) -> SystemExit | None:
+        """Return the failure: a task that raises SystemExit ends the loop with it."""
+        try:
+            await super().startup(sockets)
+        except OSError as error:
+            # Two processes can bind a port side by side; only one of them can listen.
+            _log.error("The port cannot be listened on: %s", error)
+            await self.lifespan.shutdown()
+            return SystemExit(STARTUP_FAILURE)
+        except SystemExit as failure:
+            return failure
+        if self.started and sockets:
+            _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
+        return None
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the URL that a bound socket is reached by."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

