@@ -54,7 +54,9 @@ def _session(stream: str = "stdout", **overrides: str | None) -> Iterator["Setti
     except Stopped as stop:
         report_failure(f"Stopped by {stop.name}.", log_format)
         raise
-    except Exception:  # noqa: BLE001 (what nobody foresaw ends here, its passwords masked)
+    except SystemExit:
+        raise
+    except BaseException:  # noqa: BLE001 (what nobody foresaw ends here, its passwords masked)
         report_unforeseen(log_format)
         raise SystemExit(1) from None
 
@@ -124,10 +126,10 @@ def migrate(_c: Context, target: str | None = None, dry_run: bool = False) -> No
         if dry_run:
             _print_preview(boot)
             return
-        from backend.boot.migration.migrate import migrate
+        from backend.boot.migration.migrate import check_history, migrate
         from backend.boot.waiting import wait
 
-        wait(boot)
+        wait(boot, before_creating=lambda: check_history(boot))
         migrate(boot)
 
 
@@ -210,9 +212,15 @@ def status(_c: Context, json: bool = False) -> None:
 
 
 @task(auto_shortflags=False, help={"message": "What the revision does, in a few words."})
-def revision(_c: Context, message: str) -> None:
+def revision(_c: Context, message: str | None = None) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting() as boot:
+        if not message:
+            from backend.boot.errors import ConfigurationError
+
+            raise ConfigurationError(
+                "A revision needs a message.", 'Say --message "what it does, in a few words".'
+            )
         from backend.boot.migration.revise import write_revision
         from backend.boot.waiting import wait
 

@@ -223,10 +223,12 @@ def _refuse_undecodable(given: Mapping[str, str]) -> None:
 
 
 def _hide_password(url: DatabaseUrl | None) -> None:
-    # A password that equals the role's or the database's name cannot be told from it in a line.
-    if url is None or url.parameters.get("password") in (url.database, url.parameters.get("user")):
+    if url is None:
         return
-    hide(url.parameters.get("password"))
+    for name in ("password", "sslpassword"):
+        # One that equals the role's or the database's name cannot be told from it in a line.
+        if url.parameters.get(name) not in (url.database, url.parameters.get("user")):
+            hide(url.parameters.get(name))
 
 
 def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:

@@ -1,5 +1,6 @@
 """Keep passwords out of whatever a person or a log reads."""
 
+import json
 import re
 from urllib.parse import quote, quote_plus
 
@@ -12,6 +13,10 @@ _KEYWORD_PASSWORD = re.compile(
     r"(?P<head>\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.I
 )
 
+_QUOTED_PASSWORD = re.compile(
+    r"""(?P<head>['"](?:ssl)?password['"]\s*:\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+)
+
 # Shorter ones would blank out half of every line; the patterns above still catch them.
 _SHORTEST_SECRET = 4
 
@@ -21,13 +26,16 @@ _secrets: set[str] = set()
 def hide(secret: str | None) -> None:
     """Have `mask` blank out this text, raw or percent-encoded, wherever it stands."""
     if secret and len(secret) >= _SHORTEST_SECRET:
+        # As it is, as URLs have it, and as Python and JSON quote it.
         _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
+        _secrets.update({repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]})
 
 
 def mask(text: str) -> str:
     """Return the text with every password in it replaced by `***`."""
     text = _URL_PASSWORD.sub(r"\g<head>***", text)
     text = _KEYWORD_PASSWORD.sub(r"\g<head>***", text)
+    text = _QUOTED_PASSWORD.sub(r'\g<head>"***"', text)
     for secret in sorted(_secrets, key=len, reverse=True):
         # A whole word only: the password "moriai" must not blank out the role "moriai_user".
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from pkgutil import resolve_name
 from typing import Any
 
@@ -11,7 +10,8 @@ import psycopg2
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.migration.inspection import Inspection
-from backend.boot.signals import Stopped, interrupting
+from backend.boot.postgres.interruption import Interruption
+from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
@@ -39,11 +39,14 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     # The seed callable needs no more of the URL than a connection.
     engine = create_engine("postgresql+psycopg2://", creator=_creator(boot), poolclass=NullPool)
     try:
-        with engine.begin() as connection, interrupting(_cancel(connection)):
-            inserted = insert_absent(connection)
+        with engine.begin() as connection:
+            with interrupting(Interruption(connection.connection.driver_connection)):
+                inserted = insert_absent(connection)
+            raise_if_stopped()
     except Stopped:
         raise
     except (Exception, SystemExit) as error:
+        raise_if_stopped()
         _log.debug("The failure in full", exc_info=True)
         lines = str(error).strip().splitlines() or [""]
         raise SeedingFailedError(
@@ -66,16 +69,6 @@ def is_at_head(inspection: Inspection) -> bool:
 def _creator(boot: BootDescription) -> Callable[[], Any]:
     parameters: dict[str, Any] = dict(boot.migration_database_url.parameters)
     return lambda: psycopg2.connect(**parameters)
-
-
-def _cancel(connection: Any) -> Callable[[], None]:
-    driver_connection = connection.connection.driver_connection
-
-    def cancel() -> None:
-        with suppress(psycopg2.Error):  # a connection that is gone runs no statement either
-            driver_connection.cancel()
-
-    return cancel
 
 
 def _resolve(name: str) -> Callable[[Any], int | None]:

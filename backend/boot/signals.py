@@ -18,11 +18,22 @@ class Stopped(SystemExit):
         self.name = signal.Signals(signum).name
 
 
+_received: Stopped | None = None
+
+
+def raise_if_stopped() -> None:
+    """Raise Stopped where a stop signal came and somebody's `except` has swallowed it."""
+    if _received is not None:
+        raise _received
+
+
 def _stop(signum: int, _frame: FrameType | None) -> None:
+    global _received  # noqa: PLW0603 (signals are process-wide themselves)
     # A second signal must not interrupt the closing that the first one began.
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, signal.SIG_IGN)
-    raise Stopped(signum)
+    _received = Stopped(signum)
+    raise _received
 
 
 @contextmanager
@@ -32,6 +43,8 @@ def stopping_on_signals() -> Iterator[None]:
     A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container
     a process without one ignores it.
     """
+    global _received  # noqa: PLW0603
+    _received = None
     previous = {
         number: signal.signal(number, _stop)
         for number in STOP_SIGNALS
@@ -53,7 +66,12 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     the driver's C code would hold a stop up for an hour. The wakeup descriptor is written to by
     the C handler itself; `action` cancels the statement, and then the handler gets its turn. Once
     is not enough: the statement may begin just after the first cancel.
+
+    In another thread than the main one, which signals do not reach, nothing is set up.
     """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     closing = threading.Event()

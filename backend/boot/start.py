@@ -6,9 +6,10 @@ import socket
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
 from backend.boot.migration.inspection import Inspection
-from backend.boot.migration.migrate import migrate
+from backend.boot.migration.migrate import check_history, migrate
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.handover import hand_over_failure
+from backend.boot.signals import raise_if_stopped
 from backend.boot.waiting import wait
 
 _log = logging.getLogger(__name__)
@@ -19,12 +20,13 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
-    wait(boot)
+    wait(boot, before_creating=lambda: _refuse_broken_history(boot))
     if boot.schema.rollback:
         _log.warning(
             "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
         )
     inspection = _migrate(boot)
+    raise_if_stopped()
     if boot.seed and inspection is not None:
         if is_at_head(inspection):
             seed(boot, inspection)
@@ -41,9 +43,22 @@ def _migrate(boot: BootDescription) -> Inspection | None:
     try:
         return migrate(boot)
     except BootError as error:
-        if not error.concerns_schema or boot.on_failure is OnFailure.EXIT:
+        if not _may_go_on(boot, error):
             raise
         _log.error("%s", error)
         _log.warning("Database migrations failed, but continuing...")
         hand_over_failure(str(error))
         return None
+
+
+def _refuse_broken_history(boot: BootDescription) -> None:
+    """Raise what is wrong with the history, where that ends the start anyhow."""
+    try:
+        check_history(boot)
+    except BootError as error:
+        if not _may_go_on(boot, error):
+            raise
+
+
+def _may_go_on(boot: BootDescription, error: BootError) -> bool:
+    return error.concerns_schema and boot.on_failure is OnFailure.CONTINUE

@@ -1,20 +1,24 @@
 """The first stage: a database to work on, waited for and, in development, made."""
 
+from collections.abc import Callable
+
 from backend.boot.description import BootDescription
 from backend.boot.errors import DatabaseMissingError
 from backend.boot.postgres.wait import create_database, wait_for_database
 
 
-def wait(boot: BootDescription) -> None:
+def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: None) -> None:
     """Wait for the database that boot works on, and for the application's way to it.
 
-    Where the description allows it, one that is missing is created. Raises BootError.
+    Where the description allows it, one that is missing is created, unless `before_creating`
+    raises. Raises BootError.
     """
     try:
         wait_for_database(boot.migration_database_url, boot.wait_timeout)
     except DatabaseMissingError:
         if not boot.may_create_database:
             raise
+        before_creating()
         create_database(boot.migration_database_url)
         wait_for_database(boot.migration_database_url, boot.wait_timeout)
     if boot.database_url != boot.migration_database_url:

@@ -21,8 +21,8 @@ WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
   AND NOT EXISTS (
       SELECT FROM pg_depend d
       WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-  AND NOT (c.relname = %(version_table)s
-           AND n.nspname = coalesce(%(version_schema)s, current_schema()))
+  AND c.oid IS DISTINCT FROM to_regclass(concat_ws(
+      '.', quote_ident(%(version_schema)s), quote_ident(%(version_table)s)))
   AND c.relname <> %(journal_table)s
 ORDER BY c.relname
 """
@@ -108,4 +108,4 @@ def _current(connection: Connection, version_table: VersionTable) -> tuple[str, 
             cursor.execute(query)
         except (errors.UndefinedTable, errors.InvalidSchemaName):
             return ()
-        return tuple(sorted(row for (row,) in cursor.fetchall()))
+        return tuple(sorted(str(row) for (row,) in cursor.fetchall()))

@@ -69,6 +69,16 @@ class History:
                 waiting += [*revision.parents, *revision.depends_on]
         return frozenset(found)
 
+    def lineage(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return these revisions and their ancestors, not counting what they depend on besides."""
+        found: set[str] = set()
+        waiting = list(ids)
+        while waiting:
+            if (current := waiting.pop()) not in found:
+                found.add(current)
+                waiting += self.revisions[current].parents
+        return frozenset(found)
+
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return these revisions sorted so that each comes after what it stands on."""
         wanted = set(ids)

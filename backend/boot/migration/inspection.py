@@ -67,7 +67,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     applied = history.closure(row for row in facts.current if row not in unknown)
     wanted = history.closure(target.revisions)
     return Inspection(
-        state=_state(facts, unknown, applied, wanted),
+        state=_state(facts, unknown, _overlap(facts, history), applied, wanted),
         current=facts.current,
         target=target,
         heads=history.heads,
@@ -78,13 +78,22 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     )
 
 
+def _overlap(facts: DatabaseFacts, history: History) -> bool:
+    """Whether a row says again what another one implies: Alembic never leaves that behind."""
+    known = [row for row in facts.current if row in history.revisions]
+    return len(set(known)) < len(known) or any(
+        row in history.lineage(history.revisions[other].parents) for row in known for other in known
+    )
+
+
 def _state(
     facts: DatabaseFacts,
     unknown: Sequence[str],
+    overlaps: bool,
     applied: frozenset[str],
     wanted: frozenset[str],
 ) -> SchemaState:
-    if unknown:
+    if unknown or overlaps:
         return SchemaState.DIVERGED
     if not facts.current and facts.tables:
         return SchemaState.UNMANAGED

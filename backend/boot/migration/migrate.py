@@ -4,12 +4,19 @@ import logging
 
 from backend.boot.description import BootDescription
 from backend.boot.migration.apply import apply
+from backend.boot.migration.history import resolve_target
 from backend.boot.migration.inspection import Inspection
 from backend.boot.migration.plan import Action, decide
 from backend.boot.migration.project import open_project
 from backend.boot.migration.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
+
+
+def check_history(boot: BootDescription) -> None:
+    """Raise what is wrong with the history on disk or with the target; asks no database."""
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
 
 
 def migrate(boot: BootDescription) -> Inspection:

@@ -72,6 +72,8 @@ def _refusal(inspection: Inspection) -> BootError:
             reason = (
                 f"{_listed(inspection.unknown)} is not in {known}"
                 if inspection.unknown
+                else "of these one is the ancestor of another, or stands there twice"
+                if len(inspection.current) > 1 and not inspection.pending
                 else f"that and the target {target} lie on different branches"
             )
             return SchemaDivergedError(

@@ -22,8 +22,9 @@ from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenErro
 from backend.boot.log import restore_logging
 from backend.boot.migration.facts import VersionTable
 from backend.boot.migration.history import History, Revision
+from backend.boot.postgres.interruption import Interruption
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.signals import Stopped
+from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
 MigrationSteps = Iterable[MigrationStep]
 
@@ -56,19 +57,28 @@ class Project:
 
         `configured` is called with the migration context when env.py has made it. Every env.py
         calls `configure()`, plain or async; a subclass of EnvironmentContext would not be found
-        by Alembic's proxies, so the method is replaced on the instance.
+        by Alembic's proxies, so the method is replaced on the instance. A stop signal cancels the
+        running statement.
         """
+        interruption = Interruption()
         with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
             configure = environment.configure
 
             def configure_and_tell(*arguments: Any, **keywords: Any) -> None:
                 restore_logging()
                 configure(*arguments, **{**keywords, "transaction_per_migration": True})
-                configured(environment.get_context())
+                context = environment.get_context()
+                # A revision whose cancelled statement was caught must not be recorded as applied.
+                context.on_version_apply_callbacks += (lambda **_: raise_if_stopped(),)
+                if context.connection is not None:
+                    interruption.driver_connection = context.connection.connection.driver_connection
+                configured(context)
 
             environment.configure = configure_and_tell  # type: ignore[method-assign]
             try:
-                self.scripts.run_env()
+                with interrupting(interruption):
+                    self.scripts.run_env()
+                raise_if_stopped()
             finally:
                 restore_logging()
 

@@ -13,8 +13,10 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
+from backend.boot.postgres.interruption import Interruption
 from backend.boot.postgres.refusal import causes
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.signals import interrupting
 
 APPLICATION_NAME = "boot"
 
@@ -30,7 +32,15 @@ def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
     name look-ups and connects where no signal handler of Python gets its turn, and its own
     `connect_timeout` knows whole seconds from two up only.
     """
-    answer: Queue[Connection | psycopg2.Error] = Queue(1)
+    connection, _ = connect_and_ask(url, "", timeout)
+    return connection
+
+
+def connect_and_ask(
+    url: DatabaseUrl, query: str, timeout: float
+) -> tuple[Connection, list[tuple[Any, ...]]]:
+    """Return an autocommit connection and the rows of a query, both within `timeout` seconds."""
+    answer: Queue[tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error] = Queue(1)
     given_up = threading.Event()
 
     def attempt() -> None:
@@ -38,13 +48,15 @@ def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
         parameters["connect_timeout"] = max(2, round(timeout))
         try:
             connection = psycopg2.connect(**parameters)
+            connection.autocommit = True
+            rows = _rows(connection, query) if query else []
         except psycopg2.Error as error:
             answer.put(error)
             return
         except UnicodeDecodeError as error:  # a message in the server's own encoding
             answer.put(psycopg2.OperationalError(error.object.decode(errors="replace")))
             return
-        answer.put(connection)
+        answer.put((connection, rows))
         if given_up.is_set():
             connection.close()
 
@@ -59,13 +71,18 @@ def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
         raise
     if isinstance(result, psycopg2.Error):
         raise result
-    result.autocommit = True
     return result
+
+
+def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
 
 
 @contextmanager
 def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
-    """Give an autocommit connection and close it at the end.
+    """Give an autocommit connection and close it at the end; a stop signal cancels its statement.
 
     Raises DatabaseUnreachableError where the server is not there or goes away meanwhile, and
     LoginRefusedError where the role lacks a right; other errors of the statements pass.
@@ -73,7 +90,8 @@ def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
     try:
         connection = connect(url, timeout)
         try:
-            yield connection
+            with interrupting(Interruption(connection)):
+                yield connection
         finally:
             connection.close()
     except errors.InsufficientPrivilege as error:

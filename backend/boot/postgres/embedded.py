@@ -10,6 +10,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
@@ -40,12 +41,16 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
         raise _unusable(data_folder, str(error)) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        server = _start(package, folder, data_folder)
+        # In a thread: a stop signal must not leave a server behind whose start it cut short.
+        starter = ThreadPoolExecutor(1, "embedded-postgres")
+        starting = starter.submit(_start, package, folder, data_folder)
+        starter.shutdown(wait=False)
         try:
-            yield _url(server, database)
+            yield _url(starting.result(), database)
         finally:
-            _stop_if_last(server, lock)
-            _forget(server)
+            if starting.exception() is None:  # waits until the start is over
+                _stop_if_last(starting.result(), lock)
+                _forget(starting.result())
     finally:
         os.close(lock)
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import errors, sql
-from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import (
     BootError,
@@ -16,7 +15,7 @@ from backend.boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from backend.boot.postgres.connection import connect, connected, one_line
+from backend.boot.postgres.connection import connect_and_ask, connected, one_line
 from backend.boot.postgres.refusal import Refusal, classify
 from backend.boot.postgres.urls import DatabaseUrl
 
@@ -106,15 +105,12 @@ def create_database(url: DatabaseUrl) -> None:
 
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
     """Return the server logged in to, or None where it is a standby."""
-    connection: Connection = connect(url, max(timeout, 0.1))
-    try:
-        cursor = connection.cursor()
-        cursor.execute("SELECT current_setting('server_version'), pg_is_in_recovery()")
-        [(version, is_standby)] = cursor.fetchall()
-        # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
-        return None if is_standby else Server(version.split(" ")[0])
-    finally:
-        connection.close()
+    query = "SELECT current_setting('server_version'), pg_is_in_recovery()"
+    connection, rows = connect_and_ask(url, query, max(timeout, 0.1))
+    connection.close()
+    [(version, is_standby)] = rows
+    # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
+    return None if is_standby else Server(version.split(" ")[0])
 
 
 def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:

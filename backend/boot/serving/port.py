@@ -33,8 +33,20 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
             listener.bind(address)
         except OSError as error:
             raise _refused(policy, error) from error
+        # With the option on, Linux would let a second starter bind the port beside this one as
+        # long as neither listens, and the first to have bound it might lose it in the end.
+        # `prepare_to_listen` puts it back.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         listener.set_inheritable(True)
         yield listener
+
+
+def prepare_to_listen(listener: socket.socket) -> None:
+    """Let the port be bound again at once when this socket is closed.
+
+    Connections inherit the option, and those that are still closing would keep the port else.
+    """
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
 
 
 def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:

@@ -11,6 +11,7 @@ from backend.boot.description import BootDescription
 from backend.boot.errors import ServingFailedError
 from backend.boot.log import logging_config
 from backend.boot.masking import mask
+from backend.boot.serving.port import prepare_to_listen
 from backend.boot.serving.server import Server, url_of
 from backend.boot.serving.supervisors import Reloader, Workers
 from backend.boot.signals import Stopped
@@ -36,6 +37,7 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
         timeout_graceful_shutdown=_DRAIN,
     )
     _log.info("Starting Uvicorn server...")
+    prepare_to_listen(listener)
     if boot.serve.reload:
         Reloader(config, target=Server(config).run, sockets=[listener]).run()
         return

@@ -9,7 +9,7 @@ import pytest
 
 from backend.boot.description import ServePolicy
 from backend.boot.errors import ServingFailedError
-from backend.boot.serving.port import reserved_port
+from backend.boot.serving.port import prepare_to_listen, reserved_port
 from tests.cluster import free_port
 
 
@@ -67,6 +67,7 @@ def test_workers_inherit_it() -> None:
 def test_the_port_is_free_again_at_once() -> None:
     """A port that served a moment ago can be reserved again, with connections still closing."""
     with reserved_port(policy()) as listener:
+        prepare_to_listen(listener)
         listener.listen()
         address = listener.getsockname()
         client = socket.create_connection(address)
@@ -75,6 +76,13 @@ def test_the_port_is_free_again_at_once() -> None:
         client.close()
     with reserved_port(policy(port=address[1])) as again:
         assert address == again.getsockname()
+
+
+def test_a_reserved_port_is_taken() -> None:
+    """Of two that reserve a port, neither listening yet, the second is refused at once."""
+    with reserved_port(policy()) as first:
+        port = first.getsockname()[1]
+        assert refusal(policy(port=port)).startswith(f"Port {port} on 127.0.0.1 is taken.")
 
 
 @pytest.mark.parametrize("listener_host", ["127.0.0.1", "0.0.0.0"])

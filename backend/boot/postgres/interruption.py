@@ -1,0 +1,45 @@
+"""End what a session waits for, from another thread, when a stop signal arrives."""
+
+import os
+import socket
+import threading
+from contextlib import suppress
+from typing import Any
+
+import psycopg2
+
+_CANCELS = 4
+"""How often a cancel is tried before the connection is cut: a frozen server hears none."""
+
+
+class Interruption:
+    """The action for `interrupting`: cancels the statement of a driver's connection.
+
+    Psycopg 2 and 3 have what it takes; a connection without it, as an asyncio driver's, needs
+    none, for no C code of its own keeps Python's signal handlers from running.
+    """
+
+    def __init__(self, driver_connection: Any = None) -> None:
+        self.driver_connection = driver_connection
+        self._tries = 0
+
+    def __call__(self) -> None:
+        """Cancel; after some tries in vain cut the connection, which fails the statement."""
+        if not hasattr(self.driver_connection, "cancel"):
+            return
+        self._tries += 1
+        if self._tries <= _CANCELS:
+            # A cancel is a connection of its own, which may get no answer either.
+            threading.Thread(target=self._cancel, name="cancel", daemon=True).start()
+        else:
+            self._cut()
+
+    def _cancel(self) -> None:
+        with suppress(psycopg2.Error, OSError):  # a connection that is gone runs no statement
+            self.driver_connection.cancel()
+
+    def _cut(self) -> None:
+        with suppress(psycopg2.Error, OSError):
+            transport = socket.socket(fileno=os.dup(self.driver_connection.fileno()))
+            transport.shutdown(socket.SHUT_RDWR)
+            transport.close()

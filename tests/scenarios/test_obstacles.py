@@ -1,0 +1,93 @@
+"""What stands in the way of a boot: locks, silence, swallowed stops, and what is said of them."""
+
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.process import project, relations, revisions, run, running, write_revision
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize("task", ["migrate", "status", "start"])
+def test_a_stop_is_heard_behind_a_lock(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: str
+) -> None:
+    """Where somebody holds the version table, a stop ends the wait for it."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    holder = cluster.connect(database)
+    try:
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE alembic_version IN ACCESS EXCLUSIVE MODE")
+        with running(
+            folder, task, DATABASE_URL=database_url, LOG_LEVEL="info", BACKEND_PORT="0"
+        ) as inv:
+            inv.wait_for("PostgreSQL is ready …")
+            _wait_for_blocked(cluster, database)
+            inv.signal(signal.SIGTERM)
+            assert inv.finish().status == 143
+    finally:
+        holder.close()
+
+
+def _wait_for_blocked(cluster: Cluster, database: str) -> None:
+    query = (
+        f"SELECT FROM pg_stat_activity WHERE datname = '{database}' AND wait_event_type = 'Lock'"
+    )
+    while not cluster.query(query):
+        pass
+
+
+def test_a_swallowed_stop_is_not_recorded_as_applied(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """A revision that catches everything cannot make a cancelled statement count as done."""
+    folder = project(tmp_path)
+    body = """
+    try:
+        op.execute("SELECT pg_sleep(60)")
+    except BaseException:
+        pass
+    op.get_bind().exec_driver_sql("ROLLBACK")
+    """
+    write_revision(folder / "alembic" / "versions", "009", "008", body)
+    with running(folder, "migrate", DATABASE_URL=database_url) as inv:
+        inv.wait_for("Applied 008 …")
+        query = f"SELECT FROM pg_stat_activity WHERE datname = '{database}' AND query ~ 'pg_sleep'"
+        while not cluster.query(query):
+            pass
+        inv.signal(signal.SIGTERM)
+        assert inv.finish().status == 143
+    assert revisions(cluster, database) == ["008"]
+
+
+def test_a_broken_history_creates_no_database(tmp_path: Path, cluster: Cluster) -> None:
+    """A missing database is not made for a history that cannot be applied."""
+    folder = project(tmp_path)
+    write_revision(folder / "alembic" / "versions", "009", "nope", "pass")
+    url = cluster.url("never_made")
+    assert run(folder, "migrate", DATABASE_URL=url).status == 9
+    assert cluster.query("SELECT FROM pg_database WHERE datname = 'never_made'") == []
+
+
+def test_what_a_revision_did_outside_its_transaction_is_not_said_to_be_gone(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """The sentence promises no more than is true: what was committed by hand has stayed."""
+    folder = project(tmp_path)
+    body = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE TABLE stays (i int)")
+    op.execute("CREATE TABLE goes (i int)")
+    raise RuntimeError("in the middle")
+    """
+    write_revision(folder / "alembic" / "versions", "009", "008", body)
+    finished = run(folder, "migrate", DATABASE_URL=database_url)
+    assert finished.status == 5
+    sentence = "The database is at 008 now; what the failure's transaction had changed was rolled"
+    assert sentence in finished.stderr[-1]
+    found = relations(cluster, database)
+    assert ("stays" in found, "goes" in found) == (True, False)
