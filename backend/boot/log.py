@@ -39,10 +39,8 @@ def json_formatter() -> logging.Formatter:
         def process_log_record(self, log_record: dict[str, Any]) -> dict[str, Any]:
             # Uvicorn repeats its message with terminal colours for handlers of its own.
             log_record.pop("color_message", None)
-            return {
-                key: mask(value) if isinstance(value, str) else value
-                for key, value in super().process_log_record(log_record).items()
-            }
+            masked: dict[str, Any] = _masked(super().process_log_record(log_record))
+            return masked
 
     return MaskedJsonFormatter(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
@@ -122,6 +120,17 @@ def _report(message: str, log_format: str, *, with_traceback: bool) -> None:
     record = logging.LogRecord("backend.boot", logging.ERROR, "", 0, message, None, exception)
     formatter = json_formatter() if log_format == "json" else PlainFormatter()
     print(formatter.format(record), file=sys.stderr)  # noqa: T201
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    """Return a value of a log record with every password in it masked, however deep it is."""
+    if isinstance(value, dict):
+        return {key: _masked(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(item, name) for item in value]
+    if name.endswith("password") and value is not None:
+        return "***"
+    return mask(value) if isinstance(value, str) else value
 
 
 def _at_least(quiet: str, level: str) -> str:

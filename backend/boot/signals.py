@@ -56,6 +56,7 @@ def stopping_on_signals() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
+        _received = None
 
 
 @contextmanager

@@ -358,3 +358,12 @@ class TestTheEnd:
         assert "Traceback (most recent call last):" in text
         assert text.splitlines()[-1] == "ZeroDivisionError: ***"
         assert PASSWORD not in text
+
+
+def test_nested_values_are_masked(capsys: pytest.CaptureFixture[str]) -> None:
+    """What a library adds to a record is masked however deep it lies."""
+    configure_logging("info", "json")
+    extra = {"params": {"password": "short", "urls": [URL]}}
+    logging.getLogger("somebody").info("connecting", extra=extra)
+    [line] = lines(capsys)
+    assert json.loads(line)["params"] == {"password": "***", "urls": [MASKED]}

@@ -28,6 +28,8 @@ def no_secrets_left() -> Iterator[None]:
         ("nothing to hide", "nothing to hide"),
         ("postgresql://u:pw@h/db", "postgresql://u:***@h/db"),
         ("postgresql+psycopg2://u:pw@h/db", "postgresql+psycopg2://u:***@h/db"),
+        ("{'password': 'a\\'b', 'port': 1}", "{'password': \"***\", 'port': 1}"),
+        ('{"sslpassword": "a b", "port": 1}', '{"sslpassword": "***", "port": 1}'),
         ("(redis://:pw@h:6379/0)", "(redis://:***@h:6379/0)"),
         ("at postgresql://u:a@b@h/db.", "at postgresql://u:***@h/db."),
         (

@@ -346,8 +346,8 @@ def test_raising_revision_in_the_middle(
         5,
         "Migration 010 It breaks failed: 010_test.py, line 13: ProgrammingError: "
         '(psycopg2.errors.UndefinedTable) relation "nowhere" does not exist. '
-        "The database is at 009; the failed revision's transaction was rolled back, earlier ones "
-        "are kept. Mend the revision and start again.",
+        "The database is at 009 now; what the failure's transaction had changed was rolled "
+        "back. Mend the revision and start again.",
     )
     assert revisions(cluster, database) == ["009"]
     assert {"kept", "gone", "never"} & set(relations(cluster, database)) == {"kept"}
@@ -540,7 +540,7 @@ def test_data_folder_is_a_file(tmp_path: Path) -> None:
     finished.assert_failed(
         11,
         "The embedded PostgreSQL under .data cannot be used: …File exists…. "
-        "Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+        "Make the folder writable, look at postgres/log in it, or set DATABASE_URL.",
     )
 
 
@@ -566,7 +566,7 @@ def test_data_folder_is_read_only(tmp_path: Path) -> None:
     finished.assert_failed(
         11,
         "The embedded PostgreSQL under .data cannot be used: …. "
-        "Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+        "Make the folder writable, look at postgres/log in it, or set DATABASE_URL.",
     )
 
 

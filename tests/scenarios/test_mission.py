@@ -144,8 +144,8 @@ def test_broken_migration_in_production(
     finished.assert_failed(
         5,
         "Migration 009 It breaks failed: 009_test.py, line 13: RuntimeError: on purpose. "
-        "The database is at 008; the failed revision's transaction was rolled back, earlier ones "
-        "are kept. Mend the revision and start again.",
+        "The database is at 008 now; what the failure's transaction had changed was rolled "
+        "back. Mend the revision and start again.",
     )
     finished.assert_says(*EMPTY_START[:11])
     finished.assert_never_says("Starting Uvicorn server...")

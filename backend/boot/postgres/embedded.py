@@ -5,9 +5,12 @@ import fcntl
 import logging
 import os
 import shlex
+import shutil
 import stat
 import subprocess
 import tempfile
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +25,10 @@ from backend.boot.errors import ConfigurationError, ServingFailedError
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 
 _log = logging.getLogger(__name__)
+
+
+_RECOVERY = 60
+"""Seconds that a server may take to recover from a crash."""
 
 
 @contextmanager
@@ -56,17 +63,65 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
 
 
 def _start(package: Any, folder: Path, data_folder: Path) -> Any:
-    if not (folder / "PG_VERSION").exists():
-        _log.info("Creating an embedded PostgreSQL under %s", data_folder)
+    try:
+        if not (folder / "PG_VERSION").exists():
+            _log.info("Creating an embedded PostgreSQL under %s", data_folder)
+            _create(package, folder)
+        _remove_stale_pid(folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _unusable(data_folder, _cause(error)) from error
     version = package.postgres_server.pgdata_version(folder)
     options = {} if version is None else {"postgres_version": version}
     package.postgres_server.find_suitable_socket_dir = partial(
         _socket_folder, package.utils.find_suitable_socket_dir
     )
+    deadline = time.monotonic() + _RECOVERY
+    while True:
+        try:
+            return package.get_server(folder, cleanup_mode=None, **options)
+        except (subprocess.TimeoutExpired, AssertionError) as error:
+            # The package gives a server ten seconds; one that recovers from a crash may need more.
+            if time.monotonic() > deadline:
+                raise _unusable(data_folder, "it did not become ready") from error
+            _log.info("The embedded PostgreSQL is still starting; its log is %s/log", folder)
+            threading.Event().wait(1)
+        except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
+            raise _unusable(data_folder, _cause(error)) from error
+
+
+def _create(package: Any, folder: Path) -> None:
+    """Make the data folder beside its place and move it there whole.
+
+    One that was cut short would look like a finished one.
+    """
+    import psutil
+
+    for leftover in folder.parent.glob(f"{folder.name}.new-*"):
+        if not psutil.pid_exists(int(leftover.name.rpartition("-")[2])):
+            # Its initdb may still be at work; what is left then goes the next time.
+            shutil.rmtree(leftover, ignore_errors=True)
+    new = folder.with_name(f"{folder.name}.new-{os.getpid()}")
+    package.get_server(new, cleanup_mode=None, start=False).ensure_pgdata_inited()
     try:
-        return package.get_server(folder, cleanup_mode=None, **options)
-    except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
-        raise _unusable(data_folder, _cause(error)) from error
+        new.rename(folder)
+    except OSError:
+        if not (folder / "PG_VERSION").exists():
+            raise
+        shutil.rmtree(new)  # another process was quicker
+
+
+def _remove_stale_pid(folder: Path) -> None:
+    """Remove a pid file whose process is none of PostgreSQL's: after a power cut it may be any."""
+    import psutil
+
+    file = folder / "postmaster.pid"
+    if not file.exists():
+        return
+    first = file.read_text().partition("\n")[0]
+    with suppress(psutil.NoSuchProcess):  # then PostgreSQL itself sees that the file is stale
+        if first.isdecimal() and not psutil.Process(int(first)).name().startswith("postgres"):
+            _log.warning("Removing %s: process %s is no PostgreSQL", file, first)
+            file.unlink()
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
@@ -95,7 +150,10 @@ def _stop_if_last(server: Any, lock: int) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return
-    server.stop()
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):  # it went by itself
+        server.stop()
 
 
 def _forget(server: Any) -> None:
@@ -162,5 +220,5 @@ def _runtime_directory() -> Path:
 def _unusable(data_folder: Path, detail: str) -> ServingFailedError:
     return ServingFailedError(
         f"The embedded PostgreSQL under {data_folder} cannot be used: {detail}.",
-        "Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+        "Make the folder writable, look at postgres/log in it, or set DATABASE_URL.",
     )

@@ -18,6 +18,7 @@ from backend.boot.errors import (
 from backend.boot.postgres.connection import connect_and_ask, connected, one_line
 from backend.boot.postgres.refusal import Refusal, classify
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.signals import raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +60,7 @@ def wait_for_database(
     _log.info("Waiting for PostgreSQL... (%s)", url.masked)
     last_cause, said_at = "", started
     while True:
+        raise_if_stopped()  # an import that a signal fell into may have swallowed it
         remaining = deadline - clock()
         try:
             # The first attempt gets its time even where the waiting has none.

@@ -260,7 +260,7 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     assert (
         11,
         f"The embedded PostgreSQL under {data} cannot be used: [Errno 20] Not a directory: "
-        f"'{data}'. Make the folder writable, remove it to begin anew, or set DATABASE_URL.",
+        f"'{data}'. Make the folder writable, look at postgres/log in it, or set DATABASE_URL.",
     ) == (caught.value.exit_status, str(caught.value))
 
 
@@ -273,7 +273,7 @@ def test_data_that_no_server_takes(data: Path, caplog: pytest.LogCaptureFixture)
         pass
     said = str(caught.value)
     start = f"The embedded PostgreSQL under {data} cannot be used: "
-    end = ". Make the folder writable, remove it to begin anew, or set DATABASE_URL."
+    end = ". Make the folder writable, look at postgres/log in it, or set DATABASE_URL."
     assert (start, end, 1) == (said[: len(start)], said[-len(end) :], len(said.splitlines()))
     assert embedded_servers(data) == []
 
@@ -288,7 +288,7 @@ def test_no_room_for_a_socket_anywhere(tmp_path: Path) -> None:
     assert (
         11,
         f"The embedded PostgreSQL under {data} cannot be used: Could not find a suitable socket "
-        "path. Make the folder writable, remove it to begin anew, or set DATABASE_URL.\n",
+        "path. Make the folder writable, look at postgres/log in it, or set DATABASE_URL.\n",
     ) == (status, said)
 
 
@@ -339,3 +339,26 @@ def test_the_runtime_directory_is_this_users_own(tmp_path: Path, given: str | No
     if given is None:
         own = tmp_path / f"embedded-postgres-{os.getuid()}" / "python_PostgresServer"
         assert str(own / ".lockfile") == path
+
+
+def test_a_creation_that_was_killed_is_begun_anew(data: Path) -> None:
+    """A folder that is half made never takes the place of a whole one."""
+    holder = Holder(data)
+    deadline = time.monotonic() + SOON
+    while not list(data.glob("postgres.new-*/*")):
+        assert time.monotonic() < deadline
+    os.kill(holder.process.pid, signal.SIGKILL)
+    holder.end()
+    assert not (data / "postgres").exists()
+    with embedded_postgres(data, "postgres") as url, connected(url) as connection:
+        assert connection.info.dbname == "postgres"
+
+
+def test_a_pid_file_whose_process_is_another(data: Path) -> None:
+    """After a power cut the recorded process may be anybody's: the server starts all the same."""
+    with embedded_postgres(data, "postgres"):
+        pass
+    stale = "\n".join([str(os.getpid()), str(data), "0", "5432", "", "", "0 0", "ready", ""])
+    (data / "postgres" / "postmaster.pid").write_text(stale)
+    with embedded_postgres(data, "postgres") as url, connected(url) as connection:
+        assert connection.info.dbname == "postgres"
