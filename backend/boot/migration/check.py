@@ -35,7 +35,7 @@ def check(boot: BootDescription) -> None:
     open_project(boot.alembic_config, boot.migration_database_url)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        project.run(_no_steps, lambda context: refuse_other_database(url, context))
+        refuse_other_database(url, project)
         problems = _problems(url, project)
     for problem in problems:
         _log.error("%s", problem)
@@ -110,10 +110,6 @@ def _differences_from_models(project: Project) -> list[str]:
 
     project.run(compare_models, dont_mutate=True)
     return found
-
-
-def _no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
-    return ()
 
 
 def _is_one_line(history: History) -> bool:

@@ -25,9 +25,7 @@ def write_revision(boot: BootDescription, message: str) -> str:
     """
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
-        project.run(
-            lambda _current, _context: (), lambda context: refuse_other_database(url, context)
-        )
+        refuse_other_database(url, project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())
             plan = decide(schema.inspect(), rollback=False)

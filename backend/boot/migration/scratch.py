@@ -3,16 +3,56 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
 from alembic.runtime.migration import MigrationContext
 from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.migration.facts import VersionTable, read_facts
+from backend.boot.migration.project import MigrationSteps, Project
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
+
+# Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
+# identity that DROP takes; in an order in which they can be dropped: a table takes its identity
+# sequences along, a range type its constructors.
+_OBJECTS = """
+WITH people AS (
+    SELECT oid FROM pg_namespace
+    WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'),
+found (classid, objid) AS (
+    SELECT 'pg_class'::regclass, oid FROM pg_class
+    WHERE relnamespace IN (SELECT oid FROM people) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+    UNION ALL
+    SELECT 'pg_type'::regclass, t.oid FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
+    WHERE typnamespace IN (SELECT oid FROM people)
+      AND (typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
+    UNION ALL
+    SELECT 'pg_proc'::regclass, oid FROM pg_proc
+    WHERE pronamespace IN (SELECT oid FROM people)
+    UNION ALL
+    SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
+    WHERE oid IN (SELECT oid FROM people) AND nspname <> 'public'
+    UNION ALL
+    SELECT 'pg_extension'::regclass, oid FROM pg_extension WHERE extname <> 'plpgsql')
+SELECT object.type, object.identity
+FROM found, LATERAL pg_identify_object(classid, objid, 0) AS object
+WHERE NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.classid = found.classid AND d.objid = found.objid AND d.deptype = 'e')
+ORDER BY array_position(ARRAY['table', 'type'], object.type), object.type, object.identity
+"""
+
+# Other databases of the server have the same pg_locks, so the database is asked for as well.
+_SEES_LOCK = """
+SELECT EXISTS (
+    SELECT FROM pg_locks
+    WHERE locktype = 'advisory' AND pid = {pid} AND objid::bigint = {key}
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
+"""
 
 
 @contextmanager
@@ -22,50 +62,85 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
     Raises ConfigurationError where neither can be had.
     """
     if boot.scratch_database_url is not None:
-        with _given(boot.scratch_database_url) as url:
+        with _given(boot.scratch_database_url, boot.migration_database_url) as url:
             yield url
         return
     real = boot.migration_database_url
     # 63 bytes is the longest name PostgreSQL keeps whole.
     name = f"{real.database[:40]}_scratch_{secrets.token_hex(6)}"
-    _execute(real, sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name)))
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     try:
+        _execute(real, create)
         yield real.with_database(name)
     finally:
-        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         _execute(real, drop)
 
 
-def refuse_other_database(scratch: DatabaseUrl, context: MigrationContext) -> None:
-    """Raise ConfigurationError unless env.py connected to the scratch database.
+def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
+    """Raise ConfigurationError unless env.py connects to the scratch database.
 
-    An env.py that ignores the URL it is given would replay the history on the real one.
+    An env.py that ignores the URL it is given would replay the history on the real one. Its own
+    session has to see a lock that is held in the scratch; nothing is changed by looking.
     """
-    if context.connection is None:
-        return
-    info = getattr(context.connection.connection.driver_connection, "info", None)
-    found = getattr(info, "dbname", None) or context.connection.engine.url.database
-    if found != scratch.database:
+    seen: list[bool] = []
+    with connected(scratch) as connection, _locked(connection) as query:
+
+        def look(_current: Any, context: MigrationContext) -> MigrationSteps:
+            if context.connection is not None:
+                seen.append(bool(context.connection.exec_driver_sql(query).scalar()))
+            return ()
+
+        project.run(look, dont_mutate=True)
+    if seen != [True]:
         raise ConfigurationError(
-            f"Alembic's env.py connects to {found!r}, not to the scratch database it was given.",
+            "Alembic's env.py does not connect to the scratch database it was given.",
             "Let it take sqlalchemy.url from the Alembic configuration. Nothing was changed.",
         )
 
 
 @contextmanager
-def _given(url: DatabaseUrl) -> Iterator[DatabaseUrl]:
+def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
     with connected(url) as connection:
-        tables = read_facts(connection, VersionTable()).tables
-    if tables:
+        with _locked(connection) as query, connected(real) as other, other.cursor() as cursor:
+            cursor.execute(query)
+            is_real = cursor.fetchone() == (True,)
+        found = _objects(connection)
+    if is_real:
         raise ConfigurationError(
-            f"SCRATCH_DATABASE_URL names a database with tables ({', '.join(tables[:5])}).",
-            "Name an empty one: everything in it is dropped afterwards.",
+            "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
+        )
+    if found:
+        some = ", ".join(" ".join(each) for each in found[:5])
+        raise ConfigurationError(
+            f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
+            "Name an empty one. Nothing was changed.",
         )
     try:
         yield url
     finally:
+        # It was empty, so all that is there now was made by the replay.
         with connected(url) as connection:
-            connection.cursor().execute("DROP OWNED BY CURRENT_USER CASCADE")
+            while left := _objects(connection):
+                kind, identity = left[0]
+                with connection.cursor() as cursor:
+                    cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
+
+
+@contextmanager
+def _locked(connection: Connection) -> Iterator[str]:
+    """Hold a lock of a random key; give the query that sees it from the same database only."""
+    key = secrets.randbits(31)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(%s)", (key,))
+        yield _SEES_LOCK.format(pid=int(connection.info.backend_pid), key=key)
+        cursor.execute("SELECT pg_advisory_unlock(%s)", (key,))
+
+
+def _objects(connection: Connection) -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_OBJECTS)
+        return cursor.fetchall()
 
 
 def _execute(real: DatabaseUrl, statement: sql.Composable) -> None:

@@ -1,0 +1,141 @@
+"""A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.boot.description import BootDescription
+from backend.boot.errors import ConfigurationError
+from backend.boot.migration.check import check
+from backend.boot.migration.scratch import scratch_database
+from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from backend.settings import load_settings
+from tests.cluster import OWNER, Cluster
+
+EVERYTHING = """
+    CREATE SCHEMA crm;
+    CREATE TYPE mood AS ENUM ('good', 'bad');
+    CREATE TYPE pair AS (a int, b int);
+    CREATE TYPE span AS RANGE (subtype = int);
+    CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+    CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY, mood mood, age positive);
+    CREATE TABLE crm.customers (id serial);
+    CREATE VIEW happy AS SELECT * FROM people;
+    CREATE SEQUENCE numbers;
+    CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE TABLE alembic_version (version_num text);
+"""
+
+
+@pytest.fixture
+def scratch(cluster: Cluster) -> Iterator[str]:
+    """Give the name of another empty database."""
+    with cluster.database() as name:
+        yield name
+
+
+def described(url: str, scratch: DatabaseUrl | None = None) -> BootDescription:
+    settings = load_settings({"DATABASE_URL": url}, Path("/nonexistent"))
+    return replace(settings.description(), scratch_database_url=scratch)
+
+
+def databases(cluster: Cluster) -> set[object]:
+    return {name for (name,) in cluster.query("SELECT datname FROM pg_database")}
+
+
+def test_one_beside_the_real_one(cluster: Cluster, database_url: str) -> None:
+    """It is made, differs from the real one, and is dropped, also after a failure."""
+    before = databases(cluster)
+    with pytest.raises(KeyError), scratch_database(described(database_url)) as url:
+        assert databases(cluster) - before == {url.database}
+        raise KeyError
+    assert databases(cluster) == before
+
+
+def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """What the replay made goes, of every kind; what belongs to the database stays."""
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with scratch_database(described(database_url, given)) as url:
+            assert url == given
+            cluster.execute(f"SET ROLE {OWNER}; {EVERYTHING}", scratch)
+    query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
+    assert cluster.query(query, scratch) == [("information_schema",), ("public",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("CREATE TABLE t (i int)", "table public.t"),
+        ("CREATE TABLE alembic_version (version_num text)", "table public.alembic_version"),
+        ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people"),
+        ("CREATE SCHEMA crm", "schema crm"),
+        ("CREATE VIEW v AS SELECT 1", "view public.v"),
+        ("CREATE TYPE e AS ENUM ('a')", "type public.e"),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.f()"),
+    ],
+)
+def test_one_that_is_not_empty_is_refused(
+    cluster: Cluster, database_url: str, scratch: str, statement: str, found: str
+) -> None:
+    """Whatever is there is named, and stays."""
+    cluster.execute(f"SET ROLE {OWNER}; {statement}", scratch)
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with (
+            pytest.raises(ConfigurationError) as caught,
+            scratch_database(described(database_url, given)),
+        ):
+            pass
+        assert f"names a database that is not empty ({found}" in str(caught.value)
+
+
+def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: str) -> None:
+    """Spelled otherwise it is the real one all the same."""
+    same = parse_database_url(cluster.url(database).replace("127.0.0.1", "localhost"))
+    with (
+        pytest.raises(ConfigurationError) as caught,
+        scratch_database(described(database_url, same)),
+    ):
+        pass
+    assert str(caught.value) == (
+        "SCRATCH_DATABASE_URL names the real database. Name another one, an empty one."
+    )
+
+
+def test_an_env_py_of_its_own_mind(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """An env.py that connects elsewhere is found out before anything is changed there."""
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "a1.py").write_text(
+        "from alembic import op\n"
+        "revision = 'a1'\n"
+        "down_revision = None\n"
+        "def upgrade(): op.execute('CREATE TABLE t (i int)')\n"
+        "def downgrade(): op.execute('DROP TABLE t')\n"
+    )
+    url = database_url.replace("postgresql:", "postgresql+psycopg2:")
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\n"
+        "from sqlalchemy import create_engine, pool\n"
+        f"with create_engine({url!r}, poolclass=pool.NullPool).connect() as connection:\n"
+        "    context.configure(connection=connection)\n"
+        "    with context.begin_transaction():\n"
+        "        context.run_migrations()\n"
+    )
+    boot = replace(described(database_url), alembic_config=tmp_path / "alembic.ini")
+    before = databases(cluster)
+    with pytest.raises(ConfigurationError) as caught:
+        check(boot)
+    assert "does not connect to the scratch database it was given." in str(caught.value)
+    assert (
+        cluster.query(
+            "SELECT relname FROM pg_class WHERE relname IN ('t', 'alembic_version')", database
+        )
+        == []
+    )
+    assert databases(cluster) == before
