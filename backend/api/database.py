@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import psycopg2
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
@@ -21,6 +22,9 @@ _CONNECT_ARGUMENTS: dict[str, str | int] = {
     "keepalives_interval": 2,
     "keepalives_count": 3,
 }
+
+_STATEMENT_TIMEOUT = 8000
+"""Milliseconds: a stop gives requests ten seconds, and one that waits for a lock has to be over."""
 
 _POOL_TIMEOUT = 3
 """Seconds that a request waits for a connection when all are taken."""
@@ -48,10 +52,18 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
         raise _unusable(url) from error
     if engine.dialect.is_async:
         raise _unusable(url)
+    event.listen(engine, "connect", _bound_statements)
     try:
         yield engine
     finally:
         engine.dispose()
+
+
+def _bound_statements(connection: Any, _record: object) -> None:
+    # As a statement, for poolers refuse it among the options of the start-up.
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = %s", (_STATEMENT_TIMEOUT,))
+    connection.commit()
 
 
 def check_connection(engine: Engine, url: DatabaseUrl) -> None:

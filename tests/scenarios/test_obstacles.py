@@ -1,11 +1,17 @@
 """What stands in the way of a boot: locks, silence, swallowed stops, and what is said of them."""
 
+import os
 import signal
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import Cluster, free_port
 from tests.scenarios.process import project, relations, revisions, run, running, write_revision
 
 pytestmark = pytest.mark.slow
@@ -91,3 +97,71 @@ def test_what_a_revision_did_outside_its_transaction_is_not_said_to_be_gone(
     assert sentence in finished.stderr[-1]
     found = relations(cluster, database)
     assert ("stays" in found, "goes" in found) == (True, False)
+
+
+MODES = pytest.mark.parametrize(
+    "mode", [{}, {"WEB_CONCURRENCY": "2"}, {"RELOAD": "true"}], ids=["alone", "workers", "reload"]
+)
+
+
+@pytest.fixture
+def heard_hangup() -> Iterator[None]:
+    """Have children hear SIGHUP even where whoever runs the tests ignores it."""
+    previous = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, previous)
+
+
+@MODES
+@pytest.mark.usefixtures("heard_hangup")
+def test_a_terminal_that_closes(tmp_path: Path, database_url: str, mode: dict[str, str]) -> None:
+    """SIGHUP while serving ends it in order, like SIGTERM."""
+    folder = project(tmp_path)
+    with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0", **mode) as inv:
+        inv.wait_for("Application startup complete.", int(mode.get("WEB_CONCURRENCY", "1")))
+        inv.signal(signal.SIGHUP)
+        finished = inv.finish()
+        assert finished.status == 0
+        finished.assert_says("Backend stopped")
+        inv.assert_nothing_left()
+
+
+@MODES
+def test_a_supervisor_that_is_killed(
+    tmp_path: Path, database_url: str, mode: dict[str, str]
+) -> None:
+    """SIGKILL of the process that was started leaves no child that keeps the port."""
+    folder = project(tmp_path)
+    port = free_port()
+    with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT=str(port), **mode) as inv:
+        inv.wait_for("Application startup complete.", int(mode.get("WEB_CONCURRENCY", "1")))
+        os.kill(inv.pid, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while _listens(port):
+            assert time.monotonic() < deadline
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_stop_while_a_request_waits_for_a_lock(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """A request that the database holds up is over before the time that a stop gives it."""
+    folder = project(tmp_path)
+    with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+        inv.wait_for("Backend started")
+        inv.wait_for("Serving on …")
+        url = inv.url
+        holder = cluster.connect(database)
+        holder.autocommit = False
+        holder.cursor().execute("LOCK TABLE books IN ACCESS EXCLUSIVE MODE")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(httpx.get, f"{url}/api/v1/books", timeout=60)
+            _wait_for_blocked(cluster, database)
+            inv.signal(signal.SIGTERM)
+            assert inv.finish().status == 0
+            assert asked.result().status_code == 503
+        holder.close()

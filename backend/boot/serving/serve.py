@@ -12,7 +12,7 @@ from backend.boot.errors import ServingFailedError
 from backend.boot.log import logging_config
 from backend.boot.masking import mask
 from backend.boot.serving.port import prepare_to_listen
-from backend.boot.serving.server import Server, url_of
+from backend.boot.serving.server import Config, Server, url_of
 from backend.boot.serving.supervisors import Reloader, Workers
 from backend.boot.signals import Stopped
 
@@ -28,7 +28,7 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
     Raises ServingFailedError where the application does not start, and Stopped where a signal
     came before it had.
     """
-    config = uvicorn.Config(
+    config = Config(
         boot.asgi_app,
         log_config=logging_config(boot.log_level, boot.log_format),
         log_level=boot.log_level,

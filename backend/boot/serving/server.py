@@ -2,7 +2,14 @@
 
 import asyncio
 import logging
+import os
+import signal
 import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import parent_process
+from multiprocessing.connection import wait
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
@@ -17,8 +24,36 @@ _cut_off.addHandler(logging.NullHandler())
 _cut_off.propagate = False
 
 
+class Config(uvicorn.Config):
+    """Uvicorn's configuration; loading it ties a serving process to the one that started it."""
+
+    def load(self) -> None:
+        """Load the application, in the process that serves it."""
+        if (parent := parent_process()) is not None:
+            watcher = threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True)
+            watcher.start()
+        super().load()
+
+
+def _end_with(sentinel: int) -> None:
+    # A supervisor that was killed ends nobody: its children would keep the port for ever.
+    wait([sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class Server(uvicorn.Server):
     """Uvicorn's server, which says where it listens also when the socket was handed to it."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Hear SIGHUP as well, where a terminal that closes is to end the serving."""
+        with super().capture_signals():
+            if (previous := signal.getsignal(signal.SIGHUP)) is not signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, self.handle_exit)
+            try:
+                yield
+            finally:
+                signal.signal(signal.SIGHUP, previous)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen; a stop signal ends the start where it stands."""

@@ -33,6 +33,8 @@ class Reloader(WatchFilesReload):
         """Start the process that serves."""
         with _deaf_children():
             super().startup()
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self.signal_handler)
 
     def restart(self) -> None:
         """Start the process that serves anew."""
@@ -64,6 +66,11 @@ class Workers(Multiprocess):
     def handle_term(self) -> None:
         """End on SIGTERM."""
         self._stop(signal.SIGTERM)
+        super().handle_term()
+
+    def handle_hup(self) -> None:
+        """End when the terminal closes; Uvicorn would start the workers anew."""
+        self._stop(signal.SIGHUP)
         super().handle_term()
 
     def _stop(self, signum: signal.Signals) -> None:
