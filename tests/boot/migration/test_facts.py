@@ -290,3 +290,17 @@ class TestOrder:
             for child, parent in wanted
             if position[f"t{child}"] < position[f"t{parent}"]
         ] == []
+
+
+def test_a_version_table_that_is_not_in_the_first_schema(
+    cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Wherever on the search_path it is found, it is no table of people's own."""
+    cluster.execute(
+        f"""SET ROLE {OWNER};
+        CREATE TABLE alembic_version (version_num text);
+        CREATE SCHEMA app; ALTER DATABASE {database} SET search_path = app, public""",
+        database,
+    )
+    with connected(parse_database_url(database_url)) as connection:
+        assert read_facts(connection, VersionTable()) == NO_DATABASE
