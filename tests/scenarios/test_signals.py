@@ -370,6 +370,23 @@ def test_reload(tmp_path: Path, database_url: str) -> None:
         stop(inv, "SIGTERM").assert_ok()
 
 
+def test_reload_while_starting(tmp_path: Path, database_url: str) -> None:
+    """A change that is saved while the application starts is served as well."""
+    folder = project(tmp_path)
+    planted = plant_application(folder)
+    with running(
+        folder, "start", RELOAD="true", **variables("cluster", database_url), **planted
+    ) as inv:
+        inv.wait_for("Started reloader process …")
+        code = (folder / "planted.py").read_text()
+        (folder / "planted.py").write_text(code.replace('b"done"', 'b"changed"'))
+        inv.wait_for("WatchFiles detected changes in …")
+        deadline = time.monotonic() + SOON
+        while httpx.get(inv.url, timeout=SOON).text != "changed":
+            assert time.monotonic() < deadline
+        stop(inv, "SIGTERM").assert_ok()
+
+
 def test_two_starters_share_the_embedded_server(tmp_path: Path) -> None:
     """Who ends first leaves the embedded server to the others; the last one stops it."""
     folder = project(tmp_path)

@@ -7,8 +7,12 @@ from multiprocessing import resource_tracker
 
 from uvicorn.supervisors import Multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
+from watchfiles import watch
 
 from backend.boot.signals import Stopped
+
+_LOOK = 50
+"""Milliseconds that the first look for changed code takes, before anything is started."""
 
 
 @contextmanager
@@ -27,10 +31,23 @@ def _deaf_children() -> Iterator[None]:
 
 
 class Reloader(WatchFilesReload):
-    """Uvicorn's reloader, which alone hears Ctrl-C."""
+    """Uvicorn's reloader, which alone hears Ctrl-C and misses no change."""
 
     def startup(self) -> None:
-        """Start the process that serves."""
+        """Start the process that serves.
+
+        The watch begins first: Uvicorn's own begins later, and what is saved meanwhile would
+        never be served.
+        """
+        self.watcher = watch(
+            *self.reload_dirs,
+            watch_filter=None,
+            stop_event=self.should_exit,
+            rust_timeout=_LOOK,
+            yield_on_timeout=True,
+            ignore_permission_denied=True,
+        )
+        next(self.watcher)
         with _deaf_children():
             super().startup()
         if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
