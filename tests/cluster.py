@@ -1,7 +1,8 @@
-"""A real PostgreSQL server on TCP for tests, from the binaries that the embedded package ships."""
+"""A real PostgreSQL server on TCP for tests: of the embedded package's binaries or of Debian's."""
 
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,12 @@ from backend.boot.postgres.embedded import import_package
 SUPERUSER = "postgres"
 OWNER = "moriai_user"
 PASSWORD = "moriai_password"
+
+DEBIAN = {15: Path("/usr/lib/postgresql/15/bin")}
+"""The versions that come from Debian's packages, and where these put the binaries."""
+
+DEBIAN_USER = "postgres"
+"""The user that Debian's servers run as where the tests are root's."""
 
 # Rights that tests rely on: the owner needs a password over TCP, the superuser none.
 _HBA = f"""
@@ -60,18 +67,35 @@ class Cluster:
     def create(self) -> None:
         """Initialise the data folder and write the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.version in DEBIAN:
+            self._initialise_debian(DEBIAN[self.version])
+        else:
+            self._initialise_embedded()
+        (self.folder / "postgresql.auto.conf").write_text(_CONF + f"port = {self.port}\n")
+        (self.folder / "pg_hba.conf").write_text(_HBA)
+
+    def _initialise_embedded(self) -> None:
         server = import_package().get_server(
             self.folder, cleanup_mode=None, start=False, postgres_version=self.version
         )
         server.ensure_pgdata_inited()
         self._bin = Path(server.bin_path)
         self._user = server.system_user
-        (self.folder / "postgresql.auto.conf").write_text(_CONF + f"port = {self.port}\n")
-        (self.folder / "pg_hba.conf").write_text(_HBA)
+
+    def _initialise_debian(self, binaries: Path) -> None:
+        self._bin = binaries
+        self._user = DEBIAN_USER if os.geteuid() == 0 else None
+        if self._user is not None:
+            self.folder.parent.chmod(0o755)  # a temporary folder is closed to other users
+            shutil.chown(self.folder, self._user, self._user)
+        self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
 
     def pg_ctl(self, *arguments: str) -> None:
         """Run pg_ctl on this folder, as the user that owns it."""
-        command = [str(self._bin / "pg_ctl"), "-D", str(self.folder), "-w", *arguments]
+        self._run("pg_ctl", "-w", *arguments)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin / program), "-D", str(self.folder), *arguments]
         if self._user is not None and os.geteuid() == 0:
             command = ["su", self._user, "-c", shlex.join(command)]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd="/")
@@ -115,9 +139,13 @@ class Cluster:
         database: str,
         user: str = OWNER,
         password: str = PASSWORD,
+        port: int | None = None,
     ) -> str:
-        """Return the URL by which the application's owner logs in over TCP."""
-        return f"postgresql://{user}:{password}@127.0.0.1:{self.port}/{database}"
+        """Return the URL by which the application's owner logs in over TCP.
+
+        `port` is that of what stands in front of the server, if anything does.
+        """
+        return f"postgresql://{user}:{password}@127.0.0.1:{port or self.port}/{database}"
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:

@@ -1,14 +1,17 @@
 """Fixtures: real PostgreSQL servers, one a version, and databases of their own for tests."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from shutil import disk_usage
 from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cluster import Cluster, running_cluster
+from tests.cluster import DEBIAN, Cluster, running_cluster
+from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 
 
 def _roomy_folder() -> str | None:
@@ -49,6 +52,28 @@ def any_cluster(request: pytest.FixtureRequest, cluster_of: Callable[[int], Clus
     """Give each supported server in turn."""
     version: int = request.param
     return cluster_of(version)
+
+
+@pytest.fixture(scope="session")
+def debian_cluster(cluster_of: Callable[[int], Cluster]) -> Cluster:
+    """Give the server of Debian's own packages."""
+    _require(DEBIAN[15] / "initdb", "postgresql-15")
+    return cluster_of(15)
+
+
+@pytest.fixture
+def pgbouncer(debian_cluster: Cluster, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Give what makes the owner's URL of a database of `debian_cluster`, by way of PgBouncer."""
+    _require(PGBOUNCER, "pgbouncer")
+    with running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port) as port:
+        yield partial(debian_cluster.url, port=port)
+
+
+def _require(program: Path, package: str) -> None:
+    """Skip the test where a program of Debian's is missing; in CI, fail it."""
+    if not program.exists():
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end(f"{program} is missing: apt-get install {package}")
 
 
 @pytest.fixture
