@@ -159,10 +159,9 @@ def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
 def seed(_c: Context) -> None:
     """Insert the development data that is absent."""
     with _booting() as boot:
-        from backend.boot.migration.preview import preview
-        from backend.boot.seeding import seed
+        from backend.boot.seeding import seed_alone
 
-        seed(boot, preview(boot).inspection)
+        seed_alone(boot)
 
 
 @task(

@@ -6,19 +6,25 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine
 
+from backend import __version__
+from backend.boot.migration.by_hand import one_at_a_time
 from backend.models import Base
+from backend.settings import load_settings
 
 
 def database_url() -> str:
     """Return the URL that the caller set, else the one that the environment names."""
     if url := context.config.get_main_option("sqlalchemy.url"):
         return url
-    from backend.settings import load_settings  # only a bare `alembic` needs it
-
     settings = load_settings()
     if settings.migration_database_url is None:
         raise CommandError("No database configured: set DATABASE_URL, or use inv migrate")
     return settings.migration_database_url.sqlalchemy_url
+
+
+def lock_timeout() -> float:
+    """Return how many seconds to wait for another starter."""
+    return load_settings().schema.lock_timeout
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
@@ -41,5 +47,8 @@ if context.is_offline_mode():
 else:
     with create_engine(database_url(), poolclass=NullPool).connect() as connection:
         context.configure(connection=connection, **options)
-        with context.begin_transaction():
+        with (
+            one_at_a_time(context.get_context(), lock_timeout, __version__),
+            context.begin_transaction(),
+        ):
             context.run_migrations()

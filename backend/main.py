@@ -12,6 +12,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
 from sqlalchemy.orm import sessionmaker
 
+from backend import __version__
 from backend.api import books, health
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
@@ -44,6 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     app = FastAPI(
         title="MoriAI",
+        version=__version__,
         summary="Storybooks for children, read aloud.",
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
+from backend import __version__
 from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
 from backend.boot.masking import hide
@@ -39,6 +40,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "dev: continue; else exit",
         "what `start` does when the schema cannot be brought to its target",
     ),
+    "MIGRATE_LOCK_TIMEOUT": ("300", "seconds to wait for another starter that migrates"),
     "MIGRATION_TARGET": (
         "head",
         "a revision to pin the schema to; `heads` where there are several",
@@ -131,6 +133,7 @@ class Settings:
             may_create_database=self.app_env is not AppEnv.PROD,
             log_level=self.log_level,
             log_format=self.log_format,
+            app_version=__version__,
         )
 
     def require_secrets_to_serve(self) -> None:
@@ -203,6 +206,8 @@ def load_settings(
         schema=SchemaPolicy(
             target=values.text("MIGRATION_TARGET", "") or None,
             rollback=values.truth("MIGRATION_ROLLBACK", default=False),
+            refuse_edited=is_prod,
+            lock_timeout=values.seconds("MIGRATE_LOCK_TIMEOUT", 300),
         ),
         serve=serve,
         seed=values.truth("SEED", default=not is_prod),

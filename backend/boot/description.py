@@ -22,6 +22,10 @@ class SchemaPolicy:
     """A revision, `head`, `heads` or `base`; None is head, or its parent where rolling back."""
     rollback: bool = False
     """Whether going down to the target is asked for."""
+    refuse_edited: bool = False
+    """Whether a revision that was edited after it was applied is an error, not just a warning."""
+    lock_timeout: float = 300
+    """Seconds to wait for another starter that works on the schema."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,5 @@ class BootDescription:
     may_create_database: bool
     log_level: str
     log_format: str
+    app_version: str | None = None
+    """The release, for the journal."""

@@ -7,6 +7,8 @@ BootError
  │  ├ DatabaseMissingError     4
  │  └ CatalogueUnreadableError 4
  ├ MigrationFailedError        5
+ │  └ LockLostError            5
+ ├ LockTimeoutError            6
  ├ SchemaPastError             7
  ├ SchemaAheadError            7
  ├ SchemaDivergedError         7
@@ -73,6 +75,16 @@ class MigrationFailedError(BootError):
     exit_status = 5
 
 
+class LockLostError(MigrationFailedError):
+    """The session that held the lock died while a revision ran."""
+
+
+class LockTimeoutError(BootError):
+    """Another starter kept the schema for itself too long."""
+
+    exit_status = 6
+
+
 class SchemaPastError(BootError):
     """The database is at a known revision beyond the target."""
 
@@ -98,7 +110,7 @@ class SchemaUnmanagedError(BootError):
 
 
 class HistoryBrokenError(BootError):
-    """The revisions on disk do not form a history that can be applied."""
+    """The revisions on disk form no history that can be applied, or not the one that was."""
 
     exit_status = 9
 

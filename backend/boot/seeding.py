@@ -9,7 +9,11 @@ import psycopg2
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
+from backend.boot.migration.fence import exclusively
 from backend.boot.migration.inspection import Inspection
+from backend.boot.migration.preview import preview
+from backend.boot.migration.project import open_project
+from backend.boot.migration.schema import open_schema
 from backend.boot.postgres.interruption import Interruption
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
@@ -57,6 +61,18 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         _log.info("Initial data is complete already")
     else:
         _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+
+
+def seed_alone(boot: BootDescription) -> None:
+    """Seed while nobody moves the schema. Raises BootError."""
+    inspection = preview(boot).inspection
+    if not is_at_head(inspection):
+        seed(boot, inspection)  # which says why it does not
+        return
+    url = boot.migration_database_url
+    schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    with exclusively(url, schema.journal, boot.schema.lock_timeout):
+        seed(boot, schema.inspect())
 
 
 def is_at_head(inspection: Inspection) -> bool:

@@ -25,30 +25,35 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
         _log.warning(
             "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
         )
-    inspection = _migrate(boot)
-    raise_if_stopped()
-    if boot.seed and inspection is not None:
-        if is_at_head(inspection):
-            seed(boot, inspection)
-        else:
-            _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
+    _migrate_and_seed(boot)
     # Uvicorn's import is time that a failing start need not wait for.
     from backend.boot.serving.serve import serve
 
     serve(boot, listener)
 
 
-def _migrate(boot: BootDescription) -> Inspection | None:
-    """Return the state reached, or None where the schema is not right and we go on all the same."""
+def _migrate_and_seed(boot: BootDescription) -> None:
+    """Bring schema and data up to date; where the schema cannot be, we may go on all the same."""
     try:
-        return migrate(boot)
+        migrate(boot, then=lambda inspection: _seed(boot, inspection))
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
         _log.error("%s", error)
         _log.warning("Database migrations failed, but continuing...")
         hand_over_failure(str(error))
-        return None
+
+
+def _seed(boot: BootDescription, inspection: Inspection) -> None:
+    raise_if_stopped()
+    if not boot.seed:
+        return
+    if is_at_head(inspection):
+        seed(boot, inspection)
+    elif inspection.unknown:
+        _log.info("Seeding skipped: the schema is ahead of this release")
+    else:
+        _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
 
 
 def _refuse_broken_history(boot: BootDescription) -> None:

@@ -49,9 +49,9 @@ def add_rows(connection: Connection, revision: str) -> None:
 
 
 def row_counts(connection: Connection) -> dict[str, int]:
-    """Return how many rows each table has, Alembic's own apart."""
+    """Return how many rows each table has, Alembic's and boot's own apart."""
     return {
         table: connection.execute(text(f"SELECT count(*) FROM {table}")).scalar_one()
         for table in inspect(connection).get_table_names()
-        if table != "alembic_version"
+        if table not in ("alembic_version", "schema_journal")
     }

@@ -359,10 +359,11 @@ class ForeignProject:
 
 
 def relations(cluster: Cluster, database: str) -> list[str]:
-    """Return all tables of a database that are not PostgreSQL's own, Alembic's included."""
+    """Return all tables of a database but PostgreSQL's own and boot's journal."""
     rows = cluster.query(
         "SELECT CASE schemaname WHEN 'public' THEN '' ELSE schemaname || '.' END || tablename"
-        " FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1",
+        " FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+        " AND tablename <> 'schema_journal' ORDER BY 1",
         database,
     )
     return [str(name) for (name,) in rows]

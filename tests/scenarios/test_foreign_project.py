@@ -344,7 +344,7 @@ def test_env_that_commits_nothing(tmp_path: Path, database_url: str) -> None:
 def test_env_with_a_url_of_its_own(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
-    """An env.py that ignores the URL it is given works on another database: that is noticed."""
+    """An env.py that ignores the URL it is given is found out before it changes anything."""
     with cluster.database() as other:
         env = FOREIGN_ENV.replace(
             "config = context.config",
@@ -353,8 +353,13 @@ def test_env_with_a_url_of_its_own(
         )
         theirs = foreign(tmp_path, database_url, env=env)
         theirs.project.revision("a1")
-        finished = theirs.inv("migrate")
-    finished.assert_failed(5, "The migrations reported success, but the database is at base …")
+        theirs.inv("migrate").assert_failed(
+            2,
+            "Alembic's env.py connects to another database than the one it was given. Let it take "
+            "sqlalchemy.url from the Alembic configuration, or set DATABASE_URL to where it goes. "
+            "Nothing was changed.",
+        )
+        assert_untouched(cluster, other)
     assert_untouched(cluster, database)
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -13,19 +13,25 @@ from backend.boot.migration.inspection import Inspection
 from backend.boot.migration.plan import Action, Plan
 from backend.boot.migration.project import describe_error
 from backend.boot.migration.schema import Schema
+from backend.boot.migration.session import MigrationSession
 from backend.boot.progress import progress_bar
 from backend.boot.signals import Stopped, raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
+_AUTOCOMMIT = b".autocommit_block("
 
-def apply(schema: Schema, plan: Plan) -> Inspection:
+Watch = Callable[[MigrationContext], None]
+
+
+def apply(schema: Schema, plan: Plan, watch: Watch = lambda _context: None) -> Inspection:
     """Run the plan and return the state that it led to, read over a fresh connection.
 
-    Raises MigrationFailedError: a revision that raises keeps those before it and takes its own
-    changes back, unless it made them outside its transaction.
+    `watch` is given Alembic's context as soon as env.py has configured it. Raises
+    MigrationFailedError: a revision that raises keeps those before it and takes its own changes
+    back, unless it made them outside its transaction.
     """
-    run = _Run(schema, plan)
+    run = _Run(schema, plan, watch)
     try:
         with progress_bar(len(plan.steps)) as run.begin:
             schema.project.run(run.steps, run.note)
@@ -41,16 +47,32 @@ def apply(schema: Schema, plan: Plan) -> Inspection:
 class _Run:
     """The steps as Alembic makes them, with a line of the log after each one's commit."""
 
-    def __init__(self, schema: Schema, plan: Plan) -> None:
+    def __init__(self, schema: Schema, plan: Plan, watch: Watch) -> None:
         self._schema = schema
         self._plan = plan
+        self._watch = watch
         self.begin: Any = None
         self.running: str | None = None
         self._is_one_unit = False
 
     def note(self, context: MigrationContext) -> None:
         """See whether env.py opened a transaction itself: all steps are one unit then."""
-        self._is_one_unit = context._in_external_transaction
+        self._is_one_unit = MigrationSession(context).is_one_unit
+        if self._is_one_unit:
+            self._refuse_autocommit_blocks()
+        self._watch(context)
+
+    def _refuse_autocommit_blocks(self) -> None:
+        """Raise for what cannot be part of one transaction, before the transaction does."""
+        history = self._schema.project.history
+        for revision in self._plan.steps:
+            path = history.revisions[revision].path
+            if path is not None and _AUTOCOMMIT in path.read_bytes():
+                raise MigrationFailedError(
+                    f"Alembic's env.py opens a transaction itself, and {history.label(revision)} "
+                    "has an autocommit_block, which needs to be outside of any.",
+                    "Let Alembic open it (context.begin_transaction()). Nothing was changed.",
+                )
 
     def steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
         """Give Alembic the steps; what stands after `yield` runs when the step is committed."""

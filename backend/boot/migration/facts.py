@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.migration.inspection import DatabaseFacts
-
-JOURNAL_TABLE = "schema_journal"
+from backend.boot.migration.journal import JOURNAL_TABLE, Journal
+from backend.boot.migration.version_table import VersionTable
 
 # Tables, partitioned and foreign ones; neither an extension's own nor anybody's partitions, which
 # their parent stands for.
@@ -27,17 +26,14 @@ WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
 ORDER BY c.relname
 """
 
+_SCHEMA = """
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s)
+"""
+
 _REFERENCES = """
 SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
 """
-
-
-@dataclass(frozen=True)
-class VersionTable:
-    """Where an Alembic project records its revision; its env.py decides."""
-
-    name: str = "alembic_version"
-    schema: str | None = None
 
 
 @dataclass(frozen=True)
@@ -48,9 +44,13 @@ class _Table:
 
 
 def read_facts(connection: Connection, version_table: VersionTable) -> DatabaseFacts:
-    """Return the recorded revisions and the tables of people's own."""
-    tables = tuple(table.name for table in _tables(connection, version_table))
-    return DatabaseFacts(_current(connection, version_table), tables)
+    """Return the recorded revisions, the tables of people's own, and what the journal says."""
+    version_table = _found(connection, version_table)
+    return DatabaseFacts(
+        _current(connection, version_table),
+        tuple(table.name for table in _tables(connection, version_table)),
+        Journal(version_table).applied(connection),
+    )
 
 
 def list_tables(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
@@ -96,16 +96,20 @@ def _tables(connection: Connection, version_table: VersionTable) -> list[_Table]
         return [_Table(*row) for row in cursor.fetchall()]
 
 
-def _current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    name = (
-        [version_table.name]
-        if version_table.schema is None
-        else [version_table.schema, version_table.name]
-    )
-    query = sql.SQL("SELECT version_num FROM {}").format(sql.Identifier(*name))
+def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
+    """Return the table with the schema that it is in, where only its name was known."""
+    if version_table.schema is not None:
+        return version_table
     with connection.cursor() as cursor:
-        try:
-            cursor.execute(query)
-        except (errors.UndefinedTable, errors.InvalidSchemaName):
+        cursor.execute(_SCHEMA, (str(version_table),))
+        [schema] = cursor.fetchone() or [None]
+    return VersionTable(version_table.name, schema)
+
+
+def _current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (str(version_table),))
+        if cursor.fetchone() != (True,):
             return ()
+        cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
         return tuple(sorted(str(row) for (row,) in cursor.fetchall()))

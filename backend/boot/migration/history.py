@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 from backend.boot.errors import ConfigurationError, HistoryBrokenError
 
@@ -20,6 +21,15 @@ class Revision:
     title: str
     depends_on: tuple[str, ...] = ()
     branch_labels: tuple[str, ...] = ()
+    phase: str | None = None
+    """What the file says itself: `expand` or `contract`, or nothing."""
+    path: Path | None = None
+    """The file."""
+
+    @property
+    def is_expand(self) -> bool:
+        """Whether the code released before still works on what it makes; only if it says so."""
+        return self.phase == "expand"
 
     @property
     def label(self) -> str:
@@ -57,6 +67,11 @@ class History:
             for revision in sorted(self.revisions.values(), key=lambda revision: revision.id)
         }
         return tuple(TopologicalSorter(graph).static_order())
+
+    def label(self, revision: str) -> str:
+        """Return a revision's number with its title; of an unknown one the number alone."""
+        known = self.revisions.get(revision)
+        return revision if known is None else known.label
 
     def closure(self, ids: Iterable[str]) -> frozenset[str]:
         """Return these revisions and all that they stand on."""

@@ -27,6 +27,17 @@ class SchemaState(StrEnum):
 
 
 @dataclass(frozen=True)
+class Applied:
+    """A revision of the database by its journal: as it stood on the disk of who applied it."""
+
+    revision: str
+    parents: tuple[str, ...]
+    is_expand: bool
+    file_sha256: str | None = None
+    checksum: str | None = None
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """What was read from a database: no more than `inspect` needs."""
 
@@ -34,6 +45,8 @@ class DatabaseFacts:
     """The rows of the version table, sorted; none where it is missing or empty."""
     tables: tuple[str, ...]
     """Tables of people's own, without the version table and boot's journal."""
+    journal: tuple[Applied, ...] = ()
+    """What is in the database by its journal, which says nothing of what it has no row of."""
 
 
 NO_DATABASE = DatabaseFacts((), ())
@@ -55,6 +68,12 @@ class Inspection:
     unknown: tuple[str, ...]
     """Revisions of the database that this history does not have."""
     tables: tuple[str, ...]
+    contracting: tuple[str, ...] = ()
+    """Unknown ones that are not journalled as `expand`: this code may not work on them."""
+    edited: tuple[str, ...] = ()
+    """Applied revisions whose file says something else now than the journal has."""
+    irreversible: tuple[str, ...] = ()
+    """Why which of the revisions beyond the target cannot be taken back, a sentence each."""
 
 
 def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspection:
@@ -63,11 +82,20 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     Revisions are compared with all that they stand on, because with `depends_on` the version
     table may hold fewer rows than there are heads.
     """
-    unknown = tuple(row for row in facts.current if row not in history.revisions)
-    applied = history.closure(row for row in facts.current if row not in unknown)
+    known = tuple(row for row in facts.current if row in history.revisions)
+    lineage = _trace(facts, history)
+    unknown = tuple(sorted(lineage.unknown))
+    applied = history.closure([*known, *lineage.roots])
     wanted = history.closure(target.revisions)
+    if _overlap(known, history):
+        state = SchemaState.DIVERGED
+    elif unknown:
+        is_ahead = lineage.is_whole and lineage.roots <= set(history.heads) <= applied
+        state = SchemaState.AHEAD if is_ahead else SchemaState.DIVERGED
+    else:
+        state = _state(facts, applied, wanted)
     return Inspection(
-        state=_state(facts, unknown, _overlap(facts, history), applied, wanted),
+        state=state,
         current=facts.current,
         target=target,
         heads=history.heads,
@@ -75,26 +103,54 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         beyond=history.in_order(applied - wanted)[::-1],
         unknown=unknown,
         tables=facts.tables,
+        contracting=tuple(sorted(set(unknown) - lineage.expanding)),
     )
 
 
-def _overlap(facts: DatabaseFacts, history: History) -> bool:
+@dataclass(frozen=True)
+class _Lineage:
+    """The unknown revisions of a database, followed down by its journal."""
+
+    unknown: frozenset[str]
+    expanding: frozenset[str]
+    roots: frozenset[str]
+    """Known revisions that the unknown ones stand on."""
+    is_whole: bool
+    """Whether the journal follows each of them down to known ones."""
+
+
+def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
+    journal = {entry.revision: entry for entry in facts.journal}
+    unknown: set[str] = set()
+    roots: set[str] = set()
+    is_whole = True
+    waiting = [row for row in facts.current if row not in history.revisions]
+    while waiting:
+        revision = waiting.pop()
+        if revision in history.revisions:
+            roots.add(revision)
+        elif revision not in unknown:
+            unknown.add(revision)
+            entry = journal.get(revision)
+            # One that has no parents began a history of its own.
+            is_whole = is_whole and entry is not None and bool(entry.parents)
+            waiting += entry.parents if entry else ()
+    return _Lineage(
+        frozenset(unknown),
+        frozenset(name for name in unknown if name in journal and journal[name].is_expand),
+        frozenset(roots),
+        is_whole and bool(roots),
+    )
+
+
+def _overlap(known: Sequence[str], history: History) -> bool:
     """Whether a row says again what another one implies: Alembic never leaves that behind."""
-    known = [row for row in facts.current if row in history.revisions]
     return len(set(known)) < len(known) or any(
         row in history.lineage(history.revisions[other].parents) for row in known for other in known
     )
 
 
-def _state(
-    facts: DatabaseFacts,
-    unknown: Sequence[str],
-    overlaps: bool,
-    applied: frozenset[str],
-    wanted: frozenset[str],
-) -> SchemaState:
-    if unknown or overlaps:
-        return SchemaState.DIVERGED
+def _state(facts: DatabaseFacts, applied: frozenset[str], wanted: frozenset[str]) -> SchemaState:
     if not facts.current and facts.tables:
         return SchemaState.UNMANAGED
     if applied == wanted:

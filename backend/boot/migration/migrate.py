@@ -1,16 +1,24 @@
-"""Bring the schema to its target: inspect, decide, apply, verify."""
+"""Bring the schema to its target: inspect, decide, lock, decide again, apply, verify."""
 
 import logging
+from collections.abc import Callable
 
 from backend.boot.description import BootDescription
+from backend.boot.errors import MigrationFailedError
 from backend.boot.migration.apply import apply
+from backend.boot.migration.fence import exclusively
+from backend.boot.migration.guard import Guard
 from backend.boot.migration.history import resolve_target
-from backend.boot.migration.inspection import Inspection
-from backend.boot.migration.plan import Action, decide
+from backend.boot.migration.inspection import Inspection, SchemaState
+from backend.boot.migration.lock import SchemaLock, lock_lost
+from backend.boot.migration.plan import Action, Plan
 from backend.boot.migration.project import open_project
 from backend.boot.migration.schema import Schema, open_schema
+from backend.boot.postgres.connection import connected
 
 _log = logging.getLogger(__name__)
+
+Next = Callable[[Inspection], None]
 
 
 def check_history(boot: BootDescription) -> None:
@@ -19,34 +27,60 @@ def check_history(boot: BootDescription) -> None:
     resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
 
 
-def migrate(boot: BootDescription) -> Inspection:
-    """Bring the schema to its target and return the state reached.
+def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> None:
+    """Bring the schema to its target, and do `then` with the state reached.
 
-    Raises the refusal that the state calls for, or MigrationFailedError.
+    Where there is nothing to do no lock is taken, so that any number of starters on a current
+    schema do not wait for each other. Where there is, the lock is held until `then` is done.
+    Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError.
     """
     _log.info("Running database migrations...")
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
+    inspection, plan = _examine(schema)
+    if plan.action is Action.NOTHING:
+        _report(schema, inspection, plan)
+        then(inspection)
+        return
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
+        inspection, plan = _examine(schema)
+        if plan.action is not Action.NOTHING:
+            inspection = _apply(schema, plan, lock, boot.app_version)
+        _report(schema, inspection, plan)
+        then(inspection)
+
+
+def _examine(schema: Schema) -> tuple[Inspection, Plan]:
+    """Return the state and what to do about it. Raises the refusal where that is nothing good."""
     inspection = schema.inspect()
-    plan = decide(inspection, rollback=boot.schema.rollback)
+    plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
-    if plan.action is Action.NOTHING:
-        _log.info("Database migrations completed successfully (already up to date)")
-        _log_revision(inspection)
-        return inspection
-    inspection = apply(schema, plan)
-    _log.info("Database migrations completed successfully")
-    _log_revision(inspection)
-    _log_tables(schema)
+    return inspection, plan
+
+
+def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
+    with connected(schema.url) as connection:
+        guard = Guard(lock, schema.journal, connection, schema.project.history, app_version)
+        try:
+            inspection = apply(schema, plan, guard.attach)
+        except BaseException as error:
+            guard.close(str(error))
+            if lock.is_lost and isinstance(error, MigrationFailedError):
+                raise lock_lost() from error
+            raise
     return inspection
 
 
-def _log_revision(inspection: Inspection) -> None:
+def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:
+    for warning in plan.warnings:
+        _log.warning("%s", warning)
+    if inspection.state is not SchemaState.AHEAD:
+        was_current = plan.action is Action.NOTHING
+        suffix = " (already up to date)" if was_current else ""
+        _log.info("Database migrations completed successfully%s", suffix)
     is_head = inspection.current == inspection.heads
     revision = ", ".join(inspection.current) or "base"
     _log.info("Schema revision: %s%s", revision, " (head)" if is_head else "")
-
-
-def _log_tables(schema: Schema) -> None:
-    _log.info("Tables: %s", ", ".join(schema.tables()) or "none")
+    if plan.action is not Action.NOTHING:
+        _log.info("Tables: %s", ", ".join(schema.tables()) or "none")

@@ -1,10 +1,12 @@
 """What to do about a state: a table, decided without side effects."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from backend.boot.errors import (
     BootError,
+    HistoryBrokenError,
+    MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
@@ -29,10 +31,30 @@ class Plan:
     action: Action
     steps: tuple[str, ...] = ()
     refusal: BootError | None = None
+    warnings: tuple[str, ...] = ()
+    """What people should know of, though it changes nothing."""
 
 
-def decide(inspection: Inspection, *, rollback: bool) -> Plan:
-    """Return what happens in this state; `rollback` says that going down was asked for."""
+def decide(inspection: Inspection, *, rollback: bool, refuse_edited: bool = False) -> Plan:
+    """Return what happens in this state.
+
+    `rollback` says that going down was asked for, `refuse_edited` that nothing is done with a
+    history that was edited after it was applied.
+    """
+    if not inspection.edited:
+        return _plan(inspection, rollback=rollback)
+    edited = (
+        f"{_listed(inspection.edited)} was edited after it was applied: "
+        "other databases may not get the schema that this one has."
+    )
+    if refuse_edited:
+        advice = "Put the file back as it was, and write what it should do into a new revision."
+        return Plan(Action.REFUSE, refusal=HistoryBrokenError(edited, advice))
+    plan = _plan(inspection, rollback=rollback)
+    return replace(plan, warnings=(edited, *plan.warnings))
+
+
+def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
     match inspection.state:
         case SchemaState.CURRENT:
             return Plan(Action.NOTHING)
@@ -40,6 +62,14 @@ def decide(inspection: Inspection, *, rollback: bool) -> Plan:
             return Plan(Action.UPGRADE, inspection.pending)
         case SchemaState.EMPTY | SchemaState.BEHIND:
             return Plan(Action.NOTHING)  # the target is base
+        case SchemaState.AHEAD if not inspection.contracting and not rollback:
+            return Plan(Action.NOTHING, warnings=(_ahead(inspection),))
+        case SchemaState.PAST if rollback and inspection.irreversible:
+            refusal = MigrationFailedError(
+                f"The schema cannot be taken back: {'; '.join(inspection.irreversible)}.",
+                "Write a downgrade(), or restore a backup. Nothing was changed.",
+            )
+            return Plan(Action.REFUSE, refusal=refusal)
         case SchemaState.PAST if rollback:
             return Plan(Action.DOWNGRADE, inspection.beyond)
         case _:
@@ -55,9 +85,14 @@ def _refusal(inspection: Inspection) -> BootError:
                 "Drop MIGRATION_TARGET to stay, or say MIGRATION_ROLLBACK=true to go down to it.",
             )
         case SchemaState.AHEAD:
+            reason = (
+                f", and {_listed(inspection.contracting)} is not journalled as expand"
+                if inspection.contracting
+                else ", which cannot take back what it does not know"
+            )
             return SchemaAheadError(
                 f"The database is at {current}, ahead of this release, whose head is "
-                f"{_listed(inspection.heads)}.",
+                f"{_listed(inspection.heads)}{reason}.",
                 "Deploy the release that has it, or roll the database back with that release.",
             )
         case SchemaState.UNMANAGED:
@@ -81,6 +116,14 @@ def _refusal(inspection: Inspection) -> BootError:
                 "Deploy the release that has that revision, or restore a database that belongs "
                 "to this one. Nothing was changed.",
             )
+
+
+def _ahead(inspection: Inspection) -> str:
+    return (
+        f"The database is at {_listed(inspection.current)}, ahead of this release, whose head is "
+        f"{_listed(inspection.heads)}. All that it has more ({_listed(inspection.unknown)}) is "
+        "journalled as expand, so this release works on it as it is."
+    )
 
 
 def _listed(revisions: tuple[str, ...]) -> str:

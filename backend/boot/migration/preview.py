@@ -1,12 +1,11 @@
 """Say what would be done about the schema, by the very code that decides it; change nothing."""
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import DatabaseMissingError
-from backend.boot.migration.history import resolve_target
+from backend.boot.migration.history import History, resolve_target
 from backend.boot.migration.inspection import NO_DATABASE, Inspection, inspect
 from backend.boot.migration.plan import Plan, decide
 from backend.boot.migration.project import open_project
@@ -22,7 +21,7 @@ class Preview:
 
     inspection: Inspection
     plan: Plan
-    labels: Mapping[str, str]
+    history: History
 
     def as_text(self) -> str:
         """Return both for people, a line for each revision that would run."""
@@ -30,9 +29,11 @@ class Preview:
         lines = [
             f"The schema is {inspection.state}: at {', '.join(inspection.current) or 'base'}, "
             f"and the target is {inspection.target.name}.",
+            *plan.warnings,
             f"Plan: {plan.action}",
+            *(f"  {self.history.label(revision)}" for revision in plan.steps),
         ]
-        return "\n".join(lines + [f"  {self.labels[revision]}" for revision in plan.steps])
+        return "\n".join(lines)
 
 
 def preview(boot: BootDescription) -> Preview:
@@ -40,13 +41,6 @@ def preview(boot: BootDescription) -> Preview:
 
     A database that is missing, and would be created, counts as an empty one.
     """
-    inspection = _inspect(boot)
-    project = open_project(boot.alembic_config, boot.migration_database_url)
-    labels = {revision.id: revision.label for revision in project.history.revisions.values()}
-    return Preview(inspection, decide(inspection, rollback=boot.schema.rollback), labels)
-
-
-def _inspect(boot: BootDescription) -> Inspection:
     url, policy = boot.migration_database_url, boot.schema
     try:
         wait_for_database(url, boot.wait_timeout)
@@ -56,5 +50,8 @@ def _inspect(boot: BootDescription) -> Inspection:
         _log.info("Database %s would be created", url.database)
         history = open_project(boot.alembic_config, url).history
         target = resolve_target(history, policy.target, rollback=policy.rollback)
-        return inspect(NO_DATABASE, history, target)
-    return open_schema(url, open_project(boot.alembic_config, url), policy).inspect()
+        inspection = inspect(NO_DATABASE, history, target)
+        return Preview(inspection, decide(inspection, rollback=policy.rollback), history)
+    schema = open_schema(url, open_project(boot.alembic_config, url), policy)
+    inspection = schema.inspect()
+    return Preview(inspection, schema.decide(inspection), schema.project.history)

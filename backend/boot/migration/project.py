@@ -20,13 +20,17 @@ from alembic.util.exc import CommandError
 
 from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from backend.boot.log import restore_logging
-from backend.boot.migration.facts import VersionTable
 from backend.boot.migration.history import History, Revision
+from backend.boot.migration.session import MigrationSession
+from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.interruption import Interruption
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
 MigrationSteps = Iterable[MigrationStep]
+
+RUN_BY_BOOT = "run_by_boot"
+"""The attribute of Alembic's configuration by which an env.py knows who runs it."""
 
 _BROKEN = re.compile(r"present more than once|is not present")
 
@@ -82,17 +86,24 @@ class Project:
             finally:
                 restore_logging()
 
-    def version_table(self) -> VersionTable:
-        """Return where env.py keeps the revision; connects as env.py does, changes nothing."""
+    def version_table(self, sees_lock: str) -> VersionTable:
+        """Return where env.py keeps the revision; connects as env.py does, changes nothing.
+
+        `sees_lock` is a query that is true in the database that env.py is to work on only. Raises
+        ConfigurationError where it works on another one.
+        """
         found: list[VersionTable] = []
 
-        def note(context: MigrationContext) -> None:
-            found.append(VersionTable(context.version_table, context.version_table_schema))
+        def look(context: MigrationContext) -> None:
+            session = MigrationSession(context)
+            session.refuse_other_database(sees_lock)
+            found.append(session.version_table())
+            session.settle()
 
         def no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
             return ()
 
-        self.run(no_steps, note, dont_mutate=True)
+        self.run(no_steps, look, dont_mutate=True)
         if not found:
             raise ConfigurationError(
                 f"{self.scripts.env_py_location} never calls context.configure().",
@@ -108,6 +119,7 @@ def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool =
     ConfigurationError for the file and HistoryBrokenError for what it leads to.
     """
     config = _config(alembic_config)
+    config.attributes[RUN_BY_BOOT] = True
     try:
         config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
         scripts = ScriptDirectory.from_config(config)
@@ -117,7 +129,7 @@ def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool =
             f"{alembic_config} describes no Alembic project: {cause}.",
             "Mend it; script_location names the folder with env.py.",
         ) from error
-    history = _read_history(scripts)
+    history = read_history(scripts)
     if not history.revisions and not may_be_empty:
         folders = ", ".join(str(folder) for folder in scripts._version_locations)
         raise HistoryBrokenError(
@@ -135,7 +147,8 @@ def _config(path: Path) -> Config:
     return Config(toml_file=str(path)) if path.suffix == ".toml" else Config(str(path))
 
 
-def _read_history(scripts: ScriptDirectory) -> History:
+def read_history(scripts: ScriptDirectory) -> History:
+    """Return the whole history on disk. Raises HistoryBrokenError."""
     try:
         # Alembic only warns of a missing parent or a duplicate, and goes on to a KeyError.
         with warnings.catch_warnings(record=True) as caught:
@@ -162,6 +175,8 @@ def _revision(script: Script) -> Revision:
         title=(script.doc or script.revision).rstrip("."),
         depends_on=tuple(sorted(script._resolved_dependencies)),
         branch_labels=tuple(sorted(script.branch_labels)),
+        phase=getattr(script.module, "phase", None),
+        path=Path(script.path),
     )
 
 

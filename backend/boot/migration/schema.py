@@ -1,13 +1,19 @@
-"""A project beside its database: look at both, and say in which state they are."""
+"""A project beside its database: look at both, and say what there is to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.boot.description import SchemaPolicy
 from backend.boot.errors import BootError, MigrationFailedError
-from backend.boot.migration.facts import VersionTable, list_tables, read_facts
+from backend.boot.migration.edits import edited_revisions
+from backend.boot.migration.facts import list_tables, read_facts
 from backend.boot.migration.history import Target, resolve_target
 from backend.boot.migration.inspection import Inspection, inspect
+from backend.boot.migration.journal import Journal
+from backend.boot.migration.plan import Plan, decide
 from backend.boot.migration.project import Project, describe_error
+from backend.boot.migration.reversibility import why_irreversible
+from backend.boot.migration.version_table import VersionTable
+from backend.boot.postgres.advisory import witness
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import Stopped
@@ -21,12 +27,33 @@ class Schema:
     project: Project
     version_table: VersionTable
     target: Target
+    policy: SchemaPolicy
+
+    @property
+    def journal(self) -> Journal:
+        """The journal beside the version table, whether it exists yet or not."""
+        return Journal(self.version_table)
 
     def inspect(self) -> Inspection:
         """Return the state, read over a fresh connection."""
+        history = self.project.history
         with connected(self.url) as connection:
             facts = read_facts(connection, self.version_table)
-        return inspect(facts, self.project.history, self.target)
+        inspection = inspect(facts, history, self.target)
+        applied = history.closure(row for row in facts.current if row in history.revisions)
+        return replace(
+            inspection,
+            edited=edited_revisions(
+                (entry for entry in facts.journal if entry.revision in applied), history
+            ),
+            irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+        )
+
+    def decide(self, inspection: Inspection) -> Plan:
+        """Return what is to be done in this state, by the policy of whoever asks."""
+        return decide(
+            inspection, rollback=self.policy.rollback, refuse_edited=self.policy.refuse_edited
+        )
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables, parents first."""
@@ -35,18 +62,29 @@ class Schema:
 
     def label(self, revision: str) -> str:
         """Return a revision's number with its title."""
-        return self.project.history.revisions[revision].label
+        return self.project.history.label(revision)
+
+    def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
+        revisions = self.project.history.revisions
+        reasons = {
+            revision: why_irreversible(path.read_text(encoding="utf-8"))
+            for revision in inspection.beyond
+            if (path := revisions[revision].path) is not None and path.suffix == ".py"
+        }
+        return tuple(f"{self.label(name)}: {why}" for name, why in reasons.items() if why)
 
 
 def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Schema:
     """Return the schema; asks env.py where it keeps the revision.
 
     Raises ConfigurationError or HistoryBrokenError for a target that the history does not have,
-    before the database is touched, and MigrationFailedError where env.py does not run.
+    before the database is touched; ConfigurationError where env.py connects to another database;
+    and MigrationFailedError where env.py does not run.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     try:
-        version_table = project.version_table()
+        with connected(url) as connection, witness(connection) as sees_lock:
+            version_table = project.version_table(sees_lock)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -54,4 +92,4 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
             "Mend it and start again; nothing was changed.",
         ) from error
-    return Schema(url, project, version_table, target)
+    return Schema(url, project, version_table, target, policy)

@@ -3,16 +3,15 @@
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg2
-from alembic.runtime.migration import MigrationContext
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.migration.project import MigrationSteps, Project
+from backend.boot.migration.project import Project
+from backend.boot.postgres.advisory import witness
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 
@@ -46,14 +45,6 @@ WHERE NOT EXISTS (
 ORDER BY array_position(ARRAY['table', 'type'], object.type), object.type, object.identity
 """
 
-# Other databases of the server have the same pg_locks, so the database is asked for as well.
-_SEES_LOCK = """
-SELECT EXISTS (
-    SELECT FROM pg_locks
-    WHERE locktype = 'advisory' AND pid = {pid} AND objid::bigint = {key}
-      AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))
-"""
-
 
 @contextmanager
 def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
@@ -80,29 +71,16 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
 def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
     """Raise ConfigurationError unless env.py connects to the scratch database.
 
-    An env.py that ignores the URL it is given would replay the history on the real one. Its own
-    session has to see a lock that is held in the scratch; nothing is changed by looking.
+    An env.py that ignores the URL it is given would replay the history on the real one.
     """
-    seen: list[bool] = []
-    with connected(scratch) as connection, _locked(connection) as query:
-
-        def look(_current: Any, context: MigrationContext) -> MigrationSteps:
-            if context.connection is not None:
-                seen.append(bool(context.connection.exec_driver_sql(query).scalar()))
-            return ()
-
-        project.run(look, dont_mutate=True)
-    if seen != [True]:
-        raise ConfigurationError(
-            "Alembic's env.py does not connect to the scratch database it was given.",
-            "Let it take sqlalchemy.url from the Alembic configuration. Nothing was changed.",
-        )
+    with connected(scratch) as connection, witness(connection) as sees_lock:
+        project.version_table(sees_lock)
 
 
 @contextmanager
 def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
     with connected(url) as connection:
-        with _locked(connection) as query, connected(real) as other, other.cursor() as cursor:
+        with witness(connection) as query, connected(real) as other, other.cursor() as cursor:
             cursor.execute(query)
             is_real = cursor.fetchone() == (True,)
         found = _objects(connection)
@@ -125,16 +103,6 @@ def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
                 kind, identity = left[0]
                 with connection.cursor() as cursor:
                     cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
-
-
-@contextmanager
-def _locked(connection: Connection) -> Iterator[str]:
-    """Hold a lock of a random key; give the query that sees it from the same database only."""
-    key = secrets.randbits(31)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(%s)", (key,))
-        yield _SEES_LOCK.format(pid=int(connection.info.backend_pid), key=key)
-        cursor.execute("SELECT pg_advisory_unlock(%s)", (key,))
 
 
 def _objects(connection: Connection) -> list[tuple[str, str]]:

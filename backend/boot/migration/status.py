@@ -1,13 +1,22 @@
 """What `inv status` says: the schema's state for people and for programs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from backend.boot.description import BootDescription
 from backend.boot.migration.inspection import Inspection
 from backend.boot.migration.project import open_project
 from backend.boot.migration.schema import Schema, open_schema
+from backend.boot.postgres.connection import connected
 from backend.boot.postgres.wait import wait_for_database
+
+_KEPT = 20
+"""Rows of the journal that programs get."""
+
+_SHOWN = 5
+"""Rows of the journal that people get."""
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,8 @@ class Status:
     schema: Schema
     inspection: Inspection
     server_version: str
+    journal: list[dict[str, Any]]
+    """The newest rows, newest first, as JSON can say them."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the status for programs; the keys are a contract."""
@@ -28,7 +39,7 @@ class Status:
             "pending": list(self.inspection.pending),
             "database": self.schema.url.masked,
             "server_version": self.server_version,
-            "journal": [],
+            "journal": self.journal,
         }
 
     def as_text(self) -> str:
@@ -43,8 +54,14 @@ class Status:
             "server": f"PostgreSQL {self.server_version}",
         }
         lines = [f"{name:<9} {text}" for name, text in rows.items()]
-        for word, revisions in (("pending", inspection.pending), ("beyond", inspection.beyond)):
+        for word, revisions in (
+            ("pending", inspection.pending),
+            ("beyond", inspection.beyond),
+            ("unknown", inspection.unknown),
+            ("edited", inspection.edited),
+        ):
             lines += [f"{word:<9} {self.schema.label(revision)}" for revision in revisions]
+        lines += [f"{'journal':<9} {_line(row)}" for row in self.journal[:_SHOWN]]
         return "\n".join(lines)
 
 
@@ -53,4 +70,16 @@ def read_status(boot: BootDescription) -> Status:
     url = boot.migration_database_url
     server = wait_for_database(url, timeout=0)
     schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
-    return Status(schema, schema.inspect(), server.version)
+    with connected(url) as connection:
+        journal = schema.journal.last(connection, _KEPT)
+    return Status(schema, schema.inspect(), server.version, journal)
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    took = "" if row["duration_ms"] is None else f" in {row['duration_ms']} ms"
+    error = "" if row["error"] is None else f": {row['error'].splitlines()[0]}"
+    started = datetime.fromisoformat(row["started_at"]).astimezone()  # as the log has it
+    return (
+        f"{started:%Y-%m-%d %H:%M:%S} {row['direction']} {row['revision']} {row['status']}{took} "
+        f"by {row['host']}, process {row['pid']}{error}"
+    )

@@ -32,14 +32,21 @@ class Interruption:
             # A cancel is a connection of its own, which may get no answer either.
             threading.Thread(target=self._cancel, name="cancel", daemon=True).start()
         else:
-            self._cut()
+            self.cut()
 
     def _cancel(self) -> None:
         with suppress(psycopg2.Error, OSError):  # a connection that is gone runs no statement
             self.driver_connection.cancel()
 
-    def _cut(self) -> None:
-        with suppress(psycopg2.Error, OSError):
-            transport = socket.socket(fileno=os.dup(self.driver_connection.fileno()))
-            transport.shutdown(socket.SHUT_RDWR)
-            transport.close()
+    def cut(self) -> None:
+        """Cut the connection at once."""
+        if hasattr(self.driver_connection, "fileno"):
+            cut(self.driver_connection)
+
+
+def cut(driver_connection: Any) -> None:
+    """Shut a driver's connection down below it, so that whoever waits on it gets an error."""
+    with suppress(psycopg2.Error, OSError):  # one that is closed already is cut well enough
+        transport = socket.socket(fileno=os.dup(driver_connection.fileno()))
+        transport.shutdown(socket.SHUT_RDWR)
+        transport.close()

@@ -8,9 +8,11 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError
-from backend.boot.migration.facts import VersionTable, read_facts
+from backend.boot.migration.facts import read_facts
 from backend.boot.migration.history import History, Target, resolve_target
-from backend.boot.migration.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from backend.boot.migration.inspection import DatabaseFacts, Inspection, inspect
+from backend.boot.migration.plan import Action, decide
+from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.connection import connected, one_line
 from backend.boot.serving.handover import boot_failure
 
@@ -57,7 +59,8 @@ class ReadinessProbe:
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
         inspection = inspect(facts, history, target)
-        is_ready = inspection.state is SchemaState.CURRENT
+        plan = decide(inspection, rollback=self._description.schema.rollback)
+        is_ready = plan.action is Action.NOTHING
         return Readiness(
             ready=is_ready,
             state=inspection.state.value,

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from backend.boot.migration.history import History, Target
 from backend.boot.migration.inspection import (
     NO_DATABASE,
+    Applied,
     DatabaseFacts,
     Inspection,
     SchemaState,
@@ -16,6 +17,7 @@ from tests.boot.migration.test_history import BRANCHED, LINE, MERGED, SEPARATE, 
 
 EMPTY, UNMANAGED, BEHIND = SchemaState.EMPTY, SchemaState.UNMANAGED, SchemaState.BEHIND
 CURRENT, PAST, DIVERGED = SchemaState.CURRENT, SchemaState.PAST, SchemaState.DIVERGED
+AHEAD = SchemaState.AHEAD
 
 
 def words(text: str) -> tuple[str, ...]:
@@ -84,8 +86,82 @@ def test_the_table(
         beyond=words(beyond),
         unknown=words(unknown),
         tables=words(tables),
+        contracting=words(unknown),
     )
     assert expected == inspect(facts, made, wanted)
+
+
+def entry(text: str) -> Applied:
+    """Read `revision<parent,parent`, with a `+` at the end where it is journalled as expand."""
+    revision, _, parents = text.rstrip("+").partition("<")
+    return Applied(revision, tuple(parents.split(",") if parents else ()), text.endswith("+"))
+
+
+@pytest.mark.parametrize(
+    ("made", "rows", "journal", "target", "state", "unknown", "contracting"),
+    [
+        (LINE, "004", "004<003+", "003", AHEAD, "004", ""),
+        (LINE, "004", "004<003", "003", AHEAD, "004", "004"),
+        (LINE, "005", "004<003+ 005<004+", "003", AHEAD, "004 005", ""),
+        (LINE, "005", "004<003 005<004+", "003", AHEAD, "004 005", "004"),
+        (LINE, "004", "003<002+ 004<003+", "003", AHEAD, "004", ""),
+        (LINE, "004", "004<003+", "002", AHEAD, "004", ""),  # pinned below the head
+        (LINE, "m", "004<003+ 005<003+ m<004,005+", "003", AHEAD, "004 005 m", ""),
+        (LINE, "004 005", "004<003+ 005<003+", "003", AHEAD, "004 005", ""),
+        # no row, no opinion
+        (LINE, "004", "", "003", DIVERGED, "004", "004"),
+        (LINE, "005", "005<004+", "003", DIVERGED, "004 005", "004"),
+        # not on top of what this release has
+        (LINE, "004", "004<002+", "003", DIVERGED, "004", ""),
+        (LINE, "003 004", "004<002+", "003", DIVERGED, "004", ""),
+        (LINE, "004", "004+", "003", DIVERGED, "004", ""),
+        (LINE, "003 004", "004+", "003", DIVERGED, "004", ""),
+        (LINE, "003 004", "004<003+", "003", AHEAD, "004", ""),
+        (LINE, "004", "004<005+ 005<004+", "003", DIVERGED, "004 005", ""),
+        # several heads
+        (BRANCHED, "n", "n<b1,c2+", "b1 c2", AHEAD, "n", ""),
+        (BRANCHED, "b1 n", "n<c2+", "b1 c2", AHEAD, "n", ""),
+        (BRANCHED, "n", "n<c2+", "b1 c2", DIVERGED, "n", ""),
+        (BRANCHED, "c1 n", "n<b1+", "b1 c2", DIVERGED, "n", ""),
+    ],
+)
+def test_what_the_journal_knows(
+    made: History,
+    rows: str,
+    journal: str,
+    target: str,
+    state: SchemaState,
+    unknown: str,
+    contracting: str,
+) -> None:
+    """A database is ahead where the journal follows all it has more down to all we have."""
+    facts = DatabaseFacts(words(rows), ("books",), tuple(map(entry, words(journal))))
+    found = inspect(facts, made, Target(target, words(target)))
+    assert (state, words(unknown), words(contracting)) == (
+        found.state,
+        found.unknown,
+        found.contracting,
+    )
+
+
+@settings(deadline=None, max_examples=50)
+@given(histories(), st.data())
+def test_an_older_release_beside_a_newer_one(made: History, data: st.DataObject) -> None:
+    """What the newer release applied is ahead of the older one, or on a branch that it has not."""
+    known = made.closure(data.draw(st.frozensets(st.sampled_from(sorted(made.revisions)))))
+    older = History({name: made.revisions[name] for name in known})
+    journal = tuple(
+        Applied(revision.id, revision.parents, is_expand=True)
+        for revision in made.revisions.values()
+    )
+    target = Target("head", older.heads)
+    found = inspect(DatabaseFacts(made.heads, ("books",), journal), older, target)
+    assert set(found.unknown) == set(made.lineage(made.heads)) - known
+    if found.unknown and found.state is AHEAD:
+        assert made.lineage(made.heads) >= known
+    else:
+        assert found.state in (DIVERGED, CURRENT) or not known
+    assert found.contracting == ()
 
 
 @pytest.mark.parametrize("rows", [("002", "003"), ("003", "003"), ("001", "003")])

@@ -1,11 +1,15 @@
 """What is done about a state: the table of states and ways, with each refusal's sentence."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.boot.errors import (
     BootError,
+    HistoryBrokenError,
+    MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
@@ -44,6 +48,8 @@ PAST = inspection(SchemaState.PAST, ("003",), SECOND, beyond=("003",), tables=TA
 PAST_BASE = inspection(
     SchemaState.PAST, ("003",), BASE, beyond=("003", "002", "001"), tables=TABLES
 )
+EXPANDED = inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES)
+CONTRACTED = replace(EXPANDED, contracting=("004",))
 
 
 @pytest.mark.parametrize(
@@ -59,6 +65,18 @@ PAST_BASE = inspection(
         (CURRENT, True, Plan(Action.NOTHING)),
         (PAST, True, Plan(Action.DOWNGRADE, ("003",))),
         (PAST_BASE, True, Plan(Action.DOWNGRADE, ("003", "002", "001"))),
+        (
+            EXPANDED,
+            False,
+            Plan(
+                Action.NOTHING,
+                warnings=(
+                    "The database is at 004, ahead of this release, whose head is 003. All that "
+                    "it has more (004) is journalled as expand, so this release works on it as "
+                    "it is.",
+                ),
+            ),
+        ),
     ],
 )
 def test_what_is_done(found: Inspection, rollback: bool, expected: Plan) -> None:
@@ -67,6 +85,23 @@ def test_what_is_done(found: Inspection, rollback: bool, expected: Plan) -> None
 
 
 BOTH = (False, True)
+
+EDITED = (
+    "001 was edited after it was applied: other databases may not get the schema that this one has."
+)
+
+
+@pytest.mark.parametrize("found", [EMPTY, BEHIND, CURRENT, EXPANDED])
+def test_an_edited_revision(found: Inspection) -> None:
+    """It is a warning, or an error where that is the policy; the plan is the same otherwise."""
+    edited = replace(found, edited=("001",))
+    plan = decide(found, rollback=False)
+    warned = replace(plan, warnings=(EDITED, *plan.warnings))
+    assert warned == decide(edited, rollback=False)
+    refused = decide(edited, rollback=False, refuse_edited=True)
+    assert (refused.action, refused.steps) == (Action.REFUSE, ())
+    assert isinstance(refused.refusal, HistoryBrokenError)
+    assert refused.refusal.what == EDITED
 
 
 @pytest.mark.parametrize(
@@ -89,12 +124,30 @@ BOTH = (False, True)
             "MIGRATION_ROLLBACK=true to go down to it.",
         ),
         (
-            inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES),
+            CONTRACTED,
             BOTH,
             SchemaAheadError,
             7,
-            "The database is at 004, ahead of this release, whose head is 003. Deploy the release "
-            "that has it, or roll the database back with that release.",
+            "The database is at 004, ahead of this release, whose head is 003, and 004 is not "
+            "journalled as expand. Deploy the release that has it, or roll the database back with "
+            "that release.",
+        ),
+        (
+            EXPANDED,
+            (True,),
+            SchemaAheadError,
+            7,
+            "The database is at 004, ahead of this release, whose head is 003, which cannot take "
+            "back what it does not know. Deploy the release that has it, or roll the database "
+            "back with that release.",
+        ),
+        (
+            replace(PAST, irreversible=("003 Pages: it has no downgrade()",)),
+            (True,),
+            MigrationFailedError,
+            5,
+            "The schema cannot be taken back: 003 Pages: it has no downgrade(). Write a "
+            "downgrade(), or restore a backup. Nothing was changed.",
         ),
         (
             inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),

@@ -131,7 +131,7 @@ def test_an_env_py_of_its_own_mind(
     before = databases(cluster)
     with pytest.raises(ConfigurationError) as caught:
         check(boot)
-    assert "does not connect to the scratch database it was given." in str(caught.value)
+    assert "connects to another database than the one it was given." in str(caught.value)
     assert (
         cluster.query(
             "SELECT relname FROM pg_class WHERE relname IN ('t', 'alembic_version')", database

@@ -1,0 +1,54 @@
+"""`alembic upgrade` typed by hand: the same lock and the same journal, through env.py."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+
+from backend.boot.errors import BootError
+from backend.boot.migration.fence import exclusively
+from backend.boot.migration.guard import Guard
+from backend.boot.migration.journal import Journal
+from backend.boot.migration.project import RUN_BY_BOOT, read_history
+from backend.boot.migration.session import MigrationSession
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.urls import parse_database_url
+
+
+@contextmanager
+def one_at_a_time(
+    context: MigrationContext,
+    lock_timeout: Callable[[], float] = lambda: 300,
+    app_version: str | None = None,
+) -> Iterator[None]:
+    """Let one process at a time work on the schema, and write the journal.
+
+    For an env.py, around `context.run_migrations()`. Where boot itself runs env.py it has the
+    lock already, and nothing is added. `lock_timeout` gives the seconds to wait for another
+    starter. Raises CommandError, which Alembic prints on a line.
+    """
+    config = context.config
+    is_ours = config is not None and config.attributes.get(RUN_BY_BOOT, False)
+    if is_ours or context.as_sql or context.opts.get("dont_mutate") or context.script is None:
+        yield
+        return
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
+    try:
+        session = MigrationSession(context)
+        journal = Journal(session.version_table())
+        session.settle()
+        engine_url = session.connection.engine.url
+        url = parse_database_url(engine_url.render_as_string(hide_password=False))
+        history = read_history(context.script)
+        with exclusively(url, journal, lock_timeout()) as lock, connected(url) as connection:
+            guard = Guard(lock, journal, connection, history, app_version)
+            guard.attach(context)
+            try:
+                yield
+            except BaseException as error:
+                guard.close(str(error))
+                raise
+    except BootError as error:
+        raise CommandError(str(error)) from error

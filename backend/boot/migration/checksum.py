@@ -1,0 +1,122 @@
+"""What a revision's file is, and what its code is: two hashes that need no database.
+
+The code's is of the syntax tree, written down here by a small walk of its own: `ast.dump` and
+`ast.unparse` change from one Python to the next, and a hash has to outlive the Python it was made
+by. Between 3.11 and 3.14 nodes only gained fields, which are empty where the new syntax is not
+used, and f-strings a parser that may cut their text elsewhere.
+"""
+
+import ast
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+# What code does not depend on: comments for type checkers, and the u of u"".
+_LEFT_OUT = frozenset({"type_comment", "type_ignores", "kind"})
+
+
+def file_sha256(source: bytes) -> str:
+    """Return the SHA-256 of a file's bytes, in hexadecimal."""
+    return sha256(source).hexdigest()
+
+
+def code_checksum(source: bytes | str) -> str:
+    """Return a SHA-256 of the code in a file, in hexadecimal.
+
+    Comments, docstrings and formatting do not change it; a name, a number, a string or the order
+    of statements does. Raises SyntaxError.
+    """
+    digest = sha256()
+    for token in _tokens(parse(source)):
+        digest.update(token.encode("ascii") + b"\n")
+    return digest.hexdigest()
+
+
+def parse(source: bytes | str) -> ast.Module:
+    """Return the syntax tree of a file. Raises SyntaxError.
+
+    Says nothing of what Python would warn of: the file has been imported by somebody already.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source.removeprefix("\ufeff") if isinstance(source, str) else source)
+
+
+def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a module, class or function without its docstring."""
+    match body:
+        case [ast.Expr(ast.Constant(str())), *rest]:
+            return rest
+    return body
+
+
+def _tokens(tree: ast.AST) -> Iterator[str]:
+    """Give the tree as lines that can be read back in one way only: names, values, brackets.
+
+    Goes without recursion, because a sum of a thousand terms is a thousand levels deep.
+    """
+    waiting: list[Any] = [tree]
+    while waiting:
+        match waiting.pop():
+            case _Line(text):
+                yield text
+            case ast.Constant(value=value):
+                # ascii(), because which characters repr() escapes depends on Python's Unicode.
+                yield f"{type(value).__name__} {value!a}"
+            case ast.AST() as node:
+                yield f"({type(node).__name__}"
+                waiting.append(_Line(")"))
+                for name, value in reversed(_fields(node)):
+                    waiting += [value, _Line(f".{name}")]
+            case list() as values:
+                yield "["
+                waiting += [_Line("]"), *reversed(values)]
+            case name_or_number:
+                # Within a list None has its place: {**rest} has a key that is None.
+                yield ascii(name_or_number)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A line that is ready, among nodes and values that are yet to be written."""
+
+    text: str
+
+
+def _fields(node: ast.AST) -> list[tuple[str, Any]]:
+    """Return the fields that say something, in order of their names."""
+    fields = {name: getattr(node, name, None) for name in node._fields if name not in _LEFT_OUT}
+    match node:
+        case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
+            fields["body"] = without_docstring(node.body)
+        case ast.JoinedStr():
+            fields["values"] = _joined(node.values)
+        case ast.FormattedValue(format_spec=ast.JoinedStr(values)) if not _joined(values):
+            fields["format_spec"] = None  # {x:} is {x}
+        case ast.Delete():
+            fields["targets"] = _flattened(node.targets)
+    return sorted(item for item in fields.items() if item[1] not in (None, [], 0))
+
+
+def _joined(values: list[ast.expr]) -> list[ast.expr]:
+    """Return the parts of an f-string with the text between two expressions in one piece."""
+    joined: list[ast.expr] = []
+    for value in values:
+        match joined, value:
+            case [*_, ast.Constant(str(before))], ast.Constant(str(after)):
+                joined[-1] = ast.Constant(before + after)
+            case _, ast.Constant(""):
+                pass
+            case _:
+                joined.append(value)
+    return joined
+
+
+def _flattened(targets: list[ast.expr]) -> list[ast.expr]:
+    """Return what is deleted: formatters take the brackets of `del (a, b)` away."""
+    match targets:
+        case [ast.Tuple(elts=[_, *_] as elements)]:
+            return elements
+    return targets

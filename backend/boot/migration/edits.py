@@ -1,0 +1,38 @@
+"""Whether a revision's file still says what it said when it was applied."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from backend.boot.migration.checksum import code_checksum, file_sha256
+from backend.boot.migration.history import History
+from backend.boot.migration.inspection import Applied
+
+
+def edited_revisions(journal: Iterable[Applied], history: History) -> tuple[str, ...]:
+    """Return the journalled revisions whose code on disk is another one now, in order.
+
+    Where the bytes are the same nothing is parsed. A revision that the journal or this history
+    does not have is none of them.
+    """
+    return history.in_order(
+        entry.revision
+        for entry in journal
+        if (revision := history.revisions.get(entry.revision)) is not None
+        and (path := revision.path) is not None
+        and _is_edited(entry, path)
+    )
+
+
+def fingerprint(path: Path | None) -> tuple[str | None, str | None]:
+    """Return the hash of a revision's bytes and of its code; neither where there is no source."""
+    if path is None or path.suffix != ".py":
+        return None, None
+    source = path.read_bytes()
+    return file_sha256(source), code_checksum(source)
+
+
+def _is_edited(entry: Applied, path: Path) -> bool:
+    if entry.file_sha256 is None or path.suffix != ".py":
+        return False
+    source = path.read_bytes()
+    return file_sha256(source) != entry.file_sha256 and code_checksum(source) != entry.checksum

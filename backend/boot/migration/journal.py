@@ -1,0 +1,255 @@
+"""The journal: a row for each revision that was ever run, who ran it, and how it ended."""
+
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.migration.inspection import Applied
+from backend.boot.migration.version_table import VersionTable, literal, quoted
+
+JOURNAL_TABLE = "schema_journal"
+
+LONGEST_ERROR = 2000
+"""Characters of an error that are kept."""
+
+_CREATE = """
+CREATE TABLE IF NOT EXISTS {journal} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version_table text NOT NULL,
+    revision text NOT NULL,
+    down_revision text,
+    direction text NOT NULL CHECK (direction IN ('upgrade', 'downgrade', 'stamp')),
+    phase text NOT NULL CHECK (phase IN ('expand', 'contract')),
+    file_sha256 text,
+    checksum text,
+    status text NOT NULL CHECK (status IN ('running', 'applied', 'failed')),
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    duration_ms bigint,
+    error text,
+    host text NOT NULL,
+    pid bigint NOT NULL,
+    backend_pid integer,
+    backend_start timestamptz,
+    app_version text)
+"""
+
+_BEGIN = """
+INSERT INTO {journal} (
+    version_table, revision, down_revision, direction, phase, file_sha256, checksum, status,
+    started_at, host, pid, backend_pid, backend_start, app_version)
+VALUES (
+    %(version_table)s, %(revision)s, %(down_revision)s, %(direction)s, %(phase)s,
+    %(file_sha256)s, %(checksum)s, 'running',
+    clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(app_version)s)
+RETURNING id
+"""
+
+# Whoever finds the row no longer running has been taken for dead, and another went on.
+_FINISH = """
+UPDATE {journal}
+SET status = {status}, error = {error}, finished_at = clock_timestamp(),
+    duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
+WHERE id = {id} AND status = 'running'
+"""
+
+_MOVED = "UPDATE {journal} SET backend_pid = %s, backend_start = %s WHERE id = %s"
+
+# What counts of a revision is how it came into the database last.
+_APPLIED = """
+SELECT revision, down_revision, phase, file_sha256, checksum
+FROM (
+    SELECT DISTINCT ON (revision) *
+    FROM {journal}
+    WHERE version_table = %s AND status = 'applied'
+    ORDER BY revision, id DESC) AS latest
+WHERE direction <> 'downgrade'
+"""
+
+_COLUMNS = (
+    "revision",
+    "down_revision",
+    "direction",
+    "phase",
+    "file_sha256",
+    "checksum",
+    "status",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "error",
+    "host",
+    "pid",
+    "backend_pid",
+    "backend_start",
+    "app_version",
+)
+"""What `status` shows of a row."""
+
+_LAST = f"""
+SELECT {", ".join(_COLUMNS)}
+FROM {{journal}}
+WHERE version_table = %s
+ORDER BY id DESC
+LIMIT %s
+"""  # noqa: S608 (the names above)
+
+_RUNNING = """
+SELECT id, revision, host, pid, started_at, backend_pid
+FROM {journal}
+WHERE version_table = %s AND status = 'running'
+ORDER BY id
+"""
+
+
+class Direction(StrEnum):
+    """What was done with a revision."""
+
+    UPGRADE = "upgrade"
+    DOWNGRADE = "downgrade"
+    STAMP = "stamp"
+
+
+@dataclass(frozen=True)
+class Running:
+    """A revision that somebody is running, or was when the process died."""
+
+    id: int
+    revision: str
+    host: str
+    pid: int
+    since: str
+    """The time of day, as the log has it."""
+    backend_pid: int | None
+
+    def __str__(self) -> str:
+        return f"host {self.host}, process {self.pid}, since {self.since}, at {self.revision}"
+
+
+@dataclass(frozen=True)
+class Starter:
+    """Who this process is, for the journal and for those who wait for it."""
+
+    host: str
+    pid: int
+    app_version: str | None
+
+    @classmethod
+    def here(cls, app_version: str | None = None) -> "Starter":
+        """Return this process."""
+        return cls(socket.gethostname(), os.getpid(), app_version)
+
+    def __str__(self) -> str:
+        return f"host {self.host}, process {self.pid}"
+
+
+@dataclass(frozen=True)
+class Journal:
+    """The journal of one version table; it lies beside it."""
+
+    version_table: VersionTable
+
+    @property
+    def table(self) -> str:
+        """The journal's own name, as SQL writes it."""
+        return self.version_table.beside(JOURNAL_TABLE)
+
+    def applied(self, connection: Connection) -> tuple[Applied, ...]:
+        """Return what is in the database by the journal; nothing where there is no journal."""
+        return tuple(
+            Applied(revision, _split(parents), phase == "expand", sha256, checksum)
+            for revision, parents, phase, sha256, checksum in self._rows(connection, _APPLIED)
+        )
+
+    def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
+        """Return the newest rows, newest first, as JSON can say them."""
+        rows = self._rows(connection, _LAST, number)
+        return [
+            {name: _as_json(value) for name, value in zip(_COLUMNS, row, strict=True)}
+            for row in rows
+        ]
+
+    def running(self, connection: Connection) -> tuple[Running, ...]:
+        """Return the rows of those at work, and of those who died at it."""
+        return tuple(
+            Running(id_, revision, host, pid, f"{since.astimezone():%H:%M:%S}", backend_pid)
+            for id_, revision, host, pid, since, backend_pid in self._rows(connection, _RUNNING)
+        )
+
+    def begin(self, connection: Connection, row: Mapping[str, Any]) -> int:
+        """Write the row of a revision that is about to run, and return its id."""
+        values = {"version_table": self._name, **row}
+        with connection.cursor() as cursor:
+            cursor.execute(_BEGIN.format(journal=self.table), values)
+            [id_] = cursor.fetchone() or [0]
+        return int(id_)
+
+    def moved(self, connection: Connection, id_: int, backend_pid: int, start: str | None) -> None:
+        """Write in which session a revision runs after all: a pooler may have changed it."""
+        with connection.cursor() as cursor:
+            cursor.execute(_MOVED.format(journal=self.table), (backend_pid, start, id_))
+
+    def applied_statement(self, id_: int) -> str:
+        """Return what turns a running row into an applied one, free of parameters."""
+        return _FINISH.format(journal=self.table, id=int(id_), status="'applied'", error="NULL")
+
+    def fail(self, connection: Connection, id_: int, error: str) -> None:
+        """Say how a revision that is still marked as running has ended."""
+        statement = _FINISH.format(journal=self.table, id="%s", status="'failed'", error="%s")
+        with connection.cursor() as cursor:
+            cursor.execute(statement, (error[:LONGEST_ERROR], id_))
+
+    @property
+    def exists_query(self) -> str:
+        """SQL, free of parameters: whether there is a journal yet."""
+        return f"SELECT to_regclass({literal(self.table)}) IS NOT NULL"
+
+    def create_statements(self, other_role: str) -> tuple[str, ...]:
+        """Return what makes the journal, for two roles to write it: boot's and env.py's."""
+        create = _CREATE.format(journal=self.table)
+        grant = f"GRANT SELECT, INSERT, UPDATE ON {self.table} TO {quoted(other_role)}"
+        return (create, grant)
+
+    @property
+    def _name(self) -> str:
+        return ".".join(self.version_table.path)
+
+    def _rows(self, connection: Connection, query: str, *more: object) -> list[tuple[Any, ...]]:
+        if not is_readable(connection, self.table):
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(query.format(journal=self.table), (self._name, *more))
+            return cursor.fetchall()
+
+
+def is_readable(connection: Connection, journal: str) -> bool:
+    """Whether there is a journal of this name, as SQL writes it, and this role may read it.
+
+    To try and to fail would end a transaction; and a table of people's own may have that name.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT has_table_privilege(attrelid, 'SELECT') FROM pg_attribute"
+            " WHERE attrelid = to_regclass(%s) AND attname = 'version_table'",
+            (journal,),
+        )
+        return cursor.fetchone() == (True,)
+
+
+def joined(parents: tuple[str, ...]) -> str | None:
+    """Return parents as the journal writes them; None is the base."""
+    return ",".join(parents) or None
+
+
+def _split(parents: str | None) -> tuple[str, ...]:
+    return tuple(parents.split(",")) if parents else ()
+
+
+def _as_json(value: Any) -> Any:
+    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value

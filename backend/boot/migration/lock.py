@@ -1,0 +1,159 @@
+"""One starter works on a schema at a time; the others wait and say for whom."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.errors import LockLostError, LockTimeoutError
+from backend.boot.migration.journal import Journal, Starter
+from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.interruption import cut
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.signals import raise_if_stopped
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL = 0.1
+"""Seconds between two tries. To block in the server instead would be a deadlock as soon as the
+holder builds an index concurrently: that waits for all who wait."""
+
+_REPEAT = 5.0
+"""Seconds after which the same holder is named again."""
+
+_HEARTBEAT = 2.0
+"""Seconds between two looks whether the lock's own session is still there."""
+
+_SILENCE = 10.0
+"""Seconds without an answer after which that session counts as gone."""
+
+_HOLDER = """
+SELECT application_name, xact_start FROM pg_stat_activity WHERE pid IN ({holder})
+"""
+
+
+@dataclass
+class SchemaLock:
+    """The lock while it is held. It is lost the moment its session dies, wherever that was."""
+
+    connection: Connection = field(repr=False)
+    token: AdvisoryKey
+    """Held together with the lock, and nobody else's: who sees it sees that we still have it."""
+    on_loss: Callable[[], None] | None = None
+    """Called from another thread when the lock's session is found dead."""
+    is_lost: bool = False
+
+    def lose(self) -> None:
+        """Note that the session is gone, and tell whoever works under the lock."""
+        self.is_lost = True
+        if self.on_loss is not None:
+            self.on_loss()
+
+
+def lock_lost() -> LockLostError:
+    """Return the error for a revision that ran when the lock was held no more."""
+    return LockLostError(
+        "The lock on the schema was lost while a revision ran: its session ended.",
+        "What the revision's transaction had changed was rolled back. Start again.",
+    )
+
+
+@contextmanager
+def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
+    """Hold the lock of a version table; wait for it at most `timeout` seconds.
+
+    It is an advisory lock of an open transaction, on a connection of its own: PostgreSQL frees it
+    when that session ends for whatever reason, so nobody has to clean up after a killed starter,
+    and a pooler cannot strand it. Raises LockTimeoutError.
+    """
+    key = AdvisoryKey.named("schema", *journal.version_table.path)
+    with connected(url) as connection:
+        _acquire(connection, key, journal, timeout)
+        lock = SchemaLock(connection, AdvisoryKey.random())
+        try_lock(connection, lock.token)
+        with _heartbeat(lock):
+            yield lock
+        with suppress(psycopg2.Error):  # a session that is gone holds no lock
+            end(connection)
+
+
+def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:
+    started = time.monotonic()
+    said, said_at = "", started
+    while True:
+        begin(connection)
+        _introduce(connection)
+        if try_lock(connection, key):
+            return
+        end(connection)
+        raise_if_stopped()
+        holder = _holder(connection, key, journal)
+        now = time.monotonic()
+        if now - started >= timeout:
+            raise LockTimeoutError(
+                f"Another starter ({holder}) has kept the schema locked for more than "
+                f"{timeout:g} s.",
+                "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
+            )
+        if holder != said or now - said_at >= _REPEAT:
+            _log.info("Waiting for another starter (%s)", holder)
+            said, said_at = holder, now
+        threading.Event().wait(_INTERVAL)
+
+
+def _introduce(connection: Connection) -> None:
+    """Let those who wait see who we are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('application_name', left(%s, 63), true)",
+            (f"boot: {Starter.here()}",),
+        )
+
+
+def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
+    """Say who holds the lock: by the journal, which knows the revision, or by the lock."""
+    if running := journal.running(connection):
+        return str(running[-1])
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDER.format(holder=key.holder_query))
+        row = cursor.fetchone()
+    if row is None or row[1] is None:
+        return "of whom nothing is known"
+    return f"{str(row[0]).removeprefix('boot: ')}, since {row[1].astimezone():%H:%M:%S}"
+
+
+@contextmanager
+def _heartbeat(lock: SchemaLock) -> Iterator[None]:
+    """Look from another thread whether the session lives, and keep what idles on the way awake.
+
+    A statement under the lock may run for an hour; it must not do so when the lock is long gone,
+    nor must a network that swallows everything hold the process up for ever.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_HEARTBEAT):
+            silence = threading.Timer(_SILENCE, cut, [lock.connection])
+            silence.daemon = True
+            silence.start()
+            try:
+                lock.connection.cursor().execute("SELECT 1")
+            except psycopg2.Error:
+                lock.lose()
+                return
+            finally:
+                silence.cancel()
+
+    thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

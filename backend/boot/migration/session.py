@@ -1,0 +1,95 @@
+"""The session that env.py opened, spoken to below SQLAlchemy."""
+
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+
+from backend.boot.errors import ConfigurationError
+from backend.boot.migration.version_table import VersionTable, literal
+
+
+class MigrationSession:
+    """Asks and tells over the driver's own connection, whichever driver that is.
+
+    SQLAlchemy would begin a transaction of its own and fire events meanwhile. The statements have
+    no parameters, because each driver writes those differently.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        if context.connection is None:
+            raise ConfigurationError(
+                "Alembic's env.py configures no connection.",
+                "Let it pass one to context.configure(), as Alembic's templates do.",
+            )
+        self.context = context
+        self.connection = context.connection
+
+    @property
+    def driver_connection(self) -> Any:
+        """The driver's own connection."""
+        return self.connection.connection.driver_connection
+
+    @property
+    def is_one_unit(self) -> bool:
+        """Whether env.py opened a transaction itself: all steps stand or fall together."""
+        return self.context._in_external_transaction
+
+    @property
+    def is_autocommit(self) -> bool:
+        """Whether each statement is a transaction of its own now, as in an autocommit block."""
+        dbapi_connection: Any = self.connection.connection.dbapi_connection
+        return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
+
+    def ask(self, query: str) -> Any:
+        """Return the first row of a query, or None."""
+        cursor = self.connection.connection.cursor()
+        try:
+            cursor.execute(query)
+            return cursor.fetchone()
+        finally:
+            cursor.close()
+
+    def tell(self, statement: str) -> int:
+        """Run a statement and return how many rows it changed."""
+        cursor = self.connection.connection.cursor()
+        try:
+            cursor.execute(statement)
+            return int(cursor.rowcount)
+        finally:
+            cursor.close()
+
+    def settle(self) -> None:
+        """Commit what was asked or told between transactions; one of env.py's own stays open."""
+        if not self.is_one_unit:
+            self.connection.connection.commit()
+
+    def backend(self) -> tuple[int, str | None]:
+        """Return the server process behind the session and when it began, as SQL writes it.
+
+        The start is hidden from a session that has become another role.
+        """
+        pid, start = self.ask(
+            "SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')"
+            " FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        )
+        return int(pid), start
+
+    def version_table(self) -> VersionTable:
+        """Return where Alembic keeps the revision, as this session's search_path resolves it."""
+        name, schema = self.context.version_table, self.context.version_table_schema
+        if schema is None:
+            [schema] = self.ask(
+                "SELECT coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c"  # noqa: S608
+                " ON c.relnamespace = n.oid"
+                f" WHERE c.oid = to_regclass(quote_ident({literal(name)}))), current_schema())"
+            )
+        return VersionTable(name, schema)
+
+    def refuse_other_database(self, sees_lock: str) -> None:
+        """Raise ConfigurationError unless a lock that is held in the right database is seen."""
+        if not self.ask(sees_lock)[0]:
+            raise ConfigurationError(
+                "Alembic's env.py connects to another database than the one it was given.",
+                "Let it take sqlalchemy.url from the Alembic configuration, or set DATABASE_URL "
+                "to where it goes. Nothing was changed.",
+            )

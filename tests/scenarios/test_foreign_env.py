@@ -1,0 +1,328 @@
+"""However an env.py connects and whatever it sets: locked, journalled, one revision at a time."""
+
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from tests.cluster import PASSWORD, Cluster
+from tests.scenarios.process import FOREIGN_ENV, relations, revisions
+from tests.scenarios.test_foreign_project import Foreign, foreign
+
+pytestmark = pytest.mark.slow
+
+ASYNC_ENV = """
+import asyncio
+
+from alembic import context
+from sqlalchemy import pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+def run(connection):
+    context.configure(connection=connection, target_metadata=None)
+    with context.begin_transaction():
+        context.run_migrations()
+
+async def main():
+    engine = create_async_engine(
+        context.config.get_main_option("sqlalchemy.url").replace("+psycopg2", "+DRIVER"),
+        poolclass=pool.NullPool,
+    )
+    async with engine.connect() as connection:
+        await connection.run_sync(run)
+    await engine.dispose()
+
+asyncio.run(main())
+"""
+"""What an env.py of Alembic's async template comes down to."""
+
+OWN_SETTINGS_ENV = """
+import os
+
+from alembic import context
+from sqlalchemy import create_engine
+
+engine = create_engine(os.environ["THEIR_URL"], ENGINE_OPTIONS)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=None,
+        transaction_per_migration=False,
+        transactional_ddl=True,
+        version_table="their_version",
+        on_version_apply=lambda **_: None,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+"""
+
+ONE_TRANSACTION_ENV = FOREIGN_ENV.replace(
+    "with connectable.connect() as connection:", "with connectable.begin() as connection:"
+)
+
+
+def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> list[str]:
+    """Return what the journal says, a line for each row in their order."""
+    rows = cluster.query(
+        f"SELECT concat_ws(' ', direction, revision, status) FROM {table} ORDER BY id", database
+    )
+    return [str(line) for (line,) in rows]
+
+
+def three_revisions(theirs: Foreign) -> None:
+    """Add a history with an autocommit block in its middle."""
+    theirs.project.revision("a1")
+    theirs.project.revision(
+        "b2",
+        "a1",
+        """
+        op.create_table("t_b2", sa.Column("id", sa.Integer, primary_key=True))
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY ix ON t_a1 (id)")
+        op.create_table("t_b2_more", sa.Column("id", sa.Integer, primary_key=True))
+        """,
+        'op.drop_table("t_b2_more"); op.drop_index("ix"); op.drop_table("t_b2")',
+    )
+    theirs.project.revision("c3", "b2")
+
+
+def assert_whole(theirs: Foreign, cluster: Cluster, database: str, starts: int = 3) -> None:
+    """Migrate, take it all back, migrate again; the journal has a row for each step.
+
+    `starts` says of how many the session's start was seen.
+    """
+    theirs.assert_migrates(["c3"], ["a1", "b2", "c3"])
+    up = [f"upgrade {name} applied" for name in ("a1", "b2", "c3")]
+    assert journal(cluster, database) == up
+    assert cluster.query(
+        "SELECT count(DISTINCT backend_pid), count(backend_start), bool_and(backend_pid > 0)"
+        " FROM schema_journal",
+        database,
+    ) == [(1, starts, True)]
+    theirs.inv("rollback", "--target", "base", "--yes").assert_ok()
+    down = [f"downgrade {name} applied" for name in ("c3", "b2", "a1")]
+    assert journal(cluster, database) == up + down
+    theirs.inv("migrate").assert_ok()
+    assert journal(cluster, database) == up + down + up
+
+
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_async(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, driver: str
+) -> None:
+    """An env.py of Alembic's async template."""
+    theirs = foreign(tmp_path, database_url, env=ASYNC_ENV.replace("DRIVER", driver))
+    three_revisions(theirs)
+    assert_whole(theirs, cluster, database)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize(
+    "options",
+    ["", 'isolation_level="SERIALIZABLE"', 'isolation_level="REPEATABLE READ"', "pool_size=1"],
+)
+def test_own_settings(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, driver: str, options: str
+) -> None:
+    """An env.py with its own settings for everything, as long as it is the same database."""
+    theirs = foreign(
+        tmp_path,
+        database_url,
+        env=OWN_SETTINGS_ENV.replace("ENGINE_OPTIONS", options),
+        THEIR_URL=database_url.replace("postgresql:", f"postgresql+{driver}:"),
+    )
+    three_revisions(theirs)
+    assert_whole(theirs, cluster, database)
+    assert revisions(cluster, database, "their_version") == ["c3"]
+
+
+def test_autocommit_engine(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """An env.py whose every statement is its own transaction keeps what it did, and says it."""
+    options = 'isolation_level="AUTOCOMMIT"'
+    theirs = foreign(
+        tmp_path,
+        database_url,
+        env=OWN_SETTINGS_ENV.replace("ENGINE_OPTIONS", options),
+        THEIR_URL=database_url.replace("postgresql:", "postgresql+psycopg2:"),
+    )
+    three_revisions(theirs)
+    assert_whole(theirs, cluster, database)
+
+
+def test_another_role(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """An env.py that becomes another role: both roles can write the journal."""
+    role = f"maker_{uuid4().hex[:8]}"
+    cluster.execute(f"CREATE ROLE {role}")
+    try:
+        cluster.execute(f"GRANT {role} TO moriai_user")
+        cluster.execute(f"GRANT CREATE ON SCHEMA public TO {role}", database)
+        env = FOREIGN_ENV.replace(
+            "    context.configure(",
+            f'    connection.exec_driver_sql("SET ROLE {role}")\n'
+            "    connection.commit()\n    context.configure(",
+        )
+        theirs = foreign(tmp_path, database_url, env=env)
+        three_revisions(theirs)
+        assert_whole(theirs, cluster, database, starts=0)
+        assert cluster.query(
+            "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'", database
+        ) == [(role,)]
+    finally:
+        cluster.execute(f"DROP OWNED BY {role}", database)
+        cluster.execute(f"DROP ROLE {role}")
+
+
+def test_search_path(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """An env.py with a search_path of its own: version table and journal are where it puts them."""
+    cluster.execute("CREATE SCHEMA tenant AUTHORIZATION moriai_user", database)
+    env = FOREIGN_ENV.replace(
+        "    context.configure(",
+        '    connection.exec_driver_sql("SET search_path = tenant")\n'
+        "    connection.commit()\n    context.configure(",
+    )
+    theirs = foreign(tmp_path, database_url, env=env)
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1")
+    theirs.inv("migrate").assert_ok()
+    assert relations(cluster, database) == ["tenant.alembic_version", "tenant.t_a1", "tenant.t_b2"]
+    assert journal(cluster, database, "tenant.schema_journal") == [
+        "upgrade a1 applied",
+        "upgrade b2 applied",
+    ]
+    assert theirs.status()["state"] == "current"
+    theirs.inv("migrate").assert_says("…(already up to date)")
+
+
+def test_two_histories_in_one_database(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Each has its version table; in their common journal neither takes the other's rows."""
+
+    def history(name: str) -> Foreign:
+        (tmp_path / name).mkdir()
+        named = f'target_metadata=None, version_table="{name}"'
+        env = FOREIGN_ENV.replace("target_metadata=None", named)
+        return foreign(tmp_path / name, database_url, env=env)
+
+    one, two = history("one"), history("two")
+    one.project.revision("a1", constants='phase = "expand"')
+    two.project.revision("a1", None, "pass", "pass")
+    one.inv("migrate").assert_ok()
+    cluster.execute("INSERT INTO one VALUES ('b2')", database)
+    assert one.status()["state"] == "diverged"
+    cluster.execute("DELETE FROM one WHERE version_num = 'b2'", database)
+    assert revisions(cluster, database, "one") == ["a1"]
+    # the tables of the one are nobody's in the eyes of the other
+    two.inv("migrate").assert_failed(8, "The database has tables (…")
+    cluster.execute("CREATE TABLE two (version_num text)", database)
+    cluster.execute("ALTER TABLE two OWNER TO moriai_user", database)
+    cluster.execute("INSERT INTO two VALUES ('a1')", database)
+    two.inv("rollback", "--target", "base", "--yes").assert_ok()
+    assert cluster.query(
+        "SELECT version_table, direction, status FROM schema_journal ORDER BY id", database
+    ) == [("public.one", "upgrade", "applied"), ("public.two", "downgrade", "applied")]
+    assert one.status()["state"] == "current"
+    found = one.status()["journal"]
+    assert isinstance(found, list)
+    assert [(row["revision"], row["direction"]) for row in found] == [("a1", "upgrade")]
+
+
+class TestOneUnit:
+    """An env.py that opens the transaction itself."""
+
+    def test_applied(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """All revisions are applied in its transaction, and journalled."""
+        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
+        theirs.project.revision("a1")
+        theirs.project.revision("b2", "a1")
+        finished = theirs.inv("migrate")
+        finished.assert_ok()
+        finished.assert_says(
+            "env.py opened a transaction itself: the revisions stand or fall together",
+            "Ran a1 …",
+            "Ran b2 …",
+            "Database migrations completed successfully",
+        )
+        assert journal(cluster, database) == ["upgrade a1 applied", "upgrade b2 applied"]
+        assert cluster.query(
+            "SELECT count(DISTINCT xmin::text) FROM (SELECT xmin FROM schema_journal"
+            " UNION ALL SELECT xmin FROM alembic_version) AS rows",
+            database,
+        ) == [(1,)]
+
+    def test_taken_back(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """Where one of them fails nothing is kept, and the journal says so of each."""
+        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV, APP_ENV="test")
+        theirs.project.revision("a1")
+        theirs.project.revision("b2", "a1", 'raise RuntimeError("no kettle")')
+        theirs.inv("migrate").assert_failed(
+            5,
+            "Migration b2 Foreign b2 failed: b2_test.py, line …: RuntimeError: no kettle. "
+            "The database is at base now; …",
+        )
+        assert relations(cluster, database) == []
+        assert journal(cluster, database) == ["upgrade a1 failed", "upgrade b2 failed"]
+
+    def test_never_committed(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """Where it forgets to commit, the journal does not say that anything was applied."""
+        env = FOREIGN_ENV.replace(
+            "    context.configure(",
+            '    connection.exec_driver_sql("SELECT 1")\n    context.configure(',
+        )
+        theirs = foreign(tmp_path, database_url, env=env)
+        theirs.project.revision("a1")
+        theirs.inv("migrate").assert_failed(5, "The migrations reported success, but …")
+        assert journal(cluster, database) == ["upgrade a1 failed"]
+
+    def test_autocommit_block(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """A revision that must be outside of any transaction is refused before it begins."""
+        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
+        three_revisions(theirs)
+        theirs.inv("migrate").assert_failed(
+            5,
+            "Alembic's env.py opens a transaction itself, and b2 Foreign b2 has an "
+            "autocommit_block, which needs to be outside of any. Let Alembic open it "
+            "(context.begin_transaction()). Nothing was changed.",
+        )
+        assert relations(cluster, database) == []
+
+    def test_snapshot(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """A transaction that sees none of the journal's rows cannot be journalled."""
+        env = ONE_TRANSACTION_ENV.replace(
+            "    poolclass=", '    isolation_level="REPEATABLE READ",\n    poolclass='
+        )
+        theirs = foreign(tmp_path, database_url, env=env)
+        theirs.project.revision("a1")
+        theirs.inv("migrate").assert_failed(
+            5,
+            "Alembic's env.py opens a transaction itself, and that one is repeatable read. Let "
+            "Alembic open it (context.begin_transaction()), or make it read committed. Nothing "
+            "was changed.",
+        )
+        assert relations(cluster, database) == []
+
+
+def test_secrets_stay_out_of_the_journal(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """An error is kept with its passwords masked."""
+    theirs = foreign(tmp_path, database_url, APP_ENV="test")
+    theirs.project.revision(
+        "a1", None, 'raise RuntimeError(f"at {op.get_bind().engine.url.password}")'
+    )
+    theirs.inv("migrate").assert_failed(5, "Migration a1 …")
+    [(error,)] = cluster.query("SELECT error FROM schema_journal", database)
+    assert "RuntimeError: at ***" in str(error)
+    assert PASSWORD not in str(error)

@@ -1,0 +1,280 @@
+"""What happens in the states that only a journal can tell, and to a history that was edited."""
+
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.process import Finished, project, revisions, run, running, write_revision
+
+pytestmark = pytest.mark.slow
+
+EXPAND = 'phase = "expand"'
+CONTRACT = 'phase = "contract"'
+
+
+def release(tmp_path: Path, name: str, *newer: tuple[str, str, str]) -> Path:
+    """Make a release: our history and `newer` revisions on it, each an id, a parent, a phase."""
+    (tmp_path / name).mkdir()
+    root = project(tmp_path / name)
+    for revision, parent, constants in newer:
+        write_revision(
+            root / "alembic" / "versions",
+            revision,
+            parent,
+            f'op.create_table("t_{revision}", sa.Column("id", sa.Integer, primary_key=True))',
+            f'op.drop_table("t_{revision}")',
+            constants=constants,
+        )
+    return root
+
+
+def migrate(root: Path, url: str, *arguments: str, **variables: str) -> Finished:
+    return run(root, "migrate", *arguments, DATABASE_URL=url, APP_ENV="test", **variables)
+
+
+def status(root: Path, url: str) -> dict[str, object]:
+    [line] = run(root, "status", "--json", DATABASE_URL=url).stdout
+    found: dict[str, object] = json.loads(line)
+    return found
+
+
+AHEAD = (
+    "The database is at 010, ahead of this release, whose head is 008. All that it has more "
+    "(009, 010) is journalled as expand, so this release works on it as it is."
+)
+
+
+class TestAhead:
+    """A newer release has migrated the database, and this one is started beside it."""
+
+    def test_expanded(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """It serves with a warning, ready, and seeds nothing."""
+        newer = release(tmp_path, "newer", ("009", "008", EXPAND), ("010", "009", EXPAND))
+        older = release(tmp_path, "older")
+        migrate(newer, database_url).assert_ok()
+        assert (status(older, database_url)["state"], status(older, database_url)["pending"]) == (
+            "ahead",
+            [],
+        )
+        finished = migrate(older, database_url)
+        finished.assert_ok()
+        finished.assert_says(AHEAD, "Schema revision: 010")
+        finished.assert_never_says("Database migrations completed successfully…")
+        preview = run(older, "start", "--dry-run", DATABASE_URL=database_url)
+        assert preview.messages[-3:] == [
+            "The schema is ahead: at 010, and the target is 008.",
+            AHEAD,
+            "Plan: nothing",
+        ]
+        variables = {"DATABASE_URL": database_url, "APP_ENV": "test", "BACKEND_PORT": "0"}
+        with running(older, "start", **variables) as inv:
+            answer = httpx.get(f"{inv.url}/health/ready")
+            assert (answer.status_code, answer.json()["state"]) == (200, "ahead")
+            inv.wait_for("Seeding skipped: the schema is ahead of this release")
+        assert cluster.query("SELECT count(*) FROM books", database) == [(0,)]
+        assert revisions(cluster, database) == ["010"]
+
+    @pytest.mark.parametrize("constants", [CONTRACT, "", 'phase = "expnad"'])
+    def test_contracted(self, tmp_path: Path, database_url: str, constants: str) -> None:
+        """One of them may break this release, and a missing phase counts as that: it refuses."""
+        newer = release(tmp_path, "newer", ("009", "008", constants), ("010", "009", EXPAND))
+        older = release(tmp_path, "older")
+        migrate(newer, database_url).assert_ok()
+        sentence = (
+            "The database is at 010, ahead of this release, whose head is 008, and 009 is not "
+            "journalled as expand. Deploy the release that has it, or roll the database back with "
+            "that release."
+        )
+        migrate(older, database_url).assert_failed(7, sentence)
+        start = {"DATABASE_URL": database_url, "BACKEND_PORT": "0"}
+        run(older, "start", APP_ENV="test", **start).assert_failed(7, sentence)
+        with running(older, "start", APP_ENV="dev", **start) as inv:
+            inv.wait_for("Database migrations failed, but continuing...")
+            answer = httpx.get(f"{inv.url}/health/ready")
+            assert (answer.status_code, answer.json()["reason"]) == (503, sentence)
+
+    def test_rolled_back_by_the_newer(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """The older release cannot take back what it does not know; the newer one can."""
+        newer = release(tmp_path, "newer", ("009", "008", EXPAND))
+        older = release(tmp_path, "older")
+        migrate(newer, database_url).assert_ok()
+        run(older, "rollback", "--yes", DATABASE_URL=database_url).assert_failed(
+            7,
+            "The database is at 009, ahead of this release, whose head is 008, which cannot take "
+            "back what it does not know. Deploy the release that has it, or roll the database "
+            "back with that release.",
+        )
+        run(newer, "rollback", "--yes", DATABASE_URL=database_url).assert_ok()
+        migrate(older, database_url).assert_says("…(already up to date)")
+        assert revisions(cluster, database) == ["008"]
+
+
+class TestDiverged:
+    """A revision that nobody here knows."""
+
+    SENTENCE = (
+        "The database is at 009, and 009 is not in this release's history, whose head is 008. "
+        "Deploy the release that has that revision, or restore a database that belongs to this "
+        "one. Nothing was changed."
+    )
+
+    def test_without_a_journal(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """What the journal has no row of is refused."""
+        root = release(tmp_path, "older")
+        migrate(root, database_url).assert_ok()
+        cluster.execute("UPDATE alembic_version SET version_num = '009'", database)
+        assert status(root, database_url)["state"] == "diverged"
+        migrate(root, database_url).assert_failed(7, self.SENTENCE)
+
+    def test_on_another_branch(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """One that does not stand on this release's head is refused, whatever its phase."""
+        other = release(tmp_path, "other", ("009", "007", EXPAND))
+        migrate(other, database_url, "--target", "009").assert_ok()
+        assert revisions(cluster, database) == ["009"]
+        older = release(tmp_path, "older")
+        migrate(older, database_url).assert_failed(7, self.SENTENCE)
+
+    def test_a_journal_that_may_not_be_read(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """An application's role that may not read the journal is as ready on a current schema."""
+        root = release(tmp_path, "older")
+        migrate(root, database_url).assert_ok()
+        cluster.execute("CREATE ROLE reader LOGIN PASSWORD 'reader'")
+        try:
+            cluster.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader", database)
+            cluster.execute("REVOKE ALL ON schema_journal FROM reader", database)
+            variables = {
+                "MIGRATION_DATABASE_URL": database_url,
+                "DATABASE_URL": cluster.url(database, "reader", "reader"),
+                "BACKEND_PORT": "0",
+            }
+            with running(root, "start", APP_ENV="test", SEED="false", **variables) as inv:
+                answer = httpx.get(f"{inv.url}/health/ready")
+                assert (answer.status_code, answer.json()["state"]) == (200, "current")
+        finally:
+            cluster.execute("DROP OWNED BY reader", database)
+            cluster.execute("DROP ROLE reader")
+
+
+class TestEdited:
+    """A revision's file says something else than when it was applied."""
+
+    SENTENCE = (
+        "008 was edited after it was applied: other databases may not get the schema that this "
+        "one has."
+    )
+
+    @staticmethod
+    def edit(root: Path, old: str, new: str) -> None:
+        [path] = (root / "alembic" / "versions").glob("008_*.py")
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+
+    def test_the_code(self, tmp_path: Path, database_url: str) -> None:
+        """It is a warning in development, and an error in production."""
+        root = release(tmp_path, "edited")
+        migrate(root, database_url).assert_ok()
+        self.edit(root, "video_url", "film_url")
+        finished = migrate(root, database_url)
+        finished.assert_ok()
+        finished.assert_says(self.SENTENCE, "…(already up to date)")
+        found = run(root, "status", DATABASE_URL=database_url)
+        assert "edited    008 Video URLs of books and pages" in found.stdout
+        migrate(root, database_url)
+        refused = run(root, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
+        refused.assert_failed(
+            9,
+            f"{self.SENTENCE} Put the file back as it was, and write what it should do into a new "
+            "revision.",
+        )
+        start = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", "JWT_SECRET": "a" * 40}
+        run(root, "start", APP_ENV="prod", **start).assert_failed(9, f"{self.SENTENCE} …")
+
+    def test_its_comments(self, tmp_path: Path, database_url: str) -> None:
+        """Comments, formatting and docstrings may change."""
+        root = release(tmp_path, "edited")
+        migrate(root, database_url).assert_ok()
+        self.edit(root, "def upgrade", "# A comment that came later.\n\n\ndef upgrade")
+        self.edit(root, '"""Video URLs', '"""All video URLs')
+        finished = run(root, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
+        finished.assert_ok()
+        finished.assert_never_says("…edited…")
+
+    def test_taken_back_and_edited(self, tmp_path: Path, database_url: str) -> None:
+        """What is not applied any more may be edited."""
+        root = release(tmp_path, "edited")
+        migrate(root, database_url).assert_ok()
+        run(root, "rollback", "--yes", DATABASE_URL=database_url).assert_ok()
+        self.edit(root, "video_url", "film_url")
+        finished = run(root, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
+        finished.assert_ok()
+        finished.assert_never_says("…edited…")
+
+
+@pytest.mark.parametrize(
+    ("downgrade", "why"),
+    [
+        ("pass", "its downgrade() is empty"),
+        ('raise NotImplementedError("one way")', "its downgrade() raises NotImplementedError"),
+    ],
+)
+def test_irreversible(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, downgrade: str, why: str
+) -> None:
+    """What cannot be taken back is refused before it starts, by every way of asking for it."""
+    root = project(tmp_path)
+    write_revision(
+        root / "alembic" / "versions", "009", "008", 'op.create_table("t")', downgrade, title="Way"
+    )
+    migrate(root, database_url).assert_ok()
+    sentence = (
+        f"The schema cannot be taken back: 009 Way: {why}. Write a downgrade(), or restore a "
+        "backup. Nothing was changed."
+    )
+    run(root, "rollback", "--yes", DATABASE_URL=database_url).assert_failed(5, sentence)
+    run(root, "rollback", "--target", "005", stdin="y\n", DATABASE_URL=database_url).assert_failed(
+        5, sentence
+    )
+    migrate(root, database_url, MIGRATION_ROLLBACK="true").assert_failed(5, sentence)
+    assert revisions(cluster, database) == ["009"]
+
+
+def test_rollback_is_journalled(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Each revision that is taken back has its row; asked and refused, nothing has."""
+    root = project(tmp_path)
+    migrate(root, database_url).assert_ok()
+    asked = run(root, "rollback", "--target", "006", stdin="n\n", DATABASE_URL=database_url)
+    asked.assert_ok()
+    run(root, "rollback", "--target", "006", stdin="y\n", DATABASE_URL=database_url).assert_ok()
+    assert cluster.query(
+        "SELECT revision, down_revision, direction, phase, status FROM schema_journal"
+        " WHERE direction = 'downgrade' ORDER BY id",
+        database,
+    ) == [
+        ("008", "007", "downgrade", "expand", "applied"),
+        ("007", "006", "downgrade", "contract", "applied"),
+    ]
+    journal = status(root, database_url)["journal"]
+    assert isinstance(journal, list)
+    assert [(row["revision"], row["direction"]) for row in journal[:3]] == [
+        ("007", "downgrade"),
+        ("008", "downgrade"),
+        ("008", "upgrade"),
+    ]
+    assert len(journal) == 10
+    assert set(journal[0]) >= {"started_at", "finished_at", "duration_ms", "host", "pid", "error"}
