@@ -7,11 +7,12 @@ from contextlib import suppress
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
+from sqlalchemy.exc import DBAPIError
 
 from backend.boot.errors import BootError, MigrationFailedError
 from backend.boot.migration.inspection import Inspection
 from backend.boot.migration.plan import Action, Plan
-from backend.boot.migration.project import describe_error
+from backend.boot.migration.project import describe_error, no_connection
 from backend.boot.migration.schema import Schema
 from backend.boot.migration.session import MigrationSession
 from backend.boot.progress import progress_bar
@@ -53,11 +54,13 @@ class _Run:
         self._watch = watch
         self.begin: Any = None
         self.running: str | None = None
+        self.is_connected = False
         self._is_one_unit = False
 
     def note(self, context: MigrationContext) -> None:
         """See whether env.py opened a transaction itself: all steps are one unit then."""
         self._is_one_unit = MigrationSession(context).is_one_unit
+        self.is_connected = True
         if self._is_one_unit:
             self._refuse_autocommit_blocks()
         self._watch(context)
@@ -106,14 +109,17 @@ def _verify(schema: Schema) -> Inspection:
     return inspection
 
 
-def _failure(schema: Schema, run: _Run, error: BaseException) -> MigrationFailedError:
+def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
+    if not run.is_connected and (failure := no_connection(error)):
+        return failure
     cause = describe_error(error, schema.project.scripts)
     what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
     place = "The database cannot be asked where it is now"
     with suppress(BootError):
         place = f"The database is at {', '.join(schema.inspect().current) or 'base'} now"
+    was_cut = isinstance(error, DBAPIError) and error.connection_invalidated
+    advice = "Start again." if was_cut else "Mend the revision and start again."
     return MigrationFailedError(
         f"{what} failed: {cause}.",
-        f"{place}; what the failure's transaction had changed was rolled back. "
-        "Mend the revision and start again.",
+        f"{place}; what the failure's transaction had changed was rolled back. {advice}",
     )

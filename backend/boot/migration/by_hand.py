@@ -12,8 +12,8 @@ from backend.boot.migration.fence import exclusively
 from backend.boot.migration.guard import Guard
 from backend.boot.migration.journal import Journal
 from backend.boot.migration.project import RUN_BY_BOOT, read_history
+from backend.boot.migration.recorder import recording
 from backend.boot.migration.session import MigrationSession
-from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import parse_database_url
 
 
@@ -41,14 +41,11 @@ def one_at_a_time(
         session.settle()
         engine_url = session.connection.engine.url
         url = parse_database_url(engine_url.render_as_string(hide_password=False))
-        history = read_history(context.script)
-        with exclusively(url, journal, lock_timeout()) as lock, connected(url) as connection:
-            guard = Guard(lock, journal, connection, history, app_version)
-            guard.attach(context)
-            try:
-                yield
-            except BaseException as error:
-                guard.close(str(error))
-                raise
+        with (
+            exclusively(url, journal, lock_timeout()) as lock,
+            recording(url, journal, read_history(context.script), app_version) as recorder,
+        ):
+            Guard(lock, recorder).attach(context)
+            yield
     except BootError as error:
         raise CommandError(str(error)) from error

@@ -190,10 +190,10 @@ class Journal:
             [id_] = cursor.fetchone() or [0]
         return int(id_)
 
-    def moved(self, connection: Connection, id_: int, backend_pid: int, start: str | None) -> None:
+    def moved(self, connection: Connection, id_: int, backend: tuple[int, str | None]) -> None:
         """Write in which session a revision runs after all: a pooler may have changed it."""
         with connection.cursor() as cursor:
-            cursor.execute(_MOVED.format(journal=self.table), (backend_pid, start, id_))
+            cursor.execute(_MOVED.format(journal=self.table), (*backend, id_))
 
     def applied_statement(self, id_: int) -> str:
         """Return what turns a running row into an applied one, free of parameters."""

@@ -33,6 +33,10 @@ _HEARTBEAT = 2.0
 _SILENCE = 10.0
 """Seconds without an answer after which that session counts as gone."""
 
+# Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for the end of transactions
+# that it sees with an older one, and this one would not end before the index is built.
+_STILL_THERE = "SHOW transaction_isolation"
+
 _HOLDER = """
 SELECT application_name, xact_start FROM pg_stat_activity WHERE pid IN ({holder})
 """
@@ -143,7 +147,7 @@ def _heartbeat(lock: SchemaLock) -> Iterator[None]:
             silence.daemon = True
             silence.start()
             try:
-                lock.connection.cursor().execute("SELECT 1")
+                lock.connection.cursor().execute(_STILL_THERE)
             except psycopg2.Error:
                 lock.lose()
                 return

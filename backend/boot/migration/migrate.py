@@ -13,8 +13,8 @@ from backend.boot.migration.inspection import Inspection, SchemaState
 from backend.boot.migration.lock import SchemaLock, lock_lost
 from backend.boot.migration.plan import Action, Plan
 from backend.boot.migration.project import open_project
+from backend.boot.migration.recorder import recording
 from backend.boot.migration.schema import Schema, open_schema
-from backend.boot.postgres.connection import connected
 
 _log = logging.getLogger(__name__)
 
@@ -60,16 +60,14 @@ def _examine(schema: Schema) -> tuple[Inspection, Plan]:
 
 
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
-    with connected(schema.url) as connection:
-        guard = Guard(lock, schema.journal, connection, schema.project.history, app_version)
-        try:
-            inspection = apply(schema, plan, guard.attach)
-        except BaseException as error:
-            guard.close(str(error))
-            if lock.is_lost and isinstance(error, MigrationFailedError):
-                raise lock_lost() from error
-            raise
-    return inspection
+    history = schema.project.history
+    try:
+        with recording(schema.url, schema.journal, history, app_version) as recorder:
+            return apply(schema, plan, Guard(lock, recorder).attach)
+    except MigrationFailedError as error:
+        if lock.is_lost:
+            raise lock_lost() from error
+        raise
 
 
 def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:

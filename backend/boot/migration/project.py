@@ -17,13 +17,21 @@ from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import Script, ScriptDirectory
 from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
 
-from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseUnreachableError,
+    HistoryBrokenError,
+    LoginRefusedError,
+)
 from backend.boot.log import restore_logging
 from backend.boot.migration.history import History, Revision
 from backend.boot.migration.session import MigrationSession
 from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.interruption import Interruption
+from backend.boot.postgres.refusal import Refusal, causes, classify
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
@@ -206,3 +214,15 @@ def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
     kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
     text = str(error).strip().splitlines() or [type(error).__name__]
     return f"{where}{kind}{text[0].rstrip('.')}"
+
+
+def no_connection(error: BaseException) -> BootError | None:
+    """Return what it means that env.py got no connection; None where the error is another one."""
+    # SQLAlchemy knows of no statement where it was only connecting.
+    if not isinstance(error, DBAPIError) or error.statement is not None:
+        return None
+    cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
+    what = f"Alembic's env.py could not connect: {cause}."
+    if classify(str(error.orig)) is Refusal.NOT_YET:
+        return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
+    return LoginRefusedError(what, "Nothing was changed. Mend the login that env.py uses.")

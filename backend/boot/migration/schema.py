@@ -10,7 +10,7 @@ from backend.boot.migration.history import Target, resolve_target
 from backend.boot.migration.inspection import Inspection, inspect
 from backend.boot.migration.journal import Journal
 from backend.boot.migration.plan import Plan, decide
-from backend.boot.migration.project import Project, describe_error
+from backend.boot.migration.project import Project, describe_error, no_connection
 from backend.boot.migration.reversibility import why_irreversible
 from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.advisory import witness
@@ -88,7 +88,7 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
-        raise MigrationFailedError(
+        raise no_connection(error) or MigrationFailedError(
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
             "Mend it and start again; nothing was changed.",
         ) from error

@@ -18,7 +18,15 @@ from backend.boot.postgres.refusal import causes
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import interrupting
 
-APPLICATION_NAME = "boot"
+# A connection that idles while a revision runs must neither be forgotten by a router on its way
+# nor be trusted for hours after the server is gone.
+_DEFAULTS = {
+    "application_name": "boot",
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""libpq's keywords where the URL does not say them; times are in seconds."""
 
 
 class ConnectTimeoutError(psycopg2.OperationalError):
@@ -44,7 +52,7 @@ def connect_and_ask(
     given_up = threading.Event()
 
     def attempt() -> None:
-        parameters: dict[str, Any] = {"application_name": APPLICATION_NAME, **url.parameters}
+        parameters: dict[str, Any] = {**_DEFAULTS, **url.parameters}
         parameters["connect_timeout"] = max(2, round(timeout))
         try:
             connection = psycopg2.connect(**parameters)

@@ -1,0 +1,125 @@
+"""Write the journal while revisions run: who began what where, and how it ended."""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.errors import BootError
+from backend.boot.masking import mask
+from backend.boot.migration.edits import fingerprint
+from backend.boot.migration.history import History
+from backend.boot.migration.journal import Direction, Journal, Starter, joined
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.urls import DatabaseUrl
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+Backend = tuple[int, str | None]
+"""A process of the server, and when it began."""
+
+
+@dataclass
+class Recorder:
+    """The rows of one run of env.py, written over boot's own connection.
+
+    That is in autocommit, so that those who wait see at once who is at work. Only that a revision
+    was applied is written by env.py's session: in the transaction that also moves the version
+    table, so that both happen or neither does.
+    """
+
+    url: DatabaseUrl
+    connection: Connection = field(repr=False)
+    journal: Journal
+    history: History
+    starter: Starter
+    _rows: list[int] = field(default_factory=list, init=False)
+    _uncommitted: list[int] = field(default_factory=list, init=False)
+
+    def begin(self, moves: Iterable[tuple[str, Direction]], backend: Backend) -> None:
+        """Write that these revisions are about to run in that session."""
+        self._rows = [
+            self._write(partial(self.journal.begin, row=self._row(revision, direction, backend)))
+            for revision, direction in moves
+        ]
+        self._uncommitted += self._rows
+
+    def moved(self, backend: Backend) -> None:
+        """Write that what runs now runs in another session after all."""
+        for row in self._rows:
+            self._write(partial(self.journal.moved, id_=row, backend=backend))
+
+    def applied_statements(self) -> list[str]:
+        """Return what env.py's session writes about what runs now, a row each."""
+        return [self.journal.applied_statement(row) for row in self._rows]
+
+    def committed(self) -> None:
+        """Note that what was begun so far is done for good."""
+        self._uncommitted.clear()
+
+    def fail(self, error: str) -> None:
+        """Write how what was begun, and is not done for good, has ended."""
+        try:
+            for row in self._uncommitted:
+                self._write(partial(self.journal.fail, id_=row, error=mask(error)))
+        except (psycopg2.Error, BootError) as failure:
+            # Where the server is gone, whoever starts next will write it.
+            _log.debug("The journal could not be closed: %s", failure)
+
+    def execute(self, statement: str) -> None:
+        """Run a statement with boot's own role."""
+        self.connection.cursor().execute(statement)
+
+    def role(self) -> str:
+        """Return who boot is to the database."""
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT current_user::text")
+            [name] = cursor.fetchone() or [""]
+        return str(name)
+
+    def _row(self, revision: str, direction: Direction, backend: Backend) -> dict[str, Any]:
+        known = self.history.revisions.get(revision)
+        sha256, checksum = fingerprint(known.path if known else None)
+        backend_pid, backend_start = backend
+        return {
+            "revision": revision,
+            "down_revision": joined(known.parents) if known else None,
+            "direction": direction,
+            "phase": "expand" if known and known.is_expand else "contract",
+            "file_sha256": sha256,
+            "checksum": checksum,
+            "host": self.starter.host,
+            "pid": self.starter.pid,
+            "backend_pid": backend_pid,
+            "backend_start": backend_start,
+            "app_version": self.starter.app_version,
+        }
+
+    def _write(self, write: Callable[[Connection], T]) -> T:
+        """Write, if need be over a new connection: this one has idled while a revision ran."""
+        if not self.connection.closed:
+            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
+                return write(self.connection)
+        with connected(self.url) as connection:
+            return write(connection)
+
+
+@contextmanager
+def recording(
+    url: DatabaseUrl, journal: Journal, history: History, app_version: str | None
+) -> Iterator[Recorder]:
+    """Give what writes the journal; where the block fails, so has what was begun in it."""
+    with connected(url) as connection:
+        recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
+        try:
+            yield recorder
+        except BaseException as error:
+            recorder.fail(str(error))
+            raise
