@@ -12,7 +12,6 @@ phase = "expand"
 
 
 def upgrade() -> None:
-    op.execute("CREATE TYPE book_status AS ENUM ('creating', 'completed', 'failed', 'draft')")
     op.create_table(
         "books",
         _id(),
@@ -24,7 +23,7 @@ def upgrade() -> None:
         sa.Column("theme", sa.Text()),
         sa.Column(
             "status",
-            postgresql.ENUM(name="book_status", create_type=False),
+            postgresql.ENUM("creating", "completed", "failed", "draft", name="book_status"),
             server_default="creating",
             nullable=False,
         ),

@@ -15,8 +15,6 @@ phase = "expand"
 
 
 def upgrade() -> None:
-    op.execute("CREATE TYPE visibility AS ENUM ('private', 'public', 'default')")
-    op.execute("CREATE TYPE voice_status AS ENUM ('processing', 'completed', 'failed')")
     op.create_table(
         "voices",
         sa.Column("id", sa.Uuid(), server_default=sa.text("gen_random_uuid()"), nullable=False),
@@ -29,13 +27,13 @@ def upgrade() -> None:
         sa.Column("category", sa.Text()),
         sa.Column(
             "visibility",
-            postgresql.ENUM(name="visibility", create_type=False),
+            postgresql.ENUM("private", "public", "default", name="visibility"),
             server_default="private",
             nullable=False,
         ),
         sa.Column(
             "status",
-            postgresql.ENUM(name="voice_status", create_type=False),
+            postgresql.ENUM("processing", "completed", "failed", name="voice_status"),
             server_default="processing",
             nullable=False,
         ),

@@ -4,6 +4,7 @@ where the models are.
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
@@ -13,9 +14,10 @@ from backend.boot.catalogue.comparison import Catalogue, compare
 from backend.boot.catalogue.reading import read_catalogue
 from backend.boot.description import BootDescription, SchemaPolicy
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
-from backend.boot.migration.apply import apply
-from backend.boot.migration.history import History
-from backend.boot.migration.plan import decide
+from backend.boot.migration.apply import Watch, apply
+from backend.boot.migration.history import History, Target
+from backend.boot.migration.own_sql import OwnSql
+from backend.boot.migration.phases import contract_reasons, phase_problems
 from backend.boot.migration.project import MigrationSteps, Project, open_project
 from backend.boot.migration.schema import Schema, open_schema
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
@@ -56,37 +58,51 @@ def _problems(url: DatabaseUrl, project: Project) -> list[str]:
 
 
 def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
-    """Go up through the history, each revision down and up again; give what did not come back.
+    """Go up through the history, each revision down and up again; give what is not as it should be.
 
     Where the history branches, going down one step means several things; it is then taken down
-    as a whole.
+    as a whole, when all of it has gone up.
     """
     history = project.history
-    if _is_one_line(history):
-        legs = [
-            (history.revisions[revision].parents[0:1] or ("base",), (revision,))
-            for revision in history.in_order(history.revisions)
-        ]
-    else:
+    schema = open_schema(url, project, SchemaPolicy("heads", rollback=True))
+    order = history.in_order(history.revisions)
+    is_one_line = _is_one_line(history)
+    if not is_one_line:
         _log.info("The history branches: it is reversed as a whole")
-        legs = [(("base",), ("heads",))]
-    for [below], [revision] in legs:
-        before = _read(url)
-        above = _move(url, project, revision)
-        if left := compare(_move(url, project, below), before):
-            yield from (f"{revision} leaves behind on its way down: {line}" for line in left)
-        if changed := compare(_move(url, project, revision), above):
-            yield from (f"{revision} comes back different: {line}" for line in changed)
+    base = below = above = _read(url)
+    for number, id_ in enumerate(order, 1):
+        below, watch = above, OwnSql()
+        # On every branch as far as it has come, and on this one a revision further.
+        above = _move(schema, Target(id_, order[:number][::-1]), watch.attach)
+        revision = history.revisions[id_]
+        reasons = contract_reasons(below, above, watch.statements)
+        yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
+        if is_one_line:
+            parent = Target((revision.parents or ("base",))[0], revision.parents)
+            yield from _return(schema, Target(id_, (id_,)), above, parent, below)
+    if not is_one_line:
+        yield from _return(schema, schema.target, above, Target("base", ()), base)
 
 
-def _move(url: DatabaseUrl, project: Project, target: str) -> Catalogue:
-    """Bring the scratch to a revision, whichever way it is, and return its catalogue."""
-    schema: Schema = open_schema(url, project, SchemaPolicy(target, rollback=True))
-    plan = decide(schema.inspect(), rollback=True)
+def _return(
+    schema: Schema, here: Target, above: Catalogue, there: Target, below: Catalogue
+) -> Iterable[str]:
+    """Go down and up again; give what is neither time as it was before."""
+    if left := compare(_move(schema, there), below):
+        yield from (f"{here.name} leaves behind on its way down: {line}" for line in left)
+    if changed := compare(_move(schema, here), above):
+        yield from (f"{here.name} comes back different: {line}" for line in changed)
+
+
+def _move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
+    """Bring the scratch to a target, whichever way it is, and return its catalogue."""
+    schema = replace(schema, target=target)
+    # What cannot be taken back is found out by trying: there is nothing to lose here.
+    plan = schema.decide(replace(schema.inspect(), irreversible=()))
     if plan.refusal is not None:
         raise plan.refusal
-    apply(schema, plan)
-    return _read(url)
+    apply(schema, plan, watch)
+    return _read(schema.url)
 
 
 def _read(url: DatabaseUrl) -> Catalogue:
