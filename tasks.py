@@ -118,13 +118,27 @@ def wait_db(_c: Context) -> None:
     help={
         "target": "The revision to go up to (default: MIGRATION_TARGET, else head).",
         "dry_run": "Print the state and the plan, and change nothing.",
+        "sql": "Print the SQL of the pending revisions, and change nothing.",
     },
 )
-def migrate(_c: Context, target: str | None = None, dry_run: bool = False) -> None:
+def migrate(
+    _c: Context, target: str | None = None, dry_run: bool = False, sql: bool = False
+) -> None:
     """Bring the schema to its newest revision."""
-    with _booting("stderr" if dry_run else "stdout", MIGRATION_TARGET=target) as boot:
+    with _booting("stderr" if dry_run or sql else "stdout", MIGRATION_TARGET=target) as boot:
+        if dry_run and sql:
+            from backend.boot.errors import ConfigurationError
+
+            raise ConfigurationError(
+                "--dry-run and --sql print different things.", "Say one of them."
+            )
         if dry_run:
             _print_preview(boot)
+            return
+        if sql:
+            from backend.boot.migration.render import render_sql
+
+            print(render_sql(boot))
             return
         from backend.boot.migration.migrate import check_history, migrate
         from backend.boot.waiting import wait

@@ -41,7 +41,13 @@ options: dict[str, Any] = {
 }
 
 if context.is_offline_mode():
-    context.configure(dialect_name="postgresql", literal_binds=True, **options)
+    context.configure(
+        dialect_name="postgresql",
+        # The driver's own style has every % doubled, and psql would keep both.
+        dialect_opts={"paramstyle": "named"},
+        literal_binds=True,
+        **options,
+    )
     with context.begin_transaction():
         context.run_migrations()
 else:

@@ -79,10 +79,8 @@ class _Run:
 
     def steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
         """Give Alembic the steps; what stands after `yield` runs when the step is committed."""
-        project, target = self._schema.project, self._schema.target
-        goal = target.revisions[0] if len(target.revisions) == 1 else target.name
         going_up = self._plan.action is Action.UPGRADE
-        steps = (project.upgrade_steps if going_up else project.downgrade_steps)(goal, current)
+        steps = self._schema.project.steps(self._schema.target, current, going_up=going_up)
         verb = "Applied" if going_up else "Reverted"
         if self._is_one_unit:
             _log.warning("env.py opened a transaction itself: the revisions stand or fall together")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import DatabaseMissingError
-from backend.boot.migration.history import History, resolve_target
+from backend.boot.migration.history import resolve_target
 from backend.boot.migration.inspection import NO_DATABASE, Inspection, inspect
 from backend.boot.migration.plan import Plan, decide
-from backend.boot.migration.project import open_project
+from backend.boot.migration.project import Project, open_project
 from backend.boot.migration.schema import open_schema
 from backend.boot.postgres.wait import wait_for_database
 
@@ -21,7 +21,7 @@ class Preview:
 
     inspection: Inspection
     plan: Plan
-    history: History
+    project: Project
 
     def as_text(self) -> str:
         """Return both for people, a line for each revision that would run."""
@@ -31,7 +31,7 @@ class Preview:
             f"and the target is {inspection.target.name}.",
             *plan.warnings,
             f"Plan: {plan.action}",
-            *(f"  {self.history.label(revision)}" for revision in plan.steps),
+            *(f"  {self.project.history.label(revision)}" for revision in plan.steps),
         ]
         return "\n".join(lines)
 
@@ -48,10 +48,10 @@ def preview(boot: BootDescription) -> Preview:
         if not boot.may_create_database:
             raise
         _log.info("Database %s would be created", url.database)
-        history = open_project(boot.alembic_config, url).history
-        target = resolve_target(history, policy.target, rollback=policy.rollback)
-        inspection = inspect(NO_DATABASE, history, target)
-        return Preview(inspection, decide(inspection, rollback=policy.rollback), history)
+        project = open_project(boot.alembic_config, url)
+        target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+        inspection = inspect(NO_DATABASE, project.history, target)
+        return Preview(inspection, decide(inspection, rollback=policy.rollback), project)
     schema = open_schema(url, open_project(boot.alembic_config, url), policy)
     inspection = schema.inspect()
-    return Preview(inspection, schema.decide(inspection), schema.project.history)
+    return Preview(inspection, schema.decide(inspection), schema.project)

@@ -7,9 +7,10 @@ import configparser
 import re
 import traceback
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from alembic.config import Config
@@ -27,7 +28,7 @@ from backend.boot.errors import (
     LoginRefusedError,
 )
 from backend.boot.log import restore_logging
-from backend.boot.migration.history import History, Revision
+from backend.boot.migration.history import History, Revision, Target
 from backend.boot.migration.session import MigrationSession
 from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.interruption import Interruption
@@ -51,23 +52,24 @@ class Project:
     scripts: ScriptDirectory
     history: History
 
-    def upgrade_steps(self, target: str, current: Any) -> list[RevisionStep]:
-        """Return Alembic's own steps up to a target."""
-        return self.scripts._upgrade_revs(target, current)
-
-    def downgrade_steps(self, target: str, current: Any) -> list[RevisionStep]:
-        """Return Alembic's own steps down to a target."""
-        return self.scripts._downgrade_revs(target, current)
+    def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
+        """Return Alembic's own steps to a target."""
+        goal = target.revisions[0] if len(target.revisions) == 1 else target.name
+        if going_up:
+            return self.scripts._upgrade_revs(goal, current)
+        return self.scripts._downgrade_revs(goal, current)
 
     def run(
         self,
         steps: Callable[[Any, MigrationContext], MigrationSteps],
         configured: Callable[[MigrationContext], None] = lambda _context: None,
+        overrides: Mapping[str, Any] = MappingProxyType({}),
         **options: Any,
     ) -> None:
         """Run env.py with these steps, one transaction each whatever env.py says itself.
 
-        `configured` is called with the migration context when env.py has made it. Every env.py
+        `configured` is called with the migration context when env.py has made it; `overrides` win
+        over what env.py says, and `options` are Alembic's own for the environment. Every env.py
         calls `configure()`, plain or async; a subclass of EnvironmentContext would not be found
         by Alembic's proxies, so the method is replaced on the instance. A stop signal cancels the
         running statement.
@@ -78,11 +80,12 @@ class Project:
 
             def configure_and_tell(*arguments: Any, **keywords: Any) -> None:
                 restore_logging()
-                configure(*arguments, **{**keywords, "transaction_per_migration": True})
+                ours = {"transaction_per_migration": True, **overrides}
+                configure(*arguments, **{**keywords, **ours})
                 context = environment.get_context()
                 # A revision whose cancelled statement was caught must not be recorded as applied.
                 context.on_version_apply_callbacks += (lambda **_: raise_if_stopped(),)
-                if context.connection is not None:
+                if context.connection is not None and not context.as_sql:
                     interruption.driver_connection = context.connection.connection.driver_connection
                 configured(context)
 
