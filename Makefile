@@ -37,7 +37,7 @@ seed: $(STAMP) ## Insert the development data that is absent
 	@$(INV) seed
 status: $(STAMP) ## Show where the schema is and where it should be
 	@$(INV) status
-rollback: $(STAMP) ## Take the schema back one revision; asks first
+rollback: $(STAMP) ## Take the schema back to the parent of head; asks first
 	@$(INV) rollback
 check: $(STAMP) ## Replay the history: up, down, up, and equal to the models
 	@$(INV) check

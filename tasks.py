@@ -32,6 +32,8 @@ def _session(stream: str = "stdout", **overrides: str | None) -> Iterator["Setti
     `stream` is where the log goes: stderr for tasks whose stdout is data. `overrides` are
     variables that a flag sets.
     """
+    # `inv` finds this file from any folder below it; paths are those of the project's own.
+    os.chdir(Path(__file__).parent)
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
@@ -93,15 +95,11 @@ def _serving(port: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
             yield boot, listener
 
 
-def _print_preview(boot: "BootDescription") -> "Preview":
+def _print_preview(found: "Preview") -> None:
     """Print the state and the plan; raise what the plan refuses for."""
-    from backend.boot.migration.preview import preview
-
-    found = preview(boot)
     print(found.as_text())
     if found.plan.refusal is not None:
         raise found.plan.refusal
-    return found
 
 
 @task(auto_shortflags=False)
@@ -133,7 +131,9 @@ def migrate(
                 "--dry-run and --sql print different things.", "Say one of them."
             )
         if dry_run:
-            _print_preview(boot)
+            from backend.boot.migration.preview import preview
+
+            _print_preview(preview(boot))
             return
         if sql:
             from backend.boot.migration.render import render_sql
@@ -159,11 +159,15 @@ def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
         from backend.boot.migration.migrate import migrate
         from backend.boot.migration.plan import Action
+        from backend.boot.migration.preview import preview
 
-        found = _print_preview(boot)
-        if found.plan.action is not Action.DOWNGRADE:
-            print("There is nothing to roll back.")
-        elif yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
+        found = preview(boot)
+        if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
+            target = found.inspection.target.name
+            print(f"There is nothing to roll back: the schema is not beyond {target}.")
+            return
+        _print_preview(found)
+        if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
             migrate(boot)
         else:
             print("Nothing was changed.")
@@ -201,7 +205,9 @@ def start(_c: Context, dry_run: bool = False, port: str | None = None) -> None:
     """Wait for PostgreSQL, migrate, seed and serve: the one command that gets there."""
     if dry_run:
         with _booting("stderr") as boot:
-            _print_preview(boot)
+            from backend.boot.migration.preview import preview
+
+            _print_preview(preview(boot))
         return
     with _serving(port) as (boot, listener):
         from backend.boot.start import start
@@ -238,7 +244,13 @@ def revision(_c: Context, message: str | None = None) -> None:
         from backend.boot.waiting import wait
 
         wait(boot)
-        print(f"Wrote {write_revision(boot, message)}: read it, and decide its phase.")
+        written = write_revision(boot, message)
+        advice = (
+            "it is empty, for the models have nothing that the history has not."
+            if written.is_empty
+            else "read it, and decide its phase."
+        )
+        print(f"Wrote {written.path}: {advice}")
 
 
 @task(auto_shortflags=False)
@@ -276,6 +288,7 @@ def _is_agreed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
+        print()
         raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
 
 

@@ -67,6 +67,7 @@ QUOTED: dict[str, str | None] = {
     "was edited after it was applied": "was edited after it was applied",
     "but no revision recorded": "but no revision recorded",
     "The history has 2 heads": "The history has",
+    "is not in this release's history": "this release's history",
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."
     ),

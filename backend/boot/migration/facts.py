@@ -43,14 +43,27 @@ class _Table:
     columns: int
 
 
-def read_facts(connection: Connection, version_table: VersionTable) -> DatabaseFacts:
-    """Return the recorded revisions, the tables of people's own, and what the journal says."""
-    version_table = _found(connection, version_table)
-    return DatabaseFacts(
-        _current(connection, version_table),
-        tuple(table.name for table in _tables(connection, version_table)),
-        Journal(version_table).applied(connection),
-    )
+def read_facts(
+    connection: Connection, version_table: VersionTable, timeout: int = 0
+) -> DatabaseFacts:
+    """Return the recorded revisions, the tables of people's own, and what the journal says.
+
+    All of it is of one moment: seen one after the other, the first revision of somebody else's
+    migration would look like tables without a revision. `timeout` bounds each statement, in
+    milliseconds; 0 does not. The connection is in autocommit.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if timeout:
+            cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
+        version_table = _found(connection, version_table)
+        facts = DatabaseFacts(
+            _current(connection, version_table),
+            tuple(table.name for table in _tables(connection, version_table)),
+            Journal(version_table).applied(connection),
+        )
+        cursor.execute("COMMIT")
+    return facts
 
 
 def list_tables(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:

@@ -82,7 +82,8 @@ def _refusal(inspection: Inspection) -> BootError:
         case SchemaState.PAST:
             return SchemaPastError(
                 f"The database is at {current}, beyond the target {target}.",
-                "Drop MIGRATION_TARGET to stay, or say MIGRATION_ROLLBACK=true to go down to it.",
+                "Leave the target out to stay, or go down to it with `inv rollback --target "
+                f"{target}` (MIGRATION_ROLLBACK=true, where `start` is to do it).",
             )
         case SchemaState.AHEAD:
             reason = (

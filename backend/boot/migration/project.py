@@ -97,17 +97,17 @@ class Project:
             finally:
                 restore_logging()
 
-    def version_table(self, sees_lock: str) -> VersionTable:
+    def version_table(self, is_same_database: str) -> VersionTable:
         """Return where env.py keeps the revision; connects as env.py does, changes nothing.
 
-        `sees_lock` is a query that is true in the database that env.py is to work on only. Raises
+        The query is true in the database that env.py is to work on, and nowhere else. Raises
         ConfigurationError where it works on another one.
         """
         found: list[VersionTable] = []
 
         def look(context: MigrationContext) -> None:
             session = MigrationSession(context)
-            session.refuse_other_database(sees_lock)
+            session.refuse_other_database(is_same_database)
             found.append(session.version_table())
             session.settle()
 

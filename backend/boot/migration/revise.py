@@ -1,6 +1,8 @@
 """Write a new revision from what the models have and the history has not."""
 
 import logging
+from dataclasses import dataclass
+from typing import Any
 
 from alembic import command
 from alembic.util.exc import CommandError
@@ -17,8 +19,17 @@ from backend.boot.migration.scratch import refuse_other_database, scratch_databa
 _log = logging.getLogger(__name__)
 
 
-def write_revision(boot: BootDescription, message: str) -> str:
-    """Write the file of a new revision and return its path.
+@dataclass(frozen=True)
+class Written:
+    """The file of a new revision."""
+
+    path: str
+    is_empty: bool
+    """Whether the models have nothing that the history has not."""
+
+
+def write_revision(boot: BootDescription, message: str) -> Written:
+    """Write the file of a new revision.
 
     The models are compared with the history replayed on a scratch database, so that the state of
     the developer's own does not matter. Raises BootError.
@@ -31,15 +42,24 @@ def write_revision(boot: BootDescription, message: str) -> str:
             plan = decide(schema.inspect(), rollback=False)
             if plan.action is Action.UPGRADE:
                 apply(schema, plan)
+        empty: list[bool] = []
+
+        def note(_context: object, _revision: object, directives: list[Any]) -> None:
+            empty.append(directives[0].upgrade_ops.is_empty())
+
         try:
             script = command.revision(
-                project.config, message, autogenerate=True, rev_id=next_id(project.history)
+                project.config,
+                message,
+                autogenerate=True,
+                rev_id=next_id(project.history),
+                process_revision_directives=note,
             )
         except CommandError as error:
             raise HistoryBrokenError(
                 f"The revision could not be written: {error}.", "Mend the history first."
             ) from error
-    return str(getattr(script, "path", script))
+    return Written(str(getattr(script, "path", script)), all(empty))
 
 
 def next_id(history: History) -> str | None:

@@ -13,8 +13,8 @@ from backend.boot.migration.plan import Plan, decide
 from backend.boot.migration.project import Project, describe_error, no_connection
 from backend.boot.migration.reversibility import why_irreversible
 from backend.boot.migration.version_table import VersionTable
-from backend.boot.postgres.advisory import witness
 from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import Stopped
 
@@ -83,8 +83,9 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     try:
-        with connected(url) as connection, witness(connection) as sees_lock:
-            version_table = project.version_table(sees_lock)
+        with connected(url) as connection:
+            is_same_database = same_database_query(connection)
+        version_table = project.version_table(is_same_database)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:

@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError, ConfigurationError
 from backend.boot.migration.project import Project
-from backend.boot.postgres.advisory import witness
 from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
@@ -73,16 +73,16 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
 
     An env.py that ignores the URL it is given would replay the history on the real one.
     """
-    with connected(scratch) as connection, witness(connection) as sees_lock:
-        project.version_table(sees_lock)
+    with connected(scratch) as connection:
+        is_same_database = same_database_query(connection)
+    project.version_table(is_same_database)
 
 
 @contextmanager
 def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
     with connected(url) as connection:
-        with witness(connection) as query, connected(real) as other, other.cursor() as cursor:
-            cursor.execute(query)
-            is_real = cursor.fetchone() == (True,)
+        with connected(real) as other:
+            is_real = same_database_query(connection) == same_database_query(other)
         found = _objects(connection)
     if is_real:
         raise ConfigurationError(

@@ -85,9 +85,9 @@ class MigrationSession:
             )
         return VersionTable(name, schema)
 
-    def refuse_other_database(self, sees_lock: str) -> None:
-        """Raise ConfigurationError unless a lock that is held in the right database is seen."""
-        if not self.ask(sees_lock)[0]:
+    def refuse_other_database(self, is_right: str) -> None:
+        """Raise ConfigurationError unless the query is true here, as it is in the right one."""
+        if not self.ask(is_right)[0]:
             raise ConfigurationError(
                 "Alembic's env.py connects to another database than the one it was given.",
                 "Let it take sqlalchemy.url from the Alembic configuration, or set DATABASE_URL "

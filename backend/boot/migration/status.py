@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from backend.boot.description import BootDescription
-from backend.boot.migration.inspection import Inspection
+from backend.boot.migration.inspection import Inspection, SchemaState
 from backend.boot.migration.project import open_project
 from backend.boot.migration.schema import Schema, open_schema
 from backend.boot.postgres.connection import connected
@@ -29,6 +29,12 @@ class Status:
     journal: list[dict[str, Any]]
     """The newest rows, newest first, as JSON can say them."""
 
+    @property
+    def _pending(self) -> tuple[str, ...]:
+        """What a migration would run; where it would be refused, that is nothing."""
+        may_run = self.inspection.state in (SchemaState.EMPTY, SchemaState.BEHIND)
+        return self.inspection.pending if may_run else ()
+
     def as_json(self) -> dict[str, Any]:
         """Return the status for programs; the keys are a contract."""
         return {
@@ -36,7 +42,7 @@ class Status:
             "current": list(self.inspection.current),
             "heads": list(self.inspection.heads),
             "target": self.inspection.target.name,
-            "pending": list(self.inspection.pending),
+            "pending": list(self._pending),
             "database": self.schema.url.masked,
             "server_version": self.server_version,
             "journal": self.journal,
@@ -55,7 +61,7 @@ class Status:
         }
         lines = [f"{name:<9} {text}" for name, text in rows.items()]
         for word, revisions in (
-            ("pending", inspection.pending),
+            ("pending", self._pending),
             ("beyond", inspection.beyond),
             ("unknown", inspection.unknown),
             ("edited", inspection.edited),

@@ -2,8 +2,6 @@
 
 import hashlib
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
@@ -76,13 +74,3 @@ def end(connection: Connection) -> None:
     """End the transaction, and with it its locks."""
     with connection.cursor() as cursor:
         cursor.execute("ROLLBACK")
-
-
-@contextmanager
-def witness(connection: Connection) -> Iterator[str]:
-    """Hold a lock of nobody else's; give the query that sees it from the same database only."""
-    key = AdvisoryKey.random()
-    begin(connection)
-    try_lock(connection, key)
-    yield key.is_held_query
-    end(connection)

@@ -4,14 +4,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import psycopg2
-from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError
 from backend.boot.migration.facts import read_facts
 from backend.boot.migration.history import History, Target, resolve_target
-from backend.boot.migration.inspection import DatabaseFacts, Inspection, inspect
-from backend.boot.migration.plan import Action, decide
+from backend.boot.migration.inspection import Inspection, inspect
+from backend.boot.migration.plan import Action, Plan, decide
 from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.connection import connected, one_line
 from backend.boot.serving.handover import boot_failure
@@ -45,15 +44,16 @@ class ReadinessProbe:
     ) -> None:
         self._description = description
         self._version_table = version_table or VersionTable()
+        self._has_been_ready = False
 
     def check(self) -> Readiness:
         """Return whether the schema is at its target, and if not, why; never raises for that."""
         try:
             history, target = self._aim
             with connected(self._description.database_url, _CONNECT_TIMEOUT) as connection:
-                facts = self._read_facts(connection)
+                facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
         except BootError as error:
-            return Readiness(ready=False, reason=boot_failure() or str(error))
+            return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
@@ -61,13 +61,18 @@ class ReadinessProbe:
         inspection = inspect(facts, history, target)
         plan = decide(inspection, rollback=self._description.schema.rollback)
         is_ready = plan.action is Action.NOTHING
+        self._has_been_ready = self._has_been_ready or is_ready
         return Readiness(
             ready=is_ready,
             state=inspection.state.value,
             current=inspection.current,
             target=target.name,
-            reason=None if is_ready else boot_failure() or _reason(inspection),
+            reason=None if is_ready else self._boot_failure() or _reason(inspection, plan),
         )
+
+    def _boot_failure(self) -> str | None:
+        """Return why the boot failed, as long as nobody has mended it since."""
+        return None if self._has_been_ready else boot_failure()
 
     @cached_property
     def _aim(self) -> tuple[History, Target]:
@@ -78,14 +83,10 @@ class ReadinessProbe:
         policy = boot.schema
         return history, resolve_target(history, policy.target, rollback=policy.rollback)
 
-    def _read_facts(self, connection: Connection) -> DatabaseFacts:
-        connection.autocommit = False
-        with connection.cursor() as cursor:
-            cursor.execute("SET LOCAL statement_timeout = %s", (_STATEMENT_TIMEOUT,))
-        return read_facts(connection, self._version_table)
 
-
-def _reason(inspection: Inspection) -> str:
+def _reason(inspection: Inspection, plan: Plan) -> str:
+    if plan.refusal is not None:
+        return str(plan.refusal)
     current = ", ".join(inspection.current) or "base"
     return f"The schema is {inspection.state} at {current}, and should be at " + (
         f"{inspection.target.name}: run `inv migrate`."

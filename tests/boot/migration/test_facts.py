@@ -1,6 +1,7 @@
 """What is read from a database: the recorded revisions, and the tables that people made."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.migration import facts
 from backend.boot.migration.facts import list_tables, read_facts
 from backend.boot.migration.inspection import NO_DATABASE, DatabaseFacts
 from backend.boot.migration.version_table import VersionTable
@@ -100,12 +102,20 @@ class TestRevisions:
         expected = "permission denied for table alembic_version\n"
         assert expected == str(caught.value)
 
-    def test_in_a_transaction(self, connection: Connection) -> None:
-        """Reading works inside somebody's transaction, and a missing table is no error there."""
-        connection.autocommit = False
-        run(connection, "CREATE TABLE books ()")
-        assert DatabaseFacts((), ("books",)) == read_facts(connection, DEFAULT)
-        connection.rollback()
+    def test_one_moment(
+        self, connection: Connection, database: str, cluster: Cluster, monkeypatch: Any
+    ) -> None:
+        """What another one commits between two of the looks is seen by neither."""
+        look = facts._current
+
+        def look_and_be_overtaken(*arguments: Any) -> Any:
+            found = look(*arguments)
+            cluster.execute("CREATE TABLE alembic_version (version_num text)", database)
+            cluster.execute("INSERT INTO alembic_version VALUES ('001')", database)
+            cluster.execute("CREATE TABLE books ()", database)
+            return found
+
+        monkeypatch.setattr(facts, "_current", look_and_be_overtaken)
         assert read_facts(connection, DEFAULT) == NO_DATABASE
 
 

@@ -112,16 +112,18 @@ def test_an_edited_revision(found: Inspection) -> None:
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target 002. Drop MIGRATION_TARGET to stay, or say "
-            "MIGRATION_ROLLBACK=true to go down to it.",
+            "The database is at 003, beyond the target 002. Leave the target out to stay, or go down "
+            "to it with `inv rollback --target 002` (MIGRATION_ROLLBACK=true, where `start` is to do "
+            "it).",
         ),
         (
             PAST_BASE,
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target base. Drop MIGRATION_TARGET to stay, or say "
-            "MIGRATION_ROLLBACK=true to go down to it.",
+            "The database is at 003, beyond the target base. Leave the target out to stay, or go down "
+            "to it with `inv rollback --target base` (MIGRATION_ROLLBACK=true, where `start` is to do "
+            "it).",
         ),
         (
             CONTRACTED,

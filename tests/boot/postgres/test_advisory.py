@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock, witness
+from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import connect
+from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import parse_database_url
 from tests.cluster import Cluster
 
@@ -72,13 +73,26 @@ def test_seen_and_exclusive(session: Connect, number: int) -> None:
         pass  # the server takes a moment to see its client leave
 
 
-def test_keys_belong_to_a_database(cluster: Cluster, session: Connect) -> None:
+def test_keys_belong_to_a_database(cluster: Cluster, database: str, session: Connect) -> None:
     """What is held in one database is not seen from another one."""
+    key = AdvisoryKey.random()
     connection = session()
-    with witness(connection) as sees_lock:
-        assert cluster.query(sees_lock, "postgres") == [(False,)]
-        assert cluster.query(sees_lock, connection.info.dbname) == [(True,)]
-    assert rows(connection, sees_lock) == [(False,)]
+    begin(connection)
+    assert try_lock(connection, key)
+    assert cluster.query(key.is_held_query, "postgres") == [(False,)]
+    assert cluster.query(key.is_held_query, database) == [(True,)]
+    end(connection)
+    assert cluster.query(key.is_held_query, database) == [(False,)]
+
+
+def test_the_same_database(
+    cluster: Cluster, database: str, session: Connect, cluster_of: Callable[[int], Cluster]
+) -> None:
+    """A session is told from those in other databases, and on other servers."""
+    query = same_database_query(session())
+    assert cluster.query(query, database) == [(True,)]
+    assert cluster.query(query, "postgres") == [(False,)]
+    assert cluster_of(16).query(query, "postgres") == [(False,)]
 
 
 def test_it_keeps_nobody_waiting(cluster: Cluster, session: Connect) -> None:

@@ -1,0 +1,329 @@
+"""A starter killed in the middle of it, wherever that is, is made good by the next start.
+
+SIGKILL leaves nobody the time to clean up. Between any two statements, and while any of them is
+with the server, what is left behind must lead the next starter to where an undisturbed one gets.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from signal import SIGKILL
+
+import pytest
+
+from backend.boot.catalogue.comparison import Catalogue, compare
+from backend.boot.catalogue.reading import read_catalogue
+from tests.cluster import Cluster
+from tests.proxy import Proxy
+from tests.scenarios.process import DEADLINE, ForeignProject, project
+from tests.scenarios.starters import Starter, Zygote, starters
+
+pytestmark = pytest.mark.slow
+
+_AT_ONCE = 4
+"""How many boundaries are tried at the same time."""
+
+_HEARTBEAT = "SELECT 1"
+"""What the lock's own session says every two seconds: only a run that is slow gets to it."""
+
+
+class Moment(StrEnum):
+    """When the starter dies."""
+
+    BEFORE = "before"
+    """The statement was never sent."""
+    DURING = "during"
+    """The server has it, and nobody who waits for the answer."""
+
+
+@dataclass(frozen=True)
+class JournalRow:
+    """A row of the journal, as far as it is the same in every run."""
+
+    revision: str
+    direction: str
+    status: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """All that a start leaves behind."""
+
+    schema: Catalogue
+    rows: dict[str, list[str]]
+    """Of every table, with the version table and without the journal."""
+    journal: list[JournalRow]
+
+
+def outcome(cluster: Cluster, database: str) -> Outcome:
+    with closing(cluster.connect(database)) as connection:
+        schema = read_catalogue(connection)
+        cursor = connection.cursor()
+        cursor.execute(
+            "SELECT tablename FROM pg_tables"
+            " WHERE schemaname = 'public' AND tablename <> 'schema_journal'"
+        )
+        rows = {}
+        for [table] in cursor.fetchall():
+            cursor.execute(f"SELECT t::text FROM {table} t ORDER BY 1")
+            rows[table] = [row for [row] in cursor.fetchall()]
+        cursor.execute("SELECT revision, direction, status, pid FROM schema_journal ORDER BY id")
+        journal = [JournalRow(*row) for row in cursor.fetchall()]
+    return Outcome(schema, rows, journal)
+
+
+@dataclass(frozen=True)
+class History:
+    """A history, and how starters are told to apply it."""
+
+    folder: Path
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def migrate(self, zygote: Zygote, url: str, **variables: str) -> Starter:
+        known = {**self.variables, "DATABASE_URL": url}
+        return zygote.spawn(self.folder, "migrate", barrier=False, **known, **variables)
+
+
+def ours(tmp_path: Path) -> History:
+    """Return the history of the repository."""
+    return History(project(tmp_path))
+
+
+CONCURRENTLY = """
+with op.get_context().autocommit_block():
+    op.execute("DROP INDEX CONCURRENTLY IF EXISTS ix_animals_born")
+    op.execute("CREATE UNIQUE INDEX CONCURRENTLY ix_animals_born ON animals (born)")
+"""
+"""What may be run again after it got half way, where it leaves an index that is not valid."""
+
+THE_INDEX = "indexrelid = to_regclass('ix_animals_born')"
+
+
+def theirs(tmp_path: Path) -> History:
+    """Return a history with what ours lacks: branches and a merge, and no transaction around."""
+    foreign = ForeignProject(tmp_path / "theirs")
+    foreign.revision(
+        "a1",
+        None,
+        """
+        op.execute("CREATE TYPE mood AS ENUM ('calm', 'wild')")
+        op.create_table(
+            "animals",
+            sa.Column("id", sa.Integer, primary_key=True),
+            sa.Column("name", sa.Text, nullable=False),
+            sa.Column("born", sa.Integer, nullable=False),
+        )
+        op.execute(
+            "INSERT INTO animals SELECT n, 'animal ' || n, 2000 + n FROM generate_series(1, 20) n"
+        )
+        """,
+    )
+    foreign.revision(
+        "b1",
+        "a1",
+        """
+        op.execute("ALTER TABLE animals ADD COLUMN mood mood")
+        op.execute("UPDATE animals SET mood = CASE WHEN id < 5 THEN 'calm' ELSE 'wild' END::mood")
+        op.alter_column("animals", "mood", nullable=False)
+        """,
+    )
+    foreign.revision(
+        "b2",
+        "a1",
+        f"{CONCURRENTLY}\nop.execute(\"COMMENT ON INDEX ix_animals_born IS 'one a year'\")",
+    )
+    foreign.revision("c1", ("b1", "b2"), "pass")
+    foreign.revision(
+        "d1",
+        "c1",
+        """
+        op.create_table(
+            "names",
+            sa.Column("animal_id", sa.Integer, sa.ForeignKey("animals.id"), primary_key=True),
+            sa.Column("language", sa.Text, primary_key=True),
+            sa.Column("name", sa.Text, nullable=False),
+        )
+        op.execute("INSERT INTO names SELECT id, 'en', name FROM animals")
+        op.drop_column("animals", "name")
+        """,
+    )
+    foreign.revision(
+        "e1",
+        "d1",
+        """
+        with op.get_context().autocommit_block():
+            op.execute("ALTER TYPE mood ADD VALUE IF NOT EXISTS 'sleepy'")
+        op.execute("UPDATE animals SET mood = 'sleepy' WHERE mood = 'calm'")
+        """,
+    )
+    return History(project(tmp_path), {"ALEMBIC_CONFIG": str(foreign.config)})
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with starters() as zygote:
+        yield zygote
+
+
+def undisturbed(
+    cluster: Cluster, zygote: Zygote, history: History
+) -> tuple[Outcome, tuple[str, ...]]:
+    """Return where a start leads that nobody kills, and the statements on its way."""
+    statements: list[str] = []
+
+    def note(_number: int, statement: str) -> None:
+        if statement != _HEARTBEAT:
+            statements.append(" ".join(statement.split()))
+
+    with cluster.database() as name, Proxy(cluster.port, on_query=note) as proxy:
+        history.migrate(zygote, cluster.url(name, port=proxy.port)).finish().assert_ok()
+        return outcome(cluster, name), tuple(statements)
+
+
+@dataclass(frozen=True)
+class Crash:
+    """A starter that is killed at one statement, and the one that comes after it."""
+
+    cluster: Cluster
+    zygote: Zygote
+    history: History
+    number: int
+    moment: Moment
+
+    def check(self, expected: Outcome) -> None:
+        """Fail unless the second one gets where an undisturbed one does."""
+        with self.cluster.database() as name, Proxy(self.cluster.port) as proxy:
+            first = self._kill_first(name, proxy)
+            second = self.history.migrate(self.zygote, self.cluster.url(name))
+            second.finish().assert_ok()
+            found = outcome(self.cluster, name)
+            assert compare(found.schema, expected.schema) == ()
+            assert found.rows == expected.rows
+            self._check_journal(found.journal, expected.journal, first.pid, second.pid)
+
+    def _kill_first(self, database: str, proxy: Proxy) -> Starter:
+        known: Future[Starter] = Future()
+        seen: list[str] = []
+
+        def kill(_number: int, statement: str) -> None:
+            if statement == _HEARTBEAT:
+                return
+            seen.append(statement)
+            if len(seen) == self.number + 1:
+                known.result(DEADLINE).signal(SIGKILL)
+                if self.moment is Moment.BEFORE:
+                    proxy.drop()  # what was not sent is not to be forwarded
+
+        if self.moment is Moment.BEFORE:
+            proxy.on_query = kill
+        else:
+            proxy.after_query = kill
+        first = self.history.migrate(self.zygote, self.cluster.url(database, port=proxy.port))
+        known.set_result(first)
+        assert first.finish().status == -SIGKILL
+        assert len(seen) == self.number + 1
+        return first
+
+    @staticmethod
+    def _check_journal(
+        found: list[JournalRow], expected: list[JournalRow], first: int, second: int
+    ) -> None:
+        """Fail unless each revision was applied once, by either, and at most one was tried twice.
+
+        Only the one that the first died at has failed, just before the second applied it.
+        """
+        applied = [row for row in found if row.status != "failed"]
+        failed = [row for row in found if row.status == "failed"]
+        assert [(row.revision, row.direction, row.status) for row in applied] == [
+            (row.revision, row.direction, row.status) for row in expected
+        ], found
+        by_first = sum(row.pid == first for row in applied)
+        pids = [first] * by_first + [second] * (len(applied) - by_first)
+        assert [row.pid for row in applied] == pids, found
+        assert len(failed) <= 1, found
+        if failed:
+            interrupted = found[by_first]
+            assert interrupted == failed[0], found
+            assert (interrupted.revision, interrupted.pid) == (applied[by_first].revision, first)
+
+
+@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize(("make_history", "version"), [(ours, 18), (theirs, 18), (theirs, 16)])
+def test_killed_at_every_statement(
+    tmp_path: Path,
+    cluster_of: Callable[[int], Cluster],
+    zygote: Zygote,
+    make_history: Callable[[Path], History],
+    version: int,
+    moment: Moment,
+) -> None:
+    """Whichever statement a starter is killed at, the next one gets where it would have got."""
+    cluster = cluster_of(version)
+    history = make_history(tmp_path)
+    expected, statements = undisturbed(cluster, zygote, history)
+    assert {row.status for row in expected.journal} == {"applied"}
+    assert expected.rows["alembic_version"]
+    crashes = [Crash(cluster, zygote, history, number, moment) for number in range(len(statements))]
+
+    def failure_of(crash: Crash) -> str | None:
+        try:
+            crash.check(expected)
+        except AssertionError as error:
+            return f"{moment} statement {crash.number}, {statements[crash.number]}: {error}"
+        return None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        failures = [failure for failure in pool.map(failure_of, crashes) if failure]
+    assert not failures, "\n\n".join([f"{len(failures)} of {len(crashes)}", *failures])
+
+
+def test_killed_half_way_through_an_index(
+    tmp_path: Path, any_cluster: Cluster, zygote: Zygote
+) -> None:
+    """An index that a dead starter was building concurrently is given up, and built anew."""
+    history = theirs(tmp_path)
+    with any_cluster.database() as name, closing(any_cluster.connect(name)) as writer:
+        url = any_cluster.url(name)
+        history.migrate(zygote, url, MIGRATION_TARGET="b1").finish().assert_ok()
+        writer.autocommit = False
+        writer.cursor().execute("UPDATE animals SET born = born")  # what the index must wait for
+        first = history.migrate(zygote, url)
+        wait_until(any_cluster, name, "SELECT NOT indisvalid FROM pg_index WHERE " + THE_INDEX)
+        first.signal(SIGKILL)
+        assert first.finish().status == -SIGKILL
+        second = history.migrate(zygote, url)
+        second.wait_for(f"A starter died at its work (…, process {first.pid}, since …, at b2): …")
+        wait_until(
+            any_cluster,
+            name,
+            "SELECT count(*) = 0 FROM pg_stat_activity a JOIN schema_journal j"
+            f" USING (backend_start) WHERE j.pid = {first.pid} AND a.pid = j.backend_pid"
+            " AND j.revision = 'b2'",
+        )
+        writer.commit()
+        second.finish().assert_ok()
+        expected, _ = undisturbed(any_cluster, zygote, history)
+        found = outcome(any_cluster, name)
+        assert compare(found.schema, expected.schema) == ()
+        assert found.rows == expected.rows
+        tried = [row for row in found.journal if row.revision == "b2"]
+        assert [(row.status, row.pid) for row in tried] == [
+            ("failed", first.pid),
+            ("applied", second.pid),
+        ]
+        assert any_cluster.query("SELECT indisvalid FROM pg_index WHERE " + THE_INDEX, name) == [
+            (True,)
+        ]
+
+
+def wait_until(cluster: Cluster, database: str, query: str) -> None:
+    """Return as soon as the query says true."""
+    deadline = time.monotonic() + DEADLINE
+    while cluster.query(query, database) != [(True,)]:
+        assert time.monotonic() < deadline, query
+        time.sleep(0.02)
