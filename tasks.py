@@ -158,8 +158,8 @@ def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
     """Take the schema back to an older revision; asks first."""
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
         from backend.boot.migration.migrate import migrate
-        from backend.boot.migration.plan import Action
         from backend.boot.migration.preview import preview
+        from backend.boot.state.plan import Action
 
         found = preview(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:

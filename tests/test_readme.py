@@ -5,7 +5,7 @@ from pathlib import Path
 
 import tasks
 from backend.boot import errors
-from backend.boot.migration.inspection import SchemaState
+from backend.boot.state.inspection import SchemaState
 from backend.settings import VARIABLES
 
 ROOT = Path(__file__).parents[1]

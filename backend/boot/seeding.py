@@ -8,14 +8,14 @@ from typing import Any
 import psycopg2
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.opening import open_project
 from backend.boot.errors import ConfigurationError, SeedingFailedError
-from backend.boot.migration.fence import exclusively
-from backend.boot.migration.inspection import Inspection
+from backend.boot.exclusive.fence import exclusively
 from backend.boot.migration.preview import preview
-from backend.boot.migration.project import open_project
-from backend.boot.migration.schema import open_schema
 from backend.boot.postgres.interruption import Interruption
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
+from backend.boot.state.inspection import Inspection
+from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 

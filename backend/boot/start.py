@@ -5,11 +5,11 @@ import socket
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
-from backend.boot.migration.inspection import Inspection
 from backend.boot.migration.migrate import check_history, migrate
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.handover import hand_over_failure
 from backend.boot.signals import raise_if_stopped
+from backend.boot.state.inspection import Inspection
 from backend.boot.waiting import wait
 
 _log = logging.getLogger(__name__)

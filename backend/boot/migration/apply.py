@@ -9,14 +9,14 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from sqlalchemy.exc import DBAPIError
 
+from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
-from backend.boot.migration.inspection import Inspection
-from backend.boot.migration.plan import Action, Plan
-from backend.boot.migration.project import describe_error, no_connection
-from backend.boot.migration.schema import Schema
-from backend.boot.migration.session import MigrationSession
 from backend.boot.progress import progress_bar
 from backend.boot.signals import Stopped, raise_if_stopped
+from backend.boot.state.inspection import Inspection
+from backend.boot.state.plan import Action, Plan
+from backend.boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
 

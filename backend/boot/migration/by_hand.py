@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
+from backend.boot.environment.opening import RUN_BY_BOOT, read_history
+from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError
-from backend.boot.migration.fence import exclusively
-from backend.boot.migration.guard import Guard
-from backend.boot.migration.journal import Journal
-from backend.boot.migration.project import RUN_BY_BOOT, read_history
-from backend.boot.migration.recorder import recording
-from backend.boot.migration.session import MigrationSession
+from backend.boot.exclusive.fence import exclusively
+from backend.boot.exclusive.guard import Guard
+from backend.boot.exclusive.recorder import recording
 from backend.boot.postgres.urls import parse_database_url
+from backend.boot.state.journal import Journal
 
 
 @contextmanager

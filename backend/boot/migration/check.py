@@ -13,16 +13,17 @@ from alembic.runtime.migration import MigrationContext
 from backend.boot.catalogue.comparison import Catalogue, compare
 from backend.boot.catalogue.reading import read_catalogue
 from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.environment.opening import open_project
+from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
 from backend.boot.migration.apply import Watch, apply
-from backend.boot.migration.history import History, Target
-from backend.boot.migration.own_sql import OwnSql
-from backend.boot.migration.phases import contract_reasons, phase_problems
-from backend.boot.migration.project import MigrationSteps, Project, open_project
-from backend.boot.migration.schema import Schema, open_schema
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import History, Target
+from backend.boot.revisions.own_sql import OwnSql
+from backend.boot.revisions.phases import contract_reasons, phase_problems
+from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 

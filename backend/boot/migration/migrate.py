@@ -4,17 +4,17 @@ import logging
 from collections.abc import Callable
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.opening import open_project
 from backend.boot.errors import MigrationFailedError
+from backend.boot.exclusive.fence import exclusively
+from backend.boot.exclusive.guard import Guard
+from backend.boot.exclusive.lock import SchemaLock, lock_lost
+from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.apply import apply
-from backend.boot.migration.fence import exclusively
-from backend.boot.migration.guard import Guard
-from backend.boot.migration.history import resolve_target
-from backend.boot.migration.inspection import Inspection, SchemaState
-from backend.boot.migration.lock import SchemaLock, lock_lost
-from backend.boot.migration.plan import Action, Plan
-from backend.boot.migration.project import open_project
-from backend.boot.migration.recorder import recording
-from backend.boot.migration.schema import Schema, open_schema
+from backend.boot.revisions.history import resolve_target
+from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.plan import Action, Plan
+from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 

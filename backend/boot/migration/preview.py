@@ -4,13 +4,14 @@ import logging
 from dataclasses import dataclass
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.opening import open_project
+from backend.boot.environment.project import Project
 from backend.boot.errors import DatabaseMissingError
-from backend.boot.migration.history import resolve_target
-from backend.boot.migration.inspection import NO_DATABASE, Inspection, inspect
-from backend.boot.migration.plan import Plan, decide
-from backend.boot.migration.project import Project, open_project
-from backend.boot.migration.schema import open_schema
 from backend.boot.postgres.wait import wait_for_database
+from backend.boot.revisions.history import resolve_target
+from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
+from backend.boot.state.plan import Plan, decide
+from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 

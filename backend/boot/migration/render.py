@@ -10,15 +10,17 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext, MigrationStep
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.offline import OfflineConnection, Place, look_at
+from backend.boot.environment.opening import open_project
+from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, DatabaseMissingError, MigrationFailedError
-from backend.boot.migration.history import resolve_target
-from backend.boot.migration.inspection import NO_DATABASE, Inspection, inspect
-from backend.boot.migration.offline import OfflineConnection, Place, look_at
-from backend.boot.migration.plan import Action, Plan, decide
-from backend.boot.migration.project import Project, describe_error, no_connection, open_project
-from backend.boot.migration.schema import open_schema
 from backend.boot.postgres.wait import wait_for_database
+from backend.boot.revisions.history import resolve_target
 from backend.boot.signals import Stopped, raise_if_stopped
+from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
+from backend.boot.state.plan import Action, Plan, decide
+from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 

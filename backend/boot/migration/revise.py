@@ -8,13 +8,13 @@ from alembic import command
 from alembic.util.exc import CommandError
 
 from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.environment.opening import open_project
 from backend.boot.errors import HistoryBrokenError
 from backend.boot.migration.apply import apply
-from backend.boot.migration.history import History
-from backend.boot.migration.plan import Action, decide
-from backend.boot.migration.project import open_project
-from backend.boot.migration.schema import open_schema
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.revisions.history import History
+from backend.boot.state.plan import Action, decide
+from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 

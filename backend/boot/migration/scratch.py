@@ -9,8 +9,8 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.migration.project import Project
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl

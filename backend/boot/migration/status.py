@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from backend.boot.description import BootDescription
-from backend.boot.migration.inspection import Inspection, SchemaState
-from backend.boot.migration.project import open_project
-from backend.boot.migration.schema import Schema, open_schema
+from backend.boot.environment.opening import open_project
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.wait import wait_for_database
+from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.schema import Schema, open_schema
 
 _KEPT = 20
 """Rows of the journal that programs get."""

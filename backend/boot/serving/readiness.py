@@ -6,14 +6,14 @@ from functools import cached_property
 import psycopg2
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
-from backend.boot.migration.facts import read_facts
-from backend.boot.migration.history import History, Target, resolve_target
-from backend.boot.migration.inspection import Inspection, inspect
-from backend.boot.migration.plan import Action, Plan, decide
-from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.connection import connected, one_line
+from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.serving.handover import boot_failure
+from backend.boot.state.facts import read_facts
+from backend.boot.state.inspection import Inspection, inspect
+from backend.boot.state.plan import Action, Plan, decide
 
 _CONNECT_TIMEOUT = 1.5
 """Seconds."""
@@ -76,7 +76,7 @@ class ReadinessProbe:
 
     @cached_property
     def _aim(self) -> tuple[History, Target]:
-        from backend.boot.migration.project import open_project
+        from backend.boot.environment.opening import open_project
 
         boot = self._description
         history = open_project(boot.alembic_config, boot.migration_database_url).history

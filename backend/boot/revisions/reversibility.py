@@ -2,7 +2,7 @@
 
 import ast
 
-from backend.boot.migration.checksum import parse, without_docstring
+from backend.boot.revisions.checksum import parse, without_docstring
 
 
 def why_irreversible(source: bytes | str) -> str | None:

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.migration import facts
-from backend.boot.migration.facts import list_tables, read_facts
-from backend.boot.migration.inspection import NO_DATABASE, DatabaseFacts
-from backend.boot.migration.version_table import VersionTable
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import parse_database_url
+from backend.boot.state import facts
+from backend.boot.state.facts import list_tables, read_facts
+from backend.boot.state.inspection import NO_DATABASE, DatabaseFacts
 from tests.cluster import OWNER, Cluster
 
 DEFAULT = VersionTable()

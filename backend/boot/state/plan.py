@@ -12,7 +12,7 @@ from backend.boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from backend.boot.migration.inspection import Inspection, SchemaState
+from backend.boot.state.inspection import Inspection, SchemaState
 
 
 class Action(StrEnum):
@@ -82,8 +82,8 @@ def _refusal(inspection: Inspection) -> BootError:
         case SchemaState.PAST:
             return SchemaPastError(
                 f"The database is at {current}, beyond the target {target}.",
-                "Leave the target out to stay, or go down to it with `inv rollback --target "
-                f"{target}` (MIGRATION_ROLLBACK=true, where `start` is to do it).",
+                f"Leave the target out to stay, or say `inv rollback --target {target}` "
+                "(or MIGRATION_ROLLBACK=true) to go down.",
             )
         case SchemaState.AHEAD:
             reason = (

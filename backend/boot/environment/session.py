@@ -4,8 +4,8 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
+from backend.boot.environment.version_table import VersionTable, literal
 from backend.boot.errors import ConfigurationError
-from backend.boot.migration.version_table import VersionTable, literal
 
 
 class MigrationSession:

@@ -3,20 +3,21 @@
 from dataclasses import dataclass, replace
 
 from backend.boot.description import SchemaPolicy
+from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.project import Project
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError, MigrationFailedError
-from backend.boot.migration.edits import edited_revisions
-from backend.boot.migration.facts import list_tables, read_facts
-from backend.boot.migration.history import Target, resolve_target
-from backend.boot.migration.inspection import Inspection, inspect
-from backend.boot.migration.journal import Journal
-from backend.boot.migration.plan import Plan, decide
-from backend.boot.migration.project import Project, describe_error, no_connection
-from backend.boot.migration.reversibility import why_irreversible
-from backend.boot.migration.version_table import VersionTable
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import Target, resolve_target
+from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
+from backend.boot.state.edits import edited_revisions
+from backend.boot.state.facts import list_tables, read_facts
+from backend.boot.state.inspection import Inspection, inspect
+from backend.boot.state.journal import Journal
+from backend.boot.state.plan import Plan, decide
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ from backend.boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from backend.boot.migration.history import History, Target
-from backend.boot.migration.inspection import DatabaseFacts, Inspection, SchemaState, inspect
-from backend.boot.migration.plan import Action, Plan, decide
-from tests.boot.migration.test_history import LINE
-from tests.boot.migration.test_inspection import situations
+from backend.boot.revisions.history import History, Target
+from backend.boot.state.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from backend.boot.state.plan import Action, Plan, decide
+from tests.boot.revisions.test_history import LINE
+from tests.boot.state.test_inspection import situations
 
 TABLES = ("books", "pages", "dialogues", "users", "translations")
 
@@ -112,18 +112,16 @@ def test_an_edited_revision(found: Inspection) -> None:
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target 002. Leave the target out to stay, or go down "
-            "to it with `inv rollback --target 002` (MIGRATION_ROLLBACK=true, where `start` is to do "
-            "it).",
+            "The database is at 003, beyond the target 002. Leave the target out to stay, or say "
+            "`inv rollback --target 002` (or MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
             PAST_BASE,
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target base. Leave the target out to stay, or go down "
-            "to it with `inv rollback --target base` (MIGRATION_ROLLBACK=true, where `start` is to do "
-            "it).",
+            "The database is at 003, beyond the target base. Leave the target out to stay, or say "
+            "`inv rollback --target base` (or MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
             CONTRACTED,

@@ -11,12 +11,12 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import LockLostError, LockTimeoutError
-from backend.boot.migration.journal import Journal, Starter
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.interruption import cut
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
+from backend.boot.state.journal import Journal, Starter
 
 _log = logging.getLogger(__name__)
 

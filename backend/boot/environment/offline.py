@@ -11,9 +11,9 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.schema import ExecutableDDLElement
 
-from backend.boot.migration.project import MigrationSteps, Project
-from backend.boot.migration.session import MigrationSession
-from backend.boot.migration.version_table import literal
+from backend.boot.environment.project import MigrationSteps, Project
+from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import literal
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 

@@ -10,8 +10,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.migration.inspection import Applied
-from backend.boot.migration.version_table import VersionTable, literal, quoted
+from backend.boot.environment.version_table import VersionTable, literal, quoted
+from backend.boot.state.inspection import Applied
 
 JOURNAL_TABLE = "schema_journal"
 

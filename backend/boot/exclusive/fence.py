@@ -15,11 +15,11 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import LockTimeoutError
-from backend.boot.migration.journal import Journal, Running, Starter
-from backend.boot.migration.lock import SchemaLock, schema_lock
+from backend.boot.exclusive.lock import SchemaLock, schema_lock
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
+from backend.boot.state.journal import Journal, Running, Starter
 
 _log = logging.getLogger(__name__)
 

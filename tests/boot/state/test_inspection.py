@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.migration.history import History, Target
-from backend.boot.migration.inspection import (
+from backend.boot.revisions.history import History, Target
+from backend.boot.state.inspection import (
     NO_DATABASE,
     Applied,
     DatabaseFacts,
@@ -13,7 +13,7 @@ from backend.boot.migration.inspection import (
     SchemaState,
     inspect,
 )
-from tests.boot.migration.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
+from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
 
 EMPTY, UNMANAGED, BEHIND = SchemaState.EMPTY, SchemaState.UNMANAGED, SchemaState.BEHIND
 CURRENT, PAST, DIVERGED = SchemaState.CURRENT, SchemaState.PAST, SchemaState.DIVERGED

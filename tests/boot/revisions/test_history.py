@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
-from backend.boot.migration.history import History, Revision, Target, resolve_target
+from backend.boot.revisions.history import History, Revision, Target, resolve_target
 
 
 def history(*revisions: Revision) -> History:

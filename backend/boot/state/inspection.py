@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.boot.migration.history import History, Target
+from backend.boot.revisions.history import History, Target
 
 
 class SchemaState(StrEnum):

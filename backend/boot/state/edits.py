@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from backend.boot.migration.checksum import code_checksum, file_sha256
-from backend.boot.migration.history import History
-from backend.boot.migration.inspection import Applied
+from backend.boot.revisions.checksum import code_checksum, file_sha256
+from backend.boot.revisions.history import History
+from backend.boot.state.inspection import Applied
 
 
 def edited_revisions(journal: Iterable[Applied], history: History) -> tuple[str, ...]:

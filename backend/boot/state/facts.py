@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.migration.inspection import DatabaseFacts
-from backend.boot.migration.journal import JOURNAL_TABLE, Journal
-from backend.boot.migration.version_table import VersionTable
+from backend.boot.environment.version_table import VersionTable
+from backend.boot.state.inspection import DatabaseFacts
+from backend.boot.state.journal import JOURNAL_TABLE, Journal
 
 # Tables, partitioned and foreign ones; neither an extension's own nor anybody's partitions, which
 # their parent stands for.

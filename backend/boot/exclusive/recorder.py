@@ -12,11 +12,11 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import BootError
 from backend.boot.masking import mask
-from backend.boot.migration.edits import fingerprint
-from backend.boot.migration.history import History
-from backend.boot.migration.journal import Direction, Journal, Starter, joined
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import History
+from backend.boot.state.edits import fingerprint
+from backend.boot.state.journal import Direction, Journal, Starter, joined
 
 _log = logging.getLogger(__name__)
 

@@ -9,12 +9,12 @@ from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionS
 from psycopg2 import errors
 from sqlalchemy import event
 
+from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import MigrationFailedError
-from backend.boot.migration.journal import Direction
-from backend.boot.migration.lock import SchemaLock, lock_lost
-from backend.boot.migration.recorder import Backend, Recorder
-from backend.boot.migration.session import MigrationSession
+from backend.boot.exclusive.lock import SchemaLock, lock_lost
+from backend.boot.exclusive.recorder import Backend, Recorder
 from backend.boot.postgres.interruption import Interruption
+from backend.boot.state.journal import Direction
 
 _CHECK_CLIENT = "set_config('client_connection_check_interval', '1s', {is_local})"
 """Has the server notice in mid-statement, within a second, that its client is gone."""

@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.comparison import Catalogue, compare
 from backend.boot.catalogue.reading import read_catalogue
-from backend.boot.migration.phases import contract_reasons, is_widening, phase_problems
+from backend.boot.revisions.phases import contract_reasons, is_widening, phase_problems
 from tests.cluster import Cluster
 
 BOOKS = """

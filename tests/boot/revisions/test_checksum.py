@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.migration import checksum
-from backend.boot.migration.checksum import code_checksum, file_sha256
+from backend.boot.revisions import checksum
+from backend.boot.revisions.checksum import code_checksum, file_sha256
 
 CODE = '''
 """Books."""

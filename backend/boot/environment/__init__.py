@@ -1,0 +1,1 @@
+"""Somebody's Alembic environment: opened, read, and its env.py run."""

@@ -1,0 +1,39 @@
+"""What it means that somebody's env.py, or a revision, raised."""
+
+import traceback
+from pathlib import Path
+
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy.exc import DBAPIError
+
+from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
+from backend.boot.postgres.refusal import Refusal, causes, classify
+
+
+def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
+    """Return what went wrong on one line, with the migration's file and line where it did."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{Path(error.filename).name}, line {error.lineno}: {error.msg}"
+    folders = [str(folder) for folder in scripts._version_locations]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if any(frame.filename.startswith(folder) for folder in folders)
+    ]
+    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
+    kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
+    text = str(error).strip().splitlines() or [type(error).__name__]
+    return f"{where}{kind}{text[0].rstrip('.')}"
+
+
+def no_connection(error: BaseException) -> BootError | None:
+    """Return what it means that env.py got no connection; None where the error is another one."""
+    # SQLAlchemy knows of no statement where it was only connecting.
+    if not isinstance(error, DBAPIError) or error.statement is not None:
+        return None
+    cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
+    what = f"Alembic's env.py could not connect: {cause}."
+    if classify(str(error.orig)) is Refusal.NOT_YET:
+        return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
+    return LoginRefusedError(what, "Nothing was changed. Mend the login that env.py uses.")

@@ -1,0 +1,103 @@
+"""Open somebody's Alembic project, with its whole history read."""
+
+import configparser
+import re
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import Script, ScriptDirectory
+from alembic.util.exc import CommandError
+
+from backend.boot.environment.failures import describe_error
+from backend.boot.environment.project import Project
+from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import History, Revision
+from backend.boot.signals import Stopped
+
+RUN_BY_BOOT = "run_by_boot"
+"""The attribute of Alembic's configuration by which an env.py knows who runs it."""
+
+_BROKEN = re.compile(r"present more than once|is not present")
+
+
+def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool = False) -> Project:
+    """Return the project that a configuration file describes, its whole history read.
+
+    The file is `alembic.ini`, or a `pyproject.toml` with Alembic's table. Raises
+    ConfigurationError for the file and HistoryBrokenError for what it leads to.
+    """
+    config = _config(alembic_config)
+    config.attributes[RUN_BY_BOOT] = True
+    try:
+        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
+        scripts = ScriptDirectory.from_config(config)
+    except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
+        cause = str(error).partition("\n")[0].rstrip(".")
+        raise ConfigurationError(
+            f"{alembic_config} describes no Alembic project: {cause}.",
+            "Mend it; script_location names the folder with env.py.",
+        ) from error
+    history = read_history(scripts)
+    if not history.revisions and not may_be_empty:
+        folders = ", ".join(str(folder) for folder in scripts._version_locations)
+        raise HistoryBrokenError(
+            f"There are no revisions in {folders}.",
+            "Check that the folder was shipped, or write the first with `inv revision`.",
+        )
+    return Project(config, scripts, history)
+
+
+def _config(path: Path) -> Config:
+    if not path.is_file():
+        raise ConfigurationError(
+            f"{path} does not exist.", "Set ALEMBIC_CONFIG, or run this where alembic.ini is."
+        )
+    return Config(toml_file=str(path)) if path.suffix == ".toml" else Config(str(path))
+
+
+def read_history(scripts: ScriptDirectory) -> History:
+    """Return the whole history on disk. Raises HistoryBrokenError."""
+    try:
+        # Alembic only warns of a missing parent or a duplicate, and goes on to a KeyError.
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always", UserWarning)
+            revisions = {script.revision: _revision(script) for script in _walk(scripts)}
+    except (BootError, Stopped):
+        raise
+    except (Exception, SystemExit) as error:
+        raise _broken(_broken_by_warning(caught) or describe_error(error, scripts)) from error
+    if problem := _broken_by_warning(caught):
+        raise _broken(problem)
+    return History(revisions)
+
+
+def _walk(scripts: ScriptDirectory) -> Iterator[Script]:
+    return scripts.walk_revisions("base", "heads")
+
+
+def _revision(script: Script) -> Revision:
+    parents = script.down_revision or ()
+    return Revision(
+        id=script.revision,
+        parents=(parents,) if isinstance(parents, str) else tuple(parents),
+        title=(script.doc or script.revision).rstrip("."),
+        depends_on=tuple(sorted(script._resolved_dependencies)),
+        branch_labels=tuple(sorted(script.branch_labels)),
+        phase=getattr(script.module, "phase", None),
+        path=Path(script.path),
+    )
+
+
+def _broken_by_warning(caught: list[warnings.WarningMessage] | None) -> str | None:
+    messages = [str(warning.message) for warning in caught or ()]
+    return next((text.rstrip(".") for text in messages if _BROKEN.search(text)), None)
+
+
+def _broken(problem: str) -> HistoryBrokenError:
+    return HistoryBrokenError(
+        f"The migration history is broken: {problem}.",
+        "Mend it and start again; the database was not touched.",
+    )

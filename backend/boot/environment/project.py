@@ -1,0 +1,103 @@
+"""Somebody's Alembic project: its configuration, its history, and running its env.py.
+
+Alembic keeps process-wide proxies, so one of these runs at a time in a process.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from alembic.config import Config
+from alembic.runtime.environment import EnvironmentContext
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.script import ScriptDirectory
+
+from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import VersionTable
+from backend.boot.errors import ConfigurationError
+from backend.boot.log import restore_logging
+from backend.boot.postgres.interruption import Interruption
+from backend.boot.revisions.history import History, Target
+from backend.boot.signals import interrupting, raise_if_stopped
+
+MigrationSteps = Iterable[MigrationStep]
+
+
+@dataclass(frozen=True)
+class Project:
+    """An Alembic project with the history on its disk, bound to a database's URL."""
+
+    config: Config
+    scripts: ScriptDirectory
+    history: History
+
+    def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
+        """Return Alembic's own steps to a target."""
+        goal = target.revisions[0] if len(target.revisions) == 1 else target.name
+        if going_up:
+            return self.scripts._upgrade_revs(goal, current)
+        return self.scripts._downgrade_revs(goal, current)
+
+    def run(
+        self,
+        steps: Callable[[Any, MigrationContext], MigrationSteps],
+        configured: Callable[[MigrationContext], None] = lambda _context: None,
+        overrides: Mapping[str, Any] = MappingProxyType({}),
+        **options: Any,
+    ) -> None:
+        """Run env.py with these steps, one transaction each whatever env.py says itself.
+
+        `configured` is called with the migration context when env.py has made it; `overrides` win
+        over what env.py says, and `options` are Alembic's own for the environment. Every env.py
+        calls `configure()`, plain or async; a subclass of EnvironmentContext would not be found
+        by Alembic's proxies, so the method is replaced on the instance. A stop signal cancels the
+        running statement.
+        """
+        interruption = Interruption()
+        with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
+            configure = environment.configure
+
+            def configure_and_tell(*arguments: Any, **keywords: Any) -> None:
+                restore_logging()
+                ours = {"transaction_per_migration": True, **overrides}
+                configure(*arguments, **{**keywords, **ours})
+                context = environment.get_context()
+                # A revision whose cancelled statement was caught must not be recorded as applied.
+                context.on_version_apply_callbacks += (lambda **_: raise_if_stopped(),)
+                if context.connection is not None and not context.as_sql:
+                    interruption.driver_connection = context.connection.connection.driver_connection
+                configured(context)
+
+            environment.configure = configure_and_tell  # type: ignore[method-assign]
+            try:
+                with interrupting(interruption):
+                    self.scripts.run_env()
+                raise_if_stopped()
+            finally:
+                restore_logging()
+
+    def version_table(self, is_same_database: str) -> VersionTable:
+        """Return where env.py keeps the revision; connects as env.py does, changes nothing.
+
+        The query is true in the database that env.py is to work on, and nowhere else. Raises
+        ConfigurationError where it works on another one.
+        """
+        found: list[VersionTable] = []
+
+        def look(context: MigrationContext) -> None:
+            session = MigrationSession(context)
+            session.refuse_other_database(is_same_database)
+            found.append(session.version_table())
+            session.settle()
+
+        def no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
+            return ()
+
+        self.run(no_steps, look, dont_mutate=True)
+        if not found:
+            raise ConfigurationError(
+                f"{self.scripts.env_py_location} never calls context.configure().",
+                "Let it configure and run the migrations, as Alembic's templates do.",
+            )
+        return found[-1]

@@ -1,0 +1,1 @@
+"""Where the database stands, by its version table, its tables and its journal."""
