@@ -37,3 +37,14 @@ def no_connection(error: BaseException) -> BootError | None:
     if classify(str(error.orig)) is Refusal.NOT_YET:
         return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
     return LoginRefusedError(what, "Nothing was changed. Mend the login that env.py uses.")
+
+
+def way_out(error: BaseException) -> str:
+    """Return what to do about a failed revision."""
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return "Start again."
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        if str(state).startswith("53"):  # insufficient resources: disk full, out of memory …
+            return "Give the server what it lacks and start again."
+    return "Mend the revision and start again."

@@ -1,11 +1,13 @@
 """The session that env.py opened, spoken to below SQLAlchemy."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.environment.version_table import VersionTable, literal
-from backend.boot.errors import ConfigurationError
+from backend.boot.errors import ConfigurationError, MigrationFailedError
 
 
 class MigrationSession:
@@ -42,19 +44,33 @@ class MigrationSession:
 
     def ask(self, query: str) -> Any:
         """Return the first row of a query, or None."""
-        cursor = self.connection.connection.cursor()
-        try:
+        with self._cursor() as cursor:
             cursor.execute(query)
             return cursor.fetchone()
-        finally:
-            cursor.close()
 
     def tell(self, statement: str) -> int:
         """Run a statement and return how many rows it changed."""
-        cursor = self.connection.connection.cursor()
-        try:
+        with self._cursor() as cursor:
             cursor.execute(statement)
             return int(cursor.rowcount)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """Give a cursor; SQLAlchemy is told where the connection turns out to be gone."""
+        fairy = self.connection.connection
+        cursor = fairy.cursor()
+        try:
+            yield cursor
+        except Exception as error:
+            cause: Any = error
+            if self.connection.dialect.is_disconnect(cause, fairy.dbapi_connection, cursor):
+                self.connection.invalidate(error)
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                raise MigrationFailedError(
+                    f"The session that runs the migrations is gone: {lines[0].rstrip('.')}.",
+                    "What its transaction had changed was rolled back. Start again.",
+                ) from error
+            raise
         finally:
             cursor.close()
 

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.errors import LockLostError, LockTimeoutError
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import connected
-from backend.boot.postgres.interruption import cut
+from backend.boot.postgres.interruption import cut_when_silent
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.journal import Journal, Starter
@@ -36,6 +36,10 @@ _SILENCE = 10.0
 # Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for the end of transactions
 # that it sees with an older one, and this one would not end before the index is built.
 _STILL_THERE = "SHOW transaction_isolation"
+
+# A host that vanishes closes no connection, and a server waits for two hours before it asks. The
+# heartbeat keeps the session of one that lives awake.
+_UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
 _HOLDER = """
 SELECT application_name, xact_start FROM pg_stat_activity WHERE pid IN ({holder})
@@ -81,6 +85,7 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
         _acquire(connection, key, journal, timeout)
         lock = SchemaLock(connection, AdvisoryKey.random())
         try_lock(connection, lock.token)
+        connection.cursor().execute(_UNTIL_SILENT)
         with _heartbeat(lock):
             yield lock
         with suppress(psycopg2.Error):  # a session that is gone holds no lock
@@ -143,16 +148,12 @@ def _heartbeat(lock: SchemaLock) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(_HEARTBEAT):
-            silence = threading.Timer(_SILENCE, cut, [lock.connection])
-            silence.daemon = True
-            silence.start()
             try:
-                lock.connection.cursor().execute(_STILL_THERE)
+                with cut_when_silent(lock.connection, _SILENCE):
+                    lock.connection.cursor().execute(_STILL_THERE)
             except psycopg2.Error:
                 lock.lose()
                 return
-            finally:
-                silence.cancel()
 
     thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)
     thread.start()

@@ -1,6 +1,8 @@
 """Write the journal while revisions run: who began what where, and how it ended."""
 
 import logging
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -13,12 +15,20 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.errors import BootError
 from backend.boot.masking import mask
 from backend.boot.postgres.connection import connected
+from backend.boot.postgres.interruption import cut_when_silent
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
+from backend.boot.signals import Stopped
 from backend.boot.state.edits import fingerprint
 from backend.boot.state.journal import Direction, Journal, Starter, joined
 
 _log = logging.getLogger(__name__)
+
+_SILENCE = 5.0
+"""Seconds without an answer after which the connection counts as gone."""
+
+_GRACE = 3.0
+"""Seconds for a session to notice that its client is gone: the server looks every second."""
 
 T = TypeVar("T")
 
@@ -68,10 +78,19 @@ class Recorder:
         """Write how what was begun, and is not done for good, has ended."""
         try:
             for row in self._uncommitted:
+                self._await_end(row)
                 self._write(partial(self.journal.fail, id_=row, error=mask(error)))
         except (psycopg2.Error, BootError) as failure:
             # Where the server is gone, whoever starts next will write it.
             _log.debug("The journal could not be closed: %s", failure)
+
+    def _await_end(self, row: int) -> None:
+        """Give the row's session the moment it needs to notice that its client is gone."""
+        deadline = time.monotonic() + _GRACE
+        while self._write(partial(self.journal.is_at_work, id_=row)):
+            if time.monotonic() >= deadline:
+                raise psycopg2.OperationalError("its session is still at work")
+            threading.Event().wait(0.1)
 
     def execute(self, statement: str) -> None:
         """Run a statement with boot's own role."""
@@ -105,9 +124,12 @@ class Recorder:
     def _write(self, write: Callable[[Connection], T]) -> T:
         """Write, if need be over a new connection: this one has idled while a revision ran."""
         if not self.connection.closed:
-            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
+            with (
+                suppress(psycopg2.OperationalError, psycopg2.InterfaceError),
+                cut_when_silent(self.connection, _SILENCE),
+            ):
                 return write(self.connection)
-        with connected(self.url) as connection:
+        with connected(self.url) as connection, cut_when_silent(connection, _SILENCE):
             return write(connection)
 
 
@@ -121,5 +143,5 @@ def recording(
         try:
             yield recorder
         except BaseException as error:
-            recorder.fail(str(error))
+            recorder.fail(f"Stopped by {error.name}." if isinstance(error, Stopped) else str(error))
             raise

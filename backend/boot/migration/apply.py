@@ -7,9 +7,8 @@ from contextlib import suppress
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
-from sqlalchemy.exc import DBAPIError
 
-from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.failures import describe_error, no_connection, way_out
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
 from backend.boot.progress import progress_bar
@@ -54,14 +53,12 @@ class _Run:
         self._watch = watch
         self.begin: Any = None
         self.running: str | None = None
-        self.is_connected = False
-        self._is_one_unit = False
+        self.session: MigrationSession | None = None
 
     def note(self, context: MigrationContext) -> None:
         """See whether env.py opened a transaction itself: all steps are one unit then."""
-        self._is_one_unit = MigrationSession(context).is_one_unit
-        self.is_connected = True
-        if self._is_one_unit:
+        self.session = MigrationSession(context)
+        if self.session.is_one_unit:
             self._refuse_autocommit_blocks()
         self._watch(context)
 
@@ -82,7 +79,7 @@ class _Run:
         going_up = self._plan.action is Action.UPGRADE
         steps = self._schema.project.steps(self._schema.target, current, going_up=going_up)
         verb = "Applied" if going_up else "Reverted"
-        if self._is_one_unit:
+        if self.session is not None and self.session.is_one_unit:
             _log.warning("env.py opened a transaction itself: the revisions stand or fall together")
             verb = "Ran"
         for step in steps:
@@ -108,16 +105,14 @@ def _verify(schema: Schema) -> Inspection:
 
 
 def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
-    if not run.is_connected and (failure := no_connection(error)):
+    if run.session is None and (failure := no_connection(error)):
         return failure
     cause = describe_error(error, schema.project.scripts)
     what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
     place = "The database cannot be asked where it is now"
     with suppress(BootError):
         place = f"The database is at {', '.join(schema.inspect().current) or 'base'} now"
-    was_cut = isinstance(error, DBAPIError) and error.connection_invalidated
-    advice = "Start again." if was_cut else "Mend the revision and start again."
     return MigrationFailedError(
         f"{what} failed: {cause}.",
-        f"{place}; what the failure's transaction had changed was rolled back. {advice}",
+        f"{place}; what the failure's transaction had changed was rolled back. {way_out(error)}",
     )

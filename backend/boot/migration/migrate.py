@@ -61,13 +61,13 @@ def _examine(schema: Schema) -> tuple[Inspection, Plan]:
 
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
     history = schema.project.history
-    try:
-        with recording(schema.url, schema.journal, history, app_version) as recorder:
+    with recording(schema.url, schema.journal, history, app_version) as recorder:
+        try:
             return apply(schema, plan, Guard(lock, recorder).attach)
-    except MigrationFailedError as error:
-        if lock.is_lost:
-            raise lock_lost() from error
-        raise
+        except MigrationFailedError as error:
+            if lock.is_lost:
+                raise lock_lost() from error
+            raise
 
 
 def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:

@@ -3,7 +3,8 @@
 import os
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg2
@@ -40,13 +41,29 @@ class Interruption:
 
     def cut(self) -> None:
         """Cut the connection at once."""
-        if hasattr(self.driver_connection, "fileno"):
+        if self.driver_connection is not None:
             cut(self.driver_connection)
 
 
 def cut(driver_connection: Any) -> None:
     """Shut a driver's connection down below it, so that whoever waits on it gets an error."""
+    transport = getattr(driver_connection, "_transport", None)  # asyncpg's
+    owner = transport.get_extra_info("socket") if transport else driver_connection
+    if not hasattr(owner, "fileno"):
+        return
     with suppress(psycopg2.Error, OSError):  # one that is closed already is cut well enough
-        transport = socket.socket(fileno=os.dup(driver_connection.fileno()))
-        transport.shutdown(socket.SHUT_RDWR)
-        transport.close()
+        raw = socket.socket(fileno=os.dup(owner.fileno()))
+        raw.shutdown(socket.SHUT_RDWR)
+        raw.close()
+
+
+@contextmanager
+def cut_when_silent(driver_connection: Any, seconds: float) -> Iterator[None]:
+    """Cut the connection where the block takes longer than this."""
+    silence = threading.Timer(seconds, cut, [driver_connection])
+    silence.daemon = True
+    silence.start()
+    try:
+        yield
+    finally:
+        silence.cancel()

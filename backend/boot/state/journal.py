@@ -59,6 +59,12 @@ SET status = {status}, error = {error}, finished_at = clock_timestamp(),
 WHERE id = {id} AND status = 'running'
 """
 
+_AT_WORK = """
+SELECT FROM pg_stat_activity a JOIN {journal} j ON j.backend_pid = a.pid
+WHERE j.id = %s AND j.status = 'running' AND a.datname = current_database()
+  AND coalesce(a.backend_start = j.backend_start, true) AND a.state IS DISTINCT FROM 'idle'
+"""
+
 _MOVED = "UPDATE {journal} SET backend_pid = %s, backend_start = %s WHERE id = %s"
 
 # What counts of a revision is how it came into the database last.
@@ -204,6 +210,12 @@ class Journal:
         statement = _FINISH.format(journal=self.table, id="%s", status="'failed'", error="%s")
         with connection.cursor() as cursor:
             cursor.execute(statement, (error[:LONGEST_ERROR], id_))
+
+    def is_at_work(self, connection: Connection, id_: int) -> bool:
+        """Whether the session of a running row has something to do still."""
+        with connection.cursor() as cursor:
+            cursor.execute(_AT_WORK.format(journal=self.table), (id_,))
+            return cursor.fetchone() is not None
 
     @property
     def exists_query(self) -> str:

@@ -1,0 +1,762 @@
+"""Whoever loses the lock in the middle of its work changes nothing more, and the next one goes on.
+
+A starter may be suspended and continued, killed, cut off or refused a connection, and the server
+may be restarted under it. What it was at is made good by the next start, once, and the journal
+says who did what.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+import psycopg2
+import pytest
+
+from backend.boot.postgres.advisory import AdvisoryKey
+from tests.cluster import OWNER, PASSWORD, Cluster, running_cluster
+from tests.proxy import Proxy
+from tests.scenarios.process import (
+    DEADLINE,
+    FOREIGN_ENV,
+    Finished,
+    ForeignProject,
+    matches,
+    project,
+    relations,
+    revisions,
+)
+from tests.scenarios.starters import Starter, Zygote, starters
+from tests.scenarios.test_foreign_env import ASYNC_ENV
+
+pytestmark = pytest.mark.slow
+
+SOON = 20.0
+"""Seconds that taking over may take: far less than what it would otherwise have waited for."""
+
+SCHEMA = AdvisoryKey.named("schema", "public", "alembic_version")
+
+GATE = 42
+"""The key of the lock that revisions wait for and the test holds.
+
+They share it: one that is through, and left lying, does not keep the next one waiting.
+"""
+
+LOST = (
+    "The lock on the schema was lost while a revision ran: its session ended. "
+    "What the revision's transaction had changed was rolled back. Start again."
+)
+
+STEPS = """
+op.execute("CREATE TABLE steps (id int GENERATED ALWAYS AS IDENTITY, name text, backend int)")
+op.execute("CREATE TABLE pace AS SELECT 300 AS seconds")
+"""
+
+WAIT = f'op.execute("SELECT pg_advisory_xact_lock_shared({GATE})")'
+
+
+def step(name: str) -> str:
+    """Return the statement that leaves a trace of who has executed it."""
+    return f"op.execute(\"INSERT INTO steps (name, backend) VALUES ('{name}', pg_backend_pid())\")"
+
+
+MAKE_TABLE = 'op.create_table("t_b2", sa.Column("id", sa.Integer, primary_key=True))'
+
+WAITING = f"{MAKE_TABLE}\n{WAIT}\n{step('b2')}"
+
+AUTOCOMMIT = f"""
+with op.get_context().autocommit_block():
+    {step("first")}
+    {step("second")}
+{MAKE_TABLE}
+"""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A database, and a project of three revisions, the second of which is the test's."""
+
+    cluster: Cluster
+    database: str
+    zygote: Zygote
+    folder: Path
+    foreign: ForeignProject
+    user: str = OWNER
+
+    def start(self, port: int | None = None, **variables: str) -> Starter:
+        """Start a starter, which goes to the server itself or to what stands in front of it."""
+        url = self.cluster.url(self.database, user=self.user, port=port)
+        return self.zygote.spawn(
+            self.folder,
+            "migrate",
+            barrier=False,
+            ALEMBIC_CONFIG=str(self.foreign.config),
+            APP_ENV="prod",
+            DATABASE_URL=url,
+            **variables,
+        )
+
+    def query(self, statement: str) -> list[tuple[object, ...]]:
+        return self.cluster.query(statement, self.database)
+
+    def wait_until(self, query: str) -> None:
+        """Return as soon as the query says true."""
+        for _ in range(round(DEADLINE / 0.02)):
+            if self.query(query) == [(True,)]:
+                return
+            threading.Event().wait(0.02)
+        pytest.fail(f"never true: {query}")
+
+    def wait_for_end(self, backend: int) -> None:
+        self.wait_until(f"SELECT count(*) = 0 FROM pg_stat_activity WHERE pid = {backend}")
+
+    def end_lock_session(self) -> None:
+        """End the session that holds the lock, and return when the lock is free."""
+        query = f"SELECT pg_terminate_backend(pid, 10000) FROM ({SCHEMA.holder_query}) AS holder"
+        assert self.query(query) == [(True,)]
+
+    def backend_of(self, starter: Starter) -> int:
+        """Return the session in which a starter's newest revision runs, or has run."""
+        [[backend]] = self.query(
+            f"SELECT backend_pid FROM schema_journal WHERE pid = {starter.pid}"
+            " ORDER BY id DESC LIMIT 1"
+        )
+        assert isinstance(backend, int)
+        return backend
+
+    def journal(self, **names: Starter) -> list[str]:
+        """Return a line for each row of the journal: its revision, status, and whose it is."""
+        known = {starter.pid: name for name, starter in names.items()}
+        rows = self.query("SELECT revision, status, pid FROM schema_journal ORDER BY id")
+        return [
+            f"{revision} {status} {known.get(int(str(pid)), 'other')}"
+            for revision, status, pid in rows
+        ]
+
+    def errors(self) -> list[str]:
+        """Return what the journal says of those that have failed."""
+        rows = self.query("SELECT error FROM schema_journal WHERE status = 'failed' ORDER BY id")
+        return [str(error) for (error,) in rows]
+
+    def steps(self) -> list[tuple[object, ...]]:
+        """Return the traces of who executed what."""
+        return self.query("SELECT name, backend FROM steps ORDER BY id")
+
+    def assert_at_first(self) -> None:
+        """Fail unless the first revision was kept, and nothing of the second."""
+        assert revisions(self.cluster, self.database) == ["a1"]
+        assert relations(self.cluster, self.database) == ["alembic_version", "pace", "steps"]
+        assert self.steps() == []
+
+    def assert_complete(self) -> None:
+        """Fail unless all is there, each revision was applied once, and none is marked running."""
+        assert revisions(self.cluster, self.database) == ["c3"]
+        expected = ["alembic_version", "pace", "steps", "t_b2", "t_c3"]
+        assert relations(self.cluster, self.database) == expected
+        rows = self.query("SELECT revision, status FROM schema_journal ORDER BY id")
+        assert [row for row, status in rows if status == "applied"] == ["a1", "b2", "c3"], rows
+        assert {status for _, status in rows} <= {"applied", "failed"}, rows
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The lock that revisions wait for, held until it is opened."""
+
+    scene: Scene
+    connection: psycopg2.extensions.connection = field(repr=False)
+
+    def wait_for(self, starter: Starter) -> int:
+        """Return the session in which a starter has come to the gate."""
+        query = (
+            "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)"
+            f" WHERE locktype = 'advisory' AND classid = 0 AND objid = {GATE} AND NOT granted"
+            f" AND datname = '{self.scene.database}'"
+        )
+        self.scene.wait_until(f"SELECT EXISTS ({query})")
+        [[backend]] = self.scene.query(query)
+        assert backend == self.scene.backend_of(starter)
+        assert isinstance(backend, int)
+        return backend
+
+    def open(self) -> None:
+        self.connection.cursor().execute(f"SELECT pg_advisory_unlock({GATE})")
+
+
+@contextmanager
+def gate_of(scene: Scene) -> Iterator[Gate]:
+    with closing(scene.cluster.connect(scene.database)) as connection:
+        connection.cursor().execute(f"SELECT pg_advisory_lock({GATE})")
+        yield Gate(scene, connection)
+
+
+class Hold:
+    """Suspends a starter at one of its statements, which a proxy then holds until `release`.
+
+    The statement is the first that matches the last of the patterns, after others have matched
+    those before it in turn.
+    """
+
+    def __init__(self, *patterns: str) -> None:
+        self._patterns = list(patterns)
+        self._lock = threading.Lock()
+        self._starter: Future[Starter] = Future()
+        self._is_reached = threading.Event()
+        self._is_released = threading.Event()
+
+    def __call__(self, _number: int, statement: str) -> None:
+        """See a statement on its way: a proxy's `on_query`."""
+        with self._lock:
+            if not self._patterns or not matches(" ".join(statement.split()), self._patterns[0]):
+                return
+            self._patterns.pop(0)
+            if self._patterns:
+                return
+        self._starter.result(DEADLINE).signal(SIGSTOP)
+        self._is_reached.set()
+        self._is_released.wait()
+
+    def wait_for(self, starter: Starter) -> None:
+        """Return when the starter, whose statements these are, is suspended."""
+        self._starter.set_result(starter)
+        assert self._is_reached.wait(DEADLINE), self._patterns
+
+    def release(self) -> None:
+        """Let the statement go on its way."""
+        self._is_released.set()
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[Zygote]:
+    with starters() as zygote:
+        yield zygote
+
+
+MakeScene = Callable[..., Scene]
+
+
+@pytest.fixture
+def make_scene(tmp_path: Path, zygote: Zygote) -> Iterator[MakeScene]:
+    """Give what makes a scene on a server, from the body of the second revision."""
+    with ExitStack() as stack:
+
+        def make(cluster: Cluster, body: str, env: str = FOREIGN_ENV) -> Scene:
+            database = stack.enter_context(cluster.database())
+            foreign = ForeignProject(tmp_path / "foreign", env=env)
+            foreign.revision("a1", None, STEPS)
+            foreign.revision("b2", "a1", body)
+            foreign.revision("c3", "b2")
+            return Scene(cluster, database, zygote, project(tmp_path), foreign)
+
+        yield make
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[Cluster]:
+    """Give a server that a test may stop and start."""
+    memory = Path("/dev/shm")
+    folder = str(memory) if memory.is_dir() else None
+    with (
+        TemporaryDirectory(prefix="postgres-of-tests-", dir=folder) as name,
+        running_cluster(Path(name) / "data", 18) as cluster,
+    ):
+        # Else a server that is stopped at once has lost what it had just committed.
+        cluster.execute(f"ALTER ROLE {OWNER} SET synchronous_commit = on")
+        yield cluster
+
+
+def assert_beaten(finished: Finished) -> None:
+    """Fail unless it says in one sentence that its work was taken from it."""
+    assert finished.status == 5, finished
+    assert len(finished.stderr) == 1, finished
+    assert matches(finished.stderr[0], LOST) or matches(
+        finished.stderr[0], "Migration … failed: … was rolled back. Start again."
+    ), finished
+
+
+@pytest.mark.parametrize("is_waiting", [True, False], ids=["in a statement", "between statements"])
+def test_suspended_in_a_revision(
+    any_cluster: Cluster, make_scene: MakeScene, is_waiting: bool
+) -> None:
+    """The session of one that is suspended is ended; continued, it changes nothing."""
+    scene = make_scene(any_cluster, WAITING)
+    with gate_of(scene) as gate:
+        first = scene.start()
+        backend = gate.wait_for(first)
+        first.signal(SIGSTOP)
+        if not is_waiting:
+            gate.open()
+            scene.wait_until(
+                f"SELECT state = 'idle in transaction' FROM pg_stat_activity WHERE pid = {backend}"
+            )
+        scene.end_lock_session()
+        second = scene.start()
+        second.wait_for("A starter died at its work (…): making sure that it is over")
+        second.wait_for(f"Ended the session that it left behind (backend {backend})")
+        gate.open()
+        second.finish(SOON).assert_ok()
+        first.signal(SIGCONT)
+        assert_beaten(first.finish())
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 failed first",
+        "b2 applied second",
+        "c3 applied second",
+    ]
+    assert matches(scene.errors()[0], "Its starter died; host …, process … went on.")
+    assert scene.steps() == [("b2", scene.backend_of(second))]
+
+
+@dataclass(frozen=True)
+class Pause:
+    """Where a starter is suspended, and what becomes of its work and of the next one's."""
+
+    body: str
+    patterns: tuple[str, ...]
+    journal: tuple[str, ...]
+    steps: tuple[tuple[str, str], ...]
+
+
+AT_B2 = ("a1 applied first", "b2 failed first", "b2 applied second", "c3 applied second")
+C3_ROW = "…INSERT INTO …schema_journal… VALUES (…'c3'…"
+PAUSES = {
+    "before the row of the next revision": Pause(
+        step("b2") + "\n" + MAKE_TABLE,
+        (C3_ROW,),
+        # It had no row when the other took over, and its session was not in the way.
+        ("a1 applied first", "b2 applied first", "c3 applied second", "c3 failed first"),
+        (("b2", "first"),),
+    ),
+    "before BEGIN": Pause(
+        step("b2") + "\n" + MAKE_TABLE,
+        (C3_ROW, "BEGIN"),
+        ("a1 applied first", "b2 applied first", "c3 failed first", "c3 applied second"),
+        (("b2", "first"),),
+    ),
+    "before the version moves": Pause(
+        step("b2") + "\n" + MAKE_TABLE,
+        ("UPDATE alembic_version SET version_num='b2'…",),
+        AT_B2,
+        (("b2", "second"),),
+    ),
+    "before COMMIT": Pause(
+        step("b2") + "\n" + MAKE_TABLE,
+        ("UPDATE alembic_version SET version_num='b2'…", "COMMIT"),
+        AT_B2,
+        (("b2", "second"),),
+    ),
+    "before the look at the lock in an autocommit block": Pause(
+        AUTOCOMMIT,
+        ("INSERT INTO steps…'first'…", "SELECT pg_backend_pid(), EXISTS …"),
+        AT_B2,
+        (("first", "first"), ("first", "second"), ("second", "second")),
+    ),
+    "between two statements of an autocommit block": Pause(
+        AUTOCOMMIT,
+        ("INSERT INTO steps…'second'…",),
+        AT_B2,
+        (("first", "first"), ("first", "second"), ("second", "second")),
+    ),
+}
+
+
+@pytest.mark.parametrize("pause", PAUSES.values(), ids=PAUSES.keys())
+def test_suspended_at_a_statement(
+    any_cluster: Cluster, make_scene: MakeScene, pause: Pause
+) -> None:
+    """Wherever one is suspended, what it does when continued is undone or never done."""
+    scene = make_scene(any_cluster, pause.body)
+    hold = Hold(*pause.patterns)
+    with Proxy(any_cluster.port, on_query=hold) as proxy:
+        try:
+            first = scene.start(proxy.port)
+            hold.wait_for(first)
+            backend = scene.backend_of(first)
+            scene.end_lock_session()
+            second = scene.start()
+            second.finish(SOON).assert_ok()
+            scene.assert_complete()
+            first.signal(SIGCONT)
+            hold.release()
+            assert_beaten(first.finish())
+        finally:
+            hold.release()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(pause.journal)
+    sessions = {backend: "first", scene.backend_of(second): "second"}
+    assert [(name, sessions[int(str(pid))]) for name, pid in scene.steps()] == list(pause.steps)
+
+
+ENVS = {
+    "psycopg2": FOREIGN_ENV,
+    **{driver: ASYNC_ENV.replace("DRIVER", driver) for driver in ("psycopg", "asyncpg")},
+}
+
+
+@pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
+def test_lock_lost_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, env: str) -> None:
+    """One whose lock is gone ends by itself, long before the statement would, and undoes it."""
+    scene = make_scene(any_cluster, WAITING, env)
+    with gate_of(scene) as gate:
+        first = scene.start()
+        backend = gate.wait_for(first)
+        scene.end_lock_session()
+        first.finish().assert_failed(5, LOST)
+        scene.wait_for_end(backend)
+        scene.assert_at_first()
+    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
+    assert scene.errors() == [LOST]
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_lock_lost_where_the_network_forgot_the_revision(
+    cluster: Cluster, make_scene: MakeScene
+) -> None:
+    """A session that the server keeps, because nobody told it of the end, is ended by the next.
+
+    Only env.py's way to the server is cut: boot itself can still write the journal.
+    """
+    env = FOREIGN_ENV.replace(
+        "config = context.config",
+        'import os\nconfig = context.config\nconfig.set_main_option("sqlalchemy.url",'
+        ' os.environ["URL_OF_ENV"])',
+    )
+    scene = make_scene(cluster, WAITING, env)
+    with gate_of(scene) as gate, Proxy(cluster.port) as proxy:
+        first = scene.start(URL_OF_ENV=cluster.url(scene.database, port=proxy.port))
+        backend = gate.wait_for(first)
+        proxy.blackhole()
+        gate.open()
+        scene.wait_until(
+            f"SELECT state = 'idle in transaction' FROM pg_stat_activity WHERE pid = {backend}"
+        )
+        scene.end_lock_session()
+        assert_beaten(first.finish())
+        second = scene.start(URL_OF_ENV=cluster.url(scene.database))
+        second.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert scene.steps() == [("b2", scene.backend_of(second))]
+
+
+PACE = "SELECT pg_sleep((SELECT seconds FROM pace))"
+
+SLOW = {
+    "in a transaction": f'{MAKE_TABLE}\nop.execute("{PACE}")\n{step("b2")}',
+    "in an autocommit statement": """
+with op.get_context().autocommit_block():
+    op.execute('''
+        DO $$ BEGIN
+            PERFORM pg_sleep((SELECT seconds FROM pace));
+            CREATE TABLE IF NOT EXISTS t_b2 (id int PRIMARY KEY);
+            INSERT INTO steps (name, backend) VALUES ('b2', pg_backend_pid());
+        END $$
+    ''')
+""",
+    "before an autocommit statement": f"""
+with op.get_context().autocommit_block():
+    op.execute("{PACE}")
+    {step("b2")}
+{MAKE_TABLE}
+""",
+}
+
+
+@pytest.mark.parametrize("body", SLOW.values(), ids=SLOW.keys())
+def test_killed_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, body: str) -> None:
+    """The next one does not wait for what a dead one's statement would take; nor does it count."""
+    scene = make_scene(any_cluster, body)
+    first = scene.start()
+    scene.wait_until(
+        "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+        f" AND datname = '{scene.database}'"
+    )
+    backend = scene.backend_of(first)
+    scene.query("UPDATE pace SET seconds = 0 RETURNING seconds")
+    first.signal(SIGKILL)
+    second = scene.start()
+    second.finish(SOON).assert_ok()
+    assert first.finish().status == -SIGKILL
+    scene.wait_for_end(backend)
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+    assert scene.steps() == [("b2", scene.backend_of(second))]
+
+
+def plant_row(scene: Scene, backend: int, started: str) -> None:
+    """Write the row of a starter that died while this session was at work for it."""
+    scene.query(f"""
+        INSERT INTO schema_journal (
+            version_table, revision, down_revision, direction, phase, status, started_at, host,
+            pid, backend_pid, backend_start)
+        SELECT 'public.alembic_version', 'b2', 'a1', 'upgrade', 'contract', 'running', now(),
+            'elsewhere', 1, {backend}, {started}
+        FROM pg_stat_activity WHERE pid = {backend}
+        RETURNING id
+    """)
+
+
+def test_a_session_that_may_not_be_ended(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where a dead starter's session is not this role's to end, it says which one it is."""
+    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    first = scene.start(MIGRATION_TARGET="a1")
+    first.finish().assert_ok()
+    with closing(any_cluster.connect(scene.database)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT pg_backend_pid()")
+        [backend] = cursor.fetchone() or [0]
+        plant_row(scene, backend, "backend_start")
+        scene.start(MIGRATE_LOCK_TIMEOUT="5").finish().assert_failed(
+            6,
+            f"A session of a starter that died (backend {backend}, at b2) is still running, and "
+            f"this role may not end it. End it with pg_terminate_backend({backend}) as the "
+            "superuser. Nothing was changed.",
+        )
+        scene.assert_at_first()
+        cursor.execute("SELECT 1")
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 failed other",
+        "b2 applied second",
+        "c3 applied second",
+    ]
+
+
+def test_a_later_session_of_the_same_process_id(
+    any_cluster: Cluster, make_scene: MakeScene
+) -> None:
+    """Process ids are used again: a session that began later is nobody's remains."""
+    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+    with closing(psycopg2.connect(any_cluster.url(scene.database))) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        [backend] = cursor.fetchone() or [0]
+        plant_row(scene, backend, "backend_start - interval '1 hour'")
+        finished = scene.start().finish()
+        finished.assert_ok()
+        finished.assert_never_says("Ended the session …")
+        cursor.execute("SELECT 1")
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize("mode", ["fast", "immediate"])
+def test_server_restarted(own_cluster: Cluster, make_scene: MakeScene, mode: str) -> None:
+    """A restart ends the starter in order; the next start goes on from the last commit."""
+    scene = make_scene(own_cluster, WAITING)
+    with gate_of(scene) as gate:
+        first = scene.start()
+        gate.wait_for(first)
+        own_cluster.stop(mode)
+        try:
+            finished = first.finish()
+        finally:
+            own_cluster.start()
+    assert_beaten(finished)
+    scene.assert_at_first()
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+
+
+def test_network_dropped(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """Connections that break in mid-migration end the starter; the next one goes on."""
+    scene = make_scene(any_cluster, WAITING)
+    with gate_of(scene) as gate, Proxy(any_cluster.port) as proxy:
+        first = scene.start(proxy.port)
+        backend = gate.wait_for(first)
+        proxy.drop()
+        assert_beaten(first.finish())
+        scene.wait_for_end(backend)
+        scene.assert_at_first()
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+
+
+def test_network_dropped_after_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """A commit whose answer never came is one all the same: the revision is not applied again."""
+    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    seen: list[str] = []
+
+    def drop(_number: int, statement: str) -> None:
+        seen.append(statement)
+        moved = any(text.startswith("UPDATE alembic_version") for text in seen)
+        if statement == "COMMIT" and moved:
+            scene.wait_until("SELECT version_num = 'b2' FROM alembic_version")
+            proxy.drop()
+
+    with Proxy(any_cluster.port, after_query=drop) as proxy:
+        first = scene.start(proxy.port)
+        finished = first.finish()
+    assert_beaten(finished)
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 applied first",
+        "c3 applied second",
+    ]
+
+
+def test_network_mute(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """A network that swallows everything does not hold a starter up for ever."""
+    scene = make_scene(any_cluster, WAITING)
+    with gate_of(scene) as gate, Proxy(any_cluster.port) as proxy:
+        first = scene.start(proxy.port)
+        gate.wait_for(first)
+        proxy.blackhole()
+        assert_beaten(first.finish(DEADLINE))
+        scene.assert_at_first()
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+
+
+def test_host_vanished(cluster: Cluster, make_scene: MakeScene) -> None:
+    """A host that is gone without a word, of which the server never hears, keeps no lock."""
+    scene = make_scene(cluster, WAITING)
+    with gate_of(scene) as gate, Proxy(cluster.port) as proxy:
+        first = scene.start(proxy.port)
+        backend = gate.wait_for(first)
+        # What is under way in both directions has the proxy keep its connections to the server.
+        is_said = threading.Event()
+        proxy.blackhole()
+        proxy.on_query = lambda _number, _statement: is_said.set()
+        assert is_said.wait(DEADLINE)
+        gate.open()
+        scene.wait_until(
+            f"SELECT state = 'idle in transaction' FROM pg_stat_activity WHERE pid = {backend}"
+        )
+        first.signal(SIGKILL)
+        second = scene.start()
+        second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+
+
+@pytest.fixture
+def own_role(any_cluster: Cluster) -> Iterator[str]:
+    """Give a role of the test's own."""
+    name = f"test_{uuid4().hex[:12]}"
+    any_cluster.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
+    yield name
+    any_cluster.execute(f"DROP ROLE {name}")
+
+
+@pytest.fixture
+def limited(any_cluster: Cluster, own_role: str, make_scene: MakeScene) -> Iterator[Scene]:
+    """Give a scene whose database belongs to a role of the test's own."""
+    made = make_scene(any_cluster, WAITING)
+    any_cluster.execute(f"ALTER DATABASE {made.database} OWNER TO {own_role}")
+    yield Scene(any_cluster, made.database, made.zygote, made.folder, made.foreign, user=own_role)
+    any_cluster.execute(f"DROP DATABASE {made.database} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 4])
+def test_too_few_connections(limited: Scene, own_role: str, limit: int) -> None:
+    """A role that gets too few connections gets a sentence, and loses nothing."""
+    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT {limit}")
+    first = limited.start()
+    finished = first.finish()
+    assert finished.status in ({3} if limit == 1 else {0, 3, 5}), finished
+    assert len(finished.stderr) == (finished.status != 0), finished
+    assert not finished.stderr or "too many connections for role" in finished.stderr[0]
+    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT -1")
+    second = limited.start()
+    second.finish().assert_ok()
+    limited.assert_complete()
+
+
+def test_connections_taken_away_meanwhile(limited: Scene, own_role: str) -> None:
+    """One that gets no more connections in mid-migration keeps what it has committed."""
+    with gate_of(limited) as gate:
+        first = limited.start()
+        gate.wait_for(first)
+        limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT 1")
+        gate.open()
+        finished = first.finish()
+    assert finished.status in {3, 5}, finished
+    assert len(finished.stderr) == 1, finished
+    assert "too many connections for role" in finished.stderr[0]
+    limited.assert_complete()
+    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT -1")
+    limited.start().finish().assert_ok()
+    limited.assert_complete()
+
+
+NO_SPACE = """
+op.execute('''
+    DO $$ BEGIN
+        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
+    END $$
+''')
+"""
+
+
+def test_disk_full(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where the server has no space left, the revision is rolled back, and runs when it has."""
+    mended = f"{MAKE_TABLE}\n{step('b2')}"
+    scene = make_scene(any_cluster, mended + NO_SPACE)
+    first = scene.start()
+    first.finish().assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: b2_test.py, line …: …could not extend file: No space "
+        "left on device. The database is at a1 now; what the failure's transaction had changed "
+        "was rolled back. …",
+    )
+    scene.assert_at_first()
+    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
+    [error] = scene.errors()
+    assert "could not extend file: No space left on device" in error
+    scene.foreign.revision("b2", "a1", mended)
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AT_B2)
+
+
+def test_a_revision_raises(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """The journal says why a revision failed, and not the password."""
+    url = f"postgresql://{OWNER}:{PASSWORD}@elsewhere/x"
+    scene = make_scene(
+        any_cluster, f'{MAKE_TABLE}\nraise RuntimeError("{url} is away, {PASSWORD} too")'
+    )
+    first = scene.start()
+    said = f"RuntimeError: postgresql://{OWNER}:***@elsewhere/x is away, *** too"
+    first.finish().assert_failed(5, f"Migration b2 Foreign b2 failed: b2_test.py, line …: {said}…")
+    scene.assert_at_first()
+    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
+    [error] = scene.errors()
+    assert said in error
+
+
+def test_stopped_by_a_signal(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """The journal says that a revision was stopped, and by what."""
+    scene = make_scene(any_cluster, WAITING)
+    with gate_of(scene) as gate:
+        first = scene.start()
+        gate.wait_for(first)
+        first.signal(SIGTERM)
+        first.finish().assert_failed(143, "Stopped by SIGTERM.")
+        scene.assert_at_first()
+    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
+    [error] = scene.errors()
+    assert "SIGTERM" in error
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
