@@ -651,8 +651,8 @@ def test_past(tmp_path: Path, cluster: Cluster, database: str, database_url: str
     finished = run(folder, "migrate", DATABASE_URL=database_url, MIGRATION_TARGET="006")
     finished.assert_failed(
         7,
-        "The database is at 008, beyond the target 006. Drop MIGRATION_TARGET to stay, or say "
-        "MIGRATION_ROLLBACK=true to go down to it.",
+        "The database is at 008, beyond the target 006. Leave the target out to stay, or say "
+        "`inv rollback --target 006` (or MIGRATION_ROLLBACK=true) to go down.",
     )
     assert revisions(cluster, database) == ["008"]
 
