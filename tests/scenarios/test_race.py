@@ -298,7 +298,7 @@ def test_the_wait_for_the_lock_has_an_end(
         finished = zygote.spawn(
             folder, "migrate", DATABASE_URL=url, MIGRATE_LOCK_TIMEOUT="1"
         ).finish()
-    who = "host web-7, process 1, since …" if is_known else "of whom nothing is known"
+    who = "host web-7, process 1, since …" if is_known else "backend …"
     finished.assert_says(f"Waiting for another starter ({who})")
     finished.assert_failed(
         6,

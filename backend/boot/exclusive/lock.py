@@ -42,7 +42,8 @@ _STILL_THERE = "SHOW transaction_isolation"
 _UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
 _HOLDER = """
-SELECT application_name, xact_start FROM pg_stat_activity WHERE pid IN ({holder})
+SELECT coalesce(nullif(application_name, ''), 'backend ' || pid), xact_start
+FROM pg_stat_activity WHERE pid IN ({holder})
 """
 
 
@@ -131,10 +132,11 @@ def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
         return str(running[-1])
     with connection.cursor() as cursor:
         cursor.execute(_HOLDER.format(holder=key.holder_query))
-        row = cursor.fetchone()
-    if row is None or row[1] is None:
-        return "of whom nothing is known"
-    return f"{str(row[0]).removeprefix('boot: ')}, since {row[1].astimezone():%H:%M:%S}"
+        name, since = cursor.fetchone() or (None, None)
+    if name is None:
+        return "who has just ended"
+    begun = f", since {since.astimezone():%H:%M:%S}" if since else ""
+    return f"{name.removeprefix('boot: ')}{begun}"
 
 
 @contextmanager
