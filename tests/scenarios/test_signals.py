@@ -5,7 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from textwrap import dedent
 
@@ -13,6 +13,7 @@ import httpx
 import psycopg2
 import pytest
 
+from backend.boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from tests.cluster import Cluster, free_port
 from tests.scenarios.process import (
     Finished,
@@ -341,6 +342,21 @@ def test_requests_under_way(
             request.join()
     finished.assert_ok()
     assert [(answer.status_code, answer.text) for answer in answers] == [(200, "done")]
+
+
+@SIGNALS
+def test_while_waiting_for_another_starter(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
+) -> None:
+    """A stop is heard while another starter has the schema; nothing is changed."""
+    key = AdvisoryKey.named("schema", "public", "alembic_version")
+    with closing(psycopg2.connect(database_url)) as holder:
+        begin(holder)
+        assert try_lock(holder, key)
+        with running(project(tmp_path), "migrate", DATABASE_URL=database_url) as inv:
+            inv.wait_for("Waiting for another starter (…)")
+            assert_stopped(stop(inv, name), name)
+    assert relations(cluster, database) == []
 
 
 @SIGNALS
