@@ -58,11 +58,15 @@ class SchemaLock:
     """Called from another thread when the lock's session is found dead."""
     is_lost: bool = False
 
-    def lose(self) -> None:
-        """Note that the session is gone, and tell whoever works under the lock."""
-        self.is_lost = True
-        if self.on_loss is not None:
-            self.on_loss()
+    def is_held(self) -> bool:
+        """Ask the session whether it is still there, and note where it is not."""
+        try:
+            if not self.is_lost:
+                with cut_when_silent(self.connection, _SILENCE):
+                    self.connection.cursor().execute(_STILL_THERE)
+        except psycopg2.Error:
+            self.is_lost = True
+        return not self.is_lost
 
 
 def lock_lost() -> LockLostError:
@@ -150,11 +154,9 @@ def _heartbeat(lock: SchemaLock) -> Iterator[None]:
 
     def beat() -> None:
         while not ended.wait(_HEARTBEAT):
-            try:
-                with cut_when_silent(lock.connection, _SILENCE):
-                    lock.connection.cursor().execute(_STILL_THERE)
-            except psycopg2.Error:
-                lock.lose()
+            if not lock.is_held():
+                if lock.on_loss is not None:
+                    lock.on_loss()
                 return
 
     thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)

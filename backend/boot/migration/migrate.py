@@ -65,7 +65,7 @@ def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None
         try:
             return apply(schema, plan, Guard(lock, recorder).attach)
         except MigrationFailedError as error:
-            if lock.is_lost:
+            if not lock.is_held():
                 raise lock_lost() from error
             raise
 
