@@ -326,3 +326,14 @@ def test_secrets_stay_out_of_the_journal(
     [(error,)] = cluster.query("SELECT error FROM schema_journal", database)
     assert "RuntimeError: at ***" in str(error)
     assert PASSWORD not in str(error)
+
+
+@pytest.mark.parametrize("text", ["a\\0b", "\\udcff", "\\u6f22\\u5b57"])
+def test_errors_that_are_hard_to_write(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, text: str
+) -> None:
+    """Whatever an error says, it is said, and its row does not stay running."""
+    theirs = foreign(tmp_path, database_url, APP_ENV="test")
+    theirs.project.revision("a1", None, f'raise RuntimeError("{text}")')
+    theirs.inv("migrate").assert_failed(5, "Migration a1 …")
+    assert journal(cluster, database) == ["upgrade a1 failed"]

@@ -83,7 +83,7 @@ def _revision(script: Script) -> Revision:
     return Revision(
         id=script.revision,
         parents=(parents,) if isinstance(parents, str) else tuple(parents),
-        title=(script.doc or script.revision).rstrip("."),
+        title=" ".join((script.doc or script.revision).split()).rstrip("."),
         depends_on=tuple(sorted(script._resolved_dependencies)),
         branch_labels=tuple(sorted(script.branch_labels)),
         phase=getattr(script.module, "phase", None),

@@ -80,8 +80,9 @@ class Recorder:
             for row in self._uncommitted:
                 self._await_end(row)
                 self._write(partial(self.journal.fail, id_=row, error=mask(error)))
-        except (psycopg2.Error, BootError) as failure:
-            # Where the server is gone, whoever starts next will write it.
+        except (psycopg2.Error, BootError, ValueError) as failure:
+            # Where the server is gone, whoever starts next will write it; and what it cannot take
+            # as text must not hide the failure itself.
             _log.debug("The journal could not be closed: %s", failure)
 
     def _await_end(self, row: int) -> None:

@@ -209,7 +209,7 @@ class Journal:
         """Say how a revision that is still marked as running has ended."""
         statement = _FINISH.format(journal=self.table, id="%s", status="'failed'", error="%s")
         with connection.cursor() as cursor:
-            cursor.execute(statement, (error[:LONGEST_ERROR], id_))
+            cursor.execute(statement, (_storable(error), id_))
 
     def is_at_work(self, connection: Connection, id_: int) -> bool:
         """Whether the session of a running row has something to do still."""
@@ -257,6 +257,12 @@ def is_readable(connection: Connection, journal: str) -> bool:
 def joined(parents: tuple[str, ...]) -> str | None:
     """Return parents as the journal writes them; None is the base."""
     return ",".join(parents) or None
+
+
+def _storable(error: str) -> str:
+    """Return as much of an error as is kept, in characters that every encoding has."""
+    escaped = error.replace("\0", "\\0").encode("ascii", "backslashreplace").decode("ascii")
+    return escaped[:LONGEST_ERROR]
 
 
 def _split(parents: str | None) -> tuple[str, ...]:

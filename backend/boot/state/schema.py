@@ -68,7 +68,7 @@ class Schema:
     def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
         revisions = self.project.history.revisions
         reasons = {
-            revision: why_irreversible(path.read_text(encoding="utf-8"))
+            revision: why_irreversible(path.read_bytes())
             for revision in inspection.beyond
             if (path := revisions[revision].path) is not None and path.suffix == ".py"
         }
