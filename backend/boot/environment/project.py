@@ -100,4 +100,10 @@ class Project:
                 f"{self.scripts.env_py_location} never calls context.configure().",
                 "Let it configure and run the migrations, as Alembic's templates do.",
             )
+        if len(set(found)) > 1:
+            tables = ", ".join(sorted({str(table) for table in found}))
+            raise ConfigurationError(
+                f"{self.scripts.env_py_location} configures several version tables ({tables}).",
+                "Let it take one of them from its environment, and run it once for each.",
+            )
         return found[-1]

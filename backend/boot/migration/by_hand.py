@@ -37,6 +37,11 @@ def one_at_a_time(
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
     try:
         session = MigrationSession(context)
+        if session.is_one_unit:
+            raise CommandError(
+                "env.py opens a transaction itself, which would end after the lock. "
+                "Let Alembic open it (context.begin_transaction()), or use `inv migrate`."
+            )
         journal = Journal(session.version_table())
         session.settle()
         engine_url = session.connection.engine.url

@@ -135,6 +135,9 @@ def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
             # One that has no parents began a history of its own.
             is_whole = is_whole and entry is not None and bool(entry.parents)
             waiting += entry.parents if entry else ()
+    if unknown:
+        # What a revision depends on besides its parents has no place in this walk.
+        unknown |= {name for name in journal if name not in history.revisions}
     return _Lineage(
         frozenset(unknown),
         frozenset(name for name in unknown if name in journal and journal[name].is_expand),

@@ -108,6 +108,9 @@ def entry(text: str) -> Applied:
         (LINE, "004", "004<003+", "002", AHEAD, "004", ""),  # pinned below the head
         (LINE, "m", "004<003+ 005<003+ m<004,005+", "003", AHEAD, "004 005 m", ""),
         (LINE, "004 005", "004<003+ 005<003+", "003", AHEAD, "004 005", ""),
+        # what came along by depends_on
+        (LINE, "004", "x1 004<003+", "003", AHEAD, "004 x1", "x1"),
+        (LINE, "004", "x1+ 004<003+", "003", AHEAD, "004 x1", ""),
         # no row, no opinion
         (LINE, "004", "", "003", DIVERGED, "004", "004"),
         (LINE, "005", "005<004+", "003", DIVERGED, "004 005", "004"),
