@@ -1,12 +1,21 @@
 """However an env.py connects and whatever it sets: locked, journalled, one revision at a time."""
 
+import os
+import subprocess
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
 from tests.cluster import PASSWORD, Cluster
-from tests.scenarios.process import FOREIGN_ENV, relations, revisions
+from tests.scenarios.process import (
+    FOREIGN_ENV,
+    INV,
+    project,
+    relations,
+    revisions,
+    write_revision,
+)
 from tests.scenarios.test_foreign_project import Foreign, foreign
 
 pytestmark = pytest.mark.slow
@@ -337,3 +346,25 @@ def test_errors_that_are_hard_to_write(
     theirs.project.revision("a1", None, f'raise RuntimeError("{text}")')
     theirs.inv("migrate").assert_failed(5, "Migration a1 …")
     assert journal(cluster, database) == ["upgrade a1 failed"]
+
+
+def test_statements_stay_out_of_the_journal(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """By hand as by `inv`: the journal keeps the cause, not the statement with what it holds."""
+    root = project(tmp_path)
+    write_revision(
+        root / "alembic" / "versions", "009", "008", "op.execute(\"SELECT 1/0, 's3cret'\")"
+    )
+    subprocess.run(
+        [str(INV.with_name("alembic")), "upgrade", "head"],
+        cwd=root,
+        env={"PATH": os.defpath, "DATABASE_URL": database_url},
+        check=False,
+        capture_output=True,
+    )
+    [(status, error)] = cluster.query(
+        "SELECT status, error FROM schema_journal WHERE revision = '009'", database
+    )
+    assert (status, "division by zero" in str(error)) == ("failed", True)
+    assert "s3cret" not in str(error)

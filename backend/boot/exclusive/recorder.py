@@ -144,5 +144,12 @@ def recording(
         try:
             yield recorder
         except BaseException as error:
-            recorder.fail(f"Stopped by {error.name}." if isinstance(error, Stopped) else str(error))
+            recorder.fail(_reason(error))
             raise
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line: below it SQLAlchemy repeats the statement, with what it held."""
+    if isinstance(error, Stopped):
+        return f"Stopped by {error.name}."
+    return str(error).strip().partition("\n")[0] or type(error).__name__
