@@ -284,7 +284,7 @@ def test_the_wait_for_the_lock_has_an_end(
 ) -> None:
     """Who waits for too long names whom it waited for, and has changed nothing.
 
-    A role sees of another one's sessions, as of a superuser's, that they are there and no more.
+    A role sees of another one's sessions, as of a superuser's, what they are called and no more.
     """
     folder, url = project(tmp_path), cluster.url(database)
     if at is not None:
@@ -298,7 +298,7 @@ def test_the_wait_for_the_lock_has_an_end(
         finished = zygote.spawn(
             folder, "migrate", DATABASE_URL=url, MIGRATE_LOCK_TIMEOUT="1"
         ).finish()
-    who = "host web-7, process 1, since …" if is_known else "backend …"
+    who = "host web-7, process 1" + (", since …" if is_known else "")
     finished.assert_says(f"Waiting for another starter ({who})")
     finished.assert_failed(
         6,

@@ -363,10 +363,11 @@ def test_while_waiting_for_another_starter(
 def test_second_signal(tmp_path: Path, database_url: str, name: str) -> None:
     """Somebody impatient who sends the signal twice gets no traceback either."""
     with running(project(tmp_path), "start", **variables("embedded", database_url)) as inv:
-        inv.wait_for("Backend started")
+        inv.wait_for("Serving on …")
         inv.signal(signal.Signals[name])
         inv.signal(signal.Signals[name])
         finished = inv.finish()
+        finished.assert_says("Backend stopped")
         inv.assert_nothing_left()
     finished.assert_ok()
 

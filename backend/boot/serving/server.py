@@ -67,6 +67,16 @@ class Server(uvicorn.Server):
         elif failure := starting.result():
             raise failure
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is served, and then the application in its own order.
+
+        A second Ctrl-C spares the requests no time. Uvicorn would leave the application's closing
+        out as well, which then ends in a traceback.
+        """
+        await super().shutdown(sockets)
+        if self.force_exit:
+            await self.lifespan.shutdown()
+
     async def _start(self, sockets: list[socket.socket] | None) -> SystemExit | None:
         """Return the failure: a task that raises SystemExit ends the loop with it."""
         try:
