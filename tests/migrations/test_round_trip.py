@@ -9,6 +9,8 @@ from tests.migrations.conftest import Migrated
 from tests.migrations.project import revisions
 from tests.migrations.rows import add_rows, row_counts
 
+pytestmark = pytest.mark.slow  # together they take ten seconds
+
 HISTORY = revisions()
 
 

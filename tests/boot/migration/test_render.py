@@ -18,6 +18,8 @@ from tests.cluster import OWNER, Cluster
 from tests.migrations.conftest import read_schema
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject
 
+pytestmark = pytest.mark.slow  # together they take ten seconds
+
 MakeDatabase = Callable[[], str]
 
 

@@ -11,6 +11,8 @@ from backend.boot.catalogue.reading import read_catalogue
 from backend.boot.revisions.phases import contract_reasons, is_widening, phase_problems
 from tests.cluster import Cluster
 
+pytestmark = pytest.mark.slow  # together they take ten seconds
+
 BOOKS = """
 CREATE TYPE status AS ENUM ('draft', 'done');
 CREATE DOMAIN positive AS integer CHECK (VALUE > 0);
