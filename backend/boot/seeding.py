@@ -1,7 +1,9 @@
 """Call the project's seed function on a schema that is ready for it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
@@ -12,7 +14,7 @@ from backend.boot.environment.opening import open_project
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.exclusive.fence import exclusively
 from backend.boot.migration.preview import preview
-from backend.boot.postgres.interruption import Interruption
+from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.schema import open_schema
@@ -25,7 +27,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
 
     The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
     it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
-    raises or the schema is not at head, which is what its models describe. A stop signal cancels
+    raises or the schema is not at head, which is what its models describe. A stop signal ends
     the running statement.
     """
     from sqlalchemy import create_engine
@@ -43,8 +45,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     # The seed callable needs no more of the URL than a connection.
     engine = create_engine("postgresql+psycopg2://", creator=_creator(boot), poolclass=NullPool)
     try:
-        with engine.begin() as connection:
-            with interrupting(Interruption(connection.connection.driver_connection)):
+        with _seeding(engine) as connection:
+            with interrupting(partial(interrupt, connection.connection.driver_connection)):
                 inserted = insert_absent(connection)
             raise_if_stopped()
     except Stopped:
@@ -61,6 +63,18 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         _log.info("Initial data is complete already")
     else:
         _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+
+
+@contextmanager
+def _seeding(engine: Any) -> Iterator[Any]:
+    """Give a connection in a transaction that ends with this process, however that ends."""
+    with engine.connect() as connection:
+        can_check = can_check_client(connection.connection.driver_connection)
+        connection.connection.rollback()
+        with connection.begin():
+            if can_check:
+                connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+            yield connection
 
 
 def seed_alone(boot: BootDescription) -> None:

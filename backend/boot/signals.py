@@ -27,6 +27,11 @@ def raise_if_stopped() -> None:
         raise _received
 
 
+def is_stopping() -> bool:
+    """Whether a stop signal was heard: what runs now closes things in order."""
+    return _received is not None
+
+
 def _stop(signum: int, _frame: FrameType | None) -> None:
     global _received  # noqa: PLW0603 (signals are process-wide themselves)
     # A second signal must not interrupt the closing that the first one began.
@@ -59,20 +64,38 @@ def stopping_on_signals() -> Iterator[None]:
         _received = None
 
 
+_actions: list[Callable[[], None]] = []
+
+
 @contextmanager
 def interrupting(action: Callable[[], None]) -> Iterator[None]:
     """Call `action` from another thread, again and again, as soon as a stop signal arrives.
 
     Python runs signal handlers between two bytecodes, so a statement that runs for an hour inside
     the driver's C code would hold a stop up for an hour. The wakeup descriptor is written to by
-    the C handler itself; `action` cancels the statement, and then the handler gets its turn. Once
-    is not enough: the statement may begin just after the first cancel.
+    the C handler itself; `action` ends the statement, and then the handler gets its turn. Once is
+    not enough: the statement may begin just after the first time. Blocks may lie in one another:
+    each one's action is called, for any of them may be what is waited for.
 
     In another thread than the main one, which signals do not reach, nothing is set up.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
+    _actions.append(action)
+    try:
+        if len(_actions) > 1:
+            yield
+        else:
+            with _watching():
+                yield
+    finally:
+        _actions.remove(action)
+
+
+@contextmanager
+def _watching() -> Iterator[None]:
+    """Have a thread call the actions when a stop signal arrives."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     closing = threading.Event()
@@ -80,7 +103,8 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     def watch() -> None:
         while number := os.read(reader, 1):
             while number[0] in STOP_SIGNALS and not closing.is_set():
-                action()
+                for action in tuple(_actions):
+                    action()
                 closing.wait(0.5)
 
     previous = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

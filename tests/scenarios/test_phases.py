@@ -55,6 +55,16 @@ CONTRACTS = {
         'op.drop_constraint("once", "books")',
         "adds UNIQUE constraint once on books",
     ),
+    "a type changed by an expression": (
+        'op.alter_column("books", "theme", type_=sa.Text, postgresql_using="upper(theme)")',
+        'op.alter_column("books", "theme", type_=sa.String(20))',
+        "runs SQL of its own (ALTER TABLE books ALTER COLUMN theme TYPE TEXT USING upper(theme))",
+    ),
+    "SQL below SQLAlchemy": (
+        "op.get_bind().connection.cursor().execute(\"UPDATE books SET title = ''\")",
+        "pass",
+        "runs SQL of its own (through cursor)",
+    ),
     "SQL as a string": (
         "op.execute(\"UPDATE books SET title = ''\")",
         "op.execute('SELECT 1')",

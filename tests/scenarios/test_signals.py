@@ -114,7 +114,7 @@ def plant_sleep(folder: Path) -> None:
 def test_during_a_migration(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str, task: str
 ) -> None:
-    """A stop cancels the running statement; its revision is rolled back, earlier ones are kept."""
+    """A stop ends the running statement; its revision is rolled back, earlier ones are kept."""
     folder = project(tmp_path)
     plant_sleep(folder)
     with running(folder, task, **variables("cluster", database_url)) as inv:
@@ -133,6 +133,14 @@ def sleeping(cluster: Cluster, database: str) -> int:
             f" AND query LIKE '%pg_sleep(60)%' AND datname = '{database}'"
         )
     )
+
+
+def wait_for_no_sleep(cluster: Cluster, database: str) -> None:
+    """Return when the server has noticed that nobody waits for the statement any more."""
+    deadline = time.monotonic() + SOON
+    while sleeping(cluster, database):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 def wait_for_sleep(cluster: Cluster, database: str) -> None:
@@ -174,7 +182,7 @@ def test_during_a_migration_that_waits_in_python(
 def test_during_a_migration_that_swallows_errors(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
 ) -> None:
-    """A revision that swallows the cancelled statement's error does not swallow the stop."""
+    """A revision that swallows the interrupted statement's error does not swallow the stop."""
     folder = project(tmp_path)
     body = """
     try:
@@ -202,7 +210,7 @@ def seed(connection: Connection) -> None:
 def test_during_seeding(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
 ) -> None:
-    """A stop while the seed's statement runs cancels it and keeps nothing of the seed."""
+    """A stop while the seed's statement runs ends it and keeps nothing of the seed."""
     folder = project(tmp_path)
     (folder / "planted.py").write_text(SEED)
     with running(
@@ -214,7 +222,7 @@ def test_during_seeding(
     ) as inv:
         wait_for_sleep(cluster, database)
         assert_stopped(stop(inv, name), name)
-    assert sleeping(cluster, database) == 0
+    wait_for_no_sleep(cluster, database)
     assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
 
 

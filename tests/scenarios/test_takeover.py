@@ -323,7 +323,7 @@ class Pause:
 
 
 AT_B2 = ("a1 applied first", "b2 failed first", "b2 applied second", "c3 applied second")
-C3_ROW = "…INSERT INTO …schema_journal… VALUES (…'c3'…"
+C3_ROW = "…INSERT INTO …schema_journal…'c3'…"
 PAUSES = {
     "before the row of the next revision": Pause(
         step("b2") + "\n" + MAKE_TABLE,
@@ -352,13 +352,13 @@ PAUSES = {
     ),
     "before the look at the lock in an autocommit block": Pause(
         AUTOCOMMIT,
-        ("INSERT INTO steps…'first'…", "SELECT pg_backend_pid(), EXISTS …"),
+        ("…INSERT INTO steps…'first'…", "SELECT EXISTS …transaction_timestamp()…"),
         AT_B2,
         (("first", "first"), ("first", "second"), ("second", "second")),
     ),
     "between two statements of an autocommit block": Pause(
         AUTOCOMMIT,
-        ("INSERT INTO steps…'second'…",),
+        ("…INSERT INTO steps…'second'…",),
         AT_B2,
         (("first", "first"), ("first", "second"), ("second", "second")),
     ),
@@ -489,14 +489,14 @@ def test_killed_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, body
     assert scene.steps() == [("b2", scene.backend_of(second))]
 
 
-def plant_row(scene: Scene, backend: int, started: str) -> None:
-    """Write the row of a starter that died while this session was at work for it."""
+def plant_row(scene: Scene, backend: int, key: AdvisoryKey) -> None:
+    """Write the row of a starter that died while a session worked for it with this key."""
     scene.query(f"""
         INSERT INTO schema_journal (
             version_table, revision, down_revision, direction, phase, status, started_at, host,
-            pid, backend_pid, backend_start)
+            pid, backend_pid, backend_start, session_key)
         SELECT 'public.alembic_version', 'b2', 'a1', 'upgrade', 'contract', 'running', now(),
-            'elsewhere', 1, {backend}, {started}
+            'elsewhere', 1, {backend}, backend_start, {key.number}
         FROM pg_stat_activity WHERE pid = {backend}
         RETURNING id
     """)
@@ -509,10 +509,11 @@ def test_a_session_that_may_not_be_ended(any_cluster: Cluster, make_scene: MakeS
     first.finish().assert_ok()
     with closing(any_cluster.connect(scene.database)) as connection:
         cursor = connection.cursor()
-        cursor.execute("BEGIN")
+        key = AdvisoryKey.random()
+        cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock({key.number})")
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone() or [0]
-        plant_row(scene, backend, "backend_start")
+        plant_row(scene, backend, key)
         scene.start(MIGRATE_LOCK_TIMEOUT="5").finish().assert_failed(
             6,
             f"A session of a starter that died (backend {backend}, at b2) is still running, and "
@@ -532,17 +533,17 @@ def test_a_session_that_may_not_be_ended(any_cluster: Cluster, make_scene: MakeS
     ]
 
 
-def test_a_later_session_of_the_same_process_id(
+def test_a_session_that_works_for_somebody_else(
     any_cluster: Cluster, make_scene: MakeScene
 ) -> None:
-    """Process ids are used again: a session that began later is nobody's remains."""
+    """A pooler lends a dead one's session to somebody else: that one is nobody's remains."""
     scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
     scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
     with closing(psycopg2.connect(any_cluster.url(scene.database))) as connection:
         cursor = connection.cursor()
         cursor.execute("SELECT pg_backend_pid()")
         [backend] = cursor.fetchone() or [0]
-        plant_row(scene, backend, "backend_start - interval '1 hour'")
+        plant_row(scene, backend, AdvisoryKey.random())
         finished = scene.start().finish()
         finished.assert_ok()
         finished.assert_never_says("Ended the session …")

@@ -10,6 +10,17 @@ from sqlalchemy.exc import DBAPIError
 from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
 from backend.boot.postgres.refusal import Refusal, causes, classify
 
+_WAYS_OUT = {
+    "25006": "The database is read-only: connect to the primary, or make it writable.",
+    "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+    # Insufficient resources: disk full, out of memory …
+    "53": "Give the server what it lacks and start again.",
+    # Lock not available, deadlock, serialization failure: somebody else was at work.
+    "55P03": "Somebody else had a table locked: start again.",
+    "40": "Somebody else was at work on the same tables: start again.",
+}
+"""What helps, by how PostgreSQL's SQLSTATE begins."""
+
 
 def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
     """Return what went wrong on one line, with the migration's file and line where it did."""
@@ -45,6 +56,7 @@ def way_out(error: BaseException) -> str:
         if error.connection_invalidated:
             return "Start again."
         state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-        if str(state).startswith("53"):  # insufficient resources: disk full, out of memory …
-            return "Give the server what it lacks and start again."
+        for code, advice in _WAYS_OUT.items():
+            if str(state).startswith(code):
+                return advice
     return "Mend the revision and start again."

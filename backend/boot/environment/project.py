@@ -3,7 +3,9 @@
 Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -17,9 +19,12 @@ from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import ConfigurationError
 from backend.boot.log import restore_logging
-from backend.boot.postgres.interruption import Interruption
+from backend.boot.postgres.interruption import interrupt
 from backend.boot.revisions.history import History, Target
 from backend.boot.signals import interrupting, raise_if_stopped
+
+_CONNECT_TIMEOUT = "10"
+"""Seconds that an env.py's connect may take where nothing says it: no signal is heard meanwhile."""
 
 MigrationSteps = Iterable[MigrationStep]
 
@@ -51,10 +56,10 @@ class Project:
         `configured` is called with the migration context when env.py has made it; `overrides` win
         over what env.py says, and `options` are Alembic's own for the environment. Every env.py
         calls `configure()`, plain or async; a subclass of EnvironmentContext would not be found
-        by Alembic's proxies, so the method is replaced on the instance. A stop signal cancels the
+        by Alembic's proxies, so the method is replaced on the instance. A stop signal ends the
         running statement.
         """
-        interruption = Interruption()
+        opened: list[Any] = []
         with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
             configure = environment.configure
 
@@ -63,15 +68,15 @@ class Project:
                 ours = {"transaction_per_migration": True, **overrides}
                 configure(*arguments, **{**keywords, **ours})
                 context = environment.get_context()
-                # A revision whose cancelled statement was caught must not be recorded as applied.
+                # A revision whose interrupted statement was caught must not be recorded as applied.
                 context.on_version_apply_callbacks += (lambda **_: raise_if_stopped(),)
                 if context.connection is not None and not context.as_sql:
-                    interruption.driver_connection = context.connection.connection.driver_connection
+                    opened.append(context.connection.connection.driver_connection)
                 configured(context)
 
             environment.configure = configure_and_tell  # type: ignore[method-assign]
             try:
-                with interrupting(interruption):
+                with _bounded_connects(), interrupting(lambda: _interrupt_all(opened)):
                     self.scripts.run_env()
                 raise_if_stopped()
             finally:
@@ -90,6 +95,8 @@ class Project:
             session.refuse_other_database(is_same_database)
             found.append(session.version_table())
             session.settle()
+            # Nobody needs them now, and a revision may have locked their table.
+            context.get_current_heads = tuple  # type: ignore[method-assign]
 
         def no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
             return ()
@@ -107,3 +114,22 @@ class Project:
                 "Let it take one of them from its environment, and run it once for each.",
             )
         return found[-1]
+
+
+def _interrupt_all(driver_connections: Iterable[Any]) -> None:
+    for driver_connection in driver_connections:
+        interrupt(driver_connection)
+
+
+@contextmanager
+def _bounded_connects() -> Iterator[None]:
+    """Have libpq, whichever driver it works for, give a connect up in time."""
+    name = "PGCONNECT_TIMEOUT"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = _CONNECT_TIMEOUT
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None)

@@ -5,9 +5,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from backend.boot.environment.version_table import VersionTable, literal
 from backend.boot.errors import ConfigurationError, MigrationFailedError
+from backend.boot.signals import Stopped
 
 
 class MigrationSession:
@@ -42,6 +44,26 @@ class MigrationSession:
         dbapi_connection: Any = self.connection.connection.dbapi_connection
         return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether nobody stands between this driver and a server process of its own.
+
+        A pooler tells its clients a process id of its own making.
+        """
+        driver: Any = self.driver_connection
+        if hasattr(driver, "get_server_pid"):  # asyncpg's
+            said = driver.get_server_pid()
+        else:
+            said = getattr(getattr(driver, "info", None), "backend_pid", None)
+        return bool(self.ask("SELECT pg_backend_pid()")[0] == said)
+
+    @property
+    def has_left_transaction(self) -> bool:
+        """Whether a revision has ended the transaction itself, which psycopg2 does not notice."""
+        info = getattr(self.driver_connection, "info", None)
+        status: Any = getattr(info, "transaction_status", None)
+        return bool(status == TRANSACTION_STATUS_IDLE)
+
     def ask(self, query: str) -> Any:
         """Return the first row of a query, or None."""
         with self._cursor() as cursor:
@@ -61,6 +83,9 @@ class MigrationSession:
         cursor = fairy.cursor()
         try:
             yield cursor
+        except (Stopped, KeyboardInterrupt):
+            self.connection.invalidate()  # cut in mid-statement, as SQLAlchemy does with its own
+            raise
         except Exception as error:
             cause: Any = error
             if self.connection.dialect.is_disconnect(cause, fairy.dbapi_connection, cursor):

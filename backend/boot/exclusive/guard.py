@@ -2,22 +2,24 @@
 the lock is still held whenever something is about to change, and that the journal has it all.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
-from psycopg2 import errors
 from sqlalchemy import event
 
 from backend.boot.environment.session import MigrationSession
-from backend.boot.errors import MigrationFailedError
+from backend.boot.errors import ConfigurationError, MigrationFailedError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
-from backend.boot.exclusive.recorder import Backend, Recorder
-from backend.boot.postgres.interruption import Interruption
+from backend.boot.exclusive.recorder import Recorder
+from backend.boot.exclusive.worker import Worker
+from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, cut
 from backend.boot.state.journal import Direction
 
-_CHECK_CLIENT = "set_config('client_connection_check_interval', '1s', {is_local})"
-"""Has the server notice in mid-statement, within a second, that its client is gone."""
+_log = logging.getLogger(__name__)
 
 Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 
@@ -28,24 +30,35 @@ class Guard:
     def __init__(self, lock: SchemaLock, recorder: Recorder) -> None:
         self._lock = lock
         self._recorder = recorder
-        self._can_check_client = _can_check_client(recorder)
+        self._can_check_client = can_check_client(recorder.connection)
         self._session: MigrationSession
-        self._backend: Backend
+        self._worker: Worker
+        self._began: str | None = None
+        """When the transaction began in which a revision runs: no other one has that moment."""
+        self._has_rejoined = False
 
     def attach(self, context: MigrationContext) -> None:
         """Watch over all that this context does. Raises BootError before anything is changed."""
         self._session = session = MigrationSession(context)
-        session.refuse_other_database(self._lock.token.is_held_query)
+        self._refuse_other_database()
         self._refuse_snapshot()
         self._make_journal()
-        self._backend = session.backend()
+        self._worker = self._make_worker()
         session.settle()
-        self._lock.on_loss = Interruption(session.driver_connection).cut
+        self._lock.on_loss = partial(cut, session.driver_connection)
         steps: Any = self._journalled(context._migrations_fn)
         context._migrations_fn = steps
         context.on_version_apply_callbacks += (self._applied,)
         event.listen(session.connection, "begin", lambda _connection: self._check())
-        event.listen(session.connection, "before_cursor_execute", self._executing)
+        event.listen(session.connection, "before_cursor_execute", self._executing, retval=True)
+
+    def _refuse_other_database(self) -> None:
+        try:
+            self._session.refuse_other_database(self._lock.token.is_held_query)
+        except ConfigurationError:
+            if not self._lock.is_held():  # nobody sees it then, wherever they are
+                raise lock_lost() from None
+            raise
 
     def _refuse_snapshot(self) -> None:
         """A transaction that is open already must be able to see the journal's new rows."""
@@ -66,16 +79,29 @@ class Guard:
         it, or its rows, before that transaction ends.
         """
         session, journal = self._session, self._recorder.journal
-        if session.ask(journal.exists_query)[0]:
+        [is_journal] = session.ask(journal.shape_query)
+        if is_journal is False:
+            raise MigrationFailedError(
+                f"{journal.table} is where the journal belongs, and it is something else.",
+                "Rename it. Nothing was changed.",
+            )
+        if is_journal:
             return
         if session.is_one_unit:
             [role] = session.ask("SELECT current_user::text")
-            for statement in journal.create_statements(role):
-                self._recorder.execute(statement)
+            self._recorder.execute("; ".join(journal.create_statements(role)))
             return
         for statement in journal.create_statements(self._recorder.role()):
             session.tell(statement)
         session.settle()
+
+    def _make_worker(self) -> Worker:
+        """Make env.py's session one that can be told from others."""
+        worker = Worker(*self._session.backend(), AdvisoryKey.random())
+        if self._session.is_direct:
+            # Until it ends. Through a pooler the lock would stay with a process that is not ours.
+            self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
+        return worker
 
     def _journalled(self, steps: Any) -> Steps:
         """Wrap Alembic's steps: rows are written before each, and done with after its commit."""
@@ -88,33 +114,61 @@ class Guard:
             for step in steps(current, context):
                 if self._session.is_one_unit:  # whose one transaction has begun long ago
                     self._check()
-                self._recorder.begin(_moves(step), self._backend)
+                self._recorder.begin(_moves(step), self._worker)
+                step.migration_fn = self._rejoining(step.migration_fn)
                 yield step
                 if not self._session.is_one_unit:
                     self._recorder.committed()
 
         return journalled
 
-    def _executing(self, *_arguments: object) -> None:
-        """Look before each statement that is its own transaction."""
-        if self._session.is_autocommit:
+    def _rejoining(self, move: Callable[..., None]) -> Callable[..., None]:
+        """Wrap a revision's function: the version moves in a transaction also where it left one.
+
+        Old revisions say COMMIT where they need to be outside of a transaction; and an engine may
+        be in autocommit as a whole. Version and journal still change both or neither.
+        """
+
+        def run(**arguments: Any) -> None:
+            move(**arguments)
+            [now] = self._session.ask("SELECT transaction_timestamp()::text")
+            self._has_rejoined = self._session.is_autocommit or now != self._began
+            if self._has_rejoined:
+                if not self._session.is_autocommit:
+                    _log.warning(
+                        "A revision ended its transaction itself: what it did would not be taken "
+                        "back where it fails. Use op.get_context().autocommit_block()"
+                    )
+                self._session.tell("BEGIN")
+
+        return run
+
+    def _executing(
+        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: object
+    ) -> tuple[str, Any]:
+        """Look before each statement that is its own transaction, and mark it."""
+        if self._session.is_autocommit or self._session.has_left_transaction:
             self._check()
+            return self._worker.marked(statement), parameters
+        return statement, parameters
 
     def _check(self) -> None:
         """Raise LockLostError unless the lock is held still, as the session itself sees it."""
-        backend_pid, is_held = self._session.ask(self._state_query())
+        is_held, self._began, *_ = self._session.ask(self._state_query())
         if not is_held:
             raise lock_lost()
-        if backend_pid != self._backend[0]:  # a pooler has lent us another one
-            self._backend = self._session.backend()
-            self._recorder.moved(self._backend)
 
     def _state_query(self) -> str:
-        query = f"SELECT pg_backend_pid(), EXISTS ({self._lock.token.holder_query})"
+        """Return the look, which also has the session hold its key as long as its transaction."""
+        columns = [
+            f"EXISTS ({self._lock.token.holder_query})",
+            "transaction_timestamp()::text",
+            f"pg_try_advisory_xact_lock({self._worker.key.number})",
+        ]
         if self._can_check_client:
-            is_local = "false" if self._session.is_autocommit else "true"
-            query += f" FROM {_CHECK_CLIENT.format(is_local=is_local)}"
-        return query
+            is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
+            columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
+        return f"SELECT {', '.join(columns)}"
 
     def _applied(self, **_arguments: object) -> None:
         """Write the rows in the transaction that moves the version: the last look before it ends.
@@ -125,6 +179,8 @@ class Guard:
         for statement in self._recorder.applied_statements():
             if self._session.tell(statement) != 1:
                 raise lock_lost()
+        if self._has_rejoined:
+            self._session.tell("COMMIT")
 
 
 def _moves(step: MigrationStep) -> list[tuple[str, Direction]]:
@@ -132,12 +188,3 @@ def _moves(step: MigrationStep) -> list[tuple[str, Direction]]:
         direction = Direction.UPGRADE if step.is_upgrade else Direction.DOWNGRADE
         return [(step.revision.revision, direction)]
     return [(revision, Direction.STAMP) for revision in step.to_revisions_no_deps]
-
-
-def _can_check_client(recorder: Recorder) -> bool:
-    """Whether the server has the setting: since 14, and not on every system."""
-    try:
-        recorder.execute(f"SELECT {_CHECK_CLIENT.format(is_local='true')}")
-    except (errors.UndefinedObject, errors.InvalidParameterValue):
-        return False
-    return True

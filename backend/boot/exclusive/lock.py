@@ -8,12 +8,12 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import LockLostError, LockTimeoutError
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import connected
-from backend.boot.postgres.interruption import cut_when_silent
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.journal import Journal, Starter
@@ -31,7 +31,7 @@ _HEARTBEAT = 2.0
 """Seconds between two looks whether the lock's own session is still there."""
 
 _SILENCE = 10.0
-"""Seconds without an answer after which that session counts as gone."""
+"""Seconds without an answer after which the lock's own session counts as gone."""
 
 # Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for the end of transactions
 # that it sees with an older one, and this one would not end before the index is built.
@@ -62,8 +62,7 @@ class SchemaLock:
         """Ask the session whether it is still there, and note where it is not."""
         try:
             if not self.is_lost:
-                with cut_when_silent(self.connection, _SILENCE):
-                    self.connection.cursor().execute(_STILL_THERE)
+                self.connection.cursor().execute(_STILL_THERE)
         except psycopg2.Error:
             self.is_lost = True
         return not self.is_lost
@@ -86,7 +85,7 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
     and a pooler cannot strand it. Raises LockTimeoutError.
     """
     key = AdvisoryKey.named("schema", *journal.version_table.path)
-    with connected(url) as connection:
+    with connected(url, silence=_SILENCE) as connection:
         _acquire(connection, key, journal, timeout)
         lock = SchemaLock(connection, AdvisoryKey.random())
         try_lock(connection, lock.token)
@@ -105,9 +104,9 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
         _introduce(connection)
         if try_lock(connection, key):
             return
+        holder = _holder(connection, key, journal)
         end(connection)
         raise_if_stopped()
-        holder = _holder(connection, key, journal)
         now = time.monotonic()
         if now - started >= timeout:
             raise LockTimeoutError(
@@ -131,10 +130,17 @@ def _introduce(connection: Connection) -> None:
 
 
 def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
-    """Say who holds the lock: by the journal, which knows the revision, or by the lock."""
-    if running := journal.running(connection):
-        return str(running[-1])
+    """Say who holds the lock: by the journal, which knows the revision, or by the lock.
+
+    In the transaction that has asked for it, which a journal kept from us would end.
+    """
     with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '1s'")
+        try:
+            if running := journal.running(connection):
+                return str(running[-1])
+        except errors.LockNotAvailable:
+            return "who keeps the journal to itself"
         cursor.execute(_HOLDER.format(holder=key.holder_query))
         name, since = cursor.fetchone() or (None, None)
     if name is None:

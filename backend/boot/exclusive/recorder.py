@@ -13,9 +13,9 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import BootError
+from backend.boot.exclusive.worker import Worker, end_sessions, sessions_at_work
 from backend.boot.masking import mask
 from backend.boot.postgres.connection import connected
-from backend.boot.postgres.interruption import cut_when_silent
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
@@ -28,12 +28,9 @@ _SILENCE = 5.0
 """Seconds without an answer after which the connection counts as gone."""
 
 _GRACE = 3.0
-"""Seconds for a session to notice that its client is gone: the server looks every second."""
+"""Seconds for a session that has lost its client to be over."""
 
 T = TypeVar("T")
-
-Backend = tuple[int, str | None]
-"""A process of the server, and when it began."""
 
 
 @dataclass
@@ -52,19 +49,16 @@ class Recorder:
     starter: Starter
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
+    _worker: Worker | None = field(default=None, init=False)
 
-    def begin(self, moves: Iterable[tuple[str, Direction]], backend: Backend) -> None:
+    def begin(self, moves: Iterable[tuple[str, Direction]], worker: Worker) -> None:
         """Write that these revisions are about to run in that session."""
+        self._worker = worker
         self._rows = [
-            self._write(partial(self.journal.begin, row=self._row(revision, direction, backend)))
+            self._write(partial(self.journal.begin, row=self._row(revision, direction, worker)))
             for revision, direction in moves
         ]
         self._uncommitted += self._rows
-
-    def moved(self, backend: Backend) -> None:
-        """Write that what runs now runs in another session after all."""
-        for row in self._rows:
-            self._write(partial(self.journal.moved, id_=row, backend=backend))
 
     def applied_statements(self) -> list[str]:
         """Return what env.py's session writes about what runs now, a row each."""
@@ -76,22 +70,28 @@ class Recorder:
 
     def fail(self, error: str) -> None:
         """Write how what was begun, and is not done for good, has ended."""
+        if not self._uncommitted:
+            return
         try:
+            self._await_end()
             for row in self._uncommitted:
-                self._await_end(row)
                 self._write(partial(self.journal.fail, id_=row, error=mask(error)))
         except (psycopg2.Error, BootError, ValueError) as failure:
             # Where the server is gone, whoever starts next will write it; and what it cannot take
             # as text must not hide the failure itself.
             _log.debug("The journal could not be closed: %s", failure)
 
-    def _await_end(self, row: int) -> None:
-        """Give the row's session the moment it needs to notice that its client is gone."""
+    def _await_end(self) -> None:
+        """See to it that the session does nothing more: its client is through with it."""
+        if self._worker is None:
+            return
+        key = self._worker.key
         deadline = time.monotonic() + _GRACE
-        while self._write(partial(self.journal.is_at_work, id_=row)):
+        while self._write(partial(sessions_at_work, key=key, idle=False)):
             if time.monotonic() >= deadline:
                 raise psycopg2.OperationalError("its session is still at work")
-            threading.Event().wait(0.1)
+            self._write(partial(end_sessions, key=key))
+            threading.Event().wait(0.02)
 
     def execute(self, statement: str) -> None:
         """Run a statement with boot's own role."""
@@ -104,10 +104,9 @@ class Recorder:
             [name] = cursor.fetchone() or [""]
         return str(name)
 
-    def _row(self, revision: str, direction: Direction, backend: Backend) -> dict[str, Any]:
+    def _row(self, revision: str, direction: Direction, worker: Worker) -> dict[str, Any]:
         known = self.history.revisions.get(revision)
         sha256, checksum = fingerprint(known.path if known else None)
-        backend_pid, backend_start = backend
         return {
             "revision": revision,
             "down_revision": joined(known.parents) if known else None,
@@ -117,20 +116,18 @@ class Recorder:
             "checksum": checksum,
             "host": self.starter.host,
             "pid": self.starter.pid,
-            "backend_pid": backend_pid,
-            "backend_start": backend_start,
+            "backend_pid": worker.backend_pid,
+            "backend_start": worker.backend_start,
+            "session_key": worker.key.number,
             "app_version": self.starter.app_version,
         }
 
     def _write(self, write: Callable[[Connection], T]) -> T:
         """Write, if need be over a new connection: this one has idled while a revision ran."""
         if not self.connection.closed:
-            with (
-                suppress(psycopg2.OperationalError, psycopg2.InterfaceError),
-                cut_when_silent(self.connection, _SILENCE),
-            ):
+            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
                 return write(self.connection)
-        with connected(self.url) as connection, cut_when_silent(connection, _SILENCE):
+        with connected(self.url, silence=_SILENCE) as connection:
             return write(connection)
 
 
@@ -139,7 +136,7 @@ def recording(
     url: DatabaseUrl, journal: Journal, history: History, app_version: str | None
 ) -> Iterator[Recorder]:
     """Give what writes the journal; where the block fails, so has what was begun in it."""
-    with connected(url) as connection:
+    with connected(url, silence=_SILENCE) as connection:
         recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
         try:
             yield recorder

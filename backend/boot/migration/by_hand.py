@@ -31,7 +31,8 @@ def one_at_a_time(
     """
     config = context.config
     is_ours = config is not None and config.attributes.get(RUN_BY_BOOT, False)
-    if is_ours or context.as_sql or context.opts.get("dont_mutate") or context.script is None:
+    is_looking = context.opts.get("dont_mutate") or _is_comparing(context)
+    if is_ours or context.as_sql or is_looking or context.script is None:
         yield
         return
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
@@ -54,3 +55,10 @@ def one_at_a_time(
             yield
     except BootError as error:
         raise CommandError(str(error)) from error
+
+
+def _is_comparing(context: MigrationContext) -> bool:
+    """Whether this is `alembic check` or `revision --autogenerate`: both pass a function of this
+    name where the others pass the steps.
+    """
+    return getattr(context._migrations_fn, "__name__", "") == "retrieve_migrations"

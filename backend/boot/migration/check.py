@@ -20,8 +20,8 @@ from backend.boot.migration.apply import Watch, apply
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.revisions.history import History, Target
-from backend.boot.revisions.own_sql import OwnSql
+from backend.boot.revisions.history import History, Revision, Target
+from backend.boot.revisions.own_sql import OwnSql, below_sqlalchemy
 from backend.boot.revisions.phases import contract_reasons, phase_problems
 from backend.boot.state.schema import Schema, open_schema
 
@@ -76,13 +76,19 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
         # On every branch as far as it has come, and on this one a revision further.
         above = _move(schema, Target(id_, order[:number][::-1]), watch.attach)
         revision = history.revisions[id_]
-        reasons = contract_reasons(below, above, watch.statements)
+        own_sql = [*watch.statements, *_below_sqlalchemy(revision)]
+        reasons = contract_reasons(below, above, own_sql)
         yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
         if is_one_line:
             parent = Target((revision.parents or ("base",))[0], revision.parents)
             yield from _return(schema, Target(id_, (id_,)), above, parent, below)
     if not is_one_line:
         yield from _return(schema, schema.target, above, Target("base", ()), base)
+
+
+def _below_sqlalchemy(revision: Revision) -> list[str]:
+    is_source = revision.path is not None and revision.path.suffix == ".py"
+    return below_sqlalchemy(revision.path.read_bytes()) if revision.path and is_source else []
 
 
 def _return(

@@ -1,17 +1,19 @@
 """Bring the schema to its target: inspect, decide, lock, decide again, apply, verify."""
 
 import logging
+import time
 from collections.abc import Callable
 
 from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
-from backend.boot.errors import MigrationFailedError
+from backend.boot.errors import LockTimeoutError, MigrationFailedError
 from backend.boot.exclusive.fence import exclusively
 from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.apply import apply
 from backend.boot.revisions.history import resolve_target
+from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection, SchemaState
 from backend.boot.state.plan import Action, Plan
 from backend.boot.state.schema import Schema, open_schema
@@ -51,8 +53,20 @@ def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> Non
 
 
 def _examine(schema: Schema) -> tuple[Inspection, Plan]:
-    """Return the state and what to do about it. Raises the refusal where that is nothing good."""
-    inspection = schema.inspect()
+    """Return the state and what to do about it. Raises the refusal where that is nothing good.
+
+    A revision may have locked the version table itself: that is waited for like any other work.
+    """
+    deadline = time.monotonic() + schema.policy.lock_timeout
+    while True:
+        try:
+            inspection = schema.inspect()
+            break
+        except LockTimeoutError as busy:
+            raise_if_stopped()
+            if time.monotonic() >= deadline:
+                raise
+            _log.info("Waiting: %s", busy.what)
     plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
@@ -68,6 +82,8 @@ def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None
             if not lock.is_held():
                 raise lock_lost() from error
             raise
+        finally:
+            lock.on_loss = None
 
 
 def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:

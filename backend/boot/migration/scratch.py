@@ -11,7 +11,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.description import BootDescription
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.postgres.connection import connected
+from backend.boot.postgres.connection import FOR_DATABASES, connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 
@@ -113,7 +113,7 @@ def _objects(connection: Connection) -> list[tuple[str, str]]:
 
 def _execute(real: DatabaseUrl, statement: sql.Composable) -> None:
     try:
-        with connected(real) as connection:
+        with connected(real, silence=FOR_DATABASES) as connection:
             connection.cursor().execute(statement)
     except (BootError, psycopg2.Error) as error:
         raise ConfigurationError(

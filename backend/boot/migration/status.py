@@ -76,9 +76,10 @@ def read_status(boot: BootDescription) -> Status:
     url = boot.migration_database_url
     server = wait_for_database(url, timeout=0)
     schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    inspection = schema.inspect()
     with connected(url) as connection:
         journal = schema.journal.last(connection, _KEPT)
-    return Status(schema, schema.inspect(), server.version, journal)
+    return Status(schema, inspection, server.version, journal)
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -5,18 +5,20 @@ SQLAlchemy's time.
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, Queue
 from typing import Any
 
 import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
-from backend.boot.postgres.interruption import Interruption
+from backend.boot.postgres.interruption import cut_when_silent, interrupt
 from backend.boot.postgres.refusal import causes
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.signals import interrupting
+from backend.boot.signals import interrupting, is_stopping
 
 # A connection that idles while a revision runs must neither be forgotten by a router on its way
 # nor be trusted for hours after the server is gone.
@@ -29,23 +31,31 @@ _DEFAULTS = {
 """libpq's keywords where the URL does not say them; times are in seconds."""
 
 
+_SILENCE = 60.0
+"""Seconds without an answer to a statement after which its connection counts as gone."""
+
+FOR_DATABASES = 600.0
+"""As many for a statement that makes or drops a whole database."""
+
+
 class ConnectTimeoutError(psycopg2.OperationalError):
     """The attempt took longer than it may."""
 
 
-def connect(url: DatabaseUrl, timeout: float = 10) -> Connection:
+def connect(url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE) -> Connection:
     """Return an autocommit connection, made within `timeout` seconds.
 
-    Raises psycopg2.OperationalError. The attempt runs in a thread of its own: libpq blocks in
+    It is cut where a statement gets no answer for `silence` seconds. Raises
+    psycopg2.OperationalError. The attempt runs in a thread of its own: libpq blocks in
     name look-ups and connects where no signal handler of Python gets its turn, and its own
     `connect_timeout` knows whole seconds from two up only.
     """
-    connection, _ = connect_and_ask(url, "", timeout)
+    connection, _ = connect_and_ask(url, "", timeout, silence)
     return connection
 
 
 def connect_and_ask(
-    url: DatabaseUrl, query: str, timeout: float
+    url: DatabaseUrl, query: str, timeout: float, silence: float = _SILENCE
 ) -> tuple[Connection, list[tuple[Any, ...]]]:
     """Return an autocommit connection and the rows of a query, both within `timeout` seconds."""
     answer: Queue[tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error] = Queue(1)
@@ -55,7 +65,7 @@ def connect_and_ask(
         parameters: dict[str, Any] = {**_DEFAULTS, **url.parameters}
         parameters["connect_timeout"] = max(2, round(timeout))
         try:
-            connection = psycopg2.connect(**parameters)
+            connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
             connection.autocommit = True
             rows = _rows(connection, query) if query else []
         except psycopg2.Error as error:
@@ -82,6 +92,17 @@ def connect_and_ask(
     return result
 
 
+def _cursor(silence: float) -> type[Cursor]:
+    """Return a cursor's class whose statements have that many seconds to be answered."""
+
+    class WatchedCursor(Cursor):
+        def execute(self, query: Any, values: Any = None) -> None:
+            with cut_when_silent(self.connection, silence):
+                super().execute(query, values)
+
+    return WatchedCursor
+
+
 def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query)
@@ -89,16 +110,19 @@ def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
 
 
 @contextmanager
-def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
-    """Give an autocommit connection and close it at the end; a stop signal cancels its statement.
+def connected(
+    url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE
+) -> Iterator[Connection]:
+    """Give an autocommit connection and close it at the end; a stop signal ends its statement.
 
-    Raises DatabaseUnreachableError where the server is not there or goes away meanwhile, and
-    LoginRefusedError where the role lacks a right; other errors of the statements pass.
+    So does a silence of that many seconds. Raises DatabaseUnreachableError where the server is
+    not there or goes away meanwhile, and LoginRefusedError where the role lacks a right; other
+    errors of the statements pass.
     """
     try:
-        connection = connect(url, timeout)
+        connection = connect(url, timeout, silence)
         try:
-            with interrupting(Interruption(connection)):
+            with interrupting(partial(_interrupt, connection)):
                 yield connection
         finally:
             connection.close()
@@ -112,6 +136,12 @@ def connected(url: DatabaseUrl, timeout: float = 10) -> Iterator[Connection]:
             f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
             "Check that it runs, and try again.",
         ) from error
+
+
+def _interrupt(connection: Connection) -> None:
+    """End the statement that runs, except those by which a stop that was heard closes things."""
+    if not is_stopping():
+        interrupt(connection)
 
 
 def one_line(error: psycopg2.Error) -> str:

@@ -1,4 +1,9 @@
-"""End what a session waits for, from another thread, when a stop signal arrives."""
+"""End what a session waits for, from another thread: at a stop signal, or in too long a silence.
+
+A connection is cut below its driver. The driver's own cancel asks the server over a connection
+of its own, which a network that swallows everything holds up for minutes; psycopg2 holds the
+interpreter's lock meanwhile, so that no signal is heard at all.
+"""
 
 import os
 import socket
@@ -7,51 +12,46 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
+from psycopg2.extensions import connection as Connection
 
-_CANCELS = 4
-"""How often a cancel is tried before the connection is cut: a frozen server hears none."""
+SET_CLIENT_CHECK = "set_config('client_connection_check_interval', '1s', {is_local})"
+"""Has the server notice in mid-statement, within a second, that its client is gone."""
 
 
-class Interruption:
-    """The action for `interrupting`: cancels the statement of a driver's connection.
+def can_check_client(connection: Connection) -> bool:
+    """Whether the server has that setting: since 14, and not on every system."""
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+    except (errors.UndefinedObject, errors.InvalidParameterValue):
+        return False
+    return True
 
-    Psycopg 2 and 3 have what it takes; a connection without it, as an asyncio driver's, needs
-    none, for no C code of its own keeps Python's signal handlers from running.
+
+def interrupt(driver_connection: Any) -> None:
+    """End what a connection of psycopg's, 2 or 3, waits for in C code, where no signal is heard.
+
+    One that waits for nothing is left in order, and so are other drivers' connections: they wait
+    in Python.
     """
-
-    def __init__(self, driver_connection: Any = None) -> None:
-        self.driver_connection = driver_connection
-        self._tries = 0
-
-    def __call__(self) -> None:
-        """Cancel; after some tries in vain cut the connection, which fails the statement."""
-        if not hasattr(self.driver_connection, "cancel"):
-            return
-        self._tries += 1
-        if self._tries <= _CANCELS:
-            # A cancel is a connection of its own, which may get no answer either.
-            threading.Thread(target=self._cancel, name="cancel", daemon=True).start()
-        else:
-            self.cut()
-
-    def _cancel(self) -> None:
-        with suppress(psycopg2.Error, OSError):  # a connection that is gone runs no statement
-            self.driver_connection.cancel()
-
-    def cut(self) -> None:
-        """Cut the connection at once."""
-        if self.driver_connection is not None:
-            cut(self.driver_connection)
+    info = getattr(driver_connection, "info", None)
+    if getattr(info, "transaction_status", None) == TRANSACTION_STATUS_ACTIVE:
+        cut(driver_connection)
 
 
 def cut(driver_connection: Any) -> None:
-    """Shut a driver's connection down below it, so that whoever waits on it gets an error."""
+    """Shut a driver's connection down below it, so that whoever waits on it gets an error.
+
+    One without a socket, or closed already, is left alone; each driver has an error of its own
+    for that.
+    """
     transport = getattr(driver_connection, "_transport", None)  # asyncpg's
     owner = transport.get_extra_info("socket") if transport else driver_connection
     if not hasattr(owner, "fileno"):
         return
-    with suppress(psycopg2.Error, OSError):  # one that is closed already is cut well enough
+    with suppress(Exception):
         raw = socket.socket(fileno=os.dup(owner.fileno()))
         raw.shutdown(socket.SHUT_RDWR)
         raw.close()

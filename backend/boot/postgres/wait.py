@@ -15,7 +15,12 @@ from backend.boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from backend.boot.postgres.connection import connect_and_ask, connected, one_line
+from backend.boot.postgres.connection import (
+    FOR_DATABASES,
+    connect_and_ask,
+    connected,
+    one_line,
+)
 from backend.boot.postgres.refusal import Refusal, classify
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
@@ -93,7 +98,7 @@ def create_database(url: DatabaseUrl) -> None:
     """
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database))
     try:
-        with connected(url.with_database("postgres")) as connection:
+        with connected(url.with_database("postgres"), silence=FOR_DATABASES) as connection:
             connection.cursor().execute(statement)
     except (errors.DuplicateDatabase, errors.UniqueViolation):
         return

@@ -1,5 +1,6 @@
 """What a revision runs as SQL of its own, which no rule can judge."""
 
+import ast
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,9 +8,32 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import DDL, TextClause, TextualSelect, event
 
+from backend.boot.revisions.checksum import parse
+
 _TEXT = (TextClause, TextualSelect, DDL)
 
 _SETTING = re.compile(r"\s*(SET|RESET|SHOW)\b[^;]*;?\s*", re.IGNORECASE)
+
+
+_BELOW = frozenset(
+    {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
+    | {"create_engine", "create_async_engine", "psycopg", "psycopg2", "asyncpg"}
+)
+
+
+def below_sqlalchemy(source: bytes) -> list[str]:
+    """Return by which names a revision's upgrade reaches past the connection that is watched.
+
+    They are those that SQLAlchemy and the drivers have. Raises SyntaxError.
+    """
+    names = {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for upgrade in parse(source).body
+        if getattr(upgrade, "name", "") != "downgrade"
+        for node in ast.walk(upgrade)
+        if isinstance(node, ast.Attribute | ast.Name)
+    }
+    return [f"through {name}" for name in sorted(names & _BELOW)]
 
 
 class OwnSql:
@@ -54,6 +78,11 @@ class OwnSql:
         _many: bool,
     ) -> None:
         compiled = context.compiled
-        is_text = compiled is None or isinstance(compiled.statement, _TEXT)
+        is_text = (
+            compiled is None
+            or isinstance(compiled.statement, _TEXT)
+            # ALTER COLUMN … TYPE … USING an expression
+            or getattr(compiled.statement, "using", None) is not None
+        )
         if is_text and _SETTING.fullmatch(statement) is None:
             self.statements.append(statement)

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable
@@ -31,6 +32,16 @@ SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
 
+_PATIENCE = "2s"
+
+_LOCKERS = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND relation IN (to_regclass(%s), to_regclass(%s))
+"""
+
 _REFERENCES = """
 SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
 """
@@ -50,20 +61,33 @@ def read_facts(
 
     All of it is of one moment: seen one after the other, the first revision of somebody else's
     migration would look like tables without a revision. `timeout` bounds each statement, in
-    milliseconds; 0 does not. The connection is in autocommit.
+    milliseconds; 0 does not. The connection is in autocommit. Raises psycopg2's LockNotAvailable
+    where somebody keeps one of the tables locked for longer than a moment.
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
         if timeout:
             cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
-        version_table = _found(connection, version_table)
-        facts = DatabaseFacts(
-            _current(connection, version_table),
-            tuple(table.name for table in _tables(connection, version_table)),
-            Journal(version_table).applied(connection),
-        )
+        try:
+            version_table = _found(connection, version_table)
+            facts = DatabaseFacts(
+                _current(connection, version_table),
+                tuple(table.name for table in _tables(connection, version_table)),
+                Journal(version_table).applied(connection),
+            )
+        except errors.LockNotAvailable:
+            cursor.execute("ROLLBACK")
+            raise
         cursor.execute("COMMIT")
     return facts
+
+
+def lockers(connection: Connection, journal: Journal) -> str:
+    """Say which sessions keep the version table or the journal from being read."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKERS, (str(journal.version_table), journal.table))
+        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
 
 
 def list_tables(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:

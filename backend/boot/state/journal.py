@@ -11,6 +11,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable, literal, quoted
+from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.state.inspection import Applied
 
 JOURNAL_TABLE = "schema_journal"
@@ -37,18 +38,27 @@ CREATE TABLE IF NOT EXISTS {journal} (
     pid bigint NOT NULL,
     backend_pid integer,
     backend_start timestamptz,
+    session_key bigint,
     app_version text)
 """
 
+# Its answer may be lost on the way, and it is sent again then.
 _BEGIN = """
 INSERT INTO {journal} (
     version_table, revision, down_revision, direction, phase, file_sha256, checksum, status,
-    started_at, host, pid, backend_pid, backend_start, app_version)
-VALUES (
+    started_at, host, pid, backend_pid, backend_start, session_key, app_version)
+SELECT
     %(version_table)s, %(revision)s, %(down_revision)s, %(direction)s, %(phase)s,
     %(file_sha256)s, %(checksum)s, 'running',
-    clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(app_version)s)
-RETURNING id
+    clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(session_key)s,
+    %(app_version)s
+WHERE NOT EXISTS ({begun})
+"""
+
+_BEGUN = """
+SELECT id FROM {journal}
+WHERE session_key = %(session_key)s AND revision = %(revision)s AND direction = %(direction)s
+  AND status = 'running'
 """
 
 # Whoever finds the row no longer running has been taken for dead, and another went on.
@@ -58,14 +68,6 @@ SET status = {status}, error = {error}, finished_at = clock_timestamp(),
     duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
 WHERE id = {id} AND status = 'running'
 """
-
-_AT_WORK = """
-SELECT FROM pg_stat_activity a JOIN {journal} j ON j.backend_pid = a.pid
-WHERE j.id = %s AND j.status = 'running' AND a.datname = current_database()
-  AND coalesce(a.backend_start = j.backend_start, true) AND a.state IS DISTINCT FROM 'idle'
-"""
-
-_MOVED = "UPDATE {journal} SET backend_pid = %s, backend_start = %s WHERE id = %s"
 
 # What counts of a revision is how it came into the database last.
 _APPLIED = """
@@ -106,8 +108,18 @@ ORDER BY id DESC
 LIMIT %s
 """  # noqa: S608 (the names above)
 
+_OWN_COLUMNS = ("id", "version_table", "session_key")
+"""What it has besides, for boot itself."""
+
+_IS_JOURNAL = """
+SELECT (
+    SELECT c.relkind IN ('r', 'p')
+       AND ARRAY[{columns}] <@ ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid)
+    FROM pg_class c WHERE c.oid = to_regclass({name}))
+"""
+
 _RUNNING = """
-SELECT id, revision, host, pid, started_at, backend_pid
+SELECT id, revision, host, pid, started_at, session_key
 FROM {journal}
 WHERE version_table = %s AND status = 'running'
 ORDER BY id
@@ -132,7 +144,8 @@ class Running:
     pid: int
     since: str
     """The time of day, as the log has it."""
-    backend_pid: int | None
+    session_key: int | None
+    """By which the session at work can be told."""
 
     def __str__(self) -> str:
         return f"host {self.host}, process {self.pid}, since {self.since}, at {self.revision}"
@@ -184,22 +197,19 @@ class Journal:
     def running(self, connection: Connection) -> tuple[Running, ...]:
         """Return the rows of those at work, and of those who died at it."""
         return tuple(
-            Running(id_, revision, host, pid, f"{since.astimezone():%H:%M:%S}", backend_pid)
-            for id_, revision, host, pid, since, backend_pid in self._rows(connection, _RUNNING)
+            Running(id_, revision, host, pid, f"{since.astimezone():%H:%M:%S}", key)
+            for id_, revision, host, pid, since, key in self._rows(connection, _RUNNING)
         )
 
     def begin(self, connection: Connection, row: Mapping[str, Any]) -> int:
         """Write the row of a revision that is about to run, and return its id."""
         values = {"version_table": self._name, **row}
+        begun = _BEGUN.format(journal=self._escaped)
         with connection.cursor() as cursor:
-            cursor.execute(_BEGIN.format(journal=self.table), values)
+            cursor.execute(_BEGIN.format(journal=self._escaped, begun=begun), values)
+            cursor.execute(begun, values)
             [id_] = cursor.fetchone() or [0]
         return int(id_)
-
-    def moved(self, connection: Connection, id_: int, backend: tuple[int, str | None]) -> None:
-        """Write in which session a revision runs after all: a pooler may have changed it."""
-        with connection.cursor() as cursor:
-            cursor.execute(_MOVED.format(journal=self.table), (*backend, id_))
 
     def applied_statement(self, id_: int) -> str:
         """Return what turns a running row into an applied one, free of parameters."""
@@ -207,51 +217,51 @@ class Journal:
 
     def fail(self, connection: Connection, id_: int, error: str) -> None:
         """Say how a revision that is still marked as running has ended."""
-        statement = _FINISH.format(journal=self.table, id="%s", status="'failed'", error="%s")
+        statement = _FINISH.format(journal=self._escaped, id="%s", status="'failed'", error="%s")
         with connection.cursor() as cursor:
             cursor.execute(statement, (_storable(error), id_))
 
-    def is_at_work(self, connection: Connection, id_: int) -> bool:
-        """Whether the session of a running row has something to do still."""
-        with connection.cursor() as cursor:
-            cursor.execute(_AT_WORK.format(journal=self.table), (id_,))
-            return cursor.fetchone() is not None
-
     @property
-    def exists_query(self) -> str:
-        """SQL, free of parameters: whether there is a journal yet."""
-        return f"SELECT to_regclass({literal(self.table)}) IS NOT NULL"
+    def shape_query(self) -> str:
+        """SQL, free of parameters: NULL where there is no journal yet; false where its name is
+        something else's, as that of a table of people's own.
+        """
+        columns = ", ".join(literal(name) for name in (*_COLUMNS, *_OWN_COLUMNS))
+        return _IS_JOURNAL.format(name=literal(self.table), columns=columns)
+
+    def is_readable(self, connection: Connection) -> bool:
+        """Whether there is a journal, and this role may read it.
+
+        To try and to fail would end a transaction.
+        """
+        may_read = f"has_table_privilege(to_regclass({literal(self.table)}), 'SELECT')"
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT ({self.shape_query}) AND {may_read}")
+            return cursor.fetchone() == (True,)
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
         """Return what makes the journal, for two roles to write it: boot's and env.py's."""
+        key = AdvisoryKey.named("journal", *self.version_table.path[:-1])
         create = _CREATE.format(journal=self.table)
         grant = f"GRANT SELECT, INSERT, UPDATE ON {self.table} TO {quoted(other_role)}"
-        return (create, grant)
+        # Two histories of one schema have a lock each, and may get here at once.
+        return (f"SELECT pg_advisory_xact_lock({key.number})", create, grant)
+
+    @property
+    def _escaped(self) -> str:
+        """The journal's name in a statement with parameters, where % is a character of its own."""
+        return self.table.replace("%", "%%")
 
     @property
     def _name(self) -> str:
         return ".".join(self.version_table.path)
 
     def _rows(self, connection: Connection, query: str, *more: object) -> list[tuple[Any, ...]]:
-        if not is_readable(connection, self.table):
+        if not self.is_readable(connection):
             return []
         with connection.cursor() as cursor:
-            cursor.execute(query.format(journal=self.table), (self._name, *more))
+            cursor.execute(query.format(journal=self._escaped), (self._name, *more))
             return cursor.fetchall()
-
-
-def is_readable(connection: Connection, journal: str) -> bool:
-    """Whether there is a journal of this name, as SQL writes it, and this role may read it.
-
-    To try and to fail would end a transaction; and a table of people's own may have that name.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT has_table_privilege(attrelid, 'SELECT') FROM pg_attribute"
-            " WHERE attrelid = to_regclass(%s) AND attname = 'version_table'",
-            (journal,),
-        )
-        return cursor.fetchone() == (True,)
 
 
 def joined(parents: tuple[str, ...]) -> str | None:

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass, replace
 
+from psycopg2 import errors
+
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.failures import describe_error, no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import BootError, MigrationFailedError
+from backend.boot.errors import BootError, LockTimeoutError, MigrationFailedError
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
@@ -14,7 +16,7 @@ from backend.boot.revisions.history import Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
 from backend.boot.state.edits import edited_revisions
-from backend.boot.state.facts import list_tables, read_facts
+from backend.boot.state.facts import list_tables, lockers, read_facts
 from backend.boot.state.inspection import Inspection, inspect
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Plan, decide
@@ -36,10 +38,20 @@ class Schema:
         return Journal(self.version_table)
 
     def inspect(self) -> Inspection:
-        """Return the state, read over a fresh connection."""
+        """Return the state, read over a fresh connection.
+
+        Raises LockTimeoutError where somebody keeps the version table or the journal to himself.
+        """
         history = self.project.history
         with connected(self.url) as connection:
-            facts = read_facts(connection, self.version_table)
+            try:
+                facts = read_facts(connection, self.version_table)
+            except errors.LockNotAvailable as error:
+                raise LockTimeoutError(
+                    f"Somebody ({lockers(connection, self.journal)}) keeps {self.version_table} "
+                    "locked, so the schema's state cannot be read.",
+                    "See what that session is doing. Nothing was changed.",
+                ) from error
         inspection = inspect(facts, history, self.target)
         applied = history.closure(row for row in facts.current if row in history.revisions)
         return replace(
