@@ -5,7 +5,7 @@ with the server, what is left behind must lead the next starter to where an undi
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from backend.boot.catalogue.reading import read_catalogue
 from tests.cluster import Cluster
 from tests.proxy import Proxy
 from tests.scenarios.process import DEADLINE, ForeignProject, project
-from tests.scenarios.starters import Starter, Zygote, starters
+from tests.scenarios.starters import Starter, Zygote
 
 pytestmark = pytest.mark.slow
 
@@ -162,12 +162,6 @@ def theirs(tmp_path: Path) -> History:
         """,
     )
     return History(project(tmp_path), {"ALEMBIC_CONFIG": str(foreign.config)})
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with starters() as zygote:
-        yield zygote
 
 
 def undisturbed(

@@ -58,7 +58,7 @@ CONTRACTS = {
     "a type changed by an expression": (
         'op.alter_column("books", "theme", type_=sa.Text, postgresql_using="upper(theme)")',
         'op.alter_column("books", "theme", type_=sa.String(20))',
-        "runs SQL of its own (ALTER TABLE books ALTER COLUMN theme TYPE TEXT USING upper(theme))",
+        "runs SQL of its own (ALTER TABLE books ALTER COLUMN theme TYPE TEXT USING upper(t …)",
     ),
     "SQL below SQLAlchemy": (
         "op.get_bind().connection.cursor().execute(\"UPDATE books SET title = ''\")",

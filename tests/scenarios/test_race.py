@@ -30,7 +30,7 @@ from tests.scenarios.process import (
     running,
     write_revision,
 )
-from tests.scenarios.starters import Starter, Zygote, starters
+from tests.scenarios.starters import Starter, Zygote
 
 pytestmark = pytest.mark.slow
 
@@ -46,12 +46,6 @@ UP_TO_DATE = "Database migrations completed successfully (already up to date)"
 
 GATE = 42
 """The advisory lock that a planted revision waits for."""
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with starters() as zygote:
-        yield zygote
 
 
 def journal(cluster: Cluster, database: str) -> list[tuple[object, ...]]:

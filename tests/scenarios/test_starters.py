@@ -1,6 +1,5 @@
 import re
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -11,12 +10,6 @@ from tests.scenarios.process import Finished, project, revisions, run
 from tests.scenarios.starters import Zygote, starters
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def zygote() -> Iterator[Zygote]:
-    with starters() as zygote:
-        yield zygote
 
 
 def lines(finished: Finished) -> tuple[int, list[str], list[str]]:

@@ -1,0 +1,170 @@
+"""However a history deals with transactions: version and journal change together or not at all."""
+
+from collections.abc import Callable
+from contextlib import closing
+from signal import SIGKILL
+
+import psycopg2
+import pytest
+
+from tests.cluster import Cluster
+from tests.proxy import Proxy
+from tests.scenarios.process import FOREIGN_ENV, matches, revisions
+from tests.scenarios.scene import MAKE_TABLE, SOON, WAITING, Hold, MakeScene, gate_of, step
+from tests.scenarios.test_foreign_env import ASYNC_ENV
+
+pytestmark = pytest.mark.slow
+
+ENVS = {
+    "psycopg2": FOREIGN_ENV,
+    **{driver: ASYNC_ENV.replace("DRIVER", driver) for driver in ("psycopg", "asyncpg")},
+}
+
+AUTOCOMMIT_ENV = FOREIGN_ENV.replace(
+    "with connectable.connect() as connection:",
+    'with connectable.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:',
+)
+
+COMMITTING = f"""
+op.execute("CREATE TABLE IF NOT EXISTS t_b2 (id int PRIMARY KEY)")
+op.execute("COMMIT")
+op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON steps (name)")
+{step("b2")}
+"""
+"""As histories did before Alembic had autocommit blocks."""
+
+
+@pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
+def test_a_revision_that_commits(any_cluster: Cluster, make_scene: MakeScene, env: str) -> None:
+    """It is applied, with a warning of what that means, and journalled as any other."""
+    scene = make_scene(any_cluster, COMMITTING.replace("CONCURRENTLY ", ""), env)
+    first = scene.start()
+    finished = first.finish()
+    finished.assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first) == [
+        "a1 applied first",
+        "b2 applied first",
+        "c3 applied first",
+    ]
+    if env is FOREIGN_ENV:  # what psycopg 3 and asyncpg do next is begin another one
+        finished.assert_says("A revision ended its transaction itself: …")
+
+
+def test_what_a_revision_does_after_its_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """Statements that must be outside of a transaction are, and so the old way still works."""
+    scene = make_scene(any_cluster, COMMITTING)
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+BODIES = {
+    "a revision that commits": (COMMITTING, FOREIGN_ENV),
+    "an engine in autocommit": (
+        COMMITTING.replace('op.execute("COMMIT")\n', ""),
+        AUTOCOMMIT_ENV,
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "env"), BODIES.values(), ids=BODIES.keys())
+@pytest.mark.parametrize(
+    "pattern",
+    ["…UPDATE alembic_version SET version_num='b2'…", "UPDATE…schema_journal…'applied'…"],
+    ids=["before the version moves", "before the journal says so"],
+)
+def test_killed_outside_of_a_transaction(
+    any_cluster: Cluster, make_scene: MakeScene, body: str, env: str, pattern: str
+) -> None:
+    """The version has not moved where the journal does not say so."""
+    scene = make_scene(any_cluster, body, env)
+    # The first revision says that it was applied as well.
+    patterns = (pattern,) if "alembic_version" in pattern else (pattern, pattern)
+    hold = Hold(*patterns)
+    with Proxy(any_cluster.port, on_query=hold) as proxy:
+        first = scene.start(proxy.port)
+        hold.wait_for(first)
+        first.signal(SIGKILL)
+        hold.release()
+        assert first.finish().status == -SIGKILL
+        second = scene.start()
+        second.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 failed first",
+        "b2 applied second",
+        "c3 applied second",
+    ]
+
+
+@pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
+def test_another_isolation_through_pgbouncer(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, level: str
+) -> None:
+    """A pooler lends every transaction another session: no row is changed behind its back."""
+    env = FOREIGN_ENV.replace(
+        "with connectable.connect() as connection:",
+        f'with connectable.connect().execution_options(isolation_level="{level}") as connection:',
+    )
+    scene = make_scene(debian_cluster, f"{MAKE_TABLE}\n{step('b2')}", env)
+    with closing(psycopg2.connect(pgbouncer(scene.database))) as other:
+        other.cursor().execute("SELECT 1")  # keeps the session that the pool has
+        scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_killed_behind_pgbouncer(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """Its transaction is ended, and what the pool lends to others is not."""
+    scene = make_scene(debian_cluster, WAITING)
+    with gate_of(scene) as gate:
+        first = scene.start(url=pgbouncer(scene.database))
+        backend = gate.wait_for(first)
+        first.signal(SIGKILL)
+        with closing(psycopg2.connect(pgbouncer(scene.database))) as other:
+            cursor = other.cursor()
+            cursor.execute("SELECT pg_backend_pid()")
+            second = scene.start(url=pgbouncer(scene.database))
+            scene.wait_for_end(backend)
+            gate.open()
+            finished = second.finish()
+            cursor.execute("SELECT pg_backend_pid()")
+            other.commit()
+    finished.assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second)[1] == "b2 failed first"
+
+
+def test_a_stopped_one_behind_pgbouncer_does_not_end_others(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """The session in a dead one's row is somebody else's by now: nobody ends it."""
+    scene = make_scene(debian_cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    url = pgbouncer(scene.database)
+    hold = Hold("…INSERT INTO …schema_journal…'b2'…")
+    with Proxy(int(url.rpartition(":")[2].partition("/")[0]), on_query=hold) as proxy:
+        first = scene.start(proxy.port)
+        hold.wait_for(first)
+        first.signal(SIGKILL)
+        hold.release()
+        scene.wait_until(
+            "SELECT count(*) = 1 FROM schema_journal WHERE revision = 'b2' AND status = 'running'"
+        )
+    with closing(psycopg2.connect(url)) as other:
+        cursor = other.cursor()
+        cursor.execute("SELECT pg_backend_pid()")
+        [borrowed] = cursor.fetchone() or [0]
+        scene.query(
+            f"UPDATE schema_journal SET backend_pid = {borrowed}, backend_start = ("
+            f"SELECT backend_start FROM pg_stat_activity WHERE pid = {borrowed})"
+            " WHERE status = 'running' RETURNING id"
+        )
+        finished = scene.start().finish(SOON)
+        cursor.execute("SELECT pg_backend_pid()")
+        assert cursor.fetchone() == (borrowed,)
+    finished.assert_ok()
+    finished.assert_never_says("Ended the session …")
+    assert any(matches(line, "A starter died at its work (…") for line in finished.messages)
+    assert revisions(debian_cluster, scene.database) == ["c3"]
