@@ -36,7 +36,7 @@ def _row(member: Member) -> tuple[str, ...]:
     return (
         str(member.container.name),
         member.service,
-        f"{state.status} ({state.health})" if state.health else str(state),
+        str(state),
         ", ".join(published(member)) or "-",
         str(member.container.attrs["Config"]["Image"]),
     )

@@ -32,7 +32,7 @@ class State:
         if self.status == "exited":
             return f"exited with {self.exit_code}"
         if self.status == "running" and self.health:
-            return self.health
+            return "starting" if self.health == "starting" else f"running, {self.health}"
         return self.status
 
 

@@ -21,6 +21,8 @@ from backend.stack.engine.watch import log_tail
 logger = logging.getLogger(__name__)
 
 _STEP = re.compile(r"Step (?P<number>\d+)/(?P<total>\d+) : (?P<instruction>.*)")
+_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+"""What the engine marks a build's stderr with."""
 _TAIL = 20
 """Lines of a step that failed."""
 _WIDTH = 90
@@ -98,7 +100,7 @@ class _Steps:
     def read(self, message: Mapping[str, Any]) -> None:
         if "error" in message:
             raise self.failure(str(message["error"]))
-        for line in str(message.get("stream") or "").splitlines():
+        for line in _COLOUR.sub("", str(message.get("stream") or "")).splitlines():
             self.read_line(line)
 
     def read_line(self, line: str) -> None:
@@ -112,7 +114,7 @@ class _Steps:
             self.pending = ""
         elif line.startswith(" ---> Running in"):
             self.log_pending()
-        elif line.strip() and not line.startswith(" --->"):
+        elif line.strip() and not line.startswith((" --->", "Removing intermediate container")):
             self.log_pending()
             self.tail.append(line)
             logger.debug("%s | %s", self.service, line)

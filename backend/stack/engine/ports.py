@@ -8,6 +8,7 @@ from docker import DockerClient
 
 from backend.boot.errors import ConfigurationError, EngineError
 from backend.stack.compose.model import Port, Service
+from backend.stack.compose.ports import PortRange
 from backend.stack.compose.project import Project
 from backend.stack.engine import labels
 
@@ -44,12 +45,22 @@ def check_ports(client: DockerClient, project: Project, needed: Mapping[str, int
                 if (holder := _holder(client, project, port, number))
             }
             if len(port.published) - len(holders) < count:
-                taken = ", ".join(f"{number} by {it}" for number, it in sorted(holders.items()))
-                other = f"{name.upper()}_PORT={port.published.last + 1}"
-                raise EngineError(
-                    f"{name} cannot be published on port {port.published}: taken {taken}.",
-                    f"Stop that, or choose another port: {other} make up.",
-                )
+                raise _refusal(name, port.published, count, holders)
+
+
+def _refusal(service: str, ports: PortRange, count: int, holders: Mapping[int, str]) -> EngineError:
+    taken = ", ".join(f"{number} by {it}" for number, it in sorted(holders.items()))
+    variable = f"{service.upper()}_PORT"
+    if len(ports) == 1:
+        other = ports.last + 1 if ports.last < 65535 else ports.first - 1
+        return EngineError(
+            f"Port {ports}, for {service}, is taken by {holders[ports.first]}.",
+            f"Stop that, or choose another port: {variable}={other} make up.",
+        )
+    return EngineError(
+        f"Too few of the ports {ports} are free for {count} of {service}: taken are {taken}.",
+        f"Stop those, or choose another range with {variable}.",
+    )
 
 
 def _holder(client: DockerClient, project: Project, port: Port, number: int) -> str | None:
