@@ -392,10 +392,10 @@ def logs(
     """Print what the containers have written."""
     with _stack("stderr") as place:
         from backend.stack.engine.connection import streaming
-        from backend.stack.logs import followed, parse_tail, written
+        from backend.stack.logs import followed, parse_tail, until_interrupted, written
 
         lines = followed if follow else written
-        with streaming() as client:
+        with streaming() as client, until_interrupted():
             for line in lines(client, place, service, parse_tail(tail)):
                 print(line, flush=follow)
 

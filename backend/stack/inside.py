@@ -1,7 +1,9 @@
 """A command inside a running container: its output and its exit status are passed on."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Thread
+from time import sleep
 
 from docker import DockerClient
 
@@ -63,29 +65,38 @@ def _run_on_terminal(client: DockerClient, member: Member, command: Sequence[str
 def _run_quietly(client: DockerClient, member: Member, command: Sequence[str]) -> int:
     announced = ["sh", "-c", _ANNOUNCE, "sh", *command]
     begun = client.api.exec_create(member.container.id, announced)["Id"]
-    output = _Output()
-    chunks = client.api.exec_start(begun, stream=True, demux=True)
+    output = _Output(client.api.exec_start(begun, stream=True, demux=True))
+    # In a thread of its own, so that a stop signal doesn't end the reading.
+    reader = Thread(target=output.pass_on, daemon=True)
+    reader.start()
     try:
-        for out, err in chunks:
-            output.write(out, err)
+        reader.join()
     except Stopped as stop:
         # What runs inside doesn't end because nobody listens any more.
         member.container.exec_run(["sh", "-c", f"kill -s {stop.name[3:]} {output.process}"])
-        for out, err in chunks:
-            output.write(out, err)
+        reader.join()
     return _exit_status(client, begun)
 
 
 def _exit_status(client: DockerClient, begun: str) -> int:
-    return int(client.api.exec_inspect(begun)["ExitCode"])
+    """Return the status of a command whose output has ended."""
+    # The engine may take a moment to notice the end, and has nothing that says when it has.
+    while (found := client.api.exec_inspect(begun))["Running"]:
+        sleep(0.02)
+    return int(found["ExitCode"])
 
 
 class _Output:
     """Passes on what a command writes, except for the first line, which is its process's number."""
 
-    def __init__(self) -> None:
+    def __init__(self, chunks: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        self.chunks = chunks
         self.process = ""
         self.has_begun = False
+
+    def pass_on(self) -> None:
+        for out, err in self.chunks:
+            self.write(out, err)
 
     def write(self, out: bytes | None, err: bytes | None) -> None:
         if out and not self.has_begun:

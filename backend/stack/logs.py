@@ -1,7 +1,7 @@
 """`logs`: what the containers of a stack have said, and go on saying."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from heapq import merge
 from queue import SimpleQueue
 from threading import Thread
@@ -10,6 +10,7 @@ from typing import Literal
 from docker import DockerClient
 
 from backend.boot.errors import ConfigurationError, EngineError
+from backend.boot.signals import Stopped
 from backend.stack.compose.project import Place
 from backend.stack.engine.containers import Member, find_members
 
@@ -52,6 +53,16 @@ def followed(
         for _ in members:
             while (line := arrived.get()) is not None:
                 yield line
+
+
+@contextmanager
+def until_interrupted() -> Iterator[None]:
+    """Let Ctrl-C end what would go on for ever: that is how a person leaves it, and no failure."""
+    try:
+        yield
+    except Stopped as stop:
+        if stop.name != "SIGINT":
+            raise
 
 
 def parse_tail(text: str | None) -> int | None:
