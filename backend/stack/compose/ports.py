@@ -28,8 +28,10 @@ class PortRange:
         return range(self.first, self.last + 1)
 
 
-def parse_range(text: str) -> PortRange:
+def parse_range(text: str | PortRange) -> PortRange:
     """Return the range of `8000` or `8000-8004`. Raises ValueError."""
+    if isinstance(text, PortRange):
+        return text
     found = re.fullmatch(r"(\d+)(?:-(\d+))?", text.strip())
     if found is None:
         raise ValueError(f"{text!r} is neither a port nor a range like 8000-8004")

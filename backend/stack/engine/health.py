@@ -48,7 +48,7 @@ def read_state(attributes: dict[str, Any]) -> State:
         health=None if status in ("none", "") else status,
         exit_code=state["ExitCode"],
         restarts=attributes.get("RestartCount", 0),
-        probe=words[-1] if words else "",
+        probe=words[-1].strip() if words else "",
     )
 
 
