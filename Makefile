@@ -6,7 +6,7 @@ INV    := $(VENV)/bin/inv
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-TASKS := start migrate seed status rollback check lint test
+TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test
 
 # An environment is stale too where its interpreter is gone or the folder was moved.
 ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
@@ -41,6 +41,20 @@ rollback: $(STAMP) ## Take the schema back to the parent of head; asks first
 	@$(INV) rollback
 check: $(STAMP) ## Replay the history: up, down, up, and equal to the models
 	@$(INV) check
+up: $(STAMP) ## Build and start the containers, and wait until they are well
+	@$(INV) up
+down: $(STAMP) ## Stop and remove the containers; the database stays
+	@$(INV) down
+restart: $(STAMP) ## Restart the containers, and wait until they are well
+	@$(INV) restart
+ps: $(STAMP) ## List the containers
+	@$(INV) ps
+logs: $(STAMP) ## Follow what the containers write; Ctrl-C ends it
+	@$(INV) logs --follow
+shell: $(STAMP) ## Open a shell in the backend's container
+	@$(INV) shell
+build: $(STAMP) ## Build the image
+	@$(INV) build
 lint: $(STAMP) ## Check style, types and imports
 	@$(INV) lint
 test: $(STAMP) ## Run the tests

@@ -1,14 +1,15 @@
 """The tasks of the backend: `inv --list` shows them, `inv --help TASK` explains one.
 
-Glue only: what a task does lives in `backend/boot`, imported when the task runs.
+Glue only: what a task does lives in `backend/boot`, or for containers in `backend/stack`, imported
+when the task runs.
 """
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -19,18 +20,33 @@ if TYPE_CHECKING:
 
     from backend.boot.description import BootDescription
     from backend.boot.migration.preview import Preview
-    from backend.settings import Settings
+    from backend.settings import LogSettings, Settings
+    from backend.stack.compose.project import Place
+
+L = TypeVar("L", bound="LogSettings")
 
 _BIN = Path(sys.executable).parent
 """Where the tools of this environment are, whatever PATH says."""
 
+_IN = "Run it in a container of the stack: the name of the service, such as backend."
+
 
 @contextmanager
 def _session(stream: str = "stdout", **overrides: str | None) -> Iterator["Settings"]:
-    """Give the settings, with the log set up, signals heard and failures turned into statuses.
+    """Give the settings, in a session; `overrides` are variables that a flag sets."""
+    from backend.settings import load_settings
 
-    `stream` is where the log goes: stderr for tasks whose stdout is data. `overrides` are
-    variables that a flag sets.
+    with _reporting(load_settings, stream, **overrides) as settings:
+        yield settings
+
+
+@contextmanager
+def _reporting(
+    load: Callable[[], L], stream: str = "stdout", **overrides: str | None
+) -> Iterator[L]:
+    """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
+
+    `stream` is where the log goes: stderr for tasks whose stdout is data.
     """
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
@@ -40,13 +56,12 @@ def _session(stream: str = "stdout", **overrides: str | None) -> Iterator["Setti
     from backend.boot.errors import BootError
     from backend.boot.log import configure_logging, report_failure, report_unforeseen
     from backend.boot.signals import Stopped, stopping_on_signals
-    from backend.settings import load_settings
 
     log_format = os.environ.get("LOG_FORMAT", "text")
     try:
         with stopping_on_signals():
             os.environ.update({name: text for name, text in overrides.items() if text})
-            settings = load_settings()
+            settings = load()
             log_format = settings.log_format
             configure_logging(settings.log_level, log_format, stream)
             yield settings
@@ -95,6 +110,29 @@ def _serving(port: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
             yield boot, listener
 
 
+@contextmanager
+def _stack(stream: str = "stdout") -> Iterator["Place"]:
+    """Give the stack of containers that this folder's Compose files describe."""
+    from backend.settings import load_log_settings
+
+    with _reporting(load_log_settings, stream):
+        from backend.stack.compose.reading import read_place
+
+        yield read_place(Path.cwd())
+
+
+def _run_inside(service: str, task: str, **flags: str | bool | None) -> None:
+    """Run a task in a service's container, and end with its status."""
+    with _stack("stderr") as place:
+        from backend.stack.engine.connection import streaming
+        from backend.stack.inside import inv_command, run_inside
+
+        with streaming() as client:
+            status = run_inside(client, place, service, inv_command(task, flags))
+    if status:
+        raise SystemExit(status)
+
+
 def _print_preview(found: "Preview") -> None:
     """Print the state and the plan; raise what the plan refuses for."""
     print(found.as_text())
@@ -117,12 +155,20 @@ def wait_db(_c: Context) -> None:
         "target": "The revision to go up to (default: MIGRATION_TARGET, else head).",
         "dry_run": "Print the state and the plan, and change nothing.",
         "sql": "Print the SQL of the pending revisions, and change nothing.",
+        "in": _IN,
     },
 )
 def migrate(
-    _c: Context, target: str | None = None, dry_run: bool = False, sql: bool = False
+    _c: Context,
+    target: str | None = None,
+    dry_run: bool = False,
+    sql: bool = False,
+    in_: str | None = None,
 ) -> None:
     """Bring the schema to its newest revision."""
+    if in_:
+        _run_inside(in_, "migrate", target=target, dry_run=dry_run, sql=sql)
+        return
     with _booting("stderr" if dry_run or sql else "stdout", MIGRATION_TARGET=target) as boot:
         if dry_run and sql:
             from backend.boot.errors import ConfigurationError
@@ -152,10 +198,16 @@ def migrate(
     help={
         "target": "The revision to go down to (default: the parent of head).",
         "yes": "Go ahead without asking.",
+        "in": _IN,
     },
 )
-def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
+def rollback(
+    _c: Context, target: str | None = None, yes: bool = False, in_: str | None = None
+) -> None:
     """Take the schema back to an older revision; asks first."""
+    if in_:
+        _run_inside(in_, "rollback", target=target, yes=yes)
+        return
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
         from backend.boot.migration.migrate import migrate
         from backend.boot.migration.preview import preview
@@ -173,9 +225,12 @@ def rollback(_c: Context, target: str | None = None, yes: bool = False) -> None:
             print("Nothing was changed.")
 
 
-@task(auto_shortflags=False)
-def seed(_c: Context) -> None:
+@task(auto_shortflags=False, help={"in": _IN})
+def seed(_c: Context, in_: str | None = None) -> None:
     """Insert the development data that is absent."""
+    if in_:
+        _run_inside(in_, "seed")
+        return
     with _booting() as boot:
         from backend.boot.seeding import seed_alone
 
@@ -215,9 +270,12 @@ def start(_c: Context, dry_run: bool = False, port: str | None = None) -> None:
         start(boot, listener)
 
 
-@task(auto_shortflags=False, help={"json": "Print one JSON object, for programs."})
-def status(_c: Context, json: bool = False) -> None:
+@task(auto_shortflags=False, help={"json": "Print one JSON object, for programs.", "in": _IN})
+def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
     """Show where the schema is and where it should be."""
+    if in_:
+        _run_inside(in_, "status", json=json)
+        return
     with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL", "warning")) as boot:
         from backend.boot.migration.status import read_status
 
@@ -265,6 +323,109 @@ def check(_c: Context) -> None:
         print("The history is sound: every revision goes up, down and up, and meets the models.")
 
 
+@task(
+    auto_shortflags=False,
+    iterable=["scale"],
+    help={"scale": "How many containers of a service, as in backend=5; may be repeated."},
+)
+def up(_c: Context, scale: list[str]) -> None:
+    """Build and start the containers of docker-compose.yml, and wait until they are well."""
+    with _stack():
+        from backend.stack.compose.reading import read_project
+        from backend.stack.engine.connection import engine
+        from backend.stack.listing import addresses
+        from backend.stack.up import parse_scale, up
+
+        project = read_project(Path.cwd())
+        with engine() as client:
+            members = up(client, project, parse_scale(scale))
+            print(*addresses(project, members), sep="\n")
+
+
+@task(
+    auto_shortflags=False,
+    help={"volumes": "Remove the volumes too, and with them the database."},
+)
+def down(_c: Context, volumes: bool = False) -> None:
+    """Stop and remove the containers; the database stays."""
+    with _stack() as place:
+        from backend.stack.down import down
+        from backend.stack.engine.connection import engine
+
+        with engine() as client:
+            down(client, place, with_volumes=volumes)
+
+
+@task(auto_shortflags=False, help={"service": "This one only."})
+def restart(_c: Context, service: str | None = None) -> None:
+    """Restart the containers, and wait until they are well."""
+    with _stack() as place:
+        from backend.stack.engine.connection import engine
+        from backend.stack.restart import restart
+
+        with engine() as client:
+            restart(client, place, service)
+
+
+@task(auto_shortflags=False)
+def ps(_c: Context) -> None:
+    """List the containers, with their health and where they are published."""
+    with _stack("stderr") as place:
+        from backend.stack.engine.connection import engine
+        from backend.stack.listing import listing
+
+        with engine() as client:
+            print(listing(client, place))
+
+
+@task(
+    auto_shortflags=False,
+    help={
+        "follow": "Go on until Ctrl-C, or until the containers stop.",
+        "service": "This one only.",
+        "tail": "Only so many lines of each container, to begin with.",
+    },
+)
+def logs(
+    _c: Context, follow: bool = False, service: str | None = None, tail: str | None = None
+) -> None:
+    """Print what the containers have written."""
+    with _stack("stderr") as place:
+        from backend.stack.engine.connection import streaming
+        from backend.stack.logs import followed, parse_tail, until_interrupted, written
+
+        lines = followed if follow else written
+        with streaming() as client, until_interrupted():
+            for line in lines(client, place, service, parse_tail(tail)):
+                print(line, flush=follow)
+
+
+@task(auto_shortflags=False, help={"service": "In whose container (default: backend)."})
+def shell(_c: Context, service: str = "backend") -> None:
+    """Open a shell in a running container."""
+    with _stack("stderr") as place:
+        from backend.stack.engine.connection import streaming
+        from backend.stack.inside import open_shell
+
+        with streaming() as client:
+            status = open_shell(client, place, service)
+    if status:
+        raise SystemExit(status)
+
+
+@task(auto_shortflags=False)
+def build(_c: Context) -> None:
+    """Build the images of docker-compose.yml."""
+    with _stack():
+        from backend.stack.compose.reading import read_project
+        from backend.stack.engine.connection import engine
+        from backend.stack.engine.images import build_images
+
+        project = read_project(Path.cwd())
+        with engine() as client:
+            build_images(client, project)
+
+
 @task(auto_shortflags=False)
 def lint(c: Context) -> None:
     """Check style (ruff), types (mypy) and who may import whom (import-linter)."""
@@ -292,4 +453,8 @@ def _is_agreed(question: str) -> bool:
         raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
 
 
-ns = Collection(wait_db, migrate, rollback, seed, serve, start, status, revision, check, lint, test)
+ns = Collection(
+    *(wait_db, migrate, rollback, seed, serve, start, status, revision, check),
+    *(up, down, restart, ps, logs, shell, build),
+    *(lint, test),
+)

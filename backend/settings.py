@@ -90,7 +90,15 @@ class LogFormat(StrEnum):
 
 
 @dataclass(frozen=True)
-class Settings:
+class LogSettings:
+    """What the log is like: all that the tasks need which boot nothing themselves."""
+
+    log_level: LogLevel
+    log_format: LogFormat
+
+
+@dataclass(frozen=True)
+class Settings(LogSettings):
     """The settings of one process. A URL of None means: the embedded PostgreSQL."""
 
     app_env: AppEnv
@@ -104,8 +112,6 @@ class Settings:
     serve: ServePolicy
     seed: bool
     jwt_secret: str | None = field(repr=False)
-    log_level: LogLevel
-    log_format: LogFormat
     alembic_config: Path
     asgi_app: str
     seed_callable: str
@@ -152,12 +158,7 @@ def load_settings(
     The environment wins over the file; an empty value counts as unset, as Compose passes them.
     Raises ConfigurationError.
     """
-    given = dict(os.environ if environ is None else environ)
-    if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
-        given = {**_read_env_file(env_file), **{key: text for key, text in given.items() if text}}
-    values = _Values({key: text for key, text in given.items() if text and key in VARIABLES})
-    _refuse_undecodable(values.given)
-
+    values = _read_values(environ, env_file)
     app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
     is_prod = app_env is AppEnv.PROD
     database_url = _database_url(values, is_prod)
@@ -212,12 +213,41 @@ def load_settings(
         serve=serve,
         seed=values.truth("SEED", default=not is_prod),
         jwt_secret=jwt_secret,
-        log_level=values.one_of("LOG_LEVEL", LogLevel, LogLevel.INFO),
-        log_format=values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT),
+        log_level=_log_level(values),
+        log_format=_log_format(values),
         alembic_config=Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
         asgi_app=values.text("ASGI_APP", "backend.main:app"),
         seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
     )
+
+
+def load_log_settings(
+    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+) -> LogSettings:
+    """Return what the log is like, from where `load_settings` takes it, whatever else is set there.
+
+    The variables of a stack are for its containers: a range of ports in BACKEND_PORT, say, is none
+    of this process's business. Raises ConfigurationError.
+    """
+    values = _read_values(environ, env_file)
+    return LogSettings(_log_level(values), _log_format(values))
+
+
+def _read_values(environ: Mapping[str, str] | None, env_file: Path) -> "_Values":
+    given = dict(os.environ if environ is None else environ)
+    if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
+        given = {**_read_env_file(env_file), **{key: text for key, text in given.items() if text}}
+    values = _Values({key: text for key, text in given.items() if text and key in VARIABLES})
+    _refuse_undecodable(values.given)
+    return values
+
+
+def _log_level(values: "_Values") -> LogLevel:
+    return values.one_of("LOG_LEVEL", LogLevel, LogLevel.INFO)
+
+
+def _log_format(values: "_Values") -> LogFormat:
+    return values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT)
 
 
 def _refuse_undecodable(given: Mapping[str, str]) -> None:

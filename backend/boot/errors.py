@@ -15,7 +15,8 @@ BootError
  ├ SchemaUnmanagedError        8
  ├ HistoryBrokenError          9
  ├ SeedingFailedError         10
- └ ServingFailedError         11
+ ├ ServingFailedError         11
+ └ EngineError                12
 """
 
 from typing import ClassVar
@@ -125,3 +126,9 @@ class ServingFailedError(BootError):
     """The port, the application or the data folder cannot be had."""
 
     exit_status = 11
+
+
+class EngineError(BootError):
+    """There is no container engine, or it refused."""
+
+    exit_status = 12

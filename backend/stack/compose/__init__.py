@@ -1,0 +1,1 @@
+"""The Compose file: what it may say, read as Compose reads it."""

@@ -1,0 +1,239 @@
+"""What a Compose file may say here: these keys of the Compose specification, and no others.
+
+A key is supported if it is a field of one of these models; every other key is refused by name,
+not ignored. Lists and maps, short and long forms, are taken where the specification has both.
+"""
+
+import shlex
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from backend.stack.compose.ports import PortRange, parse_address, parse_range, parse_short
+from backend.stack.compose.units import parse_duration, parse_size
+
+
+class Part(BaseModel):
+    """A mapping of the file: its fields are the keys it may have."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _words(value: Any) -> Any:
+    return shlex.split(value) if isinstance(value, str) else value
+
+
+def _test(value: Any) -> Any:
+    return ["CMD-SHELL", value] if isinstance(value, str) else value
+
+
+def _one_or_many(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _nothing_is_empty(value: Any) -> Any:
+    """Read `data:` with nothing after it as an empty mapping."""
+    return {} if value is None else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
+"""A command: a list, or one string that is split as a shell would."""
+
+Several = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
+
+Nanoseconds = Annotated[int, BeforeValidator(parse_duration)]
+
+Bytes = Annotated[int, BeforeValidator(parse_size)]
+
+
+class Build(Part):
+    """How an image is built."""
+
+    context: str = "."
+    dockerfile: str = "Dockerfile"
+    """Relative to the context."""
+    args: dict[str, str] = {}
+    target: str | None = None
+    labels: dict[str, str] = {}
+
+
+class Port(Part):
+    """A port of the container, and what it is published as."""
+
+    target: int = Field(ge=1, le=65535)
+    published: Annotated[PortRange, BeforeValidator(parse_range)] | None = None
+    """None lets the engine choose."""
+    host_ip: Annotated[str, BeforeValidator(parse_address)] = ""
+    """Empty publishes on every address of the host."""
+    protocol: Literal["tcp", "udp"] = "tcp"
+    mode: Literal["ingress", "host"] = "ingress"
+    """For Swarm; without meaning here."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: Any) -> Any:
+        return parse_short(value) if isinstance(value, str) else value
+
+
+class Mount(Part):
+    """A named volume or a path of the host, and where the container sees it."""
+
+    type: Literal["volume", "bind"] = "volume"
+    source: str
+    target: str
+    read_only: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        source, _, rest = value.partition(":")
+        target, _, mode = rest.partition(":")
+        if not target.startswith("/") or mode not in ("", "ro", "rw"):
+            raise ValueError(f"{value!r} is no volume: write it as data:/path or ./data:/path:ro")
+        kind = "bind" if source.startswith((".", "/", "~")) else "volume"
+        return {"type": kind, "source": source, "target": target, "read_only": mode == "ro"}
+
+
+class SecretUse(Part):
+    """A secret that a service sees as a file under /run/secrets."""
+
+    source: str
+    target: str | None = None
+    """A name under /run/secrets, or a path; the secret's own name by default."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: Any) -> Any:
+        return {"source": value} if isinstance(value, str) else value
+
+
+class Condition(StrEnum):
+    """What a service waits for in another one."""
+
+    STARTED = "service_started"
+    HEALTHY = "service_healthy"
+    COMPLETED = "service_completed_successfully"
+
+
+class Dependency(Part):
+    """A service that must be there first."""
+
+    condition: Condition = Condition.STARTED
+
+
+class Healthcheck(Part):
+    """How the engine tells whether a container is well."""
+
+    test: Annotated[tuple[str, ...], BeforeValidator(_test)] = ()
+    interval: Nanoseconds | None = None
+    timeout: Nanoseconds | None = None
+    start_period: Nanoseconds | None = None
+    retries: int | None = Field(default=None, ge=1)
+    disable: bool = False
+
+
+class Amounts(Part):
+    """Limits of a container."""
+
+    cpus: float | None = Field(default=None, gt=0)
+    memory: Bytes | None = None
+    pids: int | None = None
+
+
+class Resources(Part):
+    """What a container may use."""
+
+    limits: Amounts = Amounts()
+
+
+class Deploy(Part):
+    """How many containers, and how much for each."""
+
+    replicas: int = Field(default=1, ge=0)
+    resources: Resources = Resources()
+
+
+class Logging(Part):
+    """Where a container's output goes."""
+
+    driver: str | None = None
+    options: dict[str, str] = {}
+
+
+class NetworkUse(Part):
+    """A network that a service is in, beside its own name known there as these."""
+
+    aliases: tuple[str, ...] = ()
+
+
+class Service(Part):
+    """One kind of container."""
+
+    image: str | None = None
+    build: Build | None = None
+    command: Words | None = None
+    entrypoint: Words | None = None
+    environment: dict[str, str] = {}
+    """A name without a value takes it from the variables, or is left out."""
+    env_file: Several = ()
+    """Files of variables, for the container; `environment` wins."""
+    user: str | None = None
+    working_dir: str | None = None
+    hostname: str | None = None
+    labels: dict[str, str] = {}
+    depends_on: dict[str, Dependency] = {}
+    healthcheck: Healthcheck | None = None
+    restart: str = Field(default="no", pattern=r"^(no|always|unless-stopped|on-failure(:\d+)?)$")
+    stop_grace_period: Nanoseconds | None = None
+    stop_signal: str | None = None
+    init: bool | None = None
+    ports: tuple[Port, ...] = ()
+    expose: tuple[str, ...] = ()
+    networks: dict[str, Annotated[NetworkUse, BeforeValidator(_nothing_is_empty)]] = {}
+    """The network `default` if there are none."""
+    volumes: tuple[Mount, ...] = ()
+    tmpfs: Several = ()
+    secrets: tuple[SecretUse, ...] = ()
+    read_only: bool = False
+    cap_add: tuple[str, ...] = ()
+    cap_drop: tuple[str, ...] = ()
+    security_opt: tuple[str, ...] = ()
+    shm_size: Bytes | None = None
+    mem_limit: Bytes | None = None
+    cpus: float | None = Field(default=None, gt=0)
+    pids_limit: int | None = None
+    deploy: Deploy = Deploy()
+    logging: Logging = Logging()
+
+
+class Network(Part):
+    """A network of the stack's own."""
+
+    driver: str | None = None
+    internal: bool = False
+
+
+class Volume(Part):
+    """A named volume of the stack's own."""
+
+    driver: str | None = None
+
+
+class Secret(Part):
+    """A secret that lies in a file, relative to the first Compose file."""
+
+    file: str
+
+
+class ComposeFile(Part):
+    """A whole file, or what several come to when they are merged."""
+
+    version: str | None = None
+    """Obsolete, and without meaning."""
+    services: dict[str, Service] = Field(min_length=1)
+    networks: dict[str, Annotated[Network, BeforeValidator(_nothing_is_empty)]] = {}
+    volumes: dict[str, Annotated[Volume, BeforeValidator(_nothing_is_empty)]] = {}
+    secrets: dict[str, Secret] = {}

@@ -1,0 +1,1 @@
+"""The container engine: reaching it, and what it is told for one stack."""

@@ -1,0 +1,122 @@
+"""The containers of a stack, found by Compose's labels, whoever made them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from docker import DockerClient
+from docker.errors import NotFound
+from docker.models.containers import Container
+
+from backend.boot.errors import EngineError
+from backend.stack.compose.order import start_order
+from backend.stack.compose.project import Place
+from backend.stack.engine import labels
+from backend.stack.engine.health import read_state
+
+
+@dataclass(frozen=True)
+class Member:
+    """One container of a stack."""
+
+    container: Container
+    service: str
+    number: int
+
+    @property
+    def title(self) -> str:
+        """What lines about it begin with: `backend-1`."""
+        return f"{self.service}-{self.number}"
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it ran when it was last looked at."""
+        return bool(self.container.attrs["State"]["Running"])
+
+    def label(self, name: str) -> str:
+        """Return a label's value, or an empty text."""
+        return str(self.container.labels.get(name, ""))
+
+
+def find_members(client: DockerClient, place: Place, *, one_off: bool = False) -> list[Member]:
+    """Return the stack's containers, stopped ones too, each service's by number.
+
+    `one_off` adds those that `docker compose run` made.
+
+    Raises EngineError where a stack of the same name lives in another folder: nobody else's
+    containers may be taken for one's own.
+    """
+    wanted = [f"{labels.PROJECT}={place.name}", f"{labels.ONE_OFF}=False"][: 1 if one_off else 2]
+    found = client.containers.list(
+        all=True,
+        filters={"label": wanted},
+        ignore_removed=True,
+    )
+    for container in found:
+        home = container.labels.get(labels.WORKING_DIR)
+        if home and Path(home).resolve() != place.folder.resolve():
+            raise EngineError(
+                f"There is a stack {place.name} already, and it belongs to {home}.",
+                f"Take it down there, or call this one otherwise: "
+                f"COMPOSE_PROJECT_NAME={place.name}2.",
+            )
+    members = [member(container) for container in found]
+    return sorted(members, key=lambda it: (it.service, it.number))
+
+
+def member(container: Container) -> Member:
+    """Return a container as a member of its stack."""
+    number = container.labels.get(labels.NUMBER, "1")
+    return Member(
+        container,
+        container.labels.get(labels.SERVICE, str(container.name)),
+        int(number) if number.isdecimal() else 1,
+    )
+
+
+def in_start_order(members: list[Member]) -> list[Member]:
+    """Return the containers, those that others depend on first, by their labels."""
+    dependencies: dict[str, set[str]] = {it.service: set() for it in members}
+    for it in members:
+        named = labels.read_depends_on(it.label(labels.DEPENDS_ON))
+        dependencies[it.service] |= dependencies.keys() & named
+    ranks = {name: rank for rank, name in enumerate(start_order(dependencies))}
+    return sorted(members, key=lambda it: (ranks[it.service], it.number))
+
+
+def running_member(client: DockerClient, place: Place, service: str) -> Member:
+    """Return the first container of a service that runs. Raises EngineError if there is none."""
+    for it in find_members(client, place):
+        if it.service == service and it.is_running:
+            return it
+    raise EngineError(f"No container of {service} runs.", "Start the stack first: `make up`.")
+
+
+def grace(member: Member) -> int:
+    """Return the seconds that a container was made to have for stopping."""
+    return int(member.container.attrs["Config"].get("StopTimeout") or 10)
+
+
+def stop(member: Member) -> None:
+    """Stop a container, with as much time as it was made to have."""
+    try:
+        member.container.stop(timeout=grace(member))
+    except NotFound:
+        return  # somebody else was faster
+
+
+def revive(member: Member) -> None:
+    """Start a container that does not run, or runs and is not well; leave the others alone."""
+    state = read_state(member.container.attrs)
+    if state.status == "paused":
+        member.container.unpause()
+    elif state.status != "running" or state.health == "unhealthy":
+        member.container.restart(timeout=grace(member))
+    member.container.reload()
+
+
+def remove(member: Member) -> None:
+    """Remove a container, running or not. Its named volumes stay; a nameless one goes with it."""
+    try:
+        member.container.remove(v=True, force=True)
+    except NotFound:
+        return

@@ -1,0 +1,104 @@
+"""Waiting for containers, by the engine's events: every change is seen, and none is polled for."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from datetime import datetime
+from time import monotonic
+
+from docker import DockerClient
+from docker.errors import NotFound
+
+from backend.boot.errors import EngineError
+from backend.stack.compose.model import Condition
+from backend.stack.engine import labels
+from backend.stack.engine.containers import Member
+from backend.stack.engine.health import State, Verdict, judge, read_state
+
+logger = logging.getLogger(__name__)
+
+_EVENTS = ["start", "die", "health_status", "pause", "unpause", "destroy"]
+_TAIL = 20
+"""Lines of the log of a container that failed."""
+
+
+class ContainerFailedError(EngineError):
+    """A container did not come up; it stays, so that its log can be read."""
+
+
+class Watch:
+    """Waits for containers, and logs what becomes of them; one serves a whole run."""
+
+    def __init__(self, client: DockerClient, project: str) -> None:
+        self._client = client
+        self._project = project
+        self._began = monotonic()
+        self._seen: dict[Member, str] = {}
+
+    def wait(self, conditions: Mapping[Member, Condition]) -> None:
+        """Wait until each container meets its condition.
+
+        Raises ContainerFailedError as soon as one cannot any more. How long a container may take
+        to become healthy is for its healthcheck to say.
+        """
+        waiting = {
+            it: (condition, read_state(it.container.attrs).restarts)
+            for it, condition in conditions.items()
+        }
+        # From before the first look, so that no change can fall between it and the first event.
+        since = datetime.fromisoformat(self._client.info()["SystemTime"][:19] + "+00:00")
+        if self._all_met(waiting):
+            return
+        filters = {
+            "type": "container",
+            "event": _EVENTS,
+            "label": f"{labels.PROJECT}={self._project}",
+        }
+        with closing(self._client.events(since=since, filters=filters, decode=True)) as events:
+            for _ in events:
+                if self._all_met(waiting):
+                    return
+        raise EngineError("The container engine stopped.", "Start it, and try again.")
+
+    def _all_met(self, waiting: dict[Member, tuple[Condition, int]]) -> bool:
+        """Look at every container that is waited for, strike out those that are there."""
+        for member, (condition, restarts_before) in list(waiting.items()):
+            state = _current_state(member)
+            self._log(member, state)
+            verdict, how = judge(state, condition, restarts_before)
+            if verdict is Verdict.FAILED:
+                raise failure(member, how)
+            if verdict is Verdict.MET:
+                del waiting[member]
+        return not waiting
+
+    def _log(self, member: Member, state: State) -> None:
+        if self._seen.get(member) != str(state):
+            self._seen[member] = str(state)
+            logger.info("%s is %s (%.1f s)", member.title, state, monotonic() - self._began)
+
+
+def _current_state(member: Member) -> State:
+    try:
+        member.container.reload()
+    except NotFound:
+        raise ContainerFailedError(
+            f"{member.title} was removed while it was waited for.", "Start it again: `make up`."
+        ) from None
+    return read_state(member.container.attrs)
+
+
+def failure(member: Member, how: str) -> ContainerFailedError:
+    """Return the error for a container that failed, after logging the last lines of its log."""
+    tail: bytes = member.container.logs(tail=_TAIL)
+    log_tail(member.title, tail.decode(errors="replace").splitlines())
+    return ContainerFailedError(
+        f"{member.title} {how}.",
+        "Its last lines are above, and `inv logs` has them all; mend it and run `make up` again.",
+    )
+
+
+def log_tail(title: str, lines: Sequence[str]) -> None:
+    """Log the last lines of something that failed."""
+    for line in lines:
+        logger.info("%s | %s", title, line)

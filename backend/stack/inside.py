@@ -1,0 +1,109 @@
+"""A command inside a running container: its output and its exit status are passed on."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from threading import Thread
+from time import sleep
+
+from docker import DockerClient
+
+from backend.boot.errors import ConfigurationError
+from backend.boot.signals import Stopped
+from backend.stack.compose.project import Place
+from backend.stack.engine.containers import Member, running_member
+from backend.stack.terminal import is_terminal, join_terminal
+
+# Says which process it is before it becomes the command: to stop it, one must know.
+_ANNOUNCE = 'echo "$$"; exec "$@"'
+
+
+def inv_command(task: str, flags: Mapping[str, str | bool | None]) -> list[str]:
+    """Return the command line of a task with the flags that are set."""
+    command = ["inv", task]
+    for name, value in flags.items():
+        flag = f"--{name.replace('_', '-')}"
+        if value is True:
+            command.append(flag)
+        elif value:
+            command.append(f"{flag}={value}")
+    return command
+
+
+def run_inside(client: DockerClient, place: Place, service: str, command: Sequence[str]) -> int:
+    """Run a command in a service's first running container, and return its exit status.
+
+    On a terminal it gets one, and may ask questions. Elsewhere it has no input, its stdout and
+    stderr are kept apart, and a stop signal is passed on to it. `client` must bear silence.
+    Raises EngineError.
+    """
+    member = running_member(client, place, service)
+    if is_terminal():
+        return _run_on_terminal(client, member, command)
+    return _run_quietly(client, member, command)
+
+
+def open_shell(client: DockerClient, place: Place, service: str) -> int:
+    """Open a shell in a service's first running container, and return its exit status.
+
+    Raises ConfigurationError where there is no terminal, and EngineError.
+    """
+    if not is_terminal():
+        raise ConfigurationError(
+            "A shell needs a terminal.", "Run `inv shell` in one; `docker exec` needs none."
+        )
+    member = running_member(client, place, service)
+    return _run_on_terminal(client, member, ["sh", "-c", "exec $(command -v bash || echo sh)"])
+
+
+def _run_on_terminal(client: DockerClient, member: Member, command: Sequence[str]) -> int:
+    begun = client.api.exec_create(member.container.id, list(command), stdin=True, tty=True)["Id"]
+    connection = client.api.exec_start(begun, tty=True, socket=True)
+    join_terminal(connection, lambda rows, columns: client.api.exec_resize(begun, rows, columns))
+    return _exit_status(client, begun)
+
+
+def _run_quietly(client: DockerClient, member: Member, command: Sequence[str]) -> int:
+    announced = ["sh", "-c", _ANNOUNCE, "sh", *command]
+    begun = client.api.exec_create(member.container.id, announced)["Id"]
+    output = _Output(client.api.exec_start(begun, stream=True, demux=True))
+    # In a thread of its own, so that a stop signal doesn't end the reading.
+    reader = Thread(target=output.pass_on, daemon=True)
+    reader.start()
+    try:
+        reader.join()
+    except Stopped as stop:
+        # What runs inside doesn't end because nobody listens any more.
+        member.container.exec_run(["sh", "-c", f"kill -s {stop.name[3:]} {output.process}"])
+        reader.join()
+    return _exit_status(client, begun)
+
+
+def _exit_status(client: DockerClient, begun: str) -> int:
+    """Return the status of a command whose output has ended."""
+    # The engine may take a moment to notice the end, and has nothing that says when it has.
+    while (found := client.api.exec_inspect(begun))["Running"]:
+        sleep(0.02)
+    return int(found["ExitCode"])
+
+
+class _Output:
+    """Passes on what a command writes, except for the first line, which is its process's number."""
+
+    def __init__(self, chunks: Iterable[tuple[bytes | None, bytes | None]]) -> None:
+        self.chunks = chunks
+        self.process = ""
+        self.has_begun = False
+
+    def pass_on(self) -> None:
+        for out, err in self.chunks:
+            self.write(out, err)
+
+    def write(self, out: bytes | None, err: bytes | None) -> None:
+        if out and not self.has_begun:
+            first, newline, out = out.partition(b"\n")
+            self.process += first.decode()
+            self.has_begun = bool(newline)
+        for stream, chunk in ((sys.stdout, out), (sys.stderr, err)):
+            if chunk:
+                stream.buffer.write(chunk)
+                stream.buffer.flush()

@@ -1,0 +1,36 @@
+"""`restart`: stop and start what is there, in order, without making anything anew."""
+
+import logging
+from itertools import groupby
+
+from docker import DockerClient
+
+from backend.boot.errors import EngineError
+from backend.stack.compose.model import Condition
+from backend.stack.compose.project import Place
+from backend.stack.engine.containers import Member, find_members, in_start_order, stop
+from backend.stack.engine.watch import Watch
+
+logger = logging.getLogger(__name__)
+
+
+def restart(client: DockerClient, place: Place, service: str | None = None) -> list[Member]:
+    """Restart the containers of the stack, or of one service, and return them when they are well.
+
+    Raises EngineError.
+    """
+    found = find_members(client, place)
+    chosen = in_start_order([it for it in found if service in (None, it.service)])
+    if not chosen:
+        what = f"of {service}" if service else f"of the stack {place.name}"
+        raise EngineError(f"There is no container {what}.", "Make it: `make up`.")
+    for it in reversed(chosen):
+        stop(it)
+    watch = Watch(client, place.name)
+    for _, group in groupby(chosen, key=lambda it: it.service):
+        members = list(group)
+        for it in members:
+            it.container.start()
+            it.container.reload()
+        watch.wait(dict.fromkeys(members, Condition.HEALTHY))
+    return chosen
