@@ -28,6 +28,8 @@ L = TypeVar("L", bound="LogSettings")
 _BIN = Path(sys.executable).parent
 """Where the tools of this environment are, whatever PATH says."""
 
+_STANDINS = Path("docker/standins")
+
 _IN = "Run it in a container of the stack: the name of the service, such as backend."
 
 
@@ -342,6 +344,18 @@ def up(_c: Context, scale: list[str]) -> None:
             print(*addresses(project, members), sep="\n")
 
 
+@task(auto_shortflags=False, help={"rebuild": "Make those that are there anew."})
+def images(_c: Context, rebuild: bool = False) -> None:
+    """Make stand-ins for the base images, where no image registry can be reached."""
+    with _stack():
+        from backend.stack.engine.connection import engine
+        from backend.stack.standins import make_standins
+
+        with engine() as client:
+            names = make_standins(client, _STANDINS, Path(".env"), rebuild=rebuild)
+        print(*(f"{variable}={name}" for variable, name in names.items()), sep="\n")
+
+
 @task(
     auto_shortflags=False,
     help={"volumes": "Remove the volumes too, and with them the database."},
@@ -455,6 +469,6 @@ def _is_agreed(question: str) -> bool:
 
 ns = Collection(
     *(wait_db, migrate, rollback, seed, serve, start, status, revision, check),
-    *(up, down, restart, ps, logs, shell, build),
+    *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test),
 )

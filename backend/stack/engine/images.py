@@ -63,20 +63,30 @@ def build_image(client: DockerClient, project: Project, service: str, build: Bui
         raise ConfigurationError(
             f"There is no {build.dockerfile} in {context}.", f"Mend services.{service}.build."
         )
-    name = project.image_of(service)
-    began = monotonic()
-    output = client.api.build(
+    return run_build(
+        client,
+        project.image_of(service),
+        build.args,
+        title=service,
         path=str(context),
         dockerfile=build.dockerfile,
-        tag=name,
-        buildargs=dict(build.args),
         target=build.target,
         labels=dict(build.labels),
-        rm=True,
-        forcerm=True,
-        decode=True,
     )
-    steps = _Steps(service, build.args)
+
+
+def run_build(
+    client: DockerClient, name: str, args: Mapping[str, str], *, title: str, **options: Any
+) -> str:
+    """Build an image of this name with a line for each step, and return its id.
+
+    `title` says in the lines whose image it is; `options` are the engine's own. Raises EngineError.
+    """
+    began = monotonic()
+    output = client.api.build(
+        tag=name, buildargs=dict(args), rm=True, forcerm=True, decode=True, **options
+    )
+    steps = _Steps(title, args)
     with closing(output):
         for message in output:
             steps.read(message)
