@@ -60,6 +60,10 @@ QUOTED: dict[str, str | None] = {
     "password authentication failed for user": None,
     "DATABASE_URL is malformed.": "is malformed.",
     "Waiting for another starter": "Waiting for another starter",
+    "keeps … locked, so the schema's state cannot be read": (
+        "locked, so the schema's state cannot be read"
+    ),
+    "A revision ended its transaction itself": "A revision ended its transaction itself",
     "A starter died at its work": "A starter died at its work",
     "connects to another database than the one it was given": (
         "connects to another database than the one it was given"
