@@ -109,7 +109,7 @@ def revive(member: Member) -> None:
     state = read_state(member.container.attrs)
     if state.status == "paused":
         member.container.unpause()
-    elif state.status != "running" or state.health == "unhealthy":
+    if state.status not in ("running", "paused") or state.health == "unhealthy":
         member.container.restart(timeout=grace(member))
     member.container.reload()
 
