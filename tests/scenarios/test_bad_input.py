@@ -177,14 +177,16 @@ CASES = [
     Case(
         "start in prod without JWT_SECRET",
         2,
-        "JWT_SECRET is not set. Serving in production needs it: set a long random text.",
+        "JWT_SECRET is not set. "
+        "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",
         {"APP_ENV": "prod", "DATABASE_URL": "{url}"},
         "start",
     ),
     Case(
         "serve in prod without JWT_SECRET",
         2,
-        "JWT_SECRET is not set. Serving in production needs it: set a long random text.",
+        "JWT_SECRET is not set. "
+        "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",
         {"APP_ENV": "prod", "DATABASE_URL": "{url}"},
         "serve",
     ),
