@@ -916,7 +916,8 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
     ) as inv:
         inv.wait_for("…Backend started…", count=int(workers))
         assert httpx.get(f"{inv.url}/health/live").status_code == 200
-        inv.wait_for("…GET /health/live…")
+        assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
+        inv.wait_for("…GET /api/v1/books…")
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
     assert finished.status == 0
@@ -932,9 +933,10 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
             "Starting Uvicorn server...",
             "Database connection verified",
             "Backend started",
-            "…GET /health/live…",
+            "…GET /api/v1/books…",
         ],
     )
+    assert [line for line in messages if "/health/" in line] == []
     assert {"uvicorn.error", "uvicorn.access"} <= {line["logger"] for line in found}
 
 
