@@ -95,7 +95,7 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
                 "class": "backend.boot.log.StreamHandler",
                 "name": stream,
                 "formatter": "line",
-                # The handler's, and not the logger's: that keeps its filters when it is set up anew.
+                # Not the logger's: that keeps its filters when it is set up anew.
                 "filters": [] if level == "debug" else ["probes"],
             }
         },
