@@ -4,7 +4,7 @@ the lock is still held whenever something is about to change, and that the journ
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import psycopg2
@@ -150,6 +150,7 @@ class Guard:
     ) -> Callable[..., None]:
         """Wrap a revision's function: it may leave its transaction; the version moves in one."""
 
+        @wraps(move)  # Alembic's log names it
         def run(**arguments: Any) -> None:
             try:
                 move(**arguments)
