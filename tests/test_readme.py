@@ -67,6 +67,7 @@ QUOTED: dict[str, str | None] = {
         "locked, so the schema's state cannot be read"
     ),
     "A revision ended its transaction itself": "A revision ended its transaction itself",
+    "it rolled its transaction back itself": "it rolled its transaction back itself",
     "A starter died at its work": "A starter died at its work",
     "connects to another database than the one it was given": (
         "connects to another database than the one it was given"

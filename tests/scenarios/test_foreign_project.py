@@ -320,7 +320,7 @@ def test_env_that_does_nothing(
     theirs.project.revision("a1")
     theirs.inv("migrate").assert_failed(
         2,
-        "…env.py never calls context.configure(). "
+        "…env.py never calls context.configure() and context.run_migrations(). "
         "Let it configure and run the migrations, as Alembic's templates do.",
     )
     assert_untouched(cluster, database)

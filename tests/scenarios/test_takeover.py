@@ -131,7 +131,7 @@ PAUSES = {
     ),
     "before the look at the lock in an autocommit block": Pause(
         AUTOCOMMIT,
-        ("…INSERT INTO steps…'first'…", "SELECT EXISTS …transaction_timestamp()…"),
+        ("…INSERT INTO steps…'first'…", "SELECT EXISTS …pg_try_advisory_xact_lock…"),
         AT_B2,
         (("first", "first"), ("first", "second"), ("second", "second")),
     ),

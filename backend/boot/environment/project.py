@@ -14,6 +14,8 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import ScriptDirectory
+from sqlalchemy import Pool, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import VersionTable
@@ -76,7 +78,11 @@ class Project:
 
             environment.configure = configure_and_tell  # type: ignore[method-assign]
             try:
-                with _bounded_connects(), interrupting(lambda: _interrupt_all(opened)):
+                with (
+                    _bounded_connects(),
+                    _noting_connections(opened),
+                    interrupting(lambda: _interrupt_all(opened)),
+                ):
                     self.scripts.run_env()
                 raise_if_stopped()
             finally:
@@ -90,21 +96,23 @@ class Project:
         """
         found: list[VersionTable] = []
 
-        def look(context: MigrationContext) -> None:
+        def configured(context: MigrationContext) -> None:
             session = MigrationSession(context)
             session.refuse_other_database(is_same_database)
-            found.append(session.version_table())
             session.settle()
             # Nobody needs them now, and a revision may have locked their table.
             context.get_current_heads = tuple  # type: ignore[method-assign]
 
-        def no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
+        def look(_current: Any, context: MigrationContext) -> MigrationSteps:
+            # Only here has env.py said all that it says before it runs the migrations.
+            found.append(MigrationSession(context).version_table())
             return ()
 
-        self.run(no_steps, look, dont_mutate=True)
+        self.run(look, configured, dont_mutate=True)
         if not found:
             raise ConfigurationError(
-                f"{self.scripts.env_py_location} never calls context.configure().",
+                f"{self.scripts.env_py_location} never calls context.configure() and "
+                "context.run_migrations().",
                 "Let it configure and run the migrations, as Alembic's templates do.",
             )
         if len(set(found)) > 1:
@@ -119,6 +127,20 @@ class Project:
 def _interrupt_all(driver_connections: Iterable[Any]) -> None:
     for driver_connection in driver_connections:
         interrupt(driver_connection)
+
+
+@contextmanager
+def _noting_connections(opened: list[Any]) -> Iterator[None]:
+    """Add every connection that is made meanwhile: revisions open some of their own."""
+
+    def note(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
+        opened.append(record.driver_connection)
+
+    event.listen(Pool, "connect", note)
+    try:
+        yield
+    finally:
+        event.remove(Pool, "connect", note)
 
 
 @contextmanager

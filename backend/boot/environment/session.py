@@ -8,8 +8,19 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from backend.boot.environment.version_table import VersionTable, literal
-from backend.boot.errors import ConfigurationError, MigrationFailedError
+from backend.boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
 from backend.boot.signals import Stopped
+
+_EQUALS, _END = "\x01", "\x02"
+
+_SETTINGS = """
+SELECT string_agg(concat(name, chr(1), setting), chr(2))
+FROM (
+    SELECT name, setting FROM pg_settings WHERE source = 'session'
+    UNION ALL
+    SELECT 'role', current_setting('role')) AS own
+"""
+"""As one text, which every driver reads alike. pg_settings does not have the role."""
 
 
 class MigrationSession:
@@ -38,6 +49,14 @@ class MigrationSession:
         """Whether env.py opened a transaction itself: all steps stand or fall together."""
         return self.context._in_external_transaction
 
+    def adopt_transaction(self) -> None:
+        """See whether env.py opened a transaction after it configured Alembic: it is a unit, too.
+
+        `with connection.begin():` marks the connection with itself; Alembic does not.
+        """
+        if getattr(self.connection, "_trans_context_manager", None) is not None:
+            self.context._in_external_transaction = True
+
     @property
     def is_autocommit(self) -> bool:
         """Whether each statement is a transaction of its own now, as in an autocommit block."""
@@ -59,8 +78,11 @@ class MigrationSession:
 
     @property
     def has_left_transaction(self) -> bool:
-        """Whether a revision has ended the transaction itself, which psycopg2 does not notice."""
-        info = getattr(self.driver_connection, "info", None)
+        """Whether a revision has ended the transaction itself, which drivers do not notice."""
+        driver: Any = self.driver_connection
+        if hasattr(driver, "is_in_transaction"):  # asyncpg's
+            return not driver.is_in_transaction()
+        info = getattr(driver, "info", None)
         status: Any = getattr(info, "transaction_status", None)
         return bool(status == TRANSACTION_STATUS_IDLE)
 
@@ -115,14 +137,28 @@ class MigrationSession:
         )
         return int(pid), start
 
+    def settings(self) -> dict[str, str]:
+        """Return what this session has set itself, the role last: it decides what may be set."""
+        [text] = self.ask(_SETTINGS)
+        pairs = (entry.partition(_EQUALS) for entry in text.split(_END))
+        return {name: value for name, _, value in pairs}
+
     def version_table(self) -> VersionTable:
-        """Return where Alembic keeps the revision, as this session's search_path resolves it."""
+        """Return where Alembic keeps the revision, as this session's search_path resolves it.
+
+        Raises LoginRefusedError where that names no schema which this role may use.
+        """
         name, schema = self.context.version_table, self.context.version_table_schema
         if schema is None:
             [schema] = self.ask(
                 "SELECT coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c"  # noqa: S608
                 " ON c.relnamespace = n.oid"
                 f" WHERE c.oid = to_regclass(quote_ident({literal(name)}))), current_schema())"
+            )
+        if schema is None:
+            raise LoginRefusedError(
+                "The search_path names no schema that this role may use.",
+                "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
             )
         return VersionTable(name, schema)
 

@@ -2,24 +2,25 @@
 the lock is still held whenever something is about to change, and that the journal has it all.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from contextlib import suppress
+from functools import partial, wraps
 from typing import Any
 
+import psycopg2
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from sqlalchemy import event
 
 from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import literal
 from backend.boot.errors import ConfigurationError, MigrationFailedError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.recorder import Recorder
+from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, cut
 from backend.boot.state.journal import Direction
-
-_log = logging.getLogger(__name__)
 
 Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 
@@ -33,23 +34,24 @@ class Guard:
         self._can_check_client = can_check_client(recorder.connection)
         self._session: MigrationSession
         self._worker: Worker
-        self._began: str | None = None
-        """When the transaction began in which a revision runs: no other one has that moment."""
-        self._has_rejoined = False
+        self._transaction: RevisionTransaction | None = None
+        """Once revisions run."""
+        self._carried: tuple[str, ...] = ()
+        """What env.py has set for one transaction, for each revision's."""
 
     def attach(self, context: MigrationContext) -> None:
         """Watch over all that this context does. Raises BootError before anything is changed."""
         self._session = session = MigrationSession(context)
         self._refuse_other_database()
-        self._refuse_snapshot()
-        self._make_journal()
+        self._refuse_other_table()
         self._worker = self._make_worker()
         session.settle()
         self._lock.on_loss = partial(cut, session.driver_connection)
         steps: Any = self._journalled(context._migrations_fn)
         context._migrations_fn = steps
         context.on_version_apply_callbacks += (self._applied,)
-        event.listen(session.connection, "begin", lambda _connection: self._check())
+        event.listen(session.connection, "begin", lambda _connection: self._begun())
+        event.listen(session.connection, "rollback", lambda _connection: self._rolled_back())
         event.listen(session.connection, "before_cursor_execute", self._executing, retval=True)
 
     def _refuse_other_database(self) -> None:
@@ -72,6 +74,14 @@ class Guard:
                 "Nothing was changed.",
             )
 
+    def _refuse_other_table(self) -> None:
+        journal = self._recorder.journal
+        if self._session.ask(journal.shape_query)[0] is False:
+            raise MigrationFailedError(
+                f"{journal.table} is where the journal belongs, and it is something else.",
+                "Rename it. Nothing was changed.",
+            )
+
     def _make_journal(self) -> None:
         """Make the journal with the role that makes the tables, unless there is one.
 
@@ -79,21 +89,15 @@ class Guard:
         it, or its rows, before that transaction ends.
         """
         session, journal = self._session, self._recorder.journal
-        [is_journal] = session.ask(journal.shape_query)
-        if is_journal is False:
-            raise MigrationFailedError(
-                f"{journal.table} is where the journal belongs, and it is something else.",
-                "Rename it. Nothing was changed.",
-            )
-        if is_journal:
+        if session.ask(journal.shape_query)[0]:
             return
+        current_role = "SELECT current_user::text"
         if session.is_one_unit:
-            [role] = session.ask("SELECT current_user::text")
+            [role] = session.ask(current_role)
             self._recorder.execute("; ".join(journal.create_statements(role)))
             return
-        for statement in journal.create_statements(self._recorder.role()):
+        for statement in journal.create_statements(str(self._recorder.ask(current_role))):
             session.tell(statement)
-        session.settle()
 
     def _make_worker(self) -> Worker:
         """Make env.py's session one that can be told from others."""
@@ -103,43 +107,59 @@ class Guard:
             self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
 
+    def _begin_steps(self) -> RevisionTransaction:
+        """Leave env.py's own transaction behind, or have all revisions run in it."""
+        session = self._session
+        session.adopt_transaction()
+        self._refuse_snapshot()
+        self._make_journal()
+        if not session.is_one_unit:
+            # Alembic's look at its version table has begun a transaction, whose snapshot may be
+            # older than the rows. What env.py said in it goes on to hold.
+            before = session.settings()
+            session.connection.commit()
+            after = session.settings()
+            session.settle()
+            self._carried = tuple(
+                f"set_config({literal(name)}, {literal(value)}, true)"
+                for name, value in before.items()
+                if after.get(name) != value
+            )
+        return RevisionTransaction(session)
+
     def _journalled(self, steps: Any) -> Steps:
         """Wrap Alembic's steps: rows are written before each, and done with after its commit."""
 
         def journalled(current: Any, context: MigrationContext) -> Iterator[MigrationStep]:
-            if not self._session.is_one_unit:
-                # Alembic's look at its version table has begun a transaction, whose snapshot may
-                # be older than the rows.
-                self._session.connection.commit()
+            self._transaction = transaction = self._begin_steps()
             for step in steps(current, context):
+                transaction.start()
                 if self._session.is_one_unit:  # whose one transaction has begun long ago
-                    self._check()
+                    transaction.resume_unit()
+                    self._begun()
                 self._recorder.begin(_moves(step), self._worker)
-                step.migration_fn = self._rejoining(step.migration_fn)
+                step.migration_fn = self._rejoining(step.migration_fn, transaction)
                 yield step
-                if not self._session.is_one_unit:
+                if not self._session.is_one_unit or transaction.is_unit_over:
                     self._recorder.committed()
 
         return journalled
 
-    def _rejoining(self, move: Callable[..., None]) -> Callable[..., None]:
-        """Wrap a revision's function: the version moves in a transaction also where it left one.
+    def _rejoining(
+        self, move: Callable[..., None], transaction: RevisionTransaction
+    ) -> Callable[..., None]:
+        """Wrap a revision's function: it may leave its transaction; the version moves in one."""
 
-        Old revisions say COMMIT where they need to be outside of a transaction; and an engine may
-        be in autocommit as a whole. Version and journal still change both or neither.
-        """
-
+        @wraps(move)  # Alembic's log names it
         def run(**arguments: Any) -> None:
-            move(**arguments)
-            [now] = self._session.ask("SELECT transaction_timestamp()::text")
-            self._has_rejoined = self._session.is_autocommit or now != self._began
-            if self._has_rejoined:
-                if not self._session.is_autocommit:
-                    _log.warning(
-                        "A revision ended its transaction itself: what it did would not be taken "
-                        "back where it fails. Use op.get_context().autocommit_block()"
-                    )
-                self._session.tell("BEGIN")
+            try:
+                move(**arguments)
+            except Exception:
+                with suppress(psycopg2.Error):
+                    if transaction.was_committed(self._recorder.ask):
+                        transaction.warn()
+                raise
+            transaction.rejoin()
 
         return run
 
@@ -154,15 +174,24 @@ class Guard:
 
     def _check(self) -> None:
         """Raise LockLostError unless the lock is held still, as the session itself sees it."""
-        is_held, self._began, *_ = self._session.ask(self._state_query())
-        if not is_held:
+        if not self._session.ask(self._state_query())[0]:
             raise lock_lost()
+
+    def _begun(self) -> None:
+        self._check()
+        if self._transaction is not None:
+            self._transaction.began()
+            if self._carried and not self._session.is_autocommit:
+                self._session.ask(f"SELECT {', '.join(self._carried)}")
+
+    def _rolled_back(self) -> None:
+        if self._transaction is not None:
+            self._transaction.rolled_back()
 
     def _state_query(self) -> str:
         """Return the look, which also has the session hold its key as long as its transaction."""
         columns = [
             f"EXISTS ({self._lock.token.holder_query})",
-            "transaction_timestamp()::text",
             f"pg_try_advisory_xact_lock({self._worker.key.number})",
         ]
         if self._can_check_client:
@@ -179,8 +208,8 @@ class Guard:
         for statement in self._recorder.applied_statements():
             if self._session.tell(statement) != 1:
                 raise lock_lost()
-        if self._has_rejoined:
-            self._session.tell("COMMIT")
+        if self._transaction is not None:
+            self._transaction.commit()
 
 
 def _moves(step: MigrationStep) -> list[tuple[str, Direction]]:

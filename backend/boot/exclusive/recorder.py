@@ -97,12 +97,12 @@ class Recorder:
         """Run a statement with boot's own role."""
         self.connection.cursor().execute(statement)
 
-    def role(self) -> str:
-        """Return who boot is to the database."""
+    def ask(self, query: str) -> object:
+        """Return the one value of a query, with boot's own role."""
         with self.connection.cursor() as cursor:
-            cursor.execute("SELECT current_user::text")
-            [name] = cursor.fetchone() or [""]
-        return str(name)
+            cursor.execute(query)
+            [value] = cursor.fetchone() or [None]
+        return value
 
     def _row(self, revision: str, direction: Direction, worker: Worker) -> dict[str, Any]:
         known = self.history.revisions.get(revision)

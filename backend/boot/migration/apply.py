@@ -80,6 +80,7 @@ class _Run:
         steps = self._schema.project.steps(self._schema.target, current, going_up=going_up)
         verb = "Applied" if going_up else "Reverted"
         if self.session is not None and self.session.is_one_unit:
+            self._refuse_autocommit_blocks()  # it may have become one since
             _log.warning("env.py opened a transaction itself: the revisions stand or fall together")
             verb = "Ran"
         for step in steps:

@@ -38,11 +38,14 @@ def one_at_a_time(
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
     try:
         session = MigrationSession(context)
-        if session.is_one_unit:
+        if session.is_one_unit or session.connection.in_transaction():
             raise CommandError(
-                "env.py opens a transaction itself, which would end after the lock. "
-                "Let Alembic open it (context.begin_transaction()), or use `inv migrate`."
+                "env.py has a transaction open, which would end after the lock. Say "
+                "one_at_a_time() before context.begin_transaction(), and open none yourself; "
+                "or use `inv migrate`."
             )
+        # As boot has it: each revision's row is committed together with the revision.
+        context._transaction_per_migration = True
         journal = Journal(session.version_table())
         session.settle()
         engine_url = session.connection.engine.url

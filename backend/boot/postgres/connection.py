@@ -69,7 +69,9 @@ def connect_and_ask(
             connection.autocommit = True
             rows = _rows(connection, query) if query else []
         except psycopg2.Error as error:
-            answer.put(error)
+            # Python 3.11.2 drops the message that later ones cannot decode either.
+            unreadable = "the server's message is not UTF-8"
+            answer.put(error if str(error) else psycopg2.OperationalError(unreadable))
             return
         except UnicodeDecodeError as error:  # a message in the server's own encoding
             answer.put(psycopg2.OperationalError(error.object.decode(errors="replace")))

@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Callable, Iterator
+from functools import wraps
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -59,6 +60,7 @@ class OwnSql:
         context._migrations_fn = watched
 
     def _watched(self, upgrade: Callable[..., None], connection: Any) -> Callable[..., None]:
+        @wraps(upgrade)  # Alembic's log names it
         def run(**arguments: Any) -> None:
             event.listen(connection, "before_cursor_execute", self._note)
             try:

@@ -7,6 +7,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable
+from backend.boot.errors import LoginRefusedError
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import JOURNAL_TABLE, Journal
 
@@ -31,6 +32,12 @@ _SCHEMA = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
+
+_IS_HIDDEN = """
+SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %s AND c.relname = %s AND NOT has_schema_privilege(n.oid, 'USAGE')
+"""
+"""PostgreSQL itself says of a table in such a schema that there is none."""
 
 _PATIENCE = "2s"
 
@@ -145,6 +152,12 @@ def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
 
 def _current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
     with connection.cursor() as cursor:
+        cursor.execute(_IS_HIDDEN, (version_table.schema, version_table.name))
+        if cursor.fetchone() is not None:
+            raise LoginRefusedError(
+                f"This role may not use the schema {version_table.schema}, where the revision is.",
+                "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
+            )
         cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (str(version_table),))
         if cursor.fetchone() != (True,):
             return ()

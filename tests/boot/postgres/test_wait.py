@@ -284,7 +284,10 @@ def test_a_message_in_another_encoding() -> None:
                 parse_database_url(f"postgresql://u:p@127.0.0.1:{port}/d?{options}"), 0
             )
         thread.join()
-    assert "FATAL:  Passwort f\N{REPLACEMENT CHARACTER}r" in str(caught.value)
+    said = str(caught.value)
+    # Which of the two depends on the version of Python.
+    understood = "FATAL:  Passwort f\N{REPLACEMENT CHARACTER}r"
+    assert understood in said or "the server's message is not UTF-8" in said
 
 
 @pytest.fixture

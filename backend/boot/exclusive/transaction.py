@@ -1,0 +1,107 @@
+"""The transaction that a revision runs in: whether it has left it, and what is done about that.
+
+Old revisions say COMMIT where they need to be outside of a transaction, and some commit through
+SQLAlchemy. Their version and the journal's row still change both or neither.
+"""
+
+import logging
+from collections.abc import Callable
+
+from alembic.util.exc import CommandError
+
+from backend.boot.environment.session import MigrationSession
+
+_log = logging.getLogger(__name__)
+
+
+class RevisionTransaction:
+    """Follows one session's transactions while revisions run, one after the other."""
+
+    def __init__(self, session: MigrationSession) -> None:
+        self._session = session
+        self._unit = session.connection.get_transaction() if session.is_one_unit else None
+        self._id: str | None = None
+        """Of the transaction that began last; None outside of any, as in an autocommit block."""
+        self._was_rolled_back = False
+        self._to_commit_below = False
+        self._to_commit = False
+        self.is_unit_over = False
+        """Whether a revision has ended the transaction that env.py had opened for all of them."""
+
+    def start(self) -> None:
+        """Begin with the next revision; what it does in which transaction is noted from here."""
+        self._was_rolled_back = False
+        self._to_commit = self._to_commit_below = False
+
+    def began(self) -> None:
+        """Note a transaction that has begun just now."""
+        self._id = None
+        if not self._session.is_autocommit:
+            # An id is never used twice, and nothing that a session can set changes how it looks.
+            [self._id] = self._session.ask("SELECT txid_current()::text")
+
+    def rolled_back(self) -> None:
+        """Note that SQLAlchemy has rolled the transaction back."""
+        self._was_rolled_back = True
+
+    def resume_unit(self) -> None:
+        """Begin the next revision's transaction where env.py's own is over."""
+        if self.is_unit_over:
+            self._session.tell("BEGIN")
+
+    def rejoin(self) -> None:
+        """Be in a transaction again, after a revision, for the version to move in.
+
+        Raises Alembic's CommandError where there is nothing that could be called applied.
+        """
+        session = self._session
+        expected = self._unit if session.is_one_unit else session.context._transaction
+        has_replaced = session.connection.get_transaction() is not expected
+        if self._was_rolled_back:
+            raise _undone()
+        if has_replaced and session.is_one_unit:
+            raise CommandError("it committed the transaction that env.py opened for all revisions")
+        if has_replaced and not session.connection.in_transaction():
+            session.connection.begin()
+        self._to_commit = has_replaced
+        self._to_commit_below = session.is_autocommit or not self._is_inside()
+        if (has_replaced or self._to_commit_below) and not session.is_autocommit:
+            self.warn()
+        if self._to_commit_below:
+            if self._id and session.ask(_STATUS.format(self._id))[0] == "aborted":
+                raise _undone()
+            session.tell("BEGIN")
+        # From here on each revision has a transaction of its own.
+        self._to_commit_below |= self.is_unit_over
+        self.is_unit_over = session.is_one_unit and self._to_commit_below
+
+    def commit(self) -> None:
+        """Commit what was joined again; Alembic commits the others itself."""
+        if self._to_commit_below:
+            self._session.tell("COMMIT")
+        if self._to_commit:
+            self._session.connection.commit()
+
+    def was_committed(self, ask: Callable[[str], object]) -> bool:
+        """Return whether the revision that has failed had committed something itself.
+
+        `ask` answers a query over another session: this one may take no more.
+        """
+        return self._id is not None and ask(_STATUS.format(self._id)) == "committed"
+
+    def warn(self) -> None:
+        """Say what it means that a revision ends its transaction."""
+        _log.warning(
+            "A revision ended its transaction itself: what it did before is not taken back where "
+            "it fails. Use op.get_context().autocommit_block()"
+        )
+
+    def _is_inside(self) -> bool:
+        return bool(self._session.ask("SELECT txid_current_if_assigned()::text")[0] == self._id)
+
+
+_STATUS = "SELECT txid_status({})"
+
+
+def _undone() -> CommandError:
+    return CommandError("it rolled its transaction back itself, and with it what it had done")
