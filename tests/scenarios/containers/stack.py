@@ -1,19 +1,21 @@
 """The project's own stack in a folder of a test's own, with a history that a test may add to."""
 
-import json
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from random import randrange
+from socket import socket
 from uuid import uuid4
 
 from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from tests.cluster import free_port
 from tests.scenarios.process import (
     DEADLINE,
     ROOT,
@@ -30,12 +32,46 @@ MADE_BY = "moriai.tests.stack"
 
 USER, DATABASE = "moriai_user", "moriai_db"
 
+UNTIL_GATE = """
+op.create_table("half", sa.Column("id", sa.Integer))
+op.execute(
+    "DO $$ BEGIN FOR i IN 1..600 LOOP"
+    " EXIT WHEN EXISTS (SELECT FROM pg_class WHERE relname = 'gate');"
+    " PERFORM pg_sleep(0.1); END LOOP; END $$"
+)
+"""
+"""The body of a revision that goes on when there is a table `gate`, or after a minute."""
+
+_AT_THE_GATE = """
+SELECT count(*) FROM schema_journal AS journal, pg_stat_activity AS activity
+WHERE journal.status = 'running' AND activity.pid <> pg_backend_pid()
+  AND activity.state = 'active' AND activity.query LIKE '%gate%'
+"""
+
 _DOCKERFILE = """\
 ARG PYTHON_IMAGE
 FROM {image}
 LABEL {label}={name}
 COPY versions /app/alembic/versions
 """
+
+
+SOON = 2.0
+"""Seconds that stopping may take: it takes less than half of one where the machine is idle."""
+
+
+def free_ports(number: int) -> str:
+    """Return so many ports in a row, as `9000-9004`, that nobody has.
+
+    They lie where no system takes those of outgoing connections from: else somebody might have one
+    of them a moment later.
+    """
+    while True:
+        first = randrange(10_000, 30_000)
+        with ExitStack() as bound, suppress(OSError):
+            for port in range(first, first + number):
+                bound.enter_context(socket()).bind(("127.0.0.1", port))
+            return f"{first}-{first + number - 1}" if number > 1 else str(first)
 
 
 def wait_until(happened: Callable[[], object], what: object) -> None:
@@ -55,15 +91,14 @@ class ServiceStack(Stack):
         self.versions = folder / "versions"
         self.versions.mkdir()
         dockerfile = _DOCKERFILE.format(image=image, label=MADE_BY, name=self.name)
-        self.write("", "docker/Dockerfile")
-        (folder / "docker" / "backend").mkdir()
+        (folder / "docker" / "backend").mkdir(parents=True)
         self.write(dockerfile, "docker/backend/Dockerfile")
         self.password = f"password-{uuid4().hex}"
         self.variables = {
             **{name: text for name, text in os.environ.items() if name.startswith("DOCKER_")},
             **base_images(),
             "POSTGRES_PASSWORD": self.password,
-            "BACKEND_PORT": str(free_port()),
+            "BACKEND_PORT": free_ports(1),
         }
 
     def revision(self, revision: str, parent: str, upgrade: str, phase: str = "expand") -> None:
@@ -115,10 +150,19 @@ class ServiceStack(Stack):
         wait_until(lambda: len(found()) >= count, pattern)
         return found()[count - 1]
 
+    def wait_for_the_gate(self) -> None:
+        """Return when a starter is in the middle of a revision that waits for the gate."""
+        self.wait_until_healthy("postgres-1")
+        journal = "SELECT to_regclass('schema_journal') IS NOT NULL"
+        wait_until(lambda: self.query(journal) == ["t"], "nobody migrates")
+        wait_until(lambda: self.query(_AT_THE_GATE) == ["1"], "nobody is at the gate")
+
     def wait_until_healthy(self, title: str = "backend-1") -> None:
         """Return when a container is healthy, however often it was restarted until then."""
 
         def is_healthy() -> bool:
+            if title not in self.containers():
+                return False
             state = self.containers()[title].attrs["State"]
             return bool(state["Running"]) and state["Health"]["Status"] == "healthy"
 
@@ -133,13 +177,9 @@ class ServiceStack(Stack):
         """Return a row a text, columns parted by |, as the database answers its owner."""
         psql = ["psql", "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]
         to = ["--host", "127.0.0.1", "--username", USER, "--dbname", DATABASE]
-        status, output = self.postgres.exec_run(
-            [*psql, *to, "--set", "ON_ERROR_STOP=1", "--command", statement],
-            environment={"PGPASSWORD": self.password},
-        )
-        said = output.decode()
-        assert status == 0, said
-        return [str(line) for line in said.splitlines()]
+        command = [*psql, *to, "--set", "ON_ERROR_STOP=1", "--command", statement]
+        said = output_of(self.postgres, *command, PGPASSWORD=self.password)
+        return said.splitlines()
 
     def journal(self, columns: Sequence[str] = ("revision", "status")) -> list[str]:
         """Return the journal's rows, in the order in which they were written."""
@@ -155,6 +195,32 @@ class ServiceStack(Stack):
                 self.engine.images.remove(str(image.id), force=True)
 
 
+@dataclass(frozen=True)
+class Stopped:
+    """How a container ended that was told to stop."""
+
+    status: int
+    seconds: float
+
+
+def stop(container: Container) -> Stopped:
+    """Stop a container as `docker stop` does, with all of its grace period."""
+    told = datetime.now(UTC)
+    container.stop(timeout=30)
+    container.reload()
+    state = container.attrs["State"]
+    ended = datetime.fromisoformat(f"{state['FinishedAt'][:26]}+00:00")
+    return Stopped(state["ExitCode"], (ended - told).total_seconds())
+
+
+def output_of(container: Container, *command: str, **variables: str) -> str:
+    """Return what a program says that is run in a container, and has to end well."""
+    status, output = container.exec_run(list(command), environment=variables)
+    assert isinstance(output, bytes)
+    assert status == 0, output
+    return output.decode()
+
+
 def base_images() -> dict[str, str]:
     """Return the base images that the environment or the repository's `.env` names, if any."""
     from backend.stack.compose.project import read_variables
@@ -162,16 +228,3 @@ def base_images() -> dict[str, str]:
     variables = read_variables(ROOT)
     names = ("PYTHON_IMAGE", "POSTGRES_IMAGE")
     return {name: variables[name] for name in names if name in variables}
-
-
-def run_in(container: Container, *command: str) -> tuple[int, str]:
-    """Run a program in a container as its user; return its status and what it said."""
-    status, output = container.exec_run(list(command))
-    return int(status), output.decode()
-
-
-def json_of(container: Container, *command: str) -> object:
-    """Return what a program in a container prints as JSON."""
-    status, said = run_in(container, *command)
-    assert status == 0, said
-    return json.loads(said)

@@ -74,18 +74,15 @@ def test_restart(served: ServiceStack) -> None:
 def test_broken_migration(stack: ServiceStack) -> None:
     """In development the application answers all the same; in production `up` says why it ends."""
     stack.revision("009", "008", BREAKS)
-    with stack.running_inv("up") as inv:
-        stack.wait_for("Serving on …")
-        ready = httpx.get(f"{stack.url()}/health/ready")
-        live = httpx.get(f"{stack.url()}/health/live")
-        log = stack.log()
-        inv.interrupt()
-        inv.finish()
+    finished = stack.inv("up")
+    finished.assert_failed(12, f"backend-1 is unhealthy: …{BROKEN}…. Its last lines are above, …")
+    log = stack.log()
     assert contains_in_order(
         log, [*LOGIN, *APPLIED, BROKEN, "Database migrations failed, but continuing...", *SERVING]
     ), log
+    ready = httpx.get(f"{stack.url()}/health/ready")
     assert (ready.status_code, ready.json()["reason"]) == (503, BROKEN)
-    assert live.status_code == 200
+    assert httpx.get(f"{stack.url()}/health/live").status_code == 200
 
     finished = stack.inv("up", APP_ENV="prod", JWT_SECRET="a-long-random-text")
     finished.assert_failed(12, "backend-1 …exited with status 5. Its last lines are above, …")
