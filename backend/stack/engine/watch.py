@@ -89,7 +89,12 @@ class Watch:
         state = read_state(member.container.attrs)
         if state.status != "running":
             return state
-        return replace(state, exit_code=self._exits.get(str(member.container.id), state.exit_code))
+        # Where it is up again, its state has forgotten what it died with, and the event that tells
+        # may still be on its way: until then it counts as if it had not died.
+        exit_code = self._exits.get(str(member.container.id))
+        if exit_code is None:
+            return replace(state, restarts=0)
+        return replace(state, exit_code=exit_code)
 
     def _log(self, member: Member, state: State) -> None:
         if self._seen.get(member) != str(state):
