@@ -278,7 +278,7 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
     if in_:
         _run_inside(in_, "status", json=json)
         return
-    with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL", "warning")) as boot:
+    with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL") or "warning") as boot:
         from backend.boot.migration.status import read_status
 
         found = read_status(boot)

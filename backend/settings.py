@@ -52,6 +52,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "RELOAD": ("false", "restart on code changes; development only"),
     "WEB_CONCURRENCY": ("1", "worker processes"),
     "JWT_SECRET": ("", "signs the tokens; must be set to serve in prod"),
+    "JWT_SECRET_FILE": ("", "a file that holds it, for mounted secrets"),
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
     "LOG_FORMAT": ("text", "text, or json for one object a line"),
     "ALEMBIC_CONFIG": ("alembic.ini", "the Alembic project to boot"),
@@ -144,9 +145,10 @@ class Settings(LogSettings):
 
     def require_secrets_to_serve(self) -> None:
         """Raise ConfigurationError where production would serve with a secret missing."""
-        if self.app_env is AppEnv.PROD and not self.jwt_secret:
+        if self.app_env is AppEnv.PROD and not (self.jwt_secret or "").strip():
             raise ConfigurationError(
-                "JWT_SECRET is not set.", "Serving in production needs it: set a long random text."
+                "JWT_SECRET is not set.",
+                "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",
             )
 
 
@@ -188,7 +190,7 @@ def load_settings(
         raise ConfigurationError(
             "RELOAD works with one worker only.", "Unset RELOAD or WEB_CONCURRENCY."
         )
-    jwt_secret = values.text("JWT_SECRET", "") or None
+    jwt_secret = values.secret("JWT_SECRET")
     hide(jwt_secret)
     for url in (database_url, migration_url, values.url("SCRATCH_DATABASE_URL")):
         _hide_password(url)
@@ -282,26 +284,13 @@ def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:
 
 
 def _password(values: "_Values", is_prod: bool) -> str:
-    # Not `text`, which strips: a password may begin or end with a space.
-    given = values.given.get("POSTGRES_PASSWORD", "")
-    file = values.text("POSTGRES_PASSWORD_FILE", "")
-    if given and file:
-        raise ConfigurationError(
-            "POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set.", "Keep one of them."
-        )
-    if file:
-        try:
-            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(
-                f"POSTGRES_PASSWORD_FILE cannot be read: {error}.", "Mend the path or its rights."
-            ) from error
-    if not given and is_prod:
+    given = values.secret("POSTGRES_PASSWORD")
+    if given is None and is_prod:
         raise ConfigurationError(
             "POSTGRES_PASSWORD is not set.",
             "APP_ENV=prod has no default for it: set it, or POSTGRES_PASSWORD_FILE.",
         )
-    return given or DEFAULT_PASSWORD
+    return DEFAULT_PASSWORD if given is None else given
 
 
 def _read_env_file(path: Path) -> dict[str, str]:
@@ -326,6 +315,22 @@ class _Values:
 
     def text(self, name: str, default: str) -> str:
         return self.given.get(name, default).strip()
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret that is given as it is, or by a file that `<name>_FILE` names."""
+        # Not `text`, which strips: a password may begin or end with a space.
+        given = self.given.get(name)
+        file = self.text(f"{name}_FILE", "")
+        if given and file:
+            raise ConfigurationError(f"{name} and {name}_FILE are both set.", "Keep one of them.")
+        if not file:
+            return given
+        try:
+            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"{name}_FILE cannot be read: {error}.", "Mend the path or its rights."
+            ) from error
 
     def url(self, name: str) -> DatabaseUrl | None:
         text = self.text(name, "")

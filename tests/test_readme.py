@@ -7,6 +7,7 @@ import tasks
 from backend.boot import errors
 from backend.boot.state.inspection import SchemaState
 from backend.settings import VARIABLES
+from backend.stack.compose import model
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -14,7 +15,7 @@ README = (ROOT / "README.md").read_text()
 
 def rows(section: str) -> list[list[str]]:
     """Return the cells of the table in a section, without its head."""
-    [text] = re.findall(rf"^## {re.escape(section)}\n(.*?)(?=^## |\Z)", README, re.S | re.M)
+    [text] = re.findall(rf"^##+ {re.escape(section)}\n(.*?)(?=^##+ |\Z)", README, re.S | re.M)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
@@ -40,7 +41,9 @@ def test_every_task_is_there() -> None:
     listed = {cells[0].strip("`"): cells[1] for cells in rows("Tasks")}
     assert set(listed) == set(tasks.ns.task_names)
     for name, text in listed.items():
-        flags = {f"--{flag.name.replace('_', '-')}" for flag in tasks.ns[name].get_arguments()}
+        flags = {
+            f"--{flag.name.strip('_').replace('_', '-')}" for flag in tasks.ns[name].get_arguments()
+        }
         assert flags == set(re.findall(r"--[a-z-]+", text)), name
 
 
@@ -76,6 +79,13 @@ QUOTED: dict[str, str | None] = {
         "Database migrations failed, but continuing..."
     ),
     "The embedded PostgreSQL under .data cannot be used": "cannot be used: {detail}.",
+    "No container engine answers": "No container engine answers",
+    "This user may not talk to the container engine": (
+        "This user may not talk to the container engine"
+    ),
+    "is not here, and could not be pulled": "is not here, and could not be pulled",
+    "There is a stack moriai already": "There is a stack ",
+    "a key that is not supported here": "a key that is not supported here",
     "ensurepip is not available": None,
 }
 
@@ -83,7 +93,11 @@ QUOTED: dict[str, str | None] = {
 def test_troubleshooting_quotes_what_is_said() -> None:
     """Each text that the README explains is one that the code, or a library, really prints."""
     assert [cells[0].strip("`") for cells in rows("Troubleshooting")] == list(QUOTED)
-    code = "".join(path.read_text() for path in (ROOT / "backend/boot").rglob("*.py"))
+    code = "".join(
+        path.read_text()
+        for room in ("boot", "stack")
+        for path in (ROOT / "backend" / room).rglob("*.py")
+    )
     assert [words for words in QUOTED.values() if words and words not in code] == []
 
 
@@ -93,3 +107,14 @@ def test_make_help_lists_every_target() -> None:
     documented = set(re.findall(r"^([a-z-]+):.*## ", makefile, re.M))
     [listed] = re.findall(r"^TASKS := (.*)$", makefile, re.M)
     assert documented == {*listed.split(), "help", "install"}
+
+
+def test_every_key_of_the_compose_file_is_there() -> None:
+    """The table names each key that the models take, and no other."""
+    found = rows("What the Compose file may say")
+    listed = {key for cells in found for key in re.findall("`([^`]+)`", " ".join(cells))}
+    models = [
+        it for it in vars(model).values() if isinstance(it, type) and issubclass(it, model.Part)
+    ]
+    keys = {key for it in models for key in it.model_fields}
+    assert {part for key in listed for part in key.split(".")} - {"x-…"} == keys

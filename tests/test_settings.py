@@ -233,6 +233,19 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
             {**POSTGRES, "POSTGRES_PASSWORD": "both"},
             "POSTGRES_PASSWORD and POSTGRES_PASSWORD_FILE are both set.",
         ),
+        (
+            "JWT_SECRET_FILE",
+            "/nonexistent/secret",
+            {},
+            "JWT_SECRET_FILE cannot be read: "
+            "[Errno 2] No such file or directory: '/nonexistent/secret'.",
+        ),
+        (
+            "JWT_SECRET_FILE",
+            "/run/secrets/key",
+            {"JWT_SECRET": "both"},
+            "JWT_SECRET and JWT_SECRET_FILE are both set.",
+        ),
         ("DB_WAIT_TIMEOUT", "soon", {}, "DB_WAIT_TIMEOUT='soon' is not a number of seconds."),
         (
             "MIGRATE_LOCK_TIMEOUT",
@@ -328,10 +341,23 @@ def test_the_secret_is_needed_to_serve_in_production_only(app_env: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         found.require_secrets_to_serve()
     assert (
-        str(caught.value)
-        == "JWT_SECRET is not set. Serving in production needs it: set a long random text."
+        str(caught.value) == "JWT_SECRET is not set. "
+        "Serving in production needs it: set a long random text, or JWT_SECRET_FILE."
     )
     load(JWT_SECRET="long random text", **PROD).require_secrets_to_serve()
+
+
+@pytest.mark.parametrize("content", ["", "\n", " "])
+def test_a_blank_secret_is_none(tmp_path: Path, content: str) -> None:
+    """A file that nobody has filled signs no tokens."""
+    file = tmp_path / "secret"
+    file.write_text(content)
+    with pytest.raises(ConfigurationError, match=r"JWT_SECRET is not set\."):
+        load(JWT_SECRET_FILE=str(file), **PROD).require_secrets_to_serve()
+    file.write_text("long random text\n")
+    found = load(JWT_SECRET_FILE=str(file), **PROD)
+    found.require_secrets_to_serve()
+    assert found.jwt_secret == "long random text"
 
 
 class TestDotEnv:
@@ -478,14 +504,15 @@ def test_a_socket_folder_survives_the_url(folder: str, password: str) -> None:
 
 def test_every_variable_has_a_case() -> None:
     """The table of good values covers what the README's table is made of."""
-    assert set(VARIABLES) - {"POSTGRES_PASSWORD_FILE"} == {name for name, *_ in GOOD}
+    files = {"POSTGRES_PASSWORD_FILE", "JWT_SECRET_FILE"}
+    assert set(VARIABLES) - files == {name for name, *_ in GOOD}
 
 
 def test_no_variable_is_read_that_is_not_listed() -> None:
     """The names that the code reads are the names that the README lists: no more, no fewer."""
     tree = ast.parse(Path(settings.__file__).read_text())
     read = {
-        call.args[0].value
+        (call.func.attr, call.args[0].value)
         for call in ast.walk(tree)
         if isinstance(call, ast.Call)
         and isinstance(call.func, ast.Attribute)
@@ -494,7 +521,8 @@ def test_no_variable_is_read_that_is_not_listed() -> None:
         and isinstance(call.args[0].value, str)
         and re.fullmatch("[A-Z_]{4,}", call.args[0].value)
     }
-    assert set(VARIABLES) == read
+    files = {f"{name}_FILE" for reader, name in read if reader == "secret"}
+    assert set(VARIABLES) == {name for _, name in read} | files
 
 
 def test_what_to_boot() -> None:

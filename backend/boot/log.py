@@ -49,6 +49,20 @@ def json_formatter() -> logging.Formatter:
     )
 
 
+class QuietProbes(logging.Filter):
+    """Passes over Uvicorn's line for a probe that went well: one comes every few seconds.
+
+    Its arguments are client, method, path, version and status (uvicorn/protocols/http).
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is worth writing."""
+        match (record.name, record.args):
+            case ("uvicorn.access", (_, "GET", str(path), _, int(status))):
+                return not (path.startswith("/health/") and status < 400)
+        return True
+
+
 class StreamHandler(logging.StreamHandler[Any]):
     """Writes to what sys.stdout or sys.stderr is now, so that a progress bar can stand below."""
 
@@ -75,8 +89,15 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
+        "filters": {"probes": {"()": "backend.boot.log.QuietProbes"}},
         "handlers": {
-            "out": {"class": "backend.boot.log.StreamHandler", "name": stream, "formatter": "line"}
+            "out": {
+                "class": "backend.boot.log.StreamHandler",
+                "name": stream,
+                "formatter": "line",
+                # Not the logger's: that keeps its filters when it is set up anew.
+                "filters": [] if level == "debug" else ["probes"],
+            }
         },
         "root": {"level": level.upper(), "handlers": ["out"]},
         "loggers": {

@@ -205,6 +205,27 @@ def test_talkative_libraries(
     assert expected == [f"{entry['logger'].split('.')[0]} {entry['level']}" for entry in found]
 
 
+@pytest.mark.parametrize("level", ["info", "debug"])
+@pytest.mark.parametrize(
+    ("path", "status", "is_quiet"),
+    [
+        ("/health/ready", 200, True),
+        ("/health/live", 200, True),
+        ("/health/ready", 503, False),
+        ("/api/v1/books", 200, False),
+        ("/healthy", 200, False),
+    ],
+)
+def test_probes_that_went_well(
+    capsys: pytest.CaptureFixture[str], level: str, path: str, status: int, is_quiet: bool
+) -> None:
+    """A line every few seconds says nothing, unless one is debugging."""
+    configure_logging(level, "text")
+    access = logging.getLogger("uvicorn.access")
+    access.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", path, "1.1", status)
+    assert len(lines(capsys)) == int(level == "debug" or not is_quiet)
+
+
 @FORMATS
 @pytest.mark.parametrize(("stream", "other"), [("stdout", "stderr"), ("stderr", "stdout")])
 def test_streams(

@@ -177,14 +177,16 @@ CASES = [
     Case(
         "start in prod without JWT_SECRET",
         2,
-        "JWT_SECRET is not set. Serving in production needs it: set a long random text.",
+        "JWT_SECRET is not set. "
+        "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",
         {"APP_ENV": "prod", "DATABASE_URL": "{url}"},
         "start",
     ),
     Case(
         "serve in prod without JWT_SECRET",
         2,
-        "JWT_SECRET is not set. Serving in production needs it: set a long random text.",
+        "JWT_SECRET is not set. "
+        "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",
         {"APP_ENV": "prod", "DATABASE_URL": "{url}"},
         "serve",
     ),
@@ -914,7 +916,8 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
     ) as inv:
         inv.wait_for("…Backend started…", count=int(workers))
         assert httpx.get(f"{inv.url}/health/live").status_code == 200
-        inv.wait_for("…GET /health/live…")
+        assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
+        inv.wait_for("…GET /api/v1/books…")
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
     assert finished.status == 0
@@ -930,9 +933,10 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
             "Starting Uvicorn server...",
             "Database connection verified",
             "Backend started",
-            "…GET /health/live…",
+            "…GET /api/v1/books…",
         ],
     )
+    assert [line for line in messages if "/health/" in line] == []
     assert {"uvicorn.error", "uvicorn.access"} <= {line["logger"] for line in found}
 
 
