@@ -46,13 +46,18 @@ def image(engine: DockerClient) -> Iterator[str]:
     if given := os.environ.get("MORIAI_TEST_IMAGE"):
         yield given
         return
-    name = f"moriai-tests-{uuid4().hex[:12]}:backend"
     build = read_project(ROOT).services["backend"].build
     assert build is not None
+    name = f"moriai-tests-{uuid4().hex[:12]}"
     path, dockerfile = str(ROOT / build.context), build.dockerfile
-    run_build(engine, name, build.args, title="backend", path=path, dockerfile=dockerfile)
-    yield name
-    engine.images.remove(name)
+    # The stage before the last has a name as well, or nobody would know whose it is.
+    stages = {f"{name}:build": "build", f"{name}:backend": None}
+    with ExitStack() as undo:
+        for tag, stage in stages.items():
+            options = {"path": path, "dockerfile": dockerfile, "target": stage}
+            run_build(engine, tag, build.args, title="backend", **options)
+            undo.callback(engine.images.remove, tag)
+        yield f"{name}:backend"
 
 
 @contextmanager

@@ -5,8 +5,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from random import randrange
 from socket import socket
@@ -16,6 +14,7 @@ from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 
+from tests.scenarios.containers.inside import output_of
 from tests.scenarios.process import (
     DEADLINE,
     ROOT,
@@ -54,10 +53,6 @@ FROM {image}
 LABEL {label}={name}
 COPY versions /app/alembic/versions
 """
-
-
-SOON = 2.0
-"""Seconds that stopping may take: it takes less than half of one where the machine is idle."""
 
 
 def free_ports(number: int) -> str:
@@ -193,32 +188,6 @@ class ServiceStack(Stack):
         for image in self.engine.images.list(filters=ours):
             with suppress(NotFound):
                 self.engine.images.remove(str(image.id), force=True)
-
-
-@dataclass(frozen=True)
-class Stopped:
-    """How a container ended that was told to stop."""
-
-    status: int
-    seconds: float
-
-
-def stop(container: Container) -> Stopped:
-    """Stop a container as `docker stop` does, with all of its grace period."""
-    told = datetime.now(UTC)
-    container.stop(timeout=30)
-    container.reload()
-    state = container.attrs["State"]
-    ended = datetime.fromisoformat(f"{state['FinishedAt'][:26]}+00:00")
-    return Stopped(state["ExitCode"], (ended - told).total_seconds())
-
-
-def output_of(container: Container, *command: str, **variables: str) -> str:
-    """Return what a program says that is run in a container, and has to end well."""
-    status, output = container.exec_run(list(command), environment=variables)
-    assert isinstance(output, bytes)
-    assert status == 0, output
-    return output.decode()
 
 
 def base_images() -> dict[str, str]:

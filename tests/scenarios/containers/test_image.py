@@ -9,7 +9,8 @@ import pytest
 from docker import DockerClient
 from docker.errors import ContainerError
 
-from tests.scenarios.containers.stack import ServiceStack, output_of
+from tests.scenarios.containers.inside import output_of
+from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import ROOT, matches
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.scenarios.containers.stack import SOON, UNTIL_GATE, ServiceStack, stop
+from tests.scenarios.containers.inside import SOON, stop
+from tests.scenarios.containers.stack import UNTIL_GATE, ServiceStack
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 
