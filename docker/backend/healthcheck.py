@@ -6,19 +6,35 @@ Run with `python -S`: it imports nothing but what it needs, for it runs every fe
 import http.client
 import os
 import sys
+import time
+
+_PAUSE = 0.1
+"""Seconds between attempts to connect."""
+
+_ANSWER = 4
+"""Seconds that an answer may take."""
 
 
 def main() -> int:
-    """Return 0 where the backend is ready, 1 where it is not; the answer is on stdout."""
-    connection = http.client.HTTPConnection("127.0.0.1", int(os.environ["BACKEND_PORT"]), timeout=4)
-    try:
-        connection.request("GET", "/health/ready")
-        answer = connection.getresponse()
-        print(answer.read().decode(errors="replace"))  # noqa: T201
-    except OSError as error:
-        print(f"The backend does not answer: {error}.")  # noqa: T201
-        return 1
-    return 0 if answer.status == 200 else 1
+    """Return 0 where the backend is ready, 1 where it is not; the answer is on stdout.
+
+    As long as nothing listens, which is while the schema moves, this waits, until it is killed:
+    a start may take long, and an answer that says no has to count as soon as there is one.
+    """
+    port = int(os.environ["BACKEND_PORT"])
+    while True:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_ANSWER)
+        try:
+            connection.request("GET", "/health/ready")
+            answer = connection.getresponse()
+            print(answer.read().decode(errors="replace"))  # noqa: T201
+        except ConnectionRefusedError:
+            time.sleep(_PAUSE)
+        except OSError as error:
+            print(f"The backend does not answer: {error}.")  # noqa: T201
+            return 1
+        else:
+            return 0 if answer.status == 200 else 1
 
 
 if __name__ == "__main__":

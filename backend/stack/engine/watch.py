@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from time import monotonic
 
@@ -34,6 +35,8 @@ class Watch:
         self._project = project
         self._began = monotonic()
         self._seen: dict[Member, str] = {}
+        self._exits: dict[str, int] = {}
+        """What containers died with; one that was restarted says nothing of it any more."""
 
     def wait(self, conditions: Mapping[Member, Condition]) -> None:
         """Wait until each container meets its condition.
@@ -55,7 +58,11 @@ class Watch:
             "label": f"{labels.PROJECT}={self._project}",
         }
         with closing(self._client.events(since=since, filters=filters, decode=True)) as events:
-            for _ in events:
+            for event in events:
+                if event["Action"] == "die":
+                    self._exits[event["Actor"]["ID"]] = int(
+                        event["Actor"]["Attributes"]["exitCode"]
+                    )
                 if self._all_met(waiting):
                     return
         raise EngineError("The container engine stopped.", "Start it, and try again.")
@@ -63,7 +70,7 @@ class Watch:
     def _all_met(self, waiting: dict[Member, tuple[Condition, int]]) -> bool:
         """Look at every container that is waited for, strike out those that are there."""
         for member, (condition, restarts_before) in list(waiting.items()):
-            state = _current_state(member)
+            state = self._current_state(member)
             self._log(member, state)
             verdict, how = judge(state, condition, restarts_before)
             if verdict is Verdict.FAILED:
@@ -72,20 +79,27 @@ class Watch:
                 del waiting[member]
         return not waiting
 
+    def _current_state(self, member: Member) -> State:
+        try:
+            member.container.reload()
+        except NotFound:
+            raise ContainerFailedError(
+                f"{member.title} was removed while it was waited for.", "Start it again: `make up`."
+            ) from None
+        state = read_state(member.container.attrs)
+        if state.status != "running":
+            return state
+        # Where it is up again, its state has forgotten what it died with, and the event that tells
+        # may still be on its way: until then it counts as if it had not died.
+        exit_code = self._exits.get(str(member.container.id))
+        if exit_code is None:
+            return replace(state, restarts=0)
+        return replace(state, exit_code=exit_code)
+
     def _log(self, member: Member, state: State) -> None:
         if self._seen.get(member) != str(state):
             self._seen[member] = str(state)
             logger.info("%s is %s (%.1f s)", member.title, state, monotonic() - self._began)
-
-
-def _current_state(member: Member) -> State:
-    try:
-        member.container.reload()
-    except NotFound:
-        raise ContainerFailedError(
-            f"{member.title} was removed while it was waited for.", "Start it again: `make up`."
-        ) from None
-    return read_state(member.container.attrs)
 
 
 def failure(member: Member, how: str) -> ContainerFailedError:

@@ -1,0 +1,1 @@
+"""The scenarios in containers: the real image, the real Compose file, a real engine."""

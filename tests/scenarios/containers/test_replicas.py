@@ -1,0 +1,44 @@
+"""Five replicas start at once on an empty volume."""
+
+import httpx
+import pytest
+
+from tests.scenarios.containers.stack import UNTIL_GATE, ServiceStack, free_ports, wait_until
+from tests.scenarios.process import matches
+
+pytestmark = [pytest.mark.slow, pytest.mark.container]
+
+TITLES = [f"backend-{number}" for number in range(1, 6)]
+
+
+def test_five_at_once(stack: ServiceStack) -> None:
+    """One of them applies each revision once, the others wait for it, and all of them serve."""
+    stack.revision("009", "008", UNTIL_GATE)
+    with stack.running_inv("up", "--scale", "backend=5", BACKEND_PORT=free_ports(5)) as inv:
+        stack.wait_for_the_gate()
+        [host, *others] = set(stack.journal(["host"]))
+        waiting = f"Waiting for another starter (host {host}, process 1, since …, at 00…)"
+        wait_until(lambda: len(who_said(stack, waiting)) == 4, "the others do not wait")
+        waited = who_said(stack, waiting)
+        stack.query("CREATE TABLE gate ()")
+        inv.finish().assert_ok()
+    assert others == []
+    assert stack.journal() == [f"{number:03}|applied" for number in range(1, 10)]
+    [worked] = who_said(stack, "Applied 009 …")
+    assert sorted([worked, *waited]) == TITLES
+    assert waited == who_said(
+        stack, "Database migrations completed successfully (already up to date)"
+    )
+    for title in TITLES:
+        ready = httpx.get(f"{stack.url(title)}/health/ready")
+        assert (ready.status_code, ready.json()["current"]) == (200, ["009"])
+
+
+def who_said(stack: ServiceStack, pattern: str) -> list[str]:
+    """Return those of the five that have said it."""
+    made = stack.containers().keys()
+    return [
+        title
+        for title in TITLES
+        if title in made and any(matches(line, pattern) for line in stack.log(title))
+    ]

@@ -1,0 +1,78 @@
+"""The end at every stage: SIGTERM to PID 1, as `docker stop` sends it, and a database that dies."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.scenarios.containers.inside import SOON, stop
+from tests.scenarios.containers.stack import UNTIL_GATE, ServiceStack
+
+pytestmark = [pytest.mark.slow, pytest.mark.container]
+
+
+@pytest.fixture
+def migrating(stack: ServiceStack) -> Iterator[ServiceStack]:
+    """Give a stack in production that is in the middle of a revision, and `up` waiting for it."""
+    stack.revision("009", "008", UNTIL_GATE)
+    with stack.running_inv("up", APP_ENV="prod", JWT_SECRET="a-long-random-text"):
+        stack.wait_for_the_gate()
+        yield stack
+
+
+def test_while_it_waits(stack: ServiceStack) -> None:
+    """Who waits for a database that is not there stops as if told so at any other time."""
+    with stack.running_inv("up", "--scale", "postgres=0") as inv:
+        stack.wait_for("Not yet: …")
+        stopped = stop(stack.backend)
+        inv.finish().assert_failed(12, "backend-1 exited with status 143. …")
+    assert stopped.status == 143
+    assert stopped.seconds < SOON
+    assert stack.log()[-1] == "Stopped by SIGTERM."
+
+
+def test_while_it_migrates(migrating: ServiceStack) -> None:
+    """The statement is ended, its revision rolled back, and the next start does it all."""
+    stopped = stop(migrating.backend)
+    assert stopped.status == 143
+    assert stopped.seconds < SOON
+    assert migrating.log()[-1] == "Stopped by SIGTERM."
+    assert migrating.query("SELECT version_num FROM alembic_version") == ["008"]
+    assert migrating.query("SELECT to_regclass('half') IS NULL") == ["t"]
+    assert migrating.journal()[-1] == "009|failed"
+
+    migrating.query("CREATE TABLE gate ()")
+    migrating.backend.start()
+    migrating.wait_until_healthy()
+    assert migrating.journal()[-2:] == ["009|failed", "009|applied"]
+    assert migrating.query("SELECT to_regclass('half') IS NULL") == ["f"]
+
+
+def test_database_is_killed(migrating: ServiceStack) -> None:
+    """A database that dies in mid-migration and is back ends at head, with all that was in it."""
+    migrating.query(
+        "INSERT INTO users (email) SELECT n || '@example.org' FROM generate_series(1, 500) n"
+    )
+    migrating.postgres.kill()
+    migrating.wait_for("Not yet: …")
+    migrating.postgres.start()
+    migrating.wait_until_healthy("postgres-1")
+    migrating.query("CREATE TABLE gate ()")
+    migrating.wait_until_healthy()
+    ready = httpx.get(f"{migrating.url()}/health/ready")
+    assert (ready.status_code, ready.json()["current"]) == (200, ["009"])
+    applied = [row for row in migrating.journal() if row.endswith("applied")]
+    assert applied == [f"{number:03}|applied" for number in range(1, 10)]
+    assert migrating.query("SELECT count(DISTINCT email) FROM users") == ["500"]
+    assert migrating.query("SELECT to_regclass('half') IS NULL") == ["f"]
+
+
+def test_while_it_serves(served: ServiceStack) -> None:
+    """A service that was stopped has ended well, and serves again when it is started."""
+    [command] = served.backend.top(ps_args="-o pid,args")["Processes"]
+    assert command[1].endswith("inv start")
+    stopped = stop(served.backend)
+    assert stopped.status == 0
+    assert stopped.seconds < SOON
+    served.inv("up").assert_ok()
+    assert httpx.get(f"{served.url()}/health/ready").status_code == 200
