@@ -82,11 +82,16 @@ STEPS = {
 }
 
 
-def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> bool:
-    """Run these steps, print what became of each, and return whether all of them passed.
+class PipelineFailedError(BootError):
+    """At least one step did not pass."""
+
+
+def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> None:
+    """Run these steps, and print what became of each.
 
     One that fails keeps only those from running that need it. Whatever was made in the engine is
-    removed, also where a stop signal comes. Raises EngineError where that is not possible.
+    removed, also where a stop signal comes. Raises PipelineFailedError, and EngineError where
+    something cannot be removed.
     """
     run = this_run()
     os.environ[RUN_VARIABLE] = str(run)
@@ -105,10 +110,12 @@ def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> bool:
         if is_success(everything):
             shutil.rmtree(logs)
         else:
-            logger.error("The logs of this run are kept in %s", logs)
+            logger.info("The logs of this run are in %s", logs)
         sys.stdout.write(f"{table(everything)}\n")
         sys.stdout.flush()
-    return is_success(everything)
+    failed = [f"ci.{it.name}" for it in everything if it.result is Result.FAILED]
+    if failed:
+        raise PipelineFailedError(f"{' and '.join(failed)} failed.", f"Read the logs in {logs}.")
 
 
 def _do(name: str, step: Step, work: Work, outcomes: list[Outcome]) -> None:
