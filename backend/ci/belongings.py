@@ -1,9 +1,7 @@
 """What a run made in the engine: found by its label, and removed."""
 
-import logging
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -13,11 +11,9 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 
 from backend.boot.errors import EngineError
-from backend.ci.run import Run, is_over
-from backend.stack.engine.connection import engine, explanation
+from backend.ci.run import Run
+from backend.stack.engine.connection import explanation
 from backend.stack.engine.labels import RUN
-
-logger = logging.getLogger(__name__)
 
 _BUSY = (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
 """What the engine says of what is in use, or half removed already."""
@@ -34,35 +30,6 @@ class Belonging:
     title: str
     run: Run
     remove: Callable[[], None] = field(repr=False)
-
-
-@contextmanager
-def nothing_left(run: Run) -> Iterator[None]:
-    """Remove what runs that are over left behind, and at the end what this one made.
-
-    Where no engine answers there is nothing to remove. Raises EngineError.
-    """
-    try:
-        sweep()
-        has_engine = True
-    except EngineError as error:
-        logger.warning("%s", error.what)
-        has_engine = False
-    try:
-        yield
-    finally:
-        if has_engine:
-            with engine() as client:
-                remove_belongings(client, run)
-
-
-def sweep() -> None:
-    """Remove what runs that are over have left in the engine. Raises EngineError."""
-    with engine() as client:
-        for run in sorted({it.run for it in find_belongings(client)}, key=str):
-            if is_over(run):
-                count = remove_belongings(client, run)
-                logger.info("Removed %d things that the run %s left behind", count, run)
 
 
 def remove_belongings(client: DockerClient, run: Run) -> int:

@@ -13,9 +13,9 @@ from pathlib import Path
 from backend.boot.errors import BootError
 from backend.boot.log import TextFormatter
 from backend.boot.signals import Stopped
-from backend.ci.belongings import nothing_left
 from backend.ci.command import run_command
 from backend.ci.image import IMAGE_VARIABLE, build_and_check, image_name
+from backend.ci.leftovers import nothing_left
 from backend.ci.results import Outcome, Result, completed, is_success, may_begin, table
 from backend.ci.run import Run, this_run
 from backend.stack.engine.labels import RUN_VARIABLE

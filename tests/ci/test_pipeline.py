@@ -102,7 +102,23 @@ def test_stopped_in_a_build(make_project: MakeProject) -> None:
     wait_until(lambda: not project.containers())
 
 
-def test_killed(make_project: MakeProject) -> None:
+def test_killed_in_a_test(make_project: MakeProject) -> None:
+    """What a killed run's step goes on with is ended, and what it made removed, by the next run."""
+    killed, next_one = make_project(test=MAKES_THINGS), make_project(test="print('hello')")
+    with killed.running_inv("ci.test") as process:
+        process.wait_for("test: everything is made")
+        process.signal(signal.SIGKILL)
+    assert killed.belongings(process.pid) == ["container", "network", "volume"]
+    finished = next_one.inv("ci.test")
+    finished.assert_ok()
+    finished.assert_says(
+        f"Ended 2 processes that the run …:{process.pid}:… left behind",
+        f"Removed 3 things that the run …:{process.pid}:… left behind",
+    )
+    assert killed.belongings(process.pid) == []
+
+
+def test_killed_in_a_build(make_project: MakeProject) -> None:
     """What a run leaves that was killed is removed when the next one starts."""
     killed, next_one = make_project(SLOW_BUILD), make_project(test="print('hello')")
     with killed.running_inv("ci.image") as process:
