@@ -62,7 +62,9 @@ class PipelineProject:
 
     def containers(self) -> list[str]:
         """Return the containers of the tiny image, and of what is built on it."""
-        found = self.engine.containers.list(all=True, filters={"ancestor": self.image})
+        found = self.engine.containers.list(
+            all=True, filters={"ancestor": self.image}, ignore_removed=True
+        )
         return [str(it.id) for it in found]
 
     def logs(self) -> str:
