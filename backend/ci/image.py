@@ -53,9 +53,14 @@ def build_and_check(folder: Path, run: Run) -> bool:
 
 
 def read_version(folder: Path) -> str:
-    """Return the version that the project gives itself."""
-    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-    return str(project["project"]["version"])
+    """Return the version that the project gives itself. Raises ConfigurationError."""
+    try:
+        content = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+        return str(content["project"]["version"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        raise ConfigurationError(
+            f"pyproject.toml gives no version: {error}.", "Write project.version into it."
+        ) from error
 
 
 def read_revision(folder: Path) -> str:
@@ -100,8 +105,9 @@ def _build(client: DockerClient, project: Project, run: Run, args: dict[str, str
     """
     build = _build_of(project)
     context = project.place.folder / build.context
-    stages = _STAGE.findall((context / build.dockerfile).read_text(encoding="utf-8"))
-    targets = {f"moriai-ci/{stage}:{run.tag}": stage for stage in stages}
+    targets = {
+        f"moriai-ci/{stage}:{run.tag}": stage for stage in _stages(context / build.dockerfile)
+    }
     for name, target in {**targets, image_name(run): build.target}.items():
         run_build(
             client,
@@ -114,6 +120,16 @@ def _build(client: DockerClient, project: Project, run: Run, args: dict[str, str
             labels={**build.labels, **of_run()},
         )
     return image_name(run)
+
+
+def _stages(dockerfile: Path) -> list[str]:
+    """Return the names of the stages that have one."""
+    try:
+        return _STAGE.findall(dockerfile.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(
+            f"{dockerfile} cannot be read: {error.strerror}.", f"Mend services.{_SERVICE}.build."
+        ) from error
 
 
 def _build_of(project: Project) -> Build:

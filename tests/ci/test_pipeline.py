@@ -143,6 +143,30 @@ def test_others_are_left_alone(make_project: MakeProject) -> None:
         assert process.finish().status == 130
 
 
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("pyproject.toml", "pyproject.toml gives no version: …"),
+        ("docker/Dockerfile", "…/docker/Dockerfile cannot be read: No such file or directory. …"),
+        ("docker-compose.yml", "…docker-compose.yml…"),
+    ],
+)
+def test_missing_file(make_project: MakeProject, file: str, sentence: str) -> None:
+    project = make_project(SLOW_BUILD)
+    (project.folder / file).unlink()
+    finished = project.inv("ci.image")
+    finished.assert_failed(1, "ci.image failed. Read the logs in …")
+    finished.assert_says(sentence)
+
+
+def test_unfit_image(make_project: MakeProject) -> None:
+    """An image that cannot even be looked at is said to be so, and is removed."""
+    project = make_project("ARG PYTHON_IMAGE\nFROM ${PYTHON_IMAGE}\n")
+    finished = project.inv("ci.image")
+    finished.assert_failed(1, "ci.image failed. Read the logs in …")
+    finished.assert_says("Image moriai-ci/backend:… built …", "…python…")
+
+
 def test_without_an_engine(make_project: MakeProject) -> None:
     """What needs none is done; what needs one says in a sentence that there is none."""
     project = make_project(test="print('hello')")
