@@ -6,7 +6,7 @@ INV    := $(VENV)/bin/inv
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test
+TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test ci
 
 # An environment is stale too where its interpreter is gone or the folder was moved.
 ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
@@ -57,5 +57,7 @@ build: $(STAMP) ## Build the image
 	@$(INV) build
 lint: $(STAMP) ## Check style, types and imports
 	@$(INV) lint
-test: $(STAMP) ## Run the tests
-	@$(INV) test
+test: $(STAMP) ## Run the tests; ARGS="..." is for pytest
+	@$(INV) test --args "$$ARGS"
+ci: $(STAMP) ## Run the whole pipeline: lint, tests, image, scenarios in containers
+	@$(INV) ci

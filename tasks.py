@@ -30,6 +30,8 @@ _BIN = Path(sys.executable).parent
 
 _STANDINS = Path("docker/standins")
 
+_ARGS = "More for pytest, as in a shell."
+
 _IN = "Run it in a container of the stack: the name of the service, such as backend."
 
 
@@ -449,12 +451,52 @@ def lint(c: Context) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"quick": "Leave out what takes more than a second.", "args": "More for pytest."},
+    help={"quick": "Leave out what takes more than a second.", "args": _ARGS},
 )
 def test(c: Context, quick: bool = False, args: str = "") -> None:
     """Run the tests on PostgreSQL servers that they start themselves."""
     chosen = ["-m", "'not slow'"] if quick else []
     c.run(" ".join([f"{_BIN / 'pytest'}", *chosen, args]), pty=sys.stdout.isatty())
+
+
+def _run_ci(*steps: str, args: str = "") -> None:
+    """Run steps of the pipeline."""
+    from backend.settings import load_log_settings
+
+    with _reporting(load_log_settings):
+        from backend.ci.pipeline import run_pipeline
+
+        run_pipeline(Path.cwd(), steps, args)
+
+
+@task(auto_shortflags=False, default=True, name="all")
+def ci_all(_c: Context) -> None:
+    """Run the whole pipeline: lint, test, image and scenarios."""
+    _run_ci("lint", "test", "image", "scenarios")
+
+
+@task(auto_shortflags=False, name="lint")
+def ci_lint(_c: Context) -> None:
+    """Check style, types, imports and Dockerfiles."""
+    _run_ci("lint")
+
+
+@task(auto_shortflags=False, name="test", help={"args": _ARGS})
+def ci_test(_c: Context, args: str = "") -> None:
+    """Run the tests that need no image."""
+    _run_ci("test", args=args)
+
+
+@task(auto_shortflags=False, name="image")
+def ci_image(_c: Context) -> None:
+    """Build the image, check that it is fit to serve, and remove it."""
+    _run_ci("image")
+
+
+@task(auto_shortflags=False, name="scenarios", help={"args": _ARGS})
+def ci_scenarios(_c: Context, args: str = "") -> None:
+    """Build the image, and run the scenarios in containers of it."""
+    _run_ci("image", "scenarios", args=args)
 
 
 def _is_agreed(question: str) -> bool:
@@ -471,4 +513,5 @@ ns = Collection(
     *(wait_db, migrate, rollback, seed, serve, start, status, revision, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test),
+    Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios),
 )

@@ -20,6 +20,7 @@ from textwrap import dedent, indent
 from typing import IO
 from urllib.parse import unquote
 
+from backend.stack.engine.labels import RUN_VARIABLE
 from tests.cluster import PASSWORD, Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +117,7 @@ def running(
     process = subprocess.Popen(
         [str(INV), *arguments],
         cwd=folder,
-        env={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder), **variables},
+        env={**_surroundings(), "HOME": str(folder), **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -256,6 +257,12 @@ def _processes() -> list[tuple[int, int, str]]:
     )
     rows = (line.split(None, 3) for line in listing.stdout.splitlines())
     return [(int(row[0]), int(row[1]), row[3]) for row in rows if row[2][0] != "Z"]
+
+
+def _surroundings() -> dict[str, str]:
+    """Return what a process has of this one's environment: what it makes is CI's as well."""
+    names = ("PATH", RUN_VARIABLE)
+    return {"PATH": os.defpath, **{it: os.environ[it] for it in names if it in os.environ}}
 
 
 def _secrets(variables: Mapping[str, str]) -> frozenset[str]:

@@ -17,6 +17,7 @@ from docker import DockerClient
 from docker.errors import DockerException, NotFound
 from requests.exceptions import RequestException
 
+from backend.stack.engine.labels import of_run
 from tests.stack.stack import Stack
 
 RUN = "moriai.tests.run"
@@ -46,9 +47,9 @@ def tiny_image(engine: DockerClient) -> Iterator[str]:
     run = uuid4().hex[:12]
     name = f"moriai-tests-{run}:tiny"
     repository, tag = name.split(":")
-    engine.api.import_image_from_data(
-        _archive(), repository=repository, tag=tag, changes=[f"LABEL {RUN}={run}"]
-    )
+    labels = {RUN: run, **of_run()}
+    changes = [f"LABEL {label}={value}" for label, value in labels.items()]
+    engine.api.import_image_from_data(_archive(), repository=repository, tag=tag, changes=changes)
     yield name
     for container in engine.containers.list(all=True, filters={"label": f"{RUN}={run}"}):
         container.remove(force=True, v=True)

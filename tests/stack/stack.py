@@ -57,7 +57,9 @@ class Stack:
 
     def containers(self) -> dict[str, Container]:
         """Return its containers by service and number: `web-1`."""
-        found = self.engine.containers.list(all=True, filters={"label": f"{PROJECT}={self.name}"})
+        found = self.engine.containers.list(
+            all=True, filters={"label": f"{PROJECT}={self.name}"}, ignore_removed=True
+        )
         prefix = "com.docker.compose."
         return {
             f"{it.labels[f'{prefix}service']}-{it.labels[f'{prefix}container-number']}": it

@@ -49,7 +49,11 @@ def image_id(client: DockerClient, project: Project, service: str) -> str:
     build = project.services[service].build
     if build is not None:
         return build_image(client, project, service, build)
-    name = project.image_of(service)
+    return have_image(client, project.image_of(service))
+
+
+def have_image(client: DockerClient, name: str) -> str:
+    """Return the id of an image, after pulling it if it is not there. Raises EngineError."""
     try:
         return str(client.images.get(name).id)
     except ImageNotFound:

@@ -1,5 +1,6 @@
-"""The labels by which Compose, whatever its version, knows what belongs to a stack."""
+"""The labels by which Compose, whatever its version, knows what belongs to a stack; and CI."""
 
+import os
 from collections.abc import Mapping
 
 from backend.stack.compose.model import Dependency
@@ -19,13 +20,24 @@ VERSION = f"{_PREFIX}version"
 WORKING_DIR = f"{_PREFIX}project.working_dir"
 CONFIG_FILES = f"{_PREFIX}project.config_files"
 
+RUN = "moriai.ci.run"
+"""The label of what a run of the pipeline made, by which it is found again and removed."""
+RUN_VARIABLE = "MORIAI_CI_RUN"
+"""The environment variable that says which run this is."""
+
 _OUR_VERSION = "2.0.0"
 """What is written here is what Compose 2 writes; 1.29 fails on containers that do not say."""
 
 
 def of_stack(place: Place) -> dict[str, str]:
     """Return what every part of a stack has."""
-    return {PROJECT: place.name, VERSION: _OUR_VERSION}
+    return {PROJECT: place.name, VERSION: _OUR_VERSION, **of_run()}
+
+
+def of_run() -> dict[str, str]:
+    """Return what everything has that is made in a run of the pipeline; nothing outside of one."""
+    run = os.environ.get(RUN_VARIABLE)
+    return {RUN: run} if run else {}
 
 
 def of_container(

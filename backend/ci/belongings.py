@@ -1,0 +1,91 @@
+"""What a run made in the engine: found by its label, and removed."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import Any
+
+from docker import DockerClient
+from docker.errors import APIError, NotFound
+
+from backend.boot.errors import EngineError
+from backend.ci.run import Run
+from backend.stack.engine.connection import explanation
+from backend.stack.engine.labels import RUN
+
+_BUSY = (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
+"""What the engine says of what is in use, or half removed already."""
+_PATIENCE = 60
+"""Seconds until what is in use has to be free."""
+_INTERVAL = 0.2
+"""Seconds between two tries."""
+
+
+@dataclass(frozen=True)
+class Belonging:
+    """Something in the engine that belongs to a run."""
+
+    title: str
+    run: Run
+    remove: Callable[[], None] = field(repr=False)
+
+
+def remove_belongings(client: DockerClient, run: Run) -> int:
+    """Remove all that a run made in the engine, and return how many things that was.
+
+    Raises EngineError where something else keeps hold of them.
+    """
+    deadline = time.monotonic() + _PATIENCE
+    removed: set[str] = set()
+    while found := find_belongings(client, run):
+        kept = [(it, reason) for it in found if (reason := _remove(it))]
+        removed.update(it.title for it in found)
+        if kept and time.monotonic() > deadline:
+            it, reason = kept[0]
+            raise EngineError(
+                f"The {it.title} of the run {run} cannot be removed: {reason}.",
+                "Remove what uses it; the next run will try again.",
+            )
+        if kept:
+            time.sleep(_INTERVAL)
+    return len(removed)
+
+
+def find_belongings(client: DockerClient, run: Run | None = None) -> list[Belonging]:
+    """Return what a run, or any run, made: in the order in which it can be removed."""
+    api = client.api
+    wanted = {"label": RUN if run is None else f"{RUN}={run}"}
+    containers = api.containers(all=True, filters=wanted)
+    networks = api.networks(filters=wanted)
+    volumes = api.volumes(filters=wanted)["Volumes"] or []
+    # Newest first: a parent cannot go before its children.
+    images = sorted(
+        api.images(all=True, filters=wanted), key=lambda it: int(it["Created"]), reverse=True
+    )
+    kinds: tuple[tuple[str, str, list[Any], Callable[[str], None]], ...] = (
+        ("container", "Id", containers, partial(api.remove_container, v=True, force=True)),
+        ("network", "Id", networks, api.remove_network),
+        ("volume", "Name", volumes, partial(api.remove_volume, force=True)),
+        ("image", "Id", images, partial(api.remove_image, force=True)),
+    )
+    return [
+        Belonging(f"{kind} {it[key]}", owner, partial(remove, it[key]))
+        for kind, key, listed, remove in kinds
+        for it in listed
+        if (owner := Run.parse(it["Labels"][RUN]))
+    ]
+
+
+def _remove(belonging: Belonging) -> str:
+    """Remove it; return why that is not possible yet, if so."""
+    try:
+        belonging.remove()
+    except NotFound:
+        return ""  # went with another one
+    except APIError as error:
+        if error.status_code not in _BUSY:
+            raise
+        return explanation(error)
+    return ""

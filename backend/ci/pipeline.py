@@ -1,0 +1,149 @@
+"""The pipeline: one step after another, a log for each, and what became of them at the end."""
+
+import logging
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.boot.errors import BootError
+from backend.boot.log import TextFormatter
+from backend.boot.signals import Stopped
+from backend.ci.command import run_command
+from backend.ci.image import IMAGE_VARIABLE, build_and_check, image_name
+from backend.ci.leftovers import nothing_left
+from backend.ci.results import Outcome, Result, completed, is_success, may_begin, table
+from backend.ci.run import Run, this_run
+from backend.stack.engine.labels import RUN_VARIABLE
+
+logger = logging.getLogger(__name__)
+
+LOGS = Path(".ci/logs")
+"""Where the logs of runs that failed are kept, in the project's folder."""
+
+_BIN = Path(sys.executable).parent
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a step is given."""
+
+    folder: Path
+    """The project's, absolute."""
+    run: Run
+    log: Path
+    args: str
+    """More for pytest."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of the pipeline; `do` returns whether it succeeded."""
+
+    do: Callable[[Work], bool]
+    needs: tuple[str, ...] = ()
+    uses_engine: bool = True
+
+
+def _lint(work: Work) -> bool:
+    dockerfiles = sorted(str(it) for it in (work.folder / "docker").rglob("Dockerfile*"))
+    commands = ([str(_BIN / "inv"), "lint"], [str(_BIN / "hadolint"), *dockerfiles])
+    # All of them: the first that fails must not hide the next.
+    succeeded = [run_command(command, work.log) for command in commands]
+    return all(succeeded)
+
+
+def _test(work: Work) -> bool:
+    return run_command(["make", "test", f"ARGS={_pytest('not container', work)}"], work.log)
+
+
+def _image(work: Work) -> bool:
+    return build_and_check(work.folder, work.run)
+
+
+def _scenarios(work: Work) -> bool:
+    os.environ[IMAGE_VARIABLE] = image_name(work.run)
+    return run_command(["make", "test", f"ARGS={_pytest('container', work)}"], work.log)
+
+
+def _pytest(marked: str, work: Work) -> str:
+    return f"-m '{marked}' {work.args}".rstrip()
+
+
+STEPS = {
+    "lint": Step(_lint, uses_engine=False),
+    "test": Step(_test),
+    "image": Step(_image),
+    "scenarios": Step(_scenarios, needs=("image",)),
+}
+
+
+class PipelineFailedError(BootError):
+    """At least one step did not pass."""
+
+
+def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> None:
+    """Run these steps, and print what became of each.
+
+    One that fails keeps only those from running that need it. Whatever was made in the engine is
+    removed, also where a stop signal comes. Raises PipelineFailedError, and EngineError where
+    something cannot be removed.
+    """
+    run = this_run()
+    os.environ[RUN_VARIABLE] = str(run)
+    logs = folder / LOGS / run.tag
+    logs.mkdir(parents=True)
+    outcomes: list[Outcome] = []
+    try:
+        uses_engine = any(STEPS[name].uses_engine for name in names)
+        with nothing_left(run) if uses_engine else nullcontext():
+            for name in names:
+                if may_begin(STEPS[name].needs, outcomes):
+                    work = Work(folder, run, logs / f"{name}.log", args)
+                    _do(name, STEPS[name], work, outcomes)
+    finally:
+        everything = completed(names, outcomes)
+        if is_success(everything):
+            shutil.rmtree(logs)
+        else:
+            logger.info("The logs of this run are in %s", logs)
+        sys.stdout.write(f"{table(everything)}\n")
+        sys.stdout.flush()
+    failed = [f"ci.{it.name}" for it in everything if it.result is Result.FAILED]
+    if failed:
+        raise PipelineFailedError(f"{' and '.join(failed)} failed.", f"Read the logs in {logs}.")
+
+
+def _do(name: str, step: Step, work: Work, outcomes: list[Outcome]) -> None:
+    """Do a step and add what became of it."""
+    began = time.monotonic()
+    result = Result.FAILED
+    try:
+        with _logging_to(work.log):
+            logger.info("ci.%s begins", name)
+            try:
+                result = Result.PASSED if step.do(work) else Result.FAILED
+            except BootError as error:
+                logger.error("%s", error)  # noqa: TRY400 (it was foreseen)
+    except Stopped:
+        result = Result.STOPPED
+        raise
+    finally:
+        outcomes.append(Outcome(name, result, time.monotonic() - began))
+
+
+@contextmanager
+def _logging_to(path: Path) -> Iterator[None]:
+    """Write what is logged to a file as well."""
+    handler = logging.FileHandler(path)
+    handler.setFormatter(TextFormatter())
+    logging.root.addHandler(handler)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(handler)
+        handler.close()
