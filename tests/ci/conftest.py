@@ -8,7 +8,8 @@ import pytest
 from docker import DockerClient
 
 from tests.ci.project import PipelineProject
-from tests.stack.conftest import engine, tiny_image
+from tests.engine import engine
+from tests.stack.conftest import tiny_image
 
 __all__ = ["engine", "tiny_image"]
 

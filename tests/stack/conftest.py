@@ -1,7 +1,6 @@
 """Fixtures: the real engine, an image that needs no registry, and stacks that leave nothing."""
 
 import io
-import os
 import re
 import shutil
 import subprocess
@@ -11,31 +10,20 @@ from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
-import docker
 import pytest
 from docker import DockerClient
-from docker.errors import DockerException, NotFound
-from requests.exceptions import RequestException
+from docker.errors import NotFound
 
 from backend.stack.engine.labels import of_run
+from tests.engine import engine
 from tests.stack.stack import Stack
+
+__all__ = ["engine"]
 
 RUN = "moriai.tests.run"
 """The label of what a run of the tests made."""
 
 PROGRAMS = ("sh", "sleep", "touch", "cat", "env")
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
-    """Give a client of the engine; without one the test is skipped, and in CI it fails."""
-    try:
-        client = docker.from_env()
-    except (DockerException, RequestException) as error:
-        end = pytest.fail if os.environ.get("CI") else pytest.skip
-        end(f"no container engine answers: {error}")
-    yield client
-    client.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,43 +1,23 @@
 """Fixtures: the engine, the backend's image, and stacks of it that leave nothing behind."""
 
-import gc
 import os
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-import docker
 import pytest
 from docker import DockerClient
-from docker.errors import DockerException
-from requests.exceptions import RequestException
 
 from backend.stack.compose.reading import read_project
 from backend.stack.engine.images import run_build
+from tests.engine import engine
 from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import ROOT
 
+__all__ = ["engine"]
+
 MakeStack = Callable[[], ServiceStack]
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[DockerClient]:
-    """Give a client of the engine; without one the test is skipped, and in CI it fails."""
-    try:
-        client = docker.from_env()
-    except (DockerException, RequestException) as error:
-        reason = str(error)
-    else:
-        yield client
-        client.close()
-        return
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()  # the client that could not be made has left a socket open
-    end = pytest.fail if os.environ.get("CI") else pytest.skip
-    end(f"no container engine answers ({reason}): install Docker and start it")
 
 
 @pytest.fixture(scope="session")
