@@ -456,7 +456,10 @@ def lint(c: Context) -> None:
 def test(c: Context, quick: bool = False, args: str = "") -> None:
     """Run the tests on PostgreSQL servers that they start themselves."""
     chosen = ["-m", "'not slow'"] if quick else []
-    c.run(" ".join([f"{_BIN / 'pytest'}", *chosen, args]), pty=sys.stdout.isatty())
+    # Where nobody types, Invoke would pass a Ctrl-C on to an input that has ended.
+    typed = None if sys.stdin.isatty() else False
+    command = " ".join([f"{_BIN / 'pytest'}", *chosen, args])
+    c.run(command, pty=sys.stdout.isatty(), in_stream=typed)
 
 
 def _run_ci(*steps: str, args: str = "") -> None:
