@@ -12,6 +12,7 @@ import pytest
 from backend.stack.engine import connection
 from backend.stack.inside import run_inside
 from backend.stack.logs import followed
+from tests.engine import collect_sockets
 from tests.scenarios.process import INV
 from tests.stack.stack import Stack
 
@@ -257,4 +258,6 @@ def test_silence_ends_nothing(
         assert run_inside(client, two.place, "web", ["inv"]) == 5
         web.exec_run(["sh", "-c", "sleep 2.5; echo news > /proc/1/fd/1"])
         assert next(lines) == "web-1 | news"
+    del lines
+    collect_sockets()
     assert capfd.readouterr() == ("late\n", "")
