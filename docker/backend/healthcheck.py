@@ -16,7 +16,7 @@ _ANSWER = 4
 
 
 def main() -> int:
-    """Return 0 where the backend is ready, 1 where it is not; the answer is on stdout.
+    """Return 0 where the backend is ready, 1 where it is not; the reason is on stdout.
 
     As long as nothing listens, which is while the schema moves, this waits, until it is killed:
     a start may take long, and an answer that says no has to count as soon as there is one.
@@ -27,14 +27,28 @@ def main() -> int:
         try:
             connection.request("GET", "/health/ready")
             answer = connection.getresponse()
-            print(answer.read().decode(errors="replace"))  # noqa: T201
+            body = answer.read()
         except ConnectionRefusedError:
             time.sleep(_PAUSE)
         except OSError as error:
             print(f"The backend does not answer: {error}.")  # noqa: T201
             return 1
         else:
-            return 0 if answer.status == 200 else 1
+            if answer.status == 200:
+                return 0
+            print(reason(body))  # noqa: T201
+            return 1
+
+
+def reason(body: bytes) -> str:
+    """Return what an answer that says no gives as its reason; the whole of it if it has none."""
+    import json
+
+    text = body.decode(errors="replace")
+    try:
+        return str(json.loads(text)["reason"])
+    except (ValueError, KeyError, TypeError):
+        return text
 
 
 if __name__ == "__main__":
