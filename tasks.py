@@ -455,7 +455,9 @@ def lint(c: Context) -> None:
 )
 def test(c: Context, quick: bool = False, args: str = "") -> None:
     """Run the tests on PostgreSQL servers that they start themselves."""
-    chosen = ["-m", "'not slow'"] if quick else []
+    # One more than there are processors, for tests wait as well; a server for each costs memory.
+    workers = min((os.cpu_count() or 1) + 1, 4)
+    chosen = [f"-n {workers}", "--dist worksteal", *(["-m 'not slow'"] if quick else [])]
     # Where nobody types, Invoke would pass a Ctrl-C on to an input that has ended.
     typed = None if sys.stdin.isatty() else False
     command = " ".join([f"{_BIN / 'pytest'}", *chosen, args])

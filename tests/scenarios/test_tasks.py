@@ -22,17 +22,30 @@ from tests.scenarios.process import (
 pytestmark = pytest.mark.slow
 
 TASKS = (
+    "build",
     "check",
+    "down",
+    "images",
     "lint",
+    "logs",
     "migrate",
+    "ps",
+    "restart",
     "revision",
     "rollback",
     "seed",
     "serve",
+    "shell",
     "start",
     "status",
     "test",
+    "up",
     "wait-db",
+    "ci.all",
+    "ci.image",
+    "ci.lint",
+    "ci.scenarios",
+    "ci.test",
 )
 HEAVY = {"sqlalchemy", "alembic", "fastapi", "psycopg2", "pydantic", "uvicorn", "rich", "docker"}
 
@@ -41,7 +54,7 @@ def test_list(tmp_path: Path) -> None:
     """`inv --list` names every task with what it does."""
     finished = run(project(tmp_path), "--list")
     finished.assert_ok()
-    listed = [re.match(r"  ([a-z-]+) +[A-Z]", line) for line in finished.stdout]
+    listed = [re.match(r"  ([a-z.-]+)(?: \(ci\))? +[A-Z]", line) for line in finished.stdout]
     assert tuple(match[1] for match in listed if match) == TASKS
 
 

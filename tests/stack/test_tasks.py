@@ -210,7 +210,8 @@ def test_question_on_a_terminal(two: Stack) -> None:
 def test_shell(two: Stack) -> None:
     """A shell runs on the terminal: Ctrl-C ends what runs in it, not the shell."""
     keys = [
-        (b"#", b"echo begin $((1+1)); sleep 100\r"),
+        # The process that says so is the one that is ended, whenever the key comes.
+        (b"#", b"sh -c 'echo begin $((1+1)); exec sleep 100'\r"),
         (b"begin 2", b"\x03"),
         (b"^C", b"exit 9\r"),
     ]
