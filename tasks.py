@@ -292,6 +292,23 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
             print(found.as_text())
 
 
+@task(
+    auto_shortflags=False,
+    help={
+        "revision": "Which one to record, where the schema is that of several.",
+        "dry_run": "Say which revision it is, and change nothing.",
+    },
+)
+def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> None:
+    """Record the revision that a database without one is at."""
+    with _booting() as boot:
+        from backend.boot.migration.adopt import adopt
+        from backend.boot.waiting import wait
+
+        wait(boot)
+        adopt(boot, revision, dry_run=dry_run)
+
+
 @task(auto_shortflags=False, help={"message": "What the revision does, in a few words."})
 def revision(_c: Context, message: str | None = None) -> None:
     """Write a new revision from what the models have and the history has not."""
@@ -515,7 +532,7 @@ def _is_agreed(question: str) -> bool:
 
 
 ns = Collection(
-    *(wait_db, migrate, rollback, seed, serve, start, status, revision, check),
+    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios),

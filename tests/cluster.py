@@ -122,6 +122,10 @@ class Cluster:
         connection.autocommit = True
         return connection
 
+    def program(self, name: str) -> str:
+        """Return the path of one of the server's own programs."""
+        return str(self._bin / name)
+
     def execute(self, statement: str | sql.Composable, database: str = "postgres") -> None:
         """Run one statement as the superuser, outside a transaction."""
         connection = self.connect(database)

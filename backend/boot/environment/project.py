@@ -12,7 +12,7 @@ from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep, StampStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -45,6 +45,10 @@ class Project:
         if going_up:
             return self.scripts._upgrade_revs(goal, current)
         return self.scripts._downgrade_revs(goal, current)
+
+    def stamps(self, revision: str, current: Any) -> list[StampStep]:
+        """Return Alembic's own steps that record a revision without running anything."""
+        return self.scripts._stamp_revs(revision, current)
 
     def run(
         self,

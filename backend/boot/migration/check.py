@@ -4,26 +4,23 @@ where the models are.
 
 import logging
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.comparison import Catalogue, compare
-from backend.boot.catalogue.reading import read_catalogue
-from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
-from backend.boot.migration.apply import Watch, apply
+from backend.boot.migration.replay import move, open_scratch, read
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
-from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Revision, Target
 from backend.boot.revisions.own_sql import OwnSql, below_sqlalchemy
 from backend.boot.revisions.phases import contract_reasons, phase_problems
-from backend.boot.state.schema import Schema, open_schema
+from backend.boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
 
@@ -65,16 +62,16 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     as a whole, when all of it has gone up.
     """
     history = project.history
-    schema = open_schema(url, project, SchemaPolicy("heads", rollback=True))
+    schema = open_scratch(url, project)
     order = history.in_order(history.revisions)
     is_one_line = _is_one_line(history)
     if not is_one_line:
         _log.info("The history branches: it is reversed as a whole")
-    base = below = above = _read(url)
+    base = below = above = read(schema)
     for number, id_ in enumerate(order, 1):
         below, watch = above, OwnSql()
         # On every branch as far as it has come, and on this one a revision further.
-        above = _move(schema, Target(id_, order[:number][::-1]), watch.attach)
+        above = move(schema, Target(id_, order[:number][::-1]), watch.attach)
         revision = history.revisions[id_]
         own_sql = [*watch.statements, *_below_sqlalchemy(revision)]
         reasons = contract_reasons(below, above, own_sql)
@@ -95,26 +92,10 @@ def _return(
     schema: Schema, here: Target, above: Catalogue, there: Target, below: Catalogue
 ) -> Iterable[str]:
     """Go down and up again; give what is neither time as it was before."""
-    if left := compare(_move(schema, there), below):
+    if left := compare(move(schema, there), below):
         yield from (f"{here.name} leaves behind on its way down: {line}" for line in left)
-    if changed := compare(_move(schema, here), above):
+    if changed := compare(move(schema, here), above):
         yield from (f"{here.name} comes back different: {line}" for line in changed)
-
-
-def _move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
-    """Bring the scratch to a target, whichever way it is, and return its catalogue."""
-    schema = replace(schema, target=target)
-    # What cannot be taken back is found out by trying: there is nothing to lose here.
-    plan = schema.decide(replace(schema.inspect(), irreversible=()))
-    if plan.refusal is not None:
-        raise plan.refusal
-    apply(schema, plan, watch)
-    return _read(schema.url)
-
-
-def _read(url: DatabaseUrl) -> Catalogue:
-    with connected(url) as connection:
-        return read_catalogue(connection)
 
 
 def _differences_from_models(project: Project) -> list[str]:

@@ -46,6 +46,12 @@ def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> Non
         return
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
         inspection, plan = _examine(schema)
+        if plan.action is Action.ADOPT:
+            # Only here, for it takes a while to import.
+            from backend.boot.migration.adopt import adopt_locked
+
+            adopt_locked(boot, schema, lock)
+            inspection, plan = _examine(schema)
         if plan.action is not Action.NOTHING:
             inspection = _apply(schema, plan, lock, boot.app_version)
         _report(schema, inspection, plan)

@@ -10,7 +10,6 @@ from backend.boot.errors import (
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
-    SchemaUnmanagedError,
 )
 from backend.boot.state.inspection import Inspection, SchemaState
 
@@ -21,6 +20,8 @@ class Action(StrEnum):
     NOTHING = "nothing"
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
+    ADOPT = "adopt"
+    """Find out by a replay which revision the schema is, record it, and decide again."""
     REFUSE = "refuse"
 
 
@@ -64,6 +65,8 @@ def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
             return Plan(Action.NOTHING)  # the target is base
         case SchemaState.AHEAD if not inspection.contracting and not rollback:
             return Plan(Action.NOTHING, warnings=(_ahead(inspection),))
+        case SchemaState.UNMANAGED:
+            return Plan(Action.ADOPT)
         case SchemaState.PAST if rollback and inspection.irreversible:
             refusal = MigrationFailedError(
                 f"The schema cannot be taken back: {'; '.join(inspection.irreversible)}.",
@@ -96,13 +99,6 @@ def _refusal(inspection: Inspection) -> BootError:
                 f"{_listed(inspection.heads)}{reason}.",
                 "Deploy the release that has it, or roll the database back with that release.",
             )
-        case SchemaState.UNMANAGED:
-            return SchemaUnmanagedError(
-                f"The database has tables ({_some(inspection.tables)}) but no revision recorded, "
-                "so nothing says what it needs.",
-                "If its schema is that of a revision, record it with `alembic stamp REVISION`; "
-                "otherwise use an empty database. Nothing was changed.",
-            )
         case _:
             known = f"this release's history, whose head is {_listed(inspection.heads)}"
             reason = (
@@ -129,8 +125,3 @@ def _ahead(inspection: Inspection) -> str:
 
 def _listed(revisions: tuple[str, ...]) -> str:
     return ", ".join(revisions) or "base"
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

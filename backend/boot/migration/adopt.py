@@ -1,0 +1,175 @@
+"""Adopt a database that was made without Alembic: find the revision that it is, and record it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alembic.runtime.migration import MigrationContext
+
+from backend.boot.catalogue.likeness import Likeness, Likenesses, liken
+from backend.boot.description import BootDescription
+from backend.boot.environment.failures import describe_error, way_out
+from backend.boot.environment.opening import open_project
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    MigrationFailedError,
+    SchemaUnmanagedError,
+)
+from backend.boot.exclusive.fence import exclusively
+from backend.boot.exclusive.guard import Guard
+from backend.boot.exclusive.lock import SchemaLock
+from backend.boot.exclusive.recorder import recording
+from backend.boot.migration.replay import open_scratch, read, revisions_made
+from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.signals import Stopped, raise_if_stopped
+from backend.boot.state.inspection import SchemaState
+from backend.boot.state.schema import Schema, open_schema
+
+_log = logging.getLogger(__name__)
+
+_SHOWN = 20
+"""Differences that are listed."""
+
+
+def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool = False) -> None:
+    """Record the revision that an unmanaged database is; `revision` chooses among equal ones.
+
+    Raises SchemaUnmanagedError where it is none, or several and none was chosen; nothing is
+    changed then.
+    """
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    schema = open_schema(boot.migration_database_url, project, boot.schema)
+    if not _is_unmanaged(schema):
+        return
+    if dry_run:
+        found = find_revision(boot, schema, revision)
+        _log.info("The database is as revision %s makes it: that would be recorded", found)
+        return
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
+        if _is_unmanaged(schema):
+            adopt_locked(boot, schema, lock, revision)
+
+
+def adopt_locked(
+    boot: BootDescription, schema: Schema, lock: SchemaLock, revision: str | None = None
+) -> None:
+    """Do so while the lock is held."""
+    found = find_revision(boot, schema, revision)
+    with recording(schema.url, schema.journal, schema.project.history, boot.app_version) as it:
+        try:
+            _stamp(schema, found, Guard(lock, it).attach)
+        finally:
+            lock.on_loss = None
+    _log.info("Adopted the database as revision %s", schema.label(found))
+
+
+def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = None) -> str:
+    """Return the revision that makes the schema as it is. Raises SchemaUnmanagedError."""
+    tables = _some(schema.tables())
+    _log.info(
+        "The database has tables (%s) but no revision recorded: replaying the history", tables
+    )
+    with _refusing(tables):
+        likenesses = _liken(boot, schema)
+    return choose(likenesses, schema.label, wanted)
+
+
+def choose(likenesses: Likenesses, label: Callable[[str], str], wanted: str | None) -> str:
+    """Return which revision to record; logs the differences where there is none.
+
+    Raises SchemaUnmanagedError.
+    """
+    equal = likenesses.equal
+    if wanted is not None and wanted not in equal:
+        like = likenesses.of(wanted)
+        if like is None:
+            raise ConfigurationError(
+                f"There is no revision {wanted} that a database could be at.",
+                "See `alembic history` for those that there are.",
+            )
+        raise _unlike(like, f"The schema is not that of {label(wanted)}")
+    if wanted is None and len(equal) > 1:
+        raise SchemaUnmanagedError(
+            f"The schema is that of several revisions: {', '.join(map(label, equal))}.",
+            f"Say which one it is: `inv adopt --revision {equal[-1]}`. Nothing was changed.",
+        )
+    if wanted is None and not equal:
+        if likenesses.nearest is None:
+            raise SchemaUnmanagedError(
+                "The database has tables, and the history has no revisions.",
+                "Write the first one, or use an empty database. Nothing was changed.",
+            )
+        nearest = likenesses.nearest
+        raise _unlike(
+            nearest, f"The schema is that of no revision; {label(nearest.revision)} is nearest"
+        )
+    return wanted or equal[0]
+
+
+def _unlike(like: Likeness, what: str) -> SchemaUnmanagedError:
+    for difference in like.differences[:_SHOWN]:
+        _log.error("%s", difference)
+    if len(like.differences) > _SHOWN:
+        _log.error("… and %d more", len(like.differences) - _SHOWN)
+    count = len(like.differences)
+    return SchemaUnmanagedError(
+        f"{what}, with {count} difference{'s' * (count != 1)}.",
+        "Mend the schema by hand until it is that of a revision, or use an empty database. "
+        "Nothing was changed.",
+    )
+
+
+def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
+    with scratch_database(boot) as url:
+        project = open_project(boot.alembic_config, url)
+        refuse_other_database(url, project)
+        history = dict(revisions_made(open_scratch(url, project)))
+    # Last, so that it is as fresh as can be.
+    return liken(read(schema), history)
+
+
+@contextmanager
+def _refusing(tables: str) -> Iterator[None]:
+    """Turn what keeps the history from being replayed into a refusal of the database."""
+    try:
+        yield
+    except (ConfigurationError, MigrationFailedError) as error:
+        raise SchemaUnmanagedError(
+            f"The database has tables ({tables}) but no revision recorded, and which one it is "
+            f"cannot be found out: {error.what}",
+            f"{error.advice} Or record it yourself with `alembic stamp REVISION`.",
+        ) from error
+
+
+def _is_unmanaged(schema: Schema) -> bool:
+    inspection = schema.inspect()
+    if inspection.state is SchemaState.UNMANAGED:
+        return True
+    where = ", ".join(inspection.current) or "base"
+    _log.info("There is nothing to adopt: the database is %s, at %s", inspection.state, where)
+    return False
+
+
+def _stamp(schema: Schema, revision: str, watch: Callable[[MigrationContext], None]) -> None:
+    project = schema.project
+    try:
+        project.run(lambda current, _context: project.stamps(revision, current), watch)
+    except (BootError, Stopped):
+        raise
+    except (Exception, SystemExit) as error:
+        raise_if_stopped()
+        raise MigrationFailedError(
+            f"Revision {revision} could not be recorded: {describe_error(error, project.scripts)}.",
+            f"Nothing was changed. {way_out(error)}",
+        ) from error
+    if schema.inspect().current != (revision,):
+        raise MigrationFailedError(
+            f"Revision {revision} was recorded, but the database does not have it.",
+            "env.py left its transaction uncommitted, or works on another database.",
+        )
+
+
+def _some(names: tuple[str, ...], most: int = 5) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,0 +1,191 @@
+"""Databases that were made without Alembic: recognised by what they are, or left alone."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine
+
+from backend.boot.postgres.urls import parse_database_url
+from backend.models import Base
+from tests.cluster import OWNER, Cluster
+from tests.scenarios.process import Finished, project, relations, revisions, run
+
+pytestmark = pytest.mark.slow
+
+REVISIONS = [f"00{number}" for number in range(1, 9)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Give our own project."""
+    return project(tmp_path)
+
+
+def make_at(folder: Path, url: str, revision: str) -> None:
+    """Bring a database to a revision by the migrations, and forget that."""
+    run(folder, "migrate", DATABASE_URL=url, MIGRATION_TARGET=revision).assert_ok()
+
+
+def forget(cluster: Cluster, database: str) -> None:
+    """Leave nothing that says which revision a database is at."""
+    cluster.execute("DROP TABLE alembic_version, schema_journal", database)
+
+
+def make_by_models(url: str) -> None:
+    """Make the tables as the service did before it had migrations."""
+    engine = create_engine(parse_database_url(url).sqlalchemy_url)
+    Base.metadata.create_all(engine)
+    engine.dispose()
+
+
+def journal(cluster: Cluster, database: str) -> list[str]:
+    rows = cluster.query(
+        "SELECT concat_ws(' ', direction, revision, status) FROM schema_journal ORDER BY id",
+        database,
+    )
+    return [str(line) for (line,) in rows]
+
+
+def databases(cluster: Cluster, database: str) -> list[str]:
+    """Return the scratch databases beside one."""
+    rows = cluster.query(
+        f"SELECT datname FROM pg_database WHERE starts_with(datname, '{database}_scratch_')"
+    )
+    return [str(name) for (name,) in rows]
+
+
+def assert_refused(finished: Finished, cluster: Cluster, database: str, sentence: str) -> None:
+    """Fail unless it was refused for being unmanaged, and nothing has changed."""
+    finished.assert_failed(8, sentence)
+    assert not {"alembic_version"} & set(relations(cluster, database))
+    assert databases(cluster, database) == []
+
+
+@pytest.mark.parametrize("revision", REVISIONS)
+def test_each_of_our_revisions(folder: Path, any_cluster: Cluster, revision: str) -> None:
+    """A database without a revision is taken for the one that it is, and brought up to date."""
+    with any_cluster.database() as database:
+        url = any_cluster.url(database)
+        make_at(folder, url, revision)
+        forget(any_cluster, database)
+        finished = run(folder, "migrate", DATABASE_URL=url)
+        finished.assert_ok()
+        finished.assert_says(f"Adopted the database as revision {revision} …")
+        assert revisions(any_cluster, database) == ["008"]
+        later = [f"upgrade {it} applied" for it in REVISIONS if it > revision]
+        assert journal(any_cluster, database) == [f"stamp {revision} applied", *later]
+        assert databases(any_cluster, database) == []
+        run(folder, "migrate", DATABASE_URL=url).assert_says("…(already up to date)")
+
+
+def test_made_by_the_models(folder: Path, any_cluster: Cluster) -> None:
+    """What create_all makes is the newest revision; `start` adopts it by itself."""
+    with any_cluster.database() as database:
+        url = any_cluster.url(database)
+        make_by_models(url)
+        finished = run(folder, "migrate", DATABASE_URL=url, APP_ENV="prod")
+        finished.assert_ok()
+        finished.assert_says("Adopted the database as revision 008 …")
+        assert journal(any_cluster, database) == ["stamp 008 applied"]
+
+
+def test_dumped_and_restored(folder: Path, any_cluster: Cluster) -> None:
+    """A copy is recognised like the original."""
+    with any_cluster.database() as original, any_cluster.database() as copy:
+        make_at(folder, any_cluster.url(original), "006")
+        forget(any_cluster, original)
+        dumped = subprocess.run(
+            [any_cluster.program("pg_dump"), "--no-owner", any_cluster.url(original)],
+            check=True,
+            capture_output=True,
+        ).stdout
+        subprocess.run(
+            [any_cluster.program("psql"), "-q", "-v", "ON_ERROR_STOP=1", any_cluster.url(copy)],
+            check=True,
+            input=dumped,
+            capture_output=True,
+        )
+        run(folder, "adopt", DATABASE_URL=any_cluster.url(copy)).assert_says(
+            "Adopted the database as revision 006 …"
+        )
+        assert revisions(any_cluster, copy) == ["006"]
+
+
+def test_dry_run_changes_nothing(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """It says which revision would be recorded."""
+    make_at(folder, database_url, "004")
+    forget(cluster, database)
+    before = relations(cluster, database)
+    finished = run(folder, "adopt", "--dry-run", DATABASE_URL=database_url)
+    finished.assert_ok()
+    finished.assert_says("The database is as revision 004 makes it: that would be recorded")
+    assert relations(cluster, database) == before
+    assert databases(cluster, database) == []
+
+
+def test_nothing_to_adopt(folder: Path, database_url: str) -> None:
+    """A database that has a revision, or no tables, is left alone."""
+    finished = run(folder, "adopt", DATABASE_URL=database_url)
+    finished.assert_ok()
+    finished.assert_says("There is nothing to adopt: the database is empty, at base")
+    make_at(folder, database_url, "003")
+    again = run(folder, "adopt", DATABASE_URL=database_url)
+    again.assert_says("There is nothing to adopt: the database is behind, at 003")
+
+
+@pytest.mark.parametrize("task", ["migrate", "adopt"])
+def test_one_difference(
+    folder: Path, cluster: Cluster, database: str, database_url: str, task: str
+) -> None:
+    """What is like no revision is refused, with what is in the way."""
+    make_at(folder, database_url, "007")
+    forget(cluster, database)
+    cluster.execute("ALTER TABLE books ALTER title TYPE varchar(7)", database)
+    cluster.execute("CREATE TABLE notes (id int)", database)
+    finished = run(folder, task, DATABASE_URL=database_url, APP_ENV="prod")
+    finished.assert_says("…books.title: type is character varying(7), expected …")
+    finished.assert_says("…table notes is unexpected")
+    assert_refused(
+        finished,
+        cluster,
+        database,
+        "The schema is that of no revision; 007 Shared default books is nearest, with … "
+        "differences. Mend the schema …",
+    )
+
+
+def test_tables_of_an_extension_are_passed_over(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """They came with the extension, and are no part of any revision."""
+    make_at(folder, database_url, "005")
+    forget(cluster, database)
+    cluster.execute(
+        "CREATE TABLE spatial_ref_sys (id int); ALTER EXTENSION plpgsql ADD TABLE spatial_ref_sys",
+        database,
+    )
+    run(folder, "adopt", DATABASE_URL=database_url).assert_says(
+        "Adopted the database as revision 005 …"
+    )
+
+
+def test_without_the_right_to_make_a_scratch(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """The setting that helps is named, and it helps."""
+    make_at(folder, database_url, "002")
+    forget(cluster, database)
+    cluster.execute(f"ALTER ROLE {OWNER} NOCREATEDB")
+    try:
+        refused = run(folder, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
+    finally:
+        cluster.execute(f"ALTER ROLE {OWNER} CREATEDB")
+    assert_refused(refused, cluster, database, "… cannot be found out: …SCRATCH_DATABASE_URL…")
+    with cluster.database() as scratch:
+        given = {"DATABASE_URL": database_url, "SCRATCH_DATABASE_URL": cluster.url(scratch)}
+        run(folder, "migrate", **given).assert_ok()
+        assert relations(cluster, scratch) == []
+    assert journal(cluster, database)[0] == "stamp 002 applied"
