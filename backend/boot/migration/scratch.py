@@ -1,6 +1,13 @@
-"""An empty database to try a history on, gone afterwards."""
+"""An empty database to try a history on, gone afterwards.
 
+One that a killed process has left is removed by the next that needs one. Whether somebody is still
+at work in it tells a connection that stays open meanwhile: DROP DATABASE refuses then by itself.
+"""
+
+import logging
+import re
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,9 +18,20 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.description import BootDescription
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError
+from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.postgres.connection import FOR_DATABASES, connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
+
+_log = logging.getLogger(__name__)
+
+_MARK = "boot_scratch"
+"""The schema by which a given database is known to be a replay's, and may be emptied."""
+
+_IN_USE = AdvisoryKey.named("scratch")
+
+_YOUNG = 60
+"""Seconds within which whoever makes a scratch database has connected to it."""
 
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
 # identity that DROP takes; in an order in which they can be dropped: a table takes its identity
@@ -57,15 +75,40 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
             yield url
         return
     real = boot.migration_database_url
-    # 63 bytes is the longest name PostgreSQL keeps whole.
-    name = f"{real.database[:40]}_scratch_{secrets.token_hex(6)}"
+    _drop_abandoned(real)
+    # The time tells one that nobody has connected to yet from one that nobody will connect to.
+    name = f"{_prefix(real)}{int(time.time()):x}_{secrets.token_hex(3)}"
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     try:
         _execute(real, create)
-        yield real.with_database(name)
+        url = real.with_database(name)
+        with connected(url):
+            yield url
     finally:
         _execute(real, drop)
+
+
+def _prefix(real: DatabaseUrl) -> str:
+    # 63 bytes is the longest name PostgreSQL keeps whole.
+    return f"{real.database.encode()[:38].decode(errors='ignore')}_scratch_"
+
+
+def _drop_abandoned(real: DatabaseUrl) -> None:
+    """Drop the scratch databases that killed processes have left beside this one."""
+    pattern = re.compile(rf"{re.escape(_prefix(real))}([0-9a-f]+)_[0-9a-f]{{6}}")
+    with connected(real, silence=FOR_DATABASES) as connection, connection.cursor() as cursor:
+        cursor.execute("SELECT datname FROM pg_database")
+        for (name,) in cursor.fetchall():
+            found = pattern.fullmatch(name)
+            if found is None or int(found[1], 16) > time.time() - _YOUNG:
+                continue
+            try:
+                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
+                _log.info("Dropped %s, which a killed process has left", name)
+            except psycopg2.Error as error:
+                # In use, gone already, or another role's.
+                _log.debug("%s was not dropped: %s", name, error)
 
 
 def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
@@ -83,26 +126,42 @@ def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
     with connected(url) as connection:
         with connected(real) as other:
             is_real = same_database_query(connection) == same_database_query(other)
-        found = _objects(connection)
-    if is_real:
-        raise ConfigurationError(
-            "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
-        )
-    if found:
-        some = ", ".join(" ".join(each) for each in found[:5])
-        raise ConfigurationError(
-            f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
-            "Name an empty one. Nothing was changed.",
-        )
-    try:
-        yield url
-    finally:
-        # It was empty, so all that is there now was made by the replay.
-        with connected(url) as connection:
-            while left := _objects(connection):
-                kind, identity = left[0]
-                with connection.cursor() as cursor:
-                    cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
+        if is_real:
+            raise ConfigurationError(
+                "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
+            )
+        with connection.cursor() as cursor:
+            cursor.execute(f"SELECT pg_try_advisory_lock({_IN_USE.number})")
+            if cursor.fetchone() != (True,):
+                raise ConfigurationError(
+                    "SCRATCH_DATABASE_URL names a database in which another replay is running.",
+                    "Wait for it, or name one for each. Nothing was changed.",
+                )
+            cursor.execute(f"SELECT to_regnamespace('{_MARK}') IS NOT NULL")
+            if cursor.fetchone() == (True,):
+                _clear(connection)  # whoever had marked it as his was killed
+            if found := _objects(connection):
+                some = ", ".join(" ".join(each) for each in found[:5])
+                raise ConfigurationError(
+                    f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
+                    "Name an empty one. Nothing was changed.",
+                )
+            cursor.execute(f"CREATE SCHEMA {_MARK}")
+        try:
+            yield url
+        finally:
+            # It was empty, so all that is there now was made by the replay.
+            with connected(url) as cleaner:
+                _clear(cleaner)
+
+
+def _clear(connection: Connection) -> None:
+    """Drop all that is in a database; the mark that says it is ours goes last."""
+    with connection.cursor() as cursor:
+        while left := [it for it in _objects(connection) if it != ("schema", _MARK)]:
+            kind, identity = left[0]
+            cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
+        cursor.execute(f"DROP SCHEMA IF EXISTS {_MARK}")
 
 
 def _objects(connection: Connection) -> list[tuple[str, str]]:
