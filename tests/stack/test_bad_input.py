@@ -80,7 +80,13 @@ def test_no_permission(stack: MakeStack, tmp_path: Path) -> None:
         os.chown(path, 65534, 65534)
         path.chmod(0o600)
         # Without this right even root may not connect to what is another user's.
-        command = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", INV, "ps"]
+        command = [
+            "setpriv",
+            "--bounding-set=-dac_override",
+            "--inh-caps=-dac_override",
+            str(INV),
+            "ps",
+        ]
         finished = subprocess.run(
             command,
             cwd=made.folder,
