@@ -80,9 +80,9 @@ def test_no_permission(stack: MakeStack, tmp_path: Path) -> None:
         os.chown(path, 65534, 65534)
         path.chmod(0o600)
         # Without this right even root may not connect to what is another user's.
-        command = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override", INV, "ps"]
+        command = ["setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override"]
         finished = subprocess.run(
-            command,
+            [*command, INV, "ps"],
             cwd=made.folder,
             env={"PATH": os.environ["PATH"], "HOME": "/nowhere", "DOCKER_HOST": f"unix://{path}"},
             capture_output=True,
@@ -111,10 +111,24 @@ def test_port_of_a_process(stack: MakeStack) -> None:
         made.inv("up", "--scale", "web=2", WEB_PORT=f"{port}-{port + 1}").assert_failed(
             12,
             f"Too few of the ports {port}-{port + 1} are free for 2 of web: taken are "
-            f"{port} by the process {os.getpid()} (…). "
+            # Somebody else may have the other one.
+            f"{port} by the process {os.getpid()} (…)…. "
             "Stop those, or choose another range with WEB_PORT.",
         )
     assert (made.ids(), made.networks()) == ({}, [])
+
+
+def test_port_of_a_connection(stack: MakeStack) -> None:
+    """A port may be taken by a connection that left from it, too: its process is named as well."""
+    made = stack(ONE)
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as client:
+        client.bind(("127.0.0.1", 0))
+        client.connect(server.getsockname())
+        port = client.getsockname()[1]
+        made.inv("up", WEB_PORT=str(port)).assert_failed(
+            12, f"Port {port}, for web, is taken by the process {os.getpid()} (…). …"
+        )
+    assert made.ids() == {}
 
 
 def test_port_of_a_container(stack: MakeStack) -> None:
