@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from docker import DockerClient
 
 from tests.cluster import free_port
 from tests.scenarios.process import INV
@@ -210,28 +209,3 @@ def test_stack_of_the_same_name(stack: MakeStack, tmp_path: Path) -> None:
 )
 def test_wrong_scale(stack: MakeStack, arguments: tuple[str, ...], sentence: str) -> None:
     stack(ONE).inv("up", *arguments).assert_failed(2, sentence)
-
-
-def test_file_is_read_before_the_engine_is_asked(stack: MakeStack) -> None:
-    """A file that is wrong is refused whether or not there is an engine."""
-    made = stack(ONE + "    privileged: true\n")
-    made.inv("up", DOCKER_HOST="unix:///nowhere").assert_failed(
-        2,
-        "docker-compose.yml has services.web.privileged, a key that is not supported here. "
-        "Take it out, or run the stack with `docker compose up`.",
-    )
-
-
-def test_engine_that_dies(stack: MakeStack, engine: DockerClient) -> None:
-    """A connection that breaks in the middle ends in a sentence, not in a traceback."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        server.settimeout(20)
-        made = stack(ONE)
-        with made.running_inv("ps", DOCKER_HOST=f"tcp://127.0.0.1:{port}") as inv:
-            connection, _ = server.accept()
-            connection.close()
-            finished = inv.finish()
-    finished.assert_failed(
-        12, f"The container engine at tcp://127.0.0.1:{port} cannot be reached: …"
-    )
