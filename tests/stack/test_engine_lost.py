@@ -51,17 +51,20 @@ class Road:
     def __init__(self, path: str) -> None:
         self._path = path
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self._links: list[socket.socket] = []
+        self._links: list[tuple[socket.socket, threading.Thread]] = []
         self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._acceptor = threading.Thread(target=self._accept, daemon=True)
+        self._acceptor.start()
 
     def cut(self) -> None:
         """End every connection, and take no more."""
         self._listener.shutdown(socket.SHUT_RDWR)
+        self._acceptor.join()
         self._listener.close()
-        for far in self._links:
+        for far, link in self._links:
             with suppress(OSError):  # it has ended before
                 far.shutdown(socket.SHUT_RDWR)
+            link.join()
 
     def _accept(self) -> None:
         with suppress(OSError):  # the listener was closed
@@ -69,8 +72,9 @@ class Road:
                 near, _ = self._listener.accept()
                 far = socket.socket(socket.AF_UNIX)
                 far.connect(self._path)
-                self._links.append(far)
-                threading.Thread(target=_join, args=(near, far), daemon=True).start()
+                link = threading.Thread(target=_join, args=(near, far), daemon=True)
+                self._links.append((far, link))
+                link.start()
 
 
 def _join(near: socket.socket, far: socket.socket) -> None:
