@@ -53,6 +53,8 @@ def followed(
         for _ in members:
             while (line := arrived.get()) is not None:
                 yield line
+    # A stream ends in the same way where the engine is gone: then this fails, and says so.
+    client.ping()
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A stack of a test's own: its folder, its containers, and `inv` run in it."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,7 @@ from docker.models.containers import Container
 
 from backend.stack.compose.project import Place, Project
 from backend.stack.compose.reading import read_project
-from tests.scenarios.process import ROOT, Finished, Running, run, running
+from tests.scenarios.process import DEADLINE, ROOT, Finished, Running, run, running
 
 PROJECT = "com.docker.compose.project"
 
@@ -76,6 +77,18 @@ class Stack:
     def volumes(self) -> list[str]:
         found = self.engine.volumes.list(filters={"label": f"{PROJECT}={self.name}"})
         return sorted(str(it.name) for it in found)
+
+    def wait_for_images_containers(self, count: int) -> None:
+        """Wait until there are so many containers of the tiny image, or of what is built on it."""
+        deadline = time.monotonic() + DEADLINE
+        while len(found := self._of_image()) != count:
+            assert time.monotonic() < deadline, found
+            time.sleep(0.05)
+
+    def _of_image(self) -> list[str]:
+        # Not `list`, which looks at each again: a build's may be gone by then.
+        found = self.engine.api.containers(all=True, filters={"ancestor": self.image})
+        return [str(it["Names"]) for it in found]
 
     def remove_everything(self) -> None:
         """Remove what is left of it."""

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
 from collections.abc import Callable
@@ -13,7 +14,7 @@ from backend.stack.engine import connection
 from backend.stack.inside import run_inside
 from backend.stack.logs import followed
 from tests.engine import collect_sockets
-from tests.scenarios.process import INV
+from tests.scenarios.process import DEADLINE, INV
 from tests.stack.stack import Stack
 
 pytestmark = pytest.mark.slow
@@ -188,15 +189,22 @@ def on_terminal(
         os.execve(INV, [str(INV), *arguments], {"PATH": os.environ["PATH"], "HOME": str(folder)})
     output, waiting = b"", list(keys)
     try:
-        while chunk := os.read(terminal, 4096):
+        while chunk := _read(terminal, output):
             output += chunk
             while waiting and waiting[0][0] in output:
                 os.write(terminal, waiting.pop(0)[1])
     except OSError:  # how Linux says that the other end is closed
         pass
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-    os.close(terminal)
+    finally:
+        os.close(terminal)  # which ends whoever is still there
+        status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return status, output
+
+
+def _read(terminal: int, so_far: bytes) -> bytes:
+    ready, _, _ = select.select([terminal], [], [], DEADLINE)
+    assert ready, ("it waits for a key", so_far)
+    return os.read(terminal, 4096)
 
 
 def test_question_on_a_terminal(two: Stack) -> None:
@@ -209,14 +217,14 @@ def test_question_on_a_terminal(two: Stack) -> None:
 
 def test_shell(two: Stack) -> None:
     """A shell runs on the terminal: Ctrl-C ends what runs in it, not the shell."""
+    # A child of the shell says that it has begun: a key before that would end nothing.
     keys = [
-        # The process that says so is the one that is ended, whenever the key comes.
-        (b"#", b"sh -c 'echo begin $((1+1)); exec sleep 100'\r"),
+        (b"#", b"sh -c 'echo begin $((1+1)); sleep 20; echo end $((1+1))'\r"),
         (b"begin 2", b"\x03"),
         (b"^C", b"exit 9\r"),
     ]
     status, output = on_terminal(two.folder, keys, "shell", "--service", "web")
-    assert (status, b"begin 2" in output) == (9, True)
+    assert (status, b"begin 2" in output, b"end 2" in output) == (9, True, False), output
     two.inv("shell").assert_failed(
         2, "A shell needs a terminal. Run `inv shell` in one; `docker exec` needs none."
     )

@@ -228,15 +228,17 @@ def test_ctrl_c_keeps_what_was_there(stack: MakeStack) -> None:
 
 
 def test_ctrl_c_while_building(stack: MakeStack) -> None:
-    """A build that is stopped leaves no container, and nothing was made of the stack."""
+    """A build that is stopped leaves no container of its own, and nothing was made of the stack."""
     made = stack(BUILT)
     made.write(DOCKERFILE + "RUN sleep 60\n", "app/Dockerfile")
     made.write("1", "app/file")
     with made.running_inv("up", WEB_PORT=str(free_port())) as inv:
         inv.wait_for("Building web: 4/4 RUN sleep 60")
+        made.wait_for_images_containers(1)
         inv.interrupt()
         inv.finish(timeout=10).assert_failed(130, "Stopped by SIGINT.")
     assert (made.ids(), made.networks()) == ({}, [])
+    made.wait_for_images_containers(0)
 
 
 def test_refused_by_the_engine(stack: MakeStack) -> None:

@@ -10,7 +10,7 @@ from docker import DockerClient
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from backend.boot.errors import ConfigurationError, EngineError
+from backend.boot.errors import BootError, ConfigurationError, EngineError
 
 _TIMEOUT = 60
 """Seconds until an engine that does not answer a request counts as gone."""
@@ -80,6 +80,7 @@ def _unreachable(error: Exception) -> EngineError | ConfigurationError:
 def _innermost(error: BaseException) -> BaseException:
     """Return what began it: the libraries between wrap the system's error several times."""
     for inner in (error.__cause__, error.__context__, *error.args):
-        if isinstance(inner, BaseException):
+        # What this run was about to say when the engine failed it did not begin that.
+        if isinstance(inner, Exception) and not isinstance(inner, BootError):
             return _innermost(inner)
     return error

@@ -102,10 +102,13 @@ def _process(number: int) -> str:
         connections = psutil.net_connections("inet")
     except psutil.AccessDenied:
         connections = []  # macOS tells root only
-    for connection in connections:
-        address = connection.laddr
-        is_bound = connection.status in (psutil.CONN_LISTEN, psutil.CONN_NONE)
-        if is_bound and connection.pid and address and address.port == number:
+    holding = [it for it in connections if it.pid and it.laddr and it.laddr.port == number]
+    # Whoever listens first: what it has accepted, perhaps in another process, is on its port, too.
+    holding.sort(key=lambda it: it.status not in (psutil.CONN_LISTEN, psutil.CONN_NONE))
+    for connection in holding:
+        try:
             name = psutil.Process(connection.pid).name()
-            return f"the process {connection.pid} ({name})"
+        except psutil.NoSuchProcess:
+            continue  # it has just ended
+        return f"the process {connection.pid} ({name})"
     return "another process"

@@ -59,6 +59,6 @@ if [ "${1:-}" = postgres ]; then
   [ -s "$PGDATA/PG_VERSION" ] || initialise
   unset POSTGRES_PASSWORD
   shift
-  set -- postgres -D "$PGDATA" -c listen_addresses='*' -c unix_socket_directories=/tmp "$@"
+  set -- postgres -D "$PGDATA" -c listen_addresses='*' "$@"
 fi
 exec "$@"
