@@ -73,7 +73,7 @@ QUOTED: dict[str, str | None] = {
         "connects to another database than the one it was given"
     ),
     "was edited after it was applied": "was edited after it was applied",
-    "but no revision recorded": "but no revision recorded",
+    "The schema is that of no revision": "The schema is that of no revision",
     "The history has 2 heads": "The history has",
     "is not in this release's history": "this release's history",
     "Database migrations failed, but continuing...": (

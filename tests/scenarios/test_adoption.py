@@ -1,6 +1,10 @@
 """Databases that were made without Alembic: recognised by what they are, or left alone."""
 
+import signal
 import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -9,7 +13,17 @@ from sqlalchemy import create_engine
 from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
 from tests.cluster import OWNER, Cluster
-from tests.scenarios.process import Finished, project, relations, revisions, run
+from tests.scenarios.process import (
+    DEADLINE,
+    FOREIGN_ENV,
+    Finished,
+    ForeignProject,
+    project,
+    relations,
+    revisions,
+    run,
+    running,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -37,6 +51,15 @@ def make_by_models(url: str) -> None:
     engine = create_engine(parse_database_url(url).sqlalchemy_url)
     Base.metadata.create_all(engine)
     engine.dispose()
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Return as soon as a condition holds."""
+    for _ in range(round(DEADLINE / 0.02)):
+        if condition():
+            return
+        threading.Event().wait(0.02)
+    pytest.fail("it never held")
 
 
 def journal(cluster: Cluster, database: str) -> list[str]:
@@ -189,3 +212,80 @@ def test_without_the_right_to_make_a_scratch(
         run(folder, "migrate", **given).assert_ok()
         assert relations(cluster, scratch) == []
     assert journal(cluster, database)[0] == "stamp 002 applied"
+
+
+def test_killed_in_the_replay(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Nothing is recorded, and the next one adopts; the scratch goes when it is old enough."""
+    make_at(folder, database_url, "003")
+    forget(cluster, database)
+    with running(folder, "migrate", DATABASE_URL=database_url) as first:
+        first.wait_for("…replaying the history")
+        wait_until(lambda: databases(cluster, database) != [])
+        first.signal(signal.SIGKILL)
+    assert "alembic_version" not in relations(cluster, database)
+    left = databases(cluster, database)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    assert revisions(cluster, database) == ["008"]
+    assert databases(cluster, database) == left
+    for name in left:
+        cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_several_starters_adopt_once(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """One finds out and records; the others find it recorded."""
+    make_at(folder, database_url, "005")
+    forget(cluster, database)
+    with ExitStack() as stack:
+        processes = [
+            stack.enter_context(running(folder, "migrate", DATABASE_URL=database_url))
+            for _ in range(4)
+        ]
+        for process in processes:
+            process.finish().assert_ok()
+    assert journal(cluster, database) == [
+        "stamp 005 applied",
+        *(f"upgrade {it} applied" for it in ("006", "007", "008")),
+    ]
+
+
+def test_like_several(folder: Path, cluster: Cluster, database: str, database_url: str) -> None:
+    """A revision that moves data only makes what the one before makes: people say which it is."""
+    foreign = ForeignProject(folder / "foreign")
+    foreign.revision("a1")
+    foreign.revision("b2", "a1", 'op.execute("SELECT 1")', "pass")
+    variables = {"DATABASE_URL": database_url, "ALEMBIC_CONFIG": str(foreign.config)}
+    cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t_a1 (id serial PRIMARY KEY)", database)
+    refused = run(folder, "migrate", APP_ENV="prod", **variables)
+    sentence = "The schema is that of several revisions: a1 Foreign a1, b2 Foreign b2. Say which …"
+    assert_refused(refused, cluster, database, sentence)
+    unknown = run(folder, "adopt", "--revision", "c3", **variables)
+    unknown.assert_failed(2, "There is no revision c3 …")
+    run(folder, "adopt", "--revision", "a1", **variables).assert_ok()
+    assert journal(cluster, database) == ["stamp a1 applied"]
+
+
+def test_env_py_that_goes_elsewhere(
+    folder: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """A replay that would work on the real database is refused before it begins."""
+    env = FOREIGN_ENV.replace(
+        "config = context.config\n",
+        "config = context.config\n"
+        f"config.set_main_option('sqlalchemy.url', {database_url!r}.replace('%', '%%'))\n",
+    )
+    foreign = ForeignProject(folder / "foreign", env=env)
+    foreign.revision("a1")
+    cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t_a1 (id serial PRIMARY KEY)", database)
+    refused = run(
+        folder,
+        "migrate",
+        APP_ENV="prod",
+        DATABASE_URL=database_url,
+        ALEMBIC_CONFIG=str(foreign.config),
+    )
+    assert_refused(refused, cluster, database, "… cannot be found out: … another database …")
+    assert relations(cluster, database) == ["t_a1"]

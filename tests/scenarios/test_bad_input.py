@@ -606,7 +606,7 @@ def test_unmanaged_database(
     """A database with tables and no revision is refused and left as it is."""
     cluster.execute("CREATE TABLE users (id int)", database)
     finished = run(project(tmp_path), "migrate", DATABASE_URL=database_url)
-    finished.assert_failed(8, "The database has tables (users) but no revision recorded, …")
+    finished.assert_failed(8, "The schema is that of no revision; 001 Users is nearest, …")
     assert relations(cluster, database) == ["users"]
 
 

@@ -22,6 +22,7 @@ from tests.scenarios.process import (
 pytestmark = pytest.mark.slow
 
 TASKS = (
+    "adopt",
     "build",
     "check",
     "down",

@@ -24,6 +24,7 @@ from backend.boot.migration.replay import open_scratch, read, revisions_made
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
+from backend.boot.state.plan import some
 from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def adopt_locked(
 
 def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = None) -> str:
     """Return the revision that makes the schema as it is. Raises SchemaUnmanagedError."""
-    tables = _some(schema.tables())
+    tables = some(schema.tables())
     _log.info(
         "The database has tables (%s) but no revision recorded: replaying the history", tables
     )
@@ -168,8 +169,3 @@ def _stamp(schema: Schema, revision: str, watch: Callable[[MigrationContext], No
             f"Revision {revision} was recorded, but the database does not have it.",
             "env.py left its transaction uncommitted, or works on another database.",
         )
-
-
-def _some(names: tuple[str, ...], most: int = 5) -> str:
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

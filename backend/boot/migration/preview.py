@@ -10,7 +10,7 @@ from backend.boot.errors import DatabaseMissingError
 from backend.boot.postgres.wait import wait_for_database
 from backend.boot.revisions.history import resolve_target
 from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
-from backend.boot.state.plan import Plan, decide
+from backend.boot.state.plan import Action, Plan, decide
 from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
@@ -34,6 +34,8 @@ class Preview:
             f"Plan: {plan.action}",
             *(f"  {self.project.history.label(revision)}" for revision in plan.steps),
         ]
+        if plan.action is Action.ADOPT:
+            lines.append("  `inv adopt --dry-run` says which revision it is")
         return "\n".join(lines)
 
 

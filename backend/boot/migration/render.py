@@ -19,7 +19,7 @@ from backend.boot.postgres.wait import wait_for_database
 from backend.boot.revisions.history import resolve_target
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
-from backend.boot.state.plan import Action, Plan, decide
+from backend.boot.state.plan import Action, Plan, decide, unmanaged
 from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
@@ -77,6 +77,8 @@ class _Rendering:
         for warning in plan.warnings:
             _log.warning("%s", warning)
         current = ", ".join(self._inspection.current) or "base"
+        if plan.action is Action.ADOPT:
+            raise unmanaged(self._inspection)
         if plan.action is Action.NOTHING:
             state = self._inspection.state
             return f"-- The schema is {state} at {current}: there is nothing to run."

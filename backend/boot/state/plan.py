@@ -10,6 +10,7 @@ from backend.boot.errors import (
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
+    SchemaUnmanagedError,
 )
 from backend.boot.state.inspection import Inspection, SchemaState
 
@@ -65,7 +66,7 @@ def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
             return Plan(Action.NOTHING)  # the target is base
         case SchemaState.AHEAD if not inspection.contracting and not rollback:
             return Plan(Action.NOTHING, warnings=(_ahead(inspection),))
-        case SchemaState.UNMANAGED:
+        case SchemaState.UNMANAGED if not rollback:
             return Plan(Action.ADOPT)
         case SchemaState.PAST if rollback and inspection.irreversible:
             refusal = MigrationFailedError(
@@ -99,6 +100,8 @@ def _refusal(inspection: Inspection) -> BootError:
                 f"{_listed(inspection.heads)}{reason}.",
                 "Deploy the release that has it, or roll the database back with that release.",
             )
+        case SchemaState.UNMANAGED:
+            return unmanaged(inspection)
         case _:
             known = f"this release's history, whose head is {_listed(inspection.heads)}"
             reason = (
@@ -125,3 +128,18 @@ def _ahead(inspection: Inspection) -> str:
 
 def _listed(revisions: tuple[str, ...]) -> str:
     return ", ".join(revisions) or "base"
+
+
+def unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
+    """Return the refusal of what needs a revision that is recorded."""
+    return SchemaUnmanagedError(
+        f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
+        "See with `inv adopt --dry-run` whether it is at one, and record it with `inv adopt`. "
+        "Nothing was changed.",
+    )
+
+
+def some(names: tuple[str, ...], most: int = 5) -> str:
+    """Return the first of several names, and how many more there are."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -1,6 +1,9 @@
 """A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
 
+import secrets
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,3 +142,58 @@ def test_an_env_py_of_its_own_mind(
         == []
     )
     assert databases(cluster) == before
+
+
+def make_scratch(cluster: Cluster, real: str, seconds_ago: int) -> str:
+    """Make a scratch database as it was made so long ago, and return its name."""
+    name = f"{real}_scratch_{int(time.time()) - seconds_ago:x}_{secrets.token_hex(3)}"
+    cluster.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+    return name
+
+
+def test_what_a_killed_process_left_is_dropped(
+    cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Not one that somebody is at work in, or has only just made, or that is called otherwise."""
+    abandoned = make_scratch(cluster, database, 3600)
+    used, new = make_scratch(cluster, database, 3600), make_scratch(cluster, database, 0)
+    other = f"{database}_scratch_notes"
+    cluster.execute(f"CREATE DATABASE {other} OWNER {OWNER}")
+    try:
+        with closing(cluster.connect(used)), scratch_database(described(database_url)):
+            assert {used, new, other} <= databases(cluster)
+            assert abandoned not in databases(cluster)
+    finally:
+        for name in (used, new, other):
+            cluster.execute(f"DROP DATABASE {name}")
+
+
+def test_one_that_is_at_work_is_left_alone(
+    cluster: Cluster, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two replays beside the same database do not end each other."""
+    monkeypatch.setattr("backend.boot.migration.scratch._YOUNG", -1)
+    boot = described(database_url)
+    with scratch_database(boot) as first, scratch_database(boot) as second:
+        assert {first.database, second.database} <= databases(cluster)
+
+
+def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """Its mark says that what is in it came from a replay."""
+    given = parse_database_url(cluster.url(scratch))
+    cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; {EVERYTHING}", scratch)
+    with scratch_database(described(database_url, given)):
+        assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", scratch) == []
+    query = "SELECT FROM pg_namespace WHERE nspname = 'boot_scratch'"
+    assert cluster.query(query, scratch) == []
+
+
+def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """Two replays in one database would be one muddle."""
+    boot = described(database_url, parse_database_url(cluster.url(scratch)))
+    with (
+        scratch_database(boot),
+        pytest.raises(ConfigurationError, match="in which another replay is running"),
+        scratch_database(boot),
+    ):
+        pytest.fail("two at once")

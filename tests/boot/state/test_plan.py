@@ -63,6 +63,7 @@ CONTRACTED = replace(EXPANDED, contracting=("004",))
         (BEHIND, True, Plan(Action.UPGRADE, ("003",))),
         (CURRENT, False, Plan(Action.NOTHING)),
         (CURRENT, True, Plan(Action.NOTHING)),
+        (inspection(SchemaState.UNMANAGED, tables=TABLES), False, Plan(Action.ADOPT)),
         (PAST, True, Plan(Action.DOWNGRADE, ("003",))),
         (PAST_BASE, True, Plan(Action.DOWNGRADE, ("003", "002", "001"))),
         (
@@ -171,23 +172,21 @@ def test_an_edited_revision(found: Inspection) -> None:
         ),
         (
             inspection(SchemaState.UNMANAGED, pending=("001", "002", "003"), tables=TABLES),
-            BOTH,
+            (True,),
             SchemaUnmanagedError,
             8,
             "The database has tables (books, pages, dialogues, users, translations) but no "
-            "revision recorded, so nothing says what it needs. If its schema is that of a "
-            "revision, record it with `alembic stamp REVISION`; otherwise use an empty database. "
-            "Nothing was changed.",
+            "revision recorded. See with `inv adopt --dry-run` whether it is at one, and record "
+            "it with `inv adopt`. Nothing was changed.",
         ),
         (
             inspection(SchemaState.UNMANAGED, tables=(*TABLES, "a", "b")),
-            BOTH,
+            (True,),
             SchemaUnmanagedError,
             8,
             "The database has tables (books, pages, dialogues, users, translations and 2 more) but "
-            "no revision recorded, so nothing says what it needs. If its schema is that of a "
-            "revision, record it with `alembic stamp REVISION`; otherwise use an empty database. "
-            "Nothing was changed.",
+            "no revision recorded. See with `inv adopt --dry-run` whether it is at one, and record "
+            "it with `inv adopt`. Nothing was changed.",
         ),
     ],
 )
