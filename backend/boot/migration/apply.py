@@ -24,14 +24,20 @@ _AUTOCOMMIT = b".autocommit_block("
 Watch = Callable[[MigrationContext], None]
 
 
-def apply(schema: Schema, plan: Plan, watch: Watch = lambda _context: None) -> Inspection:
+def apply(
+    schema: Schema,
+    plan: Plan,
+    watch: Watch = lambda _context: None,
+    level: int = logging.INFO,
+) -> Inspection:
     """Run the plan and return the state that it led to, read over a fresh connection.
 
-    `watch` is given Alembic's context as soon as env.py has configured it. Raises
+    `watch` is given Alembic's context as soon as env.py has configured it; `level` is that of the
+    line for each revision. Raises
     MigrationFailedError: a revision that raises keeps those before it and takes its own changes
     back, unless it made them outside its transaction.
     """
-    run = _Run(schema, plan, watch)
+    run = _Run(schema, plan, watch, level)
     try:
         with progress_bar(len(plan.steps)) as run.begin:
             schema.project.run(run.steps, run.note)
@@ -47,7 +53,8 @@ def apply(schema: Schema, plan: Plan, watch: Watch = lambda _context: None) -> I
 class _Run:
     """The steps as Alembic makes them, with a line of the log after each one's commit."""
 
-    def __init__(self, schema: Schema, plan: Plan, watch: Watch) -> None:
+    def __init__(self, schema: Schema, plan: Plan, watch: Watch, level: int) -> None:
+        self._level = level
         self._schema = schema
         self._plan = plan
         self._watch = watch
@@ -89,7 +96,8 @@ class _Run:
             self.begin(title)
             started = time.monotonic()
             yield step
-            _log.info("%s %s (%.0f ms)", verb, title, (time.monotonic() - started) * 1000)
+            spent = (time.monotonic() - started) * 1000
+            _log.log(self._level, "%s %s (%.0f ms)", verb, title, spent)
         self.running = None
 
 
