@@ -1,0 +1,184 @@
+"""Run a revision, and where live traffic holds it off take it back, wait a little, run it again.
+
+It is the revision as a whole that is run again, in a new transaction. A savepoint would give locks
+back as well; but a serialization failure needs a new snapshot, and a transaction that is open
+during the pauses keeps every vacuum from its work.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from functools import partial, wraps
+from typing import Any, Protocol
+
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.environment.failures import sqlstate
+from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import literal
+from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.signals import raise_if_stopped
+from backend.boot.traffic import reasons
+from backend.boot.traffic.blockers import AnyBlocker
+from backend.boot.traffic.ladder import Ladder
+from backend.boot.traffic.watch import TrafficWatch
+
+_log = logging.getLogger(__name__)
+
+_REPEAT, _REPEAT_CHANGED = 5.0, 1.0
+"""Seconds after which the same is said again, and something else."""
+
+_OWN_LIMIT = "SELECT source IN ('session', 'client') FROM pg_settings WHERE name = 'lock_timeout'"
+
+# What the role or the database has as a limit may be a shorter one.
+_SET_LIMIT = """
+SELECT set_config('lock_timeout',
+    CASE WHEN setting = '0' THEN {limit} ELSE least(setting::int, {limit}) END::text, true)
+FROM pg_settings WHERE name = 'lock_timeout'
+"""
+
+# A worker of autovacuum steps aside for whoever has waited as long as `deadlock_timeout`, which is
+# longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.
+_MAY_ASK = "SELECT has_table_privilege(to_regclass({table}), 'UPDATE')"
+_ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
+_ASK_LONGER = """
+SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
+FROM pg_settings WHERE name = 'deadlock_timeout'
+"""
+
+Move = Callable[..., None]
+
+
+class Transaction(Protocol):
+    """The transaction that a revision runs in."""
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the one that the revision began in, and can be taken back with."""
+
+    def is_intact(self) -> bool:
+        """Whether all that the revision did is in it."""
+
+    def begin_again(self, pause: Callable[[], None]) -> None:
+        """Roll it back, pause, and begin another."""
+
+
+class Yielding:
+    """The tries of one run's revisions, each in a transaction of its own.
+
+    `observer` is another session, which is the watch's alone while a revision runs; `own_tables`
+    are those, as SQL writes them, that each revision's transaction writes at its end.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        ladder: Ladder,
+        observer: Connection,
+        own_tables: tuple[str, ...],
+    ) -> None:
+        self._session = session
+        self._ladder = ladder
+        self._observer = observer
+        self._own_tables = ", ".join(own_tables)
+        self._has_own_limit = bool(session.ask(_OWN_LIMIT)[0])
+        self._watch: TrafficWatch | None = None
+        self._tries = 0
+        self._lost = 0.0
+        """Seconds that revisions before this one were held off."""
+        self._held_since: float | None = None
+        self._blockers: tuple[AnyBlocker, ...] = ()
+        self._vacuumed: str | None = None
+        self._said, self._said_at = "", float("-inf")
+
+    def began(self) -> None:
+        """Limit how long statements wait for a lock, in the transaction that has just begun.
+
+        Where env.py or its URL says something about that, it is left as it is.
+        """
+        if not self._has_own_limit:
+            limit = round(self._ladder.limit(self._tries) * 1000)
+            self._session.ask(_SET_LIMIT.format(limit=limit))
+
+    def executing(self, statement: str) -> None:
+        """See a statement of a revision: one that sets its own limit is left to that."""
+        if self._watch is not None and "lock_timeout" in statement.lower():
+            self._watch.may_cancel = False
+
+    def repeated(
+        self,
+        move: Move,
+        label: str,
+        key: AdvisoryKey,
+        transaction: Transaction,
+    ) -> Move:
+        """Return a revision's function that runs it until it is not held off any more.
+
+        `key` is that by which its session can be told. Raises MigrationFailedError where the
+        budget is used up.
+        """
+
+        @wraps(move)
+        def run(**arguments: Any) -> None:
+            self._tries, self._held_since = 0, None
+            while not self._has_run(partial(move, **arguments), label, key, transaction):
+                transaction.begin_again(self._pause)
+            self._note_success(label)
+
+        return run
+
+    def _has_run(self, move: Move, label: str, key: AdvisoryKey, transaction: Transaction) -> bool:
+        """Return whether the revision ran to its end, and not that it may be run again."""
+        self._watch = watch = TrafficWatch(self._observer, key, label)
+        watch.may_cancel = not self._has_own_limit
+        try:
+            with watch:
+                if transaction.is_first:
+                    self._lock_own_tables()
+                move()
+        except Exception as error:
+            raise_if_stopped()
+            phrase = reasons.phrase(sqlstate(error), has_cancelled=watch.has_cancelled)
+            if phrase is None or not transaction.is_intact():
+                raise
+            self._blockers = watch.blockers or self._blockers
+            self._vacuumed = watch.vacuumed
+            self._note_failure(label, phrase, error)
+            return False
+        finally:
+            self._watch = None
+        return True
+
+    def _lock_own_tables(self) -> None:
+        """Have first what is needed last, when waiting for it would keep all the rest locked."""
+        if self._vacuumed is not None:
+            if self._session.ask(_MAY_ASK.format(table=literal(self._vacuumed)))[0]:
+                self._session.ask(_ASK_LONGER)
+                self._session.tell(_ASK.format(table=self._vacuumed))
+            self.began()
+        self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")
+
+    def _pause(self) -> None:
+        threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
+
+    def _note_failure(self, label: str, phrase: str, error: Exception) -> None:
+        now = time.monotonic()
+        if self._held_since is None:
+            self._held_since = now
+        self._tries += 1
+        held_off = self._lost + now - self._held_since
+        if self._ladder.is_over(held_off):
+            raise reasons.over(label, phrase, self._blockers, self._ladder.budget) from error
+        text = reasons.again(label, phrase, self._blockers, self._ladder.budget)
+        if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
+            _log.info("%s", text)
+            self._said, self._said_at = text, now
+
+    def _note_success(self, label: str) -> None:
+        self._vacuumed, self._blockers = None, ()
+        if self._held_since is not None:
+            held_off = time.monotonic() - self._held_since
+            self._lost += held_off
+            _log.info("Migration %s got through after %.1f s", label, held_off)

@@ -1,0 +1,324 @@
+"""A migration on tables that are in use: those who use them hardly notice, and it gets there."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+
+import psycopg2
+import pytest
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from tests.cluster import Cluster
+from tests.scenarios.process import DEADLINE, FOREIGN_ENV, matches
+from tests.scenarios.scene import MAKE_TABLE, SOON, WAIT, MakeScene, Scene, gate_of, step
+from tests.scenarios.test_foreign_env import ASYNC_ENV, ONE_TRANSACTION_ENV
+
+pytestmark = pytest.mark.slow
+
+ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
+
+HELD_OFF = "Migration b2 Foreign b2 was held off by {}: trying again, for up to 120 s in all"
+
+
+@dataclass
+class Traffic:
+    """Sessions that read and write a table all the time, and how long they had to wait for it."""
+
+    waits: list[float] = field(default_factory=list)
+    failures: list[psycopg2.Error] = field(default_factory=list)
+
+    @property
+    def longest(self) -> float:
+        """The longest that a statement took, in seconds."""
+        return max(self.waits)
+
+
+@contextmanager
+def traffic(scene: Scene, sessions: int = 3) -> Iterator[Traffic]:
+    """Have that many sessions read, and one write, `pace` while the block runs."""
+    found = Traffic()
+    ended = threading.Event()
+
+    def use(statement: str) -> None:
+        with closing(scene.cluster.connect(scene.database)) as connection:
+            while not ended.wait(0.005):
+                started = time.monotonic()
+                try:
+                    connection.cursor().execute(statement)
+                except psycopg2.Error as error:
+                    found.failures.append(error)
+                found.waits.append(time.monotonic() - started)
+
+    statements = ["UPDATE pace SET seconds = seconds", *["SELECT seconds FROM pace"] * sessions]
+    threads = [threading.Thread(target=use, args=(it,)) for it in statements]
+    for thread in threads:
+        thread.start()
+    try:
+        yield found
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextmanager
+def blocking(
+    scene: Scene, statement: str = "SELECT FROM pace", name: str = "report"
+) -> Iterator[Connection]:
+    """Keep a transaction open that has executed the statement."""
+    with closing(scene.cluster.connect(scene.database)) as connection:
+        connection.cursor().execute(f"SET application_name = '{name}'; BEGIN")
+        connection.cursor().execute(statement)
+        yield connection
+
+
+def at_first(make_scene: MakeScene, cluster: Cluster, body: str, env: str = FOREIGN_ENV) -> Scene:
+    """Return a scene whose first revision has been applied, so that its tables are there."""
+    scene = make_scene(cluster, body, env)
+    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+    return scene
+
+
+def wait_until_waited_for(scene: Scene, connection: Connection) -> None:
+    """Return as soon as somebody waits for this session."""
+    pid = connection.info.backend_pid
+    scene.wait_until(
+        "SELECT EXISTS (SELECT FROM pg_locks"
+        f" WHERE NOT granted AND {pid} = ANY (pg_blocking_pids(pid)))"
+    )
+
+
+@pytest.mark.parametrize("blockers", [1, 3], ids=["one", "three in turn"])
+def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, blockers: int) -> None:
+    """Behind a long transaction nobody else waits for long; soon after its end it is done."""
+    scene = at_first(make_scene, any_cluster, ALTER)
+    with traffic(scene) as found, blocking(scene) as first:
+        starter = scene.start()
+        said = starter.wait_for(HELD_OFF.format("backend …"))
+        who = f"backend {first.info.backend_pid} (report, idle in transaction, query since "
+        assert who in said
+        current = first
+        for number in range(1, blockers):
+            with closing(scene.cluster.connect(scene.database)) as following:
+                following.cursor().execute(f"SET application_name = 'report {number}'; BEGIN")
+                following.cursor().execute("SELECT FROM pace")
+                current.cursor().execute("ROLLBACK")
+                current = following
+                starter.wait_for(f"…(report {number}, …")
+                threading.Event().wait(1)
+                left_at = time.monotonic()
+        if blockers == 1:
+            threading.Event().wait(3)
+            left_at = time.monotonic()
+            first.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+        took = time.monotonic() - left_at
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 got through after … s")
+    scene.assert_complete()
+    assert found.failures == []
+    assert found.longest < 1, found.longest
+    assert took < 3, took
+    assert scene.journal(first=starter)[1:] == ["b2 applied first", "c3 applied first"]
+
+
+ENVS = {
+    "psycopg2": FOREIGN_ENV,
+    **{driver: ASYNC_ENV.replace("DRIVER", driver) for driver in ("psycopg", "asyncpg")},
+    "not transactional": FOREIGN_ENV.replace(
+        "target_metadata=None", "target_metadata=None, transactional_ddl=False"
+    ),
+}
+
+
+@pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
+def test_run_again_as_a_whole(cluster: Cluster, make_scene: MakeScene, env: str) -> None:
+    """What it did before it was held off is taken back, and done once in the end."""
+    body = f"{step('before')}\n{ALTER}\n{step('after')}"
+    scene = at_first(make_scene, cluster, body, env)
+    with blocking(scene) as other:
+        starter = scene.start()
+        starter.wait_for(HELD_OFF.format("…"))
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert [name for name, _ in scene.steps()] == ["before", "after"]
+
+
+def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
+    """It says who was in the way; nothing is lost, and nobody was ended."""
+    scene = at_first(make_scene, cluster, f"{step('b2')}\n{ALTER}")
+    with blocking(scene) as other:
+        starter = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1")
+        starter.finish(SOON).assert_failed(
+            5,
+            f"Migration b2 Foreign b2 was held off by backend {other.info.backend_pid} (report, "
+            "idle in transaction, query since …); live traffic has held migrations off for more "
+            "than 1 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
+            "revision had changed was rolled back.",
+        )
+        other.cursor().execute("SELECT FROM pace")
+    scene.assert_at_first()
+    assert scene.journal(first=starter)[1:] == ["b2 failed first"]
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_a_deadlock(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Who is its victim is run again as a whole."""
+    lock = 'op.execute("LOCK TABLE {}")'
+    scene = at_first(
+        make_scene,
+        cluster,
+        f"{lock.format('pace')}\n{WAIT}\n{lock.format('steps')}\n{step('b2')}\n{MAKE_TABLE}",
+    )
+    with gate_of(scene) as gate, blocking(scene, "LOCK TABLE steps") as other:
+        starter = scene.start()
+        gate.wait_for(starter)
+        other.cursor().execute("SET deadlock_timeout = '10min'")  # or it might be the victim
+        asking = threading.Thread(target=other.cursor().execute, args=("SELECT FROM pace",))
+        asking.start()
+        scene.wait_until(
+            "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted"
+            f" AND pid = {other.info.backend_pid})"
+        )
+        gate.open()
+        asking.join(DEADLINE)
+        other.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 was the victim of a deadlock with backend …")
+    scene.assert_complete()
+    assert len(scene.steps()) == 1
+
+
+def test_a_serialization_failure(cluster: Cluster, make_scene: MakeScene) -> None:
+    """It is run again with a snapshot that has what overtook it."""
+    env = FOREIGN_ENV.replace(
+        "    poolclass=", '    isolation_level="REPEATABLE READ",\n    poolclass='
+    )
+    body = f'{WAIT}\nop.execute("UPDATE pace SET seconds = seconds + 1")\n{MAKE_TABLE}'
+    scene = at_first(make_scene, cluster, body, env)
+    with gate_of(scene) as gate:
+        starter = scene.start()
+        gate.wait_for(starter)
+        cluster.execute("UPDATE pace SET seconds = 400", scene.database)
+        gate.open()
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 was overtaken by …: trying again, …")
+    scene.assert_complete()
+    assert scene.query("SELECT seconds FROM pace") == [(401,)]
+
+
+def test_a_crowd_behind_it(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where many wait behind it, it does not wait as long as it might."""
+    scene = at_first(make_scene, cluster, ALTER)
+    with traffic(scene, sessions=30) as found, blocking(scene) as other:
+        starter = scene.start()
+        starter.wait_for("… with too many waiting behind it: trying again, …")
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert found.failures == []
+
+
+def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
+    """A revision that says how long to wait for a lock waits that long, whoever is behind it."""
+    body = f'op.execute("SET LOCAL lock_timeout = 0")\n{ALTER}'
+    scene = at_first(make_scene, cluster, body)
+    with traffic(scene), blocking(scene) as other:
+        starter = scene.start()
+        wait_until_waited_for(scene, other)
+        starter.wait_for("… sessions wait for what b2 Foreign b2 keeps locked while it waits …")
+        other.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_never_says("…trying again…")
+    scene.assert_complete()
+
+
+LEFT = {
+    "by SQL": f'op.execute("COMMIT")\nop.execute("BEGIN")\nop.execute("SET LOCAL lock_timeout = 99")\n{ALTER}',
+    "by an autocommit block": (
+        "with op.get_context().autocommit_block():\n"
+        f"    {step('b2')}\n"
+        f'op.execute("SET LOCAL lock_timeout = 99")\n{ALTER}'
+    ),
+}
+
+
+@pytest.mark.parametrize("body", LEFT.values(), ids=LEFT.keys())
+def test_what_cannot_be_taken_back(cluster: Cluster, make_scene: MakeScene, body: str) -> None:
+    """A revision that has committed something is not run again."""
+    scene = at_first(make_scene, cluster, body)
+    with blocking(scene):
+        failed = scene.start().finish()
+    failed.assert_failed(5, "Migration b2 … Somebody else had a table locked: start again.")
+    failed.assert_never_says("…trying again…")
+
+
+def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeScene) -> None:
+    """What is not run again waits for as long as it takes."""
+    body = f"with op.get_context().autocommit_block():\n    {step('b2')}\n{ALTER}"
+    scene = at_first(make_scene, cluster, body)
+    with blocking(scene) as other:
+        starter = scene.start()
+        wait_until_waited_for(scene, other)
+        threading.Event().wait(1)
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+
+
+def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where env.py has one transaction for all, that is said, and waits as long as it takes."""
+    scene = at_first(make_scene, cluster, ALTER, ONE_TRANSACTION_ENV)
+    with blocking(scene) as other:
+        starter = scene.start()
+        wait_until_waited_for(scene, other)
+        threading.Event().wait(1)
+        other.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("What the revisions lock stays locked until the last one is done, …")
+    scene.assert_complete()
+
+
+def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Nothing is locked while somebody has the version table."""
+    scene = at_first(make_scene, cluster, ALTER)
+    with traffic(scene) as found:
+        with blocking(scene, "LOCK TABLE alembic_version IN SHARE MODE") as other:
+            starter = scene.start()
+            starter.wait_for(HELD_OFF.format("backend …"))
+            other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert found.longest < 1, found.longest
+
+
+def test_a_stop_in_a_pause(cluster: Cluster, make_scene: MakeScene) -> None:
+    """It is heard at once, and nothing is left behind."""
+    from signal import SIGTERM
+
+    scene = at_first(make_scene, cluster, ALTER)
+    with blocking(scene):
+        starter = scene.start()
+        starter.wait_for(HELD_OFF.format("…"))
+        starter.signal(SIGTERM)
+        starter.finish(SOON).assert_failed(143, "Stopped by SIGTERM.")
+    scene.assert_at_first()
+    assert scene.errors() == ["Stopped by SIGTERM."]
+
+
+def test_prepared(cluster: Cluster, make_scene: MakeScene) -> None:
+    """A transaction that belongs to nobody is named before the first lock, and when it blocks."""
+    pytest.skip("needs max_prepared_transactions")
+
+
+assert errors
+assert matches
