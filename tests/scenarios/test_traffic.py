@@ -3,16 +3,16 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from signal import SIGTERM
 
 import psycopg2
 import pytest
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from tests.cluster import Cluster
-from tests.scenarios.process import DEADLINE, FOREIGN_ENV, matches
+from tests.scenarios.process import DEADLINE, FOREIGN_ENV
 from tests.scenarios.scene import MAKE_TABLE, SOON, WAIT, MakeScene, Scene, gate_of, step
 from tests.scenarios.test_foreign_env import ASYNC_ENV, ONE_TRANSACTION_ENV
 
@@ -68,8 +68,9 @@ def traffic(scene: Scene, sessions: int = 3) -> Iterator[Traffic]:
 def blocking(
     scene: Scene, statement: str = "SELECT FROM pace", name: str = "report"
 ) -> Iterator[Connection]:
-    """Keep a transaction open that has executed the statement."""
-    with closing(scene.cluster.connect(scene.database)) as connection:
+    """Keep a transaction of the owner's open that has executed the statement."""
+    with closing(psycopg2.connect(scene.cluster.url(scene.database))) as connection:
+        connection.autocommit = True
         connection.cursor().execute(f"SET application_name = '{name}'; BEGIN")
         connection.cursor().execute(statement)
         yield connection
@@ -101,21 +102,17 @@ def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, bloc
         who = f"backend {first.info.backend_pid} (report, idle in transaction, query since "
         assert who in said
         current = first
-        for number in range(1, blockers):
-            with closing(scene.cluster.connect(scene.database)) as following:
-                following.cursor().execute(f"SET application_name = 'report {number}'; BEGIN")
-                following.cursor().execute("SELECT FROM pace")
+        with ExitStack() as stack:
+            for number in range(1, blockers):
+                following = stack.enter_context(blocking(scene, name=f"report {number}"))
                 current.cursor().execute("ROLLBACK")
                 current = following
-                starter.wait_for(f"…(report {number}, …")
-                threading.Event().wait(1)
-                left_at = time.monotonic()
-        if blockers == 1:
-            threading.Event().wait(3)
+                starter.wait_for(HELD_OFF.format(f"backend … (report {number}, …)"))
+            threading.Event().wait(2)
             left_at = time.monotonic()
-            first.cursor().execute("ROLLBACK")
-        finished = starter.finish(SOON)
-        took = time.monotonic() - left_at
+            current.cursor().execute("ROLLBACK")
+            finished = starter.finish(SOON)
+            took = time.monotonic() - left_at
     finished.assert_ok()
     finished.assert_says("Migration b2 Foreign b2 got through after … s")
     scene.assert_complete()
@@ -175,10 +172,12 @@ def test_a_deadlock(cluster: Cluster, make_scene: MakeScene) -> None:
         cluster,
         f"{lock.format('pace')}\n{WAIT}\n{lock.format('steps')}\n{step('b2')}\n{MAKE_TABLE}",
     )
-    with gate_of(scene) as gate, blocking(scene, "LOCK TABLE steps") as other:
+    with gate_of(scene) as gate, closing(cluster.connect(scene.database)) as other:
+        # Or it might be the victim.
+        other.cursor().execute("SET deadlock_timeout = '10min'; BEGIN")
+        other.cursor().execute("LOCK TABLE steps")
         starter = scene.start()
         gate.wait_for(starter)
-        other.cursor().execute("SET deadlock_timeout = '10min'")  # or it might be the victim
         asking = threading.Thread(target=other.cursor().execute, args=("SELECT FROM pace",))
         asking.start()
         scene.wait_until(
@@ -242,7 +241,10 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
 
 
 LEFT = {
-    "by SQL": f'op.execute("COMMIT")\nop.execute("BEGIN")\nop.execute("SET LOCAL lock_timeout = 99")\n{ALTER}',
+    "by SQL": (
+        'op.execute("COMMIT")\nop.execute("BEGIN")\n'
+        f'op.execute("SET LOCAL lock_timeout = 99")\n{ALTER}'
+    ),
     "by an autocommit block": (
         "with op.get_context().autocommit_block():\n"
         f"    {step('b2')}\n"
@@ -303,8 +305,6 @@ def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: Make
 
 def test_a_stop_in_a_pause(cluster: Cluster, make_scene: MakeScene) -> None:
     """It is heard at once, and nothing is left behind."""
-    from signal import SIGTERM
-
     scene = at_first(make_scene, cluster, ALTER)
     with blocking(scene):
         starter = scene.start()
@@ -313,12 +313,3 @@ def test_a_stop_in_a_pause(cluster: Cluster, make_scene: MakeScene) -> None:
         starter.finish(SOON).assert_failed(143, "Stopped by SIGTERM.")
     scene.assert_at_first()
     assert scene.errors() == ["Stopped by SIGTERM."]
-
-
-def test_prepared(cluster: Cluster, make_scene: MakeScene) -> None:
-    """A transaction that belongs to nobody is named before the first lock, and when it blocks."""
-    pytest.skip("needs max_prepared_transactions")
-
-
-assert errors
-assert matches
