@@ -2,16 +2,14 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, closing
 from signal import SIGTERM
 
-import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
 from tests.cluster import Cluster
+from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import DEADLINE, FOREIGN_ENV
 from tests.scenarios.scene import MAKE_TABLE, SOON, WAIT, MakeScene, Scene, gate_of, step
 from tests.scenarios.test_foreign_env import ASYNC_ENV, ONE_TRANSACTION_ENV
@@ -21,59 +19,6 @@ pytestmark = pytest.mark.slow
 ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
 
 HELD_OFF = "Migration b2 Foreign b2 was held off by {}: trying again, for up to 120 s in all"
-
-
-@dataclass
-class Traffic:
-    """Sessions that read and write a table all the time, and how long they had to wait for it."""
-
-    waits: list[float] = field(default_factory=list)
-    failures: list[psycopg2.Error] = field(default_factory=list)
-
-    @property
-    def longest(self) -> float:
-        """The longest that a statement took, in seconds."""
-        return max(self.waits)
-
-
-@contextmanager
-def traffic(scene: Scene, sessions: int = 3) -> Iterator[Traffic]:
-    """Have that many sessions read, and one write, `pace` while the block runs."""
-    found = Traffic()
-    ended = threading.Event()
-
-    def use(statement: str) -> None:
-        with closing(scene.cluster.connect(scene.database)) as connection:
-            while not ended.wait(0.005):
-                started = time.monotonic()
-                try:
-                    connection.cursor().execute(statement)
-                except psycopg2.Error as error:
-                    found.failures.append(error)
-                found.waits.append(time.monotonic() - started)
-
-    statements = ["UPDATE pace SET seconds = seconds", *["SELECT seconds FROM pace"] * sessions]
-    threads = [threading.Thread(target=use, args=(it,)) for it in statements]
-    for thread in threads:
-        thread.start()
-    try:
-        yield found
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
-
-
-@contextmanager
-def blocking(
-    scene: Scene, statement: str = "SELECT FROM pace", name: str = "report"
-) -> Iterator[Connection]:
-    """Keep a transaction of the owner's open that has executed the statement."""
-    with closing(psycopg2.connect(scene.cluster.url(scene.database))) as connection:
-        connection.autocommit = True
-        connection.cursor().execute(f"SET application_name = '{name}'; BEGIN")
-        connection.cursor().execute(statement)
-        yield connection
 
 
 def at_first(make_scene: MakeScene, cluster: Cluster, body: str, env: str = FOREIGN_ENV) -> Scene:
@@ -96,7 +41,10 @@ def wait_until_waited_for(scene: Scene, connection: Connection) -> None:
 def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, blockers: int) -> None:
     """Behind a long transaction nobody else waits for long; soon after its end it is done."""
     scene = at_first(make_scene, any_cluster, ALTER)
-    with traffic(scene) as found, blocking(scene) as first:
+    with (
+        traffic(scene.cluster, scene.database) as found,
+        blocking(scene.cluster, scene.database) as first,
+    ):
         starter = scene.start()
         said = starter.wait_for(HELD_OFF.format("backend …"))
         who = f"backend {first.info.backend_pid} (report, idle in transaction, query since "
@@ -104,7 +52,9 @@ def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, bloc
         current = first
         with ExitStack() as stack:
             for number in range(1, blockers):
-                following = stack.enter_context(blocking(scene, name=f"report {number}"))
+                following = stack.enter_context(
+                    blocking(scene.cluster, scene.database, name=f"report {number}")
+                )
                 current.cursor().execute("ROLLBACK")
                 current = following
                 starter.wait_for(HELD_OFF.format(f"backend … (report {number}, …)"))
@@ -136,7 +86,7 @@ def test_run_again_as_a_whole(cluster: Cluster, make_scene: MakeScene, env: str)
     """What it did before it was held off is taken back, and done once in the end."""
     body = f"{step('before')}\n{ALTER}\n{step('after')}"
     scene = at_first(make_scene, cluster, body, env)
-    with blocking(scene) as other:
+    with blocking(scene.cluster, scene.database) as other:
         starter = scene.start()
         starter.wait_for(HELD_OFF.format("…"))
         other.cursor().execute("ROLLBACK")
@@ -148,7 +98,7 @@ def test_run_again_as_a_whole(cluster: Cluster, make_scene: MakeScene, env: str)
 def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
     """It says who was in the way; nothing is lost, and nobody was ended."""
     scene = at_first(make_scene, cluster, f"{step('b2')}\n{ALTER}")
-    with blocking(scene) as other:
+    with blocking(scene.cluster, scene.database) as other:
         starter = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1")
         starter.finish(SOON).assert_failed(
             5,
@@ -216,7 +166,10 @@ def test_a_serialization_failure(cluster: Cluster, make_scene: MakeScene) -> Non
 def test_a_crowd_behind_it(cluster: Cluster, make_scene: MakeScene) -> None:
     """Where many wait behind it, it does not wait as long as it might."""
     scene = at_first(make_scene, cluster, ALTER)
-    with traffic(scene, sessions=30) as found, blocking(scene) as other:
+    with (
+        traffic(scene.cluster, scene.database, sessions=30) as found,
+        blocking(scene.cluster, scene.database) as other,
+    ):
         starter = scene.start()
         starter.wait_for("… with too many waiting behind it: trying again, …")
         other.cursor().execute("ROLLBACK")
@@ -229,7 +182,7 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
     """A revision that says how long to wait for a lock waits that long, whoever is behind it."""
     body = f'op.execute("SET LOCAL lock_timeout = 0")\n{ALTER}'
     scene = at_first(make_scene, cluster, body)
-    with traffic(scene), blocking(scene) as other:
+    with traffic(scene.cluster, scene.database), blocking(scene.cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         starter.wait_for("… sessions wait for what b2 Foreign b2 keeps locked while it waits …")
@@ -257,7 +210,7 @@ LEFT = {
 def test_what_cannot_be_taken_back(cluster: Cluster, make_scene: MakeScene, body: str) -> None:
     """A revision that has committed something is not run again."""
     scene = at_first(make_scene, cluster, body)
-    with blocking(scene):
+    with blocking(scene.cluster, scene.database):
         failed = scene.start().finish()
     failed.assert_failed(5, "Migration b2 … Somebody else had a table locked: start again.")
     failed.assert_never_says("…trying again…")
@@ -267,7 +220,7 @@ def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeSc
     """What is not run again waits for as long as it takes."""
     body = f"with op.get_context().autocommit_block():\n    {step('b2')}\n{ALTER}"
     scene = at_first(make_scene, cluster, body)
-    with blocking(scene) as other:
+    with blocking(scene.cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         threading.Event().wait(1)
@@ -279,7 +232,7 @@ def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeSc
 def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
     """Where env.py has one transaction for all, that is said, and waits as long as it takes."""
     scene = at_first(make_scene, cluster, ALTER, ONE_TRANSACTION_ENV)
-    with blocking(scene) as other:
+    with blocking(scene.cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         threading.Event().wait(1)
@@ -293,8 +246,10 @@ def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
 def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: MakeScene) -> None:
     """Nothing is locked while somebody has the version table."""
     scene = at_first(make_scene, cluster, ALTER)
-    with traffic(scene) as found:
-        with blocking(scene, "LOCK TABLE alembic_version IN SHARE MODE") as other:
+    with traffic(scene.cluster, scene.database) as found:
+        with blocking(
+            scene.cluster, scene.database, "LOCK TABLE alembic_version IN SHARE MODE"
+        ) as other:
             starter = scene.start()
             starter.wait_for(HELD_OFF.format("backend …"))
             other.cursor().execute("ROLLBACK")
@@ -306,7 +261,7 @@ def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: Make
 def test_a_stop_in_a_pause(cluster: Cluster, make_scene: MakeScene) -> None:
     """It is heard at once, and nothing is left behind."""
     scene = at_first(make_scene, cluster, ALTER)
-    with blocking(scene):
+    with blocking(scene.cluster, scene.database):
         starter = scene.start()
         starter.wait_for(HELD_OFF.format("…"))
         starter.signal(SIGTERM)

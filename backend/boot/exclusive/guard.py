@@ -136,14 +136,11 @@ class Guard:
         """Wrap a revision's function: where live traffic holds it off it is taken back and run
         again.
         """
-        if self._yielding is None or not isinstance(step, RevisionStep):
-            return step.migration_fn
-        return self._yielding.repeated(
-            step.migration_fn,
-            self._recorder.history.label(step.revision.revision),
-            self._worker.key,
-            transaction,
-        )
+        move: Move = step.migration_fn
+        if self._yielding is None:
+            return move
+        label = ", ".join(self._recorder.history.label(it) for it, _ in _moves(step))
+        return self._yielding.repeated(move, label, self._worker.key, transaction)
 
     def _rejoining(self, move: Move, transaction: RevisionTransaction) -> Move:
         """Wrap a revision's function: it may leave its transaction; the version moves in one."""

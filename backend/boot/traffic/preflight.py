@@ -64,7 +64,7 @@ class Obstacles:
             )
         for transaction in self.prepared:
             yield (
-                f"In the way: {transaction}, which nobody's end ends. Say COMMIT PREPARED or "
+                f"In the way: {transaction}, which no session's end ends. Say COMMIT PREPARED or "
                 "ROLLBACK PREPARED if it was forgotten."
             )
 

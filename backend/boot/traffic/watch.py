@@ -10,6 +10,7 @@ import time
 from types import TracebackType
 
 import psycopg2
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.postgres.advisory import AdvisoryKey
@@ -127,9 +128,12 @@ class TrafficWatch:
                 [self.vacuumed] = cursor.fetchone() or [None]
 
     def _cancel(self) -> None:
-        self.has_cancelled = True  # before it is so: the other thread may be told at once
-        with self._connection.cursor() as cursor:
-            cursor.execute(_CANCEL.format(holder=self._holder))
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(_CANCEL.format(holder=self._holder))
+                self.has_cancelled = any(was_told for (was_told,) in cursor.fetchall())
+        except errors.InsufficientPrivilege:  # env.py became another role
+            self.may_cancel = False
 
     def _warn(self, look: Look, now: float) -> None:
         if now - self._warned_at < _REPEAT:

@@ -136,6 +136,7 @@ class Yielding:
         try:
             with watch:
                 if transaction.is_first:
+                    self._ask_vacuum_aside()
                     self._lock_own_tables()
                 move()
         except Exception as error:
@@ -144,20 +145,24 @@ class Yielding:
             if phrase is None or not transaction.is_intact():
                 raise
             self._blockers = watch.blockers or self._blockers
-            self._vacuumed = watch.vacuumed
+            self._vacuumed = None if self._has_own_limit else watch.vacuumed
             self._note_failure(label, phrase, error)
             return False
         finally:
             self._watch = None
         return True
 
+    def _ask_vacuum_aside(self) -> None:
+        """Wait for a table that was being vacuumed in the way that ends the vacuum."""
+        table, session = self._vacuumed, self._session
+        if table is None or not session.ask(_MAY_ASK.format(table=literal(table)))[0]:
+            return
+        session.ask(_ASK_LONGER)
+        session.tell(_ASK.format(table=table))
+        self.began()
+
     def _lock_own_tables(self) -> None:
         """Have first what is needed last, when waiting for it would keep all the rest locked."""
-        if self._vacuumed is not None:
-            if self._session.ask(_MAY_ASK.format(table=literal(self._vacuumed)))[0]:
-                self._session.ask(_ASK_LONGER)
-                self._session.tell(_ASK.format(table=self._vacuumed))
-            self.began()
         self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")
 
     def _pause(self) -> None:
