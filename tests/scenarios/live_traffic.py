@@ -16,13 +16,14 @@ from tests.cluster import Cluster
 class Traffic:
     """Sessions that read and write a table all the time, and how long they had to wait for it."""
 
-    waits: list[float] = field(default_factory=list)
+    reads: list[float] = field(default_factory=list)
+    writes: list[float] = field(default_factory=list)
     failures: list[psycopg2.Error] = field(default_factory=list)
 
     @property
     def longest(self) -> float:
         """The longest that a statement took, in seconds."""
-        return max(self.waits)
+        return max(self.reads + self.writes)
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def traffic(cluster: Cluster, database: str, sessions: int = 3) -> Iterator[Traf
     found = Traffic()
     ended = threading.Event()
 
-    def use(statement: str) -> None:
+    def use(statement: str, waits: list[float]) -> None:
         with closing(cluster.connect(database)) as connection:
             while not ended.wait(0.005):
                 started = time.monotonic()
@@ -39,10 +40,11 @@ def traffic(cluster: Cluster, database: str, sessions: int = 3) -> Iterator[Traf
                     connection.cursor().execute(statement)
                 except psycopg2.Error as error:
                     found.failures.append(error)
-                found.waits.append(time.monotonic() - started)
+                waits.append(time.monotonic() - started)
 
-    statements = ["UPDATE pace SET seconds = seconds", *["SELECT seconds FROM pace"] * sessions]
-    threads = [threading.Thread(target=use, args=(it,)) for it in statements]
+    users = [("UPDATE pace SET seconds = seconds", found.writes)]
+    users += [("SELECT seconds FROM pace", found.reads)] * sessions
+    threads = [threading.Thread(target=use, args=user) for user in users]
     for thread in threads:
         thread.start()
     try:

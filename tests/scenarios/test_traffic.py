@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from signal import SIGTERM
 
@@ -13,6 +15,7 @@ from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import DEADLINE, FOREIGN_ENV
 from tests.scenarios.scene import MAKE_TABLE, SOON, WAIT, MakeScene, Scene, gate_of, step
 from tests.scenarios.test_foreign_env import ASYNC_ENV, ONE_TRANSACTION_ENV
+from tests.scenarios.test_leaving import HAND_ENV, by_hand
 
 pytestmark = pytest.mark.slow
 
@@ -190,6 +193,126 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
         finished = starter.finish(SOON)
     finished.assert_ok()
     finished.assert_never_says("…trying again…")
+    scene.assert_complete()
+
+
+def test_rows_that_somebody_has(cluster: Cluster, make_scene: MakeScene) -> None:
+    """They are waited for: nobody queues behind that, and long work would have to be done again."""
+    body = f'{step("b2")}\nop.execute("UPDATE pace SET seconds = 7")\n{MAKE_TABLE}'
+    scene = at_first(make_scene, cluster, body)
+    with blocking(cluster, scene.database, "UPDATE pace SET seconds = 8") as other:
+        starter = scene.start()
+        wait_until_waited_for(scene, other)
+        threading.Event().wait(1)
+        other.cursor().execute("COMMIT")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_never_says("…trying again…")
+    scene.assert_complete()
+    assert scene.query("SELECT seconds FROM pace") == [(7,)]
+
+
+def test_rows_that_somebody_has_while_others_wait(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where a table is locked meanwhile, it is what that costs which ends the wait."""
+    body = f"{ALTER}\nop.execute(\"UPDATE steps SET name = 'b2'\")"
+    scene = at_first(make_scene, cluster, body)
+    cluster.execute("INSERT INTO steps (name) VALUES ('a1')", scene.database)
+    with (
+        traffic(cluster, scene.database, sessions=9) as found,
+        blocking(cluster, scene.database, "UPDATE steps SET name = 'a2'") as other,
+    ):
+        starter = scene.start()
+        starter.wait_for("…, with too many waiting behind it: trying again, …")
+        threading.Event().wait(1)
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert found.longest < 1.5, found.longest
+
+
+def test_work_under_a_lock(cluster: Cluster, make_scene: MakeScene) -> None:
+    """It is not ended, because it would have to be done again; who reads the log knows of it."""
+    scene = at_first(make_scene, cluster, f'{ALTER}\nop.execute("SELECT pg_sleep(2)")')
+    with traffic(cluster, scene.database):
+        finished = scene.start().finish(SOON)
+    finished.assert_ok()
+    finished.assert_says(
+        "… sessions wait for what b2 Foreign b2 keeps locked while it is at work (…)"
+    )
+    scene.assert_complete()
+
+
+SAVEPOINTS = """
+bind = op.get_bind()
+for name in ("one", "two"):
+    try:
+        with bind.begin_nested():
+            op.execute("INSERT INTO steps (name) VALUES ('kept')")
+            op.execute("ALTER TABLE pace ADD COLUMN more int")
+            op.execute("INSERT INTO steps (id) OVERRIDING SYSTEM VALUE VALUES (1 / 0)")
+    except sa.exc.DataError:
+        pass
+"""
+
+
+def test_savepoints(cluster: Cluster, make_scene: MakeScene) -> None:
+    """A revision may have errors of its own, and take back what led to them."""
+    scene = at_first(make_scene, cluster, f"{SAVEPOINTS}\n{step('b2')}\n{ALTER}")
+    with blocking(cluster, scene.database) as other:
+        starter = scene.start()
+        starter.wait_for(HELD_OFF.format("…"))
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert [name for name, _ in scene.steps()] == ["b2"]
+
+
+@pytest.mark.parametrize(("default", "limit"), [("0", "100ms"), ("50ms", "50ms"), ("1h", "100ms")])
+def test_a_limit_of_the_database(
+    cluster: Cluster, make_scene: MakeScene, default: str, limit: str
+) -> None:
+    """The shorter one holds."""
+    body = f"""
+    {MAKE_TABLE}
+    op.execute("DO $$ BEGIN ASSERT current_setting('lock_timeout') = '{limit}'; END $$")
+    """
+    scene = at_first(make_scene, cluster, body)
+    cluster.execute(f"ALTER DATABASE {scene.database} SET lock_timeout = '{default}'")
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_behind_pgbouncer(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """The session that waits is found there as well, and who is in its way is named."""
+    scene = make_scene(debian_cluster, ALTER)
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with (
+        traffic(debian_cluster, scene.database, sessions=20) as found,
+        blocking(debian_cluster, scene.database) as other,
+    ):
+        starter = scene.start(url=url)
+        starter.wait_for(HELD_OFF.format("backend … (report, …), with too many waiting behind it"))
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert found.failures == []
+
+
+def test_by_hand(cluster: Cluster, make_scene: MakeScene) -> None:
+    """`alembic upgrade` yields as `inv migrate` does."""
+    scene = at_first(make_scene, cluster, ALTER, HAND_ENV)
+    with blocking(cluster, scene.database) as other, ThreadPoolExecutor(1) as pool:
+        upgrading = pool.submit(by_hand, scene, "upgrade", "head")
+        for _ in range(3):  # tries
+            wait_until_waited_for(scene, other)
+            scene.wait_until("SELECT NOT EXISTS (SELECT FROM pg_locks WHERE NOT granted)")
+        other.cursor().execute("ROLLBACK")
+        upgraded = upgrading.result(SOON)
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert "was held off by backend" in upgraded.stderr
     scene.assert_complete()
 
 

@@ -162,13 +162,15 @@ class Guard:
         self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: object
     ) -> tuple[str, Any]:
         """Look before each statement that is its own transaction, and mark it."""
-        if self._yielding is not None:
-            self._yielding.executing(statement)
         if self._session.is_autocommit or self._session.has_left_transaction:
             if self._transaction is not None:
                 self._transaction.left()
+            if self._yielding is not None:
+                self._yielding.left()
             self._check()
             return self._worker.marked(statement), parameters
+        if self._yielding is not None:
+            self._yielding.executing(statement)
         return statement, parameters
 
     def _check(self) -> None:
@@ -180,8 +182,8 @@ class Guard:
         self._check()
         if self._transaction is not None:
             self._transaction.began()
-            if self._yielding is not None and self._transaction.is_first:
-                self._yielding.began()
+            if self._yielding is not None:
+                self._yielding.began(is_first=self._transaction.is_first)
             if self._carried and not self._session.is_autocommit:
                 self._session.ask(f"SELECT {', '.join(self._carried)}")
 

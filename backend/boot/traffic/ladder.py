@@ -4,7 +4,9 @@ Whoever waits for a lock has everybody queue behind it who wants the table in a 
 go with its own. So a wait is short, and between two waits the queue gets time to run dry.
 """
 
+import re
 from dataclasses import dataclass, replace
+from enum import StrEnum
 
 _LIMITS = (0.1, 0.2)
 """Seconds that a statement may wait for a lock, try by try; the last goes for all that follow."""
@@ -15,6 +17,27 @@ _PAUSE = 0.5
 _SHARE = 2.0
 """Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
 
+_ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
+_CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
+
+
+class Work(StrEnum):
+    """What a statement works on, as far as its first word tells."""
+
+    ROWS = "rows"
+    """It locks its table in a way that nobody queues behind, and waits for rows mostly: it may have
+    been at work for an hour when it comes to one that somebody has."""
+    TABLES = "tables"
+    CONTROL = "control"
+    """On the transaction: in one that has failed nothing else may be said before it."""
+
+
+def work_of(statement: str) -> Work:
+    """Return what a statement works on; where that is in doubt, tables."""
+    if _CONTROL.match(statement):
+        return Work.CONTROL
+    return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
+
 
 @dataclass(frozen=True)
 class Ladder:
@@ -23,8 +46,12 @@ class Ladder:
     budget: float
 
     def limit(self, tries: int) -> float:
-        """Return the seconds that statements of the next try may wait for a lock each."""
+        """Return the seconds that a statement may wait for a lock, after so many failed tries."""
         return _LIMITS[min(tries, len(_LIMITS) - 1)]
+
+    def row_limit(self, tries: int, held_off: float) -> float:
+        """Return them for one that works on rows: what is left, after having been held off."""
+        return max(self.budget - held_off, self.limit(tries))
 
     def pause(self, chance: float) -> float:
         """Return the seconds until the next try; `chance`, from 0 to 1, keeps two from marching

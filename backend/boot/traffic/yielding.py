@@ -22,7 +22,7 @@ from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import AnyBlocker
-from backend.boot.traffic.ladder import Ladder
+from backend.boot.traffic.ladder import Ladder, Work, work_of
 from backend.boot.traffic.watch import TrafficWatch
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ _OWN_LIMIT = "SELECT source IN ('session', 'client') FROM pg_settings WHERE name
 # What the role or the database has as a limit may be a shorter one.
 _SET_LIMIT = """
 SELECT set_config('lock_timeout',
-    CASE WHEN setting = '0' THEN {limit} ELSE least(setting::int, {limit}) END::text, true)
+    CASE WHEN reset_val = '0' THEN {limit} ELSE least(reset_val::int, {limit}) END::text, true)
 FROM pg_settings WHERE name = 'lock_timeout'
 """
 
@@ -84,6 +84,10 @@ class Yielding:
         self._observer = observer
         self._own_tables = ", ".join(own_tables)
         self._has_own_limit = bool(session.ask(_OWN_LIMIT)[0])
+        self._is_limited = False
+        """Whether the limit is ours to set, in the transaction of this moment."""
+        self._limited: Work | None = None
+        """What kind of work the limit is for."""
         self._watch: TrafficWatch | None = None
         self._tries = 0
         self._lost = 0.0
@@ -93,19 +97,50 @@ class Yielding:
         self._vacuumed: str | None = None
         self._said, self._said_at = "", float("-inf")
 
-    def began(self) -> None:
+    def began(self, *, is_first: bool) -> None:
         """Limit how long statements wait for a lock, in the transaction that has just begun.
 
-        Where env.py or its URL says something about that, it is left as it is.
+        Not in one that is not its revision's first, and so not to be run again; and where env.py
+        or its URL says something about that, it is left as it is.
         """
-        if not self._has_own_limit:
-            limit = round(self._ladder.limit(self._tries) * 1000)
-            self._session.ask(_SET_LIMIT.format(limit=limit))
+        if not is_first:
+            self.left()
+            return
+        self._is_limited = not self._has_own_limit
+        self._limit(Work.TABLES)
+
+    def left(self) -> None:
+        """Leave a revision alone that has left its first transaction: it cannot be run again."""
+        self._is_limited = False
+        if self._watch is not None:
+            self._watch.may_cancel = False
 
     def executing(self, statement: str) -> None:
-        """See a statement of a revision: one that sets its own limit is left to that."""
-        if self._watch is not None and "lock_timeout" in statement.lower():
-            self._watch.may_cancel = False
+        """Limit the wait of a revision's next statement; where it sets a limit itself, no more."""
+        if "lock_timeout" in statement.lower():
+            self.left()
+            return
+        work = work_of(statement)
+        if work is Work.CONTROL:
+            self._limited = None  # with a savepoint goes what was set since
+        elif work is not self._limited:
+            self._limit(work)
+
+    def _limit(self, work: Work) -> None:
+        if not self._is_limited:
+            return
+        self._limited = work
+        if work is Work.ROWS:
+            seconds = self._ladder.row_limit(self._tries, self._held_off())
+        else:
+            seconds = self._ladder.limit(self._tries)
+        # 0 would be no limit at all.
+        self._session.ask(_SET_LIMIT.format(limit=max(1, round(seconds * 1000))))
+
+    def _held_off(self) -> float:
+        if self._held_since is None:
+            return self._lost
+        return self._lost + time.monotonic() - self._held_since
 
     def repeated(
         self,
@@ -159,7 +194,7 @@ class Yielding:
             return
         session.ask(_ASK_LONGER)
         session.tell(_ASK.format(table=table))
-        self.began()
+        self._limit(Work.TABLES)
 
     def _lock_own_tables(self) -> None:
         """Have first what is needed last, when waiting for it would keep all the rest locked."""
@@ -173,8 +208,7 @@ class Yielding:
         if self._held_since is None:
             self._held_since = now
         self._tries += 1
-        held_off = self._lost + now - self._held_since
-        if self._ladder.is_over(held_off):
+        if self._ladder.is_over(self._held_off()):
             raise reasons.over(label, phrase, self._blockers, self._ladder.budget) from error
         text = reasons.again(label, phrase, self._blockers, self._ladder.budget)
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
@@ -185,5 +219,5 @@ class Yielding:
         self._vacuumed, self._blockers = None, ()
         if self._held_since is not None:
             held_off = time.monotonic() - self._held_since
-            self._lost += held_off
+            self._lost, self._held_since = self._lost + held_off, None
             _log.info("Migration %s got through after %.1f s", label, held_off)

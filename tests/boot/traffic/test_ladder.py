@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.traffic.ladder import Harm, Ladder, Look
+from backend.boot.traffic.ladder import Harm, Ladder, Look, Work, work_of
 
 WAITING, WORKING = True, False
 
@@ -12,6 +12,38 @@ WAITING, WORKING = True, False
 @pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
 def test_limit(tries: int, limit: float) -> None:
     assert Ladder(120).limit(tries) == limit
+
+
+@pytest.mark.parametrize(
+    ("budget", "held_off", "limit"), [(120, 0, 120), (120, 20, 100), (120, 120, 0.2), (0, 0, 0.2)]
+)
+def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
+    """It is all that is left, and never none at all."""
+    assert Ladder(budget).row_limit(1, held_off) == limit
+
+
+@pytest.mark.parametrize(
+    ("statement", "work"),
+    [
+        ("UPDATE books SET title = ''", Work.ROWS),
+        ("\n  insert into books VALUES (1);\n", Work.ROWS),
+        ("WITH gone AS (DELETE FROM books RETURNING *) SELECT * FROM gone", Work.ROWS),
+        ("SELECT 1; ALTER TABLE books ADD x int", Work.TABLES),
+        ("UPDATE books SET title = ';'", Work.TABLES),
+        ("ALTER TABLE books ADD x int", Work.TABLES),
+        ("LOCK TABLE books", Work.TABLES),
+        ("DO $$ BEGIN UPDATE books SET x = 1; END $$", Work.TABLES),
+        ("CREATE INDEX by_title ON books (title)", Work.TABLES),
+        ("-- why\nUPDATE books SET x = 1", Work.TABLES),
+        ("SELECTED", Work.TABLES),
+        ("", Work.TABLES),
+        ("ROLLBACK TO SAVEPOINT sa_savepoint_1", Work.CONTROL),
+        ("savepoint a", Work.CONTROL),
+        ("SET LOCAL search_path = x", Work.CONTROL),
+    ],
+)
+def test_work(statement: str, work: Work) -> None:
+    assert work_of(statement) is work
 
 
 @given(st.floats(0, 1))
