@@ -7,6 +7,7 @@ SQLAlchemy. Their version and the journal's row still change both or neither.
 import logging
 from collections.abc import Callable
 
+import psycopg2
 from alembic.util.exc import CommandError
 
 from backend.boot.environment.session import MigrationSession
@@ -63,8 +64,12 @@ class RevisionTransaction:
 
     def is_intact(self) -> bool:
         """Whether all that the revision did is in the transaction that it began in."""
-        is_inside = self.is_first and not self._has_left and not self._was_rolled_back
-        return is_inside and not self.was_committed()
+        if not self.is_first or self._has_left or self._was_rolled_back:
+            return False
+        try:
+            return not self.was_committed()
+        except psycopg2.Error:  # nobody knows
+            return False
 
     def begin_again(self, pause: Callable[[], None]) -> None:
         """Take back what the revision did, and after the pause give it another transaction."""

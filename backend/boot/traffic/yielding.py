@@ -22,7 +22,8 @@ from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import AnyBlocker
-from backend.boot.traffic.ladder import Ladder, Work, work_of
+from backend.boot.traffic.ladder import Ladder
+from backend.boot.traffic.limit import LockLimit
 from backend.boot.traffic.watch import TrafficWatch
 
 _log = logging.getLogger(__name__)
@@ -30,23 +31,10 @@ _log = logging.getLogger(__name__)
 _REPEAT, _REPEAT_CHANGED = 5.0, 1.0
 """Seconds after which the same is said again, and something else."""
 
-_OWN_LIMIT = "SELECT source IN ('session', 'client') FROM pg_settings WHERE name = 'lock_timeout'"
-
-# What the role or the database has as a limit may be a shorter one.
-_SET_LIMIT = """
-SELECT set_config('lock_timeout',
-    CASE WHEN reset_val = '0' THEN {limit} ELSE least(reset_val::int, {limit}) END::text, true)
-FROM pg_settings WHERE name = 'lock_timeout'
-"""
-
 # A worker of autovacuum steps aside for whoever has waited as long as `deadlock_timeout`, which is
 # longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.
 _MAY_ASK = "SELECT has_table_privilege(to_regclass({table}), 'UPDATE')"
 _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
-_ASK_LONGER = """
-SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
-FROM pg_settings WHERE name = 'deadlock_timeout'
-"""
 
 Move = Callable[..., None]
 
@@ -83,11 +71,7 @@ class Yielding:
         self._ladder = ladder
         self._observer = observer
         self._own_tables = ", ".join(own_tables)
-        self._has_own_limit = bool(session.ask(_OWN_LIMIT)[0])
-        self._is_limited = False
-        """Whether the limit is ours to set, in the transaction of this moment."""
-        self._limited: Work | None = None
-        """What kind of work the limit is for."""
+        self._limit = LockLimit(session)
         self._watch: TrafficWatch | None = None
         self._tries = 0
         self._lost = 0.0
@@ -106,12 +90,12 @@ class Yielding:
         if not is_first:
             self.left()
             return
-        self._is_limited = not self._has_own_limit
-        self._limit(Work.TABLES)
+        ladder, tries = self._ladder, self._tries
+        self._limit.begin(ladder.limit(tries), ladder.row_limit(tries, self._held_off()))
 
     def left(self) -> None:
         """Leave a revision alone that has left its first transaction: it cannot be run again."""
-        self._is_limited = False
+        self._limit.leave()
         if self._watch is not None:
             self._watch.may_cancel = False
 
@@ -119,28 +103,8 @@ class Yielding:
         """Limit the wait of a revision's next statement; where it sets a limit itself, no more."""
         if "lock_timeout" in statement.lower():
             self.left()
-            return
-        work = work_of(statement)
-        if work is Work.CONTROL:
-            self._limited = None  # with a savepoint goes what was set since
-        elif work is not self._limited:
-            self._limit(work)
-
-    def _limit(self, work: Work) -> None:
-        if not self._is_limited:
-            return
-        self._limited = work
-        if work is Work.ROWS:
-            seconds = self._ladder.row_limit(self._tries, self._held_off())
         else:
-            seconds = self._ladder.limit(self._tries)
-        # 0 would be no limit at all.
-        self._session.ask(_SET_LIMIT.format(limit=max(1, round(seconds * 1000))))
-
-    def _held_off(self) -> float:
-        if self._held_since is None:
-            return self._lost
-        return self._lost + time.monotonic() - self._held_since
+            self._limit.executing(statement)
 
     def repeated(
         self,
@@ -157,7 +121,6 @@ class Yielding:
 
         @wraps(move)
         def run(**arguments: Any) -> None:
-            self._tries, self._held_since = 0, None
             while not self._has_run(partial(move, **arguments), label, key, transaction):
                 transaction.begin_again(self._pause)
             self._note_success(label)
@@ -167,7 +130,7 @@ class Yielding:
     def _has_run(self, move: Move, label: str, key: AdvisoryKey, transaction: Transaction) -> bool:
         """Return whether the revision ran to its end, and not that it may be run again."""
         self._watch = watch = TrafficWatch(self._observer, key, label)
-        watch.may_cancel = not self._has_own_limit
+        watch.may_cancel = transaction.is_first and not self._limit.is_own
         try:
             with watch:
                 if transaction.is_first:
@@ -180,7 +143,7 @@ class Yielding:
             if phrase is None or not transaction.is_intact():
                 raise
             self._blockers = watch.blockers or self._blockers
-            self._vacuumed = None if self._has_own_limit else watch.vacuumed
+            self._vacuumed = None if self._limit.is_own else watch.vacuumed
             self._note_failure(label, phrase, error)
             return False
         finally:
@@ -192,9 +155,9 @@ class Yielding:
         table, session = self._vacuumed, self._session
         if table is None or not session.ask(_MAY_ASK.format(table=literal(table)))[0]:
             return
-        session.ask(_ASK_LONGER)
+        self._limit.outwait_vacuum()
         session.tell(_ASK.format(table=table))
-        self._limit(Work.TABLES)
+        self._limit.tables()
 
     def _lock_own_tables(self) -> None:
         """Have first what is needed last, when waiting for it would keep all the rest locked."""
@@ -202,6 +165,11 @@ class Yielding:
 
     def _pause(self) -> None:
         threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
+
+    def _held_off(self) -> float:
+        if self._held_since is None:
+            return self._lost
+        return self._lost + time.monotonic() - self._held_since
 
     def _note_failure(self, label: str, phrase: str, error: Exception) -> None:
         now = time.monotonic()
@@ -216,7 +184,7 @@ class Yielding:
             self._said, self._said_at = text, now
 
     def _note_success(self, label: str) -> None:
-        self._vacuumed, self._blockers = None, ()
+        self._tries, self._vacuumed, self._blockers = 0, None, ()
         if self._held_since is not None:
             held_off = time.monotonic() - self._held_since
             self._lost, self._held_since = self._lost + held_off, None
