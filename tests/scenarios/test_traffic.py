@@ -45,8 +45,8 @@ def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, bloc
     """Behind a long transaction nobody else waits for long; soon after its end it is done."""
     scene = at_first(make_scene, any_cluster, ALTER)
     with (
-        traffic(scene.cluster, scene.database) as found,
-        blocking(scene.cluster, scene.database) as first,
+        traffic(any_cluster, scene.database) as found,
+        blocking(any_cluster, scene.database) as first,
     ):
         starter = scene.start()
         said = starter.wait_for(HELD_OFF.format("backend …"))
@@ -56,7 +56,7 @@ def test_readers_hardly_notice(any_cluster: Cluster, make_scene: MakeScene, bloc
         with ExitStack() as stack:
             for number in range(1, blockers):
                 following = stack.enter_context(
-                    blocking(scene.cluster, scene.database, name=f"report {number}")
+                    blocking(any_cluster, scene.database, name=f"report {number}")
                 )
                 current.cursor().execute("ROLLBACK")
                 current = following
@@ -89,7 +89,7 @@ def test_run_again_as_a_whole(cluster: Cluster, make_scene: MakeScene, env: str)
     """What it did before it was held off is taken back, and done once in the end."""
     body = f"{step('before')}\n{ALTER}\n{step('after')}"
     scene = at_first(make_scene, cluster, body, env)
-    with blocking(scene.cluster, scene.database) as other:
+    with blocking(cluster, scene.database) as other:
         starter = scene.start()
         starter.wait_for(HELD_OFF.format("…"))
         other.cursor().execute("ROLLBACK")
@@ -101,7 +101,7 @@ def test_run_again_as_a_whole(cluster: Cluster, make_scene: MakeScene, env: str)
 def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
     """It says who was in the way; nothing is lost, and nobody was ended."""
     scene = at_first(make_scene, cluster, f"{step('b2')}\n{ALTER}")
-    with blocking(scene.cluster, scene.database) as other:
+    with blocking(cluster, scene.database) as other:
         starter = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1")
         starter.finish(SOON).assert_failed(
             5,
@@ -170,8 +170,8 @@ def test_a_crowd_behind_it(cluster: Cluster, make_scene: MakeScene) -> None:
     """Where many wait behind it, it does not wait as long as it might."""
     scene = at_first(make_scene, cluster, ALTER)
     with (
-        traffic(scene.cluster, scene.database, sessions=30) as found,
-        blocking(scene.cluster, scene.database) as other,
+        traffic(cluster, scene.database, sessions=30) as found,
+        blocking(cluster, scene.database) as other,
     ):
         starter = scene.start()
         starter.wait_for("… with too many waiting behind it: trying again, …")
@@ -185,7 +185,7 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
     """A revision that says how long to wait for a lock waits that long, whoever is behind it."""
     body = f'op.execute("SET LOCAL lock_timeout = 0")\n{ALTER}'
     scene = at_first(make_scene, cluster, body)
-    with traffic(scene.cluster, scene.database), blocking(scene.cluster, scene.database) as other:
+    with traffic(cluster, scene.database), blocking(cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         starter.wait_for("… sessions wait for what b2 Foreign b2 keeps locked while it waits …")
@@ -193,6 +193,18 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
         finished = starter.finish(SOON)
     finished.assert_ok()
     finished.assert_never_says("…trying again…")
+    scene.assert_complete()
+
+
+def test_a_short_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Where it is over, the revision is run again like any other."""
+    body = f'op.execute("SET LOCAL lock_timeout = 50")\n{ALTER}'
+    scene = at_first(make_scene, cluster, body)
+    with blocking(cluster, scene.database) as other:
+        starter = scene.start()
+        starter.wait_for(HELD_OFF.format("…"))
+        other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
     scene.assert_complete()
 
 
@@ -333,17 +345,17 @@ LEFT = {
 def test_what_cannot_be_taken_back(cluster: Cluster, make_scene: MakeScene, body: str) -> None:
     """A revision that has committed something is not run again."""
     scene = at_first(make_scene, cluster, body)
-    with blocking(scene.cluster, scene.database):
+    with blocking(cluster, scene.database):
         failed = scene.start().finish()
     failed.assert_failed(5, "Migration b2 … Somebody else had a table locked: start again.")
     failed.assert_never_says("…trying again…")
 
 
 def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeScene) -> None:
-    """What is not run again waits for as long as it takes."""
+    """What is not run again waits for as long as it takes, whoever is behind it."""
     body = f"with op.get_context().autocommit_block():\n    {step('b2')}\n{ALTER}"
     scene = at_first(make_scene, cluster, body)
-    with blocking(scene.cluster, scene.database) as other:
+    with traffic(cluster, scene.database, sessions=20), blocking(cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         threading.Event().wait(1)
@@ -355,7 +367,7 @@ def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeSc
 def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
     """Where env.py has one transaction for all, that is said, and waits as long as it takes."""
     scene = at_first(make_scene, cluster, ALTER, ONE_TRANSACTION_ENV)
-    with blocking(scene.cluster, scene.database) as other:
+    with blocking(cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
         threading.Event().wait(1)
@@ -369,7 +381,7 @@ def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
 def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: MakeScene) -> None:
     """Nothing is locked while somebody has the version table."""
     scene = at_first(make_scene, cluster, ALTER)
-    with traffic(scene.cluster, scene.database) as found:
+    with traffic(cluster, scene.database) as found:
         with blocking(
             scene.cluster, scene.database, "LOCK TABLE alembic_version IN SHARE MODE"
         ) as other:
@@ -384,7 +396,7 @@ def test_the_version_table_is_asked_for_first(cluster: Cluster, make_scene: Make
 def test_a_stop_in_a_pause(cluster: Cluster, make_scene: MakeScene) -> None:
     """It is heard at once, and nothing is left behind."""
     scene = at_first(make_scene, cluster, ALTER)
-    with blocking(scene.cluster, scene.database):
+    with blocking(cluster, scene.database):
         starter = scene.start()
         starter.wait_for(HELD_OFF.format("…"))
         starter.signal(SIGTERM)
