@@ -27,6 +27,11 @@ def lock_timeout() -> float:
     return load_settings().schema.lock_timeout
 
 
+def traffic_timeout() -> float:
+    """Return for how many seconds live traffic may hold migrations off."""
+    return load_settings().schema.traffic_timeout
+
+
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """Leave out the journal of migrations, a table that no model describes."""
     return not (kind == "table" and name == "schema_journal")
@@ -54,7 +59,7 @@ else:
     with create_engine(database_url(), poolclass=NullPool).connect() as connection:
         context.configure(connection=connection, **options)
         with (
-            one_at_a_time(context.get_context(), lock_timeout, __version__),
+            one_at_a_time(context.get_context(), lock_timeout, __version__, traffic_timeout),
             context.begin_transaction(),
         ):
             context.run_migrations()

@@ -41,6 +41,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "what `start` does when the schema cannot be brought to its target",
     ),
     "MIGRATE_LOCK_TIMEOUT": ("300", "seconds to wait for another starter that migrates"),
+    "MIGRATE_TRAFFIC_TIMEOUT": ("120", "seconds that live traffic may hold migrations off"),
     "MIGRATION_TARGET": (
         "head",
         "a revision to pin the schema to; `heads` where there are several",
@@ -211,6 +212,7 @@ def load_settings(
             rollback=values.truth("MIGRATION_ROLLBACK", default=False),
             refuse_edited=is_prod,
             lock_timeout=values.seconds("MIGRATE_LOCK_TIMEOUT", 300),
+            traffic_timeout=values.seconds("MIGRATE_TRAFFIC_TIMEOUT", 120),
         ),
         serve=serve,
         seed=values.truth("SEED", default=not is_prod),

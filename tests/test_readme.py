@@ -66,6 +66,7 @@ QUOTED: dict[str, str | None] = {
     "keeps … locked, so the schema's state cannot be read": (
         "locked, so the schema's state cannot be read"
     ),
+    "was held off by": "was held off by",
     "A revision ended its transaction itself": "A revision ended its transaction itself",
     "it rolled its transaction back itself": "it rolled its transaction back itself",
     "A starter died at its work": "A starter died at its work",

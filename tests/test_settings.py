@@ -121,6 +121,7 @@ GOOD: list[tuple[str, str, dict[str, str], str, object]] = [
     ("DB_WAIT_TIMEOUT", "0.5", {}, "db_wait_timeout", 0.5),
     ("DB_WAIT_TIMEOUT", "0", {}, "db_wait_timeout", 0.0),
     ("MIGRATE_LOCK_TIMEOUT", "7", {}, "schema.lock_timeout", 7.0),
+    ("MIGRATE_TRAFFIC_TIMEOUT", "7", {}, "schema.traffic_timeout", 7.0),
     ("MIGRATE_ON_FAILURE", "exit", {}, "migrate_on_failure", OnFailure.EXIT),
     ("MIGRATE_ON_FAILURE", "continue", PROD, "migrate_on_failure", OnFailure.CONTINUE),
     ("MIGRATION_TARGET", "005", {}, "schema.target", "005"),

@@ -26,6 +26,8 @@ class SchemaPolicy:
     """Whether a revision that was edited after it was applied is an error, not just a warning."""
     lock_timeout: float = 300
     """Seconds to wait for another starter that works on the schema."""
+    traffic_timeout: float = 120
+    """Seconds that live traffic may hold migrations off."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,11 @@ op.execute("CREATE TABLE steps (id int GENERATED ALWAYS AS IDENTITY, name text, 
 op.execute("CREATE TABLE pace AS SELECT 300 AS seconds")
 """
 
-WAIT = f'op.execute("SELECT pg_advisory_xact_lock_shared({GATE})")'
+# With a limit of its own, or it would be tried again and again instead of waiting once.
+WAIT = (
+    'op.execute("SET LOCAL lock_timeout = 0")\n'
+    f'op.execute("SELECT pg_advisory_xact_lock_shared({GATE})")'
+)
 
 
 def step(name: str) -> str:

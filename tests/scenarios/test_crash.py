@@ -30,6 +30,9 @@ _AT_ONCE = 4
 _HEARTBEAT = "SHOW transaction_isolation"
 """What the lock's own session says every two seconds: only a run that is slow gets to it."""
 
+_LOOK = "pg_blocking_pids"
+"""What the watch over other sessions asks for, while a revision takes longer than a moment."""
+
 
 class Moment(StrEnum):
     """When the starter dies."""
@@ -164,6 +167,11 @@ def theirs(tmp_path: Path) -> History:
     return History(project(tmp_path), {"ALEMBIC_CONFIG": str(foreign.config)})
 
 
+def is_of_a_clock(statement: str) -> bool:
+    """Whether a statement comes at a time of its own, and not in its turn."""
+    return statement == _HEARTBEAT or _LOOK in statement
+
+
 def undisturbed(
     cluster: Cluster, zygote: Zygote, history: History
 ) -> tuple[Outcome, tuple[str, ...]]:
@@ -171,7 +179,7 @@ def undisturbed(
     statements: list[str] = []
 
     def note(_number: int, statement: str) -> None:
-        if statement != _HEARTBEAT:
+        if not is_of_a_clock(statement):
             statements.append(" ".join(statement.split()))
 
     with cluster.database() as name, Proxy(cluster.port, on_query=note) as proxy:
@@ -205,7 +213,7 @@ class Crash:
         seen: list[str] = []
 
         def kill(_number: int, statement: str) -> None:
-            if statement == _HEARTBEAT:
+            if is_of_a_clock(statement):
                 return
             seen.append(statement)
             if len(seen) == self.number + 1:

@@ -380,7 +380,9 @@ def at_008(
             folder / "alembic" / "versions",
             "009",
             "008",
-            f'op.execute("SELECT pg_advisory_lock({GATE})")\nop.execute("CREATE TABLE t ()")',
+            'op.execute("SET LOCAL lock_timeout = 0")\n'
+            f'op.execute("SELECT pg_advisory_lock({GATE})")\n'
+            'op.execute("CREATE TABLE t ()")',
         )
         yield folder, any_cluster, name, url
 

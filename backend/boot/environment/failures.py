@@ -2,6 +2,7 @@
 
 import traceback
 from pathlib import Path
+from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
@@ -50,13 +51,20 @@ def no_connection(error: BaseException) -> BootError | None:
     return LoginRefusedError(what, "Nothing was changed. Mend the login that env.py uses.")
 
 
+def sqlstate(error: BaseException) -> str | None:
+    """Return PostgreSQL's code for an error, whichever driver raised it; None where it has none."""
+    raised: Any = error.orig if isinstance(error, DBAPIError) else error
+    state = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
+    return None if state is None else str(state)
+
+
 def way_out(error: BaseException) -> str:
     """Return what to do about a failed revision."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return "Start again."
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+        state = sqlstate(error) or ""
         for code, advice in _WAYS_OUT.items():
-            if str(state).startswith(code):
+            if state.startswith(code):
                 return advice
     return "Mend the revision and start again."

@@ -2,6 +2,7 @@
 the lock is still held whenever something is about to change, and that the journal has it all.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial, wraps
@@ -13,14 +14,20 @@ from sqlalchemy import event
 
 from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import literal
-from backend.boot.errors import ConfigurationError, MigrationFailedError
+from backend.boot.errors import ConfigurationError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
+from backend.boot.exclusive.preparation import make_journal, refuse_other_table, refuse_snapshot
 from backend.boot.exclusive.recorder import Recorder
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, cut
 from backend.boot.state.journal import Direction
+from backend.boot.traffic.ladder import Ladder
+from backend.boot.traffic.preflight import find_obstacles
+from backend.boot.traffic.yielding import Move, Yielding
+
+_log = logging.getLogger(__name__)
 
 Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 
@@ -28,14 +35,18 @@ Steps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 class Guard:
     """The watch itself, attached to Alembic's context as soon as env.py has configured it."""
 
-    def __init__(self, lock: SchemaLock, recorder: Recorder) -> None:
+    def __init__(self, lock: SchemaLock, recorder: Recorder, traffic_timeout: float) -> None:
+        """Watch over one run; `traffic_timeout` is how many seconds it may be held off."""
         self._lock = lock
+        self._ladder = Ladder(traffic_timeout)
         self._recorder = recorder
         self._can_check_client = can_check_client(recorder.connection)
         self._session: MigrationSession
         self._worker: Worker
         self._transaction: RevisionTransaction | None = None
         """Once revisions run."""
+        self._yielding: Yielding | None = None
+        """Where they can yield to live traffic, once they run."""
         self._carried: tuple[str, ...] = ()
         """What env.py has set for one transaction, for each revision's."""
 
@@ -43,7 +54,8 @@ class Guard:
         """Watch over all that this context does. Raises BootError before anything is changed."""
         self._session = session = MigrationSession(context)
         self._refuse_other_database()
-        self._refuse_other_table()
+        refuse_other_table(session, self._recorder)
+        self._report_obstacles()
         self._worker = self._make_worker()
         session.settle()
         self._lock.on_loss = partial(cut, session.driver_connection)
@@ -62,43 +74,6 @@ class Guard:
                 raise lock_lost() from None
             raise
 
-    def _refuse_snapshot(self) -> None:
-        """A transaction that is open already must be able to see the journal's new rows."""
-        if not self._session.is_one_unit:
-            return
-        [level] = self._session.ask("SHOW transaction_isolation")
-        if level != "read committed":
-            raise MigrationFailedError(
-                f"Alembic's env.py opens a transaction itself, and that one is {level}.",
-                "Let Alembic open it (context.begin_transaction()), or make it read committed. "
-                "Nothing was changed.",
-            )
-
-    def _refuse_other_table(self) -> None:
-        journal = self._recorder.journal
-        if self._session.ask(journal.shape_query)[0] is False:
-            raise MigrationFailedError(
-                f"{journal.table} is where the journal belongs, and it is something else.",
-                "Rename it. Nothing was changed.",
-            )
-
-    def _make_journal(self) -> None:
-        """Make the journal with the role that makes the tables, unless there is one.
-
-        Where env.py opened a transaction itself, boot's own role makes it: nobody else would see
-        it, or its rows, before that transaction ends.
-        """
-        session, journal = self._session, self._recorder.journal
-        if session.ask(journal.shape_query)[0]:
-            return
-        current_role = "SELECT current_user::text"
-        if session.is_one_unit:
-            [role] = session.ask(current_role)
-            self._recorder.execute("; ".join(journal.create_statements(role)))
-            return
-        for statement in journal.create_statements(str(self._recorder.ask(current_role))):
-            session.tell(statement)
-
     def _make_worker(self) -> Worker:
         """Make env.py's session one that can be told from others."""
         worker = Worker(*self._session.backend(), AdvisoryKey.random())
@@ -107,13 +82,19 @@ class Guard:
             self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
 
+    def _report_obstacles(self) -> None:
+        for sentence in find_obstacles(self._recorder.connection).sentences():
+            _log.warning("%s", sentence)
+
     def _begin_steps(self) -> RevisionTransaction:
         """Leave env.py's own transaction behind, or have all revisions run in it."""
-        session = self._session
+        session, journal = self._session, self._recorder.journal
         session.adopt_transaction()
-        self._refuse_snapshot()
-        self._make_journal()
+        refuse_snapshot(session)
+        make_journal(session, self._recorder)
         if not session.is_one_unit:
+            own_tables = (str(journal.version_table), journal.table)
+            self._yielding = Yielding(session, self._ladder, self._recorder.connection, own_tables)
             # Alembic's look at its version table has begun a transaction, whose snapshot may be
             # older than the rows. What env.py said in it goes on to hold.
             before = session.settings()
@@ -125,7 +106,12 @@ class Guard:
                 for name, value in before.items()
                 if after.get(name) != value
             )
-        return RevisionTransaction(session)
+        else:
+            _log.warning(
+                "What the revisions lock stays locked until the last one is done, and none is "
+                "tried again where live traffic holds it off"
+            )
+        return RevisionTransaction(session, self._recorder.ask)
 
     def _journalled(self, steps: Any) -> Steps:
         """Wrap Alembic's steps: rows are written before each, and done with after its commit."""
@@ -138,16 +124,25 @@ class Guard:
                     transaction.resume_unit()
                     self._begun()
                 self._recorder.begin(_moves(step), self._worker)
-                step.migration_fn = self._rejoining(step.migration_fn, transaction)
+                move = self._repeated(step, transaction)
+                step.migration_fn = self._rejoining(move, transaction)
                 yield step
                 if not self._session.is_one_unit or transaction.is_unit_over:
                     self._recorder.committed()
 
         return journalled
 
-    def _rejoining(
-        self, move: Callable[..., None], transaction: RevisionTransaction
-    ) -> Callable[..., None]:
+    def _repeated(self, step: MigrationStep, transaction: RevisionTransaction) -> Move:
+        """Wrap a revision's function: where live traffic holds it off it is taken back and run
+        again.
+        """
+        move: Move = step.migration_fn
+        if self._yielding is None:
+            return move
+        label = ", ".join(self._recorder.history.label(it) for it, _ in _moves(step))
+        return self._yielding.repeated(move, label, self._worker.key, transaction)
+
+    def _rejoining(self, move: Move, transaction: RevisionTransaction) -> Move:
         """Wrap a revision's function: it may leave its transaction; the version moves in one."""
 
         @wraps(move)  # Alembic's log names it
@@ -156,7 +151,7 @@ class Guard:
                 move(**arguments)
             except Exception:
                 with suppress(psycopg2.Error):
-                    if transaction.was_committed(self._recorder.ask):
+                    if transaction.was_committed():
                         transaction.warn()
                 raise
             transaction.rejoin()
@@ -168,8 +163,14 @@ class Guard:
     ) -> tuple[str, Any]:
         """Look before each statement that is its own transaction, and mark it."""
         if self._session.is_autocommit or self._session.has_left_transaction:
+            if self._transaction is not None:
+                self._transaction.left()
+            if self._yielding is not None:
+                self._yielding.left()
             self._check()
             return self._worker.marked(statement), parameters
+        if self._yielding is not None:
+            self._yielding.executing(statement)
         return statement, parameters
 
     def _check(self) -> None:
@@ -181,6 +182,8 @@ class Guard:
         self._check()
         if self._transaction is not None:
             self._transaction.began()
+            if self._yielding is not None:
+                self._yielding.began(is_first=self._transaction.is_first)
             if self._carried and not self._session.is_autocommit:
                 self._session.ask(f"SELECT {', '.join(self._carried)}")
 

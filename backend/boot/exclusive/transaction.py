@@ -7,6 +7,7 @@ SQLAlchemy. Their version and the journal's row still change both or neither.
 import logging
 from collections.abc import Callable
 
+import psycopg2
 from alembic.util.exc import CommandError
 
 from backend.boot.environment.session import MigrationSession
@@ -17,11 +18,16 @@ _log = logging.getLogger(__name__)
 class RevisionTransaction:
     """Follows one session's transactions while revisions run, one after the other."""
 
-    def __init__(self, session: MigrationSession) -> None:
+    def __init__(self, session: MigrationSession, ask: Callable[[str], object]) -> None:
+        """Follow the session; `ask` answers a query over another one, if this takes no more."""
         self._session = session
+        self._ask = ask
         self._unit = session.connection.get_transaction() if session.is_one_unit else None
         self._id: str | None = None
         """Of the transaction that began last; None outside of any, as in an autocommit block."""
+        self._begun = 0
+        """How many the revision has had."""
+        self._has_left = False
         self._was_rolled_back = False
         self._to_commit_below = False
         self._to_commit = False
@@ -30,11 +36,19 @@ class RevisionTransaction:
 
     def start(self) -> None:
         """Begin with the next revision; what it does in which transaction is noted from here."""
-        self._was_rolled_back = False
+        self._begun = 0
+        self._has_left = self._was_rolled_back = False
         self._to_commit = self._to_commit_below = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that the revision began in, and can be taken back with."""
+        is_own = not self._session.is_one_unit and not self._session.is_autocommit
+        return is_own and self._begun == 1
 
     def began(self) -> None:
         """Note a transaction that has begun just now."""
+        self._begun += 1
         self._id = None
         if not self._session.is_autocommit:
             # An id is never used twice, and nothing that a session can set changes how it looks.
@@ -43,6 +57,28 @@ class RevisionTransaction:
     def rolled_back(self) -> None:
         """Note that SQLAlchemy has rolled the transaction back."""
         self._was_rolled_back = True
+
+    def left(self) -> None:
+        """Note that a statement runs outside of any transaction."""
+        self._has_left = True
+
+    def is_intact(self) -> bool:
+        """Whether all that the revision did is in the transaction that it began in."""
+        if not self.is_first or self._has_left or self._was_rolled_back:
+            return False
+        try:
+            return not self.was_committed()
+        except psycopg2.Error:  # nobody knows
+            return False
+
+    def begin_again(self, pause: Callable[[], None]) -> None:
+        """Take back what the revision did, and after the pause give it another transaction."""
+        context = self._session.context
+        if context._transaction is not None:
+            context._transaction.rollback()
+        pause()
+        self.start()
+        context._transaction = self._session.connection.begin()
 
     def resume_unit(self) -> None:
         """Begin the next revision's transaction where env.py's own is over."""
@@ -82,12 +118,9 @@ class RevisionTransaction:
         if self._to_commit:
             self._session.connection.commit()
 
-    def was_committed(self, ask: Callable[[str], object]) -> bool:
-        """Return whether the revision that has failed had committed something itself.
-
-        `ask` answers a query over another session: this one may take no more.
-        """
-        return self._id is not None and ask(_STATUS.format(self._id)) == "committed"
+    def was_committed(self) -> bool:
+        """Return whether the revision that has failed had committed something itself."""
+        return self._id is not None and self._ask(_STATUS.format(self._id)) == "committed"
 
     def warn(self) -> None:
         """Say what it means that a revision ends its transaction."""

@@ -22,12 +22,14 @@ def one_at_a_time(
     context: MigrationContext,
     lock_timeout: Callable[[], float] = lambda: 300,
     app_version: str | None = None,
+    traffic_timeout: Callable[[], float] = lambda: 120,
 ) -> Iterator[None]:
     """Let one process at a time work on the schema, and write the journal.
 
     For an env.py, around `context.run_migrations()`. Where boot itself runs env.py it has the
     lock already, and nothing is added. `lock_timeout` gives the seconds to wait for another
-    starter. Raises CommandError, which Alembic prints on a line.
+    starter, `traffic_timeout` those that live traffic may hold migrations off. Raises
+    CommandError, which Alembic prints on a line.
     """
     config = context.config
     is_ours = config is not None and config.attributes.get(RUN_BY_BOOT, False)
@@ -54,7 +56,7 @@ def one_at_a_time(
             exclusively(url, journal, lock_timeout()) as lock,
             recording(url, journal, read_history(context.script), app_version) as recorder,
         ):
-            Guard(lock, recorder).attach(context)
+            Guard(lock, recorder, traffic_timeout()).attach(context)
             yield
     except BootError as error:
         raise CommandError(str(error)) from error

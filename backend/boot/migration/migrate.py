@@ -83,7 +83,7 @@ def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None
     history = schema.project.history
     with recording(schema.url, schema.journal, history, app_version) as recorder:
         try:
-            return apply(schema, plan, Guard(lock, recorder).attach)
+            return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
         except MigrationFailedError as error:
             if not lock.is_held():
                 raise lock_lost() from error

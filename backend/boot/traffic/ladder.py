@@ -1,0 +1,100 @@
+"""How long to ask for a lock, how long to leave it alone, and when it has been enough.
+
+Whoever waits for a lock has everybody queue behind it who wants the table in a way that does not
+go with its own. So a wait is short, and between two waits the queue gets time to run dry.
+"""
+
+import re
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+_LIMITS = (0.1, 0.2)
+"""Seconds that a statement may wait for a lock, try by try; the last goes for all that follow."""
+
+_PAUSE = 0.5
+"""Seconds between two tries at the most."""
+
+_SHARE = 2.0
+"""Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
+
+_ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
+_CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
+
+
+class Work(StrEnum):
+    """What a statement works on, as far as its first word tells."""
+
+    ROWS = "rows"
+    """It locks its table in a way that nobody queues behind, and waits for rows mostly: it may have
+    been at work for an hour when it comes to one that somebody has."""
+    TABLES = "tables"
+    CONTROL = "control"
+    """On the transaction: in one that has failed nothing else may be said before it."""
+
+
+def work_of(statement: str) -> Work:
+    """Return what a statement works on; where that is in doubt, tables."""
+    if _CONTROL.match(statement):
+        return Work.CONTROL
+    return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The tries of a run, within one budget of seconds for all its revisions together."""
+
+    budget: float
+
+    def limit(self, tries: int) -> float:
+        """Return the seconds that a statement may wait for a lock, after so many failed tries."""
+        return _LIMITS[min(tries, len(_LIMITS) - 1)]
+
+    def row_limit(self, tries: int, held_off: float) -> float:
+        """Return them for one that works on rows: what is left, after having been held off."""
+        return max(self.budget - held_off, self.limit(tries))
+
+    def pause(self, chance: float) -> float:
+        """Return the seconds until the next try; `chance`, from 0 to 1, keeps two from marching
+        in step.
+        """
+        return _PAUSE * (1 + chance) / 2
+
+    def is_over(self, held_off: float) -> bool:
+        """Whether this many seconds of having been held off are enough."""
+        return held_off >= self.budget
+
+
+@dataclass(frozen=True)
+class Look:
+    """What another session sees of ours at one moment."""
+
+    is_waiting: bool = False
+    """Whether our statement waits for a lock."""
+    blocked: int = 0
+    """How many wait for us: for what we have, or behind what we ask for."""
+
+
+@dataclass(frozen=True)
+class Harm:
+    """What one try has cost others so far, in seconds of waiting, summed over who waited."""
+
+    in_queue: float = 0
+    """While our own statement waited."""
+    at_work: float = 0
+    """While it did not: it worked under locks that it had."""
+
+    def after(self, look: Look, seconds: float) -> "Harm":
+        """Return the harm when what was looked at has been so for `seconds`."""
+        cost = look.blocked * seconds
+        if look.is_waiting:
+            return replace(self, in_queue=self.in_queue + cost)
+        return replace(self, at_work=self.at_work + cost)
+
+    def is_too_much(self, look: Look) -> bool:
+        """Whether our waiting must end now. Work is never ended: a new try would do it again."""
+        return look.is_waiting and look.blocked > 0 and self.in_queue >= _SHARE
+
+    @property
+    def is_worth_a_word(self) -> bool:
+        """Whether somebody should know of it."""
+        return self.in_queue + self.at_work >= _SHARE

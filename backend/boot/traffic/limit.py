@@ -1,0 +1,70 @@
+"""How long a revision's statements wait for a lock: PostgreSQL's own `lock_timeout`.
+
+It is the server that ends the wait, so it ends as well where this process hangs.
+"""
+
+from backend.boot.environment.session import MigrationSession
+from backend.boot.traffic.ladder import Work, work_of
+
+_IS_OWN = "SELECT source IN ('session', 'client') FROM pg_settings WHERE name = 'lock_timeout'"
+
+# What the role or the database has as a limit may be a shorter one.
+_SET = """
+SELECT set_config('lock_timeout',
+    CASE WHEN reset_val = '0' THEN {limit} ELSE least(reset_val::int, {limit}) END::text, true)
+FROM pg_settings WHERE name = 'lock_timeout'
+"""
+
+_OUTWAIT_VACUUM = """
+SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
+FROM pg_settings WHERE name = 'deadlock_timeout'
+"""
+
+
+class LockLimit:
+    """The limit in one transaction after the other; each has it until the revision sets its own.
+
+    `is_own` says whether env.py, or its URL, has set one: that is left as it is.
+    """
+
+    def __init__(self, session: MigrationSession) -> None:
+        self._session = session
+        self.is_own = bool(session.ask(_IS_OWN)[0])
+        self._seconds: dict[Work, float] | None = None
+        """By what a statement works on; None where it is not ours to set."""
+        self._now: Work | None = None
+        """What the limit of this moment is for."""
+
+    def begin(self, tables: float, rows: float) -> None:
+        """Set the limit in a transaction that has just begun; seconds by what is worked on."""
+        if not self.is_own:
+            self._seconds = {Work.TABLES: tables, Work.ROWS: rows}
+            self._set(Work.TABLES)
+
+    def leave(self) -> None:
+        """Leave the limit as it is from here on."""
+        self._seconds = None
+
+    def executing(self, statement: str) -> None:
+        """Set the limit for a statement that comes next."""
+        work = work_of(statement)
+        if work is Work.CONTROL:
+            self._now = None  # with a savepoint goes what was set since
+        elif work is not self._now:
+            self._set(work)
+
+    def outwait_vacuum(self) -> None:
+        """Set it to longer than it takes a vacuum to step aside, until `tables` is called."""
+        self._session.ask(_OUTWAIT_VACUUM)
+        self._now = None
+
+    def tables(self) -> None:
+        """Set it to that for tables again."""
+        self._set(Work.TABLES)
+
+    def _set(self, work: Work) -> None:
+        if self._seconds is not None:
+            self._now = work
+            # 0 would be no limit at all.
+            limit = max(1, round(self._seconds[work] * 1000))
+            self._session.ask(_SET.format(limit=limit))

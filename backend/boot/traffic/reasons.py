@@ -1,0 +1,46 @@
+"""Why a revision may be run again, and what is said of it."""
+
+from collections.abc import Sequence
+
+from backend.boot.errors import MigrationFailedError
+from backend.boot.traffic.blockers import AnyBlocker, listed
+
+_PHRASES = {
+    "55P03": "was held off by {}",
+    "40P01": "was the victim of a deadlock with {}",
+    "40001": "was overtaken by somebody else's change of what it works on",
+}
+"""By SQLSTATE; the blockers stand for {}."""
+
+_CANCELLED = "57014"
+_CROWD = "was held off by {}, with too many waiting behind it"
+
+
+def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
+    """Return what became of a revision that failed with this SQLSTATE.
+
+    None where it is not live traffic's doing. `has_cancelled` says whether boot itself ended its
+    statement: anybody else who does so means it.
+    """
+    if state == _CANCELLED and has_cancelled:
+        return _CROWD
+    return _PHRASES.get(state or "")
+
+
+def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float) -> str:
+    """Return the line for a revision that is tried again, within a budget of seconds."""
+    happened = phrase.format(listed(blockers))
+    return f"Migration {label} {happened}: trying again, for up to {budget:g} s in all"
+
+
+def over(
+    label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float
+) -> MigrationFailedError:
+    """Return the error for a revision when the budget of seconds is used up."""
+    happened = phrase.format(listed(blockers))
+    return MigrationFailedError(
+        f"Migration {label} {happened}; live traffic has held migrations off for more than "
+        f"{budget:g} s.",
+        "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the revision had "
+        "changed was rolled back.",
+    )

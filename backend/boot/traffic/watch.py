@@ -1,0 +1,150 @@
+"""A second session's eye on the migration's: whom it waits for, and who waits for it.
+
+Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
+migration's session is told by its key, so that it is the right one behind a pooler as well.
+"""
+
+import logging
+import threading
+import time
+from types import TracebackType
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
+from backend.boot.traffic.ladder import Harm, Look
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL, _QUIET_INTERVAL = 0.04, 0.2
+"""Seconds between two looks, and the most of them as long as nobody waits. What is done sooner is
+never looked at, and costs nothing."""
+
+_REPEAT = 5.0
+"""Seconds after which it is said again that others wait."""
+
+# Everybody may see these locks, whosoever they are; of pg_stat_activity that is not so.
+_LOOK = """
+WITH ours AS MATERIALIZED ({holder}),
+waiting AS MATERIALIZED (
+    SELECT pid, pg_blocking_pids(pid) AS blockers
+    FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) AS waiting)
+SELECT pid, blockers, pid IN (SELECT pid FROM ours) FROM waiting
+WHERE pid IN (SELECT pid FROM ours) OR blockers && ARRAY(SELECT pid FROM ours)
+"""
+
+# One statement looks and cancels: in between, the lock could have been had, and work begun.
+_CANCEL = """
+SELECT pg_cancel_backend(pid)
+FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid IN ({holder})) AS waiting
+"""
+
+_TABLE = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE l.locktype = 'relation' AND NOT l.granted AND l.pid IN ({holder})
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relkind IN ('r', 'p', 'm')
+"""
+
+
+class TrafficWatch:
+    """Watches one try of one revision, from a thread of its own, while the block runs.
+
+    The connection is the thread's alone meanwhile.
+    """
+
+    def __init__(self, connection: Connection, key: AdvisoryKey, label: str) -> None:
+        self._connection = connection
+        self._holder = key.holder_query
+        self._label = label
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="traffic-watch", daemon=True)
+        self._seen: set[int] = set()
+        self._harm = Harm()
+        self._warned_at = float("-inf")
+        self.may_cancel = True
+        """Whether our statement may be cancelled where it waits at too high a price."""
+        self.has_cancelled = False
+        self.blockers: tuple[AnyBlocker, ...] = ()
+        """Who was in the way when our statement waited last."""
+        self.vacuumed: str | None = None
+        """The table, as SQL writes it, that a worker of autovacuum kept from us."""
+
+    def __enter__(self) -> "TrafficWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        looked_at, interval = time.monotonic(), _INTERVAL
+        try:
+            while not self._ended.wait(interval):
+                look = self._look()
+                is_quiet = look == Look()
+                interval = min(interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
+                now = time.monotonic()
+                self._harm = self._harm.after(look, now - looked_at)
+                looked_at = now
+                if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
+                    self._cancel()
+                elif self._harm.is_worth_a_word and look.blocked:
+                    self._warn(look, now)
+        except psycopg2.Error as error:
+            # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
+            _log.debug("The watch over other sessions has ended: %s", error)
+
+    def _look(self) -> Look:
+        with self._connection.cursor() as cursor:
+            cursor.execute(_LOOK.format(holder=self._holder))
+            rows = cursor.fetchall()
+        waited_for = {pid for _, blockers, is_ours in rows if is_ours for pid in blockers}
+        if waited_for - self._seen:
+            self._name(waited_for)
+        return Look(
+            is_waiting=any(is_ours for *_, is_ours in rows),
+            blocked=sum(not is_ours for *_, is_ours in rows),
+        )
+
+    def _name(self, pids: set[int]) -> None:
+        self._seen |= pids
+        self.blockers = find_blockers(self._connection, self._seen) or self.blockers
+        if any(isinstance(it, Blocker) and it.is_vacuum for it in self.blockers):
+            with self._connection.cursor() as cursor:
+                cursor.execute(_TABLE.format(holder=self._holder))
+                [self.vacuumed] = cursor.fetchone() or [None]
+
+    def _cancel(self) -> None:
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(_CANCEL.format(holder=self._holder))
+                self.has_cancelled = any(was_told for (was_told,) in cursor.fetchall())
+        except errors.InsufficientPrivilege:  # env.py became another role
+            self.may_cancel = False
+
+    def _warn(self, look: Look, now: float) -> None:
+        if now - self._warned_at < _REPEAT:
+            return
+        self._warned_at = now
+        verb = "waits" if look.blocked == 1 else "wait"
+        _log.warning(
+            "%s %s for what %s keeps locked while it %s (%.0f s of waiting so far, summed)",
+            f"{look.blocked} session" + ("s" if look.blocked > 1 else ""),
+            verb,
+            self._label,
+            "waits itself" if look.is_waiting else "is at work",
+            self._harm.in_queue + self._harm.at_work,
+        )

@@ -1,0 +1,1 @@
+"""What is measured instead of asserted: each is a script that prints a table."""

@@ -1,0 +1,86 @@
+"""When to ask again, when it has been enough, and what a wait may cost others."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.boot.traffic.ladder import Harm, Ladder, Look, Work, work_of
+
+WAITING, WORKING = True, False
+
+
+@pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
+def test_limit(tries: int, limit: float) -> None:
+    assert Ladder(120).limit(tries) == limit
+
+
+@pytest.mark.parametrize(
+    ("budget", "held_off", "limit"), [(120, 0, 120), (120, 20, 100), (120, 120, 0.2), (0, 0, 0.2)]
+)
+def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
+    """It is all that is left, and never none at all."""
+    assert Ladder(budget).row_limit(1, held_off) == limit
+
+
+@pytest.mark.parametrize(
+    ("statement", "work"),
+    [
+        ("UPDATE books SET title = ''", Work.ROWS),
+        ("\n  insert into books VALUES (1);\n", Work.ROWS),
+        ("WITH gone AS (DELETE FROM books RETURNING *) SELECT * FROM gone", Work.ROWS),
+        ("SELECT 1; ALTER TABLE books ADD x int", Work.TABLES),
+        ("UPDATE books SET title = ';'", Work.TABLES),
+        ("ALTER TABLE books ADD x int", Work.TABLES),
+        ("LOCK TABLE books", Work.TABLES),
+        ("DO $$ BEGIN UPDATE books SET x = 1; END $$", Work.TABLES),
+        ("CREATE INDEX by_title ON books (title)", Work.TABLES),
+        ("-- why\nUPDATE books SET x = 1", Work.TABLES),
+        ("SELECTED", Work.TABLES),
+        ("", Work.TABLES),
+        ("ROLLBACK TO SAVEPOINT sa_savepoint_1", Work.CONTROL),
+        ("savepoint a", Work.CONTROL),
+        ("SET LOCAL search_path = x", Work.CONTROL),
+    ],
+)
+def test_work(statement: str, work: Work) -> None:
+    assert work_of(statement) is work
+
+
+@given(st.floats(0, 1))
+def test_pause(chance: float) -> None:
+    """It is never longer than half a second, and never so short that the queue stays."""
+    assert 0.25 <= Ladder(120).pause(chance) <= 0.5
+
+
+@pytest.mark.parametrize(
+    ("budget", "held_off", "is_over"),
+    [(120, 0, False), (120, 119.9, False), (120, 120, True), (0, 0, True), (0.5, 0.4, False)],
+)
+def test_budget(budget: float, held_off: float, is_over: bool) -> None:
+    assert Ladder(budget).is_over(held_off) is is_over
+
+
+# what is looked at for how many seconds each → whether our waiting must end, whether to say so
+LOOKS = [
+    ([], False, False),
+    ([(Look(WAITING, 0), 60)], False, False),
+    ([(Look(WAITING, 1), 0.2)], False, False),
+    ([(Look(WAITING, 9), 0.2)], False, False),
+    ([(Look(WAITING, 10), 0.2)], True, True),
+    ([(Look(WAITING, 100), 0.02)], True, True),
+    ([(Look(WAITING, 20), 0.04), (Look(WAITING, 30), 0.04)], True, True),
+    ([(Look(WAITING, 20), 0.1), (Look(WAITING, 0), 0.1)], False, True),
+    ([(Look(WORKING, 0), 60)], False, False),
+    ([(Look(WORKING, 5), 60)], False, True),
+    # What its work has cost is not held against its next wait.
+    ([(Look(WORKING, 5), 60), (Look(WAITING, 5), 0.1)], False, True),
+    ([(Look(WAITING, 10), 0.2), (Look(WORKING, 10), 0.1)], False, True),
+]
+
+
+@pytest.mark.parametrize(("looks", "is_too_much", "is_worth_a_word"), LOOKS)
+def test_harm(looks: list[tuple[Look, float]], is_too_much: bool, is_worth_a_word: bool) -> None:
+    harm, last = Harm(), Look()
+    for look, seconds in looks:
+        harm, last = harm.after(look, seconds), look
+    assert (harm.is_too_much(last), harm.is_worth_a_word) == (is_too_much, is_worth_a_word)

@@ -1,0 +1,90 @@
+"""Which failures are live traffic's doing, and what is said of them and of who is in the way."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from backend.boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
+from backend.boot.traffic.preflight import Obstacles
+from backend.boot.traffic.reasons import again, over, phrase
+
+SINCE = datetime(2026, 11, 23, 11, 2, 3, tzinfo=UTC)
+AT = f"{SINCE.astimezone():%H:%M:%S}"
+
+REPORT = Blocker(4711, "report", "idle in transaction", SINCE)
+NIGHTLY = PreparedTransaction("nightly", "moriai_user", SINCE)
+NIGHTLY_TEXT = (
+    f"the prepared transaction 'nightly' (of moriai_user, since {SINCE.astimezone():%Y-%m-%d} {AT})"
+)
+
+
+@pytest.mark.parametrize(
+    ("state", "has_cancelled", "expected"),
+    [
+        ("55P03", False, "was held off by {}"),
+        ("40P01", False, "was the victim of a deadlock with {}"),
+        ("40001", False, "was overtaken by somebody else's change of what it works on"),
+        ("57014", True, "was held off by {}, with too many waiting behind it"),
+        ("57014", False, None),  # somebody else's cancel, or statement_timeout
+        ("25P02", True, None),
+        ("42P01", False, None),
+        ("", False, None),
+        (None, True, None),
+    ],
+)
+def test_phrase(state: str | None, has_cancelled: bool, expected: str | None) -> None:
+    assert phrase(state, has_cancelled=has_cancelled) == expected
+
+
+@pytest.mark.parametrize(
+    ("blockers", "expected"),
+    [
+        ([], "a session that has just ended"),
+        ([REPORT], f"backend 4711 (report, idle in transaction, query since {AT})"),
+        ([Blocker(7, "", "active", SINCE)], f"backend 7 (active, query since {AT})"),
+        ([Blocker(7, "report")], "backend 7 (report)"),  # another role's, and the rest is hidden
+        ([Blocker(7)], "backend 7"),
+        ([Blocker(7, is_vacuum=True)], "backend 7 (autovacuum)"),
+        ([Blocker(7), NIGHTLY], f"backend 7, {NIGHTLY_TEXT}"),
+    ],
+)
+def test_blockers(blockers: list[AnyBlocker], expected: str) -> None:
+    assert listed(blockers) == expected
+
+
+def test_sentences() -> None:
+    who = f"backend 4711 (report, idle in transaction, query since {AT})"
+    assert again("002 Books", "was held off by {}", [REPORT], 120) == (
+        f"Migration 002 Books was held off by {who}: trying again, for up to 120 s in all"
+    )
+    error = over("002 Books", "was held off by {}", [REPORT], 0.5)
+    assert error.exit_status == 5
+    assert str(error) == (
+        f"Migration 002 Books was held off by {who}; live traffic has held migrations off for "
+        "more than 0.5 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
+        "revision had changed was rolled back."
+    )
+
+
+def test_a_name_with_braces() -> None:
+    """What others call themselves is text, and nothing else."""
+    line = again("{0}", "was held off by {}", [Blocker(7, "{x} %s")], 1)
+    assert line.startswith("Migration {0} was held off by backend 7 ({x} %s): ")
+
+
+@pytest.mark.parametrize(
+    ("obstacles", "expected"),
+    [
+        (Obstacles(), []),
+        (Obstacles(dumps=(7, 8)), ["pg_dump (backend 7).", "pg_dump (backend 8)."]),
+        (
+            Obstacles(vacuums=((7, "public.books"),), prepared=(NIGHTLY,)),
+            ["a vacuum of public.books against wraparound (backend 7), ", f"{NIGHTLY_TEXT}, "],
+        ),
+    ],
+)
+def test_obstacles(obstacles: Obstacles, expected: list[str]) -> None:
+    found = list(obstacles.sentences())
+    assert len(found) == len(expected)
+    for sentence, beginning in zip(found, expected, strict=True):
+        assert sentence.startswith(f"In the way: {beginning}")
