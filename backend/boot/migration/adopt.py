@@ -59,7 +59,7 @@ def adopt_locked(
     found = find_revision(boot, schema, revision)
     with recording(schema.url, schema.journal, schema.project.history, boot.app_version) as it:
         try:
-            _stamp(schema, found, Guard(lock, it).attach)
+            _stamp(schema, found, Guard(lock, it, schema.policy.traffic_timeout).attach)
         finally:
             lock.on_loss = None
     _log.info("Adopted the database as revision %s", schema.label(found))
