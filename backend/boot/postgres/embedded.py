@@ -6,6 +6,7 @@ import logging
 import os
 import shlex
 import shutil
+import signal
 import stat
 import subprocess
 import tempfile
@@ -58,6 +59,8 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
             if starting.exception() is None:  # waits until the start is over
                 _stop_if_last(starting.result(), lock)
                 _forget(starting.result())
+            else:
+                _stop_half_started(folder, lock)
     finally:
         os.close(lock)
 
@@ -154,6 +157,36 @@ def _stop_if_last(server: Any, lock: int) -> None:
 
     with suppress(psutil.NoSuchProcess):  # it went by itself
         server.stop()
+
+
+def _stop_half_started(folder: Path, lock: int) -> None:
+    """Stop a server whose start has failed: a Ctrl-C ends pg_ctl, but not what it has started."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    import psutil
+
+    deadline = time.monotonic() + _RECOVERY
+    while (found := _on_their_way(folder)) and time.monotonic() < deadline:
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                if process.name().startswith("postgres"):
+                    process.send_signal(signal.SIGINT)  # its fast shutdown
+        psutil.wait_procs(found, timeout=1)
+
+
+def _on_their_way(folder: Path) -> list[Any]:
+    """Return the processes that are this folder's server, or are about to become it."""
+    import psutil
+
+    wanted = (f"-D {folder}", f'-D "{folder}"')
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if str(process.info["name"]).startswith(("postgres", "pg_ctl", "sh", "dash", "bash"))
+        and any(it in " ".join(process.info["cmdline"] or ()) for it in wanted)
+    ]
 
 
 def _forget(server: Any) -> None:

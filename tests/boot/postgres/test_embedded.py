@@ -11,10 +11,12 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from backend.boot.errors import ServingFailedError
+from backend.boot.postgres import embedded
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.embedded import embedded_postgres
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
@@ -215,6 +217,28 @@ def test_a_stop_in_the_middle_of_the_start(data: Path, is_new: bool) -> None:
     assert (process.returncode, embedded_servers(data)) == (143, [])
     with started(data) as url:
         postmaster(url)
+
+
+@pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])
+def test_a_start_that_is_cut_short_leaves_no_server(
+    data: Path, monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """A Ctrl-C ends pg_ctl, but not what it has started; another's server is left alone."""
+    start = embedded._start
+
+    def cut_short(*arguments: Any) -> None:
+        start(*arguments)
+        raise ServingFailedError("pg_ctl was interrupted.", "Start again.")
+
+    monkeypatch.setattr(embedded, "_start", cut_short)
+    holder = Holder(data) if shared else None
+    if holder:
+        holder.url()
+    with pytest.raises(ServingFailedError), embedded_postgres(data, "postgres"):
+        pytest.fail("it did not start")
+    assert bool(embedded_servers(data.parent)) == shared
+    if holder:
+        assert holder.end() == (0, "")
 
 
 def test_a_server_that_was_killed(data: Path) -> None:
