@@ -114,7 +114,7 @@ def test_refusals_are_the_same(
     root = project(tmp_path)
     cluster.execute("CREATE TABLE t (i integer)", database)
     finished = run(root, "migrate", "--sql", DATABASE_URL=database_url)
-    assert_refused(finished, 8, "The database has tables (t) but no revision recorded, …")
+    assert_refused(finished, 8, "The database has tables (t) but no revision recorded. …")
 
 
 def test_both_previews(tmp_path: Path, database_url: str) -> None:

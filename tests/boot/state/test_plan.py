@@ -229,6 +229,7 @@ def test_a_plan_leads_to_the_target(
     steps = {
         Action.UPGRADE: found.pending,
         Action.DOWNGRADE: found.beyond,
+        Action.ADOPT: (),
         Action.NOTHING: (),
         Action.REFUSE: (),
     }
