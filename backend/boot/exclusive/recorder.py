@@ -20,7 +20,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
 from backend.boot.state.edits import fingerprint
-from backend.boot.state.journal import Direction, Journal, Starter, joined
+from backend.boot.state.journal import Direction, Journal, Starter, Unfinished, joined
 
 _log = logging.getLogger(__name__)
 
@@ -59,6 +59,14 @@ class Recorder:
             for revision, direction in moves
         ]
         self._uncommitted += self._rows
+
+    def unfinished(self) -> dict[str, Unfinished]:
+        """Return the last tries of revisions that failed at it, by revision."""
+        return {it.revision: it for it in self.journal.unfinished(self.connection)}
+
+    def committed_statements(self, text: str) -> list[str]:
+        """Return what env.py's session notes of what runs now, and will have been committed."""
+        return [self.journal.committed_statement(row, text) for row in self._rows]
 
     def applied_statements(self) -> list[str]:
         """Return what env.py's session writes about what runs now, a row each."""
