@@ -35,6 +35,7 @@ hostssl all  tls_only     127.0.0.1/32   scram-sha-256
 host    all  tls_only     127.0.0.1/32   reject
 host    all  not_listed   127.0.0.1/32   reject
 host    all  all          127.0.0.1/32   scram-sha-256
+host    replication  {SUPERUSER}  127.0.0.1/32  trust
 """
 
 # Durability is not what these tests are about; speed is.
@@ -76,6 +77,15 @@ class Cluster:
         )
         (self.folder / "pg_hba.conf").write_text(_HBA)
 
+    def create_standby(self, primary: "Cluster") -> None:
+        """Make the data folder a copy of a primary's, one of Debian's, which follows it."""
+        self.folder.mkdir(parents=True, mode=0o700)
+        self._own(DEBIAN[self.version])
+        address = ("-h", "127.0.0.1", "-p", str(primary.port), "-U", SUPERUSER)
+        self._run("pg_basebackup", *address, "-R", "-c", "fast")
+        with (self.folder / "postgresql.auto.conf").open("a") as configuration:
+            configuration.write(f"port = {self.port}\n")
+
     def _initialise_embedded(self) -> None:
         server = import_package().get_server(
             self.folder, cleanup_mode=None, start=False, postgres_version=self.version
@@ -85,12 +95,15 @@ class Cluster:
         self._user = server.system_user
 
     def _initialise_debian(self, binaries: Path) -> None:
+        self._own(binaries)
+        self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+
+    def _own(self, binaries: Path) -> None:
         self._bin = binaries
         self._user = DEBIAN_USER if os.geteuid() == 0 else None
         if self._user is not None:
             self.folder.parent.chmod(0o755)  # a temporary folder is closed to other users
             shutil.chown(self.folder, self._user, self._user)
-        self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
 
     def _quick_logins(self) -> str:
         """A password is hashed 4096 times at each login, which is half of what a login takes."""
@@ -175,6 +188,18 @@ class Cluster:
 
 
 @contextmanager
+def running_standby(folder: Path, primary: Cluster) -> Iterator[Cluster]:
+    """Start and finally stop a server that follows a primary of Debian's."""
+    standby = Cluster(folder, primary.version)
+    standby.create_standby(primary)
+    standby.start()
+    try:
+        yield standby
+    finally:
+        standby.stop()
+
+
+@contextmanager
 def running_cluster(folder: Path, version: int) -> Iterator[Cluster]:
     """Initialise, start and finally stop a server with the application's role in it."""
     cluster = Cluster(folder, version)
@@ -188,4 +213,5 @@ def running_cluster(folder: Path, version: int) -> Iterator[Cluster]:
         )
         yield cluster
     finally:
-        cluster.stop()
+        if (folder / "postmaster.pid").exists():
+            cluster.stop()

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote
+from urllib.parse import parse_qs, quote, unquote
 
 from backend.boot.errors import ConfigurationError
+
+_PORT = "5432"
 
 _SCHEMES = ("postgresql", "postgres")
 _ADVICE = (
@@ -18,7 +20,8 @@ _ADVICE = (
 class DatabaseUrl:
     """Where a database is and how to log in.
 
-    `raw` is the URL as it was given; `parameters` are libpq's keywords for it, password included.
+    `raw` is the URL as it was given, or means the same where that names several hosts;
+    `parameters` are libpq's keywords for it, password included.
     """
 
     raw: str = field(repr=False)
@@ -88,7 +91,29 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     ports = [port for port in parameters.get("port", "").split(",") if port]
     if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"{setting} has a port that is not a number to 65535.", _ADVICE)
+    if "," in parameters.get("host", ""):
+        return _of_several_hosts(text, parameters)
     return DatabaseUrl(text, parameters)
+
+
+def _of_several_hosts(text: str, parameters: dict[str, str]) -> DatabaseUrl:
+    """Return the URL as libpq and SQLAlchemy both read it, and with the primary alone in mind.
+
+    To SQLAlchemy a comma before the path is a part of the name of one host. It is those who write
+    that connect by this, and a host may have become a standby since.
+    """
+    scheme, _, rest = text.partition("://")
+    login, address = _split_login(rest)
+    place, _, query = address.partition("?")
+    hosts = parameters["host"].split(",")
+    ports = parameters.get("port", "").split(",")
+    ports = [port or _PORT for port in (ports * len(hosts) if len(ports) == 1 else ports)]
+    parameters = {"target_session_attrs": "primary", **parameters, "port": ",".join(ports)}
+    names = ("host", "port", "target_session_attrs")
+    options = [f"{name}={quote(parameters[name], safe=',/')}" for name in names]
+    options += [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in names]
+    raw = f"{scheme}://{login}/{place.partition('/')[2]}?{'&'.join(options)}"
+    return DatabaseUrl(raw, parameters)
 
 
 def build_database_url(
@@ -110,6 +135,7 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
 
+    url = _with_hosts_in_front(url)
     try:
         return parse_dsn(url)
     except UnicodeError:
@@ -128,8 +154,22 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
     if "ssl" in options:
         parameters["sslmode"] = options["ssl"][-1]
     if "host" in options:
-        parameters["host"] = ",".join(options["host"])
+        parameters["host"] = options["host"][-1]
     return parameters
+
+
+def _with_hosts_in_front(url: str) -> str:
+    """Return a URL with SQLAlchemy's `?host=a:1&host=b:2` where libpq has them: `a:1,b:2`."""
+    base, _, query = url.partition("?")
+    pairs = query.split("&")
+    hosts = [unquote(pair[5:]) for pair in pairs if pair.startswith("host=")]
+    if len(hosts) < 2:
+        return url
+    head, _, rest = base.partition("://")
+    login, address = _split_login(rest)
+    path = address.partition("/")[2]
+    others = "&".join(pair for pair in pairs if not pair.startswith("host="))
+    return f"{head}://{login}{','.join(hosts)}/{path}?{others}"
 
 
 def _split_login(rest: str) -> tuple[str, str]:
@@ -140,6 +180,7 @@ def _split_login(rest: str) -> tuple[str, str]:
 
 def _pairs(hosts: list[str], ports: list[str]) -> list[tuple[str, str]]:
     """Pair hosts with ports as libpq does: one port serves for all hosts."""
+    hosts = [f"[{host}]" if ":" in host else host for host in hosts]
     if len(ports) == 1:
         ports = ports * len(hosts)
     return list(zip(hosts, ports, strict=False))
