@@ -13,6 +13,9 @@ from backend.boot.postgres.refusal import Refusal, causes, classify
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
+    # Prepared statements that exist already, or not any more: another session than before.
+    "42P05": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
+    "26000": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
     # Insufficient resources: disk full, out of memory …
     "53": "Give the server what it lacks and start again.",
@@ -58,8 +61,8 @@ def sqlstate(error: BaseException) -> str | None:
     return None if state is None else str(state)
 
 
-def way_out(error: BaseException) -> str:
-    """Return what to do about a failed revision."""
+def way_out(error: BaseException, what: str = "the revision") -> str:
+    """Return what to do about a failed revision, or something else that env.py ran."""
     if isinstance(error, DBAPIError):
         if error.connection_invalidated:
             return "Start again."
@@ -67,4 +70,4 @@ def way_out(error: BaseException) -> str:
         for code, advice in _WAYS_OUT.items():
             if state.startswith(code):
                 return advice
-    return "Mend the revision and start again."
+    return f"Mend {what} and start again."

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg2
 from psycopg2 import sql
@@ -83,10 +83,24 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
     try:
         _execute(real, create)
         url = real.with_database(name)
-        with connected(url):
+        with _kept_open(url):
             yield url
     finally:
         _execute(real, drop)
+
+
+@contextmanager
+def _kept_open(made: DatabaseUrl) -> Iterator[None]:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(connected(made))
+        except BootError as error:
+            raise ConfigurationError(
+                f"A scratch database could be made and not be reached: {error.what}",
+                "Where a pooler is in between that does not know it, set MIGRATION_DATABASE_URL to "
+                "the server itself; or name an empty database in SCRATCH_DATABASE_URL.",
+            ) from error
+        yield
 
 
 def _prefix(real: DatabaseUrl) -> str:

@@ -4,13 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import (
     BootError,
+    ConfigurationError,
     DatabaseMissingError,
     DatabaseUnreachableError,
     LoginRefusedError,
@@ -32,6 +35,8 @@ INTERVAL = 0.05
 
 _ATTEMPT = 5.0
 """Seconds an attempt may take where packets vanish without an answer."""
+
+_QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_backend_pid()"
 
 _REPEAT = 5.0
 """Seconds after which an unchanged cause is said again."""
@@ -112,12 +117,28 @@ def create_database(url: DatabaseUrl) -> None:
 
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
     """Return the server logged in to, or None where it is a standby."""
-    query = "SELECT current_setting('server_version'), pg_is_in_recovery()"
-    connection, rows = connect_and_ask(url, query, max(timeout, 0.1))
-    connection.close()
-    [(version, is_standby)] = rows
+    connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
+    with closing(connection):
+        [(version, is_standby, pid)] = rows
+        if pid != connection.info.backend_pid:  # a pooler tells its own
+            _refuse_without_transactions(url, connection)
     # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
     return None if is_standby else Server(version.split(" ")[0])
+
+
+def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> None:
+    """Raise ConfigurationError where a pooler lends a session for one statement at a time."""
+    try:
+        for statement in ("BEGIN", "SELECT 1", "COMMIT"):
+            connection.cursor().execute(statement)
+    except psycopg2.OperationalError as error:
+        if not connection.closed:
+            raise
+        raise ConfigurationError(
+            f"The pooler at {url.masked} keeps no transaction together.",
+            "Let it pool transactions or sessions (pool_mode), or set MIGRATION_DATABASE_URL to "
+            "the server itself and let the application have another pool.",
+        ) from error
 
 
 def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:

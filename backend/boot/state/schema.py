@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from psycopg2 import errors
 
 from backend.boot.description import SchemaPolicy
-from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.failures import describe_error, no_connection, way_out
 from backend.boot.environment.project import Project
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError, LockTimeoutError, MigrationFailedError
@@ -104,6 +104,6 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     except (Exception, SystemExit) as error:
         raise no_connection(error) or MigrationFailedError(
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
-            "Mend it and start again; nothing was changed.",
+            f"{way_out(error, 'it')} Nothing was changed.",
         ) from error
     return Schema(url, project, version_table, target, policy)
