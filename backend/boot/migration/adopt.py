@@ -1,11 +1,13 @@
 """Adopt a database that was made without Alembic: find the revision that it is, and record it."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from alembic.runtime.migration import MigrationContext
 
+from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.likeness import Likeness, Likenesses, liken
 from backend.boot.description import BootDescription
 from backend.boot.environment.failures import describe_error, way_out
@@ -22,6 +24,7 @@ from backend.boot.exclusive.lock import SchemaLock
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.replay import open_scratch, read, revisions_made
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.progress import progress_bar
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
 from backend.boot.state.plan import some
@@ -31,6 +34,9 @@ _log = logging.getLogger(__name__)
 
 _SHOWN = 20
 """Differences that are listed."""
+
+_REPEAT = 5.0
+"""Seconds after which it is said how far the replay is."""
 
 
 def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool = False) -> None:
@@ -125,9 +131,23 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         refuse_other_database(url, project)
-        history = dict(revisions_made(open_scratch(url, project)))
+        history = _replay(open_scratch(url, project))
     # Last, so that it is as fresh as can be.
     return liken(read(schema), history)
+
+
+def _replay(scratch: Schema) -> dict[str, Catalogue]:
+    """Return what each revision makes, with a word of how far it is where that takes long."""
+    made: dict[str, Catalogue] = {}
+    total = len(scratch.project.history.revisions)
+    said_at = time.monotonic()
+    with progress_bar(total) as begin:
+        for revision, catalogue in revisions_made(scratch, begin):
+            made[revision] = catalogue
+            if time.monotonic() - said_at >= _REPEAT:
+                said_at = time.monotonic()
+                _log.info("Replayed %d of %d revisions", len(made), total)
+    return made
 
 
 @contextmanager

@@ -1,15 +1,19 @@
 """Run the history on a scratch database, and read the catalogue that each revision makes."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+
+from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.project import Project
+from backend.boot.environment.session import MigrationSession
 from backend.boot.migration.apply import Watch, apply
 from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target
 from backend.boot.state.schema import Schema, open_schema
@@ -41,15 +45,27 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     return read(schema)
 
 
-def revisions_made(schema: Schema) -> Iterator[tuple[str, Catalogue]]:
-    """Go up through the history and give what each revision makes.
+def revisions_made(
+    schema: Schema, begin: Callable[[str], None] = lambda _title: None
+) -> Iterator[tuple[str, Catalogue]]:
+    """Go up through the history and give what each revision makes; `begin` is told which one runs.
 
-    A database is at one revision where nothing else is beside it: on a branch that others stand
-    next to, only where they have been merged.
+    Each time env.py proves that it is on the scratch before anything runs. A database is at one
+    revision where nothing else is beside it: on a branch that others stand next to, only where
+    they have been merged.
     """
     history = schema.project.history
     order = history.in_order(history.revisions)
+    with connected(schema.url) as connection:
+        is_scratch = same_database_query(connection)
+
+    def refuse_other_database(context: MigrationContext) -> None:
+        session = MigrationSession(context)
+        session.refuse_other_database(is_scratch)
+        session.settle()
+
     for number, id_ in enumerate(order, 1):
-        made = move(schema, Target(id_, order[:number][::-1]))
+        begin(schema.label(id_))
+        made = move(schema, Target(id_, order[:number][::-1]), refuse_other_database)
         if len(history.closure([id_])) == number:
             yield id_, made

@@ -1,15 +1,7 @@
-"""An empty database to try a history on, gone afterwards.
+"""An empty database to try a history on, gone afterwards."""
 
-One that a killed process has left is removed by the next that needs one. Whether somebody is still
-at work in it tells a connection that stays open meanwhile: DROP DATABASE refuses then by itself.
-"""
-
-import logging
-import re
-import secrets
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import sql
@@ -18,20 +10,17 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.description import BootDescription
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.migration.leftovers import drop, in_use, new_name, remove_leftovers
+from backend.boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from backend.boot.postgres.connection import FOR_DATABASES, connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
-
-_log = logging.getLogger(__name__)
 
 _MARK = "boot_scratch"
 """The schema by which a given database is known to be a replay's, and may be emptied."""
 
 _IN_USE = AdvisoryKey.named("scratch")
-
-_YOUNG = 60
-"""Seconds within which whoever makes a scratch database has connected to it."""
+"""Held in a given database by who works in it."""
 
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
 # identity that DROP takes; in an order in which they can be dropped: a table takes its identity
@@ -75,54 +64,29 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
             yield url
         return
     real = boot.migration_database_url
-    _drop_abandoned(real)
-    # The time tells one that nobody has connected to yet from one that nobody will connect to.
-    name = f"{_prefix(real)}{int(time.time()):x}_{secrets.token_hex(3)}"
+    remove_leftovers(real)
+    name = new_name(real)
     create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    try:
-        _execute(real, create)
-        url = real.with_database(name)
-        with _kept_open(url):
-            yield url
-    finally:
-        _execute(real, drop)
-
-
-@contextmanager
-def _kept_open(made: DatabaseUrl) -> Iterator[None]:
-    with ExitStack() as stack:
+    with in_use(real, name):
         try:
-            stack.enter_context(connected(made))
-        except BootError as error:
-            raise ConfigurationError(
-                f"A scratch database could be made and not be reached: {error.what}",
-                "Where a pooler is in between that does not know it, set MIGRATION_DATABASE_URL to "
-                "the server itself; or name an empty database in SCRATCH_DATABASE_URL.",
-            ) from error
-        yield
+            _execute(real, create)
+            made = real.with_database(name)
+            _refuse_unreachable(made)
+            yield made
+        finally:
+            drop(real, name)
 
 
-def _prefix(real: DatabaseUrl) -> str:
-    # 63 bytes is the longest name PostgreSQL keeps whole.
-    return f"{real.database.encode()[:38].decode(errors='ignore')}_scratch_"
-
-
-def _drop_abandoned(real: DatabaseUrl) -> None:
-    """Drop the scratch databases that killed processes have left beside this one."""
-    pattern = re.compile(rf"{re.escape(_prefix(real))}([0-9a-f]+)_[0-9a-f]{{6}}")
-    with connected(real, silence=FOR_DATABASES) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
-        for (name,) in cursor.fetchall():
-            found = pattern.fullmatch(name)
-            if found is None or int(found[1], 16) > time.time() - _YOUNG:
-                continue
-            try:
-                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
-                _log.info("Dropped %s, which a killed process has left", name)
-            except psycopg2.Error as error:
-                # In use, gone already, or another role's.
-                _log.debug("%s was not dropped: %s", name, error)
+def _refuse_unreachable(made: DatabaseUrl) -> None:
+    try:
+        with connected(made):
+            pass
+    except BootError as error:
+        raise ConfigurationError(
+            f"A scratch database could be made and not be reached: {error.what}",
+            "Where a pooler is in between that does not know it, set MIGRATION_DATABASE_URL to the "
+            "server itself; or name an empty database in SCRATCH_DATABASE_URL.",
+        ) from error
 
 
 def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
@@ -137,20 +101,20 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
 
 @contextmanager
 def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    with connected(url) as connection:
+    with connected(url) as keeper, connected(url) as connection:
         with connected(real) as other:
             is_real = same_database_query(connection) == same_database_query(other)
         if is_real:
             raise ConfigurationError(
                 "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
             )
+        begin(keeper)
+        if not try_lock(keeper, _IN_USE):
+            raise ConfigurationError(
+                "SCRATCH_DATABASE_URL names a database in which another replay is running.",
+                "Wait for it, or name one for each. Nothing was changed.",
+            )
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_try_advisory_lock({_IN_USE.number})")
-            if cursor.fetchone() != (True,):
-                raise ConfigurationError(
-                    "SCRATCH_DATABASE_URL names a database in which another replay is running.",
-                    "Wait for it, or name one for each. Nothing was changed.",
-                )
             cursor.execute(f"SELECT to_regnamespace('{_MARK}') IS NOT NULL")
             if cursor.fetchone() == (True,):
                 _clear(connection)  # whoever had marked it as his was killed

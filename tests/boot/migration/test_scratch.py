@@ -1,9 +1,6 @@
 """A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
 
-import secrets
-import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError
 from backend.boot.migration.check import check
+from backend.boot.migration.leftovers import in_use, new_name, remove_leftovers
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from backend.settings import load_settings
@@ -144,35 +142,39 @@ def test_an_env_py_of_its_own_mind(
     assert databases(cluster) == before
 
 
-def make_scratch(cluster: Cluster, real: str, seconds_ago: int) -> str:
-    """Make a scratch database as it was made so long ago, and return its name."""
-    name = f"{real}_scratch_{int(time.time()) - seconds_ago:x}_{secrets.token_hex(3)}"
-    cluster.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
-    return name
+def test_names(cluster: Cluster) -> None:
+    """They fit, and two databases whose long names begin alike have none in common."""
+    real = parse_database_url(cluster.url("a" * 62 + "b"))
+    other = parse_database_url(cluster.url("a" * 62 + "c"))
+    wide = parse_database_url(cluster.url("é" * 31))
+    names = [new_name(url) for url in (real, other, wide, wide)]
+    assert len({name[:-8] for name in names}) == 3
+    assert len(set(names)) == 4
+    assert max(len(name.encode()) for name in names) <= 63
 
 
-def test_what_a_killed_process_left_is_dropped(
-    cluster: Cluster, database: str, database_url: str
-) -> None:
-    """Not one that somebody is at work in, or has only just made, or that is called otherwise."""
-    abandoned = make_scratch(cluster, database, 3600)
-    used, new = make_scratch(cluster, database, 3600), make_scratch(cluster, database, 0)
-    other = f"{database}_scratch_notes"
-    cluster.execute(f"CREATE DATABASE {other} OWNER {OWNER}")
+def test_what_a_killed_process_left_is_dropped(cluster: Cluster, database_url: str) -> None:
+    """Not one that a living one has, from before it is made, nor what only looks like one."""
+    url = parse_database_url(database_url)
+    abandoned, used = new_name(url), new_name(url)
+    look_alike = f"{abandoned}0"
+    names = {abandoned, used, look_alike}
+    for name in names:
+        cluster.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
     try:
-        with closing(cluster.connect(used)), scratch_database(described(database_url)):
-            assert {used, new, other} <= databases(cluster)
-            assert abandoned not in databases(cluster)
+        with in_use(url, used) as is_mine:
+            assert is_mine
+            with scratch_database(described(database_url)):
+                assert databases(cluster) & names == {used, look_alike}
+        remove_leftovers(url)
+        assert databases(cluster) & names == {look_alike}
     finally:
-        for name in (used, new, other):
-            cluster.execute(f"DROP DATABASE {name}")
+        for name in names:
+            cluster.execute(f'DROP DATABASE IF EXISTS "{name}"')
 
 
-def test_one_that_is_at_work_is_left_alone(
-    cluster: Cluster, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_at_work_is_left_alone(cluster: Cluster, database_url: str) -> None:
     """Two replays beside the same database do not end each other."""
-    monkeypatch.setattr("backend.boot.migration.scratch._YOUNG", -1)
     boot = described(database_url)
     with scratch_database(boot) as first, scratch_database(boot) as second:
         assert {first.database, second.database} <= databases(cluster)
