@@ -190,10 +190,15 @@ def migrate(
 
             print(render_sql(boot))
             return
-        from backend.boot.migration.migrate import check_history, migrate
+        from backend.boot.migration.migrate import migrate
         from backend.boot.waiting import wait
 
-        wait(boot, before_creating=lambda: check_history(boot))
+        def check_history() -> None:
+            from backend.boot.migration import thorough
+
+            thorough.check_history(boot)
+
+        wait(boot, before_creating=check_history)
         migrate(boot)
 
 
