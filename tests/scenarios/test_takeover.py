@@ -206,6 +206,30 @@ def test_lock_lost_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, e
     scene.assert_complete()
 
 
+def test_lock_lost_at_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """The server may have committed what nobody heard of: that is not said to be undone."""
+    scene = make_scene(any_cluster, f"{step('b2')}\n{MAKE_TABLE}")
+    moved = threading.Event()
+
+    def cut(_number: int, statement: str) -> None:
+        if "version_num='b2'" in statement:
+            moved.set()
+        elif statement == "COMMIT" and moved.is_set():
+            scene.wait_until("SELECT to_regclass('t_b2') IS NOT NULL")
+            proxy.drop()
+
+    with Proxy(any_cluster.port) as proxy:
+        proxy.after_query = cut
+        scene.start(proxy.port).finish(SOON).assert_failed(
+            5,
+            "The lock on the schema was lost while a revision was being committed: its session "
+            "ended. The database has all of that revision or nothing. Start again.",
+        )
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+    assert len(scene.steps()) == 1
+
+
 def test_lock_lost_where_the_network_forgot_the_revision(
     cluster: Cluster, make_scene: MakeScene
 ) -> None:

@@ -63,11 +63,10 @@ def sqlstate(error: BaseException) -> str | None:
 
 def way_out(error: BaseException, what: str = "the revision") -> str:
     """Return what to do about a failed revision, or something else that env.py ran."""
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return "Start again."
-        state = sqlstate(error) or ""
-        for code, advice in _WAYS_OUT.items():
-            if state.startswith(code):
-                return advice
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "Start again."
+    state = sqlstate(error) or ""
+    for code, advice in _WAYS_OUT.items():
+        if state.startswith(code):
+            return advice
     return f"Mend {what} and start again."

@@ -198,6 +198,7 @@ class Steps:
         for statement in self._recorder.applied_statements():
             if self._session.tell(statement) != 1:
                 raise lock_lost()
+        self._recorder.is_committing = True
         self._transaction.commit()
 
     @property
