@@ -23,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 TASKS = (
     "adopt",
+    "bench",
     "build",
     "check",
     "down",
@@ -99,6 +100,15 @@ def test_wait_db_imports_little(tmp_path: Path, database_url: str) -> None:
     """`wait-db` needs the driver and nothing above it."""
     found = imported(project(tmp_path), "wait-db", DATABASE_URL=database_url)
     assert found & HEAVY == {"psycopg2"}
+
+
+@pytest.mark.parametrize("task", ["migrate", "status"])
+def test_on_a_schema_that_is_as_it_was(tmp_path: Path, database_url: str, task: str) -> None:
+    """Nobody needs Alembic, or what it stands on, to see that."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    found = imported(folder, task, DATABASE_URL=database_url)
+    assert not found & {"alembic", "sqlalchemy", "fastapi", "mako"}
 
 
 def test_wait_db(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
