@@ -22,6 +22,7 @@ from backend.boot.exclusive.lock import SchemaLock
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.choice import choose, resolve
 from backend.boot.migration.extent import read_beside
+from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.migration.points import Replay
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.connection import connected
@@ -44,6 +45,7 @@ def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool =
     """
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
+    remove_leftovers(schema.url)
     if not _is_unmanaged(schema):
         return
     if dry_run:

@@ -12,6 +12,7 @@ from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.apply import apply
+from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.revisions.history import resolve_target
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection, SchemaState
@@ -52,6 +53,8 @@ def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> Non
 
             adopt_locked(boot, schema, lock)
             inspection, plan = _examine(schema)
+        else:  # somebody may have recorded by hand what a replay was killed at
+            remove_leftovers(schema.url)
         if plan.action is not Action.NOTHING:
             inspection = _apply(schema, plan, lock, boot.app_version)
         _report(schema, inspection, plan)
