@@ -17,6 +17,7 @@ from backend.boot.migration.extent import read_made
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.facts import read_current
 from backend.boot.state.schema import Schema, open_schema
@@ -45,7 +46,12 @@ class Replay:
 
     @property
     def _total(self) -> int:
-        return len(self._project.history.revisions)
+        return len(self.history.revisions)
+
+    @property
+    def history(self) -> History:
+        """What is replayed."""
+        return self._project.history
 
     def run(self) -> None:
         """Go up through the history, and add a point for each revision, in order.
@@ -103,7 +109,7 @@ class Replay:
         version_table = self._schema.version_table
         with connected(self._url) as connection:
             current = read_current(connection, version_table)
-            if revision not in self._project.history.closure(current):
+            if revision not in self.history.closure(current):
                 return False
             # All of it with the same schemas in the end: what has none of them holds nothing.
             catalogue, others = read_made(connection, version_table)
