@@ -5,7 +5,6 @@ from collections.abc import Sequence, Set
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.comparison import Catalogue, ObjectKey
-from backend.boot.catalogue.likeness import EXTENSION
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.migration.contents import MARK
@@ -39,7 +38,35 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <>
 ORDER BY path.position, n.nspname
 """
 
-_EXTENSIONS = "SELECT extname FROM pg_extension WHERE extname <> 'plpgsql'"
+# What the comparison does not know, by name; the first schema's are plain as everywhere. Below that
+# number are PostgreSQL's own.
+_OTHERS = """
+SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
+FROM (
+    SELECT 'pg_am'::regclass, oid FROM pg_am
+    UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast
+    UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation
+    UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion
+    UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
+    UNION ALL SELECT 'pg_extension'::regclass, oid FROM pg_extension
+    UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
+    UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server
+    UNION ALL SELECT 'pg_language'::regclass, oid FROM pg_language
+    UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass
+    UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator
+    UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily
+    UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
+    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
+    UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
+    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config
+    UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict
+    UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser
+    UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template
+) found (classid, objid), LATERAL pg_identify_object(classid, objid, 0) AS object
+WHERE objid >= 16384 AND NOT EXISTS (
+    SELECT FROM pg_depend d
+    WHERE d.classid = found.classid AND d.objid = found.objid AND d.deptype = 'e')
+"""
 
 
 def read_made(
@@ -68,9 +95,9 @@ def _read(
     first = path or [MARK]
     catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others])
     with connection.cursor() as cursor:
-        cursor.execute(_EXTENSIONS)
-        extensions = [ObjectKey(EXTENSION, name) for (name,) in cursor.fetchall()]
-    return Catalogue({**catalogue.objects, **{key: {} for key in extensions}})
+        cursor.execute(_OTHERS, {"first": first[0]})
+        names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]
+    return Catalogue({**catalogue.objects, **{key: {} for key in names}})
 
 
 def _schemas(connection: Connection, version_table: VersionTable) -> tuple[list[str], list[str]]:

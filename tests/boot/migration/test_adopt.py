@@ -253,6 +253,40 @@ def test_an_extension_of_the_history(
     assert theirs.journal() == ["stamp b2 applied"]
 
 
+OTHERS = {
+    "CREATE STATISTICS s ON id, name FROM t_b2": "statistics object s",
+    "CREATE COLLATION c (locale = 'C')": "collation c",
+    "CREATE OPERATOR <<->> (leftarg = int, rightarg = int, function = int4pl)": (
+        "operator <<->>(integer,integer)"
+    ),
+    "CREATE TEXT SEARCH CONFIGURATION f (copy = simple)": "text search configuration f",
+    "CREATE TEXT SEARCH DICTIONARY d (template = simple)": "text search dictionary d",
+    "CREATE CONVERSION v FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8": "conversion v",
+}
+
+
+def test_what_is_known_by_name(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> None:
+    """What the history makes of other kinds has to be there; what is there besides may be."""
+    theirs.project.revision("a1")
+    theirs.project.revision(
+        "b2",
+        "a1",
+        "\n".join(
+            f"op.execute({it!r})" for it in ("CREATE TABLE t_b2 (id int, name int)", *OTHERS)
+        ),
+    )
+    theirs.execute(f"{made('a1')}; CREATE TABLE t_b2 (id int, name int)")
+    what = f"not that of b2 Foreign b2, with {len(OTHERS)} differences."
+    assert what in theirs.refusal("b2")
+    assert sorted(f"b2: {name} is missing" for name in OTHERS.values()) == sorted(
+        it.getMessage() for it in caplog.records if it.levelname == "ERROR"
+    )
+    theirs.execute("; ".join(OTHERS))
+    theirs.execute("CREATE STATISTICS own ON id, name FROM t_b2")
+    theirs.adopt()
+    assert theirs.journal() == ["stamp b2 applied"]
+
+
 def test_a_history_that_does_not_run(theirs: Theirs) -> None:
     """What needs rows that a scratch does not have is named."""
     theirs.project.revision("a1")
