@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.likeness import Point
@@ -33,6 +34,7 @@ class Replay:
         self._url = url
         self._project = project
         self._is_alone = is_alone
+        self._reader: Connection
         self._schema: Schema
         self._is_scratch: str
         self._running: str | None = None
@@ -59,18 +61,22 @@ class Replay:
         Raises MigrationFailedError where a revision does not run, and ConfigurationError where
         one leaves the scratch.
         """
-        with connected(self._url) as connection:
-            self._is_scratch = same_database_query(connection)
-        with confined(self._is_scratch, self._what, is_alone=self._is_alone):
-            self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
-            while len(self.points) < self._total:
-                before = len(self.points)
-                self._run_env()
-                if len(self.points) == before:
-                    raise MigrationFailedError(
-                        "Alembic's env.py reported success and committed nothing.",
-                        "Let it commit what it runs.",
-                    )
+        # One connection looks at it all: a new one each time would have to warm its caches first.
+        with connected(self._url) as self._reader:
+            self._is_scratch = same_database_query(self._reader)
+            with confined(self._is_scratch, self._what, is_alone=self._is_alone):
+                self._replay()
+
+    def _replay(self) -> None:
+        self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        while len(self.points) < self._total:
+            before = len(self.points)
+            self._run_env()
+            if len(self.points) == before:
+                raise MigrationFailedError(
+                    "Alembic's env.py reported success and committed nothing.",
+                    "Let it commit what it runs.",
+                )
 
     def _run_env(self) -> None:
         try:
@@ -107,12 +113,11 @@ class Replay:
     def _take(self, revision: str) -> bool:
         """Read the schema as others see it; return whether it has this revision."""
         version_table = self._schema.version_table
-        with connected(self._url) as connection:
-            current = read_current(connection, version_table)
-            if revision not in self.history.closure(current):
-                return False
-            # All of it with the same schemas in the end: what has none of them holds nothing.
-            catalogue, others = read_made(connection, version_table)
+        current = read_current(self._reader, version_table)
+        if revision not in self.history.closure(current):
+            return False
+        # All of it with the same schemas in the end: what has none of them holds nothing.
+        catalogue, others = read_made(self._reader, version_table)
         self.other_schemas |= others
         before = self.points[-1].catalogue if self.points else _NOTHING
         self.points.append(Point(current, _sharing(catalogue, before)))
