@@ -12,7 +12,7 @@ from psycopg2 import sql
 
 from backend.boot.errors import BootError
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
-from backend.boot.postgres.connection import FOR_DATABASES, connected
+from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
 from backend.boot.postgres.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def drop(real: DatabaseUrl, name: str) -> bool:
         with connected(real, silence=FOR_DATABASES) as connection:
             connection.cursor().execute(statement)
     except (BootError, psycopg2.Error) as error:
-        cause = error.what if isinstance(error, BootError) else str(error).strip()
+        cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         _log.warning("The scratch database %s could not be removed: %s", name, cause)
         return False
     return True

@@ -1,7 +1,6 @@
-"""Run the history on a scratch database, and read the catalogue that each revision makes."""
+"""Move a scratch database up and down its history, and read the catalogue that comes of it."""
 
 import logging
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from alembic.runtime.migration import MigrationContext
@@ -43,29 +42,3 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     # People would take a line about a revision for one about the real database.
     apply(schema, plan, watch, logging.DEBUG)
     return read(schema)
-
-
-def revisions_made(
-    schema: Schema, begin: Callable[[str], None] = lambda _title: None
-) -> Iterator[tuple[str, Catalogue]]:
-    """Go up through the history and give what each revision makes; `begin` is told which one runs.
-
-    Each time env.py proves that it is on the scratch before anything runs. A database is at one
-    revision where nothing else is beside it: on a branch that others stand next to, only where
-    they have been merged.
-    """
-    history = schema.project.history
-    order = history.in_order(history.revisions)
-    with connected(schema.url) as connection:
-        is_scratch = same_database_query(connection)
-
-    def refuse_other_database(context: MigrationContext) -> None:
-        session = MigrationSession(context)
-        session.refuse_other_database(is_scratch)
-        session.settle()
-
-    for number, id_ in enumerate(order, 1):
-        begin(schema.label(id_))
-        made = move(schema, Target(id_, order[:number][::-1]), refuse_other_database)
-        if len(history.closure([id_])) == number:
-            yield id_, made

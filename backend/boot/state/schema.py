@@ -17,7 +17,7 @@ from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
 from backend.boot.state.edits import edited_revisions
 from backend.boot.state.facts import list_tables, lockers, read_facts
-from backend.boot.state.inspection import Inspection, inspect
+from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Plan, decide
 
@@ -60,6 +60,14 @@ class Schema:
                 (entry for entry in facts.journal if entry.revision in applied), history
             ),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+        )
+
+    def supposing(self, inspection: Inspection, revision: str) -> Inspection:
+        """Return the state as it will be when that revision is recorded, and nothing else done."""
+        facts = DatabaseFacts((revision,), inspection.tables)
+        supposed = inspect(facts, self.project.history, self.target)
+        return replace(
+            supposed, irreversible=self._irreversible(supposed) if self.policy.rollback else ()
         )
 
     def decide(self, inspection: Inspection) -> Plan:

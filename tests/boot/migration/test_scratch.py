@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ConfigurationError
+from backend.boot.errors import ConfigurationError, LockTimeoutError
 from backend.boot.migration.check import check
-from backend.boot.migration.leftovers import in_use, new_name, remove_leftovers
+from backend.boot.migration.leftovers import new_name, remove_leftovers
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from backend.settings import load_settings
@@ -142,35 +143,49 @@ def test_an_env_py_of_its_own_mind(
     assert databases(cluster) == before
 
 
-def test_names(cluster: Cluster) -> None:
-    """They fit, and two databases whose long names begin alike have none in common."""
-    real = parse_database_url(cluster.url("a" * 62 + "b"))
-    other = parse_database_url(cluster.url("a" * 62 + "c"))
-    wide = parse_database_url(cluster.url("é" * 31))
-    names = [new_name(url) for url in (real, other, wide, wide)]
-    assert len({name[:-8] for name in names}) == 3
-    assert len(set(names)) == 4
-    assert max(len(name.encode()) for name in names) <= 63
+def make_scratch(cluster: Cluster, url: str, owner: str = OWNER) -> str:
+    """Make a database as one that a replay makes is called, and return its name."""
+    name = new_name(parse_database_url(url))
+    cluster.execute(f'CREATE DATABASE "{name}" OWNER {owner}')
+    return name
 
 
 def test_what_a_killed_process_left_is_dropped(cluster: Cluster, database_url: str) -> None:
-    """Not one that a living one has, from before it is made, nor what only looks like one."""
+    """At once, and whoever is still connected: its lock in the real database is free."""
+    left = make_scratch(cluster, database_url)
+    connection = psycopg2.connect(cluster.url(left))
+    with closing(connection), scratch_database(described(database_url)):
+        assert left not in databases(cluster)
+
+
+def test_it_is_dropped_where_one_is_given_now(
+    cluster: Cluster, database_url: str, scratch: str
+) -> None:
+    """Whoever was killed may not have had the setting."""
+    left = make_scratch(cluster, database_url)
+    with scratch_database(described(database_url, parse_database_url(cluster.url(scratch)))):
+        assert left not in databases(cluster)
+
+
+def test_what_is_not_left_behind_stays(
+    cluster: Cluster, database: str, database_url: str, scratch: str
+) -> None:
+    """Neither what is called otherwise, nor another role's, nor that of another real one."""
+    long = "l" * 40
     url = parse_database_url(database_url)
-    abandoned, used = new_name(url), new_name(url)
-    look_alike = f"{abandoned}0"
-    names = {abandoned, used, look_alike}
-    for name in names:
-        cluster.execute(f'CREATE DATABASE "{name}" OWNER {OWNER}')
+    mine, others = url.with_database(f"{long}_mine"), url.with_database(f"{long}_others")
+    notes, theirs = f"{database}_scratch_notes", make_scratch(cluster, database_url, "postgres")
+    beside_another = new_name(others)
+    cluster.execute(f"CREATE DATABASE {notes} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {beside_another} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {mine.database} OWNER {OWNER}")
     try:
-        with in_use(url, used) as is_mine:
-            assert is_mine
-            with scratch_database(described(database_url)):
-                assert databases(cluster) & names == {used, look_alike}
-        remove_leftovers(url)
-        assert databases(cluster) & names == {look_alike}
+        for real in (url, mine):
+            remove_leftovers(real)
+            assert {notes, theirs, beside_another} <= databases(cluster)
     finally:
-        for name in names:
-            cluster.execute(f'DROP DATABASE IF EXISTS "{name}"')
+        for name in (notes, theirs, beside_another, mine.database):
+            cluster.execute(f'DROP DATABASE "{name}"')
 
 
 def test_one_that_is_at_work_is_left_alone(cluster: Cluster, database_url: str) -> None:
@@ -180,8 +195,42 @@ def test_one_that_is_at_work_is_left_alone(cluster: Cluster, database_url: str) 
         assert {first.database, second.database} <= databases(cluster)
 
 
+def test_a_server_that_does_not_let_us_in(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Where pg_hba.conf names databases, one of another name can be made and not be entered."""
+    before = databases(cluster)
+    rules = cluster.folder / "pg_hba.conf"
+    saved = rules.read_text()
+    rules.write_text(f"host {database},postgres all 127.0.0.1/32 trust\n")
+    cluster.execute("SELECT pg_reload_conf()")
+    try:
+        with pytest.raises(ConfigurationError) as caught, scratch_database(described(database_url)):
+            pytest.fail("it was given")
+    finally:
+        rules.write_text(saved)
+        cluster.execute("SELECT pg_reload_conf()")
+    assert "No scratch database could be made beside " in str(caught.value)
+    assert "no pg_hba.conf entry" in str(caught.value)
+    assert str(caught.value).endswith("name an empty database in SCRATCH_DATABASE_URL.")
+    assert databases(cluster) == before
+
+
+def test_one_that_cannot_be_dropped(
+    cluster: Cluster, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said, and hides no failure that came before."""
+    with pytest.raises(KeyError), scratch_database(described(database_url)) as url:
+        cluster.execute(f"ALTER DATABASE {url.database} OWNER TO postgres")
+        raise KeyError
+    cluster.execute(f"DROP DATABASE {url.database}")
+    [message] = [it.getMessage() for it in caplog.records]
+    assert message.startswith(f"The scratch database {url.database} could not be removed: ")
+    assert "must be owner of database" in message
+
+
 def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """Its mark says that what is in it came from a replay."""
+    """Its mark says that what is in it came from a replay; what runs there still is ended."""
     given = parse_database_url(cluster.url(scratch))
     cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; {EVERYTHING}", scratch)
     with scratch_database(described(database_url, given)):
@@ -190,12 +239,28 @@ def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, sc
     assert cluster.query(query, scratch) == []
 
 
-def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """Two replays in one database would be one muddle."""
+def test_a_given_one_that_became_a_real_one(
+    cluster: Cluster, database_url: str, scratch: str
+) -> None:
+    """Whatever mark a killed replay has left: what was migrated in earnest is nobody's scratch."""
+    cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch", scratch)
+    cluster.execute("CREATE TABLE schema_journal (id int); CREATE TABLE users (id int)", scratch)
     boot = described(database_url, parse_database_url(cluster.url(scratch)))
     with (
+        pytest.raises(ConfigurationError, match="names a database that is not empty"),
         scratch_database(boot),
-        pytest.raises(ConfigurationError, match="in which another replay is running"),
+    ):
+        pytest.fail("it was given")
+    assert cluster.query("SELECT to_regclass('users') IS NULL", scratch) == [(False,)]
+
+
+def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """Two replays in one database would be one muddle: the second waits, up to its time."""
+    boot = described(database_url, parse_database_url(cluster.url(scratch)))
+    hasty = replace(boot, schema=replace(boot.schema, lock_timeout=0.1))
+    with (
         scratch_database(boot),
+        pytest.raises(LockTimeoutError, match="Another starter has kept the database that SCRATCH"),
+        scratch_database(hasty),
     ):
         pytest.fail("two at once")
