@@ -269,27 +269,6 @@ def test_like_several(folder: Path, cluster: Cluster, database: str, database_ur
     assert journal(cluster, database) == ["stamp a1 applied"]
 
 
-def test_env_py_that_changes_its_mind(
-    folder: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """Each run of env.py proves where it is: what goes elsewhere in the middle is stopped there."""
-    env = FOREIGN_ENV.replace(
-        "config = context.config\n",
-        "import os\nconfig = context.config\n"
-        "count = int(os.environ.get('RUNS', '0')) + 1\n"
-        "os.environ['RUNS'] = str(count)\n"
-        f"if count > 4: config.set_main_option('sqlalchemy.url', {database_url!r})\n",
-    )
-    foreign = ForeignProject(folder / "foreign", env=env)
-    foreign.revision("a1")
-    foreign.revision("b2", "a1", 'op.execute("CREATE TABLE trace ()")')
-    cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t_a1 (id serial PRIMARY KEY)", database)
-    variables = {"DATABASE_URL": database_url, "ALEMBIC_CONFIG": str(foreign.config)}
-    refused = run(folder, "migrate", APP_ENV="prod", **variables)
-    assert_refused(refused, cluster, database, "… cannot be found out: … another database …")
-    assert relations(cluster, database) == ["t_a1"]
-
-
 def test_env_py_that_goes_elsewhere(
     folder: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:

@@ -1,7 +1,6 @@
 """Adopt a database that was made without Alembic: find the revision that it is, and record it."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -106,20 +105,6 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
 def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
     with connected(url) as one, connected(other) as another:
         return server(one) == server(another)
-
-
-def _replay(scratch: Schema) -> dict[str, Catalogue]:
-    """Return what each revision makes, with a word of how far it is where that takes long."""
-    made: dict[str, Catalogue] = {}
-    total = len(scratch.project.history.revisions)
-    said_at = time.monotonic()
-    with progress_bar(total) as begin:
-        for revision, catalogue in revisions_made(scratch, begin):
-            made[revision] = catalogue
-            if time.monotonic() - said_at >= _REPEAT:
-                said_at = time.monotonic()
-                _log.info("Replayed %d of %d revisions", len(made), total)
-    return made
 
 
 @contextmanager

@@ -3,16 +3,12 @@
 import logging
 from dataclasses import replace
 
-from alembic.runtime.migration import MigrationContext
-
 from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.project import Project
-from backend.boot.environment.session import MigrationSession
 from backend.boot.migration.apply import Watch, apply
 from backend.boot.postgres.connection import connected
-from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target
 from backend.boot.state.schema import Schema, open_schema
