@@ -3,6 +3,7 @@
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.catalogue.other_queries import OTHERS
 from backend.boot.state.journal import JOURNAL_TABLE
 
 MARK = "boot_scratch"
@@ -15,7 +16,7 @@ somebody keeps there.
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
 # identity that DROP takes; in an order in which they can be dropped: a table takes its identity
 # sequences along, a range type its constructors.
-_OBJECTS = """
+_OBJECTS = f"""
 WITH people AS (
     SELECT oid FROM pg_namespace
     WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'),
@@ -33,7 +34,7 @@ found (classid, objid) AS (
     SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
     WHERE oid IN (SELECT oid FROM people) AND nspname <> 'public'
     UNION ALL
-    SELECT 'pg_extension'::regclass, oid FROM pg_extension WHERE extname <> 'plpgsql')
+    SELECT * FROM ({OTHERS}) others)
 SELECT object.type, object.identity
 FROM found, LATERAL pg_identify_object(classid, objid, 0) AS object
 WHERE NOT EXISTS (
@@ -41,7 +42,10 @@ WHERE NOT EXISTS (
     WHERE d.classid = found.classid AND d.objid = found.objid AND d.deptype = 'e')
 ORDER BY object.identity = %s,
     array_position(ARRAY['table', 'type'], object.type), object.type, object.identity
-"""
+"""  # noqa: S608 (the query of the others)
+
+_SPELLED = {"foreign-data wrapper": "FOREIGN DATA WRAPPER", "statistics object": "STATISTICS"}
+"""What DROP calls otherwise."""
 
 # One that waits for its client ends by itself, when that is gone.
 _END_WORK = """
@@ -78,6 +82,7 @@ def empty(connection: Connection) -> None:
     """Drop all that people have in a database, the mark last."""
     while left := objects(connection):
         kind, identity = left[0]
+        kind = _SPELLED.get(kind, kind)
         with connection.cursor() as cursor:
             cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.comparison import Catalogue, ObjectKey
+from backend.boot.catalogue.other_queries import OTHERS
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.migration.contents import MARK
@@ -38,35 +39,11 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <>
 ORDER BY path.position, n.nspname
 """
 
-# What the comparison does not know, by name; the first schema's are plain as everywhere. Below that
-# number are PostgreSQL's own.
-_OTHERS = """
+# Names of the first schema are plain, as everywhere.
+_OTHERS = f"""
 SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
-FROM (
-    SELECT 'pg_am'::regclass, oid FROM pg_am
-    UNION ALL SELECT 'pg_cast'::regclass, oid FROM pg_cast
-    UNION ALL SELECT 'pg_collation'::regclass, oid FROM pg_collation
-    UNION ALL SELECT 'pg_conversion'::regclass, oid FROM pg_conversion
-    UNION ALL SELECT 'pg_event_trigger'::regclass, oid FROM pg_event_trigger
-    UNION ALL SELECT 'pg_extension'::regclass, oid FROM pg_extension
-    UNION ALL SELECT 'pg_foreign_data_wrapper'::regclass, oid FROM pg_foreign_data_wrapper
-    UNION ALL SELECT 'pg_foreign_server'::regclass, oid FROM pg_foreign_server
-    UNION ALL SELECT 'pg_language'::regclass, oid FROM pg_language
-    UNION ALL SELECT 'pg_opclass'::regclass, oid FROM pg_opclass
-    UNION ALL SELECT 'pg_operator'::regclass, oid FROM pg_operator
-    UNION ALL SELECT 'pg_opfamily'::regclass, oid FROM pg_opfamily
-    UNION ALL SELECT 'pg_publication'::regclass, oid FROM pg_publication
-    UNION ALL SELECT 'pg_statistic_ext'::regclass, oid FROM pg_statistic_ext
-    UNION ALL SELECT 'pg_transform'::regclass, oid FROM pg_transform
-    UNION ALL SELECT 'pg_ts_config'::regclass, oid FROM pg_ts_config
-    UNION ALL SELECT 'pg_ts_dict'::regclass, oid FROM pg_ts_dict
-    UNION ALL SELECT 'pg_ts_parser'::regclass, oid FROM pg_ts_parser
-    UNION ALL SELECT 'pg_ts_template'::regclass, oid FROM pg_ts_template
-) found (classid, objid), LATERAL pg_identify_object(classid, objid, 0) AS object
-WHERE objid >= 16384 AND NOT EXISTS (
-    SELECT FROM pg_depend d
-    WHERE d.classid = found.classid AND d.objid = found.objid AND d.deptype = 'e')
-"""
+FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
+"""  # noqa: S608 (the query above)
 
 
 def read_made(

@@ -10,6 +10,7 @@ import pytest
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, LockTimeoutError
+from backend.boot.migration import contents
 from backend.boot.migration.check import check
 from backend.boot.migration.leftovers import new_name, remove_leftovers
 from backend.boot.migration.scratch import scratch_database
@@ -29,6 +30,14 @@ EVERYTHING = """
     CREATE SEQUENCE numbers;
     CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE TABLE alembic_version (version_num text);
+    CREATE STATISTICS wise ON id, age FROM people;
+    CREATE COLLATION plain (locale = 'C');
+    CREATE OPERATOR <<->> (leftarg = int, rightarg = int, function = int4pl);
+    CREATE TEXT SEARCH CONFIGURATION words (copy = simple);
+    CREATE TEXT SEARCH DICTIONARY terms (template = simple);
+    CREATE CONVERSION latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+    CREATE CAST (int AS mood) WITH INOUT;
+    CREATE PUBLICATION news FOR TABLE people;
 """
 
 
@@ -64,6 +73,9 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
         with scratch_database(described(database_url, given)) as url:
             assert url == given
             cluster.execute(f"SET ROLE {OWNER}; {EVERYTHING}", scratch)
+    connection = cluster.connect(scratch)
+    with closing(connection):
+        assert contents.objects(connection) == []
     query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
     assert cluster.query(query, scratch) == [("information_schema",), ("public",)]
 
@@ -75,6 +87,7 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
         ("CREATE TABLE alembic_version (version_num text)", "table public.alembic_version"),
         ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people"),
         ("CREATE SCHEMA crm", "schema crm"),
+        ("CREATE COLLATION c (locale = 'C')", "collation public.c"),
         ("CREATE VIEW v AS SELECT 1", "view public.v"),
         ("CREATE TYPE e AS ENUM ('a')", "type public.e"),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.f()"),
