@@ -4,33 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.boot.catalogue.comparison import Catalogue, Difference, DifferenceKind, compare
-
-BESIDE = frozenset(
-    {
-        "access method",
-        "cast",
-        "collation",
-        "conversion",
-        "event trigger",
-        "extension",
-        "foreign-data wrapper",
-        "language",
-        "operator",
-        "operator class",
-        "operator family",
-        "publication",
-        "server",
-        "statistics object",
-        "text search configuration",
-        "text search dictionary",
-        "text search parser",
-        "text search template",
-        "transform",
-    }
-)
-"""Kinds, as PostgreSQL calls them, that are known by name only. A database may have more of them
-than its history makes, and have them before: what is there besides is no difference.
-"""
+from backend.boot.catalogue.other_queries import KINDS
 
 
 @dataclass(frozen=True)
@@ -95,8 +69,11 @@ def liken(found: Catalogue, points: Sequence[Point]) -> Likenesses:
 
 
 def _differences(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
+    """Return what differs. Of what is known by name only a database may have more than its history
+    makes, and have it before.
+    """
     return tuple(
         difference
         for difference in compare(found, expected)
-        if not (difference.kind is DifferenceKind.UNEXPECTED and difference.object.kind in BESIDE)
+        if not (difference.kind is DifferenceKind.UNEXPECTED and difference.object.kind in KINDS)
     )

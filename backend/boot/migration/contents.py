@@ -15,7 +15,8 @@ somebody keeps there.
 
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
 # identity that DROP takes; in an order in which they can be dropped: a table takes its identity
-# sequences along, a range type its constructors.
+# sequences along, a range type its constructors. An extension that somebody else has installed,
+# because our role may not, is there to stay.
 _OBJECTS = f"""
 WITH people AS (
     SELECT oid FROM pg_namespace
@@ -34,7 +35,9 @@ found (classid, objid) AS (
     SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
     WHERE oid IN (SELECT oid FROM people) AND nspname <> 'public'
     UNION ALL
-    SELECT * FROM ({OTHERS}) others)
+    SELECT * FROM ({OTHERS}) others
+    WHERE classid <> 'pg_extension'::regclass
+       OR objid IN (SELECT oid FROM pg_extension WHERE pg_has_role(extowner, 'USAGE')))
 SELECT object.type, object.identity
 FROM found, LATERAL pg_identify_object(classid, objid, 0) AS object
 WHERE NOT EXISTS (

@@ -108,6 +108,17 @@ def test_one_that_is_not_empty_is_refused(
         assert f"names a database that is not empty ({found}" in str(caught.value)
 
 
+def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """One that a history needs and its role may not install is there before, and stays."""
+    cluster.execute("CREATE EXTENSION vector", scratch)
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with scratch_database(described(database_url, given)):
+            cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t (v vector(3))", scratch)
+    query = "SELECT to_regclass('t')::text, to_regtype('vector')::text"
+    assert cluster.query(query, scratch) == [(None, "vector")]
+
+
 def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: str) -> None:
     """Spelled otherwise it is the real one all the same."""
     same = parse_database_url(cluster.url(database).replace("127.0.0.1", "localhost"))
