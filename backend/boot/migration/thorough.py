@@ -12,6 +12,7 @@ from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.apply import apply
+from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.migration.remember import Files, remember
 from backend.boot.migration.report import report
 from backend.boot.revisions.history import resolve_target
@@ -56,6 +57,8 @@ def migrate_thoroughly(boot: BootDescription, then: Next) -> None:
 
             adopt_locked(boot, schema, lock)
             inspection, plan = _examine(schema)
+        else:  # somebody may have recorded by hand what a replay was killed at
+            remove_leftovers(schema.url)
         if plan.action is not Action.NOTHING:
             inspection = _apply(schema, plan, lock, boot.app_version)
         _report(schema, inspection, plan)
