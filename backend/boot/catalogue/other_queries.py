@@ -25,7 +25,8 @@ KINDS = frozenset(
 )
 """As `pg_identify_object` calls them."""
 
-# Below that number are PostgreSQL's own.
+# Neither PostgreSQL's own, which are below that number, nor what comes along with something else,
+# as a range type's cast does.
 OTHERS = """
 SELECT classid, objid
 FROM (
@@ -51,5 +52,6 @@ FROM (
 ) other (classid, objid)
 WHERE objid >= 16384 AND NOT EXISTS (
     SELECT FROM pg_depend d
-    WHERE d.classid = other.classid AND d.objid = other.objid AND d.deptype = 'e')
+    WHERE d.classid = other.classid AND d.objid = other.objid
+      AND d.deptype IN ('e', 'i'))
 """

@@ -36,6 +36,8 @@ from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 
+_UNCHANGED = " Nothing was changed."
+
 
 def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool = False) -> None:
     """Record the revision that an unmanaged database is; `revision` chooses among equal ones.
@@ -116,7 +118,8 @@ def _refusing(tables: str) -> Iterator[None]:
         raise SchemaUnmanagedError(
             f"The database has tables ({tables}) but no revision recorded, and which one it is "
             f"cannot be found out: {error.what}",
-            f"{error.advice} Or record it yourself with `alembic stamp REVISION`.",
+            f"{error.advice.removesuffix(_UNCHANGED)} Or record it yourself with "
+            f"`alembic stamp REVISION`.{_UNCHANGED}",
         ) from error
 
 
