@@ -289,6 +289,37 @@ def test_env_py_that_changes_its_mind(
     assert relations(cluster, database) == ["t_a1"]
 
 
+OWN_ENGINE = """
+import os
+engine = sa.create_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg2:"))
+with engine.begin() as own:
+    own.execute(sa.text("CREATE TABLE trace ()"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "sentence"),
+    [
+        (OWN_ENGINE, "… opens a connection to another database than the one it was given. …"),
+        ('op.execute("CREATE ROLE trace")', "… changes what all databases of the server share …"),
+    ],
+    ids=["another connection", "what is the server's"],
+)
+def test_a_replay_stays_in_its_scratch(
+    folder: Path, cluster: Cluster, database: str, database_url: str, body: str, sentence: str
+) -> None:
+    """A mere comparison changes nothing: neither the real database nor the server."""
+    foreign = ForeignProject(folder / "foreign")
+    foreign.revision("a1")
+    foreign.revision("b2", "a1", body)
+    cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t_a1 (id serial PRIMARY KEY)", database)
+    variables = {"DATABASE_URL": database_url, "ALEMBIC_CONFIG": str(foreign.config)}
+    refused = run(folder, "migrate", APP_ENV="prod", **variables)
+    assert_refused(refused, cluster, database, sentence)
+    assert relations(cluster, database) == ["t_a1"]
+    assert cluster.query("SELECT FROM pg_roles WHERE rolname = 'trace'") == []
+
+
 def test_env_py_that_goes_elsewhere(
     folder: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:

@@ -24,6 +24,9 @@ from backend.boot.exclusive.lock import SchemaLock
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.replay import open_scratch, read, revisions_made
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import server
+from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import progress_bar
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
@@ -131,18 +134,25 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         refuse_other_database(url, project)
-        history = _replay(open_scratch(url, project))
+        is_alone = _server(url) != _server(boot.migration_database_url)
+        history = _replay(open_scratch(url, project), is_alone=is_alone)
     # Last, so that it is as fresh as can be.
     return liken(read(schema), history)
 
 
-def _replay(scratch: Schema) -> dict[str, Catalogue]:
+def _server(url: DatabaseUrl) -> str:
+    """Return what tells one server from another."""
+    with connected(url) as connection:
+        return server(connection)
+
+
+def _replay(scratch: Schema, *, is_alone: bool) -> dict[str, Catalogue]:
     """Return what each revision makes, with a word of how far it is where that takes long."""
     made: dict[str, Catalogue] = {}
     total = len(scratch.project.history.revisions)
     said_at = time.monotonic()
     with progress_bar(total) as begin:
-        for revision, catalogue in revisions_made(scratch, begin):
+        for revision, catalogue in revisions_made(scratch, begin, is_alone=is_alone):
             made[revision] = catalogue
             if time.monotonic() - said_at >= _REPEAT:
                 said_at = time.monotonic()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 
@@ -12,6 +13,7 @@ from backend.boot.description import SchemaPolicy
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.migration.apply import Watch, apply
+from backend.boot.migration.confinement import confined
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
@@ -46,11 +48,12 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
 
 
 def revisions_made(
-    schema: Schema, begin: Callable[[str], None] = lambda _title: None
+    schema: Schema, begin: Callable[[str], None] = lambda _title: None, *, is_alone: bool = False
 ) -> Iterator[tuple[str, Catalogue]]:
     """Go up through the history and give what each revision makes; `begin` is told which one runs.
 
-    Each time env.py proves that it is on the scratch before anything runs. A database is at one
+    `is_alone` says that the scratch has a server that is not the real one's. Each time env.py
+    proves that it is on the scratch before anything runs. A database is at one
     revision where nothing else is beside it: on a branch that others stand next to, only where
     they have been merged.
     """
@@ -65,7 +68,9 @@ def revisions_made(
         session.settle()
 
     for number, id_ in enumerate(order, 1):
-        begin(schema.label(id_))
-        made = move(schema, Target(id_, order[:number][::-1]), refuse_other_database)
+        label = schema.label(id_)
+        begin(label)
+        with confined(is_scratch, partial("Migration {}".format, label), is_alone=is_alone):
+            made = move(schema, Target(id_, order[:number][::-1]), refuse_other_database)
         if len(history.closure([id_])) == number:
             yield id_, made

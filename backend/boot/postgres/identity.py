@@ -14,6 +14,17 @@ FROM pg_database WHERE datname = current_database()
 """
 
 
+_SERVER = "SELECT extract(epoch FROM pg_postmaster_start_time())::text"
+
+
+def server(connection: Connection) -> str:
+    """Return what tells one server from another, and one from what it is after a restart."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SERVER)
+        [(started,)] = cursor.fetchall()
+    return str(started)
+
+
 def same_database_query(connection: Connection) -> str:
     """Return a query, free of parameters, that is true in the database of this connection only.
 
