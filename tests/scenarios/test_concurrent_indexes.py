@@ -383,7 +383,9 @@ def test_a_part_that_was_committed(any_cluster: Cluster, make_scene: MakeScene) 
     execute(scene, "CREATE TABLE t_b2 ()")
     first = scene.start().finish()
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
-    first.assert_says("Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps")
+    first.assert_says(
+        "Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps. To run …"
+    )
     execute(scene, "DROP TABLE t_b2")
     refused = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps), …"
     for _ in range(2):
@@ -391,7 +393,9 @@ def test_a_part_that_was_committed(any_cluster: Cluster, make_scene: MakeScene) 
     assert len(scene.steps()) == 1
     [path] = scene.foreign.versions.glob("*b2*.py")
     path.write_text(path.read_text(encoding="utf-8").replace(step("b2"), "pass"), encoding="utf-8")
-    scene.start().finish().assert_ok()
+    mended = scene.start().finish()
+    mended.assert_ok()
+    mended.assert_says("Migration b2 Foreign b2 was changed since it had committed … INSERT INTO …")
     scene.assert_complete()
 
 

@@ -65,7 +65,9 @@ class Remains:
         """Say what a revision that has failed leaves behind."""
         if self._committed:
             _log.warning(
-                "Migration %s keeps what it committed: %s", label, _listed(self._committed)
+                "Migration %s keeps what it committed: %s. To run it again does that again",
+                label,
+                _listed(self._committed),
             )
 
 
@@ -74,9 +76,17 @@ def refuse_doubtful(
 ) -> None:
     """Raise MigrationFailedError where a revision would do again what its last try committed.
 
-    One whose file was changed since is run: somebody has looked at it.
+    One whose file was changed since is run, with a word of that: somebody has looked at it.
     """
-    if not unfinished.committed or unfinished.file_sha256 != file_sha256:
+    if not unfinished.committed:
+        return
+    if unfinished.file_sha256 != file_sha256:
+        _log.warning(
+            "Migration %s was changed since it had committed a part of itself: %s. It is run from "
+            "its start",
+            label,
+            unfinished.committed,
+        )
         return
     raise MigrationFailedError(
         f"Migration {label} was cut short before, when it had committed a part of itself "
