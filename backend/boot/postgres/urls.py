@@ -61,16 +61,16 @@ class DatabaseUrl:
         """
         scheme, rest = self.raw.split("://", 1)
         driver = scheme.partition("+")[2] or "psycopg2"
-        if not self.has_several_hosts:
+        if self.host_count == 1:
             return f"postgresql+{driver}://{rest}"
         login, address = _split_login(rest)
         query = sqlalchemy_query(self.parameters, address.partition("?")[2])
         return f"postgresql+{driver}://{login}/{quote(self.database, safe='')}?{query}"
 
     @property
-    def has_several_hosts(self) -> bool:
-        """Whether the server is one of several, of which one takes writes."""
-        return len(hosts_of(self.parameters)) > 1
+    def host_count(self) -> int:
+        """How many hosts there are, of which one takes writes."""
+        return len(hosts_of(self.parameters))
 
     def with_database(self, name: str) -> "DatabaseUrl":
         """Return the URL of another database on the same server, with the same login."""
