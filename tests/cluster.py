@@ -89,6 +89,15 @@ class Cluster:
         """Make a standby take writes, and return when it does."""
         self.pg_ctl("promote")
 
+    def stop_replication(self, standby: "Cluster") -> None:
+        """Go on without a standby, which gets nothing any more."""
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.execute("SELECT pg_reload_conf()")
+        standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        standby.execute("SELECT pg_reload_conf()")
+        while self.query("SELECT 1 FROM pg_stat_replication"):
+            time.sleep(0.01)
+
     def _configure(self) -> None:
         (self.folder / "postgresql.auto.conf").write_text(
             _CONF + self._quick_logins() + f"port = {self.port}\n"
@@ -183,7 +192,10 @@ class Cluster:
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
-        """Make a database owned by the application's role; drop it at the end."""
+        """Make a database owned by the application's role; drop it at the end.
+
+        It stays where the test has stopped the server: nobody will miss it.
+        """
         name = f"test_{uuid4().hex[:12]}"
         self.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
@@ -193,9 +205,10 @@ class Cluster:
         try:
             yield name
         finally:
-            self.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            if self.is_running:
+                self.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
 
 
 @contextmanager

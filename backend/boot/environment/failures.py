@@ -60,11 +60,10 @@ def sqlstate(error: BaseException) -> str | None:
 
 def way_out(error: BaseException) -> str:
     """Return what to do about a failed revision."""
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return "Start again."
-        state = sqlstate(error) or ""
-        for code, advice in _WAYS_OUT.items():
-            if state.startswith(code):
-                return advice
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "Start again."
+    state = sqlstate(error) or ""
+    for code, advice in _WAYS_OUT.items():
+        if state.startswith(code):
+            return advice
     return "Mend the revision and start again."

@@ -211,6 +211,7 @@ class Guard:
         for statement in self._recorder.applied_statements():
             if self._session.tell(statement) != 1:
                 raise lock_lost()
+        self._recorder.is_committing = True
         if self._transaction is not None:
             self._transaction.commit()
 

@@ -68,8 +68,18 @@ class SchemaLock:
         return not self.is_lost
 
 
-def lock_lost() -> LockLostError:
-    """Return the error for a revision that ran when the lock was held no more."""
+def lock_lost(*, is_committing: bool = False) -> LockLostError:
+    """Return the error for a revision that ran when the lock was held no more.
+
+    Of one that was committing nobody can tell here whether the server, or the one that takes
+    over from it, has kept the commit.
+    """
+    if is_committing:
+        return LockLostError(
+            "The lock on the schema was lost while a revision was being committed: its session "
+            "ended.",
+            "The database has all of it or nothing: start again, and what is left to do is done.",
+        )
     return LockLostError(
         "The lock on the schema was lost while a revision ran: its session ended.",
         "What the revision's transaction had changed was rolled back. Start again.",

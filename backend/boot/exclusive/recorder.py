@@ -50,10 +50,13 @@ class Recorder:
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
     _worker: Worker | None = field(default=None, init=False)
+    is_committing: bool = field(default=False, init=False)
+    """Whether all that is left of the revision is its commit."""
 
     def begin(self, moves: Iterable[tuple[str, Direction]], worker: Worker) -> None:
         """Write that these revisions are about to run in that session."""
         self._worker = worker
+        self.is_committing = False
         self._rows = [
             self._write(partial(self.journal.begin, row=self._row(revision, direction, worker)))
             for revision, direction in moves

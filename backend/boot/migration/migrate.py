@@ -86,7 +86,7 @@ def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None
             return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
         except MigrationFailedError as error:
             if not lock.is_held():
-                raise lock_lost() from error
+                raise lock_lost(is_committing=recorder.is_committing) from error
             raise
         finally:
             lock.on_loss = None

@@ -119,8 +119,8 @@ def connected(
     """Give an autocommit connection and close it at the end; a stop signal ends its statement.
 
     So does a silence of that many seconds. Raises DatabaseUnreachableError where the server is
-    not there or goes away meanwhile, and LoginRefusedError where the role lacks a right; other
-    errors of the statements pass.
+    not there, goes away meanwhile or takes no writes (any more), and LoginRefusedError where the
+    role lacks a right; other errors of the statements pass.
     """
     try:
         connection = connect(url, timeout, silence)
@@ -133,6 +133,11 @@ def connected(
         raise LoginRefusedError(
             f"The role may not do this at {url.masked}: {one_line(error)}.",
             "Grant it the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+        ) from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} takes no writes: {one_line(error)}.",
+            "Connect to the primary, or make it writable.",
         ) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise DatabaseUnreachableError(

@@ -1,0 +1,181 @@
+"""A failover in mid-migration: the primary dies, its standby takes over, the next start goes on.
+
+The standby has all that was committed. What the interrupted one says of its revision is true on
+the new primary, and the journal there says the same.
+"""
+
+from dataclasses import replace
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.proxy import Proxy
+from tests.scenarios.scene import (
+    AUTOCOMMIT,
+    LOST,
+    MAKE_TABLE,
+    SOON,
+    WAITING,
+    MakeScene,
+    Scene,
+    gate_of,
+)
+
+pytestmark = pytest.mark.slow
+
+Pair = tuple[Cluster, Cluster]
+
+IN_COMMIT = (
+    "The lock on the schema was lost while a revision was being committed: its session ended. "
+    "The database has all of it or nothing: start again, and what is left to do is done."
+)
+
+READ_ONLY = "cannot execute … in a read-only transaction"
+
+
+def url_of(scene: Scene, *ports: int) -> str:
+    """Return the owner's URL of the scene's database, which is on one of several hosts."""
+    address = f"127.0.0.1:{scene.cluster.port}"
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    return scene.cluster.url(scene.database).replace(address, hosts)
+
+
+def fail_over(pair: Pair) -> None:
+    """Kill the primary, and make its standby the next one."""
+    pair[0].stop()
+    pair[1].promote()
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["named first", "named last"])
+def test_in_a_revision(pair: Pair, make_scene: MakeScene, is_first: bool) -> None:
+    """The revision is lost with the primary; the next start finds the new one and goes on."""
+    scene = make_scene(pair[0], WAITING)
+    after = replace(scene, cluster=pair[1])
+    url = url_of(scene, *[server.port for server in (pair if is_first else reversed(pair))])
+    with gate_of(scene) as gate:
+        first = scene.start(url=url)
+        gate.wait_for(first)
+        fail_over(pair)
+        first.finish(SOON).assert_failed(5, LOST)
+    after.assert_at_first()
+    second = after.start(url=url)
+    second.finish().assert_ok()
+    second.wait_for("A starter died at its work (…): making sure that it is over")
+    after.assert_complete()
+    assert after.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 failed first",
+        "b2 applied second",
+        "c3 applied second",
+    ]
+
+
+def test_at_commit(pair: Pair, make_scene: MakeScene) -> None:
+    """A commit that nobody was told of any more holds on the new primary, and is not repeated."""
+    scene = make_scene(pair[0], WAITING)
+    after = replace(scene, cluster=pair[1])
+    url = url_of(scene, *[server.port for server in pair])
+    with gate_of(scene) as gate:
+        first = scene.start(url=url)
+        backend = gate.wait_for(first)
+        pair[1].query("SELECT pg_wal_replay_pause()")  # what a commit waits for
+        gate.open()
+        scene.wait_until(
+            f"SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = {backend}"
+        )
+        pair[0].stop()
+        pair[1].query("SELECT pg_wal_replay_resume()")
+        after.wait_until("SELECT version_num = 'b2' FROM alembic_version")
+        pair[1].promote()
+    first.finish(SOON).assert_failed(5, IN_COMMIT)
+    second = after.start(url=url)
+    second.finish().assert_ok()
+    after.assert_complete()
+    assert after.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 applied first",
+        "c3 applied second",
+    ]
+
+
+def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
+    """What the block had done is on the new primary, too, and the revision runs again there."""
+    scene = make_scene(pair[0], AUTOCOMMIT)
+    after = replace(scene, cluster=pair[1])
+
+    def fail_over_in_between(_number: int, statement: str) -> None:
+        if pair[0].is_running and "'second'" in statement:
+            fail_over(pair)
+
+    with Proxy(pair[0].port, on_query=fail_over_in_between) as proxy:
+        first = scene.start(url=url_of(scene, proxy.port, pair[1].port))
+        first.finish(SOON).assert_failed(5, LOST)
+    second = after.start(url=url_of(scene, *[server.port for server in pair]))
+    second.finish().assert_ok()
+    after.assert_complete()
+    assert [name for name, _ in after.steps()] == ["first", "first", "second"]
+    assert after.journal(first=first, second=second)[1] == "b2 failed first"
+
+
+def test_behind_one_address(pair: Pair, make_scene: MakeScene) -> None:
+    """Where an address moves to the new primary, one host in the URL is enough."""
+    scene = make_scene(pair[0], WAITING)
+    after = replace(scene, cluster=pair[1])
+    with Proxy(pair[0].port) as proxy, gate_of(scene) as gate:
+        first = scene.start(proxy.port)
+        gate.wait_for(first)
+        fail_over(pair)
+        proxy.lead_to(pair[1].port)
+        first.finish(SOON).assert_failed(5, LOST)
+        after.assert_at_first()
+        after.start(proxy.port).finish().assert_ok()
+    after.assert_complete()
+
+
+def test_commits_that_never_reached_the_standby(pair: Pair, make_scene: MakeScene) -> None:
+    """What replication had not taken over is applied again: the new primary is what counts."""
+    scene = make_scene(pair[0], WAITING)
+    after = replace(scene, cluster=pair[1])
+    url = url_of(scene, *[server.port for server in pair])
+    with gate_of(scene) as gate:
+        first = scene.start(url=url)
+        gate.wait_for(first)
+        pair[0].stop_replication(pair[1])
+        gate.open()
+        first.finish().assert_ok()
+    scene.assert_complete()
+    fail_over(pair)
+    after.assert_at_first()
+    second = after.start(url=url)
+    second.finish().assert_ok()
+    after.assert_complete()
+    assert after.journal(first=first, second=second) == [
+        "a1 applied first",
+        "b2 failed first",
+        "b2 applied second",
+        "c3 applied second",
+    ]
+
+
+def test_an_address_that_leads_to_a_standby(pair: Pair, make_scene: MakeScene) -> None:
+    """A server that takes no writes any more is told from a revision that is wrong."""
+    scene = make_scene(pair[0], MAKE_TABLE)
+    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+
+    def move(_number: int, statement: str) -> None:
+        if "pg_is_in_recovery" in statement:  # the last statement of the wait
+            proxy.lead_to(pair[1].port)
+
+    with Proxy(pair[0].port, on_query=move) as proxy:
+        scene.start(proxy.port).finish().assert_failed(
+            5,
+            f"Migration b2 Foreign b2 failed: …{READ_ONLY}. The database is at a1 now; … "
+            "The database is read-only: connect to the primary, or make it writable.",
+        )
+        proxy.lead_to(pair[0].port)
+        pair[0].execute("UPDATE schema_journal SET status = 'running'", scene.database)
+        scene.start(proxy.port).finish().assert_failed(
+            3,
+            f"PostgreSQL at … takes no writes: {READ_ONLY}. "
+            "Connect to the primary, or make it writable.",
+        )
