@@ -22,6 +22,7 @@ from backend.boot.exclusive.lock import SchemaLock
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.replay import open_scratch, read, revisions_made
 from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
 from backend.boot.state.plan import some
@@ -39,6 +40,11 @@ def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool =
     Raises SchemaUnmanagedError where it is none, or several and none was chosen; nothing is
     changed then.
     """
+    with naming_pooler(boot.migration_database_url):
+        _adopt(boot, revision, dry_run=dry_run)
+
+
+def _adopt(boot: BootDescription, revision: str | None, *, dry_run: bool) -> None:
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
     if not _is_unmanaged(schema):

@@ -12,6 +12,7 @@ from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.apply import apply
+from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.revisions.history import resolve_target
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection, SchemaState
@@ -36,6 +37,11 @@ def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> Non
     schema do not wait for each other. Where there is, the lock is held until `then` is done.
     Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError.
     """
+    with naming_pooler(boot.migration_database_url):
+        _migrate(boot, then)
+
+
+def _migrate(boot: BootDescription, then: Next) -> None:
     _log.info("Running database migrations...")
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)

@@ -9,7 +9,7 @@ import re
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import psycopg2
 from psycopg2 import sql
@@ -18,7 +18,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.description import BootDescription
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from backend.boot.postgres.connection import FOR_DATABASES, connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
@@ -83,10 +83,23 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
     try:
         _execute(real, create)
         url = real.with_database(name)
-        with connected(url):
+        with ExitStack() as stack:
+            _reach(url, stack)
             yield url
     finally:
         _execute(real, drop)
+
+
+def _reach(url: DatabaseUrl, stack: ExitStack) -> None:
+    """Keep a connection to the new database, on which others see that it is in use."""
+    try:
+        stack.enter_context(connected(url))
+    except BootError as error:
+        raise ConfigurationError(
+            f"A scratch database was made, but it cannot be reached. {error.what}",
+            "A pooler that knows no other databases leads to none: set MIGRATION_DATABASE_URL to "
+            "the server itself, or name an empty database in SCRATCH_DATABASE_URL.",
+        ) from error
 
 
 def _prefix(real: DatabaseUrl) -> str:
@@ -123,20 +136,21 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
 
 @contextmanager
 def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    with connected(url) as connection:
+    with connected(url) as lock, connected(url) as connection:
         with connected(real) as other:
             is_real = same_database_query(connection) == same_database_query(other)
         if is_real:
             raise ConfigurationError(
                 "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
             )
+        # In a transaction: behind a pooler, a session that holds a lock is lent to others with it.
+        begin(lock)
+        if not try_lock(lock, _IN_USE):
+            raise ConfigurationError(
+                "SCRATCH_DATABASE_URL names a database in which another replay is running.",
+                "Wait for it, or name one for each. Nothing was changed.",
+            )
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_try_advisory_lock({_IN_USE.number})")
-            if cursor.fetchone() != (True,):
-                raise ConfigurationError(
-                    "SCRATCH_DATABASE_URL names a database in which another replay is running.",
-                    "Wait for it, or name one for each. Nothing was changed.",
-                )
             cursor.execute(f"SELECT to_regnamespace('{_MARK}') IS NOT NULL")
             if cursor.fetchone() == (True,):
                 _clear(connection)  # whoever had marked it as his was killed

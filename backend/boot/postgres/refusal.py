@@ -34,6 +34,7 @@ _MEANINGS: tuple[tuple[str, Refusal], ...] = (
     (r"private key file|requires a valid client certificate", Refusal.LOGIN),
     (r"authentication method (requirement|\d+ not supported)", Refusal.LOGIN),
     (r"channel binding (is )?required", Refusal.LOGIN),
+    (r"unsupported startup parameter", Refusal.LOGIN),
     (r"invalid (sslmode|channel_binding|connection option)|could not open service", Refusal.LOGIN),
     (r'invalid .* for connection option|definition of service "[^"]*" not found', Refusal.LOGIN),
 )

@@ -128,6 +128,12 @@ def _login(url: DatabaseUrl, timeout: float) -> Server | None:
 
 
 def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
+    if refusal is Refusal.LOGIN and "startup parameter" in cause:
+        raise LoginRefusedError(
+            f"A pooler at {url.masked} refused the login: {cause}.",
+            "Leave that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the "
+            "server itself.",
+        )
     if refusal is Refusal.LOGIN:
         raise LoginRefusedError(
             f"PostgreSQL refused the login at {url.masked}: {cause}.",
