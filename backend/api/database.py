@@ -1,7 +1,7 @@
 """The application's own way to the database: a pool of connections, and a look whether it works."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
@@ -82,7 +82,7 @@ def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:
 def _bound_transaction(connection: Connection) -> None:
     if not connection.info[_IS_BOUND]:
         # Below SQLAlchemy, which is beginning the transaction only now.
-        with connection.connection.cursor() as cursor:
+        with closing(connection.connection.cursor()) as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
 
 

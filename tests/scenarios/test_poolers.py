@@ -6,6 +6,7 @@ Where it cannot, one sentence says so, and names the setting that leads around t
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
@@ -42,7 +43,7 @@ UNREACHABLE_SCRATCH = (
 def test_every_task(
     tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
 ) -> None:
-    """Started, served, looked at, checked, rolled back and adopted; nothing stays locked or made."""
+    """Started, served, checked, rolled back and adopted; nothing stays locked or made."""
     folder = project(tmp_path)
     with debian_cluster.database() as name:
         settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name), "BACKEND_PORT": "0"}
@@ -129,11 +130,11 @@ def test_a_pooler_that_does_not_fit(
     tmp_path: Path,
     debian_cluster: Cluster,
     make_scene: MakeScene,
-    options: dict[str, str | int],
+    options: dict[str, Any],
     status: int,
     sentence: str,
 ) -> None:
-    """One that lends for a statement, too few, or not for long, is named; around it all is well."""
+    """One that lends too few, or not for long, is named; around it all is well."""
     scene = make_scene(debian_cluster, PAUSE)
     with running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, **options) as port:
         url = debian_cluster.url(scene.database, port=port)

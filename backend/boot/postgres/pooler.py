@@ -5,11 +5,9 @@ from contextlib import contextmanager
 
 import psycopg2
 
-from backend.boot.errors import BootError
+from backend.boot.errors import DatabaseUnreachableError, MigrationFailedError
 from backend.boot.postgres.connection import connect_and_ask
 from backend.boot.postgres.urls import DatabaseUrl
-
-ADVICE = "set MIGRATION_DATABASE_URL to the server itself"
 
 _ASKED_WITHIN = 5.0
 """Seconds."""
@@ -38,10 +36,11 @@ def naming_pooler(url: DatabaseUrl) -> Iterator[None]:
     """
     try:
         yield
-    except BootError as error:
+    except (DatabaseUnreachableError, MigrationFailedError) as error:
         if _has_lost_connection(error) and is_pooled(url):
             advice = (
-                f"{error.advice} If a pooler ended it (boot needs three connections), {ADVICE}."
+                f"{error.advice} A pooler stands in between: where it ends connections, or has "
+                "fewer than three for boot, set MIGRATION_DATABASE_URL to the server itself."
             )
             raise type(error)(error.what, advice) from error
         raise
