@@ -5,11 +5,14 @@ the new primary, and the journal there says the same.
 """
 
 from dataclasses import replace
+from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import PASSWORD, Cluster
 from tests.proxy import Proxy
+from tests.scenarios.process import DEADLINE, matches, project, running
 from tests.scenarios.scene import (
     AUTOCOMMIT,
     LOST,
@@ -19,7 +22,9 @@ from tests.scenarios.scene import (
     MakeScene,
     Scene,
     gate_of,
+    step,
 )
+from tests.scenarios.test_foreign_env import ASYNC_ENV
 
 pytestmark = pytest.mark.slow
 
@@ -130,6 +135,90 @@ def test_behind_one_address(pair: Pair, make_scene: MakeScene) -> None:
         after.assert_at_first()
         after.start(proxy.port).finish().assert_ok()
     after.assert_complete()
+
+
+@pytest.mark.parametrize(
+    ("pattern", "statuses"),
+    [
+        ("…pg_postmaster_start_time())::text, oid::text…", {3}),
+        ("…pg_try_advisory_xact_lock…", {3, 5}),
+        ("…INSERT INTO …schema_journal…'b2'…", {3, 5}),
+        ("UPDATE alembic_version SET version_num='b2'…", {5}),
+    ],
+    ids=["before the lock", "at the lock", "before a revision", "before its commit"],
+)
+def test_anywhere(pair: Pair, make_scene: MakeScene, pattern: str, statuses: set[int]) -> None:
+    """Wherever it comes, one sentence says so, and the next start brings all to its end."""
+    scene = make_scene(pair[0], f"{MAKE_TABLE}\n{step('b2')}")
+    after = replace(scene, cluster=pair[1])
+
+    def fail_over_there(_number: int, statement: str) -> None:
+        if pair[0].is_running and matches(" ".join(statement.split()), pattern):
+            fail_over(pair)
+            proxy.lead_to(pair[1].port)
+
+    with Proxy(pair[0].port, on_query=fail_over_there) as proxy:
+        first = scene.start(proxy.port).finish()
+        assert not pair[0].is_running
+        assert first.status in statuses, first
+        assert len(first.stderr) == (first.status > 0), first
+        after.start(proxy.port).finish().assert_ok()
+    after.assert_complete()
+
+
+def test_between_boot_and_env_py(pair: Pair, make_scene: MakeScene) -> None:
+    """An env.py that gets to the new primary first is not taken for one that goes elsewhere."""
+    scene = make_scene(pair[0], MAKE_TABLE)
+    after = replace(scene, cluster=pair[1])
+    asks_where_it_is = "…pg_postmaster_start_time())::text, oid::text…"
+    standbys = [pair[1]]
+
+    def move_there(_number: int, statement: str) -> None:
+        if standbys and matches(" ".join(statement.split()), asks_where_it_is):
+            standbys.pop().promote()
+            proxy.lead_to(pair[1].port)
+
+    with Proxy(pair[0].port, on_query=move_there) as proxy:
+        scene.start(proxy.port).finish().assert_ok()
+    assert standbys == []
+    after.assert_complete()
+
+
+def test_env_py_by_another_driver(pair: Pair, make_scene: MakeScene) -> None:
+    """asyncpg, which has its own way with several hosts, finds the primary as libpq does."""
+    scene = make_scene(pair[0], MAKE_TABLE, env=ASYNC_ENV)
+    url = url_of(scene, pair[1].port, pair[0].port)
+    scene.start(url=url.replace("postgresql:", "postgresql+asyncpg:")).finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize("form", ["libpq", "SQLAlchemy"])
+def test_while_it_serves(pair: Pair, tmp_path: Path, form: str) -> None:
+    """The application finds the new primary as boot found the old one, and is not restarted."""
+    folder = project(tmp_path)
+    ports = [pair[1].port, pair[0].port]
+    with pair[0].database() as name:
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        url = pair[0].url(name).replace(f"127.0.0.1:{pair[0].port}", hosts)
+        masked = url.replace(PASSWORD, "***")
+        if form == "SQLAlchemy":
+            several = "&".join(f"host=127.0.0.1:{port}" for port in ports)
+            url = f"{url.replace(hosts, '')}?{several}"
+        settings = {"APP_ENV": "test", "DATABASE_URL": url, "BACKEND_PORT": "0"}
+        with running(folder, "start", **settings) as process:
+            books = f"{process.url}/api/v1/books"
+            assert [status_of(books), status_of(f"{process.url}/health/ready")] == [200, 200]
+            fail_over(pair)
+            assert [status_of(books), status_of(f"{process.url}/health/ready")] == [200, 200]
+            process.interrupt()
+            finished = process.finish()
+    finished.assert_ok()
+    finished.assert_says(f"Waiting for PostgreSQL... ({masked})", "Backend started")
+
+
+def status_of(url: str) -> int:
+    with urlopen(url, timeout=DEADLINE) as answer:
+        return int(answer.status)
 
 
 def test_commits_that_never_reached_the_standby(pair: Pair, make_scene: MakeScene) -> None:
