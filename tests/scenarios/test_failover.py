@@ -103,6 +103,29 @@ def test_at_commit(pair: Pair, make_scene: MakeScene) -> None:
     ]
 
 
+def test_a_session_that_ends_at_commit(pair: Pair, make_scene: MakeScene) -> None:
+    """Where only the migration's session dies, its commit holds as well, and that is said."""
+    scene = make_scene(pair[0], WAITING)
+    with gate_of(scene) as gate:
+        first = scene.start()
+        backend = gate.wait_for(first)
+        pair[1].query("SELECT pg_wal_replay_pause()")
+        gate.open()
+        scene.wait_until(
+            f"SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = {backend}"
+        )
+        scene.query(f"SELECT pg_terminate_backend({backend})")
+        scene.wait_for_end(backend)
+        pair[1].query("SELECT pg_wal_replay_resume()")
+        first.finish(SOON).assert_failed(
+            5,
+            "Migration b2 Foreign b2 failed: …. The database is at b2 now: it was committed. "
+            "Start again.",
+        )
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
 def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
     """What the block had done is on the new primary, too, and the revision runs again there."""
     scene = make_scene(pair[0], AUTOCOMMIT)
