@@ -15,6 +15,7 @@ from tests.proxy import Proxy
 from tests.scenarios.process import DEADLINE, matches, project, running
 from tests.scenarios.scene import (
     AUTOCOMMIT,
+    IN_COMMIT,
     LOST,
     MAKE_TABLE,
     SOON,
@@ -29,11 +30,6 @@ from tests.scenarios.test_foreign_env import ASYNC_ENV
 pytestmark = pytest.mark.slow
 
 Pair = tuple[Cluster, Cluster]
-
-IN_COMMIT = (
-    "The lock on the schema was lost while a revision was being committed: its session ended. "
-    "The database has all of it or nothing: start again, and what is left to do is done."
-)
 
 READ_ONLY = "cannot execute … in a read-only transaction"
 
