@@ -23,9 +23,11 @@ def running_pgbouncer(
 ) -> Iterator[int]:
     """Run PgBouncer, which pools transactions unless `options` say otherwise; give its port.
 
-    It knows every database of the server, or `only` one. Whoever logs in, with whatever password,
-    is the application's owner to the server, and an administrator on the console, the database
-    `pgbouncer`. The configuration and the log are in `folder`, which is made.
+    It knows every database of the server, or the one that `only` names.
+
+    Whoever logs in, with whatever password, is the application's owner to the server, and an
+    administrator on the console, the database `pgbouncer`. The configuration and the log are in
+    `folder`, which is made.
     """
     folder.mkdir(parents=True)
     port = free_port()

@@ -1,37 +1,219 @@
-"""Behind PgBouncer: what works through it, and what says that it needs a direct connection."""
+"""Behind PgBouncer, which lends its connections by the transaction, all works as without it.
+
+Where it cannot, one sentence says so, and names the setting that leads around the pooler.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
-import httpx
 import psycopg2
 import pytest
 
 from tests.cluster import Cluster
 from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.live_traffic import blocking
-from tests.scenarios.process import project, run, running
-from tests.scenarios.scene import SOON, MakeScene
-from tests.scenarios.test_concurrent_indexes import (
-    BODY,
-    ENVS,
-    ITS_INDEX,
-    SNAPSHOT,
-    VALID,
-)
+from tests.scenarios.process import FOREIGN_ENV, Finished, project, run, running
+from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
+from tests.scenarios.test_adoption import databases, forget
+from tests.scenarios.test_concurrent_indexes import BODY, ENVS, ITS_INDEX, SNAPSHOT, VALID
+from tests.scenarios.test_foreign_env import ASYNC_ENV
 
 pytestmark = pytest.mark.slow
 
-Pooled = Callable[[str], str]
+CONCURRENT_INDEX = f"""
+{MAKE_TABLE}
+with op.get_context().autocommit_block():
+    op.execute("CREATE INDEX CONCURRENTLY on_id ON t_b2 (id)")
+"""
+
+PAUSE = f'{MAKE_TABLE}\nop.execute("SELECT pg_sleep(3)")'
+
+AROUND = (
+    "A pooler stands in between: where it ends connections, or has fewer than three for boot, "
+    "set MIGRATION_DATABASE_URL to the server itself."
+)
+
+UNREACHABLE_SCRATCH = (
+    "A scratch database was made, but it cannot be reached. …_scratch_… does not answer: …"
+    "A pooler that knows no other databases leads to none: set MIGRATION_DATABASE_URL to the "
+    "server itself, or name an empty database in SCRATCH_DATABASE_URL."
+)
 
 
-SCRATCHES = "SELECT datname FROM pg_database WHERE datname LIKE '%scratch%'"
+def test_every_task(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """Started, served, checked, rolled back and adopted; nothing stays locked or made."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name:
+        settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name), "BACKEND_PORT": "0"}
+
+        def inv(*arguments: str) -> Finished:
+            finished = run(folder, *arguments, **settings)
+            finished.assert_ok()
+            return finished
+
+        with running(folder, "start", **settings) as process:
+            process.wait_for("Backend started")
+            assert process.url
+            process.interrupt()
+            started = process.finish()
+        started.assert_ok()
+        started.assert_says("Schema revision: 008 (head)", "Initial data seeded (66 rows)")
+        assert "state     current" in inv("status").stdout
+        inv("seed").assert_says("Initial data is complete already")
+        inv("check").assert_says("The history is sound: …")
+        inv("rollback", "--yes").assert_says("Schema revision: 007")
+        inv("migrate").assert_says("Schema revision: 008 (head)")
+        forget(debian_cluster, name)
+        inv("adopt").assert_says("Adopted the database as revision 008 …")
+        assert databases(debian_cluster, name) == []
+        # Its sessions live on, in the pool.
+        assert debian_cluster.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'") == []
+
+
+@pytest.mark.parametrize("env", [FOREIGN_ENV, ASYNC_ENV], ids=["psycopg2", "asyncpg"])
+@pytest.mark.parametrize("body", [AUTOCOMMIT, CONCURRENT_INDEX], ids=["rows", "index"])
+def test_autocommit_blocks(
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    make_scene: MakeScene,
+    env: str,
+    body: str,
+) -> None:
+    """What cannot be in a transaction runs, while the lock is held in one."""
+    scene = make_scene(debian_cluster, body, env=env)
+    scheme = "postgresql+asyncpg:" if env == ASYNC_ENV else "postgresql:"
+    url = pgbouncer(scene.database).replace("postgresql:", scheme)
+    scene.start(url=url).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_a_limit_that_somebody_left_in_a_session(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What others have set in a session that the pooler lends on does not bound a revision."""
+    scene = make_scene(debian_cluster, PAUSE)
+    url = pgbouncer(scene.database)
+    clients = [psycopg2.connect(url) for _ in range(6)]
+    for client in clients:
+        client.cursor().execute("SET statement_timeout = 1000")
+    for client in clients:
+        client.commit()
+        client.close()
+    scene.start(url=url).finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        (
+            {"default_pool_size": 2},
+            5,
+            "Alembic's env.py failed: … The database is at base now; … Start again.",
+        ),
+        (
+            {"query_timeout": 2},
+            5,
+            "Migration b2 Foreign b2 failed: … The database is at a1 now; … Start again.",
+        ),
+    ],
+    ids=["two connections", "a limit"],
+)
+def test_a_pooler_that_does_not_fit(
+    tmp_path: Path,
+    debian_cluster: Cluster,
+    make_scene: MakeScene,
+    options: dict[str, Any],
+    status: int,
+    sentence: str,
+) -> None:
+    """One that lends too few, or not for long, is named; around it all is well."""
+    scene = make_scene(debian_cluster, PAUSE)
+    with running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, **options) as port:
+        url = debian_cluster.url(scene.database, port=port)
+        scene.start(url=url).finish().assert_failed(status, f"{sentence} {AROUND}")
+        direct = debian_cluster.url(scene.database)
+        scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_options_that_a_pooler_refuses(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What waiting does not change ends at once, and says which way there is."""
+    scene = make_scene(debian_cluster, MAKE_TABLE)
+    url = f"{pgbouncer(scene.database)}?options=-csearch_path%3Dpublic"
+    scene.start(url=url).finish().assert_failed(
+        4,
+        "A pooler at … refused the login: FATAL:  unsupported startup parameter: options. Leave "
+        "that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the server "
+        "itself.",
+    )
+
+
+def test_a_scratch_database_that_the_pooler_does_not_know(
+    tmp_path: Path, debian_cluster: Cluster
+) -> None:
+    """It is dropped again, and both settings that help are named; either of them does."""
+    folder = project(tmp_path)
+    with (
+        debian_cluster.database() as name,
+        debian_cluster.database() as scratch,
+        running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, only=name) as port,
+    ):
+        settings = {"APP_ENV": "prod", "DATABASE_URL": debian_cluster.url(name, port=port)}
+        run(folder, "migrate", **settings).assert_ok()
+        run(folder, "check", **settings).assert_failed(2, UNREACHABLE_SCRATCH)
+        forget(debian_cluster, name)
+        why = "The database has tables (…) but no revision recorded, and which one it is cannot be "
+        run(folder, "adopt", **settings).assert_failed(
+            8,
+            f"{why}found out: {UNREACHABLE_SCRATCH} "
+            "Or record it yourself with `alembic stamp REVISION`.",
+        )
+        assert databases(debian_cluster, name) == []
+        given = {"SCRATCH_DATABASE_URL": debian_cluster.url(scratch)}
+        run(folder, "adopt", **settings, **given).assert_ok()
+        forget(debian_cluster, name)
+        direct = {"MIGRATION_DATABASE_URL": debian_cluster.url(name)}
+        run(folder, "adopt", **settings, **direct).assert_ok()
+
+
+def test_a_given_scratch_database_behind_the_pooler(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """It is free again afterwards, also for those who come directly."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name, debian_cluster.database() as scratch:
+        settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name)}
+        for url in (pgbouncer(scratch), debian_cluster.url(scratch), pgbouncer(scratch)):
+            run(folder, "check", SCRATCH_DATABASE_URL=url, **settings).assert_ok()
+
+
+def test_the_application_leaves_nothing_in_the_pool(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """Its limit for statements holds for its own transactions, not for those of others."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name:
+        url = pgbouncer(name)
+        settings = {"APP_ENV": "test", "DATABASE_URL": url, "BACKEND_PORT": "0"}
+        with running(folder, "start", **settings) as process:
+            process.wait_for("Backend started")
+            with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+                cursor.execute("SHOW statement_timeout")
+                assert cursor.fetchone() == ("0",)
+            process.interrupt()
+            process.finish().assert_ok()
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
 def test_a_concurrent_index(
-    debian_cluster: Cluster, pgbouncer: Pooled, make_scene: MakeScene, driver: str
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, driver: str
 ) -> None:
     """It is built, waits for who is there, and leaves no setting behind for others."""
     scene = make_scene(debian_cluster, BODY, ENVS[driver])
@@ -54,57 +236,6 @@ def test_a_concurrent_index(
         assert cursor.fetchall() == []
 
 
-def test_all_of_the_tasks(tmp_path: Path, debian_cluster: Cluster, pgbouncer: Pooled) -> None:
-    """A pooler that knows every database is no different from the server itself."""
-    folder = project(tmp_path)
-    with debian_cluster.database() as name:
-        url = pgbouncer(name)
-        with running(folder, "start", DATABASE_URL=url, BACKEND_PORT="0") as inv:
-            inv.wait_for("Backend started")
-            assert httpx.get(f"{inv.url}/health/ready").status_code == 200
-            assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
-        for task in ("wait-db", "migrate", "seed", "status", "check"):
-            run(folder, task, DATABASE_URL=url).assert_ok()
-        run(folder, "rollback", "--yes", DATABASE_URL=url).assert_ok()
-        debian_cluster.execute("DROP TABLE alembic_version, schema_journal", name)
-        adopted = run(folder, "migrate", DATABASE_URL=url)
-        adopted.assert_ok()
-        adopted.assert_says("Adopted the database as revision 007 …", "Applied 008 …")
-        [[left]] = debian_cluster.query(
-            "SELECT count(*) FROM pg_database WHERE datname LIKE '%scratch%'"
-        )
-        assert left == 0
-
-
-NOT_REACHED = (
-    "A scratch database could be made and not be reached: … Where a pooler is in between that does "
-    "not know it, set MIGRATION_DATABASE_URL to the server itself; or name an empty database in "
-    "SCRATCH_DATABASE_URL.…"
-)
-
-
-@pytest.mark.parametrize(("task", "status"), [("check", 2), ("adopt", 8)])
-def test_a_pooler_that_knows_one_database(
-    tmp_path: Path, debian_cluster: Cluster, task: str, status: int
-) -> None:
-    """A scratch database is none that it knows: that takes a direct connection."""
-    folder = project(tmp_path)
-    with (
-        debian_cluster.database() as name,
-        running_pgbouncer(tmp_path / "bouncer", debian_cluster.port, only=name) as port,
-    ):
-        direct = debian_cluster.url(name)
-        run(folder, "migrate", DATABASE_URL=direct).assert_ok()
-        if task == "adopt":
-            debian_cluster.execute("DROP TABLE alembic_version, schema_journal", name)
-        pooled = debian_cluster.url(name, port=port)
-        refused = run(folder, task, DATABASE_URL=pooled)
-        refused.assert_failed(status, "…" + NOT_REACHED)
-        assert debian_cluster.query(SCRATCHES) == []
-        run(folder, task, DATABASE_URL=pooled, MIGRATION_DATABASE_URL=direct).assert_ok()
-        assert debian_cluster.query(SCRATCHES) == []
-
-
 def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None:
     """Where no transaction is possible, nothing is; that is said before anything is tried."""
     folder = project(tmp_path)
@@ -123,7 +254,7 @@ def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None
 
 
 def test_prepared_statements(
-    debian_cluster: Cluster, pgbouncer: Pooled, make_scene: MakeScene
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
 ) -> None:
     """A driver that prepares them finds those of others, or none: that needs the server itself."""
     scene = make_scene(debian_cluster, BODY, ENVS["asyncpg"])

@@ -6,6 +6,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from psycopg2 import OperationalError
 from sqlalchemy.exc import DBAPIError
 
 from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
@@ -64,6 +65,8 @@ def sqlstate(error: BaseException) -> str | None:
 def way_out(error: BaseException, what: str = "the revision") -> str:
     """Return what to do about a failed revision, or something else that env.py ran."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "Start again."
+    if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended
         return "Start again."
     state = sqlstate(error) or ""
     for code, advice in _WAYS_OUT.items():

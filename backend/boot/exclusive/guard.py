@@ -24,6 +24,12 @@ from backend.boot.traffic.preflight import find_obstacles
 
 _log = logging.getLogger(__name__)
 
+# What others set in a session that a pooler lends us in turn is not meant for us.
+_RESET_LIMIT = """
+(SELECT set_config(name, reset_val, true) FROM pg_settings
+ WHERE name = 'statement_timeout' AND source = 'session')
+"""
+
 AlembicSteps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 
 
@@ -38,6 +44,8 @@ class Guard:
         self._can_check_client = can_check_client(recorder.connection)
         self._session: MigrationSession
         self._worker: Worker
+        self._is_direct = True
+        """Whether env.py's session has a server process of its own, with no pooler in between."""
         self._steps: Steps | None = None
         """Once revisions run."""
 
@@ -71,7 +79,8 @@ class Guard:
     def _make_worker(self) -> Worker:
         """Make env.py's session one that can be told from others."""
         worker = Worker(*self._session.backend(), AdvisoryKey.random())
-        if self._session.is_direct:
+        self._is_direct = self._session.is_direct
+        if self._is_direct:
             # Until it ends. Through a pooler the lock would stay with a process that is not ours.
             self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
@@ -127,6 +136,8 @@ class Guard:
             f"EXISTS ({self._lock.token.holder_query})",
             f"pg_try_advisory_xact_lock({self._worker.key.number})",
         ]
+        if not self._is_direct:
+            columns.append(_RESET_LIMIT)
         if self._can_check_client:
             is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
             columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))

@@ -27,6 +27,7 @@ from backend.boot.migration.points import Replay
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import server
+from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import said_meanwhile
 from backend.boot.signals import Stopped, raise_if_stopped
@@ -45,6 +46,11 @@ def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool =
     Raises SchemaUnmanagedError where it is none, or several and none was chosen; nothing is
     changed then.
     """
+    with naming_pooler(boot.migration_database_url):
+        _adopt(boot, revision, dry_run=dry_run)
+
+
+def _adopt(boot: BootDescription, revision: str | None, *, dry_run: bool) -> None:
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
     remove_leftovers(schema.url)

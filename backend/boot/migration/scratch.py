@@ -69,17 +69,24 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
 def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     """Make a database beside the real one, and log in: a server or a pooler may not let us."""
     statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
-    url = real.with_database(name)
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
             connection.cursor().execute(statement)
-        with connected(url):
-            return url
     except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         raise ConfigurationError(
             f"No scratch database could be made beside {real.masked}: {cause}.",
             "Give the role CREATEDB, or name an empty database in SCRATCH_DATABASE_URL.",
+        ) from error
+    url = real.with_database(name)
+    try:
+        with connected(url):
+            return url
+    except BootError as error:
+        raise ConfigurationError(
+            f"A scratch database was made, but it cannot be reached. {error.what}",
+            "A pooler that knows no other databases leads to none: set MIGRATION_DATABASE_URL to "
+            "the server itself, or name an empty database in SCRATCH_DATABASE_URL.",
         ) from error
 
 

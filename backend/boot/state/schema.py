@@ -8,7 +8,12 @@ from backend.boot.description import SchemaPolicy
 from backend.boot.environment.failures import describe_error, no_connection, way_out
 from backend.boot.environment.project import Project
 from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import BootError, LockTimeoutError, MigrationFailedError
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    LockTimeoutError,
+    MigrationFailedError,
+)
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
@@ -104,9 +109,7 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     try:
-        with connected(url) as connection:
-            is_same_database = same_database_query(connection)
-        version_table = project.version_table(is_same_database)
+        version_table = _version_table(url, project)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -115,3 +118,20 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
             f"{way_out(error, 'it')} Nothing was changed.",
         ) from error
     return Schema(url, project, version_table, target, policy)
+
+
+def _version_table(url: DatabaseUrl, project: Project) -> VersionTable:
+    """Ask env.py, which must be where we are: again where a failover has come in between."""
+    is_same_database = _identity(url)
+    while True:
+        try:
+            return project.version_table(is_same_database)
+        except ConfigurationError:
+            asked, is_same_database = is_same_database, _identity(url)
+            if asked == is_same_database:
+                raise
+
+
+def _identity(url: DatabaseUrl) -> str:
+    with connected(url) as connection:
+        return same_database_query(connection)
