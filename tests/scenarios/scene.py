@@ -43,7 +43,7 @@ LOST = (
 
 IN_COMMIT = (
     "The lock on the schema was lost while a revision was being committed: its session ended. "
-    "The database has all of it or nothing: start again, and what is left to do is done."
+    "The database has all of that revision or nothing. Start again."
 )
 
 STEPS = """

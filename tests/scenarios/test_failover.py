@@ -59,9 +59,9 @@ def test_in_a_revision(pair: Pair, make_scene: MakeScene, is_first: bool) -> Non
         fail_over(pair)
         first.finish(SOON).assert_failed(5, LOST)
     after.assert_at_first()
+    # The loser writes so itself where the new primary takes writes by then; else the next one does.
     second = after.start(url=url)
     second.finish().assert_ok()
-    second.wait_for("A starter died at its work (…): making sure that it is over")
     after.assert_complete()
     assert after.journal(first=first, second=second) == [
         "a1 applied first",
@@ -123,7 +123,7 @@ def test_a_session_that_ends_at_commit(pair: Pair, make_scene: MakeScene) -> Non
 
 
 def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
-    """What the block had done is on the new primary, too, and the revision runs again there."""
+    """What the block had done is on the new primary, too, and the journal there knows of it."""
     scene = make_scene(pair[0], AUTOCOMMIT)
     after = replace(scene, cluster=pair[1])
 
@@ -134,11 +134,14 @@ def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
     with Proxy(pair[0].port, on_query=fail_over_in_between) as proxy:
         first = scene.start(url=url_of(scene, proxy.port, pair[1].port))
         first.finish(SOON).assert_failed(5, LOST)
-    second = after.start(url=url_of(scene, *[server.port for server in pair]))
-    second.finish().assert_ok()
+    url = url_of(scene, *[server.port for server in pair])
+    doubtful = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps), …"
+    after.start(url=url).finish().assert_failed(5, doubtful)
+    assert [name for name, _ in after.steps()] == ["first"]
+    assert after.journal(first=first)[1] == "b2 failed first"
+    after.query("DELETE FROM schema_journal WHERE revision = 'b2' RETURNING id")
+    after.start(url=url).finish().assert_ok()
     after.assert_complete()
-    assert [name for name, _ in after.steps()] == ["first", "first", "second"]
-    assert after.journal(first=first, second=second)[1] == "b2 failed first"
 
 
 def test_behind_one_address(pair: Pair, make_scene: MakeScene) -> None:

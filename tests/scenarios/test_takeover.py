@@ -27,6 +27,7 @@ from tests.scenarios.process import (
 )
 from tests.scenarios.scene import (
     AUTOCOMMIT,
+    IN_COMMIT,
     IN_DOUBT,
     LOST,
     MAKE_TABLE,
@@ -220,11 +221,7 @@ def test_lock_lost_at_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> N
 
     with Proxy(any_cluster.port) as proxy:
         proxy.after_query = cut
-        scene.start(proxy.port).finish(SOON).assert_failed(
-            5,
-            "The lock on the schema was lost while a revision was being committed: its session "
-            "ended. The database has all of that revision or nothing. Start again.",
-        )
+        scene.start(proxy.port).finish(SOON).assert_failed(5, IN_COMMIT)
     scene.start().finish().assert_ok()
     scene.assert_complete()
     assert len(scene.steps()) == 1
