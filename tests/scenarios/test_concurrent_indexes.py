@@ -384,10 +384,10 @@ def test_a_part_that_was_committed(any_cluster: Cluster, make_scene: MakeScene) 
     first = scene.start().finish()
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     first.assert_says(
-        "Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps. To run …"
+        "Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps (name, …. To run …"
     )
     execute(scene, "DROP TABLE t_b2")
-    refused = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps), …"
+    refused = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps (name, …), …"
     for _ in range(2):
         scene.start().finish().assert_failed(5, refused)
     assert len(scene.steps()) == 1

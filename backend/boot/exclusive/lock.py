@@ -94,7 +94,7 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
     when that session ends for whatever reason, so nobody has to clean up after a killed starter,
     and a pooler cannot strand it. Raises LockTimeoutError.
     """
-    key = AdvisoryKey.named("schema", *journal.version_table.path)
+    key = _key(journal)
     with connected(url, silence=_SILENCE) as connection:
         _acquire(connection, key, journal, timeout)
         lock = SchemaLock(connection, AdvisoryKey.random())
@@ -104,6 +104,17 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
             yield lock
         with suppress(psycopg2.Error):  # a session that is gone holds no lock
             end(connection)
+
+
+def is_locked(connection: Connection, journal: Journal) -> bool:
+    """Return whether anybody holds the lock of a version table now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_key(journal).is_held_query)
+        return cursor.fetchone() == (True,)
+
+
+def _key(journal: Journal) -> AdvisoryKey:
+    return AdvisoryKey.named("schema", *journal.version_table.path)
 
 
 def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:

@@ -63,9 +63,9 @@ class Recorder:
         ]
         self._uncommitted += self._rows
 
-    def unfinished(self) -> dict[str, Unfinished]:
-        """Return the last tries of revisions that failed at it, by revision."""
-        return {it.revision: it for it in self.journal.unfinished(self.connection)}
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return the last tries of revisions that failed at it."""
+        return self.journal.unfinished(self.connection)
 
     def committed_statements(self, text: str) -> list[str]:
         """Return what env.py's session notes of what runs now, and will have been committed."""

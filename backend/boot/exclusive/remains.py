@@ -4,9 +4,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable
 
-from backend.boot.errors import MigrationFailedError
 from backend.boot.revisions.repeatable import is_repeatable, name_of
-from backend.boot.state.journal import Journal, Unfinished
 
 _log = logging.getLogger(__name__)
 
@@ -71,33 +69,7 @@ class Remains:
             )
 
 
-def refuse_doubtful(
-    unfinished: Unfinished, file_sha256: str | None, label: str, journal: Journal
-) -> None:
-    """Raise MigrationFailedError where a revision would do again what its last try committed.
-
-    One whose file was changed since is run, with a word of that: somebody has looked at it.
-    """
-    if not unfinished.committed:
-        return
-    if unfinished.file_sha256 != file_sha256:
-        _log.warning(
-            "Migration %s was changed since it had committed a part of itself: %s. It is run from "
-            "its start",
-            label,
-            unfinished.committed,
-        )
-        return
-    raise MigrationFailedError(
-        f"Migration {label} was cut short before, when it had committed a part of itself "
-        f"({unfinished.committed}), which may do harm where it is done again.",
-        f"Take that part back and delete row {unfinished.id} of {journal.table}, or finish the "
-        "revision by hand and stamp it, or change the file so that it can be run again. "
-        "Nothing was changed.",
-    )
-
-
 def _listed(names: Iterable[str]) -> str:
     names = list(dict.fromkeys(names))
     more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
-    return ", ".join(names[:_MOST] + more)
+    return "; ".join(names[:_MOST] + more)

@@ -16,12 +16,12 @@ from backend.boot.environment.session import MigrationSession
 from backend.boot.exclusive.lock import lock_lost
 from backend.boot.exclusive.preparation import leave_transaction, make_journal, refuse_snapshot
 from backend.boot.exclusive.recorder import Recorder
-from backend.boot.exclusive.remains import Remains, refuse_doubtful
+from backend.boot.exclusive.remains import Remains
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.revisions.repeatable import again
-from backend.boot.state.edits import fingerprint
-from backend.boot.state.journal import Direction, Unfinished
+from backend.boot.state.doubts import doubts, refusal
+from backend.boot.state.journal import Direction
 from backend.boot.traffic.ladder import Ladder, is_whole
 from backend.boot.traffic.outside import Outside
 from backend.boot.traffic.patience import Patience
@@ -57,7 +57,9 @@ class Steps:
         self._outside: Outside | None = None
         self._remains = Remains(self._note_committed)
         self._prepare(ladder)
-        self._unfinished: dict[str, Unfinished] = recorder.unfinished()
+        unfinished = recorder.unfinished()
+        self._unfinished = {(it.revision, it.direction) for it in unfinished}
+        self._doubts = doubts(unfinished, recorder.history, recorder.journal)
         self._is_again = False
         """Whether what runs now has failed before."""
         self._is_over = False
@@ -106,14 +108,19 @@ class Steps:
     def _start(self, moves: Moves, label: str) -> None:
         self._transaction.start()
         self._remains.start()
-        self._is_again = self._is_over = False
-        for revision, direction in moves:
-            unfinished = self._unfinished.get(revision)
-            if unfinished is not None and unfinished.direction == direction:
-                known = self._recorder.history.revisions.get(revision)
-                file_sha256, _ = fingerprint(known.path if known else None)
-                refuse_doubtful(unfinished, file_sha256, label, self._recorder.journal)
-                self._is_again = True
+        self._is_over = False
+        self._is_again = any(move in self._unfinished for move in moves)
+        for doubt in self._doubts:
+            if (doubt.revision, doubt.direction) not in moves:
+                continue
+            if not doubt.is_changed:  # `alembic upgrade` typed by hand comes here unasked
+                raise refusal(doubt)
+            _log.warning(
+                "Migration %s was changed since it had committed a part of itself: %s. It is run "
+                "from its start",
+                doubt.label,
+                doubt.committed,
+            )
         if self._outside is not None:
             self._outside.start(label, is_again=self._is_again)
 

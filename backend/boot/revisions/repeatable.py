@@ -39,8 +39,12 @@ _HARMLESS = re.compile(
     re.IGNORECASE,
 )
 
-_WORDS = 3
-"""That name a statement."""
+_VALUES = re.compile(
+    r"\b[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1|\b\d+(?:\.\d+)?\b", re.DOTALL
+)
+
+_LONGEST_NAME = 80
+"""Characters."""
 
 _ADD_VALUE = re.compile(r"(ALTER\s+TYPE\s+.+?\s+ADD\s+VALUE)\s+(?!IF\b)", re.IGNORECASE | re.DOTALL)
 _DROP_INDEX = re.compile(r"(DROP\s+INDEX\s+CONCURRENTLY)\s+(?!IF\s+EXISTS\b)", re.IGNORECASE)
@@ -74,9 +78,10 @@ def again(statement: str) -> str:
 
 
 def name_of(statement: str) -> str:
-    """Return the first words of a statement: no values are among them."""
-    words = re.split(r"[\s(),;]+", _STRINGS.sub("…", _bare(statement)))
-    return " ".join(words[:_WORDS]).strip()
+    """Return a statement on one line, without its values, as far as it tells it from others."""
+    text = " ".join(_VALUES.sub("…", _bare(statement)).split())
+    text = text.partition("'")[0].partition("$$")[0].rstrip()  # one that is not closed
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1].rstrip()}…"
 
 
 def _bare(statement: str) -> str:

@@ -36,8 +36,9 @@ NOTE_COMMITTED = """
 UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
 """
 
+# As JSON, for a journal from before there was that column.
 UNFINISHED = """
-SELECT id, revision, direction, file_sha256, committed
+SELECT id, revision, direction, file_sha256, to_jsonb(latest)->>'committed'
 FROM (
     SELECT DISTINCT ON (revision) *
     FROM {journal} WHERE version_table = %s

@@ -20,6 +20,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
+from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import edited_revisions
 from backend.boot.state.facts import list_tables, lockers, read_facts
 from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
@@ -51,6 +52,7 @@ class Schema:
         with connected(self.url) as connection:
             try:
                 facts = read_facts(connection, self.version_table)
+                unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
                 raise LockTimeoutError(
                     f"Somebody ({lockers(connection, self.journal)}) keeps {self.version_table} "
@@ -65,6 +67,7 @@ class Schema:
                 (entry for entry in facts.journal if entry.revision in applied), history
             ),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+            doubts=doubts(unfinished, history, self.journal),
         )
 
     def supposing(self, inspection: Inspection, revision: str) -> Inspection:

@@ -83,7 +83,28 @@ def test_what_is_the_same_again(statement: str) -> None:
     assert again(statement) == statement
 
 
-def test_names_have_no_values() -> None:
+@pytest.mark.parametrize(
+    ("statement", "name"),
+    [
+        (
+            "/* x */ INSERT INTO users(name)\n VALUES ('secret')",
+            "INSERT INTO users(name) VALUES (…)",
+        ),
+        ("SELECT 'secret', 17, 1.5;", "SELECT …, …, …"),
+        ("SELECT E'it\\'s secret', 'a''b', N'secret', x1", "SELECT …, …, N…, x1"),
+        ("SELECT 'C:\\', 'secret'", "SELECT …, …"),
+        ("DO $do$ BEGIN PERFORM 'secret'; END $do$", "DO …"),
+        ("SELECT $$secret$$, 'never closed", "SELECT …,"),
+        ("UPDATE books SET title = trim(title)", "UPDATE books SET title = trim(title)"),
+    ],
+)
+def test_names_have_no_values(statement: str, name: str) -> None:
     """They are kept, and logged."""
-    assert name_of("/* x */ INSERT INTO users(name) VALUES ('secret')") == "INSERT INTO users"
-    assert name_of("SELECT 'secret', 1;") == "SELECT … 1"
+    assert name_of(statement) == name
+
+
+def test_long_names_are_cut() -> None:
+    """What is left tells which it was."""
+    name = name_of(f"UPDATE books\n   SET title = {'trim(' * 30}title{')' * 30}")
+    assert name.startswith("UPDATE books SET title = trim(trim(")
+    assert (len(name), name[-1]) == (80, "…")
