@@ -42,7 +42,7 @@ _QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_back
 _REPEAT = 5.0
 """Seconds after which an unchanged cause is said again."""
 
-
+_REMEDY = "Start it, or mend DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
 _REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
 
 
@@ -91,11 +91,7 @@ def wait_for_database(
             cause = STANDBY
         now = clock()
         if now >= deadline:
-            raise DatabaseUnreachableError(
-                f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
-                f"{_REMEDY_OF_STANDBY if STANDBY in cause else 'Start it, or mend DATABASE_URL'}; "
-                "DB_WAIT_TIMEOUT sets how long to wait.",
-            )
+            raise _unreachable(url, timeout, cause)
         if cause != last_cause or now - said_at >= _REPEAT:
             _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
             last_cause, said_at = cause, now
@@ -146,6 +142,18 @@ def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> No
             "Let it pool transactions or sessions (pool_mode), or set MIGRATION_DATABASE_URL to "
             "the server itself and let the application have another pool.",
         ) from error
+
+
+def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreachableError:
+    remedy = _REMEDY_OF_STANDBY if STANDBY in cause else _REMEDY
+    if timeout == 0:  # as for `inv status`, which does not wait
+        return DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
+        )
+    return DatabaseUnreachableError(
+        f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
+        f"{remedy}; DB_WAIT_TIMEOUT sets how long to wait.",
+    )
 
 
 def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
