@@ -85,8 +85,9 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     except BootError as error:
         raise ConfigurationError(
             f"A scratch database was made, but it cannot be reached. {error.what}",
-            "A pooler that knows no other databases leads to none: set MIGRATION_DATABASE_URL to "
-            "the server itself, or name an empty database in SCRATCH_DATABASE_URL.",
+            "Let the role in there; where a pooler stands in between that knows no other "
+            "databases, set MIGRATION_DATABASE_URL to the server itself; or name an empty database "
+            "in SCRATCH_DATABASE_URL.",
         ) from error
 
 

@@ -235,9 +235,9 @@ def test_a_server_that_does_not_let_us_in(
     finally:
         rules.write_text(saved)
         cluster.execute("SELECT pg_reload_conf()")
-    assert "No scratch database could be made beside " in str(caught.value)
+    assert "A scratch database was made, but it cannot be reached. " in str(caught.value)
     assert "no pg_hba.conf entry" in str(caught.value)
-    assert str(caught.value).endswith("name an empty database in SCRATCH_DATABASE_URL.")
+    assert str(caught.value).endswith("or name an empty database in SCRATCH_DATABASE_URL.")
     assert databases(cluster) == before
 
 
