@@ -65,5 +65,7 @@ class BootDescription:
     may_create_database: bool
     log_level: str
     log_format: str
+    preload: tuple[str, ...] = ()
+    """Libraries that the application needs, whose import takes long and does nothing."""
     app_version: str | None = None
     """The release, for the journal."""

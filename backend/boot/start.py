@@ -2,12 +2,14 @@
 
 import logging
 import socket
+from collections.abc import Callable
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
 from backend.boot.migration.migrate import migrate
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.handover import hand_over_failure
+from backend.boot.serving.preload import importing
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection
 from backend.boot.waiting import wait
@@ -20,13 +22,13 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
-    wait(boot, before_creating=lambda: _refuse_broken_history(boot))
+    with importing(*_needed_to_serve(boot)) as finish:
+        wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
     if boot.schema.rollback:
         _log.warning(
             "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
         )
     _migrate_and_seed(boot)
-    # Uvicorn's import is time that a failing start need not wait for.
     from backend.boot.serving.serve import serve
 
     serve(boot, listener)
@@ -56,8 +58,20 @@ def _seed(boot: BootDescription, inspection: Inspection) -> None:
         _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
 
 
-def _refuse_broken_history(boot: BootDescription) -> None:
-    """Raise what is wrong with the history, where that ends the start anyhow."""
+def _needed_to_serve(boot: BootDescription) -> tuple[str, ...]:
+    """Return what to import while there is nothing to do but wait.
+
+    The application itself is none of it: its own code may look at the schema as it is imported.
+    """
+    return () if boot.serve.reload else ("backend.boot.serving.serve", *boot.preload)
+
+
+def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:
+    """Raise what is wrong with the history, where that ends the start anyhow.
+
+    Whatever is being imported is finished first: the history's imports may be the same.
+    """
+    finish()
     from backend.boot.migration.thorough import check_history
 
     try:

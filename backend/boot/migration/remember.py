@@ -2,6 +2,7 @@
 
 import logging
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg2
@@ -10,12 +11,14 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.surroundings import loaded_sources, surroundings
 from backend.boot.errors import BootError
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.postgres.connection import connected
+from backend.boot.revisions.history import History
 from backend.boot.state.inspection import Inspection, SchemaState
 from backend.boot.state.journal import JOURNAL_TABLE
-from backend.boot.state.memory import Memory, Sources, memories, note_of, rows
+from backend.boot.state.memory import Memory, Rows, Sources, memories, note_of, rows
 from backend.boot.state.plan import Action
 from backend.boot.state.schema import Schema
 
@@ -32,6 +35,8 @@ class Files:
 
     def __init__(self, boot: BootDescription) -> None:
         self._boot = boot
+        # An env.py may change its own environment.
+        self._surroundings = surroundings(boot.alembic_config, boot.migration_database_url)
         self.sources: Sources | None = None
         """None where more than files decides which revisions there are."""
         self.digest = ""
@@ -48,6 +53,21 @@ class Files:
     def are_unchanged(self, sources: Sources) -> bool:
         """Whether they still are like that. Raises OSError."""
         return self._digest(sources) == self.digest
+
+    def memory(self, sources: Sources, schema: Schema, seen: Rows) -> Memory:
+        """Return what there is to be remembered now that env.py has run. Raises OSError."""
+        base = self._boot.alembic_config.parent.resolve()
+        loaded = tuple(os.path.relpath(file, base) for file in loaded_sources())
+        sources = replace(sources, modules=loaded)
+        return Memory(
+            surroundings=self._surroundings,
+            sources=sources,
+            digest=self._digest(sources),
+            version_table=schema.version_table,
+            rows=seen,
+            target=schema.target,
+            heads=schema.project.history.heads,
+        )
 
     def _digest(self, sources: Sources) -> str:
         return sources.digest(self._boot.alembic_config, self._boot.schema)
@@ -77,21 +97,12 @@ def _remember(schema: Schema, files: Files, sources: Sources, connection: Connec
         if found is None:  # none that is this role's
             return
         # Read first: what is written meanwhile makes the note a wrong one, and it is seen to be.
-        current, newest = rows(connection, schema.version_table)
+        seen = rows(connection, schema.version_table)
         inspection = schema.inspect()
-        if not _is_well(schema, inspection) or inspection.current != current:
+        if not _is_well(schema, inspection) or inspection.current != seen.current:
             return
-        memory = Memory(
-            sources,
-            files.digest,
-            schema.version_table,
-            current,
-            newest,
-            schema.target,
-            inspection.heads,
-        )
-        name = str(schema.version_table)
-        if memories(found[0]).get(name) == memory:
+        memory = files.memory(sources, schema, seen)
+        if memory in memories(found[0]) or not _is_literal(schema.project.history):
             return
         if not files.are_unchanged(sources):
             return
@@ -100,7 +111,8 @@ def _remember(schema: Schema, files: Files, sources: Sources, connection: Connec
         if cursor.fetchone() == (True,):  # else somebody is just writing the same
             cursor.execute(_TABLE, (journal,))
             [note] = cursor.fetchone() or [None]
-            text = note_of({**memories(note), name: memory})
+            others = [it for it in memories(note) if not _is_same_place(it, memory)]
+            text = note_of([*others, memory])
             cursor.execute("SET LOCAL lock_timeout = '1s'")
             statement = sql.SQL("COMMENT ON TABLE {} IS {}").format(
                 sql.Identifier(*schema.version_table.path[:-1], JOURNAL_TABLE),
@@ -108,6 +120,25 @@ def _remember(schema: Schema, files: Files, sources: Sources, connection: Connec
             )
             cursor.execute(statement)
         cursor.execute("COMMIT")
+
+
+def _is_literal(history: History) -> bool:
+    """Whether every file names its revision, and what that stands on, in so many words.
+
+    What a file computes may depend on what is in no file.
+    """
+    for revision in history.revisions.values():
+        if revision.path is None or revision.path.suffix != ".py":
+            return False
+        source = revision.path.read_bytes()
+        for name in (revision.id, *revision.parents):
+            if not any(f"{quote}{name}{quote}".encode() in source for quote in "'\""):
+                return False
+    return True
+
+
+def _is_same_place(one: Memory, other: Memory) -> bool:
+    return (one.surroundings, one.version_table) == (other.surroundings, other.version_table)
 
 
 def _is_well(schema: Schema, inspection: Inspection) -> bool:

@@ -80,7 +80,7 @@ class ReadinessProbe:
         memory = self._memory
         table = self._version_table if memory is None else memory.version_table
         facts = read_facts(connection, table, _STATEMENT_TIMEOUT)
-        if memory is not None and facts.current == memory.current:
+        if memory is not None and facts.current == memory.rows.current:
             return memory.inspection
         history, target = self._aim
         return inspect(facts, history, target)

@@ -1,14 +1,16 @@
 """What a thorough look found last, and whether everything is still as it was then.
 
-The thorough look takes Alembic, env.py and every revision's file; it leaves a note in the database
-when it found the schema at its target. As long as not a byte of all that has changed, nor a row of
-the version table or the journal, it would find the same again. Nothing is parsed here, so nothing
-can be taken for what it is not; where anything differs, or is not as expected, nobody knows.
+The thorough look takes Alembic, env.py with all that this imports, and every revision's file; it
+leaves a note in the database when it found the schema at its target. As long as not a byte of all
+that has changed, nor the environment, nor a row of the version table or the journal, it would find
+the same again. Nothing is parsed here, so nothing can be taken for what it is not; where anything
+differs, or is not as expected, nobody knows.
 """
 
 import json
 import logging
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -18,14 +20,15 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription, SchemaPolicy
-from backend.boot.environment.version_table import VersionTable
+from backend.boot.environment.surroundings import surroundings
+from backend.boot.environment.version_table import VersionTable, literal, quoted
 from backend.boot.revisions.history import Target
 from backend.boot.state.inspection import Inspection, SchemaState
 from backend.boot.state.journal import JOURNAL_TABLE, Journal
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the note, and of what a thorough look is: another one knows nothing of these."""
 
 # The note is the journal's comment: people's tools leave it alone, and a dump takes it along.
@@ -38,10 +41,16 @@ WHERE c.relname = %s AND c.relkind IN ('r', 'p')
 
 _ROWS = """
 SELECT (SELECT array_agg(version_num::text) FROM {version_table}),
-       (SELECT max(id) FROM {journal})
+       (SELECT max(id) FROM {journal}),
+       current_schemas(false)::text[],
+       (SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.oid = to_regclass({name}))
 """
 
 _PATIENCE = "1s"
+
+_MOST = 8
+"""Looks that are noted: from different places, of several histories in one schema."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +60,14 @@ class Sources:
     env: str
     folders: tuple[str, ...]
     """Where the revisions are."""
+    modules: tuple[str, ...] = ()
+    """The project's own that were loaded when env.py had run."""
 
     def digest(self, config: Path, policy: SchemaPolicy) -> str:
         """Return a hash of every byte that a thorough look would read. Raises OSError."""
         base = config.parent
         digest = sha256(f"{_FORMAT} {policy.target} {policy.refuse_edited}".encode())
-        for path in (config, base / self.env):
+        for path in (config, *(base / name for name in (self.env, *self.modules))):
             _add(digest, path.name, path)
         for folder in self.folders:
             digest.update(f"\0{folder}\0".encode())
@@ -75,16 +86,28 @@ def _add(digest: Any, name: str, path: Path | str) -> None:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What a database has of a history, of one moment."""
+
+    current: tuple[str, ...]
+    """The rows of the version table, sorted."""
+    journal_id: int | None
+    """The journal's newest row."""
+    path: tuple[str, ...]
+    """The schemas of the search_path that exist."""
+    found_in: str | None
+    """In which of them a version table by that name is met first."""
+
+
+@dataclass(frozen=True)
 class Memory:
     """A schema that was at its target, with all that this was concluded from."""
 
+    surroundings: str
     sources: Sources
     digest: str
     version_table: VersionTable
-    current: tuple[str, ...]
-    """The rows of the version table."""
-    journal_id: int | None
-    """The journal's newest row."""
+    rows: Rows
     target: Target
     heads: tuple[str, ...]
 
@@ -93,7 +116,7 @@ class Memory:
         """What the thorough look would say."""
         return Inspection(
             state=SchemaState.CURRENT,
-            current=self.current,
+            current=self.rows.current,
             target=self.target,
             heads=self.heads,
             pending=(),
@@ -111,7 +134,9 @@ def recall(boot: BootDescription, connection: Connection) -> Memory | None:
     if boot.schema.rollback:
         return None
     try:
-        known = [it for it in _read(connection) if _is_unchanged(it, boot)]
+        here = surroundings(boot.alembic_config, boot.migration_database_url)
+        noted = [it for it in _read(connection) if it.surroundings == here]
+        known = [it for it in noted if _is_unchanged(it, boot)]
         return known[0] if len(known) == 1 and _is_there(known[0], connection) else None
     except (psycopg2.Error, OSError, ValueError, KeyError, TypeError) as error:
         _log.debug("What is remembered of the schema cannot be used: %s", error)
@@ -123,53 +148,64 @@ def _is_unchanged(memory: Memory, boot: BootDescription) -> bool:
 
 
 def _is_there(memory: Memory, connection: Connection) -> bool:
-    return rows(connection, memory.version_table) == (memory.current, memory.journal_id)
+    return rows(connection, memory.version_table) == memory.rows
 
 
-def rows(connection: Connection, version_table: VersionTable) -> tuple[tuple[str, ...], int | None]:
-    """Return the version table's rows, sorted, and the journal's newest, of one moment."""
+def rows(connection: Connection, version_table: VersionTable) -> Rows:
+    """Return what the database has now. Raises psycopg2.Error where a table is not there."""
     journal = Journal(version_table).table
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         try:
             cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
-            cursor.execute(_ROWS.format(version_table=version_table, journal=journal))
-            [(current, newest)] = cursor.fetchall()
+            name = literal(quoted(version_table.name))
+            cursor.execute(_ROWS.format(version_table=version_table, journal=journal, name=name))
+            [(current, newest, path, found_in)] = cursor.fetchall()
         finally:
             cursor.execute("ROLLBACK")
-    return tuple(sorted(current or ())), newest
+    return Rows(tuple(sorted(current or ())), newest, tuple(path), found_in)
 
 
 def _read(connection: Connection) -> list[Memory]:
     with connection.cursor() as cursor:
         cursor.execute(_NOTES, (JOURNAL_TABLE,))
-        return [memory for (text,) in cursor.fetchall() for memory in memories(text).values()]
+        return [memory for (text,) in cursor.fetchall() for memory in memories(text)]
 
 
-def memories(note: str | None) -> dict[str, Memory]:
-    """Return what a note says, by version table; nothing where it is no note of ours."""
+def memories(note: str | None) -> list[Memory]:
+    """Return what a note says, the newest last; nothing where it is no note of ours."""
     try:
         noted = json.loads(note or "")
         if noted["boot"] != _FORMAT:
-            return {}
-        return {name: _memory(it) for name, it in noted["seen"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return {}
+            return []
+        return [_memory(it) for it in noted["seen"]]
+    except (ValueError, KeyError, TypeError):
+        return []
 
 
-def note_of(known: dict[str, Memory]) -> str:
-    """Return the note that says this."""
-    return json.dumps({"boot": _FORMAT, "seen": {name: asdict(it) for name, it in known.items()}})
+def note_of(known: Sequence[Memory]) -> str:
+    """Return the note that says this, or the newest of it."""
+    return json.dumps({"boot": _FORMAT, "seen": [asdict(it) for it in known[-_MOST:]]})
 
 
 def _memory(noted: dict[str, Any]) -> Memory:
     sources, table, target = noted["sources"], noted["version_table"], noted["target"]
+    rows = noted["rows"]
     return Memory(
-        sources=Sources(str(sources["env"]), tuple(map(str, sources["folders"]))),
+        surroundings=str(noted["surroundings"]),
+        sources=Sources(
+            str(sources["env"]),
+            tuple(map(str, sources["folders"])),
+            tuple(map(str, sources["modules"])),
+        ),
         digest=str(noted["digest"]),
         version_table=VersionTable(str(table["name"]), str(table["schema"])),
-        current=tuple(map(str, noted["current"])),
-        journal_id=noted["journal_id"],
+        rows=Rows(
+            tuple(map(str, rows["current"])),
+            rows["journal_id"],
+            tuple(map(str, rows["path"])),
+            rows["found_in"],
+        ),
         target=Target(str(target["name"]), tuple(map(str, target["revisions"]))),
         heads=tuple(map(str, noted["heads"])),
     )

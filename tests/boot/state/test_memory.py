@@ -18,18 +18,18 @@ from backend.boot.migration.thorough import migrate_thoroughly
 from backend.boot.postgres.connection import connected
 from backend.boot.revisions.history import Target
 from backend.boot.state.inspection import Inspection
-from backend.boot.state.memory import Memory, Sources, memories, note_of, recall
+from backend.boot.state.memory import Memory, Rows, Sources, memories, note_of, recall
 from backend.boot.state.schema import open_schema
 from backend.settings import load_settings
 from tests.cluster import OWNER, Cluster
-from tests.scenarios.process import ForeignProject
+from tests.scenarios.process import FOREIGN_ENV, ForeignProject
 
 MEMORY = Memory(
-    Sources("scripts/env.py", ("scripts/versions",)),
+    "surroundings",
+    Sources("scripts/env.py", ("scripts/versions",), ("models.py",)),
     "digest",
     VersionTable("version", "s"),
-    ("a", "b"),
-    7,
+    Rows(("a", "b"), 7, ("s", "public"), None),
     Target("heads", ("a", "b")),
     ("a", "b"),
 )
@@ -55,8 +55,14 @@ def thorough(boot: BootDescription) -> Inspection:
 
 def test_a_note() -> None:
     """It is read as it was written."""
-    known = {"s.version": MEMORY, "other": replace(MEMORY, journal_id=None)}
+    known = [MEMORY, replace(MEMORY, rows=Rows((), None, (), "s"))]
     assert memories(note_of(known)) == known
+
+
+def test_a_note_does_not_grow_without_end() -> None:
+    """The newest are kept."""
+    known = [replace(MEMORY, surroundings=str(number)) for number in range(20)]
+    assert memories(note_of(known)) == known[-8:]
 
 
 @pytest.mark.parametrize(
@@ -67,17 +73,27 @@ def test_a_note() -> None:
         "the journal of migrations",
         "[]",
         "null",
-        '{"boot": 2, "seen": {}}',
-        '{"boot": 1}',
         '{"boot": 1, "seen": []}',
-        '{"boot": 1, "seen": {"x": null}}',
-        note_of({"x": MEMORY}).replace('"digest"', '"other"'),
-        note_of({"x": MEMORY})[:-3],
+        '{"boot": 2}',
+        '{"boot": 2, "seen": {"x": 1}}',
+        '{"boot": 2, "seen": 7}',
+        '{"boot": 2, "seen": [null]}',
+        note_of([MEMORY]).replace('"digest"', '"other"'),
+        note_of([MEMORY])[:-3],
     ],
 )
 def test_what_is_no_note(note: str | None) -> None:
     """A comment of people's own, or of another version's making, says nothing."""
-    assert memories(note) == {}
+    assert memories(note) == []
+
+
+IMPORTING = """\
+import sys
+from pathlib import Path
+sys.path.insert(0, str(Path(__file__).parents[1]))
+import {}
+del sys.path[0]
+"""
 
 
 class Theirs:
@@ -86,7 +102,10 @@ class Theirs:
     def __init__(self, folder: Path, cluster: Cluster, database: str) -> None:
         self.cluster = cluster
         self.database = database
-        self.project = ForeignProject(folder / uuid4().hex)
+        name = f"theirs_{uuid4().hex}"
+        self.module = folder / name / f"{name}.py"
+        self.project = ForeignProject(folder / name, env=IMPORTING.format(name) + FOREIGN_ENV)
+        self.module.write_text("# what env.py imports\n", encoding="utf-8")
         self.project.revision("a1", None, "pass", "pass")
         self.project.revision("b2", "a1", "pass", "pass")
         self.boot = described(cluster.url(database), self.project.config)
@@ -126,6 +145,16 @@ CHANGES: dict[str, Callable[[Theirs], object]] = {
     "no folder": lambda it: it.project.versions.rename(it.project.folder / "elsewhere"),
     "another row": lambda it: it.execute("UPDATE alembic_version SET version_num = 'a1'"),
     "two rows": lambda it: it.execute("INSERT INTO alembic_version VALUES ('a1')"),
+    "a version table of that name that is met first": lambda it: it.execute(
+        f'CREATE SCHEMA AUTHORIZATION "{OWNER}";'
+        f"CREATE TABLE {OWNER}.alembic_version AS SELECT 'a1' AS version_num;"
+        f"ALTER TABLE {OWNER}.alembic_version OWNER TO {OWNER}"
+    ),
+    "another search_path": lambda it: it.execute(
+        f'CREATE SCHEMA tenant AUTHORIZATION "{OWNER}";'
+        f"ALTER ROLE {OWNER} IN DATABASE {it.database} SET search_path = tenant, public"
+    ),
+    "a module of the project's own": lambda it: edit(it.module, "# a word\n"),
     "no row": lambda it: it.execute("DELETE FROM alembic_version"),
     "no version table": lambda it: it.execute("DROP TABLE alembic_version"),
     "a new row of the journal": lambda it: it.execute(
@@ -151,6 +180,37 @@ def test_something_has_changed(theirs: Theirs, change: Callable[[Theirs], object
     """Whatever it is, nobody knows any more without a thorough look."""
     change(theirs)
     assert remembered(theirs.boot) is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "is_known"),
+    [
+        ("TENANT", False),
+        ("APP_ENV", False),
+        ("HOSTNAME", True),
+        ("LOG_LEVEL", True),
+        ("JWT_SECRET", True),
+    ],
+)
+def test_another_environment(
+    theirs: Theirs, monkeypatch: pytest.MonkeyPatch, variable: str, is_known: bool
+) -> None:
+    """An env.py may decide by any variable; but of some each host has its own."""
+    monkeypatch.setenv(variable, "another")
+    assert (remembered(theirs.boot) is not None) == is_known
+    migrate(theirs.boot)
+    assert remembered(theirs.boot) is not None
+    monkeypatch.undo()
+    assert remembered(theirs.boot) is not None  # both are noted
+
+
+def test_a_secret_leaves_no_trace(theirs: Theirs, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even as a hash: short ones could be guessed from it."""
+    password = "postgresql://someone:{}@host/db"
+    monkeypatch.setenv("OTHER_URL", password.format("one"))
+    migrate(theirs.boot)
+    monkeypatch.setenv("OTHER_URL", password.format("two"))
+    assert remembered(theirs.boot) is not None
 
 
 @pytest.mark.parametrize("target", [None, "b2", "a1"])
