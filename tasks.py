@@ -524,8 +524,8 @@ def _run_ci(*steps: str, args: str = "") -> None:
 
 @task(auto_shortflags=False, default=True, name="all")
 def ci_all(_c: Context) -> None:
-    """Run the whole pipeline: lint, test, image and scenarios."""
-    _run_ci("lint", "test", "image", "scenarios")
+    """Run the whole pipeline: lint, test, image, scenarios and bench."""
+    _run_ci("lint", "test", "image", "scenarios", "bench")
 
 
 @task(auto_shortflags=False, name="lint")
@@ -552,6 +552,12 @@ def ci_scenarios(_c: Context, args: str = "") -> None:
     _run_ci("image", "scenarios", args=args)
 
 
+@task(auto_shortflags=False, name="bench")
+def ci_bench(_c: Context) -> None:
+    """See that all benchmarks run, and those tools that they are measured beside."""
+    _run_ci("bench")
+
+
 def _is_agreed(question: str) -> bool:
     from backend.boot.errors import ConfigurationError
 
@@ -566,5 +572,5 @@ ns = Collection(
     *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test, bench),
-    Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios),
+    Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),
 )

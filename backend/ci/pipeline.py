@@ -70,6 +70,11 @@ def _scenarios(work: Work) -> bool:
     return run_command(["make", "test", f"ARGS={_pytest('container', work)}"], work.log)
 
 
+def _bench(work: Work) -> bool:
+    """See that all that is measured runs; what it costs is for people to look at."""
+    return run_command(["make", "bench", "ARGS=--quick"], work.log)
+
+
 def _pytest(marked: str, work: Work) -> str:
     return f"-m '{marked}' {work.args}".rstrip()
 
@@ -79,6 +84,7 @@ STEPS = {
     "test": Step(_test),
     "image": Step(_image),
     "scenarios": Step(_scenarios, needs=("image",)),
+    "bench": Step(_bench, uses_engine=False),
 }
 
 

@@ -67,8 +67,10 @@ def test_a_failure_hides_no_other(make_project: MakeProject) -> None:
         "ci.test": "failed",
         "ci.image": "failed",
         "ci.scenarios": "skipped",
+        "ci.bench": "failed",
     }
-    assert finished.stderr[-1].startswith("ci.lint and ci.test and ci.image failed. Read the logs")
+    failed = "ci.lint and ci.test and ci.image and ci.bench failed. Read the logs"
+    assert finished.stderr[-1].startswith(failed)
     assert "ci.test begins" in project.logs()
     assert "The image of backend cannot be built" in project.logs()
 
@@ -84,7 +86,7 @@ def test_stopped_in_a_test(make_project: MakeProject, signum: signal.Signals) ->
         finished = process.finish()
     assert project.belongings(process.pid) == []
     assert finished.status == 128 + signum
-    stopped = {"ci.test": "stopped", "ci.image": "skipped", "ci.scenarios": "skipped"}
+    stopped = {"ci.test": "stopped", "ci.image": "skipped", "ci.bench": "skipped"}
     assert results(finished).items() >= stopped.items()
     assert "test: tidied up" in project.logs()
 

@@ -46,6 +46,7 @@ TASKS = (
     "up",
     "wait-db",
     "ci.all",
+    "ci.bench",
     "ci.image",
     "ci.lint",
     "ci.scenarios",
