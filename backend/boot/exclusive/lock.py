@@ -122,7 +122,7 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
     said, said_at = "", started
     while True:
         begin(connection)
-        _introduce(connection)
+        introduce(connection)
         if try_lock(connection, key):
             return
         holder = _holder(connection, key, journal)
@@ -141,7 +141,7 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
         threading.Event().wait(_INTERVAL)
 
 
-def _introduce(connection: Connection) -> None:
+def introduce(connection: Connection) -> None:
     """Let those who wait see who we are."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -162,6 +162,12 @@ def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
                 return str(running[-1])
         except errors.LockNotAvailable:
             return "who keeps the journal to itself"
+    return holder_of(connection, key)
+
+
+def holder_of(connection: Connection, key: AdvisoryKey) -> str:
+    """Say who holds an advisory lock, by the name that its session gave itself."""
+    with connection.cursor() as cursor:
         cursor.execute(_HOLDER.format(holder=key.holder_query))
         name, since = cursor.fetchone() or (None, None)
     if name is None:

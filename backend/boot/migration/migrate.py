@@ -5,10 +5,12 @@ Nothing of Alembic is imported here: on a schema that is as it was, nobody needs
 
 import logging
 from collections.abc import Callable
+from functools import partial
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.surroundings import surroundings
+from backend.boot.exclusive.turns import Turn
 from backend.boot.migration.report import report
-from backend.boot.postgres.connection import connected
 from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.memory import recall
@@ -30,12 +32,21 @@ def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> Non
 
 def _migrate(boot: BootDescription, then: Next) -> None:
     _log.info("Running database migrations...")
-    with connected(boot.migration_database_url) as connection:
-        memory = recall(boot, connection)
-    if memory is not None:
-        report(memory.inspection, was_current=True)
-        then(memory.inspection)
-        return
-    from backend.boot.migration.thorough import migrate_thoroughly
+    url = boot.migration_database_url
+    turn = Turn(url, surroundings(boot.alembic_config, url), boot.schema.lock_timeout)
 
-    migrate_thoroughly(boot, then)
+    def go_on(inspection: Inspection) -> None:
+        turn.end()
+        then(inspection)
+
+    try:
+        memory = turn.await_memory(partial(recall, boot))
+        if memory is not None:
+            report(memory.inspection, was_current=True)
+            go_on(memory.inspection)
+            return
+        from backend.boot.migration.thorough import migrate_thoroughly
+
+        migrate_thoroughly(boot, go_on)
+    finally:
+        turn.end()

@@ -31,7 +31,7 @@ from backend.boot.signals import raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
-INTERVAL = 0.05
+INTERVAL = 0.025
 """Seconds between attempts: a database that becomes ready is noticed within twice that."""
 
 _ATTEMPT = 5.0

@@ -142,11 +142,9 @@ class Journal:
     def begin(self, connection: Connection, row: Mapping[str, Any]) -> int:
         """Write the row of a revision that is about to run, and return its id."""
         values = {"version_table": self._name, **row}
-        begun = queries.BEGUN.format(journal=self._escaped)
         with connection.cursor() as cursor:
-            cursor.execute(queries.BEGIN.format(journal=self._escaped, begun=begun), values)
-            cursor.execute(begun, values)
-            [id_] = cursor.fetchone() or [0]
+            cursor.execute(queries.BEGIN.format(journal=self._escaped), values)
+            [(id_,)] = cursor.fetchall()
         return int(id_)
 
     def applied_statement(self, id_: int) -> str:

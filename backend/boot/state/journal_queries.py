@@ -48,21 +48,22 @@ WHERE status = 'failed'
 
 # Its answer may be lost on the way, and it is sent again then.
 BEGIN = """
-INSERT INTO {journal} (
-    version_table, revision, down_revision, direction, phase, file_sha256, checksum, status,
-    started_at, host, pid, backend_pid, backend_start, session_key, app_version)
-SELECT
-    %(version_table)s, %(revision)s, %(down_revision)s, %(direction)s, %(phase)s,
-    %(file_sha256)s, %(checksum)s, 'running',
-    clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(session_key)s,
-    %(app_version)s
-WHERE NOT EXISTS ({begun})
-"""
-
-BEGUN = """
-SELECT id FROM {journal}
-WHERE session_key = %(session_key)s AND revision = %(revision)s AND direction = %(direction)s
-  AND status = 'running'
+WITH begun AS (
+    SELECT id FROM {journal}
+    WHERE session_key = %(session_key)s AND revision = %(revision)s
+      AND direction = %(direction)s AND status = 'running'),
+new AS (
+    INSERT INTO {journal} (
+        version_table, revision, down_revision, direction, phase, file_sha256, checksum, status,
+        started_at, host, pid, backend_pid, backend_start, session_key, app_version)
+    SELECT
+        %(version_table)s, %(revision)s, %(down_revision)s, %(direction)s, %(phase)s,
+        %(file_sha256)s, %(checksum)s, 'running',
+        clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(session_key)s,
+        %(app_version)s
+    WHERE NOT EXISTS (SELECT FROM begun)
+    RETURNING id)
+SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
 # Whoever finds the row no longer running has been taken for dead, and another went on.

@@ -6,14 +6,13 @@ It is the server that ends the wait, so it ends as well where this process hangs
 from backend.boot.environment.session import MigrationSession
 from backend.boot.traffic.ladder import Work, work_of
 
-_IS_OWN = "SELECT source IN ('session', 'client') FROM pg_settings WHERE name = 'lock_timeout'"
-
-# What the role or the database has as a limit may be a shorter one.
-_SET = """
-SELECT set_config('lock_timeout',
-    CASE WHEN reset_val = '0' THEN {limit} ELSE least(reset_val::int, {limit}) END::text, true)
-FROM pg_settings WHERE name = 'lock_timeout'
+# Asked once: it takes the server as long as a small revision.
+_FOUND = """
+SELECT source IN ('session', 'client'), reset_val::int FROM pg_settings
+WHERE name = 'lock_timeout'
 """
+
+_SET = "SELECT set_config('lock_timeout', '{limit}', true)"
 
 _OUTWAIT_VACUUM = """
 SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
@@ -29,7 +28,10 @@ class LockLimit:
 
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
-        self.is_own = bool(session.ask(_IS_OWN)[0])
+        is_own, of_role = session.ask(_FOUND)
+        self.is_own = bool(is_own)
+        self._most = int(of_role) or None
+        """Milliseconds that the role or the database has as a limit, if it has one."""
         self._seconds: dict[Work, float] | None = None
         """By what a statement works on; None where it is not ours to set."""
         self._now: Work | None = None
@@ -67,4 +69,5 @@ class LockLimit:
             self._now = work
             # 0 would be no limit at all.
             limit = max(1, round(self._seconds[work] * 1000))
+            limit = limit if self._most is None else min(limit, self._most)
             self._session.ask(_SET.format(limit=limit))
