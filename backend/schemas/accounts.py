@@ -41,5 +41,5 @@ class AccessToken(BaseModel):
     """What signs the requests of a person, until it expires."""
 
     access_token: str = Field(description="For the header `Authorization: Bearer …`.")
-    token_type: Literal["bearer"] = "bearer"
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind, as OAuth calls it
     expires_in: int = Field(description="Seconds.", examples=[86_400])

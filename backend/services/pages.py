@@ -3,6 +3,7 @@
 Whoever writes holds the lock of the book, so that positions are given once.
 """
 
+from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import func, select
@@ -16,49 +17,56 @@ from backend.services.changes import Change, commit
 from backend.services.errors import ConflictError, NotFoundError
 from backend.services.writing import dialogue_row, page_row
 
+
+@dataclass(frozen=True)
+class OwnBook:
+    """A book that somebody says is theirs."""
+
+    owner: UUID
+    id: UUID
+
+    def locked(self, session: Session) -> Book:
+        """Return it, locked until the transaction ends. Raises as `changeable` does."""
+        return changeable(session, Book, self.owner, self.id)
+
+
 LAST = 10_000
 """The highest position that there is."""
 
 
-def add_page(session: Session, owner: UUID, book_id: UUID, new: NewPage) -> PageDetail:
+def add_page(session: Session, own: OwnBook, new: NewPage) -> PageDetail:
     """Add a page after the last one. Raises as `changeable` does."""
-    book = changeable(session, Book, owner, book_id)
-    last = session.scalar(select(func.max(Page.sequence)).where(Page.book_id == book_id))
+    book = own.locked(session)
+    last = session.scalar(select(func.max(Page.sequence)).where(Page.book_id == own.id))
     page = page_row(new, _following(last))
-    page.book_id = book_id
+    page.book_id = own.id
     session.add(page)
     return _page_done(session, book, page.id)
 
 
-def change_page(
-    session: Session, owner: UUID, book_id: UUID, page_id: UUID, change: PageChange
-) -> PageDetail:
+def change_page(session: Session, own: OwnBook, page_id: UUID, change: PageChange) -> PageDetail:
     """Change what `change` names. Raises ConflictError where a position is taken."""
-    book = changeable(session, Book, owner, book_id)
-    page = _page(session, book_id, page_id)
+    book = own.locked(session)
+    page = _page(session, own.id, page_id)
     if "sequence" in change and change["sequence"] != page.sequence:
-        taken = select(Page.id).where(
-            Page.book_id == book_id, Page.sequence == change["sequence"]
-        )
+        taken = select(Page.id).where(Page.book_id == own.id, Page.sequence == change["sequence"])
         _require_free(session.scalar(taken))
     for name, value in change.items():
         setattr(page, name, value)
     return _page_done(session, book, page_id)
 
 
-def delete_page(session: Session, owner: UUID, book_id: UUID, page_id: UUID) -> None:
+def delete_page(session: Session, own: OwnBook, page_id: UUID) -> None:
     """Delete a page and whatever is on it; the others keep their positions."""
-    book = changeable(session, Book, owner, book_id)
-    session.delete(_page(session, book_id, page_id))
+    book = own.locked(session)
+    session.delete(_page(session, own.id, page_id))
     finish(session, book)
 
 
-def add_dialogue(
-    session: Session, owner: UUID, book_id: UUID, page_id: UUID, new: NewDialogue
-) -> DialogueDetail:
+def add_dialogue(session: Session, own: OwnBook, page_id: UUID, new: NewDialogue) -> DialogueDetail:
     """Add a dialogue after the last one of a page. Raises as `changeable` does."""
-    book = changeable(session, Book, owner, book_id)
-    page = _page(session, book_id, page_id)
+    book = own.locked(session)
+    page = _page(session, own.id, page_id)
     last = session.scalar(select(func.max(Dialogue.sequence)).where(Dialogue.page_id == page.id))
     dialogue = dialogue_row(new, _following(last))
     dialogue.page_id = page.id
@@ -67,11 +75,11 @@ def add_dialogue(
 
 
 def change_dialogue(
-    session: Session, owner: UUID, book_id: UUID, dialogue_id: UUID, change: DialogueChange
+    session: Session, own: OwnBook, dialogue_id: UUID, change: DialogueChange
 ) -> DialogueDetail:
     """Change what `change` names. Raises ConflictError where a position is taken."""
-    book = changeable(session, Book, owner, book_id)
-    dialogue = dialogue_of(session, book_id, dialogue_id)
+    book = own.locked(session)
+    dialogue = dialogue_of(session, own.id, dialogue_id)
     if "sequence" in change and change["sequence"] != dialogue.sequence:
         taken = select(Dialogue.id).where(
             Dialogue.page_id == dialogue.page_id, Dialogue.sequence == change["sequence"]
@@ -82,10 +90,10 @@ def change_dialogue(
     return _dialogue_done(session, book, dialogue_id)
 
 
-def delete_dialogue(session: Session, owner: UUID, book_id: UUID, dialogue_id: UUID) -> None:
+def delete_dialogue(session: Session, own: OwnBook, dialogue_id: UUID) -> None:
     """Delete a dialogue in all languages; the others keep their positions."""
-    book = changeable(session, Book, owner, book_id)
-    session.delete(dialogue_of(session, book_id, dialogue_id))
+    book = own.locked(session)
+    session.delete(dialogue_of(session, own.id, dialogue_id))
     finish(session, book)
 
 
@@ -154,9 +162,7 @@ def _dialogue_done(session: Session, book: Book, dialogue_id: UUID) -> DialogueD
     dialogue = session.scalars(
         select(Dialogue)
         .where(Dialogue.id == dialogue_id)
-        .options(
-            selectinload(Dialogue.translations), selectinload(Dialogue.audios), raiseload("*")
-        )
+        .options(selectinload(Dialogue.translations), selectinload(Dialogue.audios), raiseload("*"))
         .execution_options(populate_existing=True)
     ).one()
     detail = DialogueDetail.model_validate(dialogue)

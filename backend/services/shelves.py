@@ -7,10 +7,9 @@ from sqlalchemy.orm import Session, raiseload, selectinload
 
 from backend.models import Book, Dialogue, Page
 from backend.schemas.books import BookDetail, BookList, BookSummary, PageDetail
-from backend.services.access import Shelf, is_own, is_shared
-from backend.services.cursor import Position
+from backend.services.access import Shelf, is_on_shelf, is_own, is_shared
 from backend.services.errors import NotFoundError
-from backend.services.listing import rows_after
+from backend.services.listing import Turn, rows_of
 
 # A query for each kind of row, whatever the book's size: PostgreSQL takes 65 535 parameters.
 _PARENTS_A_QUERY = 50_000
@@ -20,11 +19,13 @@ def list_books(
     session: Session,
     viewer: UUID | None,
     shelf: Shelf | None,
-    position: Position | None,
-    limit: int,
+    turn: Turn,
 ) -> BookList:
-    """Return some of the books that `viewer` sees, in one query."""
-    books, next_cursor = rows_after(session, Book, viewer, shelf, position, limit)
+    """Return some of the books that `viewer` sees, in one query.
+
+    Raises UnauthenticatedError where nobody asks for what is theirs.
+    """
+    books, next_cursor = rows_of(session, Book, is_on_shelf(Book, viewer, shelf), turn)
     return BookList(
         items=[BookSummary.model_validate(book) for book in books], next_cursor=next_cursor
     )

@@ -27,9 +27,10 @@ class Tokens:
 
     def account(self, token: str) -> UUID | None:
         """Return whose token it is; None where it is not ours, or has expired."""
-        required = {"require": ["sub", "iat", "exp"]}
         try:
-            claims = jwt.decode(token, self._key, [_ALGORITHM], options=required)
+            claims = jwt.decode(
+                token, self._key, [_ALGORITHM], options={"require": ["sub", "iat", "exp"]}
+            )
             return UUID(claims["sub"])
         except (jwt.InvalidTokenError, ValueError):
             return None

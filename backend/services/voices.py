@@ -8,11 +8,10 @@ from sqlalchemy.orm import Session, raiseload
 
 from backend.models import Voice, VoiceStatus
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
-from backend.services.access import Shelf, changeable, is_own, is_shared
+from backend.services.access import Shelf, changeable, is_on_shelf
 from backend.services.changes import Change, commit
-from backend.services.cursor import Position
 from backend.services.errors import ConflictError, NotFoundError
-from backend.services.listing import rows_after
+from backend.services.listing import Turn, rows_of
 from backend.services.transitions import OF_VOICES, require_transition
 
 
@@ -20,11 +19,13 @@ def list_voices(
     session: Session,
     viewer: UUID | None,
     shelf: Shelf | None,
-    position: Position | None,
-    limit: int,
+    turn: Turn,
 ) -> VoiceList:
-    """Return some of the voices that `viewer` sees, in one query."""
-    voices, next_cursor = rows_after(session, Voice, viewer, shelf, position, limit)
+    """Return some of the voices that `viewer` sees, in one query.
+
+    Raises UnauthenticatedError where nobody asks for what is theirs.
+    """
+    voices, next_cursor = rows_of(session, Voice, is_on_shelf(Voice, viewer, shelf), turn)
     return VoiceList(
         items=[VoiceDetail.model_validate(voice) for voice in voices], next_cursor=next_cursor
     )
@@ -32,7 +33,7 @@ def list_voices(
 
 def read_voice(session: Session, viewer: UUID | None, voice_id: UUID) -> VoiceDetail:
     """Return a voice that `viewer` sees; raise NotFoundError where there is none for them."""
-    visible = is_shared(Voice) if viewer is None else is_shared(Voice) | is_own(Voice, viewer)
+    visible = is_on_shelf(Voice, viewer, None)
     voice = session.scalar(
         select(Voice).where(Voice.id == voice_id, visible).options(raiseload("*"))
     )
@@ -57,14 +58,12 @@ def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
     return voice
 
 
-def change_voice(
-    session: Session, owner: UUID, voice_id: UUID, change: VoiceChange
-) -> VoiceDetail:
+def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceChange) -> VoiceDetail:
     """Change what `change` names. Raises as `changeable` does, and TransitionError."""
     voice = changeable(session, Voice, owner, voice_id)
     if "status" in change:
         require_transition(OF_VOICES, voice.status, change["status"])
-        if voice.status is not VoiceStatus.COMPLETED is change["status"]:
+        if change["status"] != voice.status and change["status"] == VoiceStatus.COMPLETED:
             voice.completed_at = func.now()
     for name, value in change.items():
         setattr(voice, name, value)

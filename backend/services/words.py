@@ -1,27 +1,35 @@
 """The words of a dialogue in each language, and their recordings: put there or taken away."""
 
+from dataclasses import dataclass
 from uuid import UUID, uuid4
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, raiseload
 
-from backend.models import Book, DialogueAudio, DialogueTranslation
+from backend.models import DialogueAudio, DialogueTranslation
 from backend.schemas.books import DialogueRecording, Translation
 from backend.schemas.writing import Recording, Words
-from backend.services.access import changeable
 from backend.services.errors import NotFoundError
-from backend.services.pages import dialogue_of, finish
+from backend.services.pages import OwnBook, dialogue_of, finish
 
 
-def put_translation(  # noqa: PLR0913 - a path of three parts
-    session: Session, owner: UUID, book_id: UUID, dialogue_id: UUID, language: str, words: Words
+@dataclass(frozen=True)
+class RecordingKey:
+    """What a recording of a dialogue is known by."""
+
+    language_code: str
+    voice_id: str
+
+
+def put_translation(
+    session: Session, own: OwnBook, dialogue_id: UUID, language: str, words: Words
 ) -> Translation:
     """Write the words of a dialogue in a language, over those that were there.
 
     At most one translation of a dialogue is primary: one that becomes it takes that from the other.
     """
-    book = changeable(session, Book, owner, book_id)
-    dialogue = dialogue_of(session, book_id, dialogue_id)
+    book = own.locked(session)
+    dialogue = dialogue_of(session, own.id, dialogue_id)
     rows = session.scalars(
         select(DialogueTranslation)
         .where(DialogueTranslation.dialogue_id == dialogue.id)
@@ -45,12 +53,10 @@ def put_translation(  # noqa: PLR0913 - a path of three parts
     return translation
 
 
-def delete_translation(
-    session: Session, owner: UUID, book_id: UUID, dialogue_id: UUID, language: str
-) -> None:
+def delete_translation(session: Session, own: OwnBook, dialogue_id: UUID, language: str) -> None:
     """Take the words of a dialogue in a language away."""
-    book = changeable(session, Book, owner, book_id)
-    dialogue = dialogue_of(session, book_id, dialogue_id)
+    book = own.locked(session)
+    dialogue = dialogue_of(session, own.id, dialogue_id)
     row = session.scalar(
         select(DialogueTranslation).where(
             DialogueTranslation.dialogue_id == dialogue.id,
@@ -63,20 +69,22 @@ def delete_translation(
     finish(session, book)
 
 
-def put_recording(  # noqa: PLR0913 - a path of four parts
+def put_recording(
     session: Session,
-    owner: UUID,
-    book_id: UUID,
+    own: OwnBook,
     dialogue_id: UUID,
-    key: tuple[str, str],
+    key: RecordingKey,
     recording: Recording,
 ) -> DialogueRecording:
-    """Write the recording of a dialogue by `key`, its language and voice."""
-    book = changeable(session, Book, owner, book_id)
-    row = _recording(session, dialogue_of(session, book_id, dialogue_id).id, key)
+    """Write the recording of a dialogue in a language and a voice."""
+    book = own.locked(session)
+    row = _recording(session, dialogue_of(session, own.id, dialogue_id).id, key)
     if row is None:
         row = DialogueAudio(
-            id=uuid4(), dialogue_id=dialogue_id, language_code=key[0], voice_id=key[1]
+            id=uuid4(),
+            dialogue_id=dialogue_id,
+            language_code=key.language_code,
+            voice_id=key.voice_id,
         )
         session.add(row)
     row.audio_url, row.duration = recording.audio_url, recording.duration
@@ -86,28 +94,23 @@ def put_recording(  # noqa: PLR0913 - a path of four parts
     return detail
 
 
-def delete_recording(
-    session: Session, owner: UUID, book_id: UUID, dialogue_id: UUID, key: tuple[str, str]
-) -> None:
-    """Take the recording of a dialogue by `key`, its language and voice, away."""
-    book = changeable(session, Book, owner, book_id)
-    row = _recording(session, dialogue_of(session, book_id, dialogue_id).id, key)
+def delete_recording(session: Session, own: OwnBook, dialogue_id: UUID, key: RecordingKey) -> None:
+    """Take the recording of a dialogue in a language and a voice, away."""
+    book = own.locked(session)
+    row = _recording(session, dialogue_of(session, own.id, dialogue_id).id, key)
     if row is None:
         raise NotFoundError("There is no recording in this language and voice.")
     session.delete(row)
     finish(session, book)
 
 
-def _recording(
-    session: Session, dialogue_id: UUID, key: tuple[str, str]
-) -> DialogueAudio | None:
-    language, voice = key
+def _recording(session: Session, dialogue_id: UUID, key: RecordingKey) -> DialogueAudio | None:
     return session.scalar(
         select(DialogueAudio)
         .where(
             DialogueAudio.dialogue_id == dialogue_id,
-            DialogueAudio.language_code == language,
-            DialogueAudio.voice_id == voice,
+            DialogueAudio.language_code == key.language_code,
+            DialogueAudio.voice_id == key.voice_id,
         )
         .options(raiseload("*"))
     )

@@ -19,11 +19,15 @@ from tests.cluster import Cluster
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 
 
+SECRET = "a long text that signs the tokens of tests"
+
+
 def settings_for(url: str, **variables: str) -> Settings:
     """Return the settings of a test that runs on this database."""
     return load_settings(
         {
             "APP_ENV": "test",
+            "JWT_SECRET": SECRET,
             "DATABASE_URL": url,
             "ALEMBIC_CONFIG": str(ALEMBIC_INI),
             **variables,
