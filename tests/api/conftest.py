@@ -98,6 +98,13 @@ def session(_shared_url: str) -> Iterator[Session]:
         session.commit()
 
 
+@pytest.fixture
+def kept_session(_shared_url: str) -> Iterator[Session]:
+    """Give a session on the database of `client`; its rows stay for the tests that come next."""
+    with Session(engine_for(_shared_url)) as session:
+        yield session
+
+
 @pytest.fixture(scope="session")
 def seeded_client(cluster: Cluster, seeded_template: str) -> Iterator[httpx.Client]:
     """Give a client of the application on the stories, shared by tests that only read."""

@@ -1,0 +1,57 @@
+"""The OpenAPI document, tried by schemathesis: what it says is what is answered.
+
+Requests that are right by the document, and ones that are wrong by it, to every route: none is
+answered by 5xx, nor by a status, a media type or a body that the document does not have.
+"""
+
+from typing import Any
+
+import httpx
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis import Case
+
+from backend.main import create_app
+from tests.api.people import Person, sign_up
+
+pytestmark = pytest.mark.slow
+
+DOCUMENT = schemathesis.openapi.from_dict(create_app().openapi())
+
+EXAMPLES = settings(
+    max_examples=25,
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
+)
+
+
+@pytest.fixture(scope="module")
+def person(client: httpx.Client) -> Person:
+    return sign_up(client)
+
+
+@DOCUMENT.parametrize()
+@EXAMPLES
+def test_of_anything(case: Case[Any], person: Person) -> None:
+    """Of ids that hardly ever are somebody's."""
+    case.call_and_validate(base_url=str(person.client.base_url), headers=person.headers)
+
+
+@DOCUMENT.include(path_regex=r"\{").parametrize()
+@EXAMPLES
+def test_of_what_is_there(case: Case[Any], person: Person) -> None:
+    """Of a book or a voice that was made for it."""
+    if "/voices/{voice_id}" in case.path:
+        ids = {"voice_id": person.make("voices")["id"]}
+    else:
+        book = person.make("books")
+        page = book["pages"][0]
+        ids = {
+            "book_id": book["id"],
+            "page_id": page["id"],
+            "dialogue_id": page["dialogues"][0]["id"],
+        }
+    case.path_parameters.update({name: ids[name] for name in ids if name in case.path_parameters})
+    case.call_and_validate(base_url=str(person.client.base_url), headers=person.headers)
