@@ -9,6 +9,7 @@ from psycopg2 import errorcodes
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
@@ -78,11 +79,22 @@ async def _invalid(_request: Request, error: Exception) -> Response:
     )
 
 
-async def _of_http(_request: Request, error: Exception) -> Response:
+async def _of_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
     kind, detail = _OF_STATUS.get(error.status_code, (ProblemType.OTHER, str(error.detail)))
-    return answer(kind, error.status_code, detail, error.headers)
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return answer(kind, error.status_code, detail, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of an address; Starlette names those of the first route alone."""
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(it.matches({**request.scope, "method": method})[0] is Match.FULL for it in routes)
+    )
 
 
 async def _database_error(_request: Request, error: Exception) -> Response:

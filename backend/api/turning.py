@@ -14,7 +14,10 @@ async def _turn(
     limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
     cursor: Annotated[
         str | None,
-        Query(description="`next_cursor` of the answer before; left out for the first ones."),
+        Query(
+            description="`next_cursor` of the answer before, unchanged; left out for the first.",
+            json_schema_extra={"pattern": "^[A-Za-z0-9_-]{32}$"},
+        ),
     ] = None,
 ) -> Turn:
     """Return which page is asked for; a malformed cursor is a bad parameter like any other."""

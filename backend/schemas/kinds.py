@@ -11,7 +11,7 @@ from pydantic import Field
 from backend.models import Visibility
 
 Title = Annotated[
-    str, Field(max_length=300, pattern=r"^[^\x00]*[^\x00\s][^\x00]*$", examples=["Up and Away"])
+    str, Field(max_length=300, pattern=r"^[^\x00]*[^\x00-\x20][^\x00]*$", examples=["Up and Away"])
 ]
 """A name that people read: at least one character that is no space."""
 
@@ -31,7 +31,7 @@ Email = Annotated[
     str,
     Field(
         max_length=254,
-        pattern=r"^[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+\.[^@\s\x00-\x1f]+$",
+        pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$",
         examples=["mina@example.org"],
     ),
 ]
@@ -56,10 +56,17 @@ ProviderVoiceId = Annotated[
     ),
 ]
 
+# Strict: a number is not a text, nor is true one.
 Seconds = Annotated[
-    float, Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2])
+    float,
+    Field(
+        strict=True, ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]
+    ),
 ]
-Sequence = Annotated[int, Field(ge=1, le=10_000, description="The position among its like.")]
+Sequence = Annotated[
+    int, Field(strict=True, ge=1, le=10_000, description="The position among its like.")
+]
+Truth = Annotated[bool, Field(strict=True)]
 
 OwnVisibility = Annotated[
     Literal[Visibility.PRIVATE, Visibility.PUBLIC],

@@ -19,6 +19,7 @@ from backend.schemas.kinds import (
     Sequence,
     ShortText,
     Title,
+    Truth,
     Url,
 )
 
@@ -34,7 +35,7 @@ class NewTranslation(_New):
 
     language_code: LanguageCode
     text: LongText
-    is_primary: bool = Field(
+    is_primary: Truth = Field(
         default=False, description="Whether these are what the author wrote; else the first are."
     )
 
@@ -127,7 +128,7 @@ class Words(_New):
     """The words of a dialogue in the language that the path names."""
 
     text: LongText
-    is_primary: bool | None = Field(
+    is_primary: Truth | None = Field(
         default=None,
         description="Left out: as it was, or true for a dialogue's first translation.",
     )

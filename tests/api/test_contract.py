@@ -10,7 +10,8 @@ import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from schemathesis import Case
+from schemathesis import Case, CheckFunction
+from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from backend.main import create_app
 from tests.api.people import Person, sign_up
@@ -36,7 +37,7 @@ def person(client: httpx.Client) -> Person:
 @EXAMPLES
 def test_of_anything(case: Case[Any], person: Person) -> None:
     """Of ids that hardly ever are somebody's."""
-    case.call_and_validate(base_url=str(person.client.base_url), headers=person.headers)
+    _try(case, person)
 
 
 @DOCUMENT.include(path_regex=r"\{").parametrize()
@@ -54,4 +55,14 @@ def test_of_what_is_there(case: Case[Any], person: Person) -> None:
             "dialogue_id": page["dialogues"][0]["id"],
         }
     case.path_parameters.update({name: ids[name] for name in ids if name in case.path_parameters})
-    case.call_and_validate(base_url=str(person.client.base_url), headers=person.headers)
+    # What was wrong with the ids is not wrong any longer.
+    _try(case, person, negative_data_rejection)
+
+
+def _try(case: Case[Any], person: Person, *excluded: CheckFunction) -> None:
+    answer = case.call(base_url=str(person.client.base_url), headers=person.headers)
+    if answer.status_code == 422:
+        # What a schema cannot say: which text is a cursor, and that no language comes twice.
+        kinds = {complaint["type"] for complaint in answer.json()["errors"]}
+        excluded = (*excluded, positive_data_acceptance) if kinds == {"value_error"} else excluded
+    case.validate_response(answer, headers=person.headers, excluded_checks=list(excluded))
