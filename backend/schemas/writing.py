@@ -53,8 +53,8 @@ class NewDialogue(_New):
     """One utterance, with its words in some languages, each of them once."""
 
     speaker: Title
-    translations: list[NewTranslation] = Field(default=[], max_length=50)
-    audios: list[NewRecording] = Field(default=[], max_length=200)
+    translations: list[NewTranslation] = Field(default=[], max_length=20)
+    audios: list[NewRecording] = Field(default=[], max_length=40)
 
     @model_validator(mode="after")
     def _has_each_once(self) -> Self:
@@ -75,7 +75,7 @@ class NewPage(_New):
     image_url: Url | None = None
     image_prompt: LongText | None = None
     video_url: Url | None = None
-    dialogues: list[NewDialogue] = Field(default=[], max_length=100)
+    dialogues: list[NewDialogue] = Field(default=[], max_length=20)
 
 
 class NewBook(_New):
@@ -89,7 +89,7 @@ class NewBook(_New):
     theme: ShortText | None = None
     status: Literal[BookStatus.DRAFT, BookStatus.CREATING] = BookStatus.CREATING
     visibility: OwnVisibility = Visibility.PRIVATE
-    pages: list[NewPage] = Field(default=[], max_length=200)
+    pages: list[NewPage] = Field(default=[], max_length=100)
 
 
 @with_config(_EXACT)

@@ -18,7 +18,15 @@ from tests.api.people import Person, sign_up
 
 pytestmark = pytest.mark.slow
 
-DOCUMENT = schemathesis.openapi.from_dict(create_app().openapi())
+
+def _without_sizes(part: Any) -> Any:
+    """Return the document without the most items of lists, which would all be tried: minutes."""
+    if isinstance(part, dict):
+        return {key: _without_sizes(it) for key, it in part.items() if key != "maxItems"}
+    return [_without_sizes(it) for it in part] if isinstance(part, list) else part
+
+
+DOCUMENT = schemathesis.openapi.from_dict(_without_sizes(create_app().openapi()))
 
 EXAMPLES = settings(
     max_examples=25,
