@@ -6,7 +6,7 @@ the OpenAPI document, so that a caller can know them beforehand.
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from backend.models import Visibility
 
@@ -56,15 +56,23 @@ ProviderVoiceId = Annotated[
     ),
 ]
 
-# Strict: a number is not a text, nor is true one.
+
+def _number(value: object) -> object:
+    """Return what may be a number: pydantic would make one of a text, or of true."""
+    if isinstance(value, str | bool):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic passes a TypeError on
+    return value
+
+
 Seconds = Annotated[
     float,
-    Field(
-        strict=True, ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]
-    ),
+    BeforeValidator(_number),
+    Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]),
 ]
 Sequence = Annotated[
-    int, Field(strict=True, ge=1, le=10_000, description="The position among its like.")
+    int,
+    BeforeValidator(_number),
+    Field(ge=1, le=10_000, description="The position among its like."),
 ]
 Truth = Annotated[bool, Field(strict=True)]
 
