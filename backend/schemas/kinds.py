@@ -66,13 +66,13 @@ def _number(value: object) -> object:
 
 Seconds = Annotated[
     float,
-    BeforeValidator(_number),
     Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]),
+    BeforeValidator(_number),  # last, or the document would not have the bounds
 ]
 Sequence = Annotated[
     int,
-    BeforeValidator(_number),
     Field(ge=1, le=10_000, description="The position among its like."),
+    BeforeValidator(_number),
 ]
 Truth = Annotated[bool, Field(strict=True)]
 

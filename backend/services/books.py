@@ -9,7 +9,6 @@ from backend.schemas.books import BookDetail, BookSummary
 from backend.schemas.writing import BookChange, NewBook
 from backend.services.access import changeable
 from backend.services.changes import Change, commit
-from backend.services.errors import NotFoundError
 from backend.services.shelves import own_book
 from backend.services.transitions import OF_BOOKS, require_transition
 from backend.services.writing import book_row
@@ -22,7 +21,7 @@ def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
     session.flush()
     book = own_book(session, owner, row.id)
     if book is None:
-        raise NotFoundError("The book was not made.")
+        raise RuntimeError("A book that was inserted is not there.")
     commit(session, Change("book", "created", book.id))
     return book
 
