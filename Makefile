@@ -6,7 +6,7 @@ INV    := $(VENV)/bin/inv
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test ci
+TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test bench ci
 
 # An environment is stale too where its interpreter is gone or the folder was moved.
 ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
@@ -59,5 +59,7 @@ lint: $(STAMP) ## Check style, types and imports
 	@$(INV) lint
 test: $(STAMP) ## Run the tests; ARGS="..." is for pytest
 	@$(INV) test --args "$$ARGS"
+bench: $(STAMP) ## Measure beside what people use instead; ARGS="..." is for inv bench
+	@$(INV) bench $$ARGS
 ci: $(STAMP) ## Run the whole pipeline: lint, tests, image, scenarios in containers
 	@$(INV) ci

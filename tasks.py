@@ -190,10 +190,15 @@ def migrate(
 
             print(render_sql(boot))
             return
-        from backend.boot.migration.migrate import check_history, migrate
+        from backend.boot.migration.migrate import migrate
         from backend.boot.waiting import wait
 
-        wait(boot, before_creating=lambda: check_history(boot))
+        def check_history() -> None:
+            from backend.boot.migration import thorough
+
+            thorough.check_history(boot)
+
+        wait(boot, before_creating=check_history)
         migrate(boot)
 
 
@@ -481,6 +486,32 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
     c.run(command, pty=sys.stdout.isatty(), in_stream=typed)
 
 
+@task(
+    auto_shortflags=False,
+    help={
+        "quick": "See that everything runs: once each, and little of it.",
+        "only": "One of start, current, upgrade, wait, starters, traffic and commands.",
+        "json": "A file for what every run cost.",
+        "args": "More: --rounds N, --plots FOLDER, --markdown.",
+    },
+)
+def bench(
+    c: Context,
+    quick: bool = False,
+    only: str | None = None,
+    json: str | None = None,
+    args: str = "",
+) -> None:
+    """Measure beside what people use instead; takes half an hour."""
+    from shlex import quote
+
+    flags = {"only": only, "json": json}
+    given = [f"--{name} {quote(text)}" for name, text in flags.items() if text]
+    command = [f"{_BIN / 'python'} -m tests.benchmarks", *given, *(["--quick"] if quick else [])]
+    typed = None if sys.stdin.isatty() else False
+    c.run(" ".join([*command, args]), pty=sys.stdout.isatty(), in_stream=typed)
+
+
 def _run_ci(*steps: str, args: str = "") -> None:
     """Run steps of the pipeline."""
     from backend.settings import load_log_settings
@@ -534,6 +565,6 @@ def _is_agreed(question: str) -> bool:
 ns = Collection(
     *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, check),
     *(images, build, up, down, restart, ps, logs, shell),
-    *(lint, test),
+    *(lint, test, bench),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios),
 )

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ DEBIAN_USER = "postgres"
 _HBA = f"""
 local   all  {SUPERUSER}                 trust
 host    all  {SUPERUSER}  127.0.0.1/32   trust
+host    replication  {SUPERUSER}  127.0.0.1/32  trust
 hostssl all  tls_only     127.0.0.1/32   scram-sha-256
 host    all  tls_only     127.0.0.1/32   reject
 host    all  not_listed   127.0.0.1/32   reject
@@ -68,9 +70,35 @@ class Cluster:
         """Initialise the data folder and write the configuration."""
         self.folder.mkdir(parents=True, exist_ok=True)
         if self.version in DEBIAN:
-            self._initialise_debian(DEBIAN[self.version])
+            self._prepare_debian()
+            self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
         else:
             self._initialise_embedded()
+        self._configure()
+
+    def create_standby(self, primary: "Cluster") -> None:
+        """Make this one of Debian's servers the standby of another, which runs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._prepare_debian()
+        source = f"host=127.0.0.1 port={primary.port} user={SUPERUSER}"
+        self._run("pg_basebackup", "-d", source, "-R", "-c", "fast", "-X", "stream")
+        with (self.folder / "postgresql.auto.conf").open("a") as file:
+            file.write(f"port = {self.port}\n")
+
+    def promote(self) -> None:
+        """Make a standby take writes, and return when it does."""
+        self.pg_ctl("promote")
+
+    def stop_replication(self, standby: "Cluster") -> None:
+        """Go on without a standby, which gets nothing any more."""
+        self.execute("ALTER SYSTEM SET synchronous_standby_names = ''")
+        self.execute("SELECT pg_reload_conf()")
+        standby.execute("ALTER SYSTEM SET primary_conninfo = ''")
+        standby.execute("SELECT pg_reload_conf()")
+        while self.query("SELECT 1 FROM pg_stat_replication"):
+            time.sleep(0.01)
+
+    def _configure(self) -> None:
         (self.folder / "postgresql.auto.conf").write_text(
             _CONF + self._quick_logins() + f"port = {self.port}\n"
         )
@@ -84,13 +112,13 @@ class Cluster:
         self._bin = Path(server.bin_path)
         self._user = server.system_user
 
-    def _initialise_debian(self, binaries: Path) -> None:
-        self._bin = binaries
+    def _prepare_debian(self) -> None:
+        self._bin = DEBIAN[self.version]
         self._user = DEBIAN_USER if os.geteuid() == 0 else None
         if self._user is not None:
             self.folder.parent.chmod(0o755)  # a temporary folder is closed to other users
             shutil.chown(self.folder, self._user, self._user)
-        self._run("initdb", "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+        self.folder.chmod(0o700)
 
     def _quick_logins(self) -> str:
         """A password is hashed 4096 times at each login, which is half of what a login takes."""
@@ -109,6 +137,11 @@ class Cluster:
     def start(self) -> None:
         """Start the server and wait until it answers."""
         self.pg_ctl("start", "-l", str(self.folder / "server.log"))
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and not stopped since."""
+        return (self.folder / "postmaster.pid").exists()
 
     def stop(self, mode: str = "immediate") -> None:
         """Stop the server (smart, fast or immediate) and wait until it is gone."""
@@ -159,7 +192,10 @@ class Cluster:
 
     @contextmanager
     def database(self, template: str = "template1") -> Iterator[str]:
-        """Make a database owned by the application's role; drop it at the end."""
+        """Make a database owned by the application's role; drop it at the end.
+
+        It stays where the test has stopped the server: nobody will miss it.
+        """
         name = f"test_{uuid4().hex[:12]}"
         self.execute(
             sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} STRATEGY FILE_COPY").format(
@@ -169,9 +205,10 @@ class Cluster:
         try:
             yield name
         finally:
-            self.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-            )
+            if self.is_running:
+                self.execute(
+                    sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+                )
 
 
 @contextmanager
@@ -188,4 +225,28 @@ def running_cluster(folder: Path, version: int) -> Iterator[Cluster]:
         )
         yield cluster
     finally:
-        cluster.stop()
+        if cluster.is_running:
+            cluster.stop()
+
+
+@contextmanager
+def running_pair(folder: Path) -> Iterator[tuple[Cluster, Cluster]]:
+    """Give a primary of Debian's with the application's role, and its standby.
+
+    A commit returns when the standby has it, so that a failover loses none.
+    """
+    with running_cluster(folder / "one", 15) as primary:
+        # Else a server that is stopped at once has lost what it had just committed.
+        primary.execute("ALTER SYSTEM SET synchronous_commit = 'remote_apply'")
+        standby = Cluster(folder / "two", 15)
+        standby.create_standby(primary)
+        standby.start()
+        try:
+            primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+            primary.execute("SELECT pg_reload_conf()")
+            while primary.query("SELECT sync_state FROM pg_stat_replication") != [("sync",)]:
+                time.sleep(0.01)
+            yield primary, standby
+        finally:
+            if standby.is_running:
+                standby.stop()

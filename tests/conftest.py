@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 from shutil import disk_usage
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-from tests.cluster import DEBIAN, Cluster, running_cluster
+from tests.cluster import DEBIAN, Cluster, running_cluster, running_pair
 from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 
 
@@ -59,6 +59,30 @@ def debian_cluster(cluster_of: Callable[[int], Cluster]) -> Cluster:
     """Give the server of Debian's own packages."""
     _require(DEBIAN[15] / "initdb", "postgresql-15")
     return cluster_of(15)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[Cluster, Cluster]]:
+    """Give a primary and its standby, servers that a test may stop and promote."""
+    with _running_pair() as servers:
+        yield servers
+
+
+@pytest.fixture(scope="module")
+def shared_pair() -> Iterator[tuple[Cluster, Cluster]]:
+    """Give a primary and its standby that stay what they are."""
+    with _running_pair() as servers:
+        yield servers
+
+
+@contextmanager
+def _running_pair() -> Iterator[tuple[Cluster, Cluster]]:
+    _require(DEBIAN[15] / "initdb", "postgresql-15")
+    with (
+        TemporaryDirectory(prefix="postgres-of-tests-", dir=_roomy_folder()) as folder,
+        running_pair(Path(folder)) as servers,
+    ):
+        yield servers
 
 
 @pytest.fixture

@@ -18,8 +18,12 @@ _DEADLINE = 60.0
 
 
 @contextmanager
-def running_pgbouncer(folder: Path, server_port: int, **options: str | int) -> Iterator[int]:
+def running_pgbouncer(
+    folder: Path, server_port: int, only: str = "*", **options: str | int
+) -> Iterator[int]:
     """Run PgBouncer, which pools transactions unless `options` say otherwise; give its port.
+
+    It knows every database of the server, or the one that `only` names.
 
     Whoever logs in, with whatever password, is the application's owner to the server, and an
     administrator on the console, the database `pgbouncer`. The configuration and the log are in
@@ -36,7 +40,7 @@ def running_pgbouncer(folder: Path, server_port: int, **options: str | int) -> I
         **options,
     }
     server = f"host=127.0.0.1 port={server_port} user={OWNER} password={PASSWORD}"
-    lines = ["[databases]", f"* = {server}", "[pgbouncer]"]
+    lines = ["[databases]", f"{only} = {server}", "[pgbouncer]"]
     lines += [f"{name} = {value}" for name, value in settings.items()]
     configuration = folder / "pgbouncer.ini"
     configuration.write_text("\n".join([*lines, ""]))

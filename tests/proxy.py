@@ -80,6 +80,11 @@ class Proxy:
             for link in self._links:
                 link.end(reset=True)
 
+    def lead_to(self, server_port: int) -> None:
+        """Forward new connections to another server, as an address does that has moved."""
+        with self.changed:
+            self._server_port = server_port
+
     def blackhole(self) -> None:
         """Forward nothing more, either way, with all connections left open, until `heal`.
 

@@ -67,6 +67,8 @@ def test_every_state_is_there() -> None:
 QUOTED: dict[str, str | None] = {
     "Port 8000 on 127.0.0.1 is taken.": "is taken.",
     "was not reachable within 60 s: Connection refused": "was not reachable within",
+    "it is a standby, and this needs the primary": "it is a standby, and this needs the primary",
+    "A pooler stands in between": "A pooler stands in between",
     "could not translate host name": None,
     "password authentication failed for user": None,
     "DATABASE_URL is malformed.": "is malformed.",

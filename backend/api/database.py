@@ -1,12 +1,13 @@
 """The application's own way to the database: a pool of connections, and a look whether it works."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import psycopg2
-from sqlalchemy import Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
 from backend.boot.postgres.connection import one_line
@@ -25,6 +26,8 @@ _CONNECT_ARGUMENTS: dict[str, str | int] = {
 
 _STATEMENT_TIMEOUT = 8000
 """Milliseconds: a stop gives requests ten seconds, and one that waits for a lock has to be over."""
+
+_IS_BOUND = "has_bounded_statements"
 
 _POOL_TIMEOUT = 3
 """Seconds that a request waits for a connection when all are taken."""
@@ -55,17 +58,34 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
     if engine.dialect.is_async:
         raise _unusable(url)
     event.listen(engine, "connect", _bound_statements)
+    event.listen(engine, "begin", _bound_transaction)
     try:
         yield engine
     finally:
         engine.dispose()
 
 
-def _bound_statements(connection: Any, _record: object) -> None:
-    # As a statement, for poolers refuse it among the options of the start-up.
+def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:
+    """Bound the session's statements, unless it is a pooler's, which lends it to others as well.
+
+    As a statement, for poolers refuse it among the options of the start-up. They are known by
+    the process id that they tell, which is one of their own making.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SET statement_timeout = %s", (_STATEMENT_TIMEOUT,))
+        cursor.execute(
+            "SELECT pg_backend_pid() = %(told)s, CASE WHEN pg_backend_pid() = %(told)s"
+            " THEN set_config('statement_timeout', %(limit)s, false) END",
+            {"told": connection.info.backend_pid, "limit": str(_STATEMENT_TIMEOUT)},
+        )
+        [record.info[_IS_BOUND], _] = cursor.fetchone()
     connection.commit()
+
+
+def _bound_transaction(connection: Connection) -> None:
+    if not connection.info[_IS_BOUND]:
+        # Below SQLAlchemy, which is beginning the transaction only now.
+        with closing(connection.connection.cursor()) as cursor:
+            cursor.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
 
 
 def check_connection(engine: Engine, url: DatabaseUrl) -> None:

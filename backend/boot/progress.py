@@ -1,6 +1,7 @@
-"""A progress bar for whoever watches on a terminal; nothing at all for a log."""
+"""How far something is: a bar for whoever watches on a terminal, a line now and then for a log."""
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -21,3 +22,28 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
             progress.update(task, description=title, advance=1)
 
         yield begin
+
+
+@contextmanager
+def said_meanwhile(
+    say: Callable[[], None], after: float = 1.0, every: float = 5.0
+) -> Iterator[None]:
+    """Call `say`, which logs a line, from another thread while something takes long.
+
+    First after `after` seconds, then `every` so many.
+    """
+    ended = threading.Event()
+
+    def repeat() -> None:
+        pause = after
+        while not ended.wait(pause):
+            say()
+            pause = every
+
+    thread = threading.Thread(target=repeat, name="progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

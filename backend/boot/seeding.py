@@ -10,14 +10,10 @@ from typing import Any
 import psycopg2
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.opening import open_project
 from backend.boot.errors import ConfigurationError, SeedingFailedError
-from backend.boot.exclusive.fence import exclusively
-from backend.boot.migration.preview import preview
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 from backend.boot.state.inspection import Inspection
-from backend.boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -79,6 +75,12 @@ def _seeding(engine: Any) -> Iterator[Any]:
 
 def seed_alone(boot: BootDescription) -> None:
     """Seed while nobody moves the schema. Raises BootError."""
+    # Alembic comes along with these, and `start` does without it where it can.
+    from backend.boot.environment.opening import open_project
+    from backend.boot.exclusive.fence import exclusively
+    from backend.boot.migration.preview import preview
+    from backend.boot.state.schema import open_schema
+
     inspection = preview(boot).inspection
     if not is_at_head(inspection):
         seed(boot, inspection)  # which says why it does not

@@ -20,6 +20,8 @@ class Stopped(SystemExit):
 
 _received: Stopped | None = None
 
+_is_held_back = False
+
 
 def raise_if_stopped() -> None:
     """Raise Stopped where a stop signal came and somebody's `except` has swallowed it."""
@@ -38,7 +40,23 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
     for stop_signal in STOP_SIGNALS:
         signal.signal(stop_signal, signal.SIG_IGN)
     _received = Stopped(signum)
-    raise _received
+    if not _is_held_back:
+        raise _received
+
+
+@contextmanager
+def held_back() -> Iterator[None]:
+    """Raise Stopped after the block rather than in it: whatever it begins has to be known then.
+
+    Only for what takes no time.
+    """
+    global _is_held_back  # noqa: PLW0603
+    _is_held_back = True
+    try:
+        yield
+    finally:
+        _is_held_back = False
+    raise_if_stopped()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ import socket
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
-from backend.boot.migration.migrate import check_history, migrate
+from backend.boot.migration.migrate import migrate
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.handover import hand_over_failure
 from backend.boot.signals import raise_if_stopped
@@ -58,6 +58,8 @@ def _seed(boot: BootDescription, inspection: Inspection) -> None:
 
 def _refuse_broken_history(boot: BootDescription) -> None:
     """Raise what is wrong with the history, where that ends the start anyhow."""
+    from backend.boot.migration.thorough import check_history
+
     try:
         check_history(boot)
     except BootError as error:

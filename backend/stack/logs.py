@@ -9,10 +9,10 @@ from typing import Literal
 
 from docker import DockerClient
 
-from backend.boot.errors import ConfigurationError, EngineError
+from backend.boot.errors import ConfigurationError
 from backend.boot.signals import Stopped
 from backend.stack.compose.project import Place
-from backend.stack.engine.containers import Member, find_members
+from backend.stack.engine.containers import Member, chosen_members
 
 
 def written(
@@ -22,7 +22,7 @@ def written(
 
     Raises EngineError.
     """
-    members = _members(client, place, service)
+    members = chosen_members(client, place, service)
     width = _width(members)
     streams = (_stamped(it, tail) for it in members)
     for _, member, line in merge(*streams, key=lambda entry: entry[0]):
@@ -36,7 +36,7 @@ def followed(
 
     `client` must bear silence itself. Raises EngineError.
     """
-    members = _members(client, place, service)
+    members = chosen_members(client, place, service)
     width = _width(members)
     arrived: SimpleQueue[str | None] = SimpleQueue()
     with ExitStack() as streams:
@@ -74,14 +74,6 @@ def parse_tail(text: str | None) -> int | None:
     if not text.isdecimal():
         raise ConfigurationError(f"--tail {text} is no number of lines.", "Say --tail 100.")
     return int(text)
-
-
-def _members(client: DockerClient, place: Place, service: str | None) -> list[Member]:
-    members = [it for it in find_members(client, place) if service in (None, it.service)]
-    if not members:
-        what = f"of {service}" if service else f"of the stack {place.name}"
-        raise EngineError(f"There is no container {what}.", "Make it: `make up`.")
-    return members
 
 
 def _stamped(member: Member, tail: int | None) -> Iterator[tuple[str, Member, str]]:

@@ -5,10 +5,9 @@ from itertools import groupby
 
 from docker import DockerClient
 
-from backend.boot.errors import EngineError
 from backend.stack.compose.model import Condition
 from backend.stack.compose.project import Place
-from backend.stack.engine.containers import Member, find_members, in_start_order, stop
+from backend.stack.engine.containers import Member, chosen_members, in_start_order, stop
 from backend.stack.engine.watch import Watch
 
 logger = logging.getLogger(__name__)
@@ -19,11 +18,7 @@ def restart(client: DockerClient, place: Place, service: str | None = None) -> l
 
     Raises EngineError.
     """
-    found = find_members(client, place)
-    chosen = in_start_order([it for it in found if service in (None, it.service)])
-    if not chosen:
-        what = f"of {service}" if service else f"of the stack {place.name}"
-        raise EngineError(f"There is no container {what}.", "Make it: `make up`.")
+    chosen = in_start_order(chosen_members(client, place, service))
     for it in reversed(chosen):
         stop(it)
     watch = Watch(client, place.name)

@@ -53,6 +53,11 @@ def make_standins(
             _build(client, names[variable], recipes / kind, base, rebuild=rebuild)
     for variable, name in names.items():
         set_key(env_file, variable, name, quote_mode="never")
+    _log.info(
+        "%s names them now, instead of the official images: what they hold are the distribution's "
+        "own versions",
+        env_file,
+    )
     return names
 
 

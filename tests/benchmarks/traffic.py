@@ -1,72 +1,70 @@
-"""How long those who use a table stand still while a migration waits to alter it.
+"""How long those who use a table stand still while a migration waits to alter it."""
 
-Run it as `python -m tests.benchmarks.traffic`: for plain Alembic and for `inv migrate`, behind one
-transaction of ten seconds, and behind three that follow each other.
-"""
-
-import os
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
-from tests.cluster import Cluster, running_cluster
+from tests.benchmarks.figures import Bench, Figure, Peer
+from tests.benchmarks.histories import Histories, Tool
+from tests.benchmarks.rivals import Rivals
+from tests.cluster import Cluster
 from tests.scenarios.live_traffic import blocking, traffic
-from tests.scenarios.process import INV, ForeignProject, project
 
-ALTER = 'op.execute("ALTER TABLE pace ADD COLUMN more int")'
+_MADE = "CREATE TABLE pace AS SELECT 1 AS seconds"
+_ALTERED = "ALTER TABLE pace ADD COLUMN more int"
 
-IN_THE_WAY = {
-    "one of 10 s": ((0.0, 10.0),),
-    "three of 4 s in turn": ((0.0, 4.0), (3.3, 7.3), (6.6, 10.6)),
-}
-"""When each transaction begins and ends, in seconds from the first."""
+ONE = ((0.0, 10.0),)
+THREE = ((0.0, 4.0), (3.3, 7.3), (6.6, 10.6))
+"""When each transaction that is in the way begins and ends, in seconds from the first."""
 
-WARM_UP = 0.5
+_WARM_UP = 0.5
 """Seconds of traffic before the migration starts."""
 
 
-@dataclass(frozen=True)
-class Figures:
+class Seen(NamedTuple):
     """What one run came to, in seconds."""
 
-    read: float
-    wrote: float
-    statements: int
+    longest: float
+    """That a statement of the traffic took."""
     done_after: float
-    """From the end of the last transaction that was in the way to the new version."""
+    """From the end of the last transaction in the way to the altered table."""
 
 
-def measure(
-    cluster: Cluster, folder: Path, tool: str, spans: Iterable[tuple[float, float]]
-) -> Figures:
-    """Migrate a table in use with one of the tools, behind transactions of these spans."""
+def stalls(
+    bench: Bench, cluster: Cluster, folder: Path, rivals: Rivals, scale: float
+) -> Iterator[Figure]:
+    """Behind one transaction, and behind three that follow each other; `scale` shortens them."""
+    folder.mkdir()
+    for title, spans in (("one of 10 s", ONE), ("three of 4 s in turn", THREE)):
+        scaled = [(begin * scale, end * scale) for begin, end in spans]
+        found: dict[str, Seen] = {}
+        for name in ("alembic upgrade head", "inv migrate", "dbmate up", "django migrate"):
+            bench.say(f"traffic behind {title}: {name}")
+            histories = Histories(folder / f"{title} {name}", rivals)
+            histories.add(1, lambda _number: _MADE)
+            tools = {
+                "alembic upgrade head": histories.alembic,
+                "inv migrate": histories.inv,
+                "dbmate up": histories.dbmate,
+                "django migrate": histories.django,
+            }
+            found[name] = _measure(cluster, histories, tools[name], scaled)
+        longest = tuple(Peer(name, (seen.longest,)) for name, seen in found.items())
+        yield Figure(f"longest stall of traffic behind {title}", "s", longest, "≤ 0.3 s")
+        done = tuple(Peer(name, (max(seen.done_after, 0.0),)) for name, seen in found.items())
+        yield Figure(f"altered after the last of {title}", "s", done, "≤ 1 s")
+
+
+def _measure(
+    cluster: Cluster, histories: Histories, tool: Tool, spans: Iterable[tuple[float, float]]
+) -> Seen:
     with cluster.database() as database:
         url = cluster.url(database)
-        foreign = ForeignProject(folder / "foreign")
-        foreign.revision("a1", None, 'op.execute("CREATE TABLE pace AS SELECT 1 AS seconds")')
-        ini = f"[alembic]\nscript_location = %(here)s/scripts\nsqlalchemy.url = {url}\n"
-        foreign.config.write_text(ini, encoding="utf-8")
-        root = project(folder)
-        environment = {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder),
-            "ALEMBIC_CONFIG": str(foreign.config),
-            "DATABASE_URL": url,
-        }
-        commands = {
-            "alembic upgrade head": [
-                *(str(INV.with_name("alembic")), "-c", str(foreign.config), "upgrade", "head")
-            ],
-            "inv migrate": [str(INV), "migrate"],
-        }
-        subprocess.run(commands[tool], cwd=root, env=environment, check=True, capture_output=True)
-        foreign.revision("b2", "a1", ALTER)
+        tool.run(url)
+        histories.add(2, lambda _number: _ALTERED)
         ends: list[float] = []
 
         def stand(begin: float, end: float) -> None:
@@ -79,57 +77,23 @@ def measure(
             threads = [threading.Thread(target=stand, args=span) for span in spans]
             for thread in threads:
                 thread.start()
-            threading.Event().wait(WARM_UP)
-            with subprocess.Popen(
-                commands[tool],
-                cwd=root,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-            ) as process:
-                done_at = _await_version(cluster, database)
+            threading.Event().wait(_WARM_UP)
+            with tool.start(url) as process:
+                done_at = _await_column(cluster, database)
             assert process.returncode == 0
             for thread in threads:
                 thread.join()
         assert not found.failures, found.failures
-        return Figures(
-            max(found.reads),
-            max(found.writes),
-            len(found.reads) + len(found.writes),
-            done_at - max(end for end in ends if end < done_at),
-        )
+        before = [end for end in ends if end < done_at]
+        return Seen(found.longest, done_at - max(before) if before else 0.0)
 
 
-def _await_version(cluster: Cluster, database: str) -> float:
+def _await_column(cluster: Cluster, database: str) -> float:
+    query = "SELECT FROM pg_attribute WHERE attrelid = 'pace'::regclass AND attname = 'more'"
     with closing(cluster.connect(database)) as connection:
         cursor = connection.cursor()
         while True:
-            cursor.execute("SELECT version_num FROM alembic_version")
-            if cursor.fetchone() == ("b2",):
+            cursor.execute(query)
+            if cursor.fetchone() is not None:
                 return time.monotonic()
             threading.Event().wait(0.01)
-
-
-def main() -> None:
-    """Print a line for each tool and each way to be in the way."""
-    print(f"{'':32}{'reader':>9}{'writer':>9}{'statements':>12}{'done after':>12}")
-    memory = Path("/dev/shm")
-    folder = str(memory) if memory.is_dir() else None
-    with (
-        TemporaryDirectory(prefix="benchmark-", dir=folder) as name,
-        running_cluster(Path(name) / "data", 18) as cluster,
-    ):
-        for title, spans in IN_THE_WAY.items():
-            print(f"Behind {title}")
-            for tool in ("alembic upgrade head", "inv migrate"):
-                run = Path(name) / f"{title} {tool}"
-                run.mkdir()
-                figures = measure(cluster, run, tool, spans)
-                print(
-                    f"  {tool:30}{figures.read:7.2f} s{figures.wrote:7.2f} s"
-                    f"{figures.statements:12}{figures.done_after:10.2f} s"
-                )
-                sys.stdout.flush()
-
-
-if __name__ == "__main__":
-    main()

@@ -91,7 +91,7 @@ CASES = [
         "unreachable host",
         3,
         "PostgreSQL at postgresql://moriai_user:***@127.0.0.1:1/x was not reachable within 1 s: "
-        "Connection refused. Start it, or mend DATABASE_URL; DB_WAIT_TIMEOUT sets how long to "
+        "Connection refused. Start it, or mend …; DB_WAIT_TIMEOUT sets how long to "
         "wait.",
         {
             "DATABASE_URL": "postgresql://moriai_user:some-secret@127.0.0.1:1/x",
@@ -103,7 +103,7 @@ CASES = [
         "unknown host",
         3,
         "PostgreSQL at postgresql://moriai_user:***@no.such.host.invalid:5432/x was not reachable "
-        "within 1 s: … Start it, or mend DATABASE_URL; DB_WAIT_TIMEOUT sets how long to wait.",
+        "within 1 s: … Start it, or mend …; DB_WAIT_TIMEOUT sets how long to wait.",
         {
             "DATABASE_URL": "postgresql://moriai_user:some-secret@no.such.host.invalid:5432/x",
             "DB_WAIT_TIMEOUT": "1",

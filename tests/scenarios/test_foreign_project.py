@@ -307,7 +307,7 @@ def test_broken_env(
     theirs.project.revision("a1")
     finished = theirs.inv(task)
     finished.assert_failed(
-        5, f"Alembic's env.py failed: {cause}. Mend it and start again; nothing was changed."
+        5, f"Alembic's env.py failed: {cause}. Mend it and start again. Nothing was changed."
     )
     assert_untouched(cluster, database)
 

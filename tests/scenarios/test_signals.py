@@ -306,7 +306,8 @@ def test_ctrl_c_while_processes_start(
     with running(folder, "start", **variables("cluster", database_url), **manner) as inv:
         inv.wait_for(line)
         finished = stop(inv, "SIGINT")
-    if "RELOAD" in manner:
+    # Uvicorn's reloader says its line a moment before it hears signals itself.
+    if "RELOAD" in manner and finished.status == 0:
         finished.assert_ok()
     else:
         assert_stopped(finished, "SIGINT")

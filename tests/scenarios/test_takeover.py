@@ -27,6 +27,8 @@ from tests.scenarios.process import (
 )
 from tests.scenarios.scene import (
     AUTOCOMMIT,
+    IN_COMMIT,
+    IN_DOUBT,
     LOST,
     MAKE_TABLE,
     SOON,
@@ -35,6 +37,7 @@ from tests.scenarios.scene import (
     MakeScene,
     Scene,
     assert_beaten,
+    follow_advice,
     gate_of,
     step,
 )
@@ -99,6 +102,8 @@ class Pause:
     patterns: tuple[str, ...]
     journal: tuple[str, ...]
     steps: tuple[tuple[str, str], ...]
+    is_in_doubt: bool = False
+    """Whether the second one finds it half done, and does not go on before somebody has looked."""
 
 
 AT_B2 = ("a1 applied first", "b2 failed first", "b2 applied second", "c3 applied second")
@@ -132,14 +137,16 @@ PAUSES = {
     "before the look at the lock in an autocommit block": Pause(
         AUTOCOMMIT,
         ("…INSERT INTO steps…'first'…", "SELECT EXISTS …pg_try_advisory_xact_lock…"),
-        AT_B2,
-        (("first", "first"), ("first", "second"), ("second", "second")),
+        ("a1 applied first", "b2 applied third", "c3 applied third"),
+        (("first", "third"), ("second", "third")),
+        is_in_doubt=True,
     ),
     "between two statements of an autocommit block": Pause(
         AUTOCOMMIT,
         ("…INSERT INTO steps…'second'…",),
-        AT_B2,
-        (("first", "first"), ("first", "second"), ("second", "second")),
+        ("a1 applied first", "b2 applied third", "c3 applied third"),
+        (("first", "third"), ("second", "third")),
+        is_in_doubt=True,
     ),
 }
 
@@ -157,8 +164,12 @@ def test_suspended_at_a_statement(
             hold.wait_for(first)
             backend = scene.backend_of(first)
             scene.end_lock_session()
-            second = scene.start()
-            second.finish(SOON).assert_ok()
+            second = last = scene.start()
+            if pause.is_in_doubt:
+                second.finish(SOON).assert_failed(5, IN_DOUBT)
+                follow_advice(scene)
+                last = scene.start()
+            last.finish(SOON).assert_ok()
             scene.assert_complete()
             first.signal(SIGCONT)
             hold.release()
@@ -166,8 +177,9 @@ def test_suspended_at_a_statement(
         finally:
             hold.release()
     scene.assert_complete()
-    assert scene.journal(first=first, second=second) == list(pause.journal)
-    sessions = {backend: "first", scene.backend_of(second): "second"}
+    name = "third" if pause.is_in_doubt else "second"
+    assert scene.journal(first=first, **{name: last}) == list(pause.journal)
+    sessions = {backend: "first", scene.backend_of(last): name}
     assert [(name, sessions[int(str(pid))]) for name, pid in scene.steps()] == list(pause.steps)
 
 
@@ -193,6 +205,26 @@ def test_lock_lost_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, e
     second = scene.start()
     second.finish().assert_ok()
     scene.assert_complete()
+
+
+def test_lock_lost_at_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """The server may have committed what nobody heard of: that is not said to be undone."""
+    scene = make_scene(any_cluster, f"{step('b2')}\n{MAKE_TABLE}")
+    moved = threading.Event()
+
+    def cut(_number: int, statement: str) -> None:
+        if "version_num='b2'" in statement:
+            moved.set()
+        elif statement == "COMMIT" and moved.is_set():
+            scene.wait_until("SELECT to_regclass('t_b2') IS NOT NULL")
+            proxy.drop()
+
+    with Proxy(any_cluster.port) as proxy:
+        proxy.after_query = cut
+        scene.start(proxy.port).finish(SOON).assert_failed(5, IN_COMMIT)
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+    assert len(scene.steps()) == 1
 
 
 def test_lock_lost_where_the_network_forgot_the_revision(
@@ -260,6 +292,10 @@ def test_killed_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, body
     scene.query("UPDATE pace SET seconds = 0 RETURNING seconds")
     first.signal(SIGKILL)
     second = scene.start()
+    if body is SLOW["in an autocommit statement"]:  # which may have been committed, for all we know
+        second.finish(SOON).assert_failed(5, IN_DOUBT)
+        scene.query("UPDATE schema_journal SET committed = NULL WHERE id = 2 RETURNING id")
+        second = scene.start()
     second.finish(SOON).assert_ok()
     assert first.finish().status == -SIGKILL
     scene.wait_for_end(backend)

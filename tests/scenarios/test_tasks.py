@@ -16,13 +16,16 @@ from tests.scenarios.process import (
     relations,
     revisions,
     run,
+    running,
     write_revision,
 )
+from tests.scenarios.test_signals import wait_for_sleep
 
 pytestmark = pytest.mark.slow
 
 TASKS = (
     "adopt",
+    "bench",
     "build",
     "check",
     "down",
@@ -99,6 +102,15 @@ def test_wait_db_imports_little(tmp_path: Path, database_url: str) -> None:
     """`wait-db` needs the driver and nothing above it."""
     found = imported(project(tmp_path), "wait-db", DATABASE_URL=database_url)
     assert found & HEAVY == {"psycopg2"}
+
+
+@pytest.mark.parametrize("task", ["migrate", "status"])
+def test_on_a_schema_that_is_as_it_was(tmp_path: Path, database_url: str, task: str) -> None:
+    """Nobody needs Alembic, or what it stands on, to see that."""
+    folder = project(tmp_path)
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    found = imported(folder, task, DATABASE_URL=database_url)
+    assert not found & {"alembic", "sqlalchemy", "fastapi", "mako"}
 
 
 def test_wait_db(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
@@ -244,6 +256,41 @@ def test_status(tmp_path: Path, cluster: Cluster, database: str, database_url: s
     assert rows[6][1].startswith("008 ")
     pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d upgrade 007 applied in \d+ ms by \S+, process \d+"
     assert re.fullmatch(pattern, rows[7][1])
+
+
+COMMITTING = """
+op.execute("UPDATE books SET title = trim(title)")
+with op.get_context().autocommit_block():
+    op.execute("SELECT pg_sleep(60)")
+op.execute("SELECT nothing FROM books")
+"""
+
+
+def test_a_starter_that_died_with_a_part_committed(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`status` tells who works from who died, and both it and a dry run say what comes of that."""
+    folder = project(tmp_path)
+    write_revision(folder / "alembic" / "versions", "009", "008", COMMITTING)
+    with running(folder, "migrate", DATABASE_URL=database_url) as first:
+        first.wait_for("Applied 008 …")
+        wait_for_sleep(cluster, database)
+        at_work = run(folder, "status", DATABASE_URL=database_url)
+        assert " upgrade 009 running by " in at_work.stdout[-5]
+        first.kill()
+    after = run(folder, "status", DATABASE_URL=database_url)
+    assert after.status == 0
+    assert " upgrade 009 died by " in after.stdout[-5]
+    refused = (
+        "Migration 009 … was cut short before, when it had committed a part of itself (UPDATE "
+        "books SET title = trim(title)…), which may do harm where it is done again. …"
+    )
+    run(folder, "migrate", DATABASE_URL=database_url).assert_failed(5, refused)
+    dry = run(folder, "migrate", "--dry-run", DATABASE_URL=database_url)
+    assert (dry.status, dry.stdout[-1]) == (5, "Plan: refuse")
+    told = run(folder, "status", DATABASE_URL=database_url)
+    assert [line for line in told.stdout if line.startswith("pending")] == []
+    assert [line for line in told.stdout if line.startswith("refused   Migration 009 ")]
 
 
 def test_status_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
@@ -407,7 +454,9 @@ def test_check_of_drifted_models(
     folder = project(tmp_path, with_models=True)
     drift(folder)
     finished = run(folder, "check", DATABASE_URL=database_url)
-    finished.assert_says("the models and the migrations differ: …nickname…")
+    finished.assert_says(
+        "the models and the migrations differ: no revision has op.add_column('users', …nickname…)"
+    )
     finished.assert_failed(
         9, "The history fails 1 check. Mend the revisions, or the models, and check again."
     )

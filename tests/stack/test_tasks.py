@@ -122,7 +122,7 @@ def test_restart(two: Stack) -> None:
     two.inv("restart", "--service", "web").assert_ok()
     assert two.containers()["db-1"].attrs["State"]["StartedAt"] == started
     two.inv("restart", "--service", "nobody").assert_failed(
-        12, "There is no container of nobody. Make it: `make up`."
+        12, "There is no container of nobody. There are those of db, web."
     )
 
 

@@ -97,7 +97,8 @@ WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 """
 
 # A partition's copies of its parent's constraints follow from the parent, and PostgreSQL makes up
-# their names. Constraint triggers are among the triggers.
+# their names. Constraint triggers are among the triggers. A foreign key is checked by triggers of
+# PostgreSQL's own, which a restore may have disabled and not enabled again.
 CONSTRAINTS = """
 SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
   jsonb_build_object(
@@ -114,6 +115,9 @@ SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
                        WHEN k.condeferrable THEN 'initially immediate' END,
     'validated', k.convalidated OR NOT e.enforced,
     'enforced', e.enforced,
+    'checked', NOT EXISTS (
+      SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgisinternal
+        AND g.tgenabled = 'D'),
     'inherited by children', k.contype <> 'c' OR NOT k.connoinherit),
   CASE k.contype WHEN 'c' THEN jsonb_build_object(
     'definition', jsonb_build_object(

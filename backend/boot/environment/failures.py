@@ -6,6 +6,7 @@ from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
+from psycopg2 import OperationalError
 from sqlalchemy.exc import DBAPIError
 
 from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
@@ -13,6 +14,9 @@ from backend.boot.postgres.refusal import Refusal, causes, classify
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
+    # Prepared statements that exist already, or not any more: another session than before.
+    "42P05": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
+    "26000": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
     # Insufficient resources: disk full, out of memory …
     "53": "Give the server what it lacks and start again.",
@@ -58,13 +62,14 @@ def sqlstate(error: BaseException) -> str | None:
     return None if state is None else str(state)
 
 
-def way_out(error: BaseException) -> str:
-    """Return what to do about a failed revision."""
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated:
-            return "Start again."
-        state = sqlstate(error) or ""
-        for code, advice in _WAYS_OUT.items():
-            if state.startswith(code):
-                return advice
-    return "Mend the revision and start again."
+def way_out(error: BaseException, what: str = "the revision") -> str:
+    """Return what to do about a failed revision, or something else that env.py ran."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "Start again."
+    if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended
+        return "Start again."
+    state = sqlstate(error) or ""
+    for code, advice in _WAYS_OUT.items():
+        if state.startswith(code):
+            return advice
+    return f"Mend {what} and start again."

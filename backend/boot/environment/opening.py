@@ -3,7 +3,7 @@
 import configparser
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from alembic.config import Config
@@ -23,7 +23,13 @@ RUN_BY_BOOT = "run_by_boot"
 _BROKEN = re.compile(r"present more than once|is not present")
 
 
-def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool = False) -> Project:
+def open_project(
+    alembic_config: Path,
+    url: DatabaseUrl,
+    *,
+    may_be_empty: bool = False,
+    before_reading: Callable[[ScriptDirectory], None] = lambda _scripts: None,
+) -> Project:
     """Return the project that a configuration file describes, its whole history read.
 
     The file is `alembic.ini`, or a `pyproject.toml` with Alembic's table. Raises
@@ -40,6 +46,7 @@ def open_project(alembic_config: Path, url: DatabaseUrl, *, may_be_empty: bool =
             f"{alembic_config} describes no Alembic project: {cause}.",
             "Mend it; script_location names the folder with env.py.",
         ) from error
+    before_reading(scripts)
     history = read_history(scripts)
     if not history.revisions and not may_be_empty:
         folders = ", ".join(str(folder) for folder in scripts._version_locations)

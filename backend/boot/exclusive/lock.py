@@ -68,8 +68,18 @@ class SchemaLock:
         return not self.is_lost
 
 
-def lock_lost() -> LockLostError:
-    """Return the error for a revision that ran when the lock was held no more."""
+def lock_lost(*, is_committing: bool = False) -> LockLostError:
+    """Return the error for a revision that ran when the lock was held no more.
+
+    Of one that was being committed nobody can tell whether the server, or the one that takes over
+    from it, has kept it.
+    """
+    if is_committing:
+        return LockLostError(
+            "The lock on the schema was lost while a revision was being committed: its session "
+            "ended.",
+            "The database has all of that revision or nothing. Start again.",
+        )
     return LockLostError(
         "The lock on the schema was lost while a revision ran: its session ended.",
         "What the revision's transaction had changed was rolled back. Start again.",
@@ -84,7 +94,7 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
     when that session ends for whatever reason, so nobody has to clean up after a killed starter,
     and a pooler cannot strand it. Raises LockTimeoutError.
     """
-    key = AdvisoryKey.named("schema", *journal.version_table.path)
+    key = _key(journal)
     with connected(url, silence=_SILENCE) as connection:
         _acquire(connection, key, journal, timeout)
         lock = SchemaLock(connection, AdvisoryKey.random())
@@ -94,6 +104,17 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
             yield lock
         with suppress(psycopg2.Error):  # a session that is gone holds no lock
             end(connection)
+
+
+def is_locked(connection: Connection, journal: Journal) -> bool:
+    """Return whether anybody holds the lock of a version table now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_key(journal).is_held_query)
+        return cursor.fetchone() == (True,)
+
+
+def _key(journal: Journal) -> AdvisoryKey:
+    return AdvisoryKey.named("schema", *journal.version_table.path)
 
 
 def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:

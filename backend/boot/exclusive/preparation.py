@@ -1,6 +1,7 @@
 """What must be so before the first revision runs: a journal that can be written and seen."""
 
 from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import literal
 from backend.boot.errors import MigrationFailedError
 from backend.boot.exclusive.recorder import Recorder
 
@@ -35,6 +36,9 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
     """
     journal = recorder.journal
     if session.ask(journal.shape_query)[0]:
+        if not session.ask(journal.completeness_query)[0]:
+            complete = journal.completing_statement
+            recorder.execute(complete) if session.is_one_unit else session.tell(complete)
         return
     current_role = "SELECT current_user::text"
     if session.is_one_unit:
@@ -43,3 +47,20 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
         return
     for statement in journal.create_statements(str(recorder.ask(current_role))):
         session.tell(statement)
+
+
+def leave_transaction(session: MigrationSession) -> tuple[str, ...]:
+    """End the transaction that Alembic's look at its version table has begun.
+
+    Its snapshot may be older than the journal's rows. Returns, as SQL, what sets anew what env.py
+    has set in it: that goes on to hold.
+    """
+    before = session.settings()
+    session.connection.commit()
+    after = session.settings()
+    session.settle()
+    return tuple(
+        f"set_config({literal(name)}, {literal(value)}, true)"
+        for name, value in before.items()
+        if after.get(name) != value
+    )

@@ -20,7 +20,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
 from backend.boot.state.edits import fingerprint
-from backend.boot.state.journal import Direction, Journal, Starter, joined
+from backend.boot.state.journal import Direction, Journal, Starter, Unfinished, joined
 
 _log = logging.getLogger(__name__)
 
@@ -50,15 +50,26 @@ class Recorder:
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
     _worker: Worker | None = field(default=None, init=False)
+    is_committing: bool = field(default=False, init=False)
+    """Whether all that is left of the revision is its commit."""
 
     def begin(self, moves: Iterable[tuple[str, Direction]], worker: Worker) -> None:
         """Write that these revisions are about to run in that session."""
         self._worker = worker
+        self.is_committing = False
         self._rows = [
             self._write(partial(self.journal.begin, row=self._row(revision, direction, worker)))
             for revision, direction in moves
         ]
         self._uncommitted += self._rows
+
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return the last tries of revisions that failed at it."""
+        return self.journal.unfinished(self.connection)
+
+    def committed_statements(self, text: str) -> list[str]:
+        """Return what env.py's session notes of what runs now, and will have been committed."""
+        return [self.journal.committed_statement(row, text) for row in self._rows]
 
     def applied_statements(self) -> list[str]:
         """Return what env.py's session writes about what runs now, a row each."""

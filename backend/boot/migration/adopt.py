@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from alembic.runtime.migration import MigrationContext
 
-from backend.boot.catalogue.likeness import Likeness, Likenesses, liken
+from backend.boot.catalogue.likeness import Likenesses, liken
 from backend.boot.description import BootDescription
 from backend.boot.environment.failures import describe_error, way_out
 from backend.boot.environment.opening import open_project
@@ -20,8 +20,16 @@ from backend.boot.exclusive.fence import exclusively
 from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock
 from backend.boot.exclusive.recorder import recording
-from backend.boot.migration.replay import open_scratch, read, revisions_made
-from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.migration.choice import choose, resolve
+from backend.boot.migration.extent import read_beside
+from backend.boot.migration.leftovers import remove_leftovers
+from backend.boot.migration.points import Replay
+from backend.boot.migration.scratch import scratch_database
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import server
+from backend.boot.postgres.pooler import naming_pooler
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.progress import said_meanwhile
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
 from backend.boot.state.plan import some
@@ -29,8 +37,7 @@ from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 
-_SHOWN = 20
-"""Differences that are listed."""
+_UNCHANGED = " Nothing was changed."
 
 
 def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool = False) -> None:
@@ -39,8 +46,14 @@ def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool =
     Raises SchemaUnmanagedError where it is none, or several and none was chosen; nothing is
     changed then.
     """
+    with naming_pooler(boot.migration_database_url):
+        _adopt(boot, revision, dry_run=dry_run)
+
+
+def _adopt(boot: BootDescription, revision: str | None, *, dry_run: bool) -> None:
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
+    remove_leftovers(schema.url)
     if not _is_unmanaged(schema):
         return
     if dry_run:
@@ -66,68 +79,40 @@ def adopt_locked(
 
 
 def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = None) -> str:
-    """Return the revision that makes the schema as it is. Raises SchemaUnmanagedError."""
+    """Return the revision that makes the schema as it is; `wanted` chooses among equal ones.
+
+    Raises SchemaUnmanagedError, and what the state would be refused by once that is recorded.
+    """
+    wanted = resolve(schema.project.history, wanted)
     tables = some(schema.tables())
     _log.info(
         "The database has tables (%s) but no revision recorded: replaying the history", tables
     )
     with _refusing(tables):
         likenesses = _liken(boot, schema)
-    return choose(likenesses, schema.label, wanted)
-
-
-def choose(likenesses: Likenesses, label: Callable[[str], str], wanted: str | None) -> str:
-    """Return which revision to record; logs the differences where there is none.
-
-    Raises SchemaUnmanagedError.
-    """
-    equal = likenesses.equal
-    if wanted is not None and wanted not in equal:
-        like = likenesses.of(wanted)
-        if like is None:
-            raise ConfigurationError(
-                f"There is no revision {wanted} that a database could be at.",
-                "See `alembic history` for those that there are.",
-            )
-        raise _unlike(like, f"The schema is not that of {label(wanted)}")
-    if wanted is None and len(equal) > 1:
-        raise SchemaUnmanagedError(
-            f"The schema is that of several revisions: {', '.join(map(label, equal))}.",
-            f"Say which one it is: `inv adopt --revision {equal[-1]}`. Nothing was changed.",
-        )
-    if wanted is None and not equal:
-        if likenesses.nearest is None:
-            raise SchemaUnmanagedError(
-                "The database has tables, and the history has no revisions.",
-                "Write the first one, or use an empty database. Nothing was changed.",
-            )
-        nearest = likenesses.nearest
-        raise _unlike(
-            nearest, f"The schema is that of no revision; {label(nearest.revision)} is nearest"
-        )
-    return wanted or equal[0]
-
-
-def _unlike(like: Likeness, what: str) -> SchemaUnmanagedError:
-    for difference in like.differences[:_SHOWN]:
-        _log.error("%s", difference)
-    if len(like.differences) > _SHOWN:
-        _log.error("… and %d more", len(like.differences) - _SHOWN)
-    count = len(like.differences)
-    return SchemaUnmanagedError(
-        f"{what}, with {count} difference{'s' * (count != 1)}.",
-        "Mend the schema by hand until it is that of a revision, or use an empty database. "
-        "Nothing was changed.",
-    )
+    found = choose(likenesses, schema.project.history, wanted)
+    # What would be refused as soon as it is recorded is not recorded either.
+    plan = schema.decide(schema.supposing(schema.inspect(), found))
+    if plan.refusal is not None:
+        raise plan.refusal
+    return found
 
 
 def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        refuse_other_database(url, project)
-        history = dict(revisions_made(open_scratch(url, project)))
+        replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
+        with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
+            replay.run()
     # Last, so that it is as fresh as can be.
-    return liken(read(schema), history)
+    with connected(schema.url) as connection:
+        found = read_beside(connection, schema.version_table, replay.other_schemas)
+    return liken(found, replay.points)
+
+
+def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
+    with connected(url) as one, connected(other) as another:
+        return server(one) == server(another)
 
 
 @contextmanager
@@ -139,7 +124,8 @@ def _refusing(tables: str) -> Iterator[None]:
         raise SchemaUnmanagedError(
             f"The database has tables ({tables}) but no revision recorded, and which one it is "
             f"cannot be found out: {error.what}",
-            f"{error.advice} Or record it yourself with `alembic stamp REVISION`.",
+            f"{error.advice.removesuffix(_UNCHANGED)} Or record it yourself with "
+            f"`alembic stamp REVISION`.{_UNCHANGED}",
         ) from error
 
 

@@ -62,6 +62,11 @@ class _Run:
         self.running: str | None = None
         self.session: MigrationSession | None = None
 
+    @property
+    def is_going_up(self) -> bool:
+        """Whether the steps are upgrades."""
+        return self._plan.action is Action.UPGRADE
+
     def note(self, context: MigrationContext) -> None:
         """See whether env.py opened a transaction itself: all steps are one unit then."""
         self.session = MigrationSession(context)
@@ -83,7 +88,7 @@ class _Run:
 
     def steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
         """Give Alembic the steps; what stands after `yield` runs when the step is committed."""
-        going_up = self._plan.action is Action.UPGRADE
+        going_up = self.is_going_up
         steps = self._schema.project.steps(self._schema.target, current, going_up=going_up)
         verb = "Applied" if going_up else "Reverted"
         if self.session is not None and self.session.is_one_unit:
@@ -118,10 +123,15 @@ def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
         return failure
     cause = describe_error(error, schema.project.scripts)
     what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
+    what_failed = f"{what} failed: {cause}."
     place = "The database cannot be asked where it is now"
     with suppress(BootError):
-        place = f"The database is at {', '.join(schema.inspect().current) or 'base'} now"
+        inspection = schema.inspect()
+        place = f"The database is at {', '.join(inspection.current) or 'base'} now"
+        to_do = inspection.pending if run.is_going_up else inspection.beyond
+        if run.running and run.running not in to_do:  # only the answer to its COMMIT was lost
+            return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
     return MigrationFailedError(
-        f"{what} failed: {cause}.",
+        what_failed,
         f"{place}; what the failure's transaction had changed was rolled back. {way_out(error)}",
     )

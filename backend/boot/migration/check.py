@@ -6,7 +6,8 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from alembic.autogenerate import compare_metadata
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.operations.ops import ModifyTableOps, OpContainer, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.comparison import Catalogue, compare
@@ -106,14 +107,25 @@ def _differences_from_models(project: Project) -> list[str]:
         if metadata is None:
             _log.info("env.py names no target_metadata: there are no models to compare with")
         else:
+            missing = produce_migrations(context, metadata).upgrade_ops
             found.extend(
-                f"the models and the migrations differ: {difference}"
-                for difference in compare_metadata(context, metadata)
+                f"the models and the migrations differ: no revision has {code}"
+                for code in (_code(missing) if missing is not None else ())
             )
         return ()
 
     project.run(compare_models, dont_mutate=True)
     return found
+
+
+def _code(operations: OpContainer) -> Iterable[str]:
+    """Give each operation as a revision would say it, on one line."""
+    for operation in operations.ops:
+        if isinstance(operation, ModifyTableOps):
+            yield from _code(operation)
+        else:
+            lines = render_python_code(UpgradeOps([operation])).splitlines()
+            yield " ".join(it.strip() for it in lines if "###" not in it)
 
 
 def _is_one_line(history: History) -> bool:

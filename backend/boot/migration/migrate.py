@@ -1,106 +1,41 @@
-"""Bring the schema to its target: inspect, decide, lock, decide again, apply, verify."""
+"""Bring the schema to its target; where it is there since somebody looked thoroughly, at once.
+
+Nothing of Alembic is imported here: on a schema that is as it was, nobody needs it.
+"""
 
 import logging
-import time
 from collections.abc import Callable
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.opening import open_project
-from backend.boot.errors import LockTimeoutError, MigrationFailedError
-from backend.boot.exclusive.fence import exclusively
-from backend.boot.exclusive.guard import Guard
-from backend.boot.exclusive.lock import SchemaLock, lock_lost
-from backend.boot.exclusive.recorder import recording
-from backend.boot.migration.apply import apply
-from backend.boot.revisions.history import resolve_target
-from backend.boot.signals import raise_if_stopped
-from backend.boot.state.inspection import Inspection, SchemaState
-from backend.boot.state.plan import Action, Plan
-from backend.boot.state.schema import Schema, open_schema
+from backend.boot.migration.report import report
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.pooler import naming_pooler
+from backend.boot.state.inspection import Inspection
+from backend.boot.state.memory import recall
 
 _log = logging.getLogger(__name__)
 
+
 Next = Callable[[Inspection], None]
-
-
-def check_history(boot: BootDescription) -> None:
-    """Raise what is wrong with the history on disk or with the target; asks no database."""
-    project = open_project(boot.alembic_config, boot.migration_database_url)
-    resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
 
 
 def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> None:
     """Bring the schema to its target, and do `then` with the state reached.
 
-    Where there is nothing to do no lock is taken, so that any number of starters on a current
-    schema do not wait for each other. Where there is, the lock is held until `then` is done.
     Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError.
     """
+    with naming_pooler(boot.migration_database_url):
+        _migrate(boot, then)
+
+
+def _migrate(boot: BootDescription, then: Next) -> None:
     _log.info("Running database migrations...")
-    project = open_project(boot.alembic_config, boot.migration_database_url)
-    schema = open_schema(boot.migration_database_url, project, boot.schema)
-    inspection, plan = _examine(schema)
-    if plan.action is Action.NOTHING:
-        _report(schema, inspection, plan)
-        then(inspection)
+    with connected(boot.migration_database_url) as connection:
+        memory = recall(boot, connection)
+    if memory is not None:
+        report(memory.inspection, was_current=True)
+        then(memory.inspection)
         return
-    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
-        inspection, plan = _examine(schema)
-        if plan.action is Action.ADOPT:
-            # Only here, for it takes a while to import.
-            from backend.boot.migration.adopt import adopt_locked
+    from backend.boot.migration.thorough import migrate_thoroughly
 
-            adopt_locked(boot, schema, lock)
-            inspection, plan = _examine(schema)
-        if plan.action is not Action.NOTHING:
-            inspection = _apply(schema, plan, lock, boot.app_version)
-        _report(schema, inspection, plan)
-        then(inspection)
-
-
-def _examine(schema: Schema) -> tuple[Inspection, Plan]:
-    """Return the state and what to do about it. Raises the refusal where that is nothing good.
-
-    A revision may have locked the version table itself: that is waited for like any other work.
-    """
-    deadline = time.monotonic() + schema.policy.lock_timeout
-    while True:
-        try:
-            inspection = schema.inspect()
-            break
-        except LockTimeoutError as busy:
-            raise_if_stopped()
-            if time.monotonic() >= deadline:
-                raise
-            _log.info("Waiting: %s", busy.what)
-    plan = schema.decide(inspection)
-    if plan.refusal is not None:
-        raise plan.refusal
-    return inspection, plan
-
-
-def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
-    history = schema.project.history
-    with recording(schema.url, schema.journal, history, app_version) as recorder:
-        try:
-            return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
-        except MigrationFailedError as error:
-            if not lock.is_held():
-                raise lock_lost() from error
-            raise
-        finally:
-            lock.on_loss = None
-
-
-def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:
-    for warning in plan.warnings:
-        _log.warning("%s", warning)
-    if inspection.state is not SchemaState.AHEAD:
-        was_current = plan.action is Action.NOTHING
-        suffix = " (already up to date)" if was_current else ""
-        _log.info("Database migrations completed successfully%s", suffix)
-    is_head = inspection.current == inspection.heads
-    revision = ", ".join(inspection.current) or "base"
-    _log.info("Schema revision: %s%s", revision, " (head)" if is_head else "")
-    if plan.action is not Action.NOTHING:
-        _log.info("Tables: %s", ", ".join(schema.tables()) or "none")
+    migrate_thoroughly(boot, then)

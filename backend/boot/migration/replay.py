@@ -1,7 +1,6 @@
-"""Run the history on a scratch database, and read the catalogue that each revision makes."""
+"""Move a scratch database up and down its history, and read the catalogue that comes of it."""
 
 import logging
-from collections.abc import Iterator
 from dataclasses import replace
 
 from backend.boot.catalogue.comparison import Catalogue
@@ -39,17 +38,3 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     # People would take a line about a revision for one about the real database.
     apply(schema, plan, watch, logging.DEBUG)
     return read(schema)
-
-
-def revisions_made(schema: Schema) -> Iterator[tuple[str, Catalogue]]:
-    """Go up through the history and give what each revision makes.
-
-    A database is at one revision where nothing else is beside it: on a branch that others stand
-    next to, only where they have been merged.
-    """
-    history = schema.project.history
-    order = history.in_order(history.revisions)
-    for number, id_ in enumerate(order, 1):
-        made = move(schema, Target(id_, order[:number][::-1]))
-        if len(history.closure([id_])) == number:
-            yield id_, made

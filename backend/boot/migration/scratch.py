@@ -1,15 +1,10 @@
-"""An empty database to try a history on, gone afterwards.
-
-One that a killed process has left is removed by the next that needs one. Whether somebody is still
-at work in it tells a connection that stays open meanwhile: DROP DATABASE refuses then by itself.
-"""
+"""An empty database to try a history on, gone afterwards."""
 
 import logging
-import re
-import secrets
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2 import sql
@@ -17,98 +12,48 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.environment.project import Project
-from backend.boot.errors import BootError, ConfigurationError
-from backend.boot.postgres.advisory import AdvisoryKey
-from backend.boot.postgres.connection import FOR_DATABASES, connected
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseUnreachableError,
+    LockTimeoutError,
+    LoginRefusedError,
+)
+from backend.boot.migration import contents
+from backend.boot.migration.leftovers import drop, in_use, new_name, remove_leftovers
+from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.signals import raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
-_MARK = "boot_scratch"
-"""The schema by which a given database is known to be a replay's, and may be emptied."""
+_GIVEN = AdvisoryKey.named("scratch")
+"""Who works in a database that SCRATCH_DATABASE_URL names holds this lock there."""
 
-_IN_USE = AdvisoryKey.named("scratch")
-
-_YOUNG = 60
-"""Seconds within which whoever makes a scratch database has connected to it."""
-
-# Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
-# identity that DROP takes; in an order in which they can be dropped: a table takes its identity
-# sequences along, a range type its constructors.
-_OBJECTS = """
-WITH people AS (
-    SELECT oid FROM pg_namespace
-    WHERE nspname <> 'information_schema' AND nspname !~ '^pg_'),
-found (classid, objid) AS (
-    SELECT 'pg_class'::regclass, oid FROM pg_class
-    WHERE relnamespace IN (SELECT oid FROM people) AND relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    UNION ALL
-    SELECT 'pg_type'::regclass, t.oid FROM pg_type t LEFT JOIN pg_class c ON c.oid = t.typrelid
-    WHERE typnamespace IN (SELECT oid FROM people)
-      AND (typtype IN ('e', 'd', 'r') OR c.relkind = 'c')
-    UNION ALL
-    SELECT 'pg_proc'::regclass, oid FROM pg_proc
-    WHERE pronamespace IN (SELECT oid FROM people)
-    UNION ALL
-    SELECT 'pg_namespace'::regclass, oid FROM pg_namespace
-    WHERE oid IN (SELECT oid FROM people) AND nspname <> 'public'
-    UNION ALL
-    SELECT 'pg_extension'::regclass, oid FROM pg_extension WHERE extname <> 'plpgsql')
-SELECT object.type, object.identity
-FROM found, LATERAL pg_identify_object(classid, objid, 0) AS object
-WHERE NOT EXISTS (
-    SELECT FROM pg_depend d
-    WHERE d.classid = found.classid AND d.objid = found.objid AND d.deptype = 'e')
-ORDER BY array_position(ARRAY['table', 'type'], object.type), object.type, object.identity
-"""
+_INTERVAL = 0.1
 
 
 @contextmanager
 def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
     """Give the URL of an empty database: SCRATCH_DATABASE_URL, or one beside the real one.
 
-    Raises ConfigurationError where neither can be had.
+    Raises ConfigurationError where neither can be had, LockTimeoutError where somebody else works
+    in the given one for too long.
     """
-    if boot.scratch_database_url is not None:
-        with _given(boot.scratch_database_url, boot.migration_database_url) as url:
+    real, given = boot.migration_database_url, boot.scratch_database_url
+    remove_leftovers(real)
+    if given is not None:
+        with _given(given, real, boot.schema.lock_timeout) as url:
             yield url
         return
-    real = boot.migration_database_url
-    _drop_abandoned(real)
-    # The time tells one that nobody has connected to yet from one that nobody will connect to.
-    name = f"{_prefix(real)}{int(time.time()):x}_{secrets.token_hex(3)}"
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
-    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-    try:
-        _execute(real, create)
-        url = real.with_database(name)
-        with connected(url):
-            yield url
-    finally:
-        _execute(real, drop)
-
-
-def _prefix(real: DatabaseUrl) -> str:
-    # 63 bytes is the longest name PostgreSQL keeps whole.
-    return f"{real.database.encode()[:38].decode(errors='ignore')}_scratch_"
-
-
-def _drop_abandoned(real: DatabaseUrl) -> None:
-    """Drop the scratch databases that killed processes have left beside this one."""
-    pattern = re.compile(rf"{re.escape(_prefix(real))}([0-9a-f]+)_[0-9a-f]{{6}}")
-    with connected(real, silence=FOR_DATABASES) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT datname FROM pg_database")
-        for (name,) in cursor.fetchall():
-            found = pattern.fullmatch(name)
-            if found is None or int(found[1], 16) > time.time() - _YOUNG:
-                continue
-            try:
-                cursor.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(name)))
-                _log.info("Dropped %s, which a killed process has left", name)
-            except psycopg2.Error as error:
-                # In use, gone already, or another role's.
-                _log.debug("%s was not dropped: %s", name, error)
+    name = new_name(real)
+    with in_use(real, name):
+        try:
+            yield _make(real, name)
+        finally:
+            drop(real, name)
 
 
 def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
@@ -121,61 +66,85 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
     project.version_table(is_same_database)
 
 
+def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
+    """Make a database beside the real one, and log in: a server or a pooler may not let us."""
+    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
+    try:
+        with connected(real, silence=FOR_DATABASES) as connection:
+            connection.cursor().execute(statement)
+    except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
+        cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
+        raise ConfigurationError(
+            f"No scratch database could be made beside {real.masked}: {cause}.",
+            "Give the role CREATEDB, or name an empty database in SCRATCH_DATABASE_URL.",
+        ) from error
+    url = real.with_database(name)
+    try:
+        with connected(url):
+            return url
+    except BootError as error:
+        raise ConfigurationError(
+            f"A scratch database was made, but it cannot be reached. {error.what}",
+            "Let the role in there; where a pooler stands in between that knows no other "
+            "databases, set MIGRATION_DATABASE_URL to the server itself; or name an empty database "
+            "in SCRATCH_DATABASE_URL.",
+        ) from error
+
+
 @contextmanager
-def _given(url: DatabaseUrl, real: DatabaseUrl) -> Iterator[DatabaseUrl]:
-    with connected(url) as connection:
+def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[DatabaseUrl]:
+    with connected(url) as keeper:
         with connected(real) as other:
-            is_real = same_database_query(connection) == same_database_query(other)
-        if is_real:
-            raise ConfigurationError(
-                "SCRATCH_DATABASE_URL names the real database.", "Name another one, an empty one."
-            )
-        with connection.cursor() as cursor:
-            cursor.execute(f"SELECT pg_try_advisory_lock({_IN_USE.number})")
-            if cursor.fetchone() != (True,):
+            if same_database_query(keeper) == same_database_query(other):
                 raise ConfigurationError(
-                    "SCRATCH_DATABASE_URL names a database in which another replay is running.",
-                    "Wait for it, or name one for each. Nothing was changed.",
+                    "SCRATCH_DATABASE_URL names the real database.",
+                    "Name another one, an empty one.",
                 )
-            cursor.execute(f"SELECT to_regnamespace('{_MARK}') IS NOT NULL")
-            if cursor.fetchone() == (True,):
-                _clear(connection)  # whoever had marked it as his was killed
-            if found := _objects(connection):
-                some = ", ".join(" ".join(each) for each in found[:5])
-                raise ConfigurationError(
-                    f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
-                    "Name an empty one. Nothing was changed.",
-                )
-            cursor.execute(f"CREATE SCHEMA {_MARK}")
+        _take(keeper, timeout)
+        with connected(url) as connection:
+            _prepare(connection)
         try:
             yield url
         finally:
             # It was empty, so all that is there now was made by the replay.
-            with connected(url) as cleaner:
-                _clear(cleaner)
+            with connected(url) as connection:
+                contents.empty(connection)
+            with suppress(psycopg2.Error):  # a session that is gone holds no lock
+                end(keeper)
 
 
-def _clear(connection: Connection) -> None:
-    """Drop all that is in a database; the mark that says it is ours goes last."""
-    with connection.cursor() as cursor:
-        while left := [it for it in _objects(connection) if it != ("schema", _MARK)]:
-            kind, identity = left[0]
-            cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
-        cursor.execute(f"DROP SCHEMA IF EXISTS {_MARK}")
+def _take(keeper: Connection, timeout: float) -> None:
+    """Have a given database for this process alone; wait for it at most `timeout` seconds.
+
+    The lock is one of a transaction, which a pooler cannot leave behind in a session of its own.
+    """
+    deadline = time.monotonic() + timeout
+    begin(keeper)
+    if try_lock(keeper, _GIVEN):
+        return
+    _log.info("Waiting for another starter that works in the database of SCRATCH_DATABASE_URL")
+    while not try_lock(keeper, _GIVEN):
+        raise_if_stopped()
+        if time.monotonic() >= deadline:
+            raise LockTimeoutError(
+                "Another starter has kept the database that SCRATCH_DATABASE_URL names for more "
+                f"than {timeout:g} s.",
+                "Give each its own, or start again. Nothing was changed.",
+            )
+        threading.Event().wait(_INTERVAL)
 
 
-def _objects(connection: Connection) -> list[tuple[str, str]]:
-    with connection.cursor() as cursor:
-        cursor.execute(_OBJECTS)
-        return cursor.fetchall()
-
-
-def _execute(real: DatabaseUrl, statement: sql.Composable) -> None:
-    try:
-        with connected(real, silence=FOR_DATABASES) as connection:
-            connection.cursor().execute(statement)
-    except (BootError, psycopg2.Error) as error:
+def _prepare(connection: Connection) -> None:
+    """See that the database is empty, but for what a killed replay has left; mark it."""
+    found = contents.objects(connection)
+    if contents.is_marked(found) and not contents.has_journal(found):
+        _log.warning("Emptying the scratch database, where a starter died at its work")
+        contents.end_work(connection)
+        contents.empty(connection)
+    elif found:
+        some = ", ".join(" ".join(each) for each in found[:5])
         raise ConfigurationError(
-            f"No scratch database could be made beside {real.masked}: {error}.",
-            "Give the role CREATEDB, or name an empty database in SCRATCH_DATABASE_URL.",
-        ) from error
+            f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
+            "Name an empty one. Nothing was changed.",
+        )
+    contents.mark(connection)

@@ -16,7 +16,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
 from backend.boot.postgres.interruption import cut_when_silent, interrupt
-from backend.boot.postgres.refusal import causes
+from backend.boot.postgres.refusal import at_host, causes, reason
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import interrupting, is_stopping
 
@@ -63,7 +63,8 @@ def connect_and_ask(
 
     def attempt() -> None:
         parameters: dict[str, Any] = {**_DEFAULTS, **url.parameters}
-        parameters["connect_timeout"] = max(2, round(timeout))
+        # libpq gives each host that long; one that vanished must leave time for the next.
+        parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
         try:
             connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
             connection.autocommit = True
@@ -118,8 +119,8 @@ def connected(
     """Give an autocommit connection and close it at the end; a stop signal ends its statement.
 
     So does a silence of that many seconds. Raises DatabaseUnreachableError where the server is
-    not there or goes away meanwhile, and LoginRefusedError where the role lacks a right; other
-    errors of the statements pass.
+    not there, goes away meanwhile or takes no writes (any more), and LoginRefusedError where the
+    role lacks a right; other errors of the statements pass.
     """
     try:
         connection = connect(url, timeout, silence)
@@ -132,6 +133,11 @@ def connected(
         raise LoginRefusedError(
             f"The role may not do this at {url.masked}: {one_line(error)}.",
             "Grant it the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+        ) from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} takes no writes: {one_line(error)}.",
+            "Connect to the primary, or make it writable.",
         ) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
         raise DatabaseUnreachableError(
@@ -149,5 +155,9 @@ def _interrupt(connection: Connection) -> None:
 def one_line(error: psycopg2.Error) -> str:
     """Return the cause that an error ends with, on one line and without libpq's preamble."""
     lines = causes(str(error))
-    line = lines[-1] if lines else type(error).__name__
-    return (line.partition(" failed: ")[2] or line).rstrip(".")
+    return reason(lines[-1] if lines else type(error).__name__)
+
+
+def each_host(error: psycopg2.Error) -> str:
+    """Return the causes of an attempt at several hosts on one line, each with its host."""
+    return "; ".join(map(at_host, causes(str(error)))) or one_line(error)

@@ -14,7 +14,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
@@ -24,6 +24,7 @@ from urllib.parse import quote
 
 from backend.boot.errors import ConfigurationError, ServingFailedError
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from backend.boot.signals import held_back
 
 _log = logging.getLogger(__name__)
 
@@ -47,22 +48,31 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
         lock = os.open(data_folder / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise _unusable(data_folder, str(error)) from error
+    starting: Future[Any] | None = None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         # In a thread: a stop signal must not leave a server behind whose start it cut short.
         starter = ThreadPoolExecutor(1, "embedded-postgres")
-        starting = starter.submit(_start, package, folder, data_folder)
+        with held_back():
+            starting = starter.submit(_start, package, folder, data_folder)
         starter.shutdown(wait=False)
-        try:
-            yield _url(starting.result(), database)
-        finally:
-            if starting.exception() is None:  # waits until the start is over
-                _stop_if_last(starting.result(), lock)
-                _forget(starting.result())
-            else:
-                _stop_half_started(folder, lock)
+        yield _url(starting.result(), database)
     finally:
-        os.close(lock)
+        try:
+            if starting is not None:
+                _leave(starting, folder, lock)
+        finally:
+            os.close(lock)
+
+
+def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
+    """Stop the server if nobody else needs it, as soon as its start is over."""
+    if starting.exception() is not None:
+        _stop_half_started(folder, lock)
+        return
+    server = starting.result()
+    _stop_if_last(server, lock)
+    _forget(server)
 
 
 def _start(package: Any, folder: Path, data_folder: Path) -> Any:

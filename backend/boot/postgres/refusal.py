@@ -34,9 +34,17 @@ _MEANINGS: tuple[tuple[str, Refusal], ...] = (
     (r"private key file|requires a valid client certificate", Refusal.LOGIN),
     (r"authentication method (requirement|\d+ not supported)", Refusal.LOGIN),
     (r"channel binding (is )?required", Refusal.LOGIN),
+    (r"unsupported startup parameter", Refusal.LOGIN),
     (r"invalid (sslmode|channel_binding|connection option)|could not open service", Refusal.LOGIN),
     (r'invalid .* for connection option|definition of service "[^"]*" not found', Refusal.LOGIN),
 )
+
+STANDBY = "it is a standby, and this needs the primary"
+
+# Of several hosts libpq looks itself which one is the primary, and says so in these words.
+_NO_PRIMARY = re.compile(r"server is in hot standby mode|session is read-only")
+
+_AT = re.compile(r'connection to server at "([^"]*)"(?: \([^)]*\))?, port (\d+) failed: (.*)')
 
 _EXPLANATION = re.compile(
     r"\s|(DETAIL|HINT|LINE|CONTEXT)\b|password retrieved from file|Either provide|$"
@@ -56,6 +64,17 @@ def classify(message: str) -> Refusal:
 def causes(message: str) -> list[str]:
     """Return the lines of an error that say what happened, without those that explain it."""
     return [line.strip() for line in message.splitlines() if not _EXPLANATION.match(line)]
+
+
+def reason(line: str) -> str:
+    """Return why, from a line that says where it was as well."""
+    return _NO_PRIMARY.sub(STANDBY, line.partition(" failed: ")[2] or line).rstrip(".")
+
+
+def at_host(line: str) -> str:
+    """Return in few words where it was, as far as the line says it, and why."""
+    found = _AT.fullmatch(line)
+    return f"{found[1]}:{found[2]}: {reason(line)}" if found else reason(line)
 
 
 def _classify_line(line: str) -> Refusal:

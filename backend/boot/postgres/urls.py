@@ -6,6 +6,13 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qs, quote
 
 from backend.boot.errors import ConfigurationError
+from backend.boot.postgres.hosts import (
+    SESSION,
+    hosts_of,
+    joined_query,
+    on_primary,
+    sqlalchemy_query,
+)
 
 _SCHEMES = ("postgresql", "postgres")
 _ADVICE = (
@@ -19,6 +26,7 @@ class DatabaseUrl:
     """Where a database is and how to log in.
 
     `raw` is the URL as it was given; `parameters` are libpq's keywords for it, password included.
+    Of several hosts, `parameters` and `sqlalchemy_url` lead to the primary.
     """
 
     raw: str = field(repr=False)
@@ -39,13 +47,9 @@ class DatabaseUrl:
         user = quote(get("user", ""), safe="")
         password = ":***" if "password" in self.parameters else ""
         login = f"{user}{password}@" if user else ""
-        host, port = get("host", ""), get("port", "")
-        if host.startswith("/"):
-            return f"postgresql://{login}/{self.database}?host={host}"
-        address = ",".join(
-            f"{name}:{number}" if number else name
-            for name, number in _pairs(host.split(","), port.split(","))
-        )
+        if get("host", "").startswith("/"):
+            return f"postgresql://{login}/{self.database}?host={get('host')}"
+        address = _address(hosts_of(self.parameters))
         return f"postgresql://{login}{address}/{self.database}"
 
     @property
@@ -57,7 +61,16 @@ class DatabaseUrl:
         """
         scheme, rest = self.raw.split("://", 1)
         driver = scheme.partition("+")[2] or "psycopg2"
-        return f"postgresql+{driver}://{rest}"
+        if self.host_count == 1:
+            return f"postgresql+{driver}://{rest}"
+        login, address = _split_login(rest)
+        query = sqlalchemy_query(self.parameters, address.partition("?")[2])
+        return f"postgresql+{driver}://{login}/{quote(self.database, safe='')}?{query}"
+
+    @property
+    def host_count(self) -> int:
+        """How many hosts there are, of which one takes writes."""
+        return len(hosts_of(self.parameters))
 
     def with_database(self, name: str) -> "DatabaseUrl":
         """Return the URL of another database on the same server, with the same login."""
@@ -88,7 +101,17 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     ports = [port for port in parameters.get("port", "").split(",") if port]
     if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"{setting} has a port that is not a number to 65535.", _ADVICE)
-    return DatabaseUrl(text, parameters)
+    try:
+        return DatabaseUrl(text, on_primary(parameters))
+    except ValueError as error:
+        if SESSION in str(error):
+            raise ConfigurationError(
+                f"{setting} asks for another server than the primary ({SESSION}).",
+                "Leave that out: of several hosts the one that takes writes is found.",
+            ) from None
+        raise ConfigurationError(
+            f"{setting} has not as many ports as hosts.", "Give one for each, or one for all."
+        ) from None
 
 
 def build_database_url(
@@ -96,12 +119,16 @@ def build_database_url(
 ) -> DatabaseUrl:
     """Return the URL of these parts, each percent-encoded as it needs."""
     login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
+    try:
+        hosts = hosts_of({"host": host, "port": port})
+    except ValueError:
+        raise ConfigurationError(
+            "POSTGRES_PORT has not as many ports as POSTGRES_HOST has hosts.",
+            "Give one for each, or one for all.",
+        ) from None
+    address, query = _address(hosts), ""
     if host.startswith("/"):
-        address, query = "", f"?host={quote(host, safe='/')}&port={quote(port)}"
-    else:
-        address = f"[{host}]" if ":" in host else host
-        address += f":{quote(port, safe=',')}"
-        query = ""
+        address, query = "", f"?host={quote(host, safe='/,')}&port={quote(port, safe=',')}"
     text = f"postgresql://{login}@{address}/{quote(database, safe='')}{query}"
     return parse_database_url(text, "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB")
 
@@ -110,14 +137,18 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
     from psycopg2 import ProgrammingError
     from psycopg2.extensions import parse_dsn
 
+    login, address = _split_login(url.partition("://")[2])
+    place, _, query = address.partition("?")
     try:
+        query = joined_query(query)
+        url = f"postgresql://{login}{place}" + (f"?{query}" if query else "")
         return parse_dsn(url)
-    except UnicodeError:
+    except ValueError:  # UnicodeError is one
         return None
     except ProgrammingError:
         # Other drivers have options of their own, which libpq refuses; asyncpg's `ssl` is
         # libpq's `sslmode`.
-        base, _, query = url.partition("?")
+        base = f"postgresql://{login}{place}"
         if driver in ("", "psycopg", "psycopg2") or not query:
             return None
     try:
@@ -127,8 +158,9 @@ def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
     options = parse_qs(query)
     if "ssl" in options:
         parameters["sslmode"] = options["ssl"][-1]
-    if "host" in options:
-        parameters["host"] = ",".join(options["host"])
+    for name in ("host", "port", SESSION):
+        if name in options:
+            parameters[name] = options[name][-1]
     return parameters
 
 
@@ -138,8 +170,9 @@ def _split_login(rest: str) -> tuple[str, str]:
     return (login + at, address) if at and "/" not in login else ("", rest)
 
 
-def _pairs(hosts: list[str], ports: list[str]) -> list[tuple[str, str]]:
-    """Pair hosts with ports as libpq does: one port serves for all hosts."""
-    if len(ports) == 1:
-        ports = ports * len(hosts)
-    return list(zip(hosts, ports, strict=False))
+def _address(hosts: list[tuple[str, str]]) -> str:
+    """Return hosts and ports as they stand in a URL."""
+    return ",".join(
+        (f"[{name}]" if ":" in name else name) + (f":{quote(port, safe='')}" if port else "")
+        for name, port in hosts
+    )

@@ -4,13 +4,16 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import (
     BootError,
+    ConfigurationError,
     DatabaseMissingError,
     DatabaseUnreachableError,
     LoginRefusedError,
@@ -19,9 +22,10 @@ from backend.boot.postgres.connection import (
     FOR_DATABASES,
     connect_and_ask,
     connected,
+    each_host,
     one_line,
 )
-from backend.boot.postgres.refusal import Refusal, classify
+from backend.boot.postgres.refusal import STANDBY, Refusal, classify
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 
@@ -31,10 +35,15 @@ INTERVAL = 0.05
 """Seconds between attempts: a database that becomes ready is noticed within twice that."""
 
 _ATTEMPT = 5.0
-"""Seconds an attempt may take where packets vanish without an answer."""
+"""Seconds an attempt may take, for each host, where packets vanish without an answer."""
+
+_QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_backend_pid()"
 
 _REPEAT = 5.0
 """Seconds after which an unchanged cause is said again."""
+
+_REMEDY = "Start it, or mend DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
+_REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
 
 
 @dataclass(frozen=True)
@@ -57,11 +66,13 @@ def wait_for_database(
 ) -> Server:
     """Return as soon as a login succeeds on a server that takes writes.
 
-    `timeout` is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError when the time is
-    up, and at once LoginRefusedError or DatabaseMissingError for what waiting would not change.
+    A standby is waited out until it is promoted; of several hosts the primary is found. `timeout`
+    is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError when the time is up, and at
+    once LoginRefusedError or DatabaseMissingError for what waiting would not change.
     """
     started = clock()
     deadline = started + timeout
+    attempt = _ATTEMPT * url.host_count
     _log.info("Waiting for PostgreSQL... (%s)", url.masked)
     last_cause, said_at = "", started
     while True:
@@ -69,21 +80,18 @@ def wait_for_database(
         remaining = deadline - clock()
         try:
             # The first attempt gets its time even where the waiting has none.
-            server = _login(url, min(_ATTEMPT, remaining) if timeout > 0 else _ATTEMPT)
+            server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
         except psycopg2.OperationalError as error:
-            cause = one_line(error)
-            _raise_if_never(url, classify(str(error)), cause)
+            _raise_if_never(url, classify(str(error)), one_line(error))
+            cause = one_line(error) if url.host_count == 1 else each_host(error)
         else:
             if server is not None:
                 _log.info("PostgreSQL is ready (%s, %.1f s)", server.version, clock() - started)
                 return server
-            cause = "it is a standby, and this needs the primary"
+            cause = STANDBY
         now = clock()
         if now >= deadline:
-            raise DatabaseUnreachableError(
-                f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
-                "Start it, or mend DATABASE_URL; DB_WAIT_TIMEOUT sets how long to wait.",
-            )
+            raise _unreachable(url, timeout, cause)
         if cause != last_cause or now - said_at >= _REPEAT:
             _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
             last_cause, said_at = cause, now
@@ -112,15 +120,49 @@ def create_database(url: DatabaseUrl) -> None:
 
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
     """Return the server logged in to, or None where it is a standby."""
-    query = "SELECT current_setting('server_version'), pg_is_in_recovery()"
-    connection, rows = connect_and_ask(url, query, max(timeout, 0.1))
-    connection.close()
-    [(version, is_standby)] = rows
+    connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
+    with closing(connection):
+        [(version, is_standby, pid)] = rows
+        if pid != connection.info.backend_pid:  # a pooler tells its own
+            _refuse_without_transactions(url, connection)
     # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
     return None if is_standby else Server(version.split(" ")[0])
 
 
+def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> None:
+    """Raise ConfigurationError where a pooler lends a session for one statement at a time."""
+    try:
+        for statement in ("BEGIN", "SELECT 1", "COMMIT"):
+            connection.cursor().execute(statement)
+    except psycopg2.OperationalError as error:
+        if not connection.closed:
+            raise
+        raise ConfigurationError(
+            f"The pooler at {url.masked} keeps no transaction together.",
+            "Let it pool transactions or sessions (pool_mode), or set MIGRATION_DATABASE_URL to "
+            "the server itself and let the application have another pool.",
+        ) from error
+
+
+def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreachableError:
+    remedy = _REMEDY_OF_STANDBY if STANDBY in cause else _REMEDY
+    if timeout == 0:  # as for `inv status`, which does not wait
+        return DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
+        )
+    return DatabaseUnreachableError(
+        f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
+        f"{remedy}; DB_WAIT_TIMEOUT sets how long to wait.",
+    )
+
+
 def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
+    if refusal is Refusal.LOGIN and "startup parameter" in cause:
+        raise LoginRefusedError(
+            f"A pooler at {url.masked} refused the login: {cause}.",
+            "Leave that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the "
+            "server itself.",
+        )
     if refusal is Refusal.LOGIN:
         raise LoginRefusedError(
             f"PostgreSQL refused the login at {url.masked}: {cause}.",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import psycopg2
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
 from backend.boot.environment.version_table import VersionTable
@@ -13,6 +14,7 @@ from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.serving.handover import boot_failure
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection, inspect
+from backend.boot.state.memory import Memory, recall
 from backend.boot.state.plan import Action, Plan, decide
 
 _CONNECT_TIMEOUT = 1.5
@@ -45,20 +47,20 @@ class ReadinessProbe:
         self._description = description
         self._version_table = version_table or VersionTable()
         self._has_been_ready = False
+        self._is_first = True
+        self._memory: Memory | None = None
 
     def check(self) -> Readiness:
         """Return whether the schema is at its target, and if not, why; never raises for that."""
         try:
-            history, target = self._aim
             with connected(self._description.database_url, _CONNECT_TIMEOUT) as connection:
-                facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
+                inspection = self._inspect(connection)
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
-        inspection = inspect(facts, history, target)
         plan = decide(inspection, rollback=self._description.schema.rollback)
         is_ready = plan.action is Action.NOTHING
         self._has_been_ready = self._has_been_ready or is_ready
@@ -66,9 +68,22 @@ class ReadinessProbe:
             ready=is_ready,
             state=inspection.state.value,
             current=inspection.current,
-            target=target.name,
+            target=inspection.target.name,
             reason=None if is_ready else self._boot_failure() or _reason(inspection, plan),
         )
+
+    def _inspect(self, connection: Connection) -> Inspection:
+        """Return the state now; what is on disk is read once, and only where it is needed."""
+        if self._memory is None and self._is_first:
+            self._memory = recall(self._description, connection)
+        self._is_first = False
+        memory = self._memory
+        table = self._version_table if memory is None else memory.version_table
+        facts = read_facts(connection, table, _STATEMENT_TIMEOUT)
+        if memory is not None and facts.current == memory.current:
+            return memory.inspection
+        history, target = self._aim
+        return inspect(facts, history, target)
 
     def _boot_failure(self) -> str | None:
         """Return why the boot failed, as long as nobody has mended it since."""

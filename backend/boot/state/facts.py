@@ -79,7 +79,7 @@ def read_facts(
         try:
             version_table = _found(connection, version_table)
             facts = DatabaseFacts(
-                _current(connection, version_table),
+                read_current(connection, version_table),
                 tuple(table.name for table in _tables(connection, version_table)),
                 Journal(version_table).applied(connection),
             )
@@ -150,7 +150,8 @@ def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
     return VersionTable(version_table.name, schema)
 
 
-def _current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+    """Return the rows of the version table, sorted; none where there is no such table."""
     with connection.cursor() as cursor:
         cursor.execute(_IS_HIDDEN, (version_table.schema, version_table.name))
         if cursor.fetchone() is not None:

@@ -38,6 +38,22 @@ class Applied:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """A revision whose last try has committed what may do harm where it is done again."""
+
+    revision: str
+    direction: str
+    """Whether it went up or down then, as the journal has it."""
+    label: str
+    committed: str
+    """What it was, in words of SQL."""
+    row: str
+    """Where the journal has it, as SQL."""
+    is_changed: bool
+    """Whether its file was changed since: somebody has looked at it."""
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """What was read from a database: no more than `inspect` needs."""
 
@@ -74,6 +90,8 @@ class Inspection:
     """Applied revisions whose file says something else now than the journal has."""
     irreversible: tuple[str, ...] = ()
     """Why which of the revisions beyond the target cannot be taken back, a sentence each."""
+    doubts: tuple[Doubt, ...] = ()
+    """Of what a part was committed before it was cut short."""
 
 
 def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspection:

@@ -12,6 +12,7 @@ from backend.boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
+from backend.boot.state.doubts import refusal
 from backend.boot.state.inspection import Inspection, SchemaState
 
 
@@ -44,7 +45,7 @@ def decide(inspection: Inspection, *, rollback: bool, refuse_edited: bool = Fals
     history that was edited after it was applied.
     """
     if not inspection.edited:
-        return _plan(inspection, rollback=rollback)
+        return _certain(_plan(inspection, rollback=rollback), inspection)
     edited = (
         f"{_listed(inspection.edited)} was edited after it was applied: "
         "other databases may not get the schema that this one has."
@@ -52,8 +53,17 @@ def decide(inspection: Inspection, *, rollback: bool, refuse_edited: bool = Fals
     if refuse_edited:
         advice = "Put the file back as it was, and write what it should do into a new revision."
         return Plan(Action.REFUSE, refusal=HistoryBrokenError(edited, advice))
-    plan = _plan(inspection, rollback=rollback)
+    plan = _certain(_plan(inspection, rollback=rollback), inspection)
     return replace(plan, warnings=(edited, *plan.warnings))
+
+
+def _certain(plan: Plan, inspection: Inspection) -> Plan:
+    """Return the plan, or its refusal where a step would do again what may do harm then."""
+    for doubt in inspection.doubts:
+        is_a_step = doubt.revision in plan.steps and doubt.direction == plan.action
+        if is_a_step and not doubt.is_changed:
+            return Plan(Action.REFUSE, refusal=refusal(doubt))
+    return plan
 
 
 def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
@@ -69,11 +79,11 @@ def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
         case SchemaState.UNMANAGED if not rollback:
             return Plan(Action.ADOPT)
         case SchemaState.PAST if rollback and inspection.irreversible:
-            refusal = MigrationFailedError(
+            irreversible = MigrationFailedError(
                 f"The schema cannot be taken back: {'; '.join(inspection.irreversible)}.",
                 "Write a downgrade(), or restore a backup. Nothing was changed.",
             )
-            return Plan(Action.REFUSE, refusal=refusal)
+            return Plan(Action.REFUSE, refusal=irreversible)
         case SchemaState.PAST if rollback:
             return Plan(Action.DOWNGRADE, inspection.beyond)
         case _:

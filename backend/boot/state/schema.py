@@ -5,19 +5,25 @@ from dataclasses import dataclass, replace
 from psycopg2 import errors
 
 from backend.boot.description import SchemaPolicy
-from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.failures import describe_error, no_connection, way_out
 from backend.boot.environment.project import Project
 from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import BootError, LockTimeoutError, MigrationFailedError
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    LockTimeoutError,
+    MigrationFailedError,
+)
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
+from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import edited_revisions
 from backend.boot.state.facts import list_tables, lockers, read_facts
-from backend.boot.state.inspection import Inspection, inspect
+from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Plan, decide
 
@@ -46,6 +52,7 @@ class Schema:
         with connected(self.url) as connection:
             try:
                 facts = read_facts(connection, self.version_table)
+                unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
                 raise LockTimeoutError(
                     f"Somebody ({lockers(connection, self.journal)}) keeps {self.version_table} "
@@ -60,6 +67,15 @@ class Schema:
                 (entry for entry in facts.journal if entry.revision in applied), history
             ),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+            doubts=doubts(unfinished, history, self.journal),
+        )
+
+    def supposing(self, inspection: Inspection, revision: str) -> Inspection:
+        """Return the state as it will be when that revision is recorded, and nothing else done."""
+        facts = DatabaseFacts((revision,), inspection.tables)
+        supposed = inspect(facts, self.project.history, self.target)
+        return replace(
+            supposed, irreversible=self._irreversible(supposed) if self.policy.rollback else ()
         )
 
     def decide(self, inspection: Inspection) -> Plan:
@@ -96,14 +112,29 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     try:
-        with connected(url) as connection:
-            is_same_database = same_database_query(connection)
-        version_table = project.version_table(is_same_database)
+        version_table = _version_table(url, project)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
         raise no_connection(error) or MigrationFailedError(
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
-            "Mend it and start again; nothing was changed.",
+            f"{way_out(error, 'it')} Nothing was changed.",
         ) from error
     return Schema(url, project, version_table, target, policy)
+
+
+def _version_table(url: DatabaseUrl, project: Project) -> VersionTable:
+    """Ask env.py, which must be where we are: again where a failover has come in between."""
+    is_same_database = _identity(url)
+    while True:
+        try:
+            return project.version_table(is_same_database)
+        except ConfigurationError:
+            asked, is_same_database = is_same_database, _identity(url)
+            if asked == is_same_database:
+                raise
+
+
+def _identity(url: DatabaseUrl) -> str:
+    with connected(url) as connection:
+        return same_database_query(connection)

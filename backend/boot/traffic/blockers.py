@@ -8,10 +8,8 @@ from psycopg2.extensions import connection as Connection
 
 # Other roles' state and query are hidden from a role that may not see all; a worker of autovacuum
 # belongs to no role, which is not.
-_SESSIONS = """
-SELECT pid, application_name, state, query_start, usesysid IS NULL
-FROM pg_stat_activity WHERE pid = ANY (%s) ORDER BY pid
-"""
+_COLUMNS = "pid, application_name, state, query_start, usesysid IS NULL"
+_SESSIONS = f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = ANY (%s) ORDER BY pid"  # noqa: S608
 
 # pg_blocking_pids has 0 for a prepared transaction, and does not say which.
 _PREPARED = """
@@ -59,6 +57,11 @@ AnyBlocker = Blocker | PreparedTransaction
 def listed(blockers: Iterable[AnyBlocker]) -> str:
     """Return all of them as part of a sentence."""
     return ", ".join(map(str, blockers)) or "a session that has just ended"
+
+
+def session_query(pid: int) -> str:
+    """Return SQL, free of parameters, whose row is what a Blocker is made of."""
+    return f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = {int(pid)}"  # noqa: S608
 
 
 def find_blockers(connection: Connection, pids: Iterable[int]) -> tuple[AnyBlocker, ...]:

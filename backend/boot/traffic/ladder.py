@@ -18,6 +18,10 @@ _SHARE = 2.0
 """Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
 
 _ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
+_CONCURRENT = re.compile(r"\bCONCURRENTLY\b", re.I)
+
+# A procedure, or a block, may have committed something before it fails.
+_COMMITTING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:CALL|DO)\b", re.I | re.S)
 _CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
 
 
@@ -37,6 +41,16 @@ def work_of(statement: str) -> Work:
     if _CONTROL.match(statement):
         return Work.CONTROL
     return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
+
+
+def is_concurrent(statement: str) -> bool:
+    """Whether nobody queues behind a statement that waits, and it must not be cut short."""
+    return _CONCURRENT.search(statement) is not None
+
+
+def is_whole(statement: str) -> bool:
+    """Whether all that a statement does is undone where it fails."""
+    return ";" not in statement.rstrip().rstrip(";") and not _COMMITTING.match(statement)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ _PHRASES = {
 _CANCELLED = "57014"
 _CROWD = "was held off by {}, with too many waiting behind it"
 
+_UNDONE = "What the revision had changed was rolled back."
+_KEPT = "What the revision did outside of a transaction is kept."
+
 
 def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
     """Return what became of a revision that failed with this SQLSTATE.
@@ -27,6 +30,11 @@ def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
     return _PHRASES.get(state or "")
 
 
+def building(index: str) -> str:
+    """Return the phrase for a revision that waits until others have built an index."""
+    return f"waits for index {index.replace('{', '{{').replace('}', '}}')}, which is built by {{}}"
+
+
 def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float) -> str:
     """Return the line for a revision that is tried again, within a budget of seconds."""
     happened = phrase.format(listed(blockers))
@@ -34,13 +42,16 @@ def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float
 
 
 def over(
-    label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float
+    label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float, *, keeps: bool = False
 ) -> MigrationFailedError:
-    """Return the error for a revision when the budget of seconds is used up."""
+    """Return the error for a revision when the budget of seconds is used up.
+
+    `keeps` says that a part of it was outside of the transaction that is rolled back.
+    """
     happened = phrase.format(listed(blockers))
     return MigrationFailedError(
         f"Migration {label} {happened}; live traffic has held migrations off for more than "
         f"{budget:g} s.",
-        "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the revision had "
-        "changed was rolled back.",
+        "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. "
+        + (_KEPT if keeps else _UNDONE),
     )

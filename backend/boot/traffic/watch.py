@@ -16,6 +16,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
 from backend.boot.traffic.ladder import Harm, Look
+from backend.boot.traffic.long_work import LongWork
 
 _log = logging.getLogger(__name__)
 
@@ -68,8 +69,10 @@ class TrafficWatch:
         self._seen: set[int] = set()
         self._harm = Harm()
         self._warned_at = float("-inf")
+        self._long_work = LongWork(connection, self._holder, label)
         self.may_cancel = True
-        """Whether our statement may be cancelled where it waits at too high a price."""
+        """Whether our statement may be cancelled where it waits at too high a price; where not, it
+        may take long, and what it is at is said."""
         self.has_cancelled = False
         self.blockers: tuple[AnyBlocker, ...] = ()
         """Who was in the way when our statement waited last."""
@@ -103,6 +106,8 @@ class TrafficWatch:
                     self._cancel()
                 elif self._harm.is_worth_a_word and look.blocked:
                     self._warn(look, now)
+                if not self.may_cancel:
+                    self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
         except psycopg2.Error as error:
             # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
             _log.debug("The watch over other sessions has ended: %s", error)

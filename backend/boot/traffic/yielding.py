@@ -5,10 +5,6 @@ back as well; but a serialization failure needs a new snapshot, and a transactio
 during the pauses keeps every vacuum from its work.
 """
 
-import logging
-import random
-import threading
-import time
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any, Protocol
@@ -22,14 +18,9 @@ from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import AnyBlocker
-from backend.boot.traffic.ladder import Ladder
 from backend.boot.traffic.limit import LockLimit
+from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.watch import TrafficWatch
-
-_log = logging.getLogger(__name__)
-
-_REPEAT, _REPEAT_CHANGED = 5.0, 1.0
-"""Seconds after which the same is said again, and something else."""
 
 # A worker of autovacuum steps aside for whoever has waited as long as `deadlock_timeout`, which is
 # longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.
@@ -63,23 +54,25 @@ class Yielding:
     def __init__(
         self,
         session: MigrationSession,
-        ladder: Ladder,
+        patience: Patience,
         observer: Connection,
         own_tables: tuple[str, ...],
     ) -> None:
         self._session = session
-        self._ladder = ladder
+        self._patience = patience
         self._observer = observer
         self._own_tables = ", ".join(own_tables)
         self._limit = LockLimit(session)
+        self.has_own_limit = self._limit.is_own
+        """Whether env.py, or the revision that runs, has set one itself."""
         self._watch: TrafficWatch | None = None
-        self._tries = 0
-        self._lost = 0.0
-        """Seconds that revisions before this one were held off."""
-        self._held_since: float | None = None
         self._blockers: tuple[AnyBlocker, ...] = ()
         self._vacuumed: str | None = None
-        self._said, self._said_at = "", float("-inf")
+
+    @property
+    def watch(self) -> TrafficWatch | None:
+        """What watches the revision that runs."""
+        return self._watch
 
     def began(self, *, is_first: bool) -> None:
         """Limit how long statements wait for a lock, in the transaction that has just begun.
@@ -90,8 +83,7 @@ class Yielding:
         if not is_first:
             self.left()
             return
-        ladder, tries = self._ladder, self._tries
-        self._limit.begin(ladder.limit(tries), ladder.row_limit(tries, self._held_off()))
+        self._limit.begin(self._patience.limit, self._patience.row_limit)
 
     def left(self) -> None:
         """Leave a revision alone that has left its first transaction: it cannot be run again."""
@@ -102,6 +94,7 @@ class Yielding:
     def executing(self, statement: str) -> None:
         """Limit the wait of a revision's next statement; where it sets a limit itself, no more."""
         if "lock_timeout" in statement.lower():
+            self.has_own_limit = True
             self.left()
         else:
             self._limit.executing(statement)
@@ -122,13 +115,15 @@ class Yielding:
         @wraps(move)
         def run(**arguments: Any) -> None:
             while not self._has_run(partial(move, **arguments), label, key, transaction):
-                transaction.begin_again(self._pause)
-            self._note_success(label)
+                transaction.begin_again(self._patience.pause)
+            self._patience.succeeded(label)
+            self._vacuumed, self._blockers = None, ()
 
         return run
 
     def _has_run(self, move: Move, label: str, key: AdvisoryKey, transaction: Transaction) -> bool:
         """Return whether the revision ran to its end, and not that it may be run again."""
+        self.has_own_limit = self._limit.is_own
         self._watch = watch = TrafficWatch(self._observer, key, label)
         watch.may_cancel = transaction.is_first and not self._limit.is_own
         try:
@@ -144,7 +139,7 @@ class Yielding:
                 raise
             self._blockers = watch.blockers or self._blockers
             self._vacuumed = None if self._limit.is_own else watch.vacuumed
-            self._note_failure(label, phrase, error)
+            self._patience.failed(label, phrase, self._blockers, error)
             return False
         finally:
             self._watch = None
@@ -162,30 +157,3 @@ class Yielding:
     def _lock_own_tables(self) -> None:
         """Have first what is needed last, when waiting for it would keep all the rest locked."""
         self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")
-
-    def _pause(self) -> None:
-        threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
-
-    def _held_off(self) -> float:
-        if self._held_since is None:
-            return self._lost
-        return self._lost + time.monotonic() - self._held_since
-
-    def _note_failure(self, label: str, phrase: str, error: Exception) -> None:
-        now = time.monotonic()
-        if self._held_since is None:
-            self._held_since = now
-        self._tries += 1
-        if self._ladder.is_over(self._held_off()):
-            raise reasons.over(label, phrase, self._blockers, self._ladder.budget) from error
-        text = reasons.again(label, phrase, self._blockers, self._ladder.budget)
-        if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
-            _log.info("%s", text)
-            self._said, self._said_at = text, now
-
-    def _note_success(self, label: str) -> None:
-        self._tries, self._vacuumed, self._blockers = 0, None, ()
-        if self._held_since is not None:
-            held_off = time.monotonic() - self._held_since
-            self._lost, self._held_since = self._lost + held_off, None
-            _log.info("Migration %s got through after %.1f s", label, held_off)

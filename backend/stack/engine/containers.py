@@ -83,6 +83,20 @@ def in_start_order(members: list[Member]) -> list[Member]:
     return sorted(members, key=lambda it: (ranks[it.service], it.number))
 
 
+def chosen_members(client: DockerClient, place: Place, service: str | None) -> list[Member]:
+    """Return the containers of one service, or all. Raises EngineError where there are none."""
+    found = find_members(client, place)
+    chosen = [it for it in found if service in (None, it.service)]
+    if chosen:
+        return chosen
+    if not found:
+        raise EngineError(
+            f"There is no container of the stack {place.name}.", "Make it: `make up`."
+        )
+    services = ", ".join(dict.fromkeys(it.service for it in found))
+    raise EngineError(f"There is no container of {service}.", f"There are those of {services}.")
+
+
 def running_member(client: DockerClient, place: Place, service: str) -> Member:
     """Return the first container of a service that runs. Raises EngineError if there is none."""
     for it in find_members(client, place):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from docker import DockerClient
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 from docker.models.networks import Network
 
 from backend.boot.signals import STOP_SIGNALS
@@ -20,6 +20,7 @@ from backend.stack.engine.configuration import (
     networks_of,
     volume_name,
 )
+from backend.stack.engine.connection import explanation
 from backend.stack.engine.containers import Member, member, remove, stop
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def make_container(
         undo.callback(remove, made)
     for network, aliases in list(networks_of(project, wanted.service).items())[1:]:
         client.networks.get(network).connect(made.container, aliases=aliases)
-    made.container.start()
+    _start(made, project)
     made.container.reload()
     return made
 
@@ -123,6 +124,20 @@ def replace_container(
 def _create(client: DockerClient, body: dict[str, Any], name: str) -> str:
     created = client.api.create_container_from_config(body, name)  # type: ignore[no-untyped-call]
     return str(created["Id"])
+
+
+def _start(made: Member, project: Project) -> None:
+    """Start a container; of a range of ports the next is tried where somebody is faster at one."""
+    ports = project.services[made.service].ports
+    tries = max((len(port.published) for port in ports if port.published), default=1)
+    for left in reversed(range(tries)):
+        try:
+            made.container.start()
+        except APIError as error:
+            if not left or "address already in use" not in explanation(error):
+                raise
+        else:
+            return
 
 
 def _put_back(old: Member, name: str) -> None:

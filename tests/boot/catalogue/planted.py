@@ -170,6 +170,13 @@ CONSTRAINTS = [
         "constraint k on t: validated is no, expected yes",
     ),
     Planted(
+        f"{T}; CREATE TABLE u (a int PRIMARY KEY);"
+        "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u",
+        "ALTER TABLE t DISABLE TRIGGER ALL",
+        "",
+        "constraint k on t: checked is no, expected yes",
+    ),
+    Planted(
         T,
         f"ALTER TABLE t ADD CONSTRAINT k CHECK ({IN})",
         f"ALTER TABLE t ADD CONSTRAINT k CHECK ({OTHER_IN})",

@@ -1,17 +1,18 @@
 """A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
 
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import psycopg2
 import pytest
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ConfigurationError
+from backend.boot.errors import ConfigurationError, LockTimeoutError
+from backend.boot.migration import contents
 from backend.boot.migration.check import check
+from backend.boot.migration.leftovers import new_name, remove_leftovers
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from backend.settings import load_settings
@@ -29,6 +30,14 @@ EVERYTHING = """
     CREATE SEQUENCE numbers;
     CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
     CREATE TABLE alembic_version (version_num text);
+    CREATE STATISTICS wise ON id, age FROM people;
+    CREATE COLLATION plain (locale = 'C');
+    CREATE OPERATOR <<->> (leftarg = int, rightarg = int, function = int4pl);
+    CREATE TEXT SEARCH CONFIGURATION words (copy = simple);
+    CREATE TEXT SEARCH DICTIONARY terms (template = simple);
+    CREATE CONVERSION latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+    CREATE CAST (int AS mood) WITH INOUT;
+    CREATE PUBLICATION news FOR TABLE people;
 """
 
 
@@ -64,6 +73,9 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
         with scratch_database(described(database_url, given)) as url:
             assert url == given
             cluster.execute(f"SET ROLE {OWNER}; {EVERYTHING}", scratch)
+    connection = cluster.connect(scratch)
+    with closing(connection):
+        assert contents.objects(connection) == []
     query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
     assert cluster.query(query, scratch) == [("information_schema",), ("public",)]
 
@@ -75,6 +87,7 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
         ("CREATE TABLE alembic_version (version_num text)", "table public.alembic_version"),
         ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people"),
         ("CREATE SCHEMA crm", "schema crm"),
+        ("CREATE COLLATION c (locale = 'C')", "collation public.c"),
         ("CREATE VIEW v AS SELECT 1", "view public.v"),
         ("CREATE TYPE e AS ENUM ('a')", "type public.e"),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.f()"),
@@ -93,6 +106,17 @@ def test_one_that_is_not_empty_is_refused(
         ):
             pass
         assert f"names a database that is not empty ({found}" in str(caught.value)
+
+
+def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """One that a history needs and its role may not install is there before, and stays."""
+    cluster.execute("CREATE EXTENSION vector", scratch)
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with scratch_database(described(database_url, given)):
+            cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t (v vector(3))", scratch)
+    query = "SELECT to_regclass('t')::text, to_regtype('vector')::text"
+    assert cluster.query(query, scratch) == [(None, "vector")]
 
 
 def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: str) -> None:
@@ -144,42 +168,94 @@ def test_an_env_py_of_its_own_mind(
     assert databases(cluster) == before
 
 
-def make_scratch(cluster: Cluster, real: str, seconds_ago: int) -> str:
-    """Make a scratch database as it was made so long ago, and return its name."""
-    name = f"{real}_scratch_{int(time.time()) - seconds_ago:x}_{secrets.token_hex(3)}"
-    cluster.execute(f"CREATE DATABASE {name} OWNER {OWNER}")
+def make_scratch(cluster: Cluster, url: str, owner: str = OWNER) -> str:
+    """Make a database as one that a replay makes is called, and return its name."""
+    name = new_name(parse_database_url(url))
+    cluster.execute(f'CREATE DATABASE "{name}" OWNER {owner}')
     return name
 
 
-def test_what_a_killed_process_left_is_dropped(
-    cluster: Cluster, database: str, database_url: str
+def test_what_a_killed_process_left_is_dropped(cluster: Cluster, database_url: str) -> None:
+    """At once, and whoever is still connected: its lock in the real database is free."""
+    left = make_scratch(cluster, database_url)
+    connection = psycopg2.connect(cluster.url(left))
+    with closing(connection), scratch_database(described(database_url)):
+        assert left not in databases(cluster)
+
+
+def test_it_is_dropped_where_one_is_given_now(
+    cluster: Cluster, database_url: str, scratch: str
 ) -> None:
-    """Not one that somebody is at work in, or has only just made, or that is called otherwise."""
-    abandoned = make_scratch(cluster, database, 3600)
-    used, new = make_scratch(cluster, database, 3600), make_scratch(cluster, database, 0)
-    other = f"{database}_scratch_notes"
-    cluster.execute(f"CREATE DATABASE {other} OWNER {OWNER}")
+    """Whoever was killed may not have had the setting."""
+    left = make_scratch(cluster, database_url)
+    with scratch_database(described(database_url, parse_database_url(cluster.url(scratch)))):
+        assert left not in databases(cluster)
+
+
+def test_what_is_not_left_behind_stays(
+    cluster: Cluster, database: str, database_url: str, scratch: str
+) -> None:
+    """Neither what is called otherwise, nor another role's, nor that of another real one."""
+    long = "l" * 40
+    url = parse_database_url(database_url)
+    mine, others = url.with_database(f"{long}_mine"), url.with_database(f"{long}_others")
+    notes, theirs = f"{database}_scratch_notes", make_scratch(cluster, database_url, "postgres")
+    beside_another = new_name(others)
+    cluster.execute(f"CREATE DATABASE {notes} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {beside_another} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {mine.database} OWNER {OWNER}")
     try:
-        with closing(cluster.connect(used)), scratch_database(described(database_url)):
-            assert {used, new, other} <= databases(cluster)
-            assert abandoned not in databases(cluster)
+        for real in (url, mine):
+            remove_leftovers(real)
+            assert {notes, theirs, beside_another} <= databases(cluster)
     finally:
-        for name in (used, new, other):
-            cluster.execute(f"DROP DATABASE {name}")
+        for name in (notes, theirs, beside_another, mine.database):
+            cluster.execute(f'DROP DATABASE "{name}"')
 
 
-def test_one_that_is_at_work_is_left_alone(
-    cluster: Cluster, database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_at_work_is_left_alone(cluster: Cluster, database_url: str) -> None:
     """Two replays beside the same database do not end each other."""
-    monkeypatch.setattr("backend.boot.migration.scratch._YOUNG", -1)
     boot = described(database_url)
     with scratch_database(boot) as first, scratch_database(boot) as second:
         assert {first.database, second.database} <= databases(cluster)
 
 
+def test_a_server_that_does_not_let_us_in(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Where pg_hba.conf names databases, one of another name can be made and not be entered."""
+    before = databases(cluster)
+    rules = cluster.folder / "pg_hba.conf"
+    saved = rules.read_text()
+    rules.write_text(f"host {database},postgres all 127.0.0.1/32 trust\n")
+    cluster.execute("SELECT pg_reload_conf()")
+    try:
+        with pytest.raises(ConfigurationError) as caught, scratch_database(described(database_url)):
+            pytest.fail("it was given")
+    finally:
+        rules.write_text(saved)
+        cluster.execute("SELECT pg_reload_conf()")
+    assert "A scratch database was made, but it cannot be reached. " in str(caught.value)
+    assert "no pg_hba.conf entry" in str(caught.value)
+    assert str(caught.value).endswith("or name an empty database in SCRATCH_DATABASE_URL.")
+    assert databases(cluster) == before
+
+
+def test_one_that_cannot_be_dropped(
+    cluster: Cluster, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said, and hides no failure that came before."""
+    with pytest.raises(KeyError), scratch_database(described(database_url)) as url:
+        cluster.execute(f"ALTER DATABASE {url.database} OWNER TO postgres")
+        raise KeyError
+    cluster.execute(f"DROP DATABASE {url.database}")
+    [message] = [it.getMessage() for it in caplog.records]
+    assert message.startswith(f"The scratch database {url.database} could not be removed: ")
+    assert "must be owner of database" in message
+
+
 def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """Its mark says that what is in it came from a replay."""
+    """Its mark says that what is in it came from a replay; what runs there still is ended."""
     given = parse_database_url(cluster.url(scratch))
     cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; {EVERYTHING}", scratch)
     with scratch_database(described(database_url, given)):
@@ -188,12 +264,28 @@ def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, sc
     assert cluster.query(query, scratch) == []
 
 
-def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """Two replays in one database would be one muddle."""
+def test_a_given_one_that_became_a_real_one(
+    cluster: Cluster, database_url: str, scratch: str
+) -> None:
+    """Whatever mark a killed replay has left: what was migrated in earnest is nobody's scratch."""
+    cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch", scratch)
+    cluster.execute("CREATE TABLE schema_journal (id int); CREATE TABLE users (id int)", scratch)
     boot = described(database_url, parse_database_url(cluster.url(scratch)))
     with (
+        pytest.raises(ConfigurationError, match="names a database that is not empty"),
         scratch_database(boot),
-        pytest.raises(ConfigurationError, match="in which another replay is running"),
+    ):
+        pytest.fail("it was given")
+    assert cluster.query("SELECT to_regclass('users') IS NULL", scratch) == [(False,)]
+
+
+def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """Two replays in one database would be one muddle: the second waits, up to its time."""
+    boot = described(database_url, parse_database_url(cluster.url(scratch)))
+    hasty = replace(boot, schema=replace(boot.schema, lock_timeout=0.1))
+    with (
         scratch_database(boot),
+        pytest.raises(LockTimeoutError, match="Another starter has kept the database that SCRATCH"),
+        scratch_database(hasty),
     ):
         pytest.fail("two at once")

@@ -20,6 +20,7 @@ from backend.boot.postgres import embedded
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.embedded import embedded_postgres
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from backend.boot.signals import Stopped, stopping_on_signals
 from tests.scenarios.process import embedded_servers
 
 pytestmark = pytest.mark.slow
@@ -217,6 +218,24 @@ def test_a_stop_in_the_middle_of_the_start(data: Path, is_new: bool) -> None:
     assert (process.returncode, embedded_servers(data)) == (143, [])
     with started(data) as url:
         postmaster(url)
+
+
+def test_a_stop_as_the_start_begins(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal in the moment when the thread is at work and nobody has its result to wait for."""
+
+    class Interrupted(ThreadPoolExecutor):
+        def submit(self, *arguments: Any) -> Any:  # type: ignore[override]
+            future = super().submit(*arguments)
+            os.kill(os.getpid(), signal.SIGTERM)
+            return future
+
+    monkeypatch.setattr(embedded, "ThreadPoolExecutor", Interrupted)
+    with pytest.raises(Stopped), stopping_on_signals(), embedded_postgres(data, "postgres"):
+        pytest.fail("it was not stopped")
+    for thread in threading.enumerate():
+        if thread.name.startswith("embedded-postgres"):
+            thread.join(SOON)
+    assert embedded_servers(data) == []
 
 
 @pytest.mark.parametrize("shared", [False, True], ids=["alone", "shared"])

@@ -315,12 +315,6 @@ def said_by(url: str) -> psycopg2.OperationalError:
             NOT_YET,
             'database "closed_db" is not currently accepting connections',
         ),
-        (
-            f"moriai_user:{PASSWORD}",
-            "postgres?target_session_attrs=standby",
-            NOT_YET,
-            "server is not in hot standby mode",
-        ),
     ],
 )
 def test_a_real_server(

@@ -18,6 +18,11 @@ ADVICE = (
 )
 
 
+ANY = {"target_session_attrs": "any"}
+PRIMARY = {"target_session_attrs": "primary"}
+DB_OF_PRIMARY = {"dbname": "db", **PRIMARY}
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -51,7 +56,29 @@ ADVICE = (
             {"user": "u", "password": "p?#:w", "host": "h", "dbname": "db"},
         ),
         ("postgresql://[::1]:5433/db", {"host": "::1", "port": "5433", "dbname": "db"}),
-        ("postgresql://a:1,b:2/db", {"host": "a,b", "port": "1,2", "dbname": "db"}),
+        ("postgresql://h/db?target_session_attrs=any", {"host": "h", "dbname": "db", **ANY}),
+        ("postgresql://a:1,b:2/db", {"host": "a,b", "port": "1,2", "dbname": "db", **PRIMARY}),
+        ("postgresql://a,b/db", {"host": "a,b", "port": "5432,5432", "dbname": "db", **PRIMARY}),
+        ("postgresql:///db?host=a,b&port=9", {"host": "a,b", "port": "9,9", **DB_OF_PRIMARY}),
+        ("postgresql:///db?host=a:1&host=b:2", {"host": "a,b", "port": "1,2", **DB_OF_PRIMARY}),
+        (
+            "postgresql:///db?host=%5B::1%5D:1&host=/run/pg",
+            {"host": "::1,/run/pg", "port": "1,5432", **DB_OF_PRIMARY},
+        ),
+        ("postgresql:///db?host=a:1", {"host": "a", "port": "1", "dbname": "db"}),
+        (
+            "postgresql+asyncpg:///db?host=a:1&host=b:2&ssl=require",
+            {"host": "a,b", "port": "1,2", "sslmode": "require", **DB_OF_PRIMARY},
+        ),
+        (
+            "postgresql://a,b/db?target_session_attrs=read-write",
+            {
+                "host": "a,b",
+                "port": "5432,5432",
+                "dbname": "db",
+                "target_session_attrs": "read-write",
+            },
+        ),
         (
             "postgresql://h/db?sslmode=require&application_name=a%40b",
             {"host": "h", "dbname": "db", "sslmode": "require", "application_name": "a@b"},
@@ -83,6 +110,9 @@ def test_what_is_taken(text: str, expected: dict[str, str]) -> None:
         ("postgresql://h/db?ssl=require", "is malformed."),
         ("postgresql+psycopg2://h/db?nonsense=1", "is malformed."),
         ("postgresql+asyncpg://[::1/db?x=1", "is malformed."),
+        ("postgresql:///db?host=a:1&host=b:x", "is malformed."),
+        ("postgresql:///db?host=a:1&host=::1", "is malformed."),
+        ("postgresql:///db?host=a:1&host=b&port=2", "is malformed."),
         ("postgresql://", "names no database."),
         ("postgresql://h", "names no database."),
         ("postgresql://h/", "names no database."),
@@ -104,6 +134,35 @@ def test_what_is_refused(text: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://a,b/db?target_session_attrs=any",
+        "postgresql://a,b/db?target_session_attrs=standby",
+        "postgresql://h/db?target_session_attrs=prefer-standby",
+        "postgresql+asyncpg://h/db?target_session_attrs=read-only&ssl=require",
+    ],
+)
+def test_no_other_server_than_the_primary(text: str) -> None:
+    """A URL that asks for a standby, or for whichever host answers, is refused."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(text, "SOME_URL")
+    assert str(caught.value) == (
+        "SOME_URL asks for another server than the primary (target_session_attrs). "
+        "Leave that out: of several hosts the one that takes writes is found."
+    )
+
+
+@pytest.mark.parametrize("text", ["postgresql://a,b,c/db?port=1,2", "postgresql://h/db?port=1,2"])
+def test_a_port_for_each_host_or_one_for_all(text: str) -> None:
+    """Ports that could not be told apart are refused."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(text, "SOME_URL")
+    assert str(caught.value) == (
+        "SOME_URL has not as many ports as hosts. Give one for each, or one for all."
+    )
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("postgresql://me:pw@h:5433/db", "postgresql://me:***@h:5433/db"),
@@ -116,6 +175,9 @@ def test_what_is_refused(text: str, expected: str) -> None:
         ("postgresql://me:pw@/db?host=/run/pg", "postgresql://me:***@/db?host=/run/pg"),
         ("postgresql://me:pw@a:1,b:2/db", "postgresql://me:***@a:1,b:2/db"),
         ("postgresql://me:pw@/db?host=a,b&port=9", "postgresql://me:***@a:9,b:9/db"),
+        ("postgresql://me:pw@a,b/db", "postgresql://me:***@a:5432,b:5432/db"),
+        ("postgresql://me:pw@/db?host=a:1&host=b:2", "postgresql://me:***@a:1,b:2/db"),
+        ("postgresql://me:pw@a:1,[::1]:2/db", "postgresql://me:***@a:1,[::1]:2/db"),
     ],
 )
 def test_for_people(text: str, expected: str) -> None:
@@ -139,6 +201,32 @@ def test_for_sqlalchemy(text: str, expected: str) -> None:
     assert expected == parse_database_url(text).sqlalchemy_url
 
 
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "asyncpg"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql://u:p%40@a:1,[::1]:2/d%2Fb?application_name=x",
+        "postgresql://u:p%40@/d%2Fb?application_name=x&host=a:1&host=%5B::1%5D:2",
+        "postgresql://u:p%40@/d%2Fb?host=a,::1&port=1,2&application_name=x",
+    ],
+)
+def test_several_hosts_for_each_driver(text: str, driver: str) -> None:
+    """However several hosts are written, each driver gets all, and looks for the primary."""
+    url = parse_database_url(text.replace("postgresql:", f"postgresql+{driver}:"))
+    read = make_url(url.sqlalchemy_url)
+    _, arguments = read.get_dialect()().create_connect_args(read)
+    is_async = driver == "asyncpg"
+    assert arguments == {
+        "user": "u",
+        "password": "p@",
+        "database" if is_async else "dbname": "d/b",
+        "host": ["a", "::1"] if is_async else "a,::1",
+        "port": [1, 2] if is_async else "1,2",
+        "application_name": "x",
+        "target_session_attrs": "primary",
+    }
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -151,6 +239,7 @@ def test_for_sqlalchemy(text: str, expected: str) -> None:
         ("postgresql://h/a?dbname=db", "postgresql://h/ne%2Fw"),
         ("postgresql+asyncpg://h/db?ssl=require", "postgresql+asyncpg://h/ne%2Fw?ssl=require"),
         ("postgresql://a:1,[::1]:2/db", "postgresql://a:1,[::1]:2/ne%2Fw"),
+        ("postgresql:///db?host=a:1&host=b:2", "postgresql:///ne%2Fw?host=a:1&host=b:2"),
     ],
 )
 def test_another_database_on_the_same_server(text: str, expected: str) -> None:
@@ -168,6 +257,8 @@ def test_another_database_on_the_same_server(text: str, expected: str) -> None:
         ("h", "5432", "postgresql://u:p@h:5432/db"),
         ("::1", "5432", "postgresql://u:p@[::1]:5432/db"),
         ("/run/pg", "5433", "postgresql://u:p@/db?host=/run/pg&port=5433"),
+        ("a,::1", "5432", "postgresql://u:p@a:5432,[::1]:5432/db"),
+        ("a,b", "1,2", "postgresql://u:p@a:1,b:2/db"),
     ],
 )
 def test_parts_make_a_url(host: str, port: str, expected: str) -> None:
@@ -184,12 +275,12 @@ def test_no_password_leaves_it_to_libpq(password: str | None) -> None:
     assert "password" not in url.parameters
 
 
-# Long enough to stand in no sentence by chance.
+# Long enough to stand in no sentence by chance. Hypothesis also tries words of the code, which do.
 passwords = st.text(
     st.characters(codec="utf-8", exclude_categories=["C"]) | st.sampled_from("%@/:?#[]&= "),
     min_size=12,
     max_size=30,
-)
+).map("{}~".format)
 
 TEMPLATES = st.sampled_from(
     [
@@ -197,6 +288,8 @@ TEMPLATES = st.sampled_from(
         "postgresql://user:{}@host:5433/db?sslmode=require",
         "postgresql+asyncpg://user:{}@host/db?ssl=require",
         "postgresql://user:{}@/db?host=/run/pg",
+        "postgresql://user:{}@h1:5432,h2:5433/db",
+        "postgresql://user:{}@/db?host=h1:5432&host=h2:5433",
         "postgresql://host/db?user=u&password={}",
         "postgresql://host/db?sslpassword={}",
         # malformed

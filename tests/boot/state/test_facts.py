@@ -106,7 +106,7 @@ class TestRevisions:
         self, connection: Connection, database: str, cluster: Cluster, monkeypatch: Any
     ) -> None:
         """What another one commits between two of the looks is seen by neither."""
-        look = facts._current
+        look = facts.read_current
 
         def look_and_be_overtaken(*arguments: Any) -> Any:
             found = look(*arguments)
@@ -115,7 +115,7 @@ class TestRevisions:
             cluster.execute("CREATE TABLE books ()", database)
             return found
 
-        monkeypatch.setattr(facts, "_current", look_and_be_overtaken)
+        monkeypatch.setattr(facts, "read_current", look_and_be_overtaken)
         assert read_facts(connection, DEFAULT) == NO_DATABASE
 
 

@@ -16,7 +16,13 @@ from backend.boot.errors import (
     SchemaUnmanagedError,
 )
 from backend.boot.revisions.history import History, Target
-from backend.boot.state.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from backend.boot.state.inspection import (
+    DatabaseFacts,
+    Doubt,
+    Inspection,
+    SchemaState,
+    inspect,
+)
 from backend.boot.state.plan import Action, Plan, decide
 from tests.boot.revisions.test_history import LINE
 from tests.boot.state.test_inspection import situations
@@ -48,6 +54,10 @@ PAST = inspection(SchemaState.PAST, ("003",), SECOND, beyond=("003",), tables=TA
 PAST_BASE = inspection(
     SchemaState.PAST, ("003",), BASE, beyond=("003", "002", "001"), tables=TABLES
 )
+DOUBT = Doubt(
+    "003", "upgrade", "003 Pages", "UPDATE books", "schema_journal WHERE id = 7", is_changed=False
+)
+UPGRADE_LAST = Plan(Action.UPGRADE, ("003",))
 EXPANDED = inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES)
 CONTRACTED = replace(EXPANDED, contracting=("004",))
 
@@ -61,6 +71,10 @@ CONTRACTED = replace(EXPANDED, contracting=("004",))
         (EMPTY_AT_BASE, True, Plan(Action.NOTHING)),
         (BEHIND, False, Plan(Action.UPGRADE, ("003",))),
         (BEHIND, True, Plan(Action.UPGRADE, ("003",))),
+        (replace(BEHIND, doubts=(replace(DOUBT, is_changed=True),)), False, UPGRADE_LAST),
+        (replace(BEHIND, doubts=(replace(DOUBT, direction="downgrade"),)), False, UPGRADE_LAST),
+        (replace(BEHIND, doubts=(replace(DOUBT, revision="002"),)), False, UPGRADE_LAST),
+        (replace(CURRENT, doubts=(DOUBT,)), False, Plan(Action.NOTHING)),
         (CURRENT, False, Plan(Action.NOTHING)),
         (CURRENT, True, Plan(Action.NOTHING)),
         (inspection(SchemaState.UNMANAGED, tables=TABLES), False, Plan(Action.ADOPT)),
@@ -149,6 +163,27 @@ def test_an_edited_revision(found: Inspection) -> None:
             5,
             "The schema cannot be taken back: 003 Pages: it has no downgrade(). Write a "
             "downgrade(), or restore a backup. Nothing was changed.",
+        ),
+        (
+            replace(BEHIND, doubts=(DOUBT,)),
+            BOTH,
+            MigrationFailedError,
+            5,
+            "Migration 003 Pages was cut short before, when it had committed a part of itself "
+            "(UPDATE books), which may do harm where it is done again. Take that part back and say "
+            "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand and "
+            "say so with `alembic stamp 003`, or change the file so that it can be run again. "
+            "Nothing was changed.",
+        ),
+        (
+            replace(PAST, doubts=(replace(DOUBT, direction="downgrade"),)),
+            (True,),
+            MigrationFailedError,
+            5,
+            "Migration 003 Pages was cut short before, when it had committed a part of itself "
+            "(UPDATE books), which may do harm where it is done again. Take that part back and say "
+            "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand, or "
+            "change the file so that it can be run again. Nothing was changed.",
         ),
         (
             inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),

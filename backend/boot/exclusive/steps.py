@@ -1,0 +1,231 @@
+"""The steps of one run, each with its rows in the journal, in a transaction that can be taken back
+where live traffic holds it off, and with a note of what can not.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any
+
+import psycopg2
+from alembic.runtime.migration import MigrationStep, RevisionStep
+
+from backend.boot.environment.failures import sqlstate
+from backend.boot.environment.session import MigrationSession
+from backend.boot.exclusive.lock import lock_lost
+from backend.boot.exclusive.preparation import leave_transaction, make_journal, refuse_snapshot
+from backend.boot.exclusive.recorder import Recorder
+from backend.boot.exclusive.remains import Remains
+from backend.boot.exclusive.transaction import RevisionTransaction
+from backend.boot.exclusive.worker import Worker
+from backend.boot.revisions.repeatable import again
+from backend.boot.state.doubts import doubts, refusal
+from backend.boot.state.journal import Direction
+from backend.boot.traffic.ladder import Ladder, is_whole
+from backend.boot.traffic.outside import Outside
+from backend.boot.traffic.patience import Patience
+from backend.boot.traffic.yielding import Move, Yielding
+
+_log = logging.getLogger(__name__)
+
+Moves = list[tuple[str, Direction]]
+
+
+class Steps:
+    """What surrounds the revisions of one session; it exists as soon as they begin.
+
+    `check` raises LockLostError unless the lock is held still, as the session itself sees it.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        recorder: Recorder,
+        worker: Worker,
+        ladder: Ladder,
+        check: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._recorder = recorder
+        self._worker = worker
+        self._check = check
+        self._carried: tuple[str, ...] = ()
+        """What env.py has set for one transaction, for each revision's."""
+        self._yielding: Yielding | None = None
+        """Where revisions can yield to live traffic, and what of them can only by itself."""
+        self._outside: Outside | None = None
+        self._remains = Remains(self._note_committed)
+        self._prepare(ladder)
+        unfinished = recorder.unfinished()
+        self._unfinished = {(it.revision, it.direction) for it in unfinished}
+        self._doubts = doubts(unfinished, recorder.history, recorder.journal)
+        self._is_again = False
+        """Whether what runs now has failed before."""
+        self._is_over = False
+        """Whether the revision is: what comes is the version's, in the transaction it moves in."""
+        self._transaction = RevisionTransaction(session, recorder.ask)
+
+    def _prepare(self, ladder: Ladder) -> None:
+        """Leave env.py's own transaction behind, or have all revisions run in it."""
+        session, journal = self._session, self._recorder.journal
+        session.adopt_transaction()
+        refuse_snapshot(session)
+        make_journal(session, self._recorder)
+        if session.is_one_unit:
+            _log.warning(
+                "What the revisions lock stays locked until the last one is done, and none is "
+                "tried again where live traffic holds it off"
+            )
+            return
+        patience = Patience(ladder)
+        own_tables = (str(journal.version_table), journal.table)
+        yielding = Yielding(session, patience, self._recorder.connection, own_tables)
+        self._yielding = yielding
+        self._outside = Outside(session, patience, self._tell, lambda: yielding.watch)
+        self._carried = leave_transaction(session)
+
+    def journalled(self, steps: Iterable[MigrationStep]) -> Iterator[MigrationStep]:
+        """Wrap Alembic's steps: rows are written before each, and done with after its commit."""
+        transaction = self._transaction
+        for step in steps:
+            moves = _moves(step)
+            label = ", ".join(self._recorder.history.label(revision) for revision, _ in moves)
+            self._start(moves, label)
+            if self._session.is_one_unit:  # whose one transaction has begun long ago
+                transaction.resume_unit()
+                self._check()
+                self.began()
+            self._recorder.begin(moves, self._worker)
+            move: Move = step.migration_fn
+            if self._yielding is not None:
+                move = self._yielding.repeated(move, label, self._worker.key, transaction)
+            step.migration_fn = self._rejoining(move, label)
+            yield step
+            if not self._session.is_one_unit or transaction.is_unit_over:
+                self._recorder.committed()
+
+    def _start(self, moves: Moves, label: str) -> None:
+        self._transaction.start()
+        self._remains.start()
+        self._is_over = False
+        self._is_again = any(move in self._unfinished for move in moves)
+        for doubt in self._doubts:
+            if (doubt.revision, doubt.direction) not in moves:
+                continue
+            if not doubt.is_changed:  # `alembic upgrade` typed by hand comes here unasked
+                raise refusal(doubt)
+            _log.warning(
+                "Migration %s was changed since it had committed a part of itself: %s. It is run "
+                "from its start",
+                doubt.label,
+                doubt.committed,
+            )
+        if self._outside is not None:
+            self._outside.start(label, is_again=self._is_again)
+
+    def _rejoining(self, move: Move, label: str) -> Move:
+        """Wrap a revision's function: it may leave its transaction; the version moves in one."""
+        transaction = self._transaction
+
+        @wraps(move)  # Alembic's log names it
+        def run(**arguments: Any) -> None:
+            try:
+                move(**arguments)
+            except Exception:
+                self._remains.warn(label)
+                with suppress(psycopg2.Error):
+                    if transaction.was_committed():
+                        transaction.warn()
+                raise
+            transaction.rejoin()
+            self._is_over = True
+
+        return run
+
+    def executing(self, statement: str) -> str:
+        """Look before each statement that is its own transaction, mark it, and note what stays."""
+        if not self._is_bare:
+            if not self._is_over:
+                self._remains.inside(statement)
+            if self._yielding is not None:
+                self._yielding.executing(statement)
+            return statement
+        self._transaction.left()
+        if self._yielding is not None:
+            self._yielding.left()
+        self._check()
+        if not self._is_over:
+            statement = again(statement) if self._is_again else statement
+            self._remains.alone(statement)
+        return self._worker.marked(statement)
+
+    def execute(self, statement: str, execute: Callable[[], object]) -> None:
+        """Execute a statement; one that its revision cannot be taken back with, until it is not
+        held off any more.
+        """
+        if self._outside is None or self._yielding is None or self._is_over:
+            execute()
+        elif self._is_bare:
+            try:
+                self._outside.run_bare(statement, execute)
+            except Exception as error:
+                if sqlstate(error) is not None and is_whole(statement):
+                    self._remains.undone(statement)
+                raise
+        elif self._transaction.is_first or self._yielding.has_own_limit:
+            execute()
+        else:
+            self._outside.run_later(statement, execute)
+
+    def began(self) -> None:
+        """Note a transaction that has begun just now."""
+        self._transaction.began()
+        if self._yielding is not None:
+            self._yielding.began(is_first=self._transaction.is_first)
+        if self._carried and not self._session.is_autocommit:
+            self._session.ask(f"SELECT {', '.join(self._carried)}")
+
+    def rolled_back(self) -> None:
+        """Note that SQLAlchemy has rolled the transaction back."""
+        self._transaction.rolled_back()
+        self._remains.rolled_back()
+
+    def committing(self) -> None:
+        """Note that SQLAlchemy is about to commit the transaction."""
+        self._remains.committing()
+
+    def applied(self) -> None:
+        """Write the rows in the transaction that moves the version: the last look before it ends.
+
+        A row that runs no more belongs to somebody who took this process for dead.
+        """
+        self._check()
+        self._remains.start()
+        for statement in self._recorder.applied_statements():
+            if self._session.tell(statement) != 1:
+                raise lock_lost()
+        self._recorder.is_committing = True
+        self._transaction.commit()
+
+    @property
+    def _is_bare(self) -> bool:
+        """Whether a statement is a transaction of its own now."""
+        return self._session.is_autocommit or self._session.has_left_transaction
+
+    def _tell(self, statement: str) -> int:
+        """Run a statement of boot's own that is its own transaction."""
+        self._check()
+        return self._session.tell(self._worker.marked(statement))
+
+    def _note_committed(self, text: str) -> None:
+        if not self._session.connection.invalidated:
+            for statement in self._recorder.committed_statements(text):
+                self._session.tell(statement)
+
+
+def _moves(step: MigrationStep) -> Moves:
+    if isinstance(step, RevisionStep):
+        direction = Direction.UPGRADE if step.is_upgrade else Direction.DOWNGRADE
+        return [(step.revision.revision, direction)]
+    return [(revision, Direction.STAMP) for revision in step.to_revisions_no_deps]

@@ -1,0 +1,89 @@
+"""What of a database may have come from its history: which schemas count, and what they hold."""
+
+from collections.abc import Sequence, Set
+
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.catalogue.comparison import Catalogue, ObjectKey
+from backend.boot.catalogue.other_queries import OTHERS
+from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
+from backend.boot.environment.version_table import VersionTable
+from backend.boot.migration.contents import MARK
+
+# Those on the search_path that hold something: one that is empty (as "$user" often is) would only
+# decide which names are plain. Then all others where a history may have made something. Neither
+# an extension's own counts, nor a sequence that belongs to a table's column.
+_SCHEMAS = """
+SELECT n.nspname, path.position IS NOT NULL
+FROM pg_namespace n
+LEFT JOIN unnest(current_schemas(false)) WITH ORDINALITY path (name, position)
+       ON path.name = n.nspname
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> %(mark)s
+  AND EXISTS (
+      SELECT FROM (
+          SELECT 'pg_class'::regclass, oid, ARRAY['e', CASE relkind WHEN 'S' THEN 'a' END,
+                 CASE relkind WHEN 'S' THEN 'i' END]
+          FROM pg_class
+          WHERE relnamespace = n.oid AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+            AND relname <> ALL (%(ignored)s)
+          UNION ALL
+          SELECT 'pg_type'::regclass, oid, ARRAY['e'] FROM pg_type
+          WHERE typnamespace = n.oid AND typtype IN ('e', 'd', 'r')
+          UNION ALL
+          SELECT 'pg_proc'::regclass, oid, ARRAY['e'] FROM pg_proc WHERE pronamespace = n.oid
+      ) object (classid, oid, others)
+      WHERE NOT EXISTS (
+          SELECT FROM pg_depend d
+          WHERE d.classid = object.classid AND d.objid = object.oid
+            AND d.deptype = ANY (object.others)))
+ORDER BY path.position, n.nspname
+"""
+
+# Names of the first schema are plain, as everywhere.
+_OTHERS = f"""
+SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
+FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
+"""  # noqa: S608 (the query above)
+
+
+def read_made(
+    connection: Connection, version_table: VersionTable
+) -> tuple[Catalogue, frozenset[str]]:
+    """Return all that is in a scratch database, and the schemas off the search_path it is in."""
+    path, others = _schemas(connection, version_table)
+    return _read(connection, version_table, path, others), frozenset(others)
+
+
+def read_beside(
+    connection: Connection, version_table: VersionTable, other_schemas: Set[str]
+) -> Catalogue:
+    """Return the catalogue of a database as far as a history may have made it.
+
+    That is what is on its search_path, and the other schemas that the history works in.
+    """
+    path, others = _schemas(connection, version_table)
+    return _read(connection, version_table, path, [it for it in others if it in other_schemas])
+
+
+def _read(
+    connection: Connection, version_table: VersionTable, path: Sequence[str], others: Sequence[str]
+) -> Catalogue:
+    # Names of the first schema are plain, and here none is the first: a schema without anything.
+    first = path or [MARK]
+    catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others])
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS, {"first": first[0]})
+        names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]
+    return Catalogue({**catalogue.objects, **{key: {} for key in names}})
+
+
+def _schemas(connection: Connection, version_table: VersionTable) -> tuple[list[str], list[str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMAS, {"mark": MARK, "ignored": sorted(_ignored(version_table))})
+        rows = cursor.fetchall()
+    path = [name for name, is_on_path in rows if is_on_path]
+    return path, [name for name, is_on_path in rows if not is_on_path]
+
+
+def _ignored(version_table: VersionTable) -> frozenset[str]:
+    return IGNORED_TABLES | {version_table.name}

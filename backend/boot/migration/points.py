@@ -1,0 +1,141 @@
+"""Run the whole history once on a scratch database, and take the catalogue after each revision."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from psycopg2.extensions import connection as Connection
+
+from backend.boot.catalogue.comparison import Catalogue
+from backend.boot.catalogue.likeness import Point
+from backend.boot.description import SchemaPolicy
+from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.project import Project
+from backend.boot.environment.session import MigrationSession
+from backend.boot.errors import BootError, MigrationFailedError
+from backend.boot.migration.confinement import confined
+from backend.boot.migration.extent import read_made
+from backend.boot.postgres.connection import connected
+from backend.boot.postgres.identity import same_database_query
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import History
+from backend.boot.signals import Stopped, raise_if_stopped
+from backend.boot.state.facts import read_current
+from backend.boot.state.schema import Schema, open_schema
+
+_NOTHING = Catalogue({})
+
+
+class Replay:
+    """The points of a history, as they come about on a scratch database."""
+
+    def __init__(self, url: DatabaseUrl, project: Project, *, is_alone: bool = False) -> None:
+        """Replay a project at the URL; `is_alone` says that its server is not the real one's."""
+        self._url = url
+        self._project = project
+        self._is_alone = is_alone
+        self._reader: Connection
+        self._schema: Schema
+        self._is_scratch: str
+        self._running: str | None = None
+        self.points: list[Point] = []
+        self.other_schemas: frozenset[str] = frozenset()
+        """Those off the search_path that the history has put something in."""
+
+    def __str__(self) -> str:
+        at = "" if self._running is None else f", at {self._running}"
+        return f"{len(self.points)} of {self._total} revisions{at}"
+
+    @property
+    def _total(self) -> int:
+        return len(self.history.revisions)
+
+    @property
+    def history(self) -> History:
+        """What is replayed."""
+        return self._project.history
+
+    def run(self) -> None:
+        """Go up through the history, and add a point for each revision, in order.
+
+        Raises MigrationFailedError where a revision does not run, and ConfigurationError where
+        one leaves the scratch.
+        """
+        # One connection looks at it all: a new one each time would have to warm its caches first.
+        with connected(self._url) as self._reader:
+            self._is_scratch = same_database_query(self._reader)
+            with confined(self._is_scratch, self._what, is_alone=self._is_alone):
+                self._replay()
+
+    def _replay(self) -> None:
+        self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        while len(self.points) < self._total:
+            before = len(self.points)
+            self._run_env()
+            if len(self.points) == before:
+                raise MigrationFailedError(
+                    "Alembic's env.py reported success and committed nothing.",
+                    "Let it commit what it runs.",
+                )
+
+    def _run_env(self) -> None:
+        try:
+            self._project.run(self._steps, self._refuse_other_database)
+        except (BootError, Stopped):
+            raise
+        except (Exception, SystemExit) as error:
+            raise_if_stopped()
+            raise no_connection(error) or MigrationFailedError(
+                f"{self._what()} failed: {describe_error(error, self._project.scripts)}.",
+                "Mend it and start again.",
+            ) from error
+        if self._running is not None:  # env.py had a transaction open, which has ended now
+            self._take(self._running)
+
+    def _refuse_other_database(self, context: MigrationContext) -> None:
+        """Have env.py prove where it is, each time and before anything runs."""
+        session = MigrationSession(context)
+        session.refuse_other_database(self._is_scratch)
+        session.settle()
+
+    def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
+        """Give Alembic the steps; after `yield` a step is committed, and its point is taken.
+
+        Where it is not, because env.py opened a transaction itself, this step is left the last
+        one: the next is for env.py to begin anew.
+        """
+        for step in self._project.steps(self._schema.target, current, going_up=True):
+            self._running = step.revision.revision
+            yield step
+            if not self._take(self._running):
+                return
+
+    def _take(self, revision: str) -> bool:
+        """Read the schema as others see it; return whether it has this revision."""
+        version_table = self._schema.version_table
+        current = read_current(self._reader, version_table)
+        if revision not in self.history.closure(current):
+            return False
+        # All of it with the same schemas in the end: what has none of them holds nothing.
+        catalogue, others = read_made(self._reader, version_table)
+        self.other_schemas |= others
+        before = self.points[-1].catalogue if self.points else _NOTHING
+        self.points.append(Point(current, _sharing(catalogue, before)))
+        self._running = None
+        return True
+
+    def _what(self) -> str:
+        """Say what is at work, as a sentence begins."""
+        if self._running is None:
+            return "Alembic's env.py"
+        return f"Migration {self._schema.label(self._running)}"
+
+
+def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:
+    """Return the catalogue with what has not changed stored once: histories are long."""
+    return Catalogue(
+        {
+            key: known if (known := before.objects.get(key)) == properties else properties
+            for key, properties in catalogue.objects.items()
+        }
+    )

@@ -1,0 +1,75 @@
+"""Several hosts in one URL, as libpq and as SQLAlchemy write them: the primary is one of them.
+
+libpq writes `//h1:5432,h2:5433/db` or `?host=h1,h2&port=5432,5433`, SQLAlchemy
+`?host=h1:5432&host=h2:5433`. SQLAlchemy reads two of the three, libpq the first two.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import quote, unquote
+
+_DEFAULT_PORT = "5432"
+
+_PLACE = re.compile(r"(?:\[(?P<ip>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[0-9]*))?")
+
+_ON_PRIMARY = {"primary", "read-write"}
+
+SESSION = "target_session_attrs"
+"""libpq's keyword for which of the hosts is meant; asyncpg has it, too."""
+
+
+def hosts_of(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each host with its port, or with an empty one, from libpq's keywords.
+
+    One port serves for all hosts. Raises ValueError where their numbers do not agree.
+    """
+    hosts = (parameters.get("host") or parameters.get("hostaddr", "")).split(",")
+    ports = parameters.get("port", "").split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    return list(zip(hosts, ports, strict=True))
+
+
+def joined_query(query: str) -> str:
+    """Return a URL's query with SQLAlchemy's hosts and their ports written as libpq does.
+
+    Raises ValueError where they mean nothing.
+    """
+    pairs = [pair for pair in query.split("&") if pair]
+    hosts = [unquote(pair.removeprefix("host=")) for pair in pairs if pair.startswith("host=")]
+    if len(hosts) < 2 and not re.fullmatch(r"[\w.-]*:[0-9]+", "".join(hosts)):
+        return query
+    places = [_PLACE.fullmatch(host) for host in hosts]
+    if any(place is None for place in places) or any(it.startswith("port=") for it in pairs):
+        raise ValueError
+    found = [(it["ip"] or it["name"], it["port"] or "") for it in places if it is not None]
+    return "&".join([*(it for it in pairs if not it.startswith("host=")), _host_query(found)])
+
+
+def on_primary(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Return libpq's keywords so that of several hosts the primary is taken.
+
+    Each has its port then, for asyncpg wants to be told. Raises ValueError where the keywords ask
+    for another one.
+    """
+    hosts = hosts_of(parameters)
+    allowed = _ON_PRIMARY if len(hosts) > 1 else _ON_PRIMARY | {"any"}
+    if parameters.get(SESSION, "primary") not in allowed:
+        raise ValueError(SESSION)
+    if len(hosts) == 1:
+        return dict(parameters)
+    ports = ",".join(port or _DEFAULT_PORT for _, port in hosts)
+    return {SESSION: "primary", **parameters, "port": ports}
+
+
+def sqlalchemy_query(parameters: Mapping[str, str], query: str) -> str:
+    """Return the query of a URL with several hosts in the form that all drivers' dialects take."""
+    left_out = ("host", "port", "dbname", SESSION)
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in left_out]
+    return "&".join([*kept, _host_query(hosts_of(parameters)), f"{SESSION}={parameters[SESSION]}"])
+
+
+def _host_query(hosts: list[tuple[str, str]]) -> str:
+    names = ",".join(name for name, _ in hosts)
+    ports = ",".join(port for _, port in hosts)
+    return f"host={quote(names, safe=',:/')}" + (f"&port={ports}" if ports.strip(",") else "")

@@ -1,0 +1,41 @@
+"""Revisions that were cut short when they had committed a part of themselves."""
+
+from collections.abc import Iterable
+
+from backend.boot.errors import MigrationFailedError
+from backend.boot.revisions.history import History
+from backend.boot.state.edits import fingerprint
+from backend.boot.state.inspection import Doubt
+from backend.boot.state.journal import Journal, Unfinished
+
+
+def doubts(
+    unfinished: Iterable[Unfinished], history: History, journal: Journal
+) -> tuple[Doubt, ...]:
+    """Return of which revisions a part would be done again that may do harm then."""
+    return tuple(_doubt(it, history, journal) for it in unfinished if it.committed)
+
+
+def _doubt(unfinished: Unfinished, history: History, journal: Journal) -> Doubt:
+    known = history.revisions.get(unfinished.revision)
+    file_sha256, _ = fingerprint(known.path if known else None)
+    return Doubt(
+        revision=unfinished.revision,
+        direction=unfinished.direction,
+        label=history.label(unfinished.revision),
+        committed=unfinished.committed or "",
+        row=f"{journal.table} WHERE id = {unfinished.id}",
+        is_changed=unfinished.file_sha256 != file_sha256,
+    )
+
+
+def refusal(doubt: Doubt) -> MigrationFailedError:
+    """Return why that revision is not run again, and what people can do about it."""
+    stamp = f" and say so with `alembic stamp {doubt.revision}`"
+    return MigrationFailedError(
+        f"Migration {doubt.label} was cut short before, when it had committed a part of itself "
+        f"({doubt.committed}), which may do harm where it is done again.",
+        f"Take that part back and say so with `DELETE FROM {doubt.row}`, or finish the revision "  # noqa: S608
+        f"by hand{stamp if doubt.direction == 'upgrade' else ''}, or change the file so that it "
+        "can be run again. Nothing was changed.",
+    )

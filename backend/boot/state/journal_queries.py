@@ -1,0 +1,107 @@
+"""The journal's SQL, with its name, which SQL cannot have as a parameter, left open."""
+
+CREATE = """
+CREATE TABLE IF NOT EXISTS {journal} (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    version_table text NOT NULL,
+    revision text NOT NULL,
+    down_revision text,
+    direction text NOT NULL CHECK (direction IN ('upgrade', 'downgrade', 'stamp')),
+    phase text NOT NULL CHECK (phase IN ('expand', 'contract')),
+    file_sha256 text,
+    checksum text,
+    status text NOT NULL CHECK (status IN ('running', 'applied', 'failed')),
+    started_at timestamptz NOT NULL,
+    finished_at timestamptz,
+    duration_ms bigint,
+    error text,
+    host text NOT NULL,
+    pid bigint NOT NULL,
+    backend_pid integer,
+    backend_start timestamptz,
+    session_key bigint,
+    app_version text,
+    committed text)
+"""
+
+ADD_COMMITTED = "ALTER TABLE {journal} ADD COLUMN IF NOT EXISTS committed text"
+"""For a journal from before there was one."""
+
+HAS_COMMITTED = """
+SELECT EXISTS (SELECT FROM pg_attribute
+               WHERE attrelid = to_regclass({name}) AND attname = 'committed')
+"""
+
+NOTE_COMMITTED = """
+UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
+"""
+
+# As JSON, for a journal from before there was that column.
+UNFINISHED = """
+SELECT id, revision, direction, file_sha256, to_jsonb(latest)->>'committed'
+FROM (
+    SELECT DISTINCT ON (revision) *
+    FROM {journal} WHERE version_table = %s
+    ORDER BY revision, id DESC) AS latest
+WHERE status = 'failed'
+"""
+
+# Its answer may be lost on the way, and it is sent again then.
+BEGIN = """
+INSERT INTO {journal} (
+    version_table, revision, down_revision, direction, phase, file_sha256, checksum, status,
+    started_at, host, pid, backend_pid, backend_start, session_key, app_version)
+SELECT
+    %(version_table)s, %(revision)s, %(down_revision)s, %(direction)s, %(phase)s,
+    %(file_sha256)s, %(checksum)s, 'running',
+    clock_timestamp(), %(host)s, %(pid)s, %(backend_pid)s, %(backend_start)s, %(session_key)s,
+    %(app_version)s
+WHERE NOT EXISTS ({begun})
+"""
+
+BEGUN = """
+SELECT id FROM {journal}
+WHERE session_key = %(session_key)s AND revision = %(revision)s AND direction = %(direction)s
+  AND status = 'running'
+"""
+
+# Whoever finds the row no longer running has been taken for dead, and another went on.
+FINISH = """
+UPDATE {journal}
+SET status = {status}, error = {error}, finished_at = clock_timestamp(),
+    duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
+WHERE id = {id} AND status = 'running'
+"""
+
+# What counts of a revision is how it came into the database last.
+APPLIED = """
+SELECT revision, down_revision, phase, file_sha256, checksum
+FROM (
+    SELECT DISTINCT ON (revision) *
+    FROM {journal}
+    WHERE version_table = %s AND status = 'applied'
+    ORDER BY revision, id DESC) AS latest
+WHERE direction <> 'downgrade'
+"""
+
+LAST = """
+SELECT {columns}
+FROM {journal}
+WHERE version_table = %s
+ORDER BY id DESC
+LIMIT %s
+"""
+
+IS_JOURNAL = """
+SELECT (
+    SELECT c.relkind IN ('r', 'p')
+       AND ARRAY[{columns}] <@ ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid)
+    FROM pg_class c WHERE c.oid = to_regclass({name}))
+"""
+
+RUNNING = """
+SELECT id, revision, host, pid, started_at, session_key
+FROM {journal}
+WHERE version_table = %s AND status = 'running'
+ORDER BY id
+"""

@@ -1,0 +1,153 @@
+"""Statements that cannot be taken back with their revision: outside of any transaction, or in one
+that comes after. Where live traffic holds such a one off, it alone is tried again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from backend.boot.environment.failures import sqlstate
+from backend.boot.environment.session import MigrationSession
+from backend.boot.signals import raise_if_stopped
+from backend.boot.traffic import reasons
+from backend.boot.traffic.blockers import Blocker, session_query
+from backend.boot.traffic.index_build import IndexBuild, parse_build
+from backend.boot.traffic.indexes import Indexes
+from backend.boot.traffic.ladder import Work, is_concurrent, is_whole, work_of
+from backend.boot.traffic.patience import Patience
+from backend.boot.traffic.watch import TrafficWatch
+
+Limited = Callable[[str], AbstractContextManager[bool]]
+
+_SAVEPOINT = "boot_statement"
+
+_LIMIT = "lock_timeout"
+
+# The others are meant for the application where a role has them; transaction_timeout came with 17.
+# What env.py or the revision has set is left as it is, and not among the names returned.
+_SET = """
+SELECT string_agg(name || left(set_config(
+    name, CASE name WHEN 'lock_timeout' THEN '{limit}' ELSE '0' END, false), 0), ',')
+FROM pg_settings
+WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
+  AND source NOT IN ('session', 'client')
+"""
+
+
+class Outside:
+    """Runs such statements in one session, each until it is not held off any more.
+
+    `tell` runs a statement of boot's own there after a look at the lock; `watch` gives what
+    watches the revision that runs.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        patience: Patience,
+        tell: Callable[[str], object],
+        watch: Callable[[], TrafficWatch | None],
+    ) -> None:
+        self._session = session
+        self._patience = patience
+        self._watch = watch
+        self._indexes = Indexes(session, tell, self._wait)
+        self._is_direct = session.is_direct
+        self._label = ""
+        self._is_again = False
+
+    def start(self, label: str, *, is_again: bool) -> None:
+        """Begin with the next revision; `is_again` says that a try of it has failed before."""
+        self._label, self._is_again = label, is_again
+
+    def run_bare(self, statement: str, execute: Callable[[], object]) -> None:
+        """Execute a statement that is in no transaction.
+
+        Raises what PostgreSQL says, and MigrationFailedError where the budget is used up.
+        """
+        build = parse_build(statement)
+
+        def run() -> None:
+            if not (build and self._indexes.is_done(build, is_again=self._is_again)):
+                execute()
+
+        while not self._has_run(statement, run, self._limited):
+            self._patience.pause()
+        self._patience.succeeded(self._label)
+
+    def run_later(self, statement: str, execute: Callable[[], object]) -> None:
+        """Execute a statement of a transaction that is not its revision's first; raises as above.
+
+        A savepoint gives back what the statement has locked; what was locked before stays so.
+        """
+        while not self._has_run(statement, execute, self._saved):
+            self._patience.pause()
+        self._patience.succeeded(self._label)
+
+    def _has_run(self, statement: str, run: Callable[[], object], limited: Limited) -> bool:
+        """Return whether the statement was carried out, and not that it may be tried again."""
+        started = time.monotonic()
+        has_own_limit = False
+        try:
+            with limited(statement) as has_own_limit:
+                run()
+        except Exception as error:
+            raise_if_stopped()
+            phrase = reasons.phrase(sqlstate(error), has_cancelled=False)
+            if phrase is None or has_own_limit or not is_whole(statement):
+                raise
+            watch = self._watch()
+            blockers = watch.blockers if watch else ()
+            self._patience.failed(self._label, phrase, blockers, error, started)
+            return False
+        return True
+
+    @contextmanager
+    def _limited(self, statement: str) -> Iterator[bool]:
+        """Limit how long the statement waits for a lock, and give whether somebody else has.
+
+        Not behind a pooler: what a session sets there, others find.
+        """
+        if not self._is_direct:
+            yield False
+            return
+        [names] = self._session.ask(_SET.format(limit=self._milliseconds(statement)))
+        ours = names.split(",") if names else []
+        try:
+            yield _LIMIT not in ours
+        finally:
+            if not self._session.connection.invalidated:
+                for name in ours:
+                    self._session.tell(f"RESET {name}")
+
+    @contextmanager
+    def _saved(self, statement: str) -> Iterator[bool]:
+        tell = self._session.tell
+        tell(f"SAVEPOINT {_SAVEPOINT}")
+        try:
+            tell(f"SET LOCAL {_LIMIT} = {self._milliseconds(statement)}")
+            yield False
+        except Exception:
+            if not self._session.connection.invalidated:
+                tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            raise
+        tell(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        # What Alembic says next, of its version table, is not tried again.
+        tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
+
+    def _milliseconds(self, statement: str) -> int:
+        is_patient = is_concurrent(statement) or work_of(statement) is Work.ROWS
+        return _milliseconds(self._patience.row_limit if is_patient else self._patience.limit)
+
+    def _wait(self, build: IndexBuild, builders: list[int]) -> None:
+        """Pause while others build the index. Raises MigrationFailedError, as above."""
+        sessions = [self._session.ask(session_query(pid)) for pid in builders]
+        blockers = tuple(Blocker(*row) for row in sessions if row)
+        self._patience.failed(
+            self._label, reasons.building(build.name), blockers, None, time.monotonic()
+        )
+        self._patience.pause()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would be no limit at all

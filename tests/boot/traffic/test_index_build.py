@@ -1,0 +1,72 @@
+"""What a statement builds, and what is done about what it finds."""
+
+import pytest
+
+from backend.boot.traffic.index_build import Found, IndexBuild, Step, next_step, parse_build
+
+BUILDS = {
+    "CREATE INDEX CONCURRENTLY i ON t (a)": IndexBuild("i", "t", "(a)", False, False),
+    "create unique index concurrently if not exists i on s.t using btree (a) where b > 0;": (
+        IndexBuild("i", "s.t", "using btree (a) where b > 0", True, True)
+    ),
+    '/* ours */ -- a word\nCREATE INDEX CONCURRENTLY "a "" b" ON ONLY "S"."T"(lower(a))\n;': (
+        IndexBuild('"a "" b"', '"S"."T"', "(lower(a))", False, False)
+    ),
+    "CREATE INDEX CONCURRENTLY größe ON bücher (größe)": (
+        IndexBuild("größe", "bücher", "(größe)", False, False)
+    ),
+}
+
+OTHERS = [
+    "CREATE INDEX CONCURRENTLY ON t (a)",
+    "CREATE INDEX i ON t (a)",
+    "DROP INDEX CONCURRENTLY i",
+    "SELECT 'CREATE INDEX CONCURRENTLY i ON t (a)'",
+    "CREATE INDEX CONCURRENTLY s.i ON t (a)",
+]
+
+
+@pytest.mark.parametrize("statement", BUILDS)
+def test_parse(statement: str) -> None:
+    """Each part is found as SQL writes it."""
+    assert parse_build(statement) == BUILDS[statement]
+
+
+@pytest.mark.parametrize("statement", OTHERS)
+def test_parse_others(statement: str) -> None:
+    """What has no name, or is something else, is left to PostgreSQL."""
+    assert parse_build(statement) is None
+
+
+def test_on() -> None:
+    """The same is said for another table, and waits for nobody."""
+    build = IndexBuild('"I"', "t", "(a)", True, True)
+    assert build.on("pg_temp.x") == 'CREATE UNIQUE INDEX "I" ON pg_temp.x (a)'
+
+
+STEPS = {
+    # found, is being built, says IF NOT EXISTS, is tried again
+    (Found.NOTHING, False, False, False): Step.BUILD,
+    (Found.NOTHING, True, False, False): Step.BUILD,
+    (Found.INVALID, False, False, False): Step.DROP,
+    (Found.INVALID, False, True, False): Step.DROP,
+    (Found.INVALID, False, True, True): Step.DROP,
+    (Found.INVALID, True, False, False): Step.WAIT,
+    (Found.INVALID, True, True, True): Step.WAIT,
+    (Found.VALID, True, False, False): Step.WAIT,
+    (Found.VALID, False, False, False): Step.BUILD,
+    (Found.VALID, False, True, False): Step.BUILD,
+    (Found.VALID, False, True, True): Step.BUILD,
+    (Found.VALID, False, False, True): Step.COMPARE,
+    (Found.OTHER, False, False, False): Step.BUILD,
+    (Found.OTHER, False, False, True): Step.BUILD,
+    (Found.OTHER, True, True, True): Step.BUILD,
+}
+
+
+@pytest.mark.parametrize("case", STEPS)
+def test_next_step(case: tuple[Found, bool, bool, bool]) -> None:
+    """What somebody builds is waited for, and what nobody does is dropped; no other is touched."""
+    found, is_being_built, is_lenient, is_again = case
+    step = next_step(found, is_being_built=is_being_built, is_lenient=is_lenient, is_again=is_again)
+    assert step is STEPS[case]

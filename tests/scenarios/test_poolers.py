@@ -1,0 +1,267 @@
+"""Behind PgBouncer, which lends its connections by the transaction, all works as without it.
+
+Where it cannot, one sentence says so, and names the setting that leads around the pooler.
+"""
+
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+
+from tests.cluster import Cluster
+from tests.pgbouncer import running_pgbouncer
+from tests.scenarios.live_traffic import blocking
+from tests.scenarios.process import Finished, project, run, running
+from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
+from tests.scenarios.test_adoption import databases, forget
+from tests.scenarios.test_concurrent_indexes import BODY, ENVS, ITS_INDEX, SNAPSHOT, VALID
+
+pytestmark = pytest.mark.slow
+
+CONCURRENT_INDEX = f"""
+{MAKE_TABLE}
+with op.get_context().autocommit_block():
+    op.execute("CREATE INDEX CONCURRENTLY on_id ON t_b2 (id)")
+"""
+
+PAUSE = f'{MAKE_TABLE}\nop.execute("SELECT pg_sleep(3)")'
+
+AROUND = (
+    "A pooler stands in between: where it ends connections, or has fewer than three for boot, "
+    "set MIGRATION_DATABASE_URL to the server itself."
+)
+
+UNREACHABLE_SCRATCH = (
+    "A scratch database was made, but it cannot be reached. …_scratch_… does not answer: …"
+    "Let the role in there; where a pooler stands in between that knows no other databases, set "
+    "MIGRATION_DATABASE_URL to the server itself; or name an empty database in "
+    "SCRATCH_DATABASE_URL."
+)
+
+
+def test_every_task(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """Started, served, checked, rolled back and adopted; nothing stays locked or made."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name:
+        settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name), "BACKEND_PORT": "0"}
+
+        def inv(*arguments: str) -> Finished:
+            finished = run(folder, *arguments, **settings)
+            finished.assert_ok()
+            return finished
+
+        with running(folder, "start", **settings) as process:
+            process.wait_for("Backend started")
+            assert process.url
+            process.interrupt()
+            started = process.finish()
+        started.assert_ok()
+        started.assert_says("Schema revision: 008 (head)", "Initial data seeded (66 rows)")
+        assert "state     current" in inv("status").stdout
+        inv("seed").assert_says("Initial data is complete already")
+        inv("check").assert_says("The history is sound: …")
+        inv("rollback", "--yes").assert_says("Schema revision: 007")
+        inv("migrate").assert_says("Schema revision: 008 (head)")
+        forget(debian_cluster, name)
+        inv("adopt").assert_says("Adopted the database as revision 008 …")
+        assert databases(debian_cluster, name) == []
+        # Its sessions live on, in the pool.
+        assert debian_cluster.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'") == []
+
+
+@pytest.mark.parametrize("body", [AUTOCOMMIT, CONCURRENT_INDEX], ids=["rows", "index"])
+def test_autocommit_blocks(
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    make_scene: MakeScene,
+    body: str,
+) -> None:
+    """What cannot be in a transaction runs, while the lock is held in one."""
+    scene = make_scene(debian_cluster, body)
+    scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_a_limit_that_somebody_left_in_a_session(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What others have set in a session that the pooler lends on does not bound a revision."""
+    scene = make_scene(debian_cluster, PAUSE)
+    url = pgbouncer(scene.database)
+    clients = [psycopg2.connect(url) for _ in range(6)]
+    for client in clients:
+        client.cursor().execute("SET statement_timeout = 1000")
+    for client in clients:
+        client.commit()
+        client.close()
+    scene.start(url=url).finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "sentence"),
+    [
+        (
+            {"default_pool_size": 2},
+            5,
+            "Alembic's env.py failed: … The database is at base now; … Start again.",
+        ),
+        (
+            {"query_timeout": 2},
+            5,
+            "Migration b2 Foreign b2 failed: … The database is at a1 now; … Start again.",
+        ),
+    ],
+    ids=["two connections", "a limit"],
+)
+def test_a_pooler_that_does_not_fit(
+    tmp_path: Path,
+    debian_cluster: Cluster,
+    make_scene: MakeScene,
+    options: dict[str, Any],
+    status: int,
+    sentence: str,
+) -> None:
+    """One that lends too few, or not for long, is named; around it all is well."""
+    scene = make_scene(debian_cluster, PAUSE)
+    with running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, **options) as port:
+        url = debian_cluster.url(scene.database, port=port)
+        scene.start(url=url).finish().assert_failed(status, f"{sentence} {AROUND}")
+        direct = debian_cluster.url(scene.database)
+        scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_options_that_a_pooler_refuses(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What waiting does not change ends at once, and says which way there is."""
+    scene = make_scene(debian_cluster, MAKE_TABLE)
+    url = f"{pgbouncer(scene.database)}?options=-csearch_path%3Dpublic"
+    scene.start(url=url).finish().assert_failed(
+        4,
+        "A pooler at … refused the login: FATAL:  unsupported startup parameter: options. Leave "
+        "that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the server "
+        "itself.",
+    )
+
+
+def test_a_scratch_database_that_the_pooler_does_not_know(
+    tmp_path: Path, debian_cluster: Cluster
+) -> None:
+    """It is dropped again, and both settings that help are named; either of them does."""
+    folder = project(tmp_path)
+    with (
+        debian_cluster.database() as name,
+        debian_cluster.database() as scratch,
+        running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, only=name) as port,
+    ):
+        settings = {"APP_ENV": "prod", "DATABASE_URL": debian_cluster.url(name, port=port)}
+        run(folder, "migrate", **settings).assert_ok()
+        run(folder, "check", **settings).assert_failed(2, UNREACHABLE_SCRATCH)
+        forget(debian_cluster, name)
+        why = "The database has tables (…) but no revision recorded, and which one it is cannot be "
+        run(folder, "adopt", **settings).assert_failed(
+            8,
+            f"{why}found out: {UNREACHABLE_SCRATCH} "
+            "Or record it yourself with `alembic stamp REVISION`. Nothing was changed.",
+        )
+        assert databases(debian_cluster, name) == []
+        given = {"SCRATCH_DATABASE_URL": debian_cluster.url(scratch)}
+        run(folder, "adopt", **settings, **given).assert_ok()
+        forget(debian_cluster, name)
+        direct = {"MIGRATION_DATABASE_URL": debian_cluster.url(name)}
+        run(folder, "adopt", **settings, **direct).assert_ok()
+
+
+def test_a_given_scratch_database_behind_the_pooler(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """It is free again afterwards, also for those who come directly."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name, debian_cluster.database() as scratch:
+        settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name)}
+        for url in (pgbouncer(scratch), debian_cluster.url(scratch), pgbouncer(scratch)):
+            run(folder, "check", SCRATCH_DATABASE_URL=url, **settings).assert_ok()
+
+
+def test_the_application_leaves_nothing_in_the_pool(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """Its limit for statements holds for its own transactions, not for those of others."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as name:
+        url = pgbouncer(name)
+        settings = {"APP_ENV": "test", "DATABASE_URL": url, "BACKEND_PORT": "0"}
+        with running(folder, "start", **settings) as process:
+            process.wait_for("Backend started")
+            with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
+                cursor.execute("SHOW statement_timeout")
+                assert cursor.fetchone() == ("0",)
+            process.interrupt()
+            process.finish().assert_ok()
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_concurrent_index(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, driver: str
+) -> None:
+    """It is built, waits for who is there, and leaves no setting behind for others."""
+    scene = make_scene(debian_cluster, BODY, ENVS[driver])
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with blocking(debian_cluster, scene.database, SNAPSHOT):
+        starter = scene.start(url=url)
+        scene.wait_until(
+            "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index"
+            f" WHERE datname = '{scene.database}' AND phase = 'waiting for old snapshots')"
+        )
+    starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert scene.query(ITS_INDEX) == VALID
+    with closing(psycopg2.connect(url)) as other:
+        cursor = other.cursor()
+        cursor.execute(
+            "SELECT name FROM pg_settings WHERE name LIKE '%_timeout' AND source = 'session'"
+        )
+        assert cursor.fetchall() == []
+
+
+def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None:
+    """Where no transaction is possible, nothing is; that is said before anything is tried."""
+    folder = project(tmp_path)
+    with (
+        debian_cluster.database() as name,
+        running_pgbouncer(tmp_path / "bouncer", debian_cluster.port, pool_mode="statement") as port,
+    ):
+        pooled = debian_cluster.url(name, port=port)
+        for task in ("wait-db", "migrate", "start"):
+            run(folder, task, DATABASE_URL=pooled).assert_failed(
+                2,
+                "The pooler at … keeps no transaction together. Let it pool transactions or "
+                "sessions (pool_mode), or set MIGRATION_DATABASE_URL to the server itself and let "
+                "the application have another pool.",
+            )
+
+
+def test_prepared_statements(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """A driver that prepares them finds those of others, or none: that needs the server itself."""
+    scene = make_scene(debian_cluster, BODY, ENVS["asyncpg"])
+    pooled = pgbouncer(scene.database)
+    with closing(psycopg2.connect(pooled)) as other:
+        other.cursor().execute("PREPARE __asyncpg_stmt_1__ AS SELECT 1")
+        other.commit()
+        failed = scene.start(url=pooled).finish()
+    failed.assert_failed(
+        5, "…A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.…"
+    )
+    direct = debian_cluster.url(scene.database)
+    scene.start(url=pooled, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
+    scene.assert_complete()
