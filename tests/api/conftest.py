@@ -98,10 +98,23 @@ def session(_shared_url: str) -> Iterator[Session]:
         session.commit()
 
 
+@pytest.fixture(scope="session")
+def _service_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
+    with cluster.database(migrated_template) as name:
+        yield cluster.url(name)
+
+
+@pytest.fixture(scope="session")
+def service(_service_url: str) -> Iterator[httpx.Client]:
+    """Give a client of the application for people who write by it: what they make stays."""
+    with serving(create_app(settings_for(_service_url))) as client:
+        yield client
+
+
 @pytest.fixture
-def kept_session(_shared_url: str) -> Iterator[Session]:
-    """Give a session on the database of `client`; its rows stay for the tests that come next."""
-    with Session(engine_for(_shared_url)) as session:
+def kept_session(_service_url: str) -> Iterator[Session]:
+    """Give a session on the database of `service`."""
+    with Session(engine_for(_service_url)) as session:
         yield session
 
 

@@ -62,6 +62,16 @@ class Person:
         made: dict[str, Any] = answer.json()
         return made
 
+    def ids(self, what: str, query: str = "") -> set[str]:
+        """Return the ids of all books or voices that they see, turning page after page."""
+        seen: set[str] = set()
+        cursor: str | None = ""
+        while cursor is not None:
+            found = self.ask("GET", f"/api/v1/{what}?limit=100{query}{cursor}").json()
+            seen |= {it["id"] for it in found["items"]}
+            cursor = found["next_cursor"] and f"&cursor={found['next_cursor']}"
+        return seen
+
 
 def new_name() -> str:
     """Return a name that nobody has."""

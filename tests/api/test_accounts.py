@@ -17,70 +17,70 @@ from tests.api.people import PASSWORD, new_name, sign_up
 AUTH = "/api/v1/auth"
 
 
-def log_in(client: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
-    return client.post(f"{AUTH}/login", json={"email": email, "password": password})
+def log_in(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return service.post(f"{AUTH}/login", json={"email": email, "password": password})
 
 
-def test_from_registering_to_who_i_am(client: httpx.Client) -> None:
+def test_from_registering_to_who_i_am(service: httpx.Client) -> None:
     """The password comes back in no answer, and the address in lower case."""
     name = new_name()
     credentials = {"email": f"{name.upper()}@Example.org", "password": PASSWORD}
-    registered = client.post(f"{AUTH}/register", json=credentials)
+    registered = service.post(f"{AUTH}/register", json=credentials)
     assert registered.status_code == 201
     account = registered.json()
     assert account.keys() == {"id", "email", "created_at"}
     assert account["email"] == f"{name}@example.org"
 
-    token = log_in(client, f"{name}@EXAMPLE.ORG").json()
+    token = log_in(service, f"{name}@EXAMPLE.ORG").json()
     assert (token["token_type"], token["expires_in"]) == ("bearer", 86_400)
     headers = {"Authorization": f"Bearer {token['access_token']}"}
-    assert client.get(f"{AUTH}/me", headers=headers).json() == account
+    assert service.get(f"{AUTH}/me", headers=headers).json() == account
 
 
-def test_an_address_registers_once(client: httpx.Client) -> None:
+def test_an_address_registers_once(service: httpx.Client) -> None:
     """However it is written; the first password stays."""
-    person = sign_up(client)
-    again = client.post(
+    person = sign_up(service)
+    again = service.post(
         f"{AUTH}/register", json={"email": person.email.upper(), "password": "another-password"}
     )
     assert again.status_code == 409
     assert again.json()["type"] == "urn:moriai:problem:conflict"
-    assert log_in(client, person.email).status_code == 200
+    assert log_in(service, person.email).status_code == 200
 
 
-def test_a_refused_login_does_not_say_why(client: httpx.Client, kept_session: Session) -> None:
+def test_a_refused_login_does_not_say_why(service: httpx.Client, kept_session: Session) -> None:
     """Nobody learns who has an account, or whose is not active, or who signs in elsewhere."""
-    right, inactive, elsewhere = (sign_up(client) for _ in range(3))
+    right, inactive, elsewhere = (sign_up(service) for _ in range(3))
     kept_session.execute(update(User).where(User.id == inactive.id).values(is_active=False))
     kept_session.execute(update(User).where(User.id == elsewhere.id).values(password_hash=None))
     kept_session.commit()
     refused = [
-        log_in(client, right.email, "wrong-password"),
-        log_in(client, f"{new_name()}@example.org"),
-        log_in(client, inactive.email),
-        log_in(client, elsewhere.email),
+        log_in(service, right.email, "wrong-password"),
+        log_in(service, f"{new_name()}@example.org"),
+        log_in(service, inactive.email),
+        log_in(service, elsewhere.email),
     ]
     assert {it.status_code for it in refused} == {401}
     assert len({it.content for it in refused}) == 1
 
 
 @pytest.mark.slow
-def test_an_unknown_address_takes_as_long_as_a_wrong_password(client: httpx.Client) -> None:
+def test_an_unknown_address_takes_as_long_as_a_wrong_password(service: httpx.Client) -> None:
     """Both verify a hash; the bound is wide, for a machine that does other things as well."""
-    email = sign_up(client).email
+    email = sign_up(service).email
     times: dict[str, list[float]] = {email: [], "nobody@example.org": []}
     for _ in range(15):
         for address, taken in times.items():
             started = time.perf_counter()
-            assert log_in(client, address, "wrong-password").status_code == 401
+            assert log_in(service, address, "wrong-password").status_code == 401
             taken.append(time.perf_counter() - started)
     known, unknown = (median(taken) for taken in times.values())
     assert 0.5 < known / unknown < 2, f"{known:.4f} s and {unknown:.4f} s"
 
 
-def test_only_a_hash_is_kept(client: httpx.Client, kept_session: Session) -> None:
+def test_only_a_hash_is_kept(service: httpx.Client, kept_session: Session) -> None:
     """Of Argon2id, with a salt: the same password twice is not the same hash."""
-    people = [sign_up(client) for _ in range(2)]
+    people = [sign_up(service) for _ in range(2)]
     kept = kept_session.scalars(
         select(User.password_hash).where(User.id.in_([it.id for it in people]))
     ).all()
@@ -89,14 +89,14 @@ def test_only_a_hash_is_kept(client: httpx.Client, kept_session: Session) -> Non
 
 
 def test_secrets_are_in_no_log_and_no_complaint(
-    client: httpx.Client, caplog: pytest.LogCaptureFixture
+    service: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Neither the password nor the token, whatever goes wrong."""
     caplog.set_level(logging.DEBUG)
-    person = sign_up(client)
+    person = sign_up(service)
     person.ask("GET", f"{AUTH}/me")
-    short = client.post(f"{AUTH}/register", json={"email": "a@b.c", "password": "sh0rt-1"})
-    wrong = client.post(f"{AUTH}/login", json={"email": "nothing", "password": PASSWORD})
+    short = service.post(f"{AUTH}/register", json={"email": "a@b.c", "password": "sh0rt-1"})
+    wrong = service.post(f"{AUTH}/login", json={"email": "nothing", "password": PASSWORD})
     assert (short.status_code, wrong.status_code) == (422, 422)
     said = caplog.text + short.text + wrong.text
     assert [it for it in (PASSWORD, "sh0rt-1", person.token) if it in said] == []
@@ -106,11 +106,11 @@ def _token(claims: dict[str, object], key: bytes = Tokens(SECRET)._key) -> str:
     return jwt.encode(claims, key, "HS256")
 
 
-def test_a_token_that_is_not_good_is_refused(client: httpx.Client) -> None:
+def test_a_token_that_is_not_good_is_refused(service: httpx.Client) -> None:
     """Also where nobody need sign in: it is never passed over."""
-    person = sign_up(client)
+    person = sign_up(service)
     good = {"sub": person.id, "iat": int(time.time()), "exp": int(time.time()) + 60}
-    assert _me(client, f"Bearer {_token(good)}") == 200
+    assert _me(service, f"Bearer {_token(good)}") == 200
     head, body, signature = person.token.split(".")
     bad = [
         f"Bearer {_token({**good, 'exp': int(time.time()) - 1})}",
@@ -124,8 +124,8 @@ def test_a_token_that_is_not_good_is_refused(client: httpx.Client) -> None:
         "Bearer",
         "Bearer é",
     ]
-    assert [_me(client, it) for it in bad] == [401] * len(bad)
-    books = [client.get("/api/v1/books", headers=_header(it)).status_code for it in bad]
+    assert [_me(service, it) for it in bad] == [401] * len(bad)
+    books = [service.get("/api/v1/books", headers=_header(it)).status_code for it in bad]
     assert books == [401] * len(bad)
 
 
@@ -133,18 +133,18 @@ def _header(text: str) -> dict[bytes, bytes]:
     return {b"Authorization": text.encode()}
 
 
-def _me(client: httpx.Client, authorization: str) -> int:
-    return client.get(f"{AUTH}/me", headers=_header(authorization)).status_code
+def _me(service: httpx.Client, authorization: str) -> int:
+    return service.get(f"{AUTH}/me", headers=_header(authorization)).status_code
 
 
-def test_a_token_is_not_the_secret(client: httpx.Client) -> None:
+def test_a_token_is_not_the_secret(service: httpx.Client) -> None:
     """Nor does printing what makes them show it."""
     assert not re.search(SECRET, repr(Tokens(SECRET)))
 
 
-def test_a_deleted_account_is_nobody(client: httpx.Client, kept_session: Session) -> None:
+def test_a_deleted_account_is_nobody(service: httpx.Client, kept_session: Session) -> None:
     """Its token is worth nothing from then on."""
-    person = sign_up(client)
+    person = sign_up(service)
     kept_session.delete(kept_session.get_one(User, person.id))
     kept_session.commit()
     assert person.ask("GET", f"{AUTH}/me").status_code == 401

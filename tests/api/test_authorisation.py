@@ -104,15 +104,15 @@ LINES = [
 class Cast:
     """The people of the table; the one who is not active owns nothing that others ask for."""
 
-    client: httpx.Client
+    service: httpx.Client
     owner: Person
     other: Person
     inactive: Person
 
 
 @pytest.fixture(scope="module")
-def cast(client: httpx.Client) -> Iterator[Cast]:
-    yield Cast(client, sign_up(client), sign_up(client), sign_up(client))
+def cast(service: httpx.Client) -> Iterator[Cast]:
+    yield Cast(service, sign_up(service), sign_up(service), sign_up(service))
 
 
 def test_the_table_has_every_route() -> None:
@@ -137,7 +137,7 @@ def test_the_table(
         body = {"email": person.email if person else "no@example.org", "password": PASSWORD}
 
     if asker == "anonymous" or "/auth/register" in route or "/health/" in route:
-        answer = cast.client.request(method, path, json=body)
+        answer = cast.service.request(method, path, json=body)
     else:
         people = {"owner": cast.owner, "other": cast.other, "inactive": cast.inactive}
         answer = people[asker].ask(method, path, body)

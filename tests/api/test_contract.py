@@ -49,8 +49,8 @@ EXAMPLES = settings(
 
 
 @pytest.fixture(scope="module")
-def person(client: httpx.Client) -> Person:
-    return sign_up(client)
+def person(service: httpx.Client) -> Person:
+    return sign_up(service)
 
 
 @DOCUMENT.parametrize()

@@ -39,11 +39,11 @@ def test_the_types_are_stable() -> None:
     ],
 )
 def test_an_error_is_a_problem(
-    client: httpx.Client, method: str, path: str, body: bytes | None, status: int, kind: str
+    service: httpx.Client, method: str, path: str, body: bytes | None, status: int, kind: str
 ) -> None:
     """Of its type, with its status in it, and two sentences for people."""
     headers = {"Content-Type": "application/json"}
-    answer = client.request(method, path, content=body, headers=headers)
+    answer = service.request(method, path, content=body, headers=headers)
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == MEDIA_TYPE
     problem = answer.json()
@@ -52,9 +52,9 @@ def test_an_error_is_a_problem(
     assert problem["detail"]
 
 
-def test_every_method_of_an_address_is_allowed(client: httpx.Client) -> None:
+def test_every_method_of_an_address_is_allowed(service: httpx.Client) -> None:
     """And not those of the first of its routes alone."""
-    answer = client.put("/api/v1/books/00000000-0000-0000-0000-000000000001")
+    answer = service.put("/api/v1/books/00000000-0000-0000-0000-000000000001")
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, PATCH, DELETE"
 

@@ -11,9 +11,9 @@ from tests.api.test_books import counted_queries
 VOICES = "/api/v1/voices"
 
 
-def test_a_voice_is_made_changed_and_deleted(client: httpx.Client) -> None:
+def test_a_voice_is_made_changed_and_deleted(service: httpx.Client) -> None:
     """Private and processing at first."""
-    person = sign_up(client)
+    person = sign_up(service)
     voice = person.make("voices", name="Grandpa", language="en")
     assert (voice["status"], voice["visibility"]) == ("processing", "private")
     path = f"{VOICES}/{voice['id']}"
@@ -24,18 +24,18 @@ def test_a_voice_is_made_changed_and_deleted(client: httpx.Client) -> None:
     assert person.ask("GET", path).status_code == 404
 
 
-def test_a_provider_has_a_voice_once(client: httpx.Client) -> None:
+def test_a_provider_has_a_voice_once(service: httpx.Client) -> None:
     """Whoever made it."""
     name = new_name()
-    sign_up(client).make("voices", provider_voice_id=name)
+    sign_up(service).make("voices", provider_voice_id=name)
     body = {"name": "Mina", "provider_voice_id": name}
-    answer = sign_up(client).ask("POST", VOICES, body)
+    answer = sign_up(service).ask("POST", VOICES, body)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:moriai:problem:conflict")
 
 
-def test_shelves(client: httpx.Client, kept_session: Session) -> None:
+def test_shelves(service: httpx.Client, kept_session: Session) -> None:
     """Own, public and default ones; of a voice that is private others hear nothing."""
-    mina, juno = sign_up(client), sign_up(client)
+    mina, juno = sign_up(service), sign_up(service)
     mine, hidden = mina.make("voices")["id"], juno.make("voices")["id"]
     public = juno.make("voices", visibility="public")["id"]
     default = juno.make("voices")["id"]
@@ -43,8 +43,7 @@ def test_shelves(client: httpx.Client, kept_session: Session) -> None:
     kept_session.commit()
 
     def ids(shelf: str) -> set[str]:
-        items = mina.ask("GET", f"{VOICES}?limit=100{shelf}").json()["items"]
-        return {voice["id"] for voice in items} & {mine, hidden, public, default}
+        return mina.ids("voices", shelf) & {mine, hidden, public, default}
 
     assert ids("") == {mine, public, default}
     assert ids("&shelf=mine") == {mine}
@@ -52,9 +51,9 @@ def test_shelves(client: httpx.Client, kept_session: Session) -> None:
     assert ids("&shelf=default") == {default}
 
 
-def test_turning_the_pages_shows_every_voice_once(client: httpx.Client) -> None:
+def test_turning_the_pages_shows_every_voice_once(service: httpx.Client) -> None:
     """In the order they were made; each page is one query, after the one for who asks."""
-    person = sign_up(client)
+    person = sign_up(service)
     made = [person.make("voices")["id"] for _ in range(5)]
     seen: list[str] = []
     cursor = ""
@@ -72,10 +71,10 @@ def test_turning_the_pages_shows_every_voice_once(client: httpx.Client) -> None:
 @pytest.mark.parametrize("wanted", VoiceStatus)
 @pytest.mark.parametrize("present", VoiceStatus)
 def test_a_status_follows_another(
-    client: httpx.Client, kept_session: Session, present: VoiceStatus, wanted: VoiceStatus
+    service: httpx.Client, kept_session: Session, present: VoiceStatus, wanted: VoiceStatus
 ) -> None:
     """Along the table; the moment a voice becomes completed is kept."""
-    person = sign_up(client)
+    person = sign_up(service)
     voice = person.make("voices")["id"]
     kept_session.execute(update(Voice).where(Voice.id == voice).values(status=present))
     kept_session.commit()

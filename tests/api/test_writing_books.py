@@ -14,8 +14,8 @@ from tests.api.test_books import BOOKS, counted_queries
 
 
 @pytest.fixture(scope="module")
-def person(client: httpx.Client) -> Iterator[Person]:
-    yield sign_up(client)
+def person(service: httpx.Client) -> Iterator[Person]:
+    yield sign_up(service)
 
 
 def read(person: Person, book: dict[str, Any], query: str = "") -> dict[str, Any]:
@@ -60,9 +60,9 @@ def test_a_book_is_read_in_one_language(person: Person) -> None:
 
 
 @pytest.mark.parametrize("pages", [1, 40])
-def test_the_queries_do_not_grow_with_the_book(client: httpx.Client, pages: int) -> None:
+def test_the_queries_do_not_grow_with_the_book(service: httpx.Client, pages: int) -> None:
     """Each statement is counted: of making a book, of reading one's own, and everybody's."""
-    person = sign_up(client)
+    person = sign_up(service)
     many = [STORY["pages"][0]] * pages
     with counted_queries() as making:
         book = person.make("books", pages=many)
@@ -70,7 +70,7 @@ def test_the_queries_do_not_grow_with_the_book(client: httpx.Client, pages: int)
         assert len(read(person, book)["pages"]) == pages
     person.ask("PATCH", f"{BOOKS}/{book['id']}", {"visibility": "public"})
     with counted_queries() as public:
-        client.get(f"{BOOKS}/{book['id']}?language=ko")
+        service.get(f"{BOOKS}/{book['id']}?language=ko")
     with counted_queries() as listing:
         person.ask("GET", f"{BOOKS}?shelf=mine")
     # Who asks, a statement a kind of row, and a read; who asks, everybody's, one's own.
@@ -96,27 +96,26 @@ def test_nobody_makes_a_default_book(person: Person, visibility: str | None) -> 
     assert changed.status_code == 422
 
 
-def test_others_see_what_is_public(client: httpx.Client, person: Person) -> None:
+def test_others_see_what_is_public(service: httpx.Client, person: Person) -> None:
     """From when it is published to when it is taken back."""
     book = person.make("books")
     path = f"{BOOKS}/{book['id']}"
-    seen = [client.get(path).status_code]
+    seen = [service.get(path).status_code]
     for visibility in ("public", "private"):
         person.ask("PATCH", path, {"visibility": visibility})
-        seen.append(client.get(path).status_code)
+        seen.append(service.get(path).status_code)
     assert seen == [404, 200, 404]
 
 
-def test_shelves(client: httpx.Client) -> None:
+def test_shelves(service: httpx.Client) -> None:
     """One's own and everybody's in one list, or each alone."""
-    mina, juno = sign_up(client), sign_up(client)
+    mina, juno = sign_up(service), sign_up(service)
     mine = mina.make("books", title="mine")["id"]
     hers = juno.make("books", title="hers", visibility="public")["id"]
     hidden = juno.make("books", title="hidden")["id"]
 
     def ids(shelf: str) -> set[str]:
-        items = mina.ask("GET", f"{BOOKS}?limit=100{shelf}").json()["items"]
-        return {book["id"] for book in items} & {mine, hers, hidden}
+        return mina.ids("books", shelf) & {mine, hers, hidden}
 
     assert ids("") == {mine, hers}
     assert ids("&shelf=mine") == {mine}
