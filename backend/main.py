@@ -13,13 +13,16 @@ from fastapi.routing import APIRoute
 from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
-from backend.api import books, health
+from backend.api import accounts, books, health, pages, voices
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
+from backend.api.problems import with_media_type
 from backend.api.startup import BriefStartupFailure
 from backend.boot.serving.readiness import ReadinessProbe
-from backend.settings import Settings, load_settings
+from backend.kept_secret import kept_secret
+from backend.services.tokens import Tokens
+from backend.settings import DATA_FOLDER, Settings, load_settings
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +37,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         current = settings or load_settings()
         current.require_secrets_to_serve()
+        tokens = Tokens(current.jwt_secret or kept_secret(DATA_FOLDER))
         boot = current.description()
         with opened_engine(boot.database_url) as engine:
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
-            app.state.resources = Resources(sessionmaker(engine), ReadinessProbe(boot))
+            app.state.resources = Resources(sessionmaker(engine), ReadinessProbe(boot), tokens)
             _log.info("Backend started")
             yield
         _log.info("Backend stopped")
@@ -52,8 +56,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)
-    app.include_router(health.router)
-    app.include_router(books.router)
+    for part in (health, accounts, books, pages, voices):
+        app.include_router(part.router)
+    document = app.openapi
+    app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]
     return app
 
 

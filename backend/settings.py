@@ -52,7 +52,10 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
     "RELOAD": ("false", "restart on code changes; development only"),
     "WEB_CONCURRENCY": ("1", "worker processes"),
-    "JWT_SECRET": ("", "signs the tokens; must be set to serve in prod"),
+    "JWT_SECRET": (
+        "made and kept under `.data/`",
+        "signs the tokens; in prod it must be set to serve",
+    ),
     "JWT_SECRET_FILE": ("", "a file that holds it, for mounted secrets"),
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
     "LOG_FORMAT": ("text", "text, or json for one object a line"),
@@ -70,6 +73,12 @@ DATA_FOLDER = Path(".data")
 """Where the embedded PostgreSQL keeps its files; relative to the working directory."""
 
 DEFAULT_PASSWORD = "moriai_password"  # noqa: S105 (the documented development default)
+
+STACK_JWT_SECRET = "moriai_jwt_secret"  # noqa: S105
+"""What docker-compose.yml gives to a laptop's stack, whose containers can keep no secret."""
+
+LEAST_SECRET = 16
+"""Characters: a shorter secret could be found by trying."""
 
 
 class AppEnv(StrEnum):
@@ -151,8 +160,21 @@ class Settings(LogSettings):
         )
 
     def require_secrets_to_serve(self) -> None:
-        """Raise ConfigurationError where production would serve with a secret missing."""
-        if self.app_env is AppEnv.PROD and not (self.jwt_secret or "").strip():
+        """Raise ConfigurationError where production would serve with a secret missing or weak.
+
+        The one that docker-compose.yml has for laptops counts as missing: everybody knows it.
+        """
+        if self.app_env is not AppEnv.PROD:
+            return
+        secret = (self.jwt_secret or "").strip()
+        if secret == STACK_JWT_SECRET:
+            secret = ""
+        if 0 < len(secret) < LEAST_SECRET:
+            raise ConfigurationError(
+                f"JWT_SECRET is shorter than {LEAST_SECRET} characters.",
+                "Whoever finds it signs in as anybody: set a long random text.",
+            )
+        if not secret:
             raise ConfigurationError(
                 "JWT_SECRET is not set.",
                 "Serving in production needs it: set a long random text, or JWT_SECRET_FILE.",

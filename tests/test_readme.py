@@ -6,6 +6,7 @@ from pathlib import Path
 import tasks
 from backend.boot import errors
 from backend.boot.state.inspection import SchemaState
+from backend.schemas.problems import ProblemType
 from backend.settings import VARIABLES
 from backend.stack.compose import model
 
@@ -34,6 +35,13 @@ def test_every_exit_status_is_there() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.BootError)}
     assert listed == statuses | {0, 1, 129, 130, 143}
+
+
+def test_every_problem_is_there() -> None:
+    """The table names each type that a client may meet."""
+    listed = {cells[0].strip("`") for cells in rows("A session with the API")}
+    kinds = {kind.removeprefix("urn:moriai:problem:") for kind in ProblemType}
+    assert listed == kinds - {ProblemType.OTHER}
 
 
 def test_every_task_is_there() -> None:

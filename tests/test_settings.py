@@ -20,7 +20,15 @@ from backend.boot import masking
 from backend.boot.description import OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
 from backend.boot.postgres.urls import build_database_url, parse_database_url
-from backend.settings import VARIABLES, AppEnv, LogFormat, LogLevel, Settings, load_settings
+from backend.settings import (
+    STACK_JWT_SECRET,
+    VARIABLES,
+    AppEnv,
+    LogFormat,
+    LogLevel,
+    Settings,
+    load_settings,
+)
 
 NO_FILE = Path("/nonexistent/.env")
 URL = "postgresql://moriai_user:from-the-url@db.example:6543/stories"
@@ -348,7 +356,14 @@ def test_the_secret_is_needed_to_serve_in_production_only(app_env: str) -> None:
     load(JWT_SECRET="long random text", **PROD).require_secrets_to_serve()
 
 
-@pytest.mark.parametrize("content", ["", "\n", " "])
+def test_a_short_secret_is_refused_in_production() -> None:
+    """It could be found by trying; a laptop may have what it wants."""
+    with pytest.raises(ConfigurationError, match=r"JWT_SECRET is shorter than 16 characters\."):
+        load(JWT_SECRET="fifteen letters", **PROD).require_secrets_to_serve()
+    load(JWT_SECRET="short", DATABASE_URL=URL).require_secrets_to_serve()
+
+
+@pytest.mark.parametrize("content", ["", "\n", " ", STACK_JWT_SECRET])
 def test_a_blank_secret_is_none(tmp_path: Path, content: str) -> None:
     """A file that nobody has filled signs no tokens."""
     file = tmp_path / "secret"

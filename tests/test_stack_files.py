@@ -1,13 +1,14 @@
 """The Compose files and the image's recipe, held against the code that they are for."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from backend import __version__
 from backend.boot.errors import ConfigurationError
-from backend.settings import VARIABLES, load_settings
+from backend.settings import STACK_JWT_SECRET, VARIABLES, AppEnv, load_settings
 from backend.stack.compose.project import Project
 from backend.stack.compose.reading import read_project
 from backend.stack.engine.configuration import container_body
@@ -48,6 +49,14 @@ def test_production_has_no_secret_in_it() -> None:
     project = read_project(ROOT, {**given, **ASKED_FOR})
     assert "hidden" not in str(project.content)
     assert environment(project)["APP_ENV"] == "prod"
+
+
+def test_a_laptops_stack_signs_tokens() -> None:
+    """Its containers can keep no secret, and all replicas need the same; production refuses it."""
+    found = load_settings(environment(read_project(ROOT, {})))
+    assert found.jwt_secret == STACK_JWT_SECRET
+    with pytest.raises(ConfigurationError, match="JWT_SECRET is not set"):
+        replace(found, app_env=AppEnv.PROD).require_secrets_to_serve()
 
 
 def test_the_database_is_not_published() -> None:

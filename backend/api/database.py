@@ -45,6 +45,8 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
         engine = create_engine(
             url.sqlalchemy_url,
             connect_args=arguments,
+            # An exception's text goes to the log, and parameters are what people wrote.
+            hide_parameters=True,
             # A restart of the server costs no request: a dead connection is replaced when taken.
             pool_pre_ping=True,
             pool_size=5,

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.boot.serving.readiness import ReadinessProbe
+from backend.services.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Resources:
 
     sessions: sessionmaker[Session]
     readiness: ReadinessProbe
+    tokens: Tokens
 
 
 def resources(request: Request) -> Resources:

@@ -1,34 +1,103 @@
-"""What a request gets when the database cannot answer it: 503 and a sentence, never SQL."""
+"""What a request gets that fails: a problem in two sentences, never SQL and never a traceback."""
 
 import logging
+from collections.abc import Mapping
 
-from fastapi import FastAPI, Request, status
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
 from psycopg2 import errorcodes
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from backend.api.database import cause
-from backend.api.schemas import Problem
+from backend.api.problems import answer, invalid
 from backend.boot.masking import mask
+from backend.schemas.problems import Complaint, ProblemType
+from backend.services.errors import (
+    ConflictError,
+    NotFoundError,
+    ReadOnlyError,
+    ServiceError,
+    TransitionError,
+    UnauthenticatedError,
+)
 
 _log = logging.getLogger(__name__)
 
 _NOT_READY = "The database schema is not ready: see /health/ready."
 _AWAY = "The database does not answer: see /health/ready."
 _BUSY = "All connections to the database are in use: try again."
+_MEANWHILE = "Somebody else changed it meanwhile. Read it again, then try again."
+_DEFECT = "Something went wrong that nobody foresaw. The log of the service says what."
 
 # What code meets on a schema older or newer than its own.
 _SCHEMA_ERRORS = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN})
 
+_REFUSALS: Mapping[type[ServiceError], tuple[ProblemType, int]] = {
+    UnauthenticatedError: (ProblemType.UNAUTHENTICATED, 401),
+    ReadOnlyError: (ProblemType.READ_ONLY, 403),
+    NotFoundError: (ProblemType.NOT_FOUND, 404),
+    ConflictError: (ProblemType.CONFLICT, 409),
+    TransitionError: (ProblemType.TRANSITION, 409),
+}
+
+# What FastAPI and Starlette refuse by themselves.
+_OF_STATUS: Mapping[int, tuple[ProblemType, str]] = {
+    400: (ProblemType.MALFORMED, "The body cannot be read. Send JSON in UTF-8."),
+    404: (ProblemType.NOT_FOUND, "There is nothing here: see /docs."),
+    405: (ProblemType.METHOD_NOT_ALLOWED, "This method is not for this address: see /docs."),
+}
+
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer 503 for what mends itself when the database is back; the rest stays a defect, 500."""
+    """Answer every failure by a problem; 503 for what mends itself, 500 for a defect alone."""
+    app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _pool_exhausted)
+    # The server still gets the exception, and logs it.
+    app.add_exception_handler(Exception, _defect)
 
 
-async def _database_error(_request: Request, error: Exception) -> JSONResponse:
+async def _refused(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        raise error
+    kind, status = _REFUSALS[type(error)]
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    return answer(kind, status, str(error), headers)
+
+
+async def _invalid(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        raise error
+    # Without what was sent: it may be a password.
+    return invalid(
+        [Complaint(loc=list(it["loc"]), msg=it["msg"], type=it["type"]) for it in error.errors()]
+    )
+
+
+async def _of_http(request: Request, error: Exception) -> Response:
+    if not isinstance(error, HTTPException):
+        raise error
+    kind, detail = _OF_STATUS.get(error.status_code, (ProblemType.OTHER, str(error.detail)))
+    headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
+    return answer(kind, error.status_code, detail, headers)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of an address; Starlette names those of the first route alone."""
+    routes = request.app.routes
+    return ", ".join(
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(it.matches({**request.scope, "method": method})[0] is Match.FULL for it in routes)
+    )
+
+
+async def _database_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, DBAPIError):
         raise error
     if getattr(error.orig, "pgcode", None) in _SCHEMA_ERRORS:
@@ -38,13 +107,19 @@ async def _database_error(_request: Request, error: Exception) -> JSONResponse:
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         _log.warning("The database does not answer: %s", mask(cause(error)))
         return _unavailable(_AWAY)
+    if isinstance(error, IntegrityError):
+        return answer(ProblemType.CONFLICT, 409, _MEANWHILE)
     raise error
 
 
-async def _pool_exhausted(_request: Request, _error: Exception) -> JSONResponse:
+async def _pool_exhausted(_request: Request, _error: Exception) -> Response:
     _log.warning("All connections of the pool are in use")
     return _unavailable(_BUSY)
 
 
-def _unavailable(detail: str) -> JSONResponse:
-    return JSONResponse(Problem(detail=detail).model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
+async def _defect(_request: Request, _error: Exception) -> Response:
+    return answer(ProblemType.DEFECT, 500, _DEFECT)
+
+
+def _unavailable(detail: str) -> Response:
+    return answer(ProblemType.UNAVAILABLE, 503, detail)

@@ -24,6 +24,10 @@ class Base(DeclarativeBase):
     changes and a database made by migrations equals one made from these models.
     """
 
+    # Rows that bring their ids then go many to a statement: to learn the times that the database
+    # gave them, each would need a statement of its own.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy reads it from the class
+
     metadata = MetaData(
         naming_convention={
             "pk": "pk_%(table_name)s",

@@ -19,11 +19,15 @@ from tests.cluster import Cluster
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 
 
+SECRET = "a long text that signs the tokens of tests"
+
+
 def settings_for(url: str, **variables: str) -> Settings:
     """Return the settings of a test that runs on this database."""
     return load_settings(
         {
             "APP_ENV": "test",
+            "JWT_SECRET": SECRET,
             "DATABASE_URL": url,
             "ALEMBIC_CONFIG": str(ALEMBIC_INI),
             **variables,
@@ -92,6 +96,26 @@ def session(_shared_url: str) -> Iterator[Session]:
         session.rollback()
         session.execute(text("TRUNCATE users CASCADE"))
         session.commit()
+
+
+@pytest.fixture(scope="session")
+def _service_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
+    with cluster.database(migrated_template) as name:
+        yield cluster.url(name)
+
+
+@pytest.fixture(scope="session")
+def service(_service_url: str) -> Iterator[httpx.Client]:
+    """Give a client of the application for people who write by it: what they make stays."""
+    with serving(create_app(settings_for(_service_url))) as client:
+        yield client
+
+
+@pytest.fixture
+def kept_session(_service_url: str) -> Iterator[Session]:
+    """Give a session on the database of `service`."""
+    with Session(engine_for(_service_url)) as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

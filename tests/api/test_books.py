@@ -142,7 +142,7 @@ def test_the_list_is_one_query(session: Session, client: httpx.Client) -> None:
 def test_a_limit_out_of_range_is_refused(seeded_client: httpx.Client, limit: str) -> None:
     answer = seeded_client.get(BOOKS, params={"limit": limit})
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["query", "limit"]
+    assert answer.json()["errors"][0]["loc"] == ["query", "limit"]
 
 
 @pytest.mark.parametrize("cursor", ["", "nonsense", "f" * 32, "\0", "é", "A" * 10_000])
@@ -150,7 +150,7 @@ def test_a_malformed_cursor_is_refused(seeded_client: httpx.Client, cursor: str)
     """By a sentence that says what to do, in the form that every bad parameter is answered."""
     answer = seeded_client.get(BOOKS, params={"cursor": cursor})
     assert answer.status_code == 422
-    [complaint] = answer.json()["detail"]
+    [complaint] = answer.json()["errors"]
     assert complaint["loc"] == ["query", "cursor"]
     assert "not a cursor of this list: take the next_cursor of an answer" in complaint["msg"]
 
@@ -300,7 +300,7 @@ def _fill(session: Session, book: Book, pages: int, lines: int) -> None:
 def test_an_unknown_book_is_not_found(seeded_client: httpx.Client) -> None:
     answer = seeded_client.get(f"{BOOKS}/{uuid4()}")
     assert answer.status_code == 404
-    assert answer.json() == {"detail": "There is no such book."}
+    assert answer.json()["detail"] == "There is no such book."
 
 
 def test_a_private_book_is_as_unknown_as_none(session: Session, client: httpx.Client) -> None:
@@ -315,7 +315,7 @@ def test_a_private_book_is_as_unknown_as_none(session: Session, client: httpx.Cl
 def test_an_id_that_is_none_is_refused(seeded_client: httpx.Client) -> None:
     answer = seeded_client.get(f"{BOOKS}/not-a-uuid")
     assert answer.status_code == 422
-    assert answer.json()["detail"][0]["loc"] == ["path", "book_id"]
+    assert answer.json()["errors"][0]["loc"] == ["path", "book_id"]
 
 
 def test_an_id_is_read_however_it_is_written(session: Session, client: httpx.Client) -> None:

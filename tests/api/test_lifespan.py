@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from backend.api.startup import BriefStartupFailure
 from backend.main import create_app
-from tests.api.conftest import ALEMBIC_INI, settings_for
+from tests.api.conftest import ALEMBIC_INI, SECRET, settings_for
 from tests.api.server import StartupFailedError, serving
 from tests.cluster import Cluster, free_port
 
@@ -24,7 +24,13 @@ PROJECT = ALEMBIC_INI.parent
 
 def uvicorn_environment(**variables: str) -> dict[str, str]:
     """Return an environment with nothing of the application's in it but these."""
-    return {"PATH": os.environ["PATH"], "PYTHONPATH": str(PROJECT), "APP_ENV": "test", **variables}
+    return {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(PROJECT),
+        "APP_ENV": "test",
+        "JWT_SECRET": SECRET,
+        **variables,
+    }
 
 
 def start_uvicorn(**variables: str) -> subprocess.CompletedProcess[str]:
@@ -85,7 +91,7 @@ def test_a_database_that_is_away_fails_the_start() -> None:
 
 def test_production_needs_its_secrets(database_url: str) -> None:
     """Also where a bare Uvicorn serves."""
-    app = create_app(settings_for(database_url, APP_ENV="prod"))
+    app = create_app(settings_for(database_url, APP_ENV="prod", JWT_SECRET=""))
     with pytest.raises(StartupFailedError), serving(app):
         pass
 

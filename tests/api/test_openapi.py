@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -5,12 +6,40 @@ import pytest
 
 from backend.main import create_app
 
+_DIALOGUE = "/api/v1/books/{book_id}/dialogues/{dialogue_id}"
+TRANSLATION = f"{_DIALOGUE}/translations/{{language_code}}"
+RECORDING = f"{_DIALOGUE}/audios/{{language_code}}/{{voice_id}}"
+
+WRITE = {"400", "401", "403", "404", "409", "422", "503"}
+TAKE = WRITE - {"400"}
+
 # Every answer that a route can give, besides the unforeseen.
 ANSWERS = {
-    "/health/live": {"200"},
-    "/health/ready": {"200", "503"},
-    "/api/v1/books": {"200", "422", "503"},
-    "/api/v1/books/{book_id}": {"200", "404", "422", "503"},
+    "GET /health/live": {"200"},
+    "GET /health/ready": {"200", "503"},
+    "POST /api/v1/auth/register": {"201", "400", "409", "422", "503"},
+    "POST /api/v1/auth/login": {"200", "400", "401", "422", "503"},
+    "GET /api/v1/auth/me": {"200", "401", "503"},
+    "GET /api/v1/books": {"200", "401", "422", "503"},
+    "POST /api/v1/books": {"201", "400", "401", "409", "422", "503"},
+    "GET /api/v1/books/{book_id}": {"200", "401", "404", "422", "503"},
+    "PATCH /api/v1/books/{book_id}": {"200", *WRITE},
+    "DELETE /api/v1/books/{book_id}": {"204", *TAKE},
+    "POST /api/v1/books/{book_id}/pages": {"201", *WRITE},
+    "PATCH /api/v1/books/{book_id}/pages/{page_id}": {"200", *WRITE},
+    "DELETE /api/v1/books/{book_id}/pages/{page_id}": {"204", *TAKE},
+    "POST /api/v1/books/{book_id}/pages/{page_id}/dialogues": {"201", *WRITE},
+    "PATCH /api/v1/books/{book_id}/dialogues/{dialogue_id}": {"200", *WRITE},
+    "DELETE /api/v1/books/{book_id}/dialogues/{dialogue_id}": {"204", *TAKE},
+    f"PUT {TRANSLATION}": {"200", *WRITE},
+    f"DELETE {TRANSLATION}": {"204", *TAKE},
+    f"PUT {RECORDING}": {"200", *WRITE},
+    f"DELETE {RECORDING}": {"204", *TAKE},
+    "GET /api/v1/voices": {"200", "401", "422", "503"},
+    "POST /api/v1/voices": {"201", "400", "401", "409", "422", "503"},
+    "GET /api/v1/voices/{voice_id}": {"200", "401", "404", "422", "503"},
+    "PATCH /api/v1/voices/{voice_id}": {"200", *WRITE},
+    "DELETE /api/v1/voices/{voice_id}": {"204", *TAKE},
 }
 
 
@@ -19,22 +48,37 @@ def document() -> dict[str, Any]:
     return create_app().openapi()
 
 
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give every operation by its method and path."""
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
 def test_every_answer_is_documented(document: dict[str, Any]) -> None:
     """No route is missing here, and none has more in it than this."""
-    found = {path: set(methods["get"]["responses"]) for path, methods in document["paths"].items()}
+    found = {name: set(operation["responses"]) for name, operation in operations(document)}
     assert found == ANSWERS
 
 
 def test_every_route_says_what_it_does(document: dict[str, Any]) -> None:
     """In a summary, a description and a group; its id is a name of its own."""
-    operations = [methods["get"] for methods in document["paths"].values()]
-    for operation in operations:
+    ids = []
+    for _name, operation in operations(document):
         assert operation["summary"]
         assert operation["description"]
         assert operation["tags"]
-        for answer in operation["responses"].values():
-            assert answer["content"]["application/json"]["schema"]
-    assert len({operation["operationId"] for operation in operations}) == len(operations)
+        ids.append(operation["operationId"])
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
+    """By the media type that RFC 9457 has for it; only readiness has an answer of its own."""
+    for name, operation in operations(document):
+        for status, answer in operation["responses"].items():
+            is_problem = status >= "400" and name != "GET /health/ready"
+            media = "application/problem+json" if is_problem else "application/json"
+            assert status == "204" or list(answer["content"]) == [media], (name, status)
 
 
 def test_the_documentation_is_served(seeded_client: httpx.Client) -> None:

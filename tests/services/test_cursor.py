@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.api.cursor import Position, decode, encode
+from backend.services.cursor import Position, decode, encode
 
 positions = st.builds(Position, st.datetimes(timezones=st.just(UTC)), st.uuids())
 

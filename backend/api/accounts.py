@@ -1,0 +1,38 @@
+"""Accounts: register, sign in, and who that is."""
+
+from fastapi import APIRouter, status
+
+from backend.api.authentication import CurrentAccount
+from backend.api.dependencies import DatabaseSession, OpenResources
+from backend.api.problems import answers
+from backend.schemas.accounts import AccessToken, Account, Credentials, NewAccount
+from backend.services import accounts
+from backend.services.tokens import LIFETIME
+
+router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])
+
+
+@router.post(
+    "/register",
+    summary="Register",
+    status_code=status.HTTP_201_CREATED,
+    responses=answers(400, 409, 422, 503),
+)
+def register(session: DatabaseSession, new: NewAccount) -> Account:
+    """Make an account, which may sign in at once."""
+    return accounts.register(session, new)
+
+
+@router.post("/login", summary="Sign in", responses=answers(400, 401, 422, 503))
+def login(session: DatabaseSession, opened: OpenResources, given: Credentials) -> AccessToken:
+    """Return a token; the answer to wrong ones does not tell whether there is such an account."""
+    account = accounts.sign_in(session, given)
+    return AccessToken(
+        access_token=opened.tokens.issue(account), expires_in=int(LIFETIME.total_seconds())
+    )
+
+
+@router.get("/me", summary="Who am I?", responses=answers(401, 503))
+def me(account: CurrentAccount) -> Account:
+    """Return the account whose token this is."""
+    return account

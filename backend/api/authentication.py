@@ -1,0 +1,64 @@
+"""Who asks: nobody, or the active account whose token the request shows."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
+from backend.api.dependencies import DatabaseSession, OpenResources
+from backend.schemas.accounts import Account
+from backend.services.accounts import active_account
+from backend.services.errors import UnauthenticatedError
+
+_bearer = HTTPBearer(
+    auto_error=False, scheme_name="token", description="The access_token of a login."
+)
+
+NOBODY_MAY_ASK: dict[str, Any] = {"security": [{}]}
+"""For the documentation of a route that takes a token and needs none."""
+
+
+# Not in a thread: most readers show no token, and need no query.
+async def _viewing_account(
+    request: Request,
+    session: DatabaseSession,
+    opened: OpenResources,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+) -> Account | None:
+    """Return who asks; None where the request says nothing about it.
+
+    Raises UnauthenticatedError for a token that is not good, which is never passed over.
+    """
+    if "authorization" not in request.headers:
+        return None
+    identifier = None if credentials is None else opened.tokens.account(credentials.credentials)
+    found = None
+    if identifier is not None:
+        found = await run_in_threadpool(active_account, session, identifier)
+    if found is None:
+        raise UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
+    return found
+
+
+async def _current_account(
+    account: Annotated[Account | None, Depends(_viewing_account)],
+) -> Account:
+    """Return who asks; raise UnauthenticatedError where nobody says so."""
+    if account is None:
+        raise UnauthenticatedError("Sign in, and send the token: `Authorization: Bearer …`.")
+    return account
+
+
+async def _viewer(account: Annotated[Account | None, Depends(_viewing_account)]) -> UUID | None:
+    return None if account is None else account.id
+
+
+async def _owner(account: Annotated[Account, Depends(_current_account)]) -> UUID:
+    return account.id
+
+
+CurrentAccount = Annotated[Account, Depends(_current_account)]
+Viewer = Annotated[UUID | None, Depends(_viewer)]
+Owner = Annotated[UUID, Depends(_owner)]

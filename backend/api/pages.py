@@ -1,0 +1,166 @@
+"""What is inside of a book: written a part at a time, and only by the book's owner."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Path, status
+
+from backend.api.authentication import Owner
+from backend.api.books import BookId
+from backend.api.dependencies import DatabaseSession
+from backend.api.problems import answers
+from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
+from backend.schemas.kinds import LanguageCode, ProviderVoiceId
+from backend.schemas.writing import (
+    DialogueChange,
+    NewDialogue,
+    NewPage,
+    PageChange,
+    Recording,
+    Words,
+)
+from backend.services import pages, words
+from backend.services.pages import OwnBook
+from backend.services.words import RecordingKey
+
+router = APIRouter(
+    prefix="/api/v1/books/{book_id}",
+    tags=["pages"],
+    responses=answers(401, 403, 404, 409, 422, 503),
+)
+
+PageId = Annotated[UUID, Path(description="The page's id.")]
+DialogueId = Annotated[UUID, Path(description="The dialogue's id.")]
+
+
+async def _own(owner: Owner, book_id: BookId) -> OwnBook:
+    return OwnBook(owner, book_id)
+
+
+async def _key(language_code: LanguageCode, voice_id: ProviderVoiceId) -> RecordingKey:
+    return RecordingKey(language_code, voice_id)
+
+
+Own = Annotated[OwnBook, Depends(_own)]
+Key = Annotated[RecordingKey, Depends(_key)]
+
+
+@router.post(
+    "/pages",
+    summary="Add a page",
+    status_code=status.HTTP_201_CREATED,
+    responses=answers(400),
+)
+def add_page(session: DatabaseSession, own: Own, new: NewPage) -> PageDetail:
+    """Add a page after the last one, with the dialogues that it has already."""
+    return pages.add_page(session, own, new)
+
+
+@router.patch("/pages/{page_id}", summary="Change a page", responses=answers(400))
+def change_page(
+    session: DatabaseSession, own: Own, page_id: PageId, change: PageChange
+) -> PageDetail:
+    """Change a page, or move it to a position that is free."""
+    return pages.change_page(session, own, page_id, change)
+
+
+@router.delete("/pages/{page_id}", summary="Delete a page", status_code=status.HTTP_204_NO_CONTENT)
+def delete_page(session: DatabaseSession, own: Own, page_id: PageId) -> None:
+    """Delete a page; the others keep their positions."""
+    pages.delete_page(session, own, page_id)
+
+
+@router.post(
+    "/pages/{page_id}/dialogues",
+    summary="Add a dialogue",
+    status_code=status.HTTP_201_CREATED,
+    responses=answers(400),
+)
+def add_dialogue(
+    session: DatabaseSession, own: Own, page_id: PageId, new: NewDialogue
+) -> DialogueDetail:
+    """Add a dialogue after the last one of a page."""
+    return pages.add_dialogue(session, own, page_id, new)
+
+
+@router.patch("/dialogues/{dialogue_id}", summary="Change a dialogue", responses=answers(400))
+def change_dialogue(
+    session: DatabaseSession,
+    own: Own,
+    dialogue_id: DialogueId,
+    change: DialogueChange,
+) -> DialogueDetail:
+    """Change who speaks, or move it to a position of its page that is free."""
+    return pages.change_dialogue(session, own, dialogue_id, change)
+
+
+@router.delete(
+    "/dialogues/{dialogue_id}",
+    summary="Delete a dialogue",
+    status_code=status.HTTP_204_NO_CONTENT,
+)
+def delete_dialogue(session: DatabaseSession, own: Own, dialogue_id: DialogueId) -> None:
+    """Delete a dialogue in all languages; the others keep their positions."""
+    pages.delete_dialogue(session, own, dialogue_id)
+
+
+@router.put(
+    "/dialogues/{dialogue_id}/translations/{language_code}",
+    summary="Write a translation",
+    responses=answers(400),
+)
+def put_translation(
+    session: DatabaseSession,
+    own: Own,
+    dialogue_id: DialogueId,
+    language_code: LanguageCode,
+    given: Words,
+) -> Translation:
+    """Write the words of a dialogue in a language, over those that were there."""
+    return words.put_translation(session, own, dialogue_id, language_code, given)
+
+
+@router.delete(
+    "/dialogues/{dialogue_id}/translations/{language_code}",
+    summary="Delete a translation",
+    status_code=status.HTTP_204_NO_CONTENT,
+)
+def delete_translation(
+    session: DatabaseSession,
+    own: Own,
+    dialogue_id: DialogueId,
+    language_code: LanguageCode,
+) -> None:
+    """Take the words of a dialogue in a language away."""
+    words.delete_translation(session, own, dialogue_id, language_code)
+
+
+@router.put(
+    "/dialogues/{dialogue_id}/audios/{language_code}/{voice_id}",
+    summary="Write a recording",
+    responses=answers(400),
+)
+def put_recording(
+    session: DatabaseSession,
+    own: Own,
+    dialogue_id: DialogueId,
+    key: Key,
+    given: Recording,
+) -> DialogueRecording:
+    """Write the recording of a dialogue in a language and a voice, over the one that was there."""
+    return words.put_recording(session, own, dialogue_id, key, given)
+
+
+@router.delete(
+    "/dialogues/{dialogue_id}/audios/{language_code}/{voice_id}",
+    summary="Delete a recording",
+    status_code=status.HTTP_204_NO_CONTENT,
+)
+def delete_recording(
+    session: DatabaseSession,
+    own: Own,
+    dialogue_id: DialogueId,
+    key: Key,
+) -> None:
+    """Take the recording of a dialogue in a language and a voice away."""
+    words.delete_recording(session, own, dialogue_id, key)

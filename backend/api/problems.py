@@ -1,0 +1,84 @@
+"""Problems as answers, and as what a route's documentation says it may answer."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import Response
+
+from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Problem, ProblemType
+
+# What a kind is called, and its status, for people who read the document.
+_MEANINGS: Mapping[int, str] = {
+    400: "The request cannot be read.",
+    401: "Nobody is signed in, or the token is not good (any longer).",
+    403: "It is there by default, and nobody changes it.",
+    404: "There is none, or it is not there for whoever asks.",
+    409: "Something is there already, or a status does not follow the one that there is.",
+    422: "Parts of the request are not as they must be.",
+    503: "The database is away, or its schema is not ready.",
+}
+
+_TITLES: Mapping[ProblemType, str] = {
+    ProblemType.MALFORMED: "The request cannot be read",
+    ProblemType.INVALID: "The request is not valid",
+    ProblemType.UNAUTHENTICATED: "Nobody is signed in",
+    ProblemType.READ_ONLY: "It cannot be changed",
+    ProblemType.NOT_FOUND: "There is no such thing",
+    ProblemType.METHOD_NOT_ALLOWED: "It cannot be used in this way",
+    ProblemType.CONFLICT: "It conflicts with what is there",
+    ProblemType.TRANSITION: "The status does not follow",
+    ProblemType.UNAVAILABLE: "The service cannot answer now",
+    ProblemType.DEFECT: "The service has a defect",
+}
+
+
+def answer(
+    kind: ProblemType, status: int, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a problem as an answer."""
+    title = _TITLES.get(kind) or HTTPStatus(status).phrase
+    problem = Problem(type=kind, title=title, status=status, detail=detail)
+    return _response(problem, headers)
+
+
+def invalid(complaints: list[Complaint]) -> Response:
+    """Return what is wrong with the parts of a request, as an answer."""
+    problem = InvalidRequest(
+        type=ProblemType.INVALID,
+        title=_TITLES[ProblemType.INVALID],
+        status=422,
+        detail="Mend what `errors` names, and send it again.",
+        errors=complaints,
+    )
+    return _response(problem)
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the documentation of a route that may answer with these problems."""
+    return {
+        status: {
+            "model": InvalidRequest if status == 422 else Problem,
+            "description": _MEANINGS[status],
+        }
+        for status in statuses
+    }
+
+
+def with_media_type(document: dict[str, Any]) -> dict[str, Any]:
+    """Return the OpenAPI document with the media type of problems, which FastAPI cannot be told."""
+    of_problems = {f"#/components/schemas/{it.__name__}" for it in (Problem, InvalidRequest)}
+    for path in document["paths"].values():
+        for operation in path.values():
+            for response in operation["responses"].values():
+                content = response.get("content", {})
+                schema = content.get("application/json", {}).get("schema", {})
+                if schema.get("$ref") in of_problems:
+                    content[MEDIA_TYPE] = content.pop("application/json")
+    return document
+
+
+def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
+    # ASCII alone: what was sent may have had halves of surrogate pairs in it.
+    text = problem.model_dump_json(ensure_ascii=True)
+    return Response(text, problem.status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,0 +1,77 @@
+"""Voices: whoever has no account hears of those that are there for everybody."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Path, status
+
+from backend.api.authentication import NOBODY_MAY_ASK, Owner, Viewer
+from backend.api.dependencies import DatabaseSession
+from backend.api.problems import answers
+from backend.api.turning import OnShelf, Turned
+from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
+from backend.services import voices
+
+router = APIRouter(prefix="/api/v1/voices", tags=["voices"])
+
+VoiceId = Annotated[UUID, Path(description="The voice's id.")]
+
+
+@router.get(
+    "", summary="List voices", responses=answers(401, 422, 503), openapi_extra=NOBODY_MAY_ASK
+)
+def list_voices(
+    session: DatabaseSession,
+    viewer: Viewer,
+    turn: Turned,
+    shelf: OnShelf = None,
+) -> VoiceList:
+    """Return the voices that you see, oldest first, a page at a time."""
+    return voices.list_voices(session, viewer, shelf, turn)
+
+
+@router.post(
+    "",
+    summary="Make a voice",
+    status_code=status.HTTP_201_CREATED,
+    responses=answers(400, 401, 409, 422, 503),
+)
+def create_voice(session: DatabaseSession, owner: Owner, new: NewVoice) -> VoiceDetail:
+    """Make a voice of your own, which its provider is processing."""
+    return voices.create_voice(session, owner, new)
+
+
+@router.get(
+    "/{voice_id}",
+    summary="Read a voice",
+    responses=answers(401, 404, 422, 503),
+    openapi_extra=NOBODY_MAY_ASK,
+)
+def read_voice(session: DatabaseSession, viewer: Viewer, voice_id: VoiceId) -> VoiceDetail:
+    """Return a voice that you see."""
+    return voices.read_voice(session, viewer, voice_id)
+
+
+@router.patch(
+    "/{voice_id}",
+    summary="Change a voice",
+    responses=answers(400, 401, 403, 404, 409, 422, 503),
+)
+def change_voice(
+    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: VoiceChange
+) -> VoiceDetail:
+    """Change a voice of your own. The status goes from processing to completed or failed, and from
+    failed to processing.
+    """
+    return voices.change_voice(session, owner, voice_id, change)
+
+
+@router.delete(
+    "/{voice_id}",
+    summary="Delete a voice",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=answers(401, 403, 404, 409, 422, 503),
+)
+def delete_voice(session: DatabaseSession, owner: Owner, voice_id: VoiceId) -> None:
+    """Delete a voice of your own; what it has read aloud stays."""
+    voices.delete_voice(session, owner, voice_id)

@@ -1,0 +1,44 @@
+"""A secret that a laptop makes for itself, and keeps."""
+
+import os
+import secrets
+from pathlib import Path
+
+from backend.boot.errors import ServingFailedError
+from backend.boot.masking import hide
+
+
+def kept_secret(folder: Path) -> str:
+    """Return the text in `folder`/jwt_secret, which is made where there is none.
+
+    Processes that start at once (workers, a second service in the same folder) get the same one.
+    Raises ServingFailedError where it can be neither read nor made.
+    """
+    file = folder / "jwt_secret"
+    try:
+        if not file.exists():
+            _make(file)
+        secret = file.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise ServingFailedError(
+            f"JWT_SECRET is not set, and none can be kept in {file}: {error}.",
+            "Set JWT_SECRET, or let the folder be written to.",
+        ) from error
+    if not secret:
+        raise ServingFailedError(f"{file} is empty.", "Remove it: a new secret is made.")
+    hide(secret)
+    return secret
+
+
+def _make(file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    own = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as text:
+            text.write(f"{secrets.token_hex(32)}\n")
+        # Whole or not at all, and the first one stays.
+        os.link(own, file)
+    except FileExistsError:
+        return
+    finally:
+        own.unlink(missing_ok=True)

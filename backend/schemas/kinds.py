@@ -1,0 +1,82 @@
+"""The kinds of text and number that come from outside, each with the bounds it must keep.
+
+Every text is bounded, and none has a NUL in it, which PostgreSQL cannot store. The bounds stand in
+the OpenAPI document, so that a caller can know them beforehand.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field
+
+from backend.models import Visibility
+
+Title = Annotated[
+    str, Field(max_length=300, pattern=r"^[^\x00]*[^\x00-\x20][^\x00]*$", examples=["Up and Away"])
+]
+"""A name that people read: at least one character that is no space."""
+
+ShortText = Annotated[str, Field(max_length=300, pattern=r"^[^\x00]*$")]
+LongText = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
+
+Url = Annotated[
+    str,
+    Field(
+        max_length=2_000,
+        pattern=r"^(https?://|/)[^\x00-\x20]*$",
+        description="An address by http or https, or a path on this server.",
+    ),
+]
+
+Email = Annotated[
+    str,
+    Field(
+        max_length=254,
+        pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$",
+        examples=["mina@example.org"],
+    ),
+]
+
+LanguageCode = Annotated[
+    str,
+    Field(
+        max_length=12,
+        pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$",
+        description="As BCP 47 writes it: the language, then the script or the region if need be.",
+        examples=["en", "pt-BR", "zh-Hant"],
+    ),
+]
+
+ProviderVoiceId = Annotated[
+    str,
+    Field(
+        max_length=200,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        description="The voice's id at its provider.",
+        examples=["narrator-en"],
+    ),
+]
+
+
+def _number(value: object) -> object:
+    """Return what may be a number: pydantic would make one of a text, or of true."""
+    if isinstance(value, str | bool):
+        raise ValueError("not a number")  # noqa: TRY004 - pydantic passes a TypeError on
+    return value
+
+
+Seconds = Annotated[
+    float,
+    Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]),
+    BeforeValidator(_number),  # last, or the document would not have the bounds
+]
+Sequence = Annotated[
+    int,
+    Field(ge=1, le=10_000, description="The position among its like."),
+    BeforeValidator(_number),
+]
+Truth = Annotated[bool, Field(strict=True)]
+
+OwnVisibility = Annotated[
+    Literal[Visibility.PRIVATE, Visibility.PUBLIC],
+    Field(description="Whether others see it. What is there by default is made by the operator."),
+]

@@ -1,0 +1,48 @@
+"""How an error is answered: RFC 9457, `application/problem+json`."""
+
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class ProblemType(StrEnum):
+    """The kinds of problems. A client may rely on these texts: they never change."""
+
+    MALFORMED = "urn:moriai:problem:malformed-request"
+    INVALID = "urn:moriai:problem:invalid-request"
+    UNAUTHENTICATED = "urn:moriai:problem:unauthenticated"
+    READ_ONLY = "urn:moriai:problem:read-only"
+    NOT_FOUND = "urn:moriai:problem:not-found"
+    METHOD_NOT_ALLOWED = "urn:moriai:problem:method-not-allowed"
+    CONFLICT = "urn:moriai:problem:conflict"
+    TRANSITION = "urn:moriai:problem:status-transition"
+    UNAVAILABLE = "urn:moriai:problem:unavailable"
+    DEFECT = "urn:moriai:problem:defect"
+    OTHER = "about:blank"
+
+
+class Problem(BaseModel):
+    """Why a request was not answered as it was meant."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: ProblemType = Field(description="The kind of problem, for programs.")
+    title: str = Field(description="The kind of problem, for people.")
+    status: int = Field(description="The HTTP status.")
+    detail: str = Field(description="What happened here, and what to do.")
+
+
+class Complaint(BaseModel):
+    """What is wrong with one part of a request."""
+
+    loc: list[str | int] = Field(description="Where it is.", examples=[["query", "limit"]])
+    msg: str = Field(description="What is wrong with it.")
+    type: str = Field(description="The kind of complaint.", examples=["greater_than_equal"])
+
+
+class InvalidRequest(Problem):
+    """Parts of the request are not as the document says."""
+
+    errors: list[Complaint]

@@ -1,0 +1,75 @@
+"""Voices as they are read and written."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from backend.models import Visibility, VoiceStatus
+from backend.schemas.kinds import (
+    LanguageCode,
+    OwnVisibility,
+    ProviderVoiceId,
+    ShortText,
+    Title,
+    Url,
+)
+
+
+class VoiceDetail(BaseModel):
+    """A voice that reads stories aloud."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+    id: UUID
+    provider_voice_id: str = Field(description="Its id at its provider.", examples=["narrator-en"])
+    name: str = Field(examples=["Grandpa"])
+    language: str | None = Field(examples=["en"])
+    gender: str | None
+    preview_url: str | None
+    category: str | None
+    visibility: Visibility
+    status: VoiceStatus
+    completed_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class VoiceList(BaseModel):
+    """Some of the voices, oldest first."""
+
+    model_config = ConfigDict(frozen=True)
+
+    items: list[VoiceDetail]
+    next_cursor: str | None = Field(
+        description="Where the next voices begin; null where these are the last."
+    )
+
+
+class NewVoice(BaseModel):
+    """A voice that its provider has begun to make."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    provider_voice_id: ProviderVoiceId
+    name: Title
+    language: LanguageCode | None = None
+    gender: ShortText | None = None
+    preview_url: Url | None = None
+    category: ShortText | None = None
+    visibility: OwnVisibility = Visibility.PRIVATE
+
+
+@with_config(ConfigDict(extra="forbid"))
+class VoiceChange(TypedDict, total=False):
+    """What to change about a voice; the rest stays."""
+
+    name: Title
+    language: LanguageCode | None
+    gender: ShortText | None
+    preview_url: Url | None
+    category: ShortText | None
+    status: Annotated[VoiceStatus, Field(description="Along the transitions that are allowed.")]
+    visibility: OwnVisibility

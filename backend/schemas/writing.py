@@ -1,0 +1,141 @@
+"""Books as they are written: whole, or a part at a time.
+
+What changes something is a TypedDict: a key that was not sent is not there, which is another thing
+than null.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator, with_config
+from typing_extensions import TypedDict
+
+from backend.models import BookStatus, Visibility
+from backend.schemas.kinds import (
+    LanguageCode,
+    LongText,
+    OwnVisibility,
+    ProviderVoiceId,
+    Seconds,
+    Sequence,
+    ShortText,
+    Title,
+    Truth,
+    Url,
+)
+
+_EXACT = ConfigDict(extra="forbid")
+
+
+class _New(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NewTranslation(_New):
+    """The words of a dialogue in one language."""
+
+    language_code: LanguageCode
+    text: LongText
+    is_primary: Truth = Field(
+        default=False, description="Whether these are what the author wrote; else the first are."
+    )
+
+
+class NewRecording(_New):
+    """A recording of a dialogue in one language and one voice."""
+
+    language_code: LanguageCode
+    voice_id: ProviderVoiceId
+    audio_url: Url
+    duration: Seconds | None = None
+
+
+class NewDialogue(_New):
+    """One utterance, with its words in some languages, each of them once."""
+
+    speaker: Title
+    translations: list[NewTranslation] = Field(default=[], max_length=20)
+    audios: list[NewRecording] = Field(default=[], max_length=40)
+
+    @model_validator(mode="after")
+    def _has_each_once(self) -> Self:
+        languages = [it.language_code for it in self.translations]
+        if len(languages) != len(set(languages)):
+            raise ValueError("a language has one translation: leave the others out")
+        if sum(it.is_primary for it in self.translations) > 1:
+            raise ValueError("one translation is primary: say so of one of them")
+        recordings = [(it.language_code, it.voice_id) for it in self.audios]
+        if len(recordings) != len(set(recordings)):
+            raise ValueError("a voice has one recording in a language: leave the others out")
+        return self
+
+
+class NewPage(_New):
+    """One page; its dialogues are spoken in the order given."""
+
+    image_url: Url | None = None
+    image_prompt: LongText | None = None
+    video_url: Url | None = None
+    dialogues: list[NewDialogue] = Field(default=[], max_length=20)
+
+
+class NewBook(_New):
+    """A book, with as many of its pages as there are already, in their order."""
+
+    title: Title
+    cover_image: Url | None = None
+    cover_video_url: Url | None = None
+    genre: ShortText | None = None
+    target_age: ShortText | None = None
+    theme: ShortText | None = None
+    status: Literal[BookStatus.DRAFT, BookStatus.CREATING] = BookStatus.CREATING
+    visibility: OwnVisibility = Visibility.PRIVATE
+    pages: list[NewPage] = Field(default=[], max_length=100)
+
+
+@with_config(_EXACT)
+class BookChange(TypedDict, total=False):
+    """What to change about a book; the rest stays."""
+
+    title: Title
+    cover_image: Url | None
+    cover_video_url: Url | None
+    genre: ShortText | None
+    target_age: ShortText | None
+    theme: ShortText | None
+    status: Annotated[BookStatus, Field(description="Along the transitions that are allowed.")]
+    visibility: OwnVisibility
+
+
+@with_config(_EXACT)
+class PageChange(TypedDict, total=False):
+    """What to change about a page; its sequence must be free."""
+
+    sequence: Sequence
+    image_url: Url | None
+    image_prompt: LongText | None
+    video_url: Url | None
+
+
+@with_config(_EXACT)
+class DialogueChange(TypedDict, total=False):
+    """What to change about a dialogue; its sequence must be free."""
+
+    sequence: Sequence
+    speaker: Title
+
+
+class Words(_New):
+    """The words of a dialogue in the language that the path names."""
+
+    text: LongText
+    is_primary: Truth | None = Field(
+        default=None,
+        description="Left out: as it was, or true for a dialogue's first translation.",
+    )
+
+
+class Recording(_New):
+    """The recording of a dialogue in the language and the voice that the path names."""
+
+    audio_url: Url
+    duration: Seconds | None = None

@@ -1,0 +1,81 @@
+"""Voices: made, listed, changed and deleted."""
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, raiseload
+
+from backend.models import Voice, VoiceStatus
+from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
+from backend.services.access import Shelf, changeable, is_on_shelf
+from backend.services.changes import Change, commit
+from backend.services.errors import ConflictError, NotFoundError
+from backend.services.listing import Turn, rows_of
+from backend.services.transitions import OF_VOICES, require_transition
+
+
+def list_voices(
+    session: Session,
+    viewer: UUID | None,
+    shelf: Shelf | None,
+    turn: Turn,
+) -> VoiceList:
+    """Return some of the voices that `viewer` sees, in one query.
+
+    Raises UnauthenticatedError where nobody asks for what is theirs.
+    """
+    voices, next_cursor = rows_of(session, Voice, is_on_shelf(Voice, viewer, shelf), turn)
+    return VoiceList(
+        items=[VoiceDetail.model_validate(voice) for voice in voices], next_cursor=next_cursor
+    )
+
+
+def read_voice(session: Session, viewer: UUID | None, voice_id: UUID) -> VoiceDetail:
+    """Return a voice that `viewer` sees; raise NotFoundError where there is none for them."""
+    visible = is_on_shelf(Voice, viewer, None)
+    voice = session.scalar(
+        select(Voice).where(Voice.id == voice_id, visible).options(raiseload("*"))
+    )
+    if voice is None:
+        raise NotFoundError("There is no such voice.")
+    return VoiceDetail.model_validate(voice)
+
+
+def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
+    """Make a voice. Raises ConflictError where its provider's id is known already."""
+    row = session.scalar(
+        insert(Voice)
+        .values(id=uuid4(), user_id=owner, **new.model_dump())
+        .on_conflict_do_nothing(index_elements=[Voice.provider_voice_id])
+        .returning(Voice)
+        .options(raiseload("*"))
+    )
+    if row is None:
+        raise ConflictError("There is a voice of this provider_voice_id already.")
+    voice = VoiceDetail.model_validate(row)
+    commit(session, Change("voice", "created", voice.id))
+    return voice
+
+
+def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceChange) -> VoiceDetail:
+    """Change what `change` names. Raises as `changeable` does, and TransitionError."""
+    voice = changeable(session, Voice, owner, voice_id)
+    if "status" in change:
+        require_transition(OF_VOICES, voice.status, change["status"])
+        if change["status"] != voice.status and change["status"] == VoiceStatus.COMPLETED:
+            voice.completed_at = func.now()
+    for name, value in change.items():
+        setattr(voice, name, value)
+    session.flush()
+    session.refresh(voice)
+    changed = VoiceDetail.model_validate(voice)
+    commit(session, Change("voice", "updated", voice_id))
+    return changed
+
+
+def delete_voice(session: Session, owner: UUID, voice_id: UUID) -> None:
+    """Delete a voice; what it has read aloud stays. Raises as `changeable` does."""
+    session.delete(changeable(session, Voice, owner, voice_id))
+    session.flush()
+    commit(session, Change("voice", "deleted", voice_id))

@@ -1,0 +1,116 @@
+"""The words of a dialogue in each language, and their recordings: put there or taken away."""
+
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, raiseload
+
+from backend.models import DialogueAudio, DialogueTranslation
+from backend.schemas.books import DialogueRecording, Translation
+from backend.schemas.writing import Recording, Words
+from backend.services.errors import NotFoundError
+from backend.services.pages import OwnBook, dialogue_of, finish
+
+
+@dataclass(frozen=True)
+class RecordingKey:
+    """What a recording of a dialogue is known by."""
+
+    language_code: str
+    voice_id: str
+
+
+def put_translation(
+    session: Session, own: OwnBook, dialogue_id: UUID, language: str, words: Words
+) -> Translation:
+    """Write the words of a dialogue in a language, over those that were there.
+
+    At most one translation of a dialogue is primary: one that becomes it takes that from the other.
+    """
+    book = own.locked(session)
+    dialogue = dialogue_of(session, own.id, dialogue_id)
+    rows = session.scalars(
+        select(DialogueTranslation)
+        .where(DialogueTranslation.dialogue_id == dialogue.id)
+        .options(raiseload("*"))
+    ).all()
+    row = next((it for it in rows if it.language_code == language), None)
+    if row is None:
+        row = DialogueTranslation(
+            id=uuid4(), dialogue_id=dialogue.id, language_code=language, is_primary=not rows
+        )
+        session.add(row)
+    row.text = words.text
+    if words.is_primary is not None:
+        row.is_primary = words.is_primary
+    if row.is_primary:
+        for other in rows:
+            other.is_primary = other is row
+    session.flush()
+    translation = Translation.model_validate(row)
+    finish(session, book)
+    return translation
+
+
+def delete_translation(session: Session, own: OwnBook, dialogue_id: UUID, language: str) -> None:
+    """Take the words of a dialogue in a language away."""
+    book = own.locked(session)
+    dialogue = dialogue_of(session, own.id, dialogue_id)
+    row = session.scalar(
+        select(DialogueTranslation).where(
+            DialogueTranslation.dialogue_id == dialogue.id,
+            DialogueTranslation.language_code == language,
+        )
+    )
+    if row is None:
+        raise NotFoundError("There is no translation into this language.")
+    session.delete(row)
+    finish(session, book)
+
+
+def put_recording(
+    session: Session,
+    own: OwnBook,
+    dialogue_id: UUID,
+    key: RecordingKey,
+    recording: Recording,
+) -> DialogueRecording:
+    """Write the recording of a dialogue in a language and a voice."""
+    book = own.locked(session)
+    row = _recording(session, dialogue_of(session, own.id, dialogue_id).id, key)
+    if row is None:
+        row = DialogueAudio(
+            id=uuid4(),
+            dialogue_id=dialogue_id,
+            language_code=key.language_code,
+            voice_id=key.voice_id,
+        )
+        session.add(row)
+    row.audio_url, row.duration = recording.audio_url, recording.duration
+    session.flush()
+    detail = DialogueRecording.model_validate(row)
+    finish(session, book)
+    return detail
+
+
+def delete_recording(session: Session, own: OwnBook, dialogue_id: UUID, key: RecordingKey) -> None:
+    """Take the recording of a dialogue in a language and a voice, away."""
+    book = own.locked(session)
+    row = _recording(session, dialogue_of(session, own.id, dialogue_id).id, key)
+    if row is None:
+        raise NotFoundError("There is no recording in this language and voice.")
+    session.delete(row)
+    finish(session, book)
+
+
+def _recording(session: Session, dialogue_id: UUID, key: RecordingKey) -> DialogueAudio | None:
+    return session.scalar(
+        select(DialogueAudio)
+        .where(
+            DialogueAudio.dialogue_id == dialogue_id,
+            DialogueAudio.language_code == key.language_code,
+            DialogueAudio.voice_id == key.voice_id,
+        )
+        .options(raiseload("*"))
+    )

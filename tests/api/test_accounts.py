@@ -1,0 +1,150 @@
+import logging
+import re
+import time
+from statistics import median
+
+import httpx
+import jwt
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from backend.models import User
+from backend.services.tokens import Tokens
+from tests.api.conftest import SECRET
+from tests.api.people import PASSWORD, new_name, sign_up
+
+AUTH = "/api/v1/auth"
+
+
+def log_in(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return service.post(f"{AUTH}/login", json={"email": email, "password": password})
+
+
+def test_from_registering_to_who_i_am(service: httpx.Client) -> None:
+    """The password comes back in no answer, and the address in lower case."""
+    name = new_name()
+    credentials = {"email": f"{name.upper()}@Example.org", "password": PASSWORD}
+    registered = service.post(f"{AUTH}/register", json=credentials)
+    assert registered.status_code == 201
+    account = registered.json()
+    assert account.keys() == {"id", "email", "created_at"}
+    assert account["email"] == f"{name}@example.org"
+
+    token = log_in(service, f"{name}@EXAMPLE.ORG").json()
+    assert (token["token_type"], token["expires_in"]) == ("bearer", 86_400)
+    headers = {"Authorization": f"Bearer {token['access_token']}"}
+    assert service.get(f"{AUTH}/me", headers=headers).json() == account
+
+
+def test_an_address_registers_once(service: httpx.Client) -> None:
+    """However it is written; the first password stays."""
+    person = sign_up(service)
+    again = service.post(
+        f"{AUTH}/register", json={"email": person.email.upper(), "password": "another-password"}
+    )
+    assert again.status_code == 409
+    assert again.json()["type"] == "urn:moriai:problem:conflict"
+    assert log_in(service, person.email).status_code == 200
+
+
+def test_a_refused_login_does_not_say_why(service: httpx.Client, kept_session: Session) -> None:
+    """Nobody learns who has an account, or whose is not active, or who signs in elsewhere."""
+    right, inactive, elsewhere = (sign_up(service) for _ in range(3))
+    kept_session.execute(update(User).where(User.id == inactive.id).values(is_active=False))
+    kept_session.execute(update(User).where(User.id == elsewhere.id).values(password_hash=None))
+    kept_session.commit()
+    refused = [
+        log_in(service, right.email, "wrong-password"),
+        log_in(service, f"{new_name()}@example.org"),
+        log_in(service, inactive.email),
+        log_in(service, elsewhere.email),
+    ]
+    assert {it.status_code for it in refused} == {401}
+    assert len({it.content for it in refused}) == 1
+
+
+@pytest.mark.slow
+def test_an_unknown_address_takes_as_long_as_a_wrong_password(service: httpx.Client) -> None:
+    """Both verify a hash; the bound is wide, for a machine that does other things as well."""
+    email = sign_up(service).email
+    times: dict[str, list[float]] = {email: [], "nobody@example.org": []}
+    for _ in range(15):
+        for address, taken in times.items():
+            started = time.perf_counter()
+            assert log_in(service, address, "wrong-password").status_code == 401
+            taken.append(time.perf_counter() - started)
+    known, unknown = (median(taken) for taken in times.values())
+    assert 0.5 < known / unknown < 2, f"{known:.4f} s and {unknown:.4f} s"
+
+
+def test_only_a_hash_is_kept(service: httpx.Client, kept_session: Session) -> None:
+    """Of Argon2id, with a salt: the same password twice is not the same hash."""
+    people = [sign_up(service) for _ in range(2)]
+    kept = kept_session.scalars(
+        select(User.password_hash).where(User.id.in_([it.id for it in people]))
+    ).all()
+    assert len(set(kept)) == 2
+    assert all(it and it.startswith("$argon2id$v=19$m=19456,t=2,p=1$") for it in kept)
+
+
+def test_secrets_are_in_no_log_and_no_complaint(
+    service: httpx.Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither the password nor the token, whatever goes wrong."""
+    caplog.set_level(logging.DEBUG)
+    person = sign_up(service)
+    person.ask("GET", f"{AUTH}/me")
+    short = service.post(f"{AUTH}/register", json={"email": "a@b.c", "password": "sh0rt-1"})
+    wrong = service.post(f"{AUTH}/login", json={"email": "nothing", "password": PASSWORD})
+    assert (short.status_code, wrong.status_code) == (422, 422)
+    said = caplog.text + short.text + wrong.text
+    assert [it for it in (PASSWORD, "sh0rt-1", person.token) if it in said] == []
+
+
+def _token(claims: dict[str, object], key: bytes = Tokens(SECRET)._key) -> str:
+    return jwt.encode(claims, key, "HS256")
+
+
+def test_a_token_that_is_not_good_is_refused(service: httpx.Client) -> None:
+    """Also where nobody need sign in: it is never passed over."""
+    person = sign_up(service)
+    good = {"sub": person.id, "iat": int(time.time()), "exp": int(time.time()) + 60}
+    assert _me(service, f"Bearer {_token(good)}") == 200
+    head, body, signature = person.token.split(".")
+    bad = [
+        f"Bearer {_token({**good, 'exp': int(time.time()) - 1})}",
+        f"Bearer {_token(good, b'another key of enough bytes for it')}",
+        f"Bearer {jwt.encode(good, None, 'none')}",
+        f"Bearer {_token({**good, 'sub': 'nobody'})}",
+        f"Bearer {_token({'sub': person.id, 'iat': good['iat']})}",
+        f"Bearer {_token({**good, 'sub': '00000000-0000-0000-0000-000000000000'})}",
+        f"Bearer {head}.{body}.{signature[::-1]}",
+        f"Basic {person.token}",
+        "Bearer",
+        "Bearer é",
+    ]
+    assert [_me(service, it) for it in bad] == [401] * len(bad)
+    books = [service.get("/api/v1/books", headers=_header(it)).status_code for it in bad]
+    assert books == [401] * len(bad)
+
+
+def _header(text: str) -> dict[bytes, bytes]:
+    return {b"Authorization": text.encode()}
+
+
+def _me(service: httpx.Client, authorization: str) -> int:
+    return service.get(f"{AUTH}/me", headers=_header(authorization)).status_code
+
+
+def test_a_token_is_not_the_secret(service: httpx.Client) -> None:
+    """Nor does printing what makes them show it."""
+    assert not re.search(SECRET, repr(Tokens(SECRET)))
+
+
+def test_a_deleted_account_is_nobody(service: httpx.Client, kept_session: Session) -> None:
+    """Its token is worth nothing from then on."""
+    person = sign_up(service)
+    kept_session.delete(kept_session.get_one(User, person.id))
+    kept_session.commit()
+    assert person.ask("GET", f"{AUTH}/me").status_code == 401

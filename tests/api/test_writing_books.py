@@ -1,0 +1,292 @@
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from backend.models import Book, BookStatus
+from backend.services.transitions import OF_BOOKS
+from tests.api.people import STORY, Person, sign_up
+from tests.api.test_books import BOOKS, counted_queries
+
+
+@pytest.fixture(scope="module")
+def person(service: httpx.Client) -> Iterator[Person]:
+    yield sign_up(service)
+
+
+def read(person: Person, book: dict[str, Any], query: str = "") -> dict[str, Any]:
+    answer = person.ask("GET", f"{BOOKS}/{book['id']}{query}")
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+def dialogue_path(book: dict[str, Any]) -> str:
+    return f"{BOOKS}/{book['id']}/dialogues/{book['pages'][0]['dialogues'][0]['id']}"
+
+
+def words(book: dict[str, Any]) -> dict[str, tuple[str, bool]]:
+    """Return the words of the first dialogue by language, and whether they are primary."""
+    translations = book["pages"][0]["dialogues"][0]["translations"]
+    return {it["language_code"]: (it["text"], it["is_primary"]) for it in translations}
+
+
+def test_a_book_is_made_whole(person: Person) -> None:
+    """As it was sent: private, being created, pages and dialogues numbered from 1."""
+    book = person.make("books")
+    assert read(person, book) == book
+    assert (book["title"], book["status"], book["visibility"]) == (
+        STORY["title"],
+        "creating",
+        "private",
+    )
+    assert [page["sequence"] for page in book["pages"]] == [1, 2]
+    assert words(book) == {"en": ("Hello!", True), "ko": ("안녕!", False)}
+
+
+def test_a_book_is_read_in_one_language(person: Person) -> None:
+    """Its words and its recordings; another language that it does not have leaves none."""
+    book = person.make("books")
+    for language, text in (("en", "Hello!"), ("ko", "안녕!")):
+        [dialogue] = read(person, book, f"?language={language}")["pages"][0]["dialogues"]
+        assert [it["text"] for it in dialogue["translations"]] == [text]
+        assert [it["voice_id"] for it in dialogue["audios"]] == [f"mina-{language}"]
+    [dialogue] = read(person, book, "?language=fr")["pages"][0]["dialogues"]
+    assert (dialogue["translations"], dialogue["audios"]) == ([], [])
+
+
+@pytest.mark.parametrize("pages", [1, 40])
+def test_the_queries_do_not_grow_with_the_book(service: httpx.Client, pages: int) -> None:
+    """Each statement is counted: of making a book, of reading one's own, and everybody's."""
+    person = sign_up(service)
+    many = [STORY["pages"][0]] * pages
+    with counted_queries() as making:
+        book = person.make("books", pages=many)
+    with counted_queries() as own:
+        assert len(read(person, book)["pages"]) == pages
+    person.ask("PATCH", f"{BOOKS}/{book['id']}", {"visibility": "public"})
+    with counted_queries() as public:
+        service.get(f"{BOOKS}/{book['id']}?language=ko")
+    with counted_queries() as listing:
+        person.ask("GET", f"{BOOKS}?shelf=mine")
+    # Who asks, a statement a kind of row, and a read; who asks, everybody's, one's own.
+    assert (len(making), len(own), len(public), len(listing)) == (11, 7, 5, 2)
+
+
+def test_what_was_not_sent_stays(person: Person) -> None:
+    """And null takes away what may be missing."""
+    book = person.make("books", genre="adventure", theme="courage")
+    changed = person.ask("PATCH", f"{BOOKS}/{book['id']}", {"title": "Down", "theme": None}).json()
+    assert (changed["title"], changed["genre"], changed["theme"]) == ("Down", "adventure", None)
+    assert changed["updated_at"] > book["updated_at"]
+    assert person.ask("PATCH", f"{BOOKS}/{book['id']}", {}).status_code == 200
+    assert person.ask("PATCH", f"{BOOKS}/{book['id']}", {"title": None}).status_code == 422
+
+
+@pytest.mark.parametrize("visibility", ["default", "secret", None])
+def test_nobody_makes_a_default_book(person: Person, visibility: str | None) -> None:
+    """Those are the operator's."""
+    assert person.ask("POST", BOOKS, {**STORY, "visibility": visibility}).status_code == 422
+    book = person.make("books")
+    changed = person.ask("PATCH", f"{BOOKS}/{book['id']}", {"visibility": visibility})
+    assert changed.status_code == 422
+
+
+def test_others_see_what_is_public(service: httpx.Client, person: Person) -> None:
+    """From when it is published to when it is taken back."""
+    book = person.make("books")
+    path = f"{BOOKS}/{book['id']}"
+    seen = [service.get(path).status_code]
+    for visibility in ("public", "private"):
+        person.ask("PATCH", path, {"visibility": visibility})
+        seen.append(service.get(path).status_code)
+    assert seen == [404, 200, 404]
+
+
+def test_shelves(service: httpx.Client) -> None:
+    """One's own and everybody's in one list, or each alone."""
+    mina, juno = sign_up(service), sign_up(service)
+    mine = mina.make("books", title="mine")["id"]
+    hers = juno.make("books", title="hers", visibility="public")["id"]
+    hidden = juno.make("books", title="hidden")["id"]
+
+    def ids(shelf: str) -> set[str]:
+        return mina.ids("books", shelf) & {mine, hers, hidden}
+
+    assert ids("") == {mine, hers}
+    assert ids("&shelf=mine") == {mine}
+    assert ids("&shelf=public") == {hers}
+    assert ids("&shelf=default") == set()
+
+
+@pytest.mark.parametrize("wanted", BookStatus)
+@pytest.mark.parametrize("present", BookStatus)
+def test_a_status_follows_another(
+    person: Person, kept_session: Session, present: BookStatus, wanted: BookStatus
+) -> None:
+    """Along the table; what is there already may be said again."""
+    book = person.make("books")["id"]
+    kept_session.execute(update(Book).where(Book.id == book).values(status=present))
+    kept_session.commit()
+    answer = person.ask("PATCH", f"{BOOKS}/{book}", {"status": wanted})
+    if wanted in OF_BOOKS[present] or wanted == present:
+        assert (answer.status_code, answer.json()["status"]) == (200, wanted)
+    else:
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:moriai:problem:status-transition"
+        assert f"from {present} to {wanted}" in answer.json()["detail"]
+
+
+def test_pages_come_and_go(person: Person) -> None:
+    """A new one is the last; one moves to a free position, and the others stay."""
+    book = person.make("books")
+    path = f"{BOOKS}/{book['id']}/pages"
+    third = person.ask("POST", path, {"image_url": "/3.png"}).json()
+    assert third["sequence"] == 3
+    taken = person.ask("PATCH", f"{path}/{third['id']}", {"sequence": 1})
+    assert (taken.status_code, taken.json()["type"]) == (409, "urn:moriai:problem:conflict")
+    first = book["pages"][0]["id"]
+    assert person.ask("PATCH", f"{path}/{first}", {"sequence": 9}).json()["sequence"] == 9
+    assert person.ask("DELETE", f"{path}/{third['id']}").status_code == 204
+    assert [page["sequence"] for page in read(person, book)["pages"]] == [2, 9]
+
+
+def test_dialogues_come_and_go(person: Person) -> None:
+    book = person.make("books")
+    page = book["pages"][1]["id"]
+    path = f"{BOOKS}/{book['id']}"
+    said = {"speaker": "Echo", "translations": [{"language_code": "en", "text": "Hello!"}]}
+    one, two = (person.ask("POST", f"{path}/pages/{page}/dialogues", said).json() for _ in range(2))
+    assert (one["sequence"], two["sequence"]) == (1, 2)
+    taken = person.ask("PATCH", f"{path}/dialogues/{two['id']}", {"sequence": 1})
+    assert taken.status_code == 409
+    changed = person.ask(
+        "PATCH", f"{path}/dialogues/{two['id']}", {"sequence": 3, "speaker": "Mina"}
+    )
+    assert (changed.json()["sequence"], changed.json()["speaker"]) == (3, "Mina")
+    assert person.ask("DELETE", f"{path}/dialogues/{one['id']}").status_code == 204
+    assert read(person, book)["pages"][1]["dialogues"] == [changed.json()]
+
+
+def test_words_are_written_over(person: Person) -> None:
+    """Only one language is primary, whichever was said last."""
+    book = person.make("books")
+    path = f"{dialogue_path(book)}/translations"
+    person.ask("PUT", f"{path}/en", {"text": "Hi!"})
+    assert words(read(person, book)) == {"en": ("Hi!", True), "ko": ("안녕!", False)}
+    person.ask("PUT", f"{path}/fr", {"text": "Salut !", "is_primary": True})
+    assert words(read(person, book)) == {
+        "en": ("Hi!", False),
+        "fr": ("Salut !", True),
+        "ko": ("안녕!", False),
+    }
+    assert person.ask("DELETE", f"{path}/fr").status_code == 204
+    assert person.ask("DELETE", f"{path}/fr").status_code == 404
+    assert set(words(read(person, book))) == {"en", "ko"}
+
+
+def test_recordings_are_written_over(person: Person) -> None:
+    """One for each language and voice."""
+    book = person.make("books")
+    path = f"{dialogue_path(book)}/audios/en"
+    person.ask("PUT", f"{path}/mina-en", {"audio_url": "/new.mp3", "duration": 1.5})
+    person.ask("PUT", f"{path}/grandpa", {"audio_url": "/deep.mp3"})
+    [dialogue] = read(person, book, "?language=en")["pages"][0]["dialogues"]
+    assert [(it["voice_id"], it["audio_url"], it["duration"]) for it in dialogue["audios"]] == [
+        ("grandpa", "/deep.mp3", None),
+        ("mina-en", "/new.mp3", 1.5),
+    ]
+    assert person.ask("DELETE", f"{path}/grandpa").status_code == 204
+    assert person.ask("DELETE", f"{path}/grandpa").status_code == 404
+
+
+def test_a_part_of_another_book_is_not_there(person: Person) -> None:
+    """Also where both books are one's own: the path says which book is locked."""
+    one, two = person.make("books"), person.make("books")
+    page, dialogue = two["pages"][0]["id"], two["pages"][0]["dialogues"][0]["id"]
+    asked = [
+        person.ask("PATCH", f"{BOOKS}/{one['id']}/pages/{page}", {}),
+        person.ask("DELETE", f"{BOOKS}/{one['id']}/pages/{page}"),
+        person.ask("PATCH", f"{BOOKS}/{one['id']}/dialogues/{dialogue}", {}),
+        person.ask(
+            "PUT", f"{BOOKS}/{one['id']}/dialogues/{dialogue}/translations/en", {"text": ""}
+        ),
+    ]
+    assert [it.status_code for it in asked] == [404] * 4
+
+
+def test_a_change_inside_makes_the_book_newer(person: Person) -> None:
+    """Whoever keeps a copy sees by the book that it is old."""
+    book = person.make("books")
+    person.ask("PUT", f"{dialogue_path(book)}/translations/en", {"text": "Hi!"})
+    assert read(person, book)["updated_at"] > book["updated_at"]
+
+
+@pytest.mark.slow
+def test_many_writers_of_one_book_take_turns(person: Person) -> None:
+    """Each page gets a position of its own, and none is lost."""
+    book = person.make("books", pages=[])
+    path = f"{BOOKS}/{book['id']}/pages"
+    with ThreadPoolExecutor(8) as pool:
+        statuses = list(pool.map(lambda _: person.ask("POST", path, {}).status_code, range(24)))
+    assert statuses == [201] * 24
+    assert [page["sequence"] for page in read(person, book)["pages"]] == list(range(1, 25))
+
+
+def test_nothing_is_left_of_a_deleted_book(person: Person) -> None:
+    book = person.make("books")
+    assert person.ask("DELETE", f"{BOOKS}/{book['id']}").status_code == 204
+    assert person.ask("GET", f"{BOOKS}/{book['id']}").status_code == 404
+    assert person.ask("DELETE", f"{BOOKS}/{book['id']}").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("dialogue", "sentence"),
+    [
+        ({"translations": [{"language_code": "en", "text": ""}] * 2}, "has one translation"),
+        (
+            {
+                "translations": [
+                    {"language_code": it, "text": "", "is_primary": True} for it in ("en", "ko")
+                ]
+            },
+            "one translation is primary",
+        ),
+        (
+            {"audios": [{"language_code": "en", "voice_id": "v", "audio_url": "/a"}] * 2},
+            "has one recording in a language",
+        ),
+    ],
+)
+def test_what_comes_twice_is_refused(
+    person: Person, dialogue: dict[str, Any], sentence: str
+) -> None:
+    pages = [{"dialogues": [{"speaker": "Mina", **dialogue}]}]
+    answer = person.ask("POST", BOOKS, {**STORY, "pages": pages})
+    assert answer.status_code == 422
+    assert sentence in answer.json()["errors"][0]["msg"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"title": " "},
+        {"title": "NUL \0"},
+        {"title": "half a pair \ud800"},
+        {"cover_image": "javascript:alert(1)"},
+        {"pages": [{}] * 101},
+        {"is_default": True},
+        {"user_id": "00000000-0000-0000-0000-000000000000"},
+    ],
+)
+def test_what_cannot_be_kept_is_refused(person: Person, wrong: dict[str, Any]) -> None:
+    """With a problem that names the part, and does not repeat it."""
+    answer = person.ask("POST", BOOKS, {**STORY, **wrong})
+    assert answer.status_code == 422
+    [complaint] = answer.json()["errors"]
+    assert complaint["loc"] == ["body", *wrong]
+    assert complaint.keys() == {"loc", "msg", "type"}
