@@ -75,6 +75,16 @@ class Workers(Multiprocess):
         with _deaf_children():
             super().keep_subprocess_alive()
 
+    def terminate_all(self) -> None:
+        """Tell the workers to end.
+
+        As long as this process has the port open as well, connections are made to it that nobody
+        takes: they would hang until the last worker is done, where they have to be refused.
+        """
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
+
     def handle_int(self) -> None:
         """End on Ctrl-C."""
         self._stop(signal.SIGINT)
