@@ -15,8 +15,8 @@ _MEANINGS: Mapping[int, str] = {
     401: "Nobody is signed in, or the token is not good (any longer).",
     403: "It is there by default, and nobody changes it.",
     404: "There is none, or it is not there for whoever asks.",
-    413: "The body is larger than MAX_BODY_BYTES.",
     409: "Something is there already, or a status does not follow the one that there is.",
+    413: "The body is larger than MAX_BODY_BYTES.",
     422: "Parts of the request are not as they must be.",
     503: "The database is away, or its schema is not ready.",
 }
@@ -29,8 +29,8 @@ _TITLES: Mapping[ProblemType, str] = {
     ProblemType.NOT_FOUND: "There is no such thing",
     ProblemType.METHOD_NOT_ALLOWED: "It cannot be used in this way",
     ProblemType.CONFLICT: "It conflicts with what is there",
-    ProblemType.TOO_LARGE: "The body is too large",
     ProblemType.TRANSITION: "The status does not follow",
+    ProblemType.TOO_LARGE: "The body is too large",
     ProblemType.UNAVAILABLE: "The service cannot answer now",
     ProblemType.DEFECT: "The service has a defect",
 }
@@ -41,9 +41,7 @@ def answer(
 ) -> Response:
     """Return a problem as an answer."""
     title = _TITLES.get(kind) or HTTPStatus(status).phrase
-    problem = Problem(
-        type=kind, title=title, status=status, detail=detail, instance=_instance()
-    )
+    problem = Problem(type=kind, title=title, status=status, detail=detail, instance=_instance())
     return _response(problem, headers)
 
 
