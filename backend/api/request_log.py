@@ -39,26 +39,36 @@ class RequestLog:
         request_id = _brought(scope) or uuid4().hex
         begin_request(request_id)
         header = (HEADER.lower().encode(), request_id.encode())
+        metrics: Metrics = scope["app"].state.resources.metrics
         # Where nothing is answered, because of an exception, the server answers this.
         status = 500
+        is_over = False
+        started = time.perf_counter()
+
+        def end() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                seconds = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path_format", None)
+                metrics.observe(scope["method"], route, status, seconds)
+                _say(scope, route, status, seconds)
 
         async def send_with_id(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 message = {**message, "headers": [*message.get("headers", ()), header]}
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                # Before the last of it is out: who has the answer finds its line in the log.
+                end()
             await send(message)
 
-        metrics: Metrics = scope["app"].state.resources.metrics
-        started = time.perf_counter()
         try:
             with metrics.in_flight.track_inprogress():
                 await self.app(scope, receive, send_with_id)
         finally:
-            seconds = time.perf_counter() - started
-            route = getattr(scope.get("route"), "path_format", None)
-            metrics.observe(scope["method"], route, status, seconds)
-            _say(scope, route, status, seconds)
+            end()
 
 
 def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:
