@@ -1,5 +1,7 @@
 """What clients are told while a server is about to end."""
 
+import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -13,25 +15,40 @@ IS_DRAINING = "is_draining"
 
 _CLOSE = (b"connection", b"close")
 
+_log = logging.getLogger(__name__)
+
 
 def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
     """Return the ASGI application with `Connection: close` in what it answers while draining.
 
     Uvicorn closes the connection then in any case: a client that is not told would send its next
-    request there, and lose it.
+    request there, and lose it. It cancels what takes too long, which is no defect.
     """
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        has_started = False
+
         async def send_closing(message: Message) -> None:
-            if message["type"] == "http.response.start" and is_draining():
-                message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                # HTTP/2 has no such header.
+                if is_draining() and scope["http_version"] < "2":
+                    message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
             await send(message)
 
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
         scope.setdefault("state", {})[IS_DRAINING] = is_draining
-        # HTTP/2 has no such header.
-        await app(scope, receive, send_closing if scope["http_version"] < "2" else send)
+        try:
+            await app(scope, receive, send_closing)
+        except asyncio.CancelledError:
+            if not is_draining():
+                raise
+            _log.error("A request took too long for a process that is to end: it was cut off")
+            if not has_started:
+                await send_closing({"type": "http.response.start", "status": 500, "headers": []})
+                await send_closing({"type": "http.response.body", "body": b""})
 
     return serve

@@ -116,7 +116,7 @@ class Server(uvicorn.Server):
             return SystemExit(STARTUP_FAILURE)
         except SystemExit as failure:
             return failure
-        if self.started and sockets:
+        if self.started and sockets and self.config.workers == 1:
             _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
         return None
 

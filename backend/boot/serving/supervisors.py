@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 from watchfiles import watch
 
+from backend.boot.serving.server import Server
 from backend.boot.signals import Stopped
 
 _LOOK = 50
@@ -57,6 +58,21 @@ class Reloader(WatchFilesReload):
         """Start the process that serves anew."""
         with _deaf_children():
             super().restart()
+
+
+class Worker(multiprocess.Process):
+    """A process that serves by our server, where Uvicorn's would be by its own."""
+
+    @property
+    def server(self) -> Server:
+        """The server of this process, made in it."""
+        if not isinstance(self._server, Server):
+            self._server = Server(self.config)
+        return self._server
+
+
+# Uvicorn names the class in the middle of what it does, and takes no other.
+multiprocess.Process = Worker  # type: ignore[misc]
 
 
 class Workers(Multiprocess):
