@@ -54,7 +54,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "WEB_CONCURRENCY": ("1", "worker processes"),
     "DRAIN_DELAY": (
         "0",
-        "seconds that SIGTERM leaves it taking requests, not ready any more; see below",
+        "seconds that it goes on taking requests after SIGTERM, though not ready any more",
     ),
     "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
     "JWT_SECRET": (
