@@ -15,8 +15,9 @@ HEADER = "X-Request-ID"
 # All of it may stand in a URN, and none of it can break a line of the log.
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+/-]{0,127}")
 
-_LONGEST = 512
-"""Characters of a path that the log shows."""
+_LONGEST_METHOD = 16
+_LONGEST_PATH = 512
+"""Characters that the log shows."""
 
 _log = logging.getLogger(__name__)
 
@@ -75,7 +76,7 @@ def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:
     # Somebody asks every few seconds; that one was told no is news all the same.
     is_routine = route is not None and route.startswith(("/health/", "/metrics")) and status < 400
     fields = {
-        "method": scope["method"],
+        "method": scope["method"][:_LONGEST_METHOD],
         "path": _path(scope),
         "status": status,
         "duration_ms": round(seconds * 1000, 1),
@@ -93,7 +94,7 @@ def _path(scope: Scope) -> str:
     Not decoded: a path may have the end of a line in it.
     """
     raw: bytes = scope["raw_path"]
-    return raw.decode("ascii", "backslashreplace")[:_LONGEST]
+    return raw.decode("ascii", "backslashreplace")[:_LONGEST_PATH]
 
 
 def _brought(scope: Scope) -> str | None:
