@@ -139,15 +139,17 @@ def test_the_end_has_a_bound(tmp_path: Path, database_url: str) -> None:
     finished.assert_says("A request took too long for a process that is to end: it was cut off")
 
 
-def test_a_balancer_has_time_to_notice(tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_balancer_has_time_to_notice(tmp_path: Path, database_url: str, workers: str) -> None:
     """With DRAIN_DELAY: not ready from the signal on, and answering until it is over."""
     delay = 2.0
-    with serving(project(tmp_path), database_url, DRAIN_DELAY=str(delay)) as (inv, client):
+    settings = {"DRAIN_DELAY": str(delay), "WEB_CONCURRENCY": workers}
+    with serving(project(tmp_path), database_url, **settings) as (inv, client):
         kept = client.get("/api/v1/books")
         assert "connection" not in kept.headers
         started = time.monotonic()
         inv.signal(SIGTERM)
-        inv.wait_for("Draining: taking requests for 2 s more")
+        inv.wait_for("Draining: taking requests for 2 s more", count=int(workers))
         paths = ("/health/ready", "/health/live", "/api/v1/books")
         ready, live, books = (httpx.get(f"{inv.url}{path}") for path in paths)
         again = client.get("/api/v1/books")
