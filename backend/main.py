@@ -4,6 +4,7 @@ It checks its database and never changes the schema: that is done before it star
 """
 
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,12 +14,16 @@ from fastapi.routing import APIRoute
 from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
-from backend.api import accounts, books, health, pages, voices
+from backend.api import accounts, books, health, pages, scraping, voices
+from backend.api.body_limit import BodyLimit
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
+from backend.api.metrics import Metrics
 from backend.api.problems import with_media_type
+from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
+from backend.boot.serving.handover import boot_stages
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.kept_secret import kept_secret
 from backend.services.tokens import Tokens
@@ -42,7 +47,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with opened_engine(boot.database_url) as engine:
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
-            app.state.resources = Resources(sessionmaker(engine), ReadinessProbe(boot), tokens)
+            readiness = ReadinessProbe(boot)
+            worker = os.getpid() if boot.serve.workers > 1 else None
+            metrics = Metrics(engine, readiness, boot_stages(), worker)
+            app.state.resources = Resources(
+                sessionmaker(engine), readiness, tokens, metrics, current.max_body_bytes
+            )
             _log.info("Backend started")
             yield
         _log.info("Backend stopped")
@@ -54,9 +64,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
     )
+    app.add_middleware(BodyLimit)
+    app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)
-    for part in (health, accounts, books, pages, voices):
+    for part in (health, scraping, accounts, books, pages, voices):
         app.include_router(part.router)
     document = app.openapi
     app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]

@@ -52,6 +52,11 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
     "RELOAD": ("false", "restart on code changes; development only"),
     "WEB_CONCURRENCY": ("1", "worker processes"),
+    "DRAIN_DELAY": (
+        "0",
+        "seconds that it goes on taking requests after SIGTERM, though not ready any more",
+    ),
+    "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
     "JWT_SECRET": (
         "made and kept under `.data/`",
         "signs the tokens; in prod it must be set to serve",
@@ -127,6 +132,7 @@ class Settings(LogSettings):
     schema: SchemaPolicy
     serve: ServePolicy
     seed: bool
+    max_body_bytes: int
     jwt_secret: str | None = field(repr=False)
     alembic_config: Path
     asgi_app: str
@@ -210,6 +216,7 @@ def load_settings(
         port=values.integer("BACKEND_PORT", 8000, least=0, most=65535),
         reload=values.truth("RELOAD", default=False),
         workers=values.integer("WEB_CONCURRENCY", 1, least=1, most=1024),
+        drain_delay=values.seconds("DRAIN_DELAY", 0),
     )
     if serve.reload and app_env is not AppEnv.DEV:
         raise ConfigurationError(
@@ -244,6 +251,7 @@ def load_settings(
         ),
         serve=serve,
         seed=values.truth("SEED", default=not is_prod),
+        max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
         jwt_secret=jwt_secret,
         log_level=_log_level(values),
         log_format=_log_format(values),

@@ -39,6 +39,7 @@ async def _viewing_account(
         found = await run_in_threadpool(active_account, session, identifier)
     if found is None:
         raise UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
+    request.state.user_id = found.id  # for the log
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.services.tokens import Tokens
 
@@ -18,6 +19,8 @@ class Resources:
     sessions: sessionmaker[Session]
     readiness: ReadinessProbe
     tokens: Tokens
+    metrics: Metrics
+    max_body_bytes: int
 
 
 def resources(request: Request) -> Resources:

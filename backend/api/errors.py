@@ -11,9 +11,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from backend.api.body_limit import BodyTooLargeError
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
+from backend.api.request_log import HEADER
 from backend.boot.masking import mask
+from backend.boot.request_id import current_request_id
 from backend.schemas.problems import Complaint, ProblemType
 from backend.services.errors import (
     ConflictError,
@@ -56,6 +59,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _of_http)
+    app.add_exception_handler(BodyTooLargeError, _too_large)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _pool_exhausted)
     # The server still gets the exception, and logs it.
@@ -85,6 +89,12 @@ async def _of_http(request: Request, error: Exception) -> Response:
     kind, detail = _OF_STATUS.get(error.status_code, (ProblemType.OTHER, str(error.detail)))
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
     return answer(kind, error.status_code, detail, headers)
+
+
+async def _too_large(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, BodyTooLargeError):
+        raise error
+    return answer(ProblemType.TOO_LARGE, 413, error.detail)
 
 
 def _allowed(request: Request) -> str:
@@ -118,7 +128,9 @@ async def _pool_exhausted(_request: Request, _error: Exception) -> Response:
 
 
 async def _defect(_request: Request, _error: Exception) -> Response:
-    return answer(ProblemType.DEFECT, 500, _DEFECT)
+    # Outside of what puts the header into every other answer.
+    headers = {HEADER: found} if (found := current_request_id()) else None
+    return answer(ProblemType.DEFECT, 500, _DEFECT, headers)
 
 
 def _unavailable(detail: str) -> Response:

@@ -1,12 +1,21 @@
 """Health: whether the process answers, and whether it can do its work."""
 
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
 from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable
 from backend.boot.masking import mask
+from backend.boot.serving.draining import IS_DRAINING
 from backend.boot.serving.readiness import Readiness
+
+_DRAINING = Unavailable(
+    status="draining",
+    state=None,
+    current=[],
+    target=None,
+    reason="This replica is stopping: it finishes what it has, and new requests go to another.",
+)
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -28,12 +37,14 @@ async def live() -> Live:
     responses={
         status.HTTP_503_SERVICE_UNAVAILABLE: {
             "model": Unavailable,
-            "description": "The database is away, or its schema is not ready.",
+            "description": "The database is away, its schema is not ready, or this is stopping.",
         }
     },
 )
-def ready(opened: OpenResources) -> JSONResponse:
+def ready(opened: OpenResources, request: Request) -> JSONResponse:
     """Return whether the database answers and its schema is where this release needs it."""
+    if getattr(request.state, IS_DRAINING, bool)():
+        return JSONResponse(_DRAINING.model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
     found = opened.readiness.check()
     if found.ready:
         return JSONResponse(_ready(found).model_dump())

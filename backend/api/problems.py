@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
+from backend.boot.request_id import current_request_id
 from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Problem, ProblemType
 
 # What a kind is called, and its status, for people who read the document.
@@ -15,6 +16,7 @@ _MEANINGS: Mapping[int, str] = {
     403: "It is there by default, and nobody changes it.",
     404: "There is none, or it is not there for whoever asks.",
     409: "Something is there already, or a status does not follow the one that there is.",
+    413: "The body is larger than MAX_BODY_BYTES.",
     422: "Parts of the request are not as they must be.",
     503: "The database is away, or its schema is not ready.",
 }
@@ -28,6 +30,7 @@ _TITLES: Mapping[ProblemType, str] = {
     ProblemType.METHOD_NOT_ALLOWED: "It cannot be used in this way",
     ProblemType.CONFLICT: "It conflicts with what is there",
     ProblemType.TRANSITION: "The status does not follow",
+    ProblemType.TOO_LARGE: "The body is too large",
     ProblemType.UNAVAILABLE: "The service cannot answer now",
     ProblemType.DEFECT: "The service has a defect",
 }
@@ -38,7 +41,7 @@ def answer(
 ) -> Response:
     """Return a problem as an answer."""
     title = _TITLES.get(kind) or HTTPStatus(status).phrase
-    problem = Problem(type=kind, title=title, status=status, detail=detail)
+    problem = Problem(type=kind, title=title, status=status, detail=detail, instance=_instance())
     return _response(problem, headers)
 
 
@@ -49,19 +52,25 @@ def invalid(complaints: list[Complaint]) -> Response:
         title=_TITLES[ProblemType.INVALID],
         status=422,
         detail="Mend what `errors` names, and send it again.",
+        instance=_instance(),
         errors=complaints,
     )
     return _response(problem)
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of a route that may answer with these problems."""
+    """Return the documentation of a route that may answer with these problems.
+
+    One that can be sent what cannot be read can be sent too much as well.
+    """
+    if 400 in statuses:
+        statuses = (*statuses, 413)
     return {
         status: {
             "model": InvalidRequest if status == 422 else Problem,
             "description": _MEANINGS[status],
         }
-        for status in statuses
+        for status in sorted(statuses)
     }
 
 
@@ -76,6 +85,11 @@ def with_media_type(document: dict[str, Any]) -> dict[str, Any]:
                 if schema.get("$ref") in of_problems:
                     content[MEDIA_TYPE] = content.pop("application/json")
     return document
+
+
+def _instance() -> str | None:
+    request_id = current_request_id()
+    return None if request_id is None else f"urn:moriai:request:{request_id}"
 
 
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:

@@ -21,9 +21,9 @@ class Ready(BaseModel):
 
 
 class Unavailable(BaseModel):
-    """The database is away, or its schema is not where this release needs it."""
+    """The database is away, its schema is not where this release needs it, or this is stopping."""
 
-    status: Literal["unavailable"] = "unavailable"
+    status: Literal["unavailable", "draining"] = "unavailable"
     state: str | None = Field(
         description="The schema's state; null where it could not be looked at.",
         examples=["behind"],

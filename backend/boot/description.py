@@ -39,6 +39,8 @@ class ServePolicy:
     """0 takes any free port."""
     reload: bool
     workers: int
+    drain_delay: float = 0
+    """Seconds that SIGTERM leaves it taking requests, no longer ready, for balancers to notice."""
 
 
 @dataclass(frozen=True)

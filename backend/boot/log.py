@@ -6,6 +6,7 @@ import sys
 from typing import Any, ClassVar, Literal
 
 from backend.boot.masking import mask
+from backend.boot.request_id import current_request_id
 
 LogFormat = Literal["text", "json"]
 
@@ -13,7 +14,7 @@ _current: dict[str, Any] | None = None
 
 
 class TextFormatter(logging.Formatter):
-    """`2026-01-31 12:00:00 INFO    message`, passwords masked."""
+    """`2026-01-31 12:00:00 INFO    message [id of the request]`, passwords masked."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
@@ -21,6 +22,12 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
         return mask(super().format(record))
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        """Return the line without a traceback, which goes below it."""
+        request_id = getattr(record, "request_id", None)
+        line = super().formatMessage(record)
+        return line if request_id is None else f"{line} [{request_id}]"
 
 
 class PlainFormatter(logging.Formatter):
@@ -63,6 +70,20 @@ class QuietProbes(logging.Filter):
         return True
 
 
+class OfRequests(logging.Filter):
+    """Gives a line the id of the request that it was written for.
+
+    Passes over Uvicorn's own line for a request that has one: who gave the id writes a line, too.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the line is worth writing."""
+        request_id = current_request_id()
+        if request_id is not None:
+            record.request_id = request_id
+        return request_id is None or record.name != "uvicorn.access"
+
+
 class StreamHandler(logging.StreamHandler[Any]):
     """Writes to what sys.stdout or sys.stderr is now, so that a progress bar can stand below."""
 
@@ -89,14 +110,17 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"line": {"()": formatter}},
-        "filters": {"probes": {"()": "backend.boot.log.QuietProbes"}},
+        "filters": {
+            "requests": {"()": "backend.boot.log.OfRequests"},
+            "probes": {"()": "backend.boot.log.QuietProbes"},
+        },
         "handlers": {
             "out": {
                 "class": "backend.boot.log.StreamHandler",
                 "name": stream,
                 "formatter": "line",
                 # Not the logger's: that keeps its filters when it is set up anew.
-                "filters": [] if level == "debug" else ["probes"],
+                "filters": ["requests"] if level == "debug" else ["requests", "probes"],
             }
         },
         "root": {"level": level.upper(), "handlers": ["out"]},

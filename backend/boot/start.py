@@ -8,9 +8,10 @@ from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
 from backend.boot.migration.migrate import migrate
 from backend.boot.seeding import is_at_head, seed
-from backend.boot.serving.handover import hand_over_failure
+from backend.boot.serving.handover import hand_over_failure, hand_over_stages
 from backend.boot.serving.preload import importing
 from backend.boot.signals import raise_if_stopped
+from backend.boot.stages import Stages
 from backend.boot.state.inspection import Inspection
 from backend.boot.waiting import wait
 
@@ -22,22 +23,30 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
-    with importing(*_needed_to_serve(boot)) as finish:
+    stages = Stages()
+    with importing(*_needed_to_serve(boot)) as finish, stages.timed("wait"):
         wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
     if boot.schema.rollback:
         _log.warning(
             "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
         )
-    _migrate_and_seed(boot)
+    _migrate_and_seed(boot, stages)
+    hand_over_stages(stages.seconds)
     from backend.boot.serving.serve import serve
 
     serve(boot, listener)
 
 
-def _migrate_and_seed(boot: BootDescription) -> None:
+def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
     """Bring schema and data up to date; where the schema cannot be, we may go on all the same."""
+
+    def then(inspection: Inspection) -> None:
+        with stages.timed("seed"):
+            _seed(boot, inspection)
+
     try:
-        migrate(boot, then=lambda inspection: _seed(boot, inspection))
+        with stages.timed("migrate"):
+            migrate(boot, then=then)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise

@@ -18,6 +18,7 @@ class ProblemType(StrEnum):
     METHOD_NOT_ALLOWED = "urn:moriai:problem:method-not-allowed"
     CONFLICT = "urn:moriai:problem:conflict"
     TRANSITION = "urn:moriai:problem:status-transition"
+    TOO_LARGE = "urn:moriai:problem:too-large"
     UNAVAILABLE = "urn:moriai:problem:unavailable"
     DEFECT = "urn:moriai:problem:defect"
     OTHER = "about:blank"
@@ -32,6 +33,9 @@ class Problem(BaseModel):
     title: str = Field(description="The kind of problem, for people.")
     status: int = Field(description="The HTTP status.")
     detail: str = Field(description="What happened here, and what to do.")
+    instance: str | None = Field(
+        description="`urn:moriai:request:` and the id of the request, which the log has as well."
+    )
 
 
 class Complaint(BaseModel):

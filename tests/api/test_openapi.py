@@ -10,18 +10,18 @@ _DIALOGUE = "/api/v1/books/{book_id}/dialogues/{dialogue_id}"
 TRANSLATION = f"{_DIALOGUE}/translations/{{language_code}}"
 RECORDING = f"{_DIALOGUE}/audios/{{language_code}}/{{voice_id}}"
 
-WRITE = {"400", "401", "403", "404", "409", "422", "503"}
-TAKE = WRITE - {"400"}
+WRITE = {"400", "401", "403", "404", "409", "413", "422", "503"}
+TAKE = WRITE - {"400", "413"}
 
 # Every answer that a route can give, besides the unforeseen.
 ANSWERS = {
     "GET /health/live": {"200"},
     "GET /health/ready": {"200", "503"},
-    "POST /api/v1/auth/register": {"201", "400", "409", "422", "503"},
-    "POST /api/v1/auth/login": {"200", "400", "401", "422", "503"},
+    "POST /api/v1/auth/register": {"201", "400", "409", "413", "422", "503"},
+    "POST /api/v1/auth/login": {"200", "400", "401", "413", "422", "503"},
     "GET /api/v1/auth/me": {"200", "401", "503"},
     "GET /api/v1/books": {"200", "401", "422", "503"},
-    "POST /api/v1/books": {"201", "400", "401", "409", "422", "503"},
+    "POST /api/v1/books": {"201", "400", "401", "409", "413", "422", "503"},
     "GET /api/v1/books/{book_id}": {"200", "401", "404", "422", "503"},
     "PATCH /api/v1/books/{book_id}": {"200", *WRITE},
     "DELETE /api/v1/books/{book_id}": {"204", *TAKE},
@@ -36,7 +36,7 @@ ANSWERS = {
     f"PUT {RECORDING}": {"200", *WRITE},
     f"DELETE {RECORDING}": {"204", *TAKE},
     "GET /api/v1/voices": {"200", "401", "422", "503"},
-    "POST /api/v1/voices": {"201", "400", "401", "409", "422", "503"},
+    "POST /api/v1/voices": {"201", "400", "401", "409", "413", "422", "503"},
     "GET /api/v1/voices/{voice_id}": {"200", "401", "404", "422", "503"},
     "PATCH /api/v1/voices/{voice_id}": {"200", *WRITE},
     "DELETE /api/v1/voices/{voice_id}": {"204", *TAKE},
@@ -59,6 +59,12 @@ def test_every_answer_is_documented(document: dict[str, Any]) -> None:
     """No route is missing here, and none has more in it than this."""
     found = {name: set(operation["responses"]) for name, operation in operations(document)}
     assert found == ANSWERS
+
+
+def test_what_has_a_body_may_be_too_large(document: dict[str, Any]) -> None:
+    """And nothing else, for nothing else is read."""
+    with_body = {name for name, operation in operations(document) if "requestBody" in operation}
+    assert with_body == {name for name, answers in ANSWERS.items() if "413" in answers}
 
 
 def test_every_route_says_what_it_does(document: dict[str, Any]) -> None:

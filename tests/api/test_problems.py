@@ -16,6 +16,7 @@ STABLE = {
     "urn:moriai:problem:method-not-allowed",
     "urn:moriai:problem:conflict",
     "urn:moriai:problem:status-transition",
+    "urn:moriai:problem:too-large",
     "urn:moriai:problem:unavailable",
     "urn:moriai:problem:defect",
     "about:blank",

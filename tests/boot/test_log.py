@@ -7,6 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Iterator
+from contextvars import copy_context
 from io import StringIO
 from pathlib import Path
 from textwrap import dedent
@@ -26,6 +27,7 @@ from backend.boot.log import (
     restore_logging,
 )
 from backend.boot.masking import hide
+from backend.boot.request_id import begin_request
 
 PASSWORD = "sup3r-secret"
 URL = f"postgresql://moriai_user:{PASSWORD}@db:5432/books"
@@ -224,6 +226,38 @@ def test_probes_that_went_well(
     access = logging.getLogger("uvicorn.access")
     access.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", path, "1.1", status)
     assert len(lines(capsys)) == int(level == "debug" or not is_quiet)
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_a_line_that_belongs_to_a_request(capsys: pytest.CaptureFixture[str], level: str) -> None:
+    """It has the request's id; Uvicorn's own line of that request would be one too many."""
+
+    def say() -> None:
+        begin_request("this-one")
+        logging.getLogger("any").info("hello")
+        logging.getLogger("uvicorn.access").info("GET / 200")
+
+    for log_format in ("text", "json"):
+        configure_logging(level, log_format)
+        copy_context().run(say)
+        logging.getLogger("any").info("outside")
+    in_text, outside, in_json, outside_json = lines(capsys)
+    assert in_text.endswith("INFO    hello [this-one]")
+    assert outside.endswith("INFO    outside")
+    assert json.loads(in_json)["request_id"] == "this-one"
+    assert "request_id" not in json.loads(outside_json)
+
+
+def test_the_id_is_in_the_first_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Not below a traceback."""
+
+    def say() -> None:
+        begin_request("this-one")
+        logging.getLogger("any").error("hello", exc_info=ValueError("no"))
+
+    configure_logging("info", "text")
+    copy_context().run(say)
+    assert lines(capsys)[0].endswith("ERROR   hello [this-one]")
 
 
 @FORMATS

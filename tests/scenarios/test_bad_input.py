@@ -937,7 +937,9 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
         ],
     )
     assert [line for line in messages if "/health/" in line] == []
-    assert {"uvicorn.error", "uvicorn.access"} <= {line["logger"] for line in found}
+    assert {"uvicorn.error", "backend.api.request_log"} <= {line["logger"] for line in found}
+    [request] = [line for line in found if line["logger"] == "backend.api.request_log"]
+    assert request.keys() >= {"request_id", "method", "path", "status", "duration_ms"}
 
 
 def test_json_log_of_debugging(tmp_path: Path, database_url: str) -> None:

@@ -2,12 +2,15 @@
 workers and reloads as well.
 """
 
+import json
 import os
+from collections.abc import Mapping
 
 from backend.boot.postgres.urls import DatabaseUrl
 
 _DATABASE_URL = "DATABASE_URL"
 _BOOT_FAILURE = "BOOT_FAILURE"
+_BOOT_STAGES = "BOOT_STAGES"
 
 
 def hand_over_database(url: DatabaseUrl) -> None:
@@ -23,3 +26,14 @@ def hand_over_failure(sentence: str) -> None:
 def boot_failure() -> str | None:
     """Return why boot could not bring the schema to its target, if it went on all the same."""
     return os.environ.get(_BOOT_FAILURE)
+
+
+def hand_over_stages(seconds: Mapping[str, float]) -> None:
+    """Let the application say how long each stage before it took."""
+    os.environ[_BOOT_STAGES] = json.dumps(seconds)
+
+
+def boot_stages() -> dict[str, float]:
+    """Return the seconds of each stage of the boot; none where nothing was booted."""
+    found: dict[str, float] = json.loads(os.environ.get(_BOOT_STAGES, "{}"))
+    return found

@@ -1,5 +1,7 @@
 """Whether the schema is what this release needs: for the application to ask while it serves."""
 
+import math
+import time
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -49,9 +51,21 @@ class ReadinessProbe:
         self._has_been_ready = False
         self._is_first = True
         self._memory: Memory | None = None
+        self._last: tuple[float, Readiness] | None = None
 
     def check(self) -> Readiness:
         """Return whether the schema is at its target, and if not, why; never raises for that."""
+        found = self._check()
+        self._last = (time.monotonic(), found)
+        return found
+
+    def last(self, within: float = math.inf) -> Readiness | None:
+        """Return what the last check found, if it was in the last `within` seconds."""
+        if self._last is None or time.monotonic() - self._last[0] > within:
+            return None
+        return self._last[1]
+
+    def _check(self) -> Readiness:
         try:
             with connected(self._description.database_url, _CONNECT_TIMEOUT) as connection:
                 inspection = self._inspect(connection)

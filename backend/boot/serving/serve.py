@@ -36,6 +36,7 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
         workers=boot.serve.workers,
         timeout_graceful_shutdown=_DRAIN,
     )
+    config.drain_delay = boot.serve.drain_delay
     _log.info("Starting Uvicorn server...")
     prepare_to_listen(listener)
     if boot.serve.reload:

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import parent_process
@@ -13,6 +14,8 @@ from multiprocessing.connection import wait
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
+
+from backend.boot.serving.draining import closing_while
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +29,9 @@ _cut_off.propagate = False
 
 class Config(uvicorn.Config):
     """Uvicorn's configuration; loading it ties a serving process to the one that started it."""
+
+    drain_delay: float = 0
+    """Seconds that SIGTERM leaves the server taking requests, for balancers to notice."""
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
@@ -44,6 +50,9 @@ def _end_with(sentinel: int) -> None:
 class Server(uvicorn.Server):
     """Uvicorn's server, which says where it listens also when the socket was handed to it."""
 
+    config: Config
+    _draining_since: float | None = None
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Hear SIGHUP as well, where a terminal that closes is to end the serving."""
@@ -57,6 +66,7 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen; a stop signal ends the start where it stands."""
+        self.config.loaded_app = closing_while(self.is_draining, self.config.loaded_app)
         starting = asyncio.create_task(self._start(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=_TICK)
@@ -66,6 +76,24 @@ class Server(uvicorn.Server):
             starting.cancel()
         elif failure := starting.result():
             raise failure
+
+    def is_draining(self) -> bool:
+        """Whether a stop signal was heard: requests are finished, and new ones belong elsewhere."""
+        return self.should_exit
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether it is time to stop listening."""
+        if not await super().on_tick(counter):
+            return False
+        # Ctrl-C comes from somebody who waits; so does a second signal.
+        if self._captured_signals != [signal.SIGTERM]:
+            return True
+        now = time.monotonic()
+        if self._draining_since is None:
+            self._draining_since = now
+            if self.config.drain_delay > 0:
+                _log.info("Draining: taking requests for %g s more", self.config.drain_delay)
+        return now - self._draining_since >= self.config.drain_delay
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what is served, and then the application in its own order.
@@ -88,7 +116,7 @@ class Server(uvicorn.Server):
             return SystemExit(STARTUP_FAILURE)
         except SystemExit as failure:
             return failure
-        if self.started and sockets:
+        if self.started and sockets and self.config.workers == 1:
             _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
         return None
 

@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 
-from uvicorn.supervisors import Multiprocess
+from uvicorn.supervisors import Multiprocess, multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 from watchfiles import watch
 
+from backend.boot.serving.server import Server
 from backend.boot.signals import Stopped
 
 _LOOK = 50
@@ -59,6 +60,21 @@ class Reloader(WatchFilesReload):
             super().restart()
 
 
+class Worker(multiprocess.Process):
+    """A process that serves by our server, where Uvicorn's would be by its own."""
+
+    @property
+    def server(self) -> Server:
+        """The server of this process, made in it."""
+        if not isinstance(self._server, Server):
+            self._server = Server(self.config)
+        return self._server
+
+
+# Uvicorn names the class in the middle of what it does, and takes no other.
+multiprocess.Process = Worker  # type: ignore[misc]
+
+
 class Workers(Multiprocess):
     """Uvicorn's workers; a stop signal does not wait for those that are still starting."""
 
@@ -74,6 +90,16 @@ class Workers(Multiprocess):
         """Start workers anew that have died."""
         with _deaf_children():
             super().keep_subprocess_alive()
+
+    def terminate_all(self) -> None:
+        """Tell the workers to end.
+
+        As long as this process has the port open as well, connections are made to it that nobody
+        takes: they would hang until the last worker is done, where they have to be refused.
+        """
+        for listener in self.sockets:
+            listener.close()
+        super().terminate_all()
 
     def handle_int(self) -> None:
         """End on Ctrl-C."""

@@ -1,0 +1,106 @@
+"""A line of the log and an observation for every request, and an id that tells its lines apart."""
+
+import logging
+import re
+import time
+from uuid import uuid4
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.metrics import Metrics
+from backend.boot.request_id import begin_request
+
+HEADER = "X-Request-ID"
+
+# All of it may stand in a URN, and none of it can break a line of the log.
+_SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+/-]{0,127}")
+
+_LONGEST_METHOD = 16
+_LONGEST_PATH = 512
+"""Characters that the log shows."""
+
+_log = logging.getLogger(__name__)
+
+
+class RequestLog:
+    """ASGI middleware: gives each request an id, and says how it ended.
+
+    The id is the one that the request brought, where that is sane. It is in the answer's header,
+    in problems, and in every line of the log that is written meanwhile.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with the id."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = _brought(scope) or uuid4().hex
+        begin_request(request_id)
+        header = (HEADER.lower().encode(), request_id.encode())
+        metrics: Metrics = scope["app"].state.resources.metrics
+        # Where nothing is answered, because of an exception, the server answers this.
+        status = 500
+        is_over = False
+        started = time.perf_counter()
+
+        def end() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                seconds = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path_format", None)
+                metrics.observe(scope["method"], route, status, seconds)
+                _say(scope, route, status, seconds)
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), header]}
+            elif message["type"] == "http.response.body" and not message.get("more_body"):
+                # Before the last of it is out: who has the answer finds its line in the log.
+                end()
+            await send(message)
+
+        try:
+            with metrics.in_flight.track_inprogress():
+                await self.app(scope, receive, send_with_id)
+        finally:
+            end()
+
+
+def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:
+    # Somebody asks every few seconds; that one was told no is news all the same.
+    is_routine = route is not None and route.startswith(("/health/", "/metrics")) and status < 400
+    fields = {
+        "method": scope["method"][:_LONGEST_METHOD],
+        "path": _path(scope),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 1),
+    }
+    message = "%(method)s %(path)s %(status)d (%(duration_ms)s ms)"
+    if user_id := scope.get("state", {}).get("user_id"):
+        fields["user_id"] = str(user_id)
+        message += " for %(user_id)s"
+    _log.log(logging.DEBUG if is_routine else logging.INFO, message, fields, extra=fields)
+
+
+def _path(scope: Scope) -> str:
+    """Return the path as it was sent, without the query, which may hold secrets.
+
+    Not decoded: a path may have the end of a line in it.
+    """
+    raw: bytes = scope["raw_path"]
+    return raw.decode("ascii", "backslashreplace")[:_LONGEST_PATH]
+
+
+def _brought(scope: Scope) -> str | None:
+    """Return the id that the request came with; None where it has none, or one that is no id."""
+    for name, value in scope["headers"]:
+        if name == HEADER.lower().encode():
+            text = value.decode("latin-1")
+            return text if _SANE.fullmatch(text) else None
+    return None

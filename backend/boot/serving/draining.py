@@ -1,0 +1,54 @@
+"""What clients are told while a server is about to end."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+IS_DRAINING = "is_draining"
+"""The key of a request's state under which the application can ask, for its readiness."""
+
+_CLOSE = (b"connection", b"close")
+
+_log = logging.getLogger(__name__)
+
+
+def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
+    """Return the ASGI application with `Connection: close` in what it answers while draining.
+
+    Uvicorn closes the connection then in any case: a client that is not told would send its next
+    request there, and lose it. It cancels what takes too long, which is no defect.
+    """
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        has_started = False
+
+        async def send_closing(message: Message) -> None:
+            nonlocal has_started
+            if message["type"] == "http.response.start":
+                has_started = True
+                # HTTP/2 has no such header.
+                if is_draining() and scope["http_version"] < "2":
+                    message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
+            await send(message)
+
+        if scope["type"] != "http":
+            await app(scope, receive, send)
+            return
+        scope.setdefault("state", {})[IS_DRAINING] = is_draining
+        try:
+            await app(scope, receive, send_closing)
+        except asyncio.CancelledError:
+            if not is_draining():
+                raise
+            _log.error("A request took too long for a process that is to end: it was cut off")
+            if not has_started:
+                await send_closing({"type": "http.response.start", "status": 500, "headers": []})
+                await send_closing({"type": "http.response.body", "body": b""})
+
+    return serve

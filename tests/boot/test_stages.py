@@ -1,0 +1,18 @@
+import time
+from itertools import accumulate
+
+import pytest
+
+from backend.boot.stages import Stages
+
+
+def test_each_second_is_of_one_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs within another stage is not counted twice, also where that fails."""
+    clock = accumulate([0, 1, 10, 100, 1000, 10_000])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    timed = Stages()
+    with timed.timed("wait"):
+        pass
+    with pytest.raises(RuntimeError), timed.timed("migrate"), timed.timed("seed"):
+        raise RuntimeError
+    assert timed.seconds == {"wait": 1, "seed": 1000, "migrate": 10_100}

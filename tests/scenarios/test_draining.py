@@ -1,0 +1,300 @@
+"""SIGTERM while people use the service: nothing under way is lost, and nobody waits for the end."""
+
+import http.client
+import logging
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+from urllib.parse import urlsplit
+
+import httpx
+import psycopg2
+import pytest
+
+from tests.api.people import Person, sign_up
+from tests.cluster import Cluster
+from tests.scenarios.process import Running, project, running
+from tests.scenarios.test_signals import SOON, plant_application
+
+pytestmark = pytest.mark.slow
+
+_log = logging.getLogger(__name__)
+
+DRAIN = 10
+"""Seconds that requests under way have."""
+
+
+@contextmanager
+def serving(folder: Path, url: str, **variables: str) -> Iterator[tuple[Running, httpx.Client]]:
+    """Start the service, and give it with a client whose connections are kept."""
+    settings = {"APP_ENV": "test", "BACKEND_PORT": "0", "DATABASE_URL": url, **variables}
+    with running(folder, "start", **settings) as inv:
+        inv.wait_for("Backend started", count=int(variables.get("WEB_CONCURRENCY", "1")))
+        with httpx.Client(base_url=inv.url, timeout=SOON) as client:
+            yield inv, client
+
+
+def is_refused(url: str) -> bool:
+    """Whether nothing listens there; a connection that is taken in is given up at once."""
+    parts = urlsplit(url)
+    try:
+        with socket.create_connection((parts.hostname, parts.port), timeout=SOON):
+            return False
+    except ConnectionRefusedError:
+        return True
+
+
+def wait_until_refused(url: str) -> float:
+    """Return how many seconds it takes until nothing listens."""
+    started = time.monotonic()
+    while not is_refused(url):
+        assert time.monotonic() - started < SOON
+        threading.Event().wait(0.02)
+    return time.monotonic() - started
+
+
+@contextmanager
+def locked(url: str, book: str) -> Iterator[None]:
+    """Keep a book from being changed."""
+    with closing(psycopg2.connect(url)) as connection:
+        connection.cursor().execute("SELECT FROM books WHERE id = %s FOR UPDATE", (book,))
+        yield
+
+
+def wait_for_writer(cluster: Cluster, database: str) -> None:
+    """Return when a request waits for the lock."""
+    deadline = time.monotonic() + SOON
+    waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = "
+    while not cluster.query(f"{waiting}'{database}'"):
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_slow_request_is_answered_whole(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, workers: str
+) -> None:
+    """While nothing new is taken in, and a connection that idles holds nothing up."""
+    with (
+        serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, client),
+        ThreadPoolExecutor() as pool,
+        httpx.Client(base_url=inv.url) as idle,
+    ):
+        person = sign_up(client)
+        book = person.make("books")["id"]
+        assert idle.get("/health/live").status_code == 200
+        with locked(database_url, book):
+            under_way: Future[httpx.Response] = pool.submit(
+                person.ask, "PATCH", f"/api/v1/books/{book}", {"title": "In time"}
+            )
+            wait_for_writer(cluster, database)
+            inv.signal(SIGTERM)
+            wait_until_refused(inv.url)
+            assert not under_way.done()
+        answer = under_way.result(SOON)
+        ended = time.monotonic()
+        finished = inv.finish(timeout=SOON)
+        took = time.monotonic() - ended
+    finished.assert_ok()
+    assert (answer.status_code, answer.json()["title"]) == (200, "In time")
+    assert answer.headers["connection"] == "close"
+    assert took < DRAIN / 2
+    finished.assert_says("PATCH /api/v1/books/… 200 (… ms) for … […]", "Backend stopped")
+    finished.assert_never_says("Requests that took longer than …")
+
+
+def test_an_idle_connection_holds_nothing_up(tmp_path: Path, database_url: str) -> None:
+    """Whether it has been used or not."""
+    with serving(project(tmp_path), database_url) as (inv, client):
+        client.get("/health/live")
+        parts = urlsplit(inv.url)
+        with closing(socket.create_connection((parts.hostname, parts.port))):
+            started = time.monotonic()
+            inv.signal(SIGTERM)
+            inv.finish(timeout=SOON).assert_ok()
+    assert time.monotonic() - started < DRAIN / 2
+
+
+def test_the_end_has_a_bound(tmp_path: Path, database_url: str) -> None:
+    """What takes too long is cut off, and the process ends all the same."""
+    folder = project(tmp_path)
+    planted = plant_application(folder, answer=300)
+    settings = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", **planted}
+    with running(folder, "start", **settings) as inv, ThreadPoolExecutor() as pool:
+        url = inv.url
+        under_way = pool.submit(httpx.get, url, timeout=60)
+        inv.wait_for("Answering")
+        started = time.monotonic()
+        inv.signal(SIGTERM)
+        finished = inv.finish()
+        took = time.monotonic() - started
+        assert under_way.result().status_code == 500
+    finished.assert_ok()
+    assert DRAIN <= took < DRAIN + 5
+    finished.assert_says("A request took too long for a process that is to end: it was cut off")
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_balancer_has_time_to_notice(tmp_path: Path, database_url: str, workers: str) -> None:
+    """With DRAIN_DELAY: not ready from the signal on, and answering until it is over."""
+    delay = 2.0
+    settings = {"DRAIN_DELAY": str(delay), "WEB_CONCURRENCY": workers}
+    with serving(project(tmp_path), database_url, **settings) as (inv, client):
+        kept = client.get("/api/v1/books")
+        assert "connection" not in kept.headers
+        started = time.monotonic()
+        inv.signal(SIGTERM)
+        inv.wait_for("Draining: taking requests for 2 s more", count=int(workers))
+        paths = ("/health/ready", "/health/live", "/api/v1/books")
+        ready, live, books = (httpx.get(f"{inv.url}{path}") for path in paths)
+        again = client.get("/api/v1/books")
+        wait_until_refused(inv.url)
+        took = time.monotonic() - started
+        finished = inv.finish(timeout=SOON)
+    finished.assert_ok()
+    assert (ready.status_code, ready.json()["status"]) == (503, "draining")
+    assert (live.status_code, books.status_code, again.status_code) == (200, 200, 200)
+    assert {it.headers["connection"] for it in (ready, live, books, again)} == {"close"}
+    assert delay <= took < delay + 5
+
+
+@pytest.mark.parametrize("second", [SIGINT, SIGTERM])
+def test_who_is_in_a_hurry_does_not_wait(
+    tmp_path: Path, database_url: str, second: Signals
+) -> None:
+    """The delay is for those who balance loads: a second signal ends it."""
+    with serving(project(tmp_path), database_url, DRAIN_DELAY="60") as (inv, _client):
+        inv.signal(SIGTERM)
+        inv.wait_for("Draining: …")
+        inv.signal(second)
+        inv.finish(timeout=SOON).assert_ok()
+
+
+def test_ctrl_c_has_no_delay(tmp_path: Path, database_url: str) -> None:
+    """Whoever types it waits for the end."""
+    with serving(project(tmp_path), database_url, DRAIN_DELAY="60") as (inv, _client):
+        inv.interrupt()
+        inv.finish(timeout=SOON).assert_ok()
+
+
+class RetryingClient:
+    """Asks one replica after the other; goes on to the next only where nothing can have been lost.
+
+    That is where a connection is refused, or closed before there was any byte of an answer, and
+    where a replica says that it is draining. Anything else is an answer, or a failure.
+    """
+
+    def __init__(self, addresses: list[str], token: str) -> None:
+        self._addresses = [urlsplit(it).netloc for it in addresses]
+        self._connections = [http.client.HTTPConnection(it, timeout=SOON) for it in self._addresses]
+        self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._turn = 0
+        self.retried = 0
+
+    def ask(self, method: str, path: str, body: str | None = None) -> tuple[int, bytes]:
+        """Return status and body of the answer."""
+        deadline = time.monotonic() + SOON
+        while True:
+            self._turn += 1
+            connection = self._connections[self._turn % len(self._connections)]
+            try:
+                connection.request(method, path, body, self._headers)
+                answer = connection.getresponse()
+            except ConnectionError:  # http.client's RemoteDisconnected is one, too
+                connection.close()
+            else:
+                found = answer.status, answer.read()
+                if found[0] != 503 or b'"draining"' not in found[1]:
+                    return found
+            self.retried += 1
+            assert time.monotonic() < deadline
+
+    def close(self) -> None:
+        """Close the connections that were kept."""
+        for connection in self._connections:
+            connection.close()
+
+
+def use(client: RetryingClient, name: str, ended: threading.Event, took: list[float]) -> list[str]:
+    """Read and write until the end; return what failed.
+
+    A write that was done, and whose answer was lost, fails when it is tried again: for there is
+    one of that name already.
+    """
+    failures = []
+    number = 0
+    while not ended.is_set():
+        number += 1
+        voice = f'{{"name": "Mina", "provider_voice_id": "{name}-{number}"}}'
+        for expected, request in (
+            (200, ("GET", "/api/v1/books")),
+            (201, ("POST", "/api/v1/voices", voice)),
+        ):
+            started = time.monotonic()
+            try:
+                status, body = client.ask(*request)
+            except (OSError, http.client.HTTPException, AssertionError) as error:
+                failures.append(f"{request}: {error!r}")
+                continue
+            took.append(time.monotonic() - started)
+            if status != expected:
+                failures.append(f"{request}: {status} {body!r}")
+    return failures
+
+
+class Replicas:
+    """Two replicas on addresses of their own, which they keep when they are restarted."""
+
+    def __init__(self, folder: Path, database_url: str, stack: ExitStack) -> None:
+        self._folder = folder
+        self._variables = {
+            "APP_ENV": "test",
+            "DATABASE_URL": database_url,
+            "JWT_SECRET": "a secret that both replicas share",
+        }
+        self._stack = stack
+        self._replicas = [self._start("0"), self._start("0")]
+        self.urls = [it.url for it in self._replicas]
+
+    def restart(self, index: int) -> None:
+        """Stop a replica as an orchestrator does, and start another in its place."""
+        self._replicas[index].signal(SIGTERM)
+        self._replicas[index].finish(timeout=SOON).assert_ok()
+        self._replicas[index] = self._start(str(urlsplit(self.urls[index]).port))
+        self._replicas[index].wait_for("Serving on …")
+
+    def _start(self, port: str) -> Running:
+        inv = running(self._folder, "start", BACKEND_PORT=port, **self._variables)
+        return self._stack.enter_context(inv)
+
+
+def test_a_rolling_restart_fails_nobody(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Two replicas, twice restarted in turn, under load: every request is answered as it should."""
+    ended, took = threading.Event(), list[float]()
+    with ThreadPoolExecutor() as pool, ExitStack() as stack:
+        replicas = Replicas(project(tmp_path), database_url, stack)
+        with httpx.Client(base_url=replicas.urls[0], timeout=SOON) as client:
+            person: Person = sign_up(client)
+        clients = [RetryingClient(replicas.urls, person.token) for _ in range(4)]
+        loads = [pool.submit(use, it, f"v{n}", ended, took) for n, it in enumerate(clients)]
+        try:
+            for index in (0, 1, 0, 1):
+                replicas.restart(index)
+        finally:
+            ended.set()
+        failures = [it for load in loads for it in load.result(2 * SOON)]
+        for it in clients:
+            it.close()
+    assert failures == []
+    written = cluster.query("SELECT count(*) FROM voices", database)
+    assert written == [(len(took) // 2,)]
+    assert len(took) > 100
+    retried = sum(it.retried for it in clients)
+    _log.info("%d requests, %d tried again, slowest %.2f s", len(took), retried, max(took))

@@ -1,0 +1,44 @@
+"""What Prometheus is told of a service that was really booted."""
+
+from pathlib import Path
+from signal import SIGTERM
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.scenarios.process import project, running
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.mark.parametrize(
+    "manner",
+    [{}, {"WEB_CONCURRENCY": "2"}, {"RELOAD": "true"}],
+    ids=["alone", "workers", "reload"],
+)
+def test_the_stages_of_the_boot(tmp_path: Path, database_url: str, manner: dict[str, str]) -> None:
+    """Their durations reach the process that serves, whichever that is."""
+    settings = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", **manner}
+    with running(project(tmp_path), "start", **settings) as inv:
+        inv.wait_for("Backend started", count=int(manner.get("WEB_CONCURRENCY", "1")))
+        text = httpx.get(f"{inv.url}/metrics").text
+        inv.signal(SIGTERM)
+        inv.finish().assert_ok()
+    families = {it.name: it for it in text_string_to_metric_families(text)}
+    stages = families["moriai_boot_stage_seconds"].samples
+    assert {it.labels["stage"] for it in stages} == {"wait", "migrate", "seed"}
+    assert all(0 < it.value < 60 for it in stages)
+    assert all(("worker" in it.labels) == ("WEB_CONCURRENCY" in manner) for it in stages)
+
+
+@pytest.mark.parametrize("task", ["migrate", "status"])
+def test_what_serves_nothing_does_not_import_it(
+    tmp_path: Path, database_url: str, task: str
+) -> None:
+    """It would be a part of the time that each of these tasks takes."""
+    settings = {"DATABASE_URL": database_url, "PYTHONPROFILEIMPORTTIME": "1"}
+    with running(project(tmp_path), task, **settings) as inv:
+        imported = {line.rpartition("|")[2].strip() for line in inv.finish().stderr}
+    assert "sqlalchemy" in imported or "psycopg2" in imported
+    assert {it for it in imported if it.startswith(("prometheus_client", "fastapi"))} == set()
