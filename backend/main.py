@@ -6,6 +6,7 @@ It checks its database and never changes the schema: that is done before it star
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -20,11 +21,18 @@ from backend.api.errors import add_error_handlers
 from backend.api.problems import with_media_type
 from backend.api.startup import BriefStartupFailure
 from backend.boot.serving.readiness import ReadinessProbe
+from backend.cache.answers import Answers
+from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
+from backend.services.changes import told_here
+from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
 from backend.settings import DATA_FOLDER, Settings, load_settings
 
 _log = logging.getLogger(__name__)
+
+_KEPT_FOR = 30.0
+"""Seconds: how old an answer from the cache may be where an event was lost."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -42,9 +50,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with opened_engine(boot.database_url) as engine:
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
-            app.state.resources = Resources(sessionmaker(engine), ReadinessProbe(boot), tokens)
-            _log.info("Backend started")
-            yield
+            answers = Answers(_KEPT_FOR)
+            _log.info("Cache started")
+            hearers = Hearers(partial(forget, answers), answers.clear)
+            events_url = current.events_database_url or boot.database_url
+            async with listening(events_url, hearers) as listener:
+                _log.info("Event bus started")
+                here = told_here(lambda event: answers.forget(subjects_of(event)))
+                sessions = sessionmaker(engine, info=dict(here))
+                app.state.resources = Resources(
+                    sessions, ReadinessProbe(boot), tokens, answers, listener
+                )
+                _log.info("Backend started")
+                yield
         _log.info("Backend stopped")
 
     app = FastAPI(

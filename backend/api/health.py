@@ -8,6 +8,11 @@ from backend.api.schemas import Live, Ready, Unavailable
 from backend.boot.masking import mask
 from backend.boot.serving.readiness import Readiness
 
+_DEAF = (
+    "No events are heard: what others change is seen when the cache's time is over. "
+    "The log says why; it mends itself when PostgreSQL can be listened to."
+)
+
 router = APIRouter(prefix="/health", tags=["health"])
 
 
@@ -36,12 +41,19 @@ def ready(opened: OpenResources) -> JSONResponse:
     """Return whether the database answers and its schema is where this release needs it."""
     found = opened.readiness.check()
     if found.ready:
-        return JSONResponse(_ready(found).model_dump())
+        ready = _ready(found, hears=opened.events.is_listening)
+        return JSONResponse(ready.model_dump(exclude_none=True))
     return JSONResponse(_unavailable(found).model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
 
 
-def _ready(found: Readiness) -> Ready:
-    return Ready(state=str(found.state), current=list(found.current), target=str(found.target))
+def _ready(found: Readiness, *, hears: bool) -> Ready:
+    return Ready(
+        status="ready" if hears else "degraded",
+        state=str(found.state),
+        current=list(found.current),
+        target=str(found.target),
+        reason=None if hears else _DEAF,
+    )
 
 
 def _unavailable(found: Readiness) -> Unavailable:
