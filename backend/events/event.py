@@ -53,5 +53,6 @@ def parse(payload: str) -> Event:
         kind, action = _NAMES[told["event"]]
         identifier, owner = UUID(told["id"]), UUID(told["owner"])
         return Event(kind, action, identifier, owner, told["shared"] is not False)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    # Brackets in brackets, which anybody may send who may log in, end in a RecursionError.
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableEventError("not an event of this release") from error
