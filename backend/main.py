@@ -7,6 +7,7 @@ import logging
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
@@ -19,17 +20,24 @@ from backend.api.body_limit import BodyLimit
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
-from backend.api.metrics import Metrics
+from backend.api.metrics import CacheFigures, Metrics
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
 from backend.boot.serving.handover import boot_stages
 from backend.boot.serving.readiness import ReadinessProbe
+from backend.cache.answers import Answers
+from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
+from backend.services.changes import told_here
+from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
 from backend.settings import DATA_FOLDER, Settings, load_settings
 
 _log = logging.getLogger(__name__)
+
+_KEPT_FOR = 30.0
+"""Seconds: how old an answer from the cache may be where an event was lost."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -47,14 +55,28 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         with opened_engine(boot.database_url) as engine:
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
-            readiness = ReadinessProbe(boot)
-            worker = os.getpid() if boot.serve.workers > 1 else None
-            metrics = Metrics(engine, readiness, boot_stages(), worker)
-            app.state.resources = Resources(
-                sessionmaker(engine), readiness, tokens, metrics, current.max_body_bytes
-            )
-            _log.info("Backend started")
-            yield
+            answers = Answers(_KEPT_FOR)
+            _log.info("Cache started")
+            hearers = Hearers(partial(forget, answers), answers.clear)
+            events_url = current.events_database_url or boot.database_url
+            async with listening(events_url, hearers) as listener:
+                _log.info("Event bus started")
+                here = told_here(lambda event: answers.forget(subjects_of(event)))
+                readiness = ReadinessProbe(boot)
+                worker = os.getpid() if boot.serve.workers > 1 else None
+                metrics = Metrics(engine, readiness, boot_stages(), worker)
+                metrics.watch_cache("answers", partial(_figures, answers))
+                app.state.resources = Resources(
+                    sessions=sessionmaker(engine, info=dict(here)),
+                    readiness=readiness,
+                    tokens=tokens,
+                    metrics=metrics,
+                    max_body_bytes=current.max_body_bytes,
+                    answers=answers,
+                    events=listener,
+                )
+                _log.info("Backend started")
+                yield
         _log.info("Backend stopped")
 
     app = FastAPI(
@@ -73,6 +95,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     document = app.openapi
     app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]
     return app
+
+
+def _figures(answers: Answers) -> CacheFigures:
+    return CacheFigures(answers.hits, answers.misses, len(answers.keys()))
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -31,6 +31,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password, for mounted secrets"),
     "POSTGRES_DB": ("moriai_db", "the database"),
     "MIGRATION_DATABASE_URL": ("DATABASE_URL", "a direct connection of the schema's owner"),
+    "EVENTS_DATABASE_URL": ("DATABASE_URL", "a direct connection to hear events by"),
     "SCRATCH_DATABASE_URL": (
         "a database made beside the real one",
         "an empty database where `check` and `revision` replay the history",
@@ -125,6 +126,7 @@ class Settings(LogSettings):
     app_env: AppEnv
     database_url: DatabaseUrl | None
     migration_database_url: DatabaseUrl | None
+    events_database_url: DatabaseUrl | None
     scratch_database_url: DatabaseUrl | None
     database_name: str
     db_wait_timeout: float
@@ -206,11 +208,16 @@ def load_settings(
             "APP_ENV=prod needs DATABASE_URL, or POSTGRES_HOST with POSTGRES_USER, "
             "POSTGRES_PASSWORD and POSTGRES_DB.",
         )
-    if migration_url is not None and database_url is None:
-        raise ConfigurationError(
-            "MIGRATION_DATABASE_URL is set without DATABASE_URL.",
-            "Set DATABASE_URL too: it is where the application connects.",
-        )
+    events_url = values.url("EVENTS_DATABASE_URL")
+    for name, url in (
+        ("MIGRATION_DATABASE_URL", migration_url),
+        ("EVENTS_DATABASE_URL", events_url),
+    ):
+        if url is not None and database_url is None:
+            raise ConfigurationError(
+                f"{name} is set without DATABASE_URL.",
+                "Set DATABASE_URL too: it is where the application connects.",
+            )
     serve = ServePolicy(
         host=values.text("BACKEND_HOST", "127.0.0.1"),
         port=values.integer("BACKEND_PORT", 8000, least=0, most=65535),
@@ -228,12 +235,13 @@ def load_settings(
         )
     jwt_secret = values.secret("JWT_SECRET")
     hide(jwt_secret)
-    for url in (database_url, migration_url, values.url("SCRATCH_DATABASE_URL")):
+    for url in (database_url, migration_url, events_url, values.url("SCRATCH_DATABASE_URL")):
         _hide_password(url)
     return Settings(
         app_env=app_env,
         database_url=database_url,
         migration_database_url=migration_url,
+        events_database_url=events_url,
         scratch_database_url=values.url("SCRATCH_DATABASE_URL"),
         database_name=values.text("POSTGRES_DB", "moriai_db"),
         db_wait_timeout=values.seconds("DB_WAIT_TIMEOUT", 60),

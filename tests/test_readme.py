@@ -98,6 +98,7 @@ QUOTED: dict[str, str | None] = {
     "is not here, and could not be pulled": "is not here, and could not be pulled",
     "There is a stack moriai already": "There is a stack ",
     "a key that is not supported here": "a key that is not supported here",
+    "No events are heard, trying again": "No events are heard, trying again: ",
     "ensurepip is not available": None,
 }
 
@@ -107,7 +108,7 @@ def test_troubleshooting_quotes_what_is_said() -> None:
     assert [cells[0].strip("`") for cells in rows("Troubleshooting")] == list(QUOTED)
     code = "".join(
         path.read_text()
-        for room in ("boot", "stack")
+        for room in ("boot", "stack", "events")
         for path in (ROOT / "backend" / room).rglob("*.py")
     )
     assert [words for words in QUOTED.values() if words and words not in code] == []

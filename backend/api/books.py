@@ -3,16 +3,19 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, status
+from fastapi import APIRouter, Path, Query, Response, status
 
-from backend.api.authentication import NOBODY_MAY_ASK, Owner, Viewer
+from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
+from backend.api.keeping import Reading
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
 from backend.schemas.writing import BookChange, NewBook
 from backend.services import books, shelves
+from backend.services.everybodys import key_of_list, key_of_one
+from backend.services.shelves import in_language, own_book, shared_book
 
 router = APIRouter(prefix="/api/v1/books", tags=["books"])
 
@@ -20,16 +23,19 @@ BookId = Annotated[UUID, Path(description="The book's id.")]
 
 
 @router.get(
-    "", summary="List books", responses=answers(401, 422, 503), openapi_extra=NOBODY_MAY_ASK
+    "",
+    summary="List books",
+    response_model=BookList,
+    responses=answers(401, 422, 503),
+    openapi_extra=NOBODY_MAY_ASK,
 )
-def list_books(
-    session: DatabaseSession,
-    viewer: Viewer,
-    turn: Turned,
-    shelf: OnShelf = None,
-) -> BookList:
+async def list_books(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Response:
     """Return the books that you see, oldest first, a page at a time."""
-    return shelves.list_books(session, viewer, shelf, turn)
+    viewer = reader.viewer
+    return await reader.list(
+        key_of_list("book", viewer, shelf, turn),
+        lambda session: shelves.list_books(session, viewer, shelf, turn),
+    )
 
 
 @router.post(
@@ -46,20 +52,24 @@ def create_book(session: DatabaseSession, owner: Owner, new: NewBook) -> BookDet
 @router.get(
     "/{book_id}",
     summary="Read a book",
+    response_model=BookDetail,
     responses=answers(401, 404, 422, 503),
     openapi_extra=NOBODY_MAY_ASK,
 )
-def read_book(
-    session: DatabaseSession,
-    viewer: Viewer,
+async def read_book(
+    reader: Reading,
     book_id: BookId,
     language: Annotated[
         LanguageCode | None,
         Query(description="Only the words and recordings in this language; else in all."),
     ] = None,
-) -> BookDetail:
+) -> Response:
     """Return a book with its pages, what is said on them, and the recordings, all in order."""
-    return shelves.read_book(session, viewer, book_id, language)
+    return await reader.one(
+        key_of_one("book", book_id, language),
+        lambda session: in_language(shared_book(session, book_id), language),
+        lambda viewer: lambda session: in_language(own_book(session, viewer, book_id), language),
+    )
 
 
 @router.patch(

@@ -1,14 +1,17 @@
 """What the lifespan opens and the endpoints use."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
+from backend.cache.answers import Answers
+from backend.events.listener import Listener
 from backend.services.tokens import Tokens
 
 
@@ -21,6 +24,8 @@ class Resources:
     tokens: Tokens
     metrics: Metrics
     max_body_bytes: int
+    answers: Answers
+    events: Listener
 
 
 def resources(request: Request) -> Resources:
@@ -32,10 +37,17 @@ def resources(request: Request) -> Resources:
 OpenResources = Annotated[Resources, Depends(resources)]
 
 
-def session(opened: OpenResources) -> Iterator[Session]:
+async def session(opened: OpenResources) -> AsyncIterator[Session]:
     """Give a session for one request, which takes a connection when it is first used."""
-    with opened.sessions() as new:
+    new = opened.sessions()
+    try:
         yield new
+    finally:
+        # In a thread only where there is something to end, which waits for the database.
+        if new.in_transaction():
+            await run_in_threadpool(new.close)
+        else:
+            new.close()
 
 
 # Closed before the answer is sent: a slow reader must not keep a connection from others.

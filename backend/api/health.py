@@ -17,6 +17,11 @@ _DRAINING = Unavailable(
     reason="This replica is stopping: it finishes what it has, and new requests go to another.",
 )
 
+_DEAF = (
+    "No events are heard: what others change is seen when the cache's time is over. "
+    "The log says why; it mends itself when PostgreSQL can be listened to."
+)
+
 router = APIRouter(prefix="/health", tags=["health"])
 
 
@@ -47,12 +52,19 @@ def ready(opened: OpenResources, request: Request) -> JSONResponse:
         return JSONResponse(_DRAINING.model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
     found = opened.readiness.check()
     if found.ready:
-        return JSONResponse(_ready(found).model_dump())
+        ready = _ready(found, hears=opened.events.is_listening)
+        return JSONResponse(ready.model_dump(exclude_none=True))
     return JSONResponse(_unavailable(found).model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
 
 
-def _ready(found: Readiness) -> Ready:
-    return Ready(state=str(found.state), current=list(found.current), target=str(found.target))
+def _ready(found: Readiness, *, hears: bool) -> Ready:
+    return Ready(
+        status="ready" if hears else "degraded",
+        state=str(found.state),
+        current=list(found.current),
+        target=str(found.target),
+        reason=None if hears else _DEAF,
+    )
 
 
 def _unavailable(found: Readiness) -> Unavailable:

@@ -14,10 +14,13 @@ class Live(BaseModel):
 class Ready(BaseModel):
     """The database answers and its schema is where this release needs it."""
 
-    status: Literal["ready"] = "ready"
+    status: Literal["ready", "degraded"] = Field(
+        description="Degraded: changes made elsewhere are seen late, after some seconds."
+    )
     state: str = Field(examples=["current"])
     current: list[str] = Field(description="The revisions the schema is at.", examples=[["008"]])
     target: str = Field(description="Where it should be.", examples=["008"])
+    reason: str | None = Field(default=None, description="Why it is degraded; else left out.")
 
 
 class Unavailable(BaseModel):

@@ -3,14 +3,16 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, status
+from fastapi import APIRouter, Path, Response, status
 
-from backend.api.authentication import NOBODY_MAY_ASK, Owner, Viewer
+from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
+from backend.api.keeping import Reading
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
+from backend.services.everybodys import key_of_list, key_of_one
 
 router = APIRouter(prefix="/api/v1/voices", tags=["voices"])
 
@@ -18,16 +20,19 @@ VoiceId = Annotated[UUID, Path(description="The voice's id.")]
 
 
 @router.get(
-    "", summary="List voices", responses=answers(401, 422, 503), openapi_extra=NOBODY_MAY_ASK
+    "",
+    summary="List voices",
+    response_model=VoiceList,
+    responses=answers(401, 422, 503),
+    openapi_extra=NOBODY_MAY_ASK,
 )
-def list_voices(
-    session: DatabaseSession,
-    viewer: Viewer,
-    turn: Turned,
-    shelf: OnShelf = None,
-) -> VoiceList:
+async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Response:
     """Return the voices that you see, oldest first, a page at a time."""
-    return voices.list_voices(session, viewer, shelf, turn)
+    viewer = reader.viewer
+    return await reader.list(
+        key_of_list("voice", viewer, shelf, turn),
+        lambda session: voices.list_voices(session, viewer, shelf, turn),
+    )
 
 
 @router.post(
@@ -44,12 +49,17 @@ def create_voice(session: DatabaseSession, owner: Owner, new: NewVoice) -> Voice
 @router.get(
     "/{voice_id}",
     summary="Read a voice",
+    response_model=VoiceDetail,
     responses=answers(401, 404, 422, 503),
     openapi_extra=NOBODY_MAY_ASK,
 )
-def read_voice(session: DatabaseSession, viewer: Viewer, voice_id: VoiceId) -> VoiceDetail:
+async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     """Return a voice that you see."""
-    return voices.read_voice(session, viewer, voice_id)
+    return await reader.one(
+        key_of_one("voice", voice_id),
+        lambda session: voices.shared_voice(session, voice_id),
+        lambda viewer: lambda session: voices.own_voice(session, viewer, voice_id),
+    )
 
 
 @router.patch(

@@ -56,6 +56,11 @@ def is_on_shelf(
             return everybodys if viewer is None else or_(everybodys, is_own(kind, viewer))
 
 
+def is_for_everybody(visibility: Visibility) -> bool:
+    """Return whether everybody sees what has this visibility."""
+    return visibility is not Visibility.PRIVATE
+
+
 def changeable(session: Session, kind: type[Owned], owner: UUID, identifier: UUID) -> Owned:
     """Return what `owner` may change, locked until the transaction ends.
 

@@ -4,11 +4,12 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
+from backend.events.event import Event
 from backend.models import Book
 from backend.schemas.books import BookDetail, BookSummary
 from backend.schemas.writing import BookChange, NewBook
-from backend.services.access import changeable
-from backend.services.changes import Change, commit
+from backend.services.access import changeable, is_for_everybody
+from backend.services.changes import commit
 from backend.services.shelves import own_book
 from backend.services.transitions import OF_BOOKS, require_transition
 from backend.services.writing import book_row
@@ -22,13 +23,14 @@ def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
     book = own_book(session, owner, row.id)
     if book is None:
         raise RuntimeError("A book that was inserted is not there.")
-    commit(session, Change("book", "created", book.id))
+    commit(session, Event("book", "created", book.id, owner, is_for_everybody(book.visibility)))
     return book
 
 
 def change_book(session: Session, owner: UUID, book_id: UUID, change: BookChange) -> BookSummary:
     """Change what `change` names. Raises as `changeable` does, and TransitionError."""
     book = changeable(session, Book, owner, book_id)
+    was_shared = is_for_everybody(book.visibility)
     if "status" in change:
         require_transition(OF_BOOKS, book.status, change["status"])
     for name, value in change.items():
@@ -36,12 +38,15 @@ def change_book(session: Session, owner: UUID, book_id: UUID, change: BookChange
     session.flush()
     session.refresh(book)
     changed = BookSummary.model_validate(book)
-    commit(session, Change("book", "updated", book_id))
+    is_shared = was_shared or is_for_everybody(changed.visibility)
+    commit(session, Event("book", "updated", book_id, owner, is_shared))
     return changed
 
 
 def delete_book(session: Session, owner: UUID, book_id: UUID) -> None:
     """Delete a book and whatever is in it. Raises as `changeable` does."""
-    session.delete(changeable(session, Book, owner, book_id))
+    book = changeable(session, Book, owner, book_id)
+    was_shared = is_for_everybody(book.visibility)
+    session.delete(book)
     session.flush()
-    commit(session, Change("book", "deleted", book_id))
+    commit(session, Event("book", "deleted", book_id, owner, was_shared))

@@ -1,36 +1,37 @@
-"""The end of every writing transaction."""
+"""The end of every writing transaction: what was changed is told with the commit."""
 
 import logging
-from dataclasses import dataclass
-from typing import Literal
-from uuid import UUID
+from collections.abc import Callable, Mapping
 
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
+
+from backend.events.event import CHANNEL, Event
 
 _log = logging.getLogger(__name__)
 
+_HERE = "told of changes in this process"
 
-@dataclass(frozen=True)
-class Change:
-    """What a transaction did: to which kind of thing, what, and to which one.
 
-    Whatever is written inside of a book (a page, a dialogue, its words) has updated the book.
+def told_here(hear: Callable[[Event], None]) -> Mapping[str, Callable[[Event], None]]:
+    """Return the `info` of sessions whose changes this process hears of before the answer goes out.
+
+    The others hear of them through PostgreSQL, and so does this one, a moment later.
     """
-
-    kind: Literal["book", "voice"]
-    action: Literal["created", "updated", "deleted"]
-    id: UUID
-
-    @property
-    def name(self) -> str:
-        """Return the event's name, `book.created` for example."""
-        return f"{self.kind}.{self.action}"
+    return {_HERE: hear}
 
 
-def commit(session: Session, change: Change) -> None:
+def commit(session: Session, event: Event) -> None:
     """Commit what was changed; every write of a book or a voice ends here.
 
-    What has to go out with the transaction, or not at all, is sent before the commit.
+    PostgreSQL tells the event to whoever listens once the transaction is committed, and to nobody
+    if it is not. Transactions that tell something commit one after the other.
     """
-    session.commit()
-    _log.debug("%s %s", change.name, change.id)
+    session.execute(select(func.pg_notify(CHANNEL, event.payload)))
+    try:
+        session.commit()
+    finally:
+        # Also where the answer to the commit was lost, for then nobody knows.
+        if (hear := session.info.get(_HERE)) is not None:
+            hear(event)
+    _log.debug("%s %s", event.name, event.id)

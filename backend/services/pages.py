@@ -9,11 +9,12 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, raiseload, selectinload
 
+from backend.events.event import Event
 from backend.models import Book, Dialogue, Page
 from backend.schemas.books import DialogueDetail, PageDetail
 from backend.schemas.writing import DialogueChange, NewDialogue, NewPage, PageChange
-from backend.services.access import changeable
-from backend.services.changes import Change, commit
+from backend.services.access import changeable, is_for_everybody
+from backend.services.changes import commit
 from backend.services.errors import ConflictError, NotFoundError
 from backend.services.writing import dialogue_row, page_row
 
@@ -112,10 +113,10 @@ def dialogue_of(session: Session, book_id: UUID, dialogue_id: UUID) -> Dialogue:
 
 def finish(session: Session, book: Book) -> None:
     """Commit what was changed in a book, which is newer from now on."""
-    identifier = book.id
+    event = Event("book", "updated", book.id, book.user_id, is_for_everybody(book.visibility))
     book.updated_at = func.now()
     session.flush()
-    commit(session, Change("book", "updated", identifier))
+    commit(session, event)
 
 
 def _page(session: Session, book_id: UUID, page_id: UUID) -> Page:

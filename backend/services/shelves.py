@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session, raiseload, selectinload
 from backend.models import Book, Dialogue, Page
 from backend.schemas.books import BookDetail, BookList, BookSummary, PageDetail
 from backend.services.access import Shelf, is_on_shelf, is_own, is_shared
-from backend.services.errors import NotFoundError
 from backend.services.listing import Turn, rows_of
 
 # A query for each kind of row, whatever the book's size: PostgreSQL takes 65 535 parameters.
@@ -29,22 +28,6 @@ def list_books(
     return BookList(
         items=[BookSummary.model_validate(book) for book in books], next_cursor=next_cursor
     )
-
-
-def read_book(
-    session: Session, viewer: UUID | None, book_id: UUID, language: str | None
-) -> BookDetail:
-    """Return a book that `viewer` sees, in one language or in all.
-
-    Raises NotFoundError where there is none for them. The queries are the same for a book that is
-    somebody else's and for none at all.
-    """
-    book = shared_book(session, book_id)
-    if book is None and viewer is not None:
-        book = own_book(session, viewer, book_id)
-    if book is None:
-        raise NotFoundError("There is no such book.")
-    return book if language is None else _in_language(book, language)
 
 
 def shared_book(session: Session, book_id: UUID) -> BookDetail | None:
@@ -75,8 +58,10 @@ def _whole_book(session: Session, condition: ColumnElement[bool]) -> BookDetail 
     return None if book is None else BookDetail.model_validate(book)
 
 
-def _in_language(book: BookDetail, language: str) -> BookDetail:
+def in_language(book: BookDetail | None, language: str | None) -> BookDetail | None:
     """Return the book with the words and recordings of one language, and no others."""
+    if book is None or language is None:
+        return book
     return book.model_copy(
         update={"pages": [_page_in_language(page, language) for page in book.pages]}
     )

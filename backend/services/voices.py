@@ -2,15 +2,23 @@
 
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, raiseload
 
+from backend.events.event import Event
 from backend.models import Voice, VoiceStatus
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
-from backend.services.access import Shelf, changeable, is_on_shelf
-from backend.services.changes import Change, commit
-from backend.services.errors import ConflictError, NotFoundError
+from backend.services.access import (
+    Shelf,
+    changeable,
+    is_for_everybody,
+    is_on_shelf,
+    is_own,
+    is_shared,
+)
+from backend.services.changes import commit
+from backend.services.errors import ConflictError
 from backend.services.listing import Turn, rows_of
 from backend.services.transitions import OF_VOICES, require_transition
 
@@ -31,15 +39,19 @@ def list_voices(
     )
 
 
-def read_voice(session: Session, viewer: UUID | None, voice_id: UUID) -> VoiceDetail:
-    """Return a voice that `viewer` sees; raise NotFoundError where there is none for them."""
-    visible = is_on_shelf(Voice, viewer, None)
-    voice = session.scalar(
-        select(Voice).where(Voice.id == voice_id, visible).options(raiseload("*"))
-    )
-    if voice is None:
-        raise NotFoundError("There is no such voice.")
-    return VoiceDetail.model_validate(voice)
+def shared_voice(session: Session, voice_id: UUID) -> VoiceDetail | None:
+    """Return a voice that everybody sees: the same for whoever asks."""
+    return _voice(session, (Voice.id == voice_id) & is_shared(Voice))
+
+
+def own_voice(session: Session, owner: UUID, voice_id: UUID) -> VoiceDetail | None:
+    """Return a voice of its owner."""
+    return _voice(session, (Voice.id == voice_id) & is_own(Voice, owner))
+
+
+def _voice(session: Session, condition: ColumnElement[bool]) -> VoiceDetail | None:
+    voice = session.scalar(select(Voice).where(condition).options(raiseload("*")))
+    return None if voice is None else VoiceDetail.model_validate(voice)
 
 
 def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
@@ -54,13 +66,14 @@ def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
     if row is None:
         raise ConflictError("There is a voice of this provider_voice_id already.")
     voice = VoiceDetail.model_validate(row)
-    commit(session, Change("voice", "created", voice.id))
+    commit(session, Event("voice", "created", voice.id, owner, is_for_everybody(voice.visibility)))
     return voice
 
 
 def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceChange) -> VoiceDetail:
     """Change what `change` names. Raises as `changeable` does, and TransitionError."""
     voice = changeable(session, Voice, owner, voice_id)
+    was_shared = is_for_everybody(voice.visibility)
     if "status" in change:
         require_transition(OF_VOICES, voice.status, change["status"])
         if change["status"] != voice.status and change["status"] == VoiceStatus.COMPLETED:
@@ -70,12 +83,15 @@ def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceCha
     session.flush()
     session.refresh(voice)
     changed = VoiceDetail.model_validate(voice)
-    commit(session, Change("voice", "updated", voice_id))
+    is_for_all = was_shared or is_for_everybody(changed.visibility)
+    commit(session, Event("voice", "updated", voice_id, owner, is_for_all))
     return changed
 
 
 def delete_voice(session: Session, owner: UUID, voice_id: UUID) -> None:
     """Delete a voice; what it has read aloud stays. Raises as `changeable` does."""
-    session.delete(changeable(session, Voice, owner, voice_id))
+    voice = changeable(session, Voice, owner, voice_id)
+    was_shared = is_for_everybody(voice.visibility)
+    session.delete(voice)
     session.flush()
-    commit(session, Change("voice", "deleted", voice_id))
+    commit(session, Event("voice", "deleted", voice_id, owner, was_shared))

@@ -1,13 +1,15 @@
 """Fixtures: databases made by the migrations and the seeds, and the application on them."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, NullPool, create_engine, text
+from fastapi import FastAPI
+from sqlalchemy import Engine, NullPool, create_engine, event, text
 from sqlalchemy.orm import Session
 
 from backend.main import create_app
@@ -82,16 +84,21 @@ def _shared_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def client(_shared_url: str) -> Iterator[httpx.Client]:
+def _reading_app(_shared_url: str) -> FastAPI:
+    return create_app(settings_for(_shared_url))
+
+
+@pytest.fixture(scope="session")
+def client(_reading_app: FastAPI) -> Iterator[httpx.Client]:
     """Give a client of the application on the rows that a test adds through `session`."""
-    with serving(create_app(settings_for(_shared_url))) as client:
+    with serving(_reading_app) as client:
         yield client
 
 
 @pytest.fixture
-def session(_shared_url: str) -> Iterator[Session]:
+def session(_shared_url: str, _reading_app: FastAPI, client: httpx.Client) -> Iterator[Session]:
     """Give a session on the database of `client`; its rows go at the end."""
-    with Session(engine_for(_shared_url)) as session:
+    with _told_session(_shared_url, _reading_app) as session:
         yield session
         session.rollback()
         session.execute(text("TRUNCATE users CASCADE"))
@@ -105,16 +112,31 @@ def _service_url(cluster: Cluster, migrated_template: str) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def service(_service_url: str) -> Iterator[httpx.Client]:
+def _writing_app(_service_url: str) -> FastAPI:
+    return create_app(settings_for(_service_url))
+
+
+@pytest.fixture(scope="session")
+def service(_writing_app: FastAPI) -> Iterator[httpx.Client]:
     """Give a client of the application for people who write by it: what they make stays."""
-    with serving(create_app(settings_for(_service_url))) as client:
+    with serving(_writing_app) as client:
         yield client
 
 
 @pytest.fixture
-def kept_session(_service_url: str) -> Iterator[Session]:
+def kept_session(
+    _service_url: str, _writing_app: FastAPI, service: httpx.Client
+) -> Iterator[Session]:
     """Give a session on the database of `service`."""
-    with Session(engine_for(_service_url)) as session:
+    with _told_session(_service_url, _writing_app) as session:
+        yield session
+
+
+@contextmanager
+def _told_session(url: str, app: FastAPI) -> Iterator[Session]:
+    """Give a session after whose commits the application keeps nothing: they tell no event."""
+    with Session(engine_for(url)) as session:
+        event.listen(session, "after_commit", lambda _: app.state.resources.answers.clear())
         yield session
 
 

@@ -18,7 +18,9 @@ class StartupFailedError(Exception):
 @contextmanager
 def serving(app: FastAPI) -> Iterator[httpx.Client]:
     """Serve the application from a thread; give a client for it; stop in order at the end."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    # With the protocol said, which asyncio looks at before it sends without delay: 40 ms a request.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
 
     def run() -> None:

@@ -54,8 +54,13 @@ def test_the_log_tells_start_and_stop(database_url: str, caplog: pytest.LogCaptu
         return [line.getMessage() for line in caplog.records if line.name == "backend.main"]
 
     with serving(create_app(settings_for(database_url))):
-        assert lines() == ["Database connection verified", "Backend started"]
-    assert lines()[2:] == ["Backend stopped"]
+        assert lines() == [
+            "Database connection verified",
+            "Cache started",
+            "Event bus started",
+            "Backend started",
+        ]
+    assert lines()[4:] == ["Backend stopped"]
 
 
 def test_the_lifespan_leaves_the_schema_alone(
@@ -75,7 +80,7 @@ def test_no_connection_outlives_the_application(
     sessions = f"SELECT FROM pg_stat_activity WHERE datname = '{database}'"
     with serving(create_app(settings_for(database_url))) as client:
         client.get("/api/v1/books")
-        assert len(cluster.query(sessions)) == 1
+        assert len(cluster.query(sessions)) == 2
     for _ in range(100):  # a session lingers for a moment after its connection
         if not cluster.query(sessions):
             break

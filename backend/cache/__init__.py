@@ -1,0 +1,1 @@
+"""What a process keeps of the answers that are the same for everybody."""

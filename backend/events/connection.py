@@ -1,0 +1,118 @@
+"""One connection that listens, and never waits longer than it is told to, nor after a stop."""
+
+import os
+import select
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg2
+from psycopg2.extensions import POLL_OK, POLL_READ
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.events.event import CHANNEL
+
+_ANSWER = 3.0
+"""Seconds that the server has to answer; a connection that is silent for longer is dead."""
+
+
+class ListeningStopped(Exception):  # noqa: N818 - nothing went wrong
+    """Somebody has asked to stop."""
+
+
+class Bell:
+    """What wakes a thread that waits for a connection: once rung, it stays so."""
+
+    def __init__(self) -> None:
+        self._hears, self._rings = os.pipe()
+
+    def fileno(self) -> int:
+        """Return what `select` waits for."""
+        return self._hears
+
+    def ring(self) -> None:
+        """Wake whoever waits, now and from now on."""
+        os.write(self._rings, b"!")
+
+    def wait(self, seconds: float) -> None:
+        """Return after that time; raise ListeningStopped as soon as it rings."""
+        if select.select([self], [], [], seconds)[0]:
+            raise ListeningStopped
+
+    def close(self) -> None:
+        """Give the pipe back, when nobody waits any more."""
+        os.close(self._hears)
+        os.close(self._rings)
+
+
+class Ear:
+    """An asynchronous connection of psycopg2 that listens on the channel.
+
+    Each method raises ListeningStopped once the bell has rung, and psycopg2.Error where the
+    connection is gone or was silent for too long.
+    """
+
+    def __init__(self, connection: Connection, bell: Bell) -> None:
+        self._connection = connection
+        self._bell = bell
+
+    def heard(self, seconds: float) -> list[str]:
+        """Return the payloads that came, as soon as there are any, or none after `seconds`."""
+        if not self._connection.notifies:
+            self._select(seconds, writes=False)
+            self._connection.poll()
+        found = [it.payload for it in self._connection.notifies]
+        self._connection.notifies.clear()
+        return found
+
+    def ask(self, statement: str) -> Cursor:
+        """Run a statement and wait until the server has answered; return the cursor of it."""
+        cursor = self._connection.cursor()
+        cursor.execute(statement)
+        self.settle()
+        return cursor
+
+    def require_direct(self) -> None:
+        """Raise psycopg2.OperationalError where a pooler is in between.
+
+        It would lend the server's process to somebody else, who hears what was for us. It tells
+        its clients a process id of its own making.
+        """
+        [(backend,)] = self.ask("SELECT pg_backend_pid()").fetchall()
+        if backend != self._connection.info.backend_pid:
+            raise psycopg2.OperationalError(
+                "a pooler stands in between: set EVENTS_DATABASE_URL to the server itself"
+            )
+
+    def settle(self) -> None:
+        """Wait until the connection has nothing under way."""
+        deadline = time.monotonic() + _ANSWER
+        while (state := self._connection.poll()) != POLL_OK:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise psycopg2.OperationalError(f"no answer within {_ANSWER:g} s")
+            self._select(left, writes=state != POLL_READ)
+
+    def _select(self, seconds: float, *, writes: bool) -> None:
+        bell, connection = self._bell.fileno(), self._connection.fileno()
+        reads, writing = ([bell], [connection]) if writes else ([bell, connection], [])
+        if bell in select.select(reads, writing, [], seconds)[0]:
+            raise ListeningStopped
+
+
+@contextmanager
+def opened_ear(url: DatabaseUrl, bell: Bell) -> Iterator[Ear]:
+    """Give a connection that listens already, and close it at the end; raise as an Ear does."""
+    parameters: dict[str, Any] = {"application_name": "moriai events", **url.parameters}
+    connection = psycopg2.connect(**parameters, async_=True)
+    try:
+        ear = Ear(connection, bell)
+        ear.settle()
+        ear.require_direct()
+        ear.ask(f"LISTEN {CHANNEL}")
+        yield ear
+    finally:
+        connection.close()

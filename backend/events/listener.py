@@ -1,0 +1,131 @@
+"""Hears what other processes tell, in a thread, for as long as the application serves."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import psycopg2
+
+from backend.boot.masking import mask
+from backend.boot.postgres.connection import one_line
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.events.connection import Bell, Ear, ListeningStopped, opened_ear
+
+_log = logging.getLogger(__name__)
+
+_QUIET = 2.0
+"""Seconds without an event after which the server is asked whether it is still there."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+"""Seconds between two tries to connect: the first, and where doubling ends."""
+
+_START = 3.0
+"""Seconds that a start waits for the first connection; then it goes on without."""
+
+_STOP = 1.0
+"""Seconds that a stop waits for the thread, which only the look-up of a name keeps from ending."""
+
+
+@dataclass(frozen=True)
+class Hearers:
+    """Who is told: of payloads in the order they came, and of a gap, where some may be missing.
+
+    Both are called in the listener's thread, and must neither wait nor raise.
+    """
+
+    events: Callable[[list[str]], None]
+    gap: Callable[[], None]
+
+
+class Listener:
+    """Listens on a connection of its own, and connects again where that is lost.
+
+    There is a gap before each connection, the first too: it is told when the new one listens, so
+    that whatever is read from then on is either new or told about.
+    """
+
+    def __init__(self, url: DatabaseUrl, hearers: Hearers) -> None:
+        self._url = url
+        self._hearers = hearers
+        self._bell = Bell()
+        self._listens = threading.Event()
+        self._has_tried = threading.Event()
+        self._is_loss_told = False
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    @property
+    def is_listening(self) -> bool:
+        """Whether a change elsewhere would be heard now, as far as anybody knows."""
+        return self._listens.is_set()
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._thread.start()
+
+    def wait(self) -> None:
+        """Return when the first connection listens or has failed, or after some seconds."""
+        self._has_tried.wait(_START)
+
+    def stop(self) -> None:
+        """End the thread and its connection, and whoever waits for it."""
+        self._has_tried.set()
+        self._bell.ring()
+        self._thread.join(_STOP)
+        # A thread that is late still needs it; it goes with the process.
+        if not self._thread.is_alive():
+            self._bell.close()
+
+    def _run(self) -> None:
+        pause = _FIRST_PAUSE
+        try:
+            while True:
+                try:
+                    with opened_ear(self._url, self._bell) as ear:
+                        pause = _FIRST_PAUSE
+                        self._listen(ear)
+                except (psycopg2.Error, UnicodeDecodeError) as error:
+                    self._lost(error)
+                self._bell.wait(pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+        except ListeningStopped:
+            _log.debug("Stopped listening for events")
+        finally:
+            self._listens.clear()
+
+    def _listen(self, ear: Ear) -> None:
+        self._hearers.gap()
+        self._listens.set()
+        self._has_tried.set()
+        self._is_loss_told = False
+        _log.info("Listening for events")
+        while True:
+            if payloads := ear.heard(_QUIET):
+                self._hearers.events(payloads)
+            else:
+                ear.ask("SELECT 1")
+
+    def _lost(self, error: Exception) -> None:
+        self._listens.clear()
+        cause = one_line(error) if isinstance(error, psycopg2.Error) else type(error).__name__
+        # Once for each time that it is lost, and not at every try.
+        level = logging.DEBUG if self._is_loss_told else logging.WARNING
+        self._is_loss_told = True
+        self._has_tried.set()
+        _log.log(level, "No events are heard, trying again: %s", mask(cause))
+
+
+@asynccontextmanager
+async def listening(url: DatabaseUrl, hearers: Hearers) -> AsyncIterator[Listener]:
+    """Give a listener that runs until the end of the block."""
+    listener = Listener(url, hearers)
+    listener.start()
+    try:
+        await asyncio.to_thread(listener.wait)
+        yield listener
+    finally:
+        # Here and not in another thread: a block that was cancelled waits for nothing more.
+        listener.stop()

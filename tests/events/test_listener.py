@@ -1,0 +1,183 @@
+"""The listener on a real PostgreSQL, and on connections that fail as networks do."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import pytest
+
+from backend.boot.postgres.urls import parse_database_url
+from backend.events.event import CHANNEL
+from backend.events.listener import Hearers, Listener, listening
+from tests.cluster import Cluster, free_port
+from tests.proxy import Proxy
+
+DEADLINE = 30.0
+
+
+@dataclass
+class Notes:
+    """What a listener has told."""
+
+    payloads: list[str] = field(default_factory=list)
+    gaps: int = 0
+    news: threading.Condition = field(default_factory=threading.Condition)
+
+    def hear(self, payloads: list[str]) -> None:
+        with self.news:
+            self.payloads += payloads
+            self.news.notify_all()
+
+    def gap(self) -> None:
+        with self.news:
+            self.gaps += 1
+            self.news.notify_all()
+
+    def wait_until(self, condition: Callable[[], bool]) -> None:
+        with self.news:
+            assert self.news.wait_for(condition, DEADLINE), (self.payloads, self.gaps)
+
+
+@contextmanager
+def listener_on(url: str, notes: Notes) -> Iterator[Listener]:
+    listener = Listener(parse_database_url(url), Hearers(notes.hear, notes.gap))
+    listener.start()
+    try:
+        listener.wait()
+        yield listener
+    finally:
+        started = time.monotonic()
+        listener.stop()
+        took = time.monotonic() - started
+        assert (took < 1, listener._thread.is_alive(), listener.is_listening) == (
+            True,
+            False,
+            False,
+        )
+
+
+def tell(cluster: Cluster, database: str, payload: str) -> None:
+    cluster.execute(f"NOTIFY {CHANNEL}, '{payload}'", database)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + DEADLINE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def end_listeners(cluster: Cluster, database: str) -> None:
+    [(ended,)] = cluster.query(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        f" WHERE datname = '{database}' AND application_name = 'moriai events'"
+    )
+    assert ended == 1
+
+
+def test_what_is_told_is_heard_in_order(cluster: Cluster, database: str) -> None:
+    """Events of other databases are not."""
+    notes = Notes()
+    with listener_on(cluster.url(database), notes) as listener:
+        assert listener.is_listening
+        assert notes.gaps == 1
+        tell(cluster, "postgres", "elsewhere")
+        for number in range(50):
+            tell(cluster, database, str(number))
+        notes.wait_until(lambda: len(notes.payloads) >= 50)
+    assert notes.payloads == [str(number) for number in range(50)]
+
+
+def test_one_that_was_ended_listens_again(
+    cluster: Cluster, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """And tells that something may have been missed, only when it listens again."""
+    notes = Notes()
+    with listener_on(cluster.url(database), notes) as listener:
+        end_listeners(cluster, database)
+        notes.wait_until(lambda: notes.gaps == 2)
+        wait_for(lambda: listener.is_listening)
+        tell(cluster, database, "again")
+        notes.wait_until(lambda: notes.payloads == ["again"])
+    [line] = [it.getMessage() for it in caplog.records if it.levelname == "WARNING"]
+    assert line.startswith("No events are heard, trying again: ")
+
+
+def test_a_silent_connection_is_noticed(cluster: Cluster, database: str) -> None:
+    """One that a network has forgotten, which nobody has closed."""
+    notes = Notes()
+    with (
+        Proxy(cluster.port) as proxy,
+        listener_on(cluster.url(database, port=proxy.port), notes) as listener,
+    ):
+        proxy.blackhole()
+        started = time.monotonic()
+        wait_for(lambda: not listener.is_listening)
+        assert time.monotonic() - started < 6
+        proxy.heal()
+        wait_for(lambda: listener.is_listening)
+        assert notes.gaps == 2
+        tell(cluster, database, "after")
+        notes.wait_until(lambda: notes.payloads == ["after"])
+
+
+@pytest.mark.parametrize("is_mute", [True, False])
+def test_a_server_that_is_away_holds_nobody(
+    cluster: Cluster, database: str, is_mute: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Neither a start nor a stop, whether it refuses or says nothing; the log says it once."""
+    notes = Notes()
+    with Proxy(cluster.port) as proxy:
+        if is_mute:
+            proxy.blackhole()
+        port = proxy.port if is_mute else free_port()
+        started = time.monotonic()
+        with listener_on(cluster.url(database, port=port), notes) as listener:
+            assert not listener.is_listening
+            assert time.monotonic() - started < 4
+            wait_for(lambda: "No events are heard" in caplog.text)
+            threading.Event().wait(0.5)  # for more tries, of which nothing is said
+        proxy.heal()
+    assert caplog.text.count("No events are heard") == 1
+    assert "moriai_password" not in caplog.text
+    assert notes.gaps == 0
+
+
+def test_a_pooler_is_not_listened_through(
+    pgbouncer: Callable[[str], str], debian_cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would lend the process that listens to somebody else, and nothing would be heard."""
+    with (
+        debian_cluster.database() as name,
+        listener_on(pgbouncer(name), Notes()) as listener,
+    ):
+        assert not listener.is_listening
+        wait_for(lambda: "set EVENTS_DATABASE_URL to the server itself" in caplog.text)
+
+
+def test_a_start_that_is_cut_off_leaves_nothing(cluster: Cluster, database: str) -> None:
+    """A stop signal can come while the first connection is tried."""
+
+    async def main(url: str) -> None:
+        notes = Notes()
+
+        async def enter() -> None:
+            async with listening(parse_database_url(url), Hearers(notes.hear, notes.gap)):
+                raise AssertionError("it cannot listen")
+
+        task = asyncio.create_task(enter())
+        await asyncio.sleep(0.2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    with Proxy(cluster.port) as proxy:
+        proxy.blackhole()
+        started = time.monotonic()
+        asyncio.run(main(cluster.url(database, port=proxy.port)))
+        assert time.monotonic() - started < 1.2
+        proxy.heal()
+    assert not [it for it in threading.enumerate() if it.name == "events"]
