@@ -160,6 +160,7 @@ def test_a_pooler_is_not_listened_through(
 
 def test_a_start_that_is_cut_off_leaves_nothing(cluster: Cluster, database: str) -> None:
     """A stop signal can come while the first connection is tried."""
+    before = threads()
 
     async def main(url: str) -> None:
         notes = Notes()
@@ -180,4 +181,8 @@ def test_a_start_that_is_cut_off_leaves_nothing(cluster: Cluster, database: str)
         asyncio.run(main(cluster.url(database, port=proxy.port)))
         assert time.monotonic() - started < 1.2
         proxy.heal()
-    assert not [it for it in threading.enumerate() if it.name == "events"]
+    assert threads() == before  # other tests keep applications open
+
+
+def threads() -> set[int | None]:
+    return {it.ident for it in threading.enumerate() if it.name == "events"}
