@@ -13,6 +13,7 @@ from tests.benchmarks.boot import start, waiting
 from tests.benchmarks.commands import commands
 from tests.benchmarks.figures import Bench, Figure
 from tests.benchmarks.migrations import nothing_to_do, starters, upgrade
+from tests.benchmarks.reads import reads
 from tests.benchmarks.report import as_json, markdown, plot, show
 from tests.benchmarks.rivals import RivalMissingError, Rivals, set_up
 from tests.benchmarks.traffic import stalls
@@ -38,6 +39,7 @@ MEASURES: dict[str, Measure] = {
         bench, cluster, folder, rivals, 0.2 if quick else 1.0
     ),
     "commands": lambda bench, cluster, folder, _rivals, _quick: commands(bench, cluster, folder),
+    "reads": lambda bench, cluster, folder, _rivals, _quick: reads(bench, cluster, folder),
 }
 
 PLOTS = {

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
@@ -39,9 +40,11 @@ with create_engine(url).begin() as connection:
     seed(connection)
 """
 
+INV_START = f"exec {INV} start"
+
 STARTS: Mapping[str, str] = {
     "bare uvicorn": f"exec {_UVICORN}",
-    "inv start": f"exec {INV} start",
+    "inv start": INV_START,
     "psql loop, alembic, uvicorn": (
         'until psql -d "$DATABASE_URL" -c "SELECT 1"; do sleep 2; done; '
         f"{_ALEMBIC}; exec {_UVICORN}"
@@ -53,9 +56,18 @@ STARTS: Mapping[str, str] = {
 """From the shell; the application is the same."""
 
 
+@dataclass(frozen=True)
+class Started:
+    """A server that is ready, and how many seconds that took."""
+
+    seconds: float
+    pid: int
+    port: int
+
+
 @contextmanager
-def started(folder: Path, command: str, url: str, path: str) -> Iterator[tuple[float, int]]:
-    """Run until the first 200; give the seconds to that and the process id."""
+def started(folder: Path, command: str, url: str, path: str = os.defpath) -> Iterator[Started]:
+    """Run until the first 200 on readiness; `path` is where else programs are."""
     port = free_port()
     environment = {
         "PATH": f"{path}:{os.environ.get('PATH', os.defpath)}",
@@ -77,7 +89,7 @@ def started(folder: Path, command: str, url: str, path: str) -> Iterator[tuple[f
                 if process.poll() is not None or time.perf_counter() - begun > DEADLINE:
                     raise RuntimeError(f"{command} did not serve")
                 threading.Event().wait(0.003)
-            yield time.perf_counter() - begun, process.pid
+            yield Started(time.perf_counter() - begun, process.pid, port)
         finally:
             process.terminate()
 
@@ -115,9 +127,9 @@ def start(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
 
         def runner(name: str) -> Callable[[], float]:
             def once() -> float:
-                with started(root, STARTS[name], url, programs) as (seconds, pid):
-                    memory[name].append(_megabytes(pid))
-                return seconds
+                with started(root, STARTS[name], url, programs) as server:
+                    memory[name].append(_megabytes(server.pid))
+                return server.seconds
 
             return once
 

@@ -152,4 +152,6 @@ def show(figures: Sequence[Figure]) -> None:
 def _amount(cost: float, figure: Figure) -> str:
     if figure.unit == "MB":
         return f"{cost:.0f} MB"
-    return f"{cost * 1000:.0f} ms" if cost < 1 else f"{cost:.2f} s"
+    if cost >= 1:
+        return f"{cost:.2f} s"
+    return f"{cost * 1000:.0f} ms" if cost >= 0.01 else f"{cost * 1000:.2g} ms"

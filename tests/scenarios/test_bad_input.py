@@ -770,7 +770,8 @@ def test_application_that_cannot_start(
         inv.assert_nothing_left()
     finished.assert_failed(11, sentence)
     if code == FAILS_WITH_A_MESSAGE:
-        finished.assert_says(*["The kettle is cold."] * int(workers))
+        # Once, whatever the workers: the first to fail ends the others, maybe before they say it.
+        finished.assert_says("The kettle is cold.")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

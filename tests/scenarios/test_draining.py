@@ -36,6 +36,9 @@ def serving(folder: Path, url: str, **variables: str) -> Iterator[tuple[Running,
     with running(folder, "start", **settings) as inv:
         inv.wait_for("Backend started", count=int(variables.get("WEB_CONCURRENCY", "1")))
         with httpx.Client(base_url=inv.url, timeout=SOON) as client:
+            # A process that listens and has not answered yet is still starting: a signal ends it
+            # without a delay, for no balancer knows it.
+            assert client.get("/health/live").status_code == 200
             yield inv, client
 
 

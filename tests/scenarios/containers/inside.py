@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from docker.models.containers import Container
 
-SOON = 2.0
-"""Seconds that stopping may take: it takes less than half of one where the machine is idle."""
+SOON = 5.0
+"""Seconds that stopping may take on a busy machine: half of what `docker stop` gives by itself."""
 
 
 @dataclass(frozen=True)
