@@ -15,6 +15,8 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from backend.boot.output import give_up_unwritten, open_closed_streams, show
+
 if TYPE_CHECKING:
     from socket import socket
 
@@ -54,6 +56,7 @@ def _reporting(
     """
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
+    open_closed_streams()
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
@@ -80,6 +83,8 @@ def _reporting(
     except BaseException:  # noqa: BLE001 (what nobody foresaw ends here, its passwords masked)
         report_unforeseen(log_format)
         raise SystemExit(1) from None
+    finally:
+        give_up_unwritten()
 
 
 @contextmanager
@@ -139,7 +144,7 @@ def _run_inside(service: str, task: str, **flags: str | bool | None) -> None:
 
 def _print_preview(found: "Preview") -> None:
     """Print the state and the plan; raise what the plan refuses for."""
-    print(found.as_text())
+    show(found.as_text())
     if found.plan.refusal is not None:
         raise found.plan.refusal
 
@@ -188,7 +193,7 @@ def migrate(
         if sql:
             from backend.boot.migration.render import render_sql
 
-            print(render_sql(boot))
+            show(render_sql(boot))
             return
         from backend.boot.migration.migrate import migrate
         from backend.boot.waiting import wait
@@ -225,13 +230,13 @@ def rollback(
         found = preview(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
             target = found.inspection.target.name
-            print(f"There is nothing to roll back: the schema is not beyond {target}.")
+            show(f"There is nothing to roll back: the schema is not beyond {target}.")
             return
         _print_preview(found)
         if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
             migrate(boot)
         else:
-            print("Nothing was changed.")
+            show("Nothing was changed.")
 
 
 @task(auto_shortflags=False, help={"in": _IN})
@@ -292,9 +297,9 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
         if json:
             from json import dumps
 
-            print(dumps(found.as_json()))
+            show(dumps(found.as_json()))
         else:
-            print(found.as_text())
+            show(found.as_text())
 
 
 @task(
@@ -334,7 +339,7 @@ def revision(_c: Context, message: str | None = None) -> None:
             if written.is_empty
             else "read it, and decide its phase."
         )
-        print(f"Wrote {written.path}: {advice}")
+        show(f"Wrote {written.path}: {advice}")
 
 
 @task(auto_shortflags=False)
@@ -346,7 +351,7 @@ def check(_c: Context) -> None:
 
         wait(boot)
         check(boot)
-        print("The history is sound: every revision goes up, down and up, and meets the models.")
+        show("The history is sound: every revision goes up, down and up, and meets the models.")
 
 
 @task(
@@ -365,7 +370,7 @@ def up(_c: Context, scale: list[str]) -> None:
         project = read_project(Path.cwd())
         with engine() as client:
             members = up(client, project, parse_scale(scale))
-            print(*addresses(project, members), sep="\n")
+            show(*addresses(project, members))
 
 
 @task(auto_shortflags=False, help={"rebuild": "Make those that are there anew."})
@@ -377,7 +382,7 @@ def images(_c: Context, rebuild: bool = False) -> None:
 
         with engine() as client:
             names = make_standins(client, _STANDINS, Path(".env"), rebuild=rebuild)
-        print(*(f"{variable}={name}" for variable, name in names.items()), sep="\n")
+        show(*(f"{variable}={name}" for variable, name in names.items()))
 
 
 @task(
@@ -413,7 +418,7 @@ def ps(_c: Context) -> None:
         from backend.stack.listing import listing
 
         with engine() as client:
-            print(listing(client, place))
+            show(listing(client, place))
 
 
 @task(
@@ -435,7 +440,7 @@ def logs(
         lines = followed if follow else written
         with streaming() as client, until_interrupted():
             for line in lines(client, place, service, parse_tail(tail)):
-                print(line, flush=follow)
+                show(line)
 
 
 @task(auto_shortflags=False, help={"service": "In whose container (default: backend)."})
@@ -564,7 +569,7 @@ def _is_agreed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
-        print()
+        show("")
         raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
 
 

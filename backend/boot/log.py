@@ -88,6 +88,8 @@ class StreamHandler(logging.StreamHandler[Any]):
     """Writes to what sys.stdout or sys.stderr is now, so that a progress bar can stand below."""
 
     streams: ClassVar[tuple[str, ...]] = ("stdout", "stderr")
+    is_lost: ClassVar[bool] = False
+    """Whether a line of this process could not be written."""
 
     def __init__(self, name: str) -> None:
         if name not in self.streams:
@@ -99,6 +101,15 @@ class StreamHandler(logging.StreamHandler[Any]):
     def stream(self) -> Any:
         """The stream of this moment."""
         return getattr(sys, self._name_of_stream)
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
+        """Go on without a log that cannot be written, and say so once: serving is worth more."""
+        error = sys.exc_info()[1]
+        if not isinstance(error, OSError):
+            super().handleError(record)
+        elif not self.is_lost:
+            type(self).is_lost = True
+            print(f"The log cannot be written: {error.strerror}.", file=sys.stderr)  # noqa: T201
 
 
 def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
