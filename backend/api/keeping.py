@@ -34,7 +34,7 @@ class Reader:
 
     async def private(self, read: Read) -> Response | None:
         """Return an answer that is read each time; None without any."""
-        found = await run_in_threadpool(read, self.session)
+        found = await run_in_threadpool(self._read, read)
         return None if found is None else _json(_bytes(found))
 
     async def one(self, key: Key, shared: Read, own: Callable[[UUID], Read]) -> Response:
@@ -59,12 +59,19 @@ class Reader:
 
     def _filled(self, key: Key, read: Read) -> Response | None:
         with self.answers.filling(key) as keep:
-            found = read(self.session)
+            found = self._read(read)
             if found is None:
                 return None
             body = _bytes(found)
             keep(body)
         return _json(body)
+
+    def _read(self, read: Read) -> BaseModel | None:
+        """Return what is read, with nothing left to end: that would take another thread."""
+        try:
+            return read(self.session)
+        finally:
+            self.session.close()
 
 
 def _bytes(found: BaseModel) -> bytes:
