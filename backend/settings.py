@@ -5,20 +5,17 @@ Plain code instead of a settings library: this runs before every task, where a l
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from backend import __version__
 from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
 from backend.boot.masking import hide
-from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
-
-T = TypeVar("T")
-Choice = TypeVar("Choice", bound=StrEnum)
+from backend.boot.postgres.urls import DatabaseUrl, build_database_url
+from backend.variables import Values, read_env_file, refuse_undecodable
 
 # name → (default as people write it, what it is for). The README's table is held against this.
 VARIABLES: Mapping[str, tuple[str, str]] = {
@@ -281,28 +278,21 @@ def load_log_settings(
     return LogSettings(_log_level(values), _log_format(values))
 
 
-def _read_values(environ: Mapping[str, str] | None, env_file: Path) -> "_Values":
+def _read_values(environ: Mapping[str, str] | None, env_file: Path) -> Values:
     given = dict(os.environ if environ is None else environ)
     if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
-        given = {**_read_env_file(env_file), **{key: text for key, text in given.items() if text}}
-    values = _Values({key: text for key, text in given.items() if text and key in VARIABLES})
-    _refuse_undecodable(values.given)
+        given = {**read_env_file(env_file), **{key: text for key, text in given.items() if text}}
+    values = Values({key: text for key, text in given.items() if text and key in VARIABLES})
+    refuse_undecodable(values.given)
     return values
 
 
-def _log_level(values: "_Values") -> LogLevel:
+def _log_level(values: Values) -> LogLevel:
     return values.one_of("LOG_LEVEL", LogLevel, LogLevel.INFO)
 
 
-def _log_format(values: "_Values") -> LogFormat:
+def _log_format(values: Values) -> LogFormat:
     return values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT)
-
-
-def _refuse_undecodable(given: Mapping[str, str]) -> None:
-    # Python keeps bytes that are no UTF-8 as surrogates, which no driver takes.
-    for name, text in given.items():
-        if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ConfigurationError(f"{name} is not UTF-8.", "Set it anew.")
 
 
 def _hide_password(url: DatabaseUrl | None) -> None:
@@ -314,7 +304,7 @@ def _hide_password(url: DatabaseUrl | None) -> None:
             hide(url.parameters.get(name))
 
 
-def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:
+def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:
     if url := values.url("DATABASE_URL"):
         return url
     host = values.text("POSTGRES_HOST", "")
@@ -329,7 +319,7 @@ def _database_url(values: "_Values", is_prod: bool) -> DatabaseUrl | None:
     )
 
 
-def _password(values: "_Values", is_prod: bool) -> str:
+def _password(values: Values, is_prod: bool) -> str:
     given = values.secret("POSTGRES_PASSWORD")
     if given is None and is_prod:
         raise ConfigurationError(
@@ -337,85 +327,3 @@ def _password(values: "_Values", is_prod: bool) -> str:
             "APP_ENV=prod has no default for it: set it, or POSTGRES_PASSWORD_FILE.",
         )
     return DEFAULT_PASSWORD if given is None else given
-
-
-def _read_env_file(path: Path) -> dict[str, str]:
-    if not path.is_file():
-        return {}
-    from dotenv import dotenv_values
-
-    try:
-        values = dotenv_values(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}.", "Mend or remove it."
-        ) from error
-    return {key: text for key, text in values.items() if text}
-
-
-@dataclass(frozen=True)
-class _Values:
-    """The variables that are set, and one reader for each kind of value."""
-
-    given: Mapping[str, str] = field(repr=False)
-
-    def text(self, name: str, default: str) -> str:
-        return self.given.get(name, default).strip()
-
-    def secret(self, name: str) -> str | None:
-        """Return a secret that is given as it is, or by a file that `<name>_FILE` names."""
-        # Not `text`, which strips: a password may begin or end with a space.
-        given = self.given.get(name)
-        file = self.text(f"{name}_FILE", "")
-        if given and file:
-            raise ConfigurationError(f"{name} and {name}_FILE are both set.", "Keep one of them.")
-        if not file:
-            return given
-        try:
-            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(
-                f"{name}_FILE cannot be read: {error}.", "Mend the path or its rights."
-            ) from error
-
-    def url(self, name: str) -> DatabaseUrl | None:
-        text = self.text(name, "")
-        return parse_database_url(text, name) if text else None
-
-    def truth(self, name: str, *, default: bool) -> bool:
-        words = {"true": True, "1": True, "yes": True, "on": True}
-        words |= {"false": False, "0": False, "no": False, "off": False}
-        return self._converted(
-            name, default, lambda text: words[text.lower()], "neither true nor false"
-        )
-
-    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
-        def convert(text: str) -> int:
-            if least <= (number := int(text)) <= most:
-                return number
-            raise ValueError
-
-        return self._converted(name, default, convert, f"not a number from {least} to {most}")
-
-    def seconds(self, name: str, default: float) -> float:
-        def convert(text: str) -> float:
-            if 0 <= (number := float(text)) <= 1e6:
-                return number
-            raise ValueError
-
-        return self._converted(name, default, convert, "not a number of seconds")
-
-    def one_of(self, name: str, kind: type[Choice], default: Choice) -> Choice:
-        choices = ", ".join(kind)
-        return self._converted(name, default, lambda text: kind(text.lower()), f"none of {choices}")
-
-    def _converted(self, name: str, default: T, convert: Callable[[str], T], complaint: str) -> T:
-        text = self.text(name, "")
-        if not text:
-            return default
-        try:
-            return convert(text)
-        except (ValueError, KeyError) as error:
-            raise ConfigurationError(
-                f"{name}={text!r} is {complaint}.", "Set it to one of those, or unset it."
-            ) from error

@@ -1,0 +1,115 @@
+"""Variables as they are given, and what reads each kind of value from them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from backend.boot.errors import ConfigurationError
+from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+
+T = TypeVar("T")
+Choice = TypeVar("Choice", bound=StrEnum)
+
+
+def read_env_file(path: Path) -> dict[str, str]:
+    """Return what a file like `.env` sets; nothing where there is none.
+
+    Raises ConfigurationError where it cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    from dotenv import dotenv_values
+
+    try:
+        values = dotenv_values(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read: {error}.", "Mend or remove it."
+        ) from error
+    return {key: text for key, text in values.items() if text}
+
+
+def refuse_undecodable(given: Mapping[str, str]) -> None:
+    """Raise ConfigurationError for a value that is not UTF-8."""
+    # Python keeps bytes that are no UTF-8 as surrogates, which no driver takes.
+    for name, text in given.items():
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ConfigurationError(f"{name} is not UTF-8.", "Set it anew.")
+
+
+@dataclass(frozen=True)
+class Values:
+    """The variables that are set. Each reader raises ConfigurationError for what it cannot read."""
+
+    given: Mapping[str, str] = field(repr=False)
+
+    def text(self, name: str, default: str) -> str:
+        """Return the text without spaces around it."""
+        return self.given.get(name, default).strip()
+
+    def secret(self, name: str) -> str | None:
+        """Return a secret that is given as it is, or by a file that `<name>_FILE` names."""
+        # Not `text`, which strips: a password may begin or end with a space.
+        given = self.given.get(name)
+        file = self.text(f"{name}_FILE", "")
+        if given and file:
+            raise ConfigurationError(f"{name} and {name}_FILE are both set.", "Keep one of them.")
+        if not file:
+            return given
+        try:
+            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            raise ConfigurationError(
+                f"{name}_FILE cannot be read: {error}.", "Mend the path or its rights."
+            ) from error
+
+    def url(self, name: str) -> DatabaseUrl | None:
+        """Return a database's URL; None where it is not set."""
+        text = self.text(name, "")
+        return parse_database_url(text, name) if text else None
+
+    def truth(self, name: str, *, default: bool) -> bool:
+        """Return whether it is true, 1, yes or on; or false, 0, no or off."""
+        words = {"true": True, "1": True, "yes": True, "on": True}
+        words |= {"false": False, "0": False, "no": False, "off": False}
+        return self._converted(
+            name, default, lambda text: words[text.lower()], "neither true nor false"
+        )
+
+    def integer(self, name: str, default: int, *, least: int, most: int) -> int:
+        """Return a whole number within these bounds."""
+
+        def convert(text: str) -> int:
+            if least <= (number := int(text)) <= most:
+                return number
+            raise ValueError
+
+        return self._converted(name, default, convert, f"not a number from {least} to {most}")
+
+    def seconds(self, name: str, default: float) -> float:
+        """Return a number of seconds, up to some days."""
+
+        def convert(text: str) -> float:
+            if 0 <= (number := float(text)) <= 1e6:
+                return number
+            raise ValueError
+
+        return self._converted(name, default, convert, "not a number of seconds")
+
+    def one_of(self, name: str, kind: type[Choice], default: Choice) -> Choice:
+        """Return one of the words, however they are capitalised."""
+        choices = ", ".join(kind)
+        return self._converted(name, default, lambda text: kind(text.lower()), f"none of {choices}")
+
+    def _converted(self, name: str, default: T, convert: Callable[[str], T], complaint: str) -> T:
+        text = self.text(name, "")
+        if not text:
+            return default
+        try:
+            return convert(text)
+        except (ValueError, KeyError) as error:
+            raise ConfigurationError(
+                f"{name}={text!r} is {complaint}.", "Set it to one of those, or unset it."
+            ) from error
