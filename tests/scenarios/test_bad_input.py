@@ -240,7 +240,7 @@ CASES = [
         11,
         "Port 8000 on 192.0.2.1 cannot be had: Cannot assign requested address. "
         "Choose another: BACKEND_HOST and BACKEND_PORT.",
-        {"DATABASE_URL": "{url}", "BACKEND_HOST": "192.0.2.1"},
+        {"DATABASE_URL": "{url}", "BACKEND_HOST": "192.0.2.1", "BACKEND_PORT": "8000"},
         "start",
     ),
 ]
