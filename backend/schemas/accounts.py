@@ -4,9 +4,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field
 
-from backend.schemas.kinds import Email
+from backend.schemas.kinds import Email, Password
 
 
 class NewAccount(BaseModel):
@@ -15,7 +15,7 @@ class NewAccount(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     email: Email
-    password: SecretStr = Field(min_length=10, max_length=200)
+    password: Password = Field(min_length=10, max_length=200)
 
 
 class Credentials(BaseModel):
@@ -24,7 +24,7 @@ class Credentials(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     email: Email
-    password: SecretStr = Field(max_length=200)
+    password: Password = Field(max_length=200)
 
 
 class Account(BaseModel):

@@ -6,7 +6,7 @@ the OpenAPI document, so that a caller can know them beforehand.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from backend.models import Visibility
 
@@ -35,6 +35,20 @@ Email = Annotated[
         examples=["mina@example.org"],
     ),
 ]
+
+
+
+def _encodable(password: SecretStr) -> SecretStr:
+    """Return what can be hashed: half of a surrogate pair is a text in JSON, and none in UTF-8."""
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        # Without its cause, whose text has the whole password.
+        raise ValueError("not UTF-8") from None
+    return password
+
+
+Password = Annotated[SecretStr, AfterValidator(_encodable)]
 
 LanguageCode = Annotated[
     str,

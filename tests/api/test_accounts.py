@@ -65,6 +65,20 @@ def test_a_refused_login_does_not_say_why(service: httpx.Client, kept_session: S
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("route", ["register", "login"])
+def test_a_password_that_is_no_text(service: httpx.Client, route: str) -> None:
+    """JSON can say half of a surrogate pair, which has no bytes to hash."""
+    # Not by `json`, which refuses to send it.
+    answer = service.post(
+        f"{AUTH}/{route}",
+        content=rb'{"email": "half@example.org", "password": "half-of-a-pair-\ud800"}',
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert (error["loc"], "half-of-a-pair" in answer.text) == (["body", "password"], False)
+
+
 def test_an_unknown_address_takes_as_long_as_a_wrong_password(service: httpx.Client) -> None:
     """Both verify a hash; the bound is wide, for a machine that does other things as well."""
     email = sign_up(service).email
