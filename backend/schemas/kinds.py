@@ -37,7 +37,6 @@ Email = Annotated[
 ]
 
 
-
 def _encodable(password: SecretStr) -> SecretStr:
     """Return what can be hashed: half of a surrogate pair is a text in JSON, and none in UTF-8."""
     try:
