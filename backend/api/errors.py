@@ -128,8 +128,12 @@ async def _pool_exhausted(_request: Request, _error: Exception) -> Response:
 
 
 async def _defect(_request: Request, _error: Exception) -> Response:
-    # Outside of what puts the header into every other answer.
-    headers = {HEADER: found} if (found := current_request_id()) else None
+    # The server closes the connection after a defect: whoever is not told sends the next request
+    # there, and loses it.
+    headers = {"Connection": "close"}
+    # Outside of what puts the id into every other answer.
+    if request_id := current_request_id():
+        headers[HEADER] = request_id
     return answer(ProblemType.DEFECT, 500, _DEFECT, headers)
 
 

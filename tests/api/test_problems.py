@@ -70,7 +70,9 @@ def test_a_defect_says_nothing(seeded_url: str) -> None:
 
     with serving(app) as client:
         answer = client.get("/defect")
+        assert client.get("/health/live").status_code == 200
     assert answer.status_code == 500
     assert answer.headers["content-type"] == MEDIA_TYPE
     assert answer.json()["type"] == "urn:moriai:problem:defect"
+    assert answer.headers["connection"] == "close"
     assert "secret" not in answer.text
