@@ -21,7 +21,13 @@ _PASSING = re.compile(
 )
 """Variables that differ from one start to the next and say nothing of where the schema is."""
 
-_SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|(^|_)KEY", re.IGNORECASE)
+_SECRET = re.compile(
+    r"PASSWORD|PASSWD|PASSPHRASE|(^|_)(PASS|PWD)(_|$)|SECRET|TOKEN|CREDENTIAL|API_?KEY|(^|_)KEYS?(_|$)",
+    re.IGNORECASE,
+)
+
+_USERINFO = re.compile(r"(?<=://)[^/@\s]*@")
+"""Of an address: whatever it is called, there may be a secret in it."""
 
 _LOGIN = ("user", "dbname", "options")
 """Of libpq's keywords: what decides in which schemas a name is looked for."""
@@ -37,7 +43,7 @@ def surroundings(alembic_config: Path, url: DatabaseUrl) -> str:
         os.path.relpath(alembic_config),
         *(f"{name}={url.parameters.get(name)}" for name in _LOGIN),
         *(
-            f"{name}={mask(text)}"
+            f"{name}={_USERINFO.sub('', mask(text))}"
             for name, text in sorted(os.environ.items())
             if not _PASSING.fullmatch(name) and not _SECRET.search(name)
         ),

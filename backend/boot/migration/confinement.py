@@ -15,11 +15,23 @@ from sqlalchemy import Engine, Pool, event
 from backend.boot.errors import ConfigurationError
 
 _SERVER_WIDE = re.compile(
-    r"\b(?:CREATE|ALTER|DROP)\s+(?:ROLE|USER(?!\s+MAPPING)|GROUP|DATABASE|TABLESPACE)\b"
-    r"|\bALTER\s+SYSTEM\b|\bON\s+(?:DATABASE|TABLESPACE)\b",
-    re.IGNORECASE,
+    r"""
+    \b (?: CREATE | ALTER | DROP ) \s+
+        (?: ROLE | USER (?! \s+ MAPPING ) | GROUP | DATABASE | TABLESPACE | SUBSCRIPTION ) \b
+    | \b ALTER \s+ SYSTEM \b
+    | \b ON \s+ (?: DATABASE | TABLESPACE | ROLE | SUBSCRIPTION | PARAMETER ) \b
+    | \b (?: REASSIGN | DROP ) \s+ OWNED \b
+    # of a role: privileges on something have an ON
+    | \b (?: GRANT | REVOKE ) \b (?: (?! \b ON \b ) [^;] )* \b (?: TO | FROM ) \b
+    | \b COPY \b [^;]* \b (?: TO \s+ ' | PROGRAM \b )
+    | \b pg_ (?: replication_ | create_ | drop_ | reload_conf | terminate_ | cancel_ | promote
+        | switch_wal | rotate_ | file_ ) \w* \s* \(
+    """,
+    re.IGNORECASE | re.VERBOSE,
 )
 """What changes more than the database it is said in. Wherever it stands: it is often in a DO."""
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 _SHOWN = 60
 
@@ -41,8 +53,9 @@ def confined(is_scratch: str, running: Callable[[], str], *, is_alone: bool) -> 
             )
 
     def executing(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        if not is_alone and (found := _SERVER_WIDE.search(statement)):
-            text = " ".join(statement[found.start() :].split())[:_SHOWN]
+        bare = _COMMENT.sub(" ", statement)
+        if not is_alone and (found := _SERVER_WIDE.search(bare)):
+            text = " ".join(bare[found.start() :].split())[:_SHOWN]
             raise ConfigurationError(
                 f"{running()} changes what all databases of the server share ({text}).",
                 "Name an empty database of another server in SCRATCH_DATABASE_URL. "

@@ -56,8 +56,8 @@ class Files:
 
     def memory(self, sources: Sources, schema: Schema, seen: Rows) -> Memory:
         """Return what there is to be remembered now that env.py has run. Raises OSError."""
-        base = self._boot.alembic_config.parent.resolve()
-        loaded = tuple(os.path.relpath(file, base) for file in loaded_sources())
+        base = self._boot.alembic_config.parent
+        loaded = tuple(_from(base, file) for file in loaded_sources())
         sources = replace(sources, modules=loaded)
         return Memory(
             surroundings=self._surroundings,
@@ -153,8 +153,18 @@ def _sources(config: Path, scripts: ScriptDirectory) -> Sources | None:
         return None
     if not all(folder.is_dir() for folder in folders):
         return None
-    base = config.parent.resolve()
+    base = config.parent
     return Sources(
-        os.path.relpath(Path(scripts.env_py_location).resolve(), base),
-        tuple(os.path.relpath(folder.resolve(), base) for folder in folders),
+        _from(base, scripts.env_py_location), tuple(_from(base, folder) for folder in folders)
     )
+
+
+def _from(base: Path, path: Path | str) -> str:
+    """Return where a path is, seen from a folder; a link in it stays one, which may be switched."""
+    relative = os.path.relpath(path, base)
+    try:
+        is_there = (base / relative).samefile(path)
+    except OSError:
+        is_there = False
+    # A link in the base leads `..` elsewhere.
+    return relative if is_there else str(Path(path).absolute())

@@ -11,9 +11,10 @@ _STRINGS = re.compile(r"'(?:[^']|'')*'")
 
 _REPEATABLE = re.compile(
     r"""
-    (?: SET | RESET | SHOW | EXPLAIN | SAVEPOINT | RELEASE | ROLLBACK | BEGIN | START | COMMIT | END
+    (?: SET | RESET | SHOW | SAVEPOINT | RELEASE | ROLLBACK | BEGIN | START | COMMIT | END
       | LOCK | VACUUM | ANALYZE | REINDEX | REFRESH | CLUSTER | CHECKPOINT
       | COMMENT | GRANT | REVOKE ) \b .*
+    | EXPLAIN \b (?! .* \b ANALY[SZ]E \b ) .*
     | CREATE \s+ OR \s+ REPLACE \b .*
     | CREATE \s+ [\w\s]*? \b IF \s+ NOT \s+ EXISTS \b .*
     | DROP \s+ [\w\s]*? \b IF \s+ EXISTS \b .*
@@ -29,15 +30,25 @@ _REPEATABLE = re.compile(
 
 _READING = re.compile(r"(?:SELECT|VALUES|TABLE)\b", re.IGNORECASE)
 _WRITING = re.compile(r"\b(?:INTO|INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-_CALLS = re.compile(r"(\w+)\s*\(")
+# With its schema, and as it is quoted: those are somebody's own.
+_CALLS = re.compile(r'((?:[\w."]|"[^"]*")+)\s*\(')
 _HARMLESS = re.compile(
-    r"pg_\w+|to_\w+|has_\w+|format\w*|json\w*|array\w*|string_agg|row_number|over|exists|any|all|in"
+    r"(?:pg_catalog\.)?(?:pg_(?:get_(?:\w+def|expr|serial_sequence|userbyid)|(?:table|type)_is_visible"
+    r"|(?:total_)?relation_size|(?:table|indexes|database)_size|size_pretty|typeof|backend_pid"
+    r"|is_in_recovery|sleep|(?:try_)?advisory_(?:xact_)?lock(?:_shared)?|advisory_unlock(?:_all)?)"
+    r"|to_(?:char|date|number|timestamp|hex|jsonb?|reg(?:class|type|proc|procedure|namespace|role))"
+    r"|has_(?:table|column|schema|database|function|sequence|type)_privilege|format|format_type"
+    r"|jsonb?_(?:agg|object_agg|build_object|build_array|array_length|typeof)"
+    r"|array_(?:agg|length|to_string|position|remove|append|upper|lower)|array"
+    r"|string_agg|row_number|rank|over|exists|any|all|in"
     r"|and|or|not|as|on|from|where|when|then|else|using|select|values|filter|within|interval"
-    r"|count|min|max|sum|avg|coalesce|nullif|greatest|least|lower|upper|length|trim|concat\w*"
-    r"|substring|replace|cast|extract|date_\w+|now|current_\w+|version|unnest|generate_series"
-    r"|obj_description|col_description|quote_\w+|regexp_\w+",
+    r"|count|min|max|sum|avg|coalesce|nullif|greatest|least|lower|upper|length|trim|concat|concat_ws"
+    r"|substring|replace|cast|extract|date_(?:trunc|part)|now|current_(?:setting|schemas?|database)"
+    r"|version|unnest|generate_series|obj_description|col_description"
+    r"|quote_(?:ident|literal|nullable)|regexp_(?:matches?|replace|split_to_array|split_to_table))",
     re.IGNORECASE,
 )
+"""PostgreSQL's own, by their whole names: anybody may call a function of theirs to_cents."""
 
 _VALUES = re.compile(
     r"\b[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1|\b\d+(?:\.\d+)?\b", re.DOTALL

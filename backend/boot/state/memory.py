@@ -28,15 +28,21 @@ from backend.boot.state.journal import JOURNAL_TABLE, Journal
 
 _log = logging.getLogger(__name__)
 
-_FORMAT = 2
+_FORMAT = 3
 """Of the note, and of what a thorough look is: another one knows nothing of these."""
 
 # The note is the journal's comment: people's tools leave it alone, and a dump takes it along.
+# Anybody can make a table by that name, if only a temporary one. Whose note counts is this role,
+# the database's owner, or one that this role is a member of; but a superuser is one of all.
 _NOTES = """
 SELECT d.description
 FROM pg_class c
 JOIN pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_class'::regclass AND d.objsubid = 0
-WHERE c.relname = %s AND c.relkind IN ('r', 'p')
+WHERE c.relname = %s AND c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+  AND (c.relowner = (SELECT datdba FROM pg_database WHERE datname = current_database())
+    OR c.relowner = (SELECT oid FROM pg_roles WHERE rolname = current_user)
+    OR pg_has_role(c.relowner, 'USAGE')
+       AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user))
 """
 
 _ROWS = """
@@ -72,13 +78,19 @@ class Sources:
         digest = sha256(f"{_FORMAT} {policy.target} {policy.refuse_edited}".encode())
         for path in (config, *(base / name for name in (self.env, *self.modules))):
             _add(digest, path.name, path)
+        # One that was not there may have been looked for: `try: from local import TABLE`.
+        for place in sorted({Path(name).parent for name in (self.env, *self.modules)}):
+            digest.update("\0".join((str(place), *_modules(base / place))).encode())
         for folder in self.folders:
             digest.update(f"\0{folder}\0".encode())
-            with os.scandir(base / folder) as entries:
-                names = sorted(entry.name for entry in entries if entry.name.endswith(".py"))
-            for name in names:
+            for name in _modules(base / folder):
                 _add(digest, name, f"{base / folder}/{name}")
         return digest.hexdigest()
+
+
+def _modules(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.name.endswith(".py"))
 
 
 def _add(digest: Any, name: str, path: Path | str) -> None:
@@ -188,7 +200,8 @@ def memories(note: str | None) -> list[Memory]:
         if noted["boot"] != _FORMAT:
             return []
         return [_memory(it) for it in noted["seen"]]
-    except (ValueError, KeyError, TypeError):
+    # Brackets in brackets end in a RecursionError.
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
 
 

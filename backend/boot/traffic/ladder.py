@@ -18,7 +18,13 @@ _SHARE = 2.0
 """Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
 
 _ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
-_CONCURRENT = re.compile(r"\bCONCURRENTLY\b", re.I)
+_CONCURRENT = re.compile(
+    r"\s*(?:(?:CREATE|DROP|REINDEX|REFRESH)\b[^;'\"]*\bCONCURRENTLY\b"
+    r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY\s*;?\s*$)",
+    re.I,
+)
+
+_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 
 # A procedure, or a block, may have committed something before it fails.
 _COMMITTING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:CALL|DO)\b", re.I | re.S)
@@ -44,8 +50,12 @@ def work_of(statement: str) -> Work:
 
 
 def is_concurrent(statement: str) -> bool:
-    """Whether nobody queues behind a statement that waits, and it must not be cut short."""
-    return _CONCURRENT.search(statement) is not None
+    """Whether a statement must not be cut short: what it has done by then, it leaves behind.
+
+    Nobody queues behind one that waits, but for the last moment of DETACH PARTITION: then it locks
+    the partition itself.
+    """
+    return _CONCURRENT.match(_COMMENT.sub(" ", statement)) is not None
 
 
 def is_whole(statement: str) -> bool:

@@ -195,6 +195,14 @@ def assert_untouched_but_recorded(theirs: Theirs) -> None:
         ("ALTER DATABASE {database} SET work_mem = '1MB'", "ALTER DATABASE {database} SET …"),
         ("GRANT CONNECT ON DATABASE {database} TO PUBLIC", "ON DATABASE {database} TO PUBLIC"),
         ("ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM SET work_mem = '1MB'"),
+        ("CREATE /* a */ ROLE {role}", "CREATE ROLE {role}"),
+        ("REASSIGN OWNED BY {owner} TO {owner}", "REASSIGN OWNED BY {owner} TO {owner}"),
+        ("DROP OWNED BY {owner}", "DROP OWNED BY {owner}"),
+        ("GRANT pg_read_all_stats TO {owner}", "GRANT pg_read_all_stats TO {owner}"),
+        ("REVOKE pg_read_all_stats FROM {owner}", "REVOKE pg_read_all_stats FROM {owner}"),
+        ("COMMENT ON ROLE {owner} IS 'x'", "ON ROLE {owner} IS 'x'"),
+        ("SELECT pg_replication_origin_create('x')", "pg_replication_origin_create('x')"),
+        ("COPY (SELECT 1) TO '/nowhere/x'", "COPY (SELECT 1) TO '/nowhere/x'"),
     ],
 )
 def test_what_databases_share(
@@ -223,6 +231,9 @@ def test_statements_that_only_look_like_it(theirs: Theirs) -> None:
         op.execute("CREATE TABLE role (id int); ALTER TABLE role ADD database text")
         op.execute("ALTER TABLE t_a1 OWNER TO CURRENT_USER")
         op.execute("GRANT SELECT ON t_a1 TO PUBLIC")
+        op.execute("REVOKE INSERT, UPDATE ON t_a1 FROM PUBLIC")
+        op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")
+        op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC")
         op.execute("DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER nowhere")
         """,
     )

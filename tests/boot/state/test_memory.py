@@ -1,6 +1,8 @@
 """What is remembered of a schema says the same as a thorough look, or that nobody knows."""
 
+import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
@@ -8,6 +10,7 @@ from uuid import uuid4
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2 import sql
 
 from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
@@ -74,12 +77,13 @@ def test_a_note_does_not_grow_without_end() -> None:
         "[]",
         "null",
         '{"boot": 1, "seen": []}',
-        '{"boot": 2}',
-        '{"boot": 2, "seen": {"x": 1}}',
-        '{"boot": 2, "seen": 7}',
-        '{"boot": 2, "seen": [null]}',
+        '{"boot": 3}',
+        '{"boot": 3, "seen": {"x": 1}}',
+        '{"boot": 3, "seen": 7}',
+        '{"boot": 3, "seen": [null]}',
         note_of([MEMORY]).replace('"digest"', '"other"'),
         note_of([MEMORY])[:-3],
+        "[" * 200_000,
     ],
 )
 def test_what_is_no_note(note: str | None) -> None:
@@ -170,8 +174,12 @@ CHANGES: dict[str, Callable[[Theirs], object]] = {
     "a table of that name with the same note": lambda it: it.execute(
         "CREATE SCHEMA copy; CREATE TABLE copy.schema_journal ();"
         "DO $$ BEGIN EXECUTE format('COMMENT ON TABLE copy.schema_journal IS %L',"
-        " obj_description('schema_journal'::regclass)); END $$"
+        " obj_description('schema_journal'::regclass)); END $$;"
+        f"ALTER TABLE copy.schema_journal OWNER TO {OWNER}"
     ),
+    "a module that env.py may have looked for": lambda it: it.module.with_name(
+        "local_settings.py"
+    ).touch(),
 }
 
 
@@ -190,6 +198,10 @@ def test_something_has_changed(theirs: Theirs, change: Callable[[Theirs], object
         ("HOSTNAME", True),
         ("LOG_LEVEL", True),
         ("JWT_SECRET", True),
+        ("DB_PASS", True),
+        ("MYSQL_PWD", True),
+        ("API_KEY", True),
+        ("KEYSPACE", False),
     ],
 )
 def test_another_environment(
@@ -211,6 +223,55 @@ def test_a_secret_leaves_no_trace(theirs: Theirs, monkeypatch: pytest.MonkeyPatc
     migrate(theirs.boot)
     monkeypatch.setenv("OTHER_URL", password.format("two"))
     assert remembered(theirs.boot) is not None
+
+
+def test_a_secret_in_an_address_leaves_none(
+    theirs: Theirs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the variable is called."""
+    monkeypatch.setenv("REPORTS", "https://one@reports.example.org/1")
+    migrate(theirs.boot)
+    monkeypatch.setenv("REPORTS", "https://two@reports.example.org/1")
+    assert remembered(theirs.boot) is not None
+
+
+def test_a_link_is_switched(theirs: Theirs) -> None:
+    """As where each release has a folder of its own."""
+    versions = theirs.project.versions
+    first, second = versions.with_name("versions-1"), versions.with_name("versions-2")
+    versions.rename(first)
+    versions.symlink_to(first)
+    migrate(theirs.boot)
+    assert remembered(theirs.boot) is not None
+    shutil.copytree(first, second)
+    versions.unlink()
+    versions.symlink_to(second)
+    theirs.project.revision("c3", "b2")
+    assert remembered(theirs.boot) is None
+
+
+@pytest.mark.parametrize("kind", ["TABLE mallory.", "TEMP TABLE "])
+def test_somebody_elses_note(theirs: Theirs, kind: str) -> None:
+    """Whoever may log in may make a table by that name, and say there that all is well."""
+    role = f"mallory_{theirs.database}"
+    theirs.execute(f"CREATE ROLE {role}")
+    theirs.execute(f"CREATE SCHEMA mallory AUTHORIZATION {role}")
+    with connected(theirs.boot.migration_database_url) as connection:
+        memory = recall(theirs.boot, connection)
+    assert memory is not None
+    theirs.project.revision("c3", "b2")
+    digest = memory.sources.digest(theirs.boot.alembic_config, theirs.boot.schema)
+    forged = sql.Literal(note_of([replace(memory, digest=digest)]))
+    table = "mallory.schema_journal" if "mallory" in kind else "schema_journal"
+    try:
+        with closing(theirs.cluster.connect(theirs.database)) as session:
+            cursor = session.cursor()
+            cursor.execute(f"SET SESSION AUTHORIZATION {role}")
+            cursor.execute(f"CREATE {kind}schema_journal ()")
+            cursor.execute(sql.SQL(f"COMMENT ON TABLE {table} IS {{}}").format(forged))
+            assert remembered(theirs.boot) is None
+    finally:
+        theirs.execute(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 @pytest.mark.parametrize("target", [None, "b2", "a1"])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.traffic.ladder import Harm, Ladder, Look, Work, work_of
+from backend.boot.traffic.ladder import Harm, Ladder, Look, Work, is_concurrent, work_of
 
 WAITING, WORKING = True, False
 
@@ -44,6 +44,26 @@ def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
 )
 def test_work(statement: str, work: Work) -> None:
     assert work_of(statement) is work
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_one"),
+    [
+        ("CREATE INDEX CONCURRENTLY i ON t (a)", True),
+        ("/* why */ -- so\n drop index concurrently i", True),
+        ("REINDEX (VERBOSE) TABLE CONCURRENTLY t", True),
+        ("REFRESH MATERIALIZED VIEW CONCURRENTLY v", True),
+        ('ALTER TABLE "p" DETACH PARTITION "p1" CONCURRENTLY;', True),
+        ("ALTER TABLE t ADD a int /* cannot be done CONCURRENTLY */", False),
+        ("ALTER TABLE t ADD a int -- not CONCURRENTLY", False),
+        ("ALTER TABLE t ALTER a SET DEFAULT 'CONCURRENTLY'", False),
+        ("CREATE INDEX i ON t (lower('CONCURRENTLY'))", False),
+        ('CREATE TABLE "CONCURRENTLY" ()', False),
+    ],
+)
+def test_concurrent(statement: str, is_one: bool) -> None:
+    """The word alone does not make it one."""
+    assert is_concurrent(statement) is is_one
 
 
 @given(st.floats(0, 1))
