@@ -5,6 +5,7 @@ Plain code instead of a settings library: this runs before every task, where a l
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -82,6 +83,8 @@ STACK_JWT_SECRET = "moriai_jwt_secret"  # noqa: S105
 
 LEAST_SECRET = 16
 """Characters: a shorter secret could be found by trying."""
+
+_PASSWORD_IN_URL = re.compile(r"://[^:/?#@]*:([^/?#]*)@")
 
 
 class AppEnv(StrEnum):
@@ -302,6 +305,9 @@ def _hide_password(url: DatabaseUrl | None) -> None:
         # One that equals the role's or the database's name cannot be told from it in a line.
         if url.parameters.get(name) not in (url.database, url.parameters.get("user")):
             hide(url.parameters.get(name))
+    # However it is encoded there: nobody has to write %2F in capitals.
+    if as_written := _PASSWORD_IN_URL.search(url.raw):
+        hide(as_written[1])
 
 
 def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:

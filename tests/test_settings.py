@@ -599,3 +599,10 @@ def test_secrets_are_masked_once_they_were_read() -> None:
         masking.mask("signs-the-tokens, for the app, for the owner, for%20the%20owner for-scratch")
         == "***, ***, ***, *** ***"
     )
+
+
+def test_a_password_is_hidden_as_it_was_written() -> None:
+    """An env.py may say the URL that it was given, in which anything may be percent-encoded."""
+    load(DATABASE_URL="postgresql://me:hu%2fn%74er2@localhost/books")
+    assert masking.mask("no such host: hu%2fn%74er2") == "no such host: ***"
+    assert masking.mask("no such host: hu/nter2") == "no such host: ***"

@@ -3,7 +3,7 @@
 import signal
 import threading
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import httpx
@@ -285,3 +285,33 @@ def test_through_a_pooler(
         for _ in range(2):  # no lock is stranded
             run(folder, "adopt", "--dry-run", **given).assert_ok()
         assert relations(debian_cluster, scratch) == []
+
+
+@pytest.mark.parametrize("is_stopped", [False, True])
+def test_a_table_that_somebody_has(
+    folder: Path, cluster: Cluster, database: str, database_url: str, is_stopped: bool
+) -> None:
+    """Reading the schema waits for it within the budget, says for whom, and can be stopped."""
+    make_at(folder, database_url, "007")
+    forget(cluster, database)
+    timeout = "60" if is_stopped else "1.5"
+    variables = {"DATABASE_URL": database_url, "MIGRATE_TRAFFIC_TIMEOUT": timeout}
+    with closing(cluster.connect(database)) as somebody:
+        cursor = somebody.cursor()
+        cursor.execute("BEGIN; LOCK TABLE books")
+        pid = somebody.info.backend_pid
+        with running(folder, "migrate", **variables) as inv:
+            inv.wait_for("Reading the schema, as far as others let it be read")
+            if is_stopped:
+                inv.signal(signal.SIGTERM)
+            finished = inv.finish()
+    if is_stopped:
+        finished.assert_failed(143, "Stopped by SIGTERM.")
+    else:
+        finished.assert_failed(
+            6,
+            "The schema cannot be read: a table was locked for more than 1.5 s, by a session, "
+            f"backend {pid}. Let that end, and start again. …",
+        )
+    assert databases(cluster, database) == []
+    assert "alembic_version" not in relations(cluster, database)

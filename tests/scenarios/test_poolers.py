@@ -11,10 +11,10 @@ from typing import Any
 import psycopg2
 import pytest
 
-from tests.cluster import Cluster
+from tests.cluster import OWNER, Cluster
 from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.live_traffic import blocking
-from tests.scenarios.process import Finished, project, run, running
+from tests.scenarios.process import Finished, project, run, running, write_revision
 from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
 from tests.scenarios.test_adoption import databases, forget
 from tests.scenarios.test_concurrent_indexes import BODY, ENVS, ITS_INDEX, SNAPSHOT, VALID
@@ -101,6 +101,42 @@ def test_a_limit_that_somebody_left_in_a_session(
         client.close()
     scene.start(url=url).finish().assert_ok()
     scene.assert_complete()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("search_path", "other"), ("session_replication_role", "replica")]
+)
+def test_a_session_that_somebody_led_elsewhere(
+    tmp_path: Path,
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    name: str,
+    value: str,
+) -> None:
+    """Nothing is made anew where others look for their tables, nor unchecked: it is refused."""
+    folder = project(tmp_path)
+    with debian_cluster.database() as database:
+        run(folder, "migrate", DATABASE_URL=debian_cluster.url(database)).assert_ok()
+        debian_cluster.execute(f"CREATE SCHEMA other AUTHORIZATION {OWNER}", database)
+        debian_cluster.execute(f"GRANT SET ON PARAMETER session_replication_role TO {OWNER}")
+        write_revision(folder / "alembic" / "versions", "009", "008", "op.execute('SELECT 1')")
+        url = pgbouncer(database)
+        clients = [psycopg2.connect(url) for _ in range(6)]
+        for client in clients:
+            client.cursor().execute(f"SET {name} = {value}")
+        for client in clients:
+            client.commit()
+            client.close()
+        run(folder, "migrate", DATABASE_URL=url).assert_failed(
+            2,
+            f"The session that the pooler lends has {name} set, by others or by env.py. "
+            "Set MIGRATION_DATABASE_URL to the server itself; …",
+        )
+        made = debian_cluster.query(
+            "SELECT FROM pg_class WHERE relnamespace = 'other'::regnamespace", database
+        )
+        assert made == []
+        run(folder, "status", DATABASE_URL=debian_cluster.url(database)).assert_says("…pending…")
 
 
 @pytest.mark.parametrize(
@@ -241,7 +277,7 @@ def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None
     ):
         pooled = debian_cluster.url(name, port=port)
         for task in ("wait-db", "migrate", "start"):
-            run(folder, task, DATABASE_URL=pooled).assert_failed(
+            run(folder, task, DATABASE_URL=pooled, BACKEND_PORT="0").assert_failed(
                 2,
                 "The pooler at … keeps no transaction together. Let it pool transactions or "
                 "sessions (pool_mode), or set MIGRATION_DATABASE_URL to the server itself and let "

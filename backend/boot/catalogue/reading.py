@@ -79,16 +79,21 @@ def read_catalogue(
     connection: Connection,
     ignored_tables: frozenset[str] = IGNORED_TABLES,
     schemas: Sequence[str] | None = None,
+    lock_timeout: float = 10,
 ) -> Catalogue:
     """Return what the schemas hold: those on the search_path, or the ones given.
 
     Objects of the first schema have plain names, so that schemas of different names can be
     compared; all others are qualified. The connection may be in a transaction or not, and is
-    left as it was. Raises CatalogueUnreadableError where temporary views cannot be made.
+    left as it was. Raises CatalogueUnreadableError where temporary views cannot be made, and
+    psycopg2's LockNotAvailable where somebody keeps a table locked for more than so many seconds.
     """
     with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
         # The connection may have been given another kind of cursor, or another reading of JSON.
         register_default_jsonb(cursor)
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true)", (f"{round(lock_timeout * 1000)}ms",)
+        )
         names = _schemas(cursor) if schemas is None else list(schemas)
         _set_session(cursor, names)
         parameters = {"schemas": names, "ignored": sorted(ignored_tables)}

@@ -98,7 +98,8 @@ WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 
 # A partition's copies of its parent's constraints follow from the parent, and PostgreSQL makes up
 # their names. Constraint triggers are among the triggers. A foreign key is checked by triggers of
-# PostgreSQL's own, which a restore may have disabled and not enabled again.
+# PostgreSQL's own, which a restore may have disabled and not enabled again, also on a partition.
+# The index of a partitioned table's constraint is invalid as long as a partition has none.
 CONSTRAINTS = """
 SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
   jsonb_build_object(
@@ -116,8 +117,14 @@ SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
     'validated', k.convalidated OR NOT e.enforced,
     'enforced', e.enforced,
     'checked', NOT EXISTS (
-      SELECT FROM pg_trigger g WHERE g.tgconstraint = k.oid AND g.tgisinternal
-        AND g.tgenabled = 'D'),
+      WITH RECURSIVE copies (oid) AS (
+        SELECT k.oid
+        UNION ALL
+        SELECT c.oid FROM pg_constraint c JOIN copies ON c.conparentid = copies.oid)
+      SELECT FROM pg_trigger g JOIN copies ON g.tgconstraint = copies.oid
+      WHERE g.tgisinternal AND g.tgenabled = 'D'),
+    'index valid', CASE WHEN k.contype IN ('p', 'u') THEN (
+      SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = k.conindid) END,
     'inherited by children', k.contype <> 'c' OR NOT k.connoinherit),
   CASE k.contype WHEN 'c' THEN jsonb_build_object(
     'definition', jsonb_build_object(

@@ -11,6 +11,13 @@ from backend.boot.environment.version_table import VersionTable, literal
 from backend.boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
 from backend.boot.signals import Stopped
 
+_ASTRAY = """
+SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+WHERE source = 'session' AND name IN
+    ('search_path', 'session_replication_role', 'row_security', 'default_tablespace')
+"""
+"""What decides where things are made, and whether they are checked."""
+
 _EQUALS, _END = "\x01", "\x02"
 
 _SETTINGS = """
@@ -143,11 +150,27 @@ class MigrationSession:
         pairs = (entry.partition(_EQUALS) for entry in text.split(_END))
         return {name: value for name, _, value in pairs}
 
+    def refuse_astray(self) -> None:
+        """Raise ConfigurationError where a pooler lends a session that leads elsewhere.
+
+        Nobody can tell whether env.py has set it, which does not hold for the next transaction,
+        or another client, whom it was meant for.
+        """
+        if self.is_direct:
+            return
+        if names := self.ask(_ASTRAY)[0]:
+            raise ConfigurationError(
+                f"The session that the pooler lends has {names} set, by others or by env.py.",
+                "Set MIGRATION_DATABASE_URL to the server itself; or set it for the role or the "
+                "database, and have the pooler reset its sessions.",
+            )
+
     def version_table(self) -> VersionTable:
         """Return where Alembic keeps the revision, as this session's search_path resolves it.
 
-        Raises LoginRefusedError where that names no schema which this role may use.
+        Raises LoginRefusedError where that names no schema which this role may use, and as above.
         """
+        self.refuse_astray()
         name, schema = self.context.version_table, self.context.version_table_schema
         if schema is None:
             [schema] = self.ask(

@@ -124,6 +124,8 @@ class Guard:
 
     def _begun(self) -> None:
         self._check()
+        if not self._is_direct:
+            self._session.refuse_astray()
         self._tell(Steps.began)
 
     def _tell(self, what: Callable[[Steps], None]) -> None:

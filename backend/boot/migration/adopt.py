@@ -105,8 +105,13 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
         with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
             replay.run()
     # Last, so that it is as fresh as can be.
-    with connected(schema.url) as connection:
-        found = read_beside(connection, schema.version_table, replay.other_schemas)
+    with (
+        connected(schema.url) as connection,
+        said_meanwhile(lambda: _log.info("Reading the schema, as far as others let it be read")),
+    ):
+        found = read_beside(
+            connection, schema.version_table, replay.other_schemas, schema.policy.traffic_timeout
+        )
     return liken(found, replay.points)
 
 

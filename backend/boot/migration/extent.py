@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence, Set
 
+from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.comparison import Catalogue, ObjectKey
 from backend.boot.catalogue.other_queries import OTHERS
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
+from backend.boot.errors import LockTimeoutError
 from backend.boot.migration.contents import MARK
 
 # Those on the search_path that hold something: one that is empty (as "$user" often is) would only
@@ -39,6 +41,14 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <>
 ORDER BY path.position, n.nspname
 """
 
+_LOCKERS = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
 # Names of the first schema are plain, as everywhere.
 _OTHERS = f"""
 SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
@@ -55,22 +65,44 @@ def read_made(
 
 
 def read_beside(
-    connection: Connection, version_table: VersionTable, other_schemas: Set[str]
+    connection: Connection,
+    version_table: VersionTable,
+    other_schemas: Set[str],
+    lock_timeout: float,
 ) -> Catalogue:
     """Return the catalogue of a database as far as a history may have made it.
 
-    That is what is on its search_path, and the other schemas that the history works in.
+    That is what is on its search_path, and the other schemas that the history works in. Raises
+    LockTimeoutError where somebody keeps a table locked for more than so many seconds.
     """
     path, others = _schemas(connection, version_table)
-    return _read(connection, version_table, path, [it for it in others if it in other_schemas])
+    schemas = [it for it in others if it in other_schemas]
+    try:
+        return _read(connection, version_table, path, schemas, lock_timeout)
+    except errors.LockNotAvailable as error:
+        raise LockTimeoutError(
+            f"The schema cannot be read: a table was locked for more than {lock_timeout:g} s, by "
+            f"{_lockers(connection)}.",
+            "Let that end, and start again. Nothing was changed.",
+        ) from error
+
+
+def _lockers(connection: Connection) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKERS)
+        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
 
 
 def _read(
-    connection: Connection, version_table: VersionTable, path: Sequence[str], others: Sequence[str]
+    connection: Connection,
+    version_table: VersionTable,
+    path: Sequence[str],
+    others: Sequence[str],
+    lock_timeout: float = 10,
 ) -> Catalogue:
     # Names of the first schema are plain, and here none is the first: a schema without anything.
     first = path or [MARK]
-    catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others])
+    catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others], lock_timeout)
     with connection.cursor() as cursor:
         cursor.execute(_OTHERS, {"first": first[0]})
         names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]

@@ -18,7 +18,7 @@ from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
 from backend.boot.postgres.interruption import cut_when_silent, interrupt
 from backend.boot.postgres.refusal import at_host, causes, reason
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.signals import interrupting, is_stopping
+from backend.boot.signals import interrupting, is_stopping, raise_if_stopped
 
 # A connection that idles while a revision runs must neither be forgotten by a router on its way
 # nor be trusted for hours after the server is gone.
@@ -140,6 +140,8 @@ def connected(
             "Connect to the primary, or make it writable.",
         ) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        # It may be what a stop signal cut, met again by whoever closed things in order.
+        raise_if_stopped()
         raise DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
             "Check that it runs, and try again.",

@@ -41,6 +41,13 @@ WHERE n.nspname = %s AND c.relname = %s AND NOT has_schema_privilege(n.oid, 'USA
 
 _PATIENCE = "2s"
 
+# A pooler may lend a session that others have led elsewhere.
+_SET = """
+SET LOCAL lock_timeout = '{patience}';
+SELECT set_config(name, reset_val, true) FROM pg_settings
+WHERE name = 'search_path' AND source = 'session'
+"""
+
 _LOCKERS = """
 SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
 FROM pg_locks JOIN pg_stat_activity USING (pid)
@@ -73,7 +80,7 @@ def read_facts(
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'")
+        cursor.execute(_SET.format(patience=_PATIENCE))
         if timeout:
             cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
         try:

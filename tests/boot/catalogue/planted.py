@@ -170,6 +170,21 @@ CONSTRAINTS = [
         "constraint k on t: validated is no, expected yes",
     ),
     Planted(
+        f"{PARTITIONED} LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1);"
+        " CREATE TABLE u (a int PRIMARY KEY);"
+        " ALTER TABLE t ADD CONSTRAINT u FOREIGN KEY (a) REFERENCES u",
+        "ALTER TABLE t1 DISABLE TRIGGER ALL",
+        "",
+        "constraint u on t: checked is no, expected yes",
+    ),
+    Planted(
+        f"{PARTITIONED} LIST (a); CREATE TABLE t1 PARTITION OF t FOR VALUES IN (1)",
+        "ALTER TABLE ONLY t ADD CONSTRAINT u UNIQUE (a)",
+        "ALTER TABLE ONLY t ADD CONSTRAINT u UNIQUE (a);"
+        " ALTER TABLE t1 ADD CONSTRAINT u1 UNIQUE (a); ALTER INDEX u ATTACH PARTITION u1",
+        "constraint u on t: index valid is no, expected yes",
+    ),
+    Planted(
         f"{T}; CREATE TABLE u (a int PRIMARY KEY);"
         "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u",
         "ALTER TABLE t DISABLE TRIGGER ALL",
