@@ -15,8 +15,6 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from backend.boot.output import give_up_unwritten, open_closed_streams, show
-
 if TYPE_CHECKING:
     from socket import socket
 
@@ -56,14 +54,15 @@ def _reporting(
     """
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
-    open_closed_streams()
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
     from backend.boot.errors import BootError
     from backend.boot.log import configure_logging, report_failure, report_unforeseen
+    from backend.boot.output import give_up_unwritten, open_closed_streams
     from backend.boot.signals import Stopped, stopping_on_signals
 
+    open_closed_streams()
     log_format = os.environ.get("LOG_FORMAT", "text")
     try:
         with stopping_on_signals():
@@ -142,9 +141,16 @@ def _run_inside(service: str, task: str, **flags: str | bool | None) -> None:
         raise SystemExit(status)
 
 
+def _show(*lines: str) -> None:
+    """Print what a task has to say as data."""
+    from backend.boot.output import show
+
+    show(*lines)
+
+
 def _print_preview(found: "Preview") -> None:
     """Print the state and the plan; raise what the plan refuses for."""
-    show(found.as_text())
+    _show(found.as_text())
     if found.plan.refusal is not None:
         raise found.plan.refusal
 
@@ -193,7 +199,7 @@ def migrate(
         if sql:
             from backend.boot.migration.render import render_sql
 
-            show(render_sql(boot))
+            _show(render_sql(boot))
             return
         from backend.boot.migration.migrate import migrate
         from backend.boot.waiting import wait
@@ -230,13 +236,13 @@ def rollback(
         found = preview(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
             target = found.inspection.target.name
-            show(f"There is nothing to roll back: the schema is not beyond {target}.")
+            _show(f"There is nothing to roll back: the schema is not beyond {target}.")
             return
         _print_preview(found)
         if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
             migrate(boot)
         else:
-            show("Nothing was changed.")
+            _show("Nothing was changed.")
 
 
 @task(auto_shortflags=False, help={"in": _IN})
@@ -297,9 +303,9 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
         if json:
             from json import dumps
 
-            show(dumps(found.as_json()))
+            _show(dumps(found.as_json()))
         else:
-            show(found.as_text())
+            _show(found.as_text())
 
 
 @task(
@@ -339,7 +345,7 @@ def revision(_c: Context, message: str | None = None) -> None:
             if written.is_empty
             else "read it, and decide its phase."
         )
-        show(f"Wrote {written.path}: {advice}")
+        _show(f"Wrote {written.path}: {advice}")
 
 
 @task(auto_shortflags=False)
@@ -351,7 +357,7 @@ def check(_c: Context) -> None:
 
         wait(boot)
         check(boot)
-        show("The history is sound: every revision goes up, down and up, and meets the models.")
+        _show("The history is sound: every revision goes up, down and up, and meets the models.")
 
 
 @task(
@@ -370,7 +376,7 @@ def up(_c: Context, scale: list[str]) -> None:
         project = read_project(Path.cwd())
         with engine() as client:
             members = up(client, project, parse_scale(scale))
-            show(*addresses(project, members))
+            _show(*addresses(project, members))
 
 
 @task(auto_shortflags=False, help={"rebuild": "Make those that are there anew."})
@@ -382,7 +388,7 @@ def images(_c: Context, rebuild: bool = False) -> None:
 
         with engine() as client:
             names = make_standins(client, _STANDINS, Path(".env"), rebuild=rebuild)
-        show(*(f"{variable}={name}" for variable, name in names.items()))
+        _show(*(f"{variable}={name}" for variable, name in names.items()))
 
 
 @task(
@@ -418,7 +424,7 @@ def ps(_c: Context) -> None:
         from backend.stack.listing import listing
 
         with engine() as client:
-            show(listing(client, place))
+            _show(listing(client, place))
 
 
 @task(
@@ -440,7 +446,7 @@ def logs(
         lines = followed if follow else written
         with streaming() as client, until_interrupted():
             for line in lines(client, place, service, parse_tail(tail)):
-                show(line)
+                _show(line)
 
 
 @task(auto_shortflags=False, help={"service": "In whose container (default: backend)."})
@@ -569,7 +575,7 @@ def _is_agreed(question: str) -> bool:
     try:
         return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
     except EOFError:
-        show("")
+        _show("")
         raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
 
 
