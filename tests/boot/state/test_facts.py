@@ -156,16 +156,6 @@ class TestTables:
             (["CREATE SCHEMA other", "CREATE TABLE other.books ()"], ()),
             (
                 [
-                    "CREATE SCHEMA other",
-                    "CREATE TABLE other.books ()",
-                    "CREATE TABLE users ()",
-                    "SET search_path = other, public",
-                ],
-                ("books", "users"),
-            ),
-            (["CREATE TABLE books ()", "SET search_path = nowhere"], ()),
-            (
-                [
                     f"CREATE SCHEMA {OWNER}",
                     f"CREATE TABLE {OWNER}.mine ()",
                     "CREATE TABLE public.ours ()",
@@ -181,6 +171,33 @@ class TestTables:
         run(connection, *statements)
         assert expected == read_facts(connection, DEFAULT).tables
         assert sorted(expected) == sorted(list_tables(connection, DEFAULT))
+
+    @pytest.mark.parametrize(
+        ("search_path", "expected"), [("other, public", ("books", "users")), ("nowhere", ())]
+    )
+    def test_search_path(
+        self,
+        cluster: Cluster,
+        database: str,
+        database_url: str,
+        search_path: str,
+        expected: tuple[str, ...],
+    ) -> None:
+        """What counts lies where the database leads, not where others have led the session."""
+        for statement in (
+            "CREATE SCHEMA other",
+            "CREATE TABLE other.books ()",
+            "CREATE TABLE users ()",
+            "CREATE SCHEMA astray",
+            "CREATE TABLE astray.strays ()",
+            f"ALTER DATABASE {database} SET search_path = {search_path}",
+            f"GRANT USAGE ON SCHEMA other, astray TO {OWNER}",
+        ):
+            cluster.execute(statement, database)
+        with connected(parse_database_url(database_url)) as connection:
+            assert expected == read_facts(connection, DEFAULT).tables
+            run(connection, "SET search_path = astray")
+            assert expected == read_facts(connection, DEFAULT).tables
 
     def test_an_extensions_own_do_not_count(
         self, cluster: Cluster, database: str, connection: Connection
