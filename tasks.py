@@ -57,6 +57,10 @@ def _reporting(
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
+    from backend.boot.garbage import leave_for_good, search_seldom
+
+    search_seldom()
+
     from backend.boot.errors import BootError
     from backend.boot.log import configure_logging, report_failure, report_unforeseen
     from backend.boot.output import give_up_unwritten, open_closed_streams
@@ -84,6 +88,7 @@ def _reporting(
         raise SystemExit(1) from None
     finally:
         give_up_unwritten()
+        leave_for_good()
 
 
 @contextmanager
@@ -104,7 +109,10 @@ def _database(settings: "Settings") -> Iterator["BootDescription"]:
 @contextmanager
 def _booting(stream: str = "stdout", **overrides: str | None) -> Iterator["BootDescription"]:
     with _session(stream, **overrides) as settings, _database(settings) as boot:
-        yield boot
+        from backend.boot.postgres.connection import keeping_one
+
+        with keeping_one(boot.migration_database_url):
+            yield boot
 
 
 @contextmanager

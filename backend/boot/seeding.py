@@ -7,10 +7,9 @@ from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
-import psycopg2
-
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
+from backend.boot.postgres.connection import driver_connection
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 from backend.boot.state.inspection import Inspection
@@ -39,7 +38,11 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     _log.info("Seeding initial data...")
     insert_absent = _resolve(boot.seed_callable)
     # The seed callable needs no more of the URL than a connection.
-    engine = create_engine("postgresql+psycopg2://", creator=_creator(boot), poolclass=NullPool)
+    engine = create_engine(
+        "postgresql+psycopg2://",
+        creator=partial(driver_connection, boot.migration_database_url),
+        poolclass=NullPool,
+    )
     try:
         with _seeding(engine) as connection:
             with interrupting(partial(interrupt, connection.connection.driver_connection)):
@@ -96,11 +99,6 @@ def is_at_head(inspection: Inspection) -> bool:
     return inspection.target.revisions == inspection.heads and not (
         inspection.pending or inspection.beyond or inspection.unknown
     )
-
-
-def _creator(boot: BootDescription) -> Callable[[], Any]:
-    parameters: dict[str, Any] = dict(boot.migration_database_url.parameters)
-    return lambda: psycopg2.connect(**parameters)
 
 
 def _resolve(name: str) -> Callable[[Any], int | None]:

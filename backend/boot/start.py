@@ -7,6 +7,7 @@ from collections.abc import Callable
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
 from backend.boot.migration.migrate import migrate
+from backend.boot.postgres.connection import keeping_one
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.handover import hand_over_failure, hand_over_stages
 from backend.boot.serving.preload import importing
@@ -24,13 +25,15 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     Returns when a stop signal has ended the serving. Raises BootError.
     """
     stages = Stages()
-    with importing(*_needed_to_serve(boot)) as finish, stages.timed("wait"):
-        wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
-    if boot.schema.rollback:
-        _log.warning(
-            "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro"
-        )
-    _migrate_and_seed(boot, stages)
+    with keeping_one(boot.migration_database_url):
+        with importing(*_needed_to_serve(boot)) as finish, stages.timed("wait"):
+            wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
+        if boot.schema.rollback:
+            _log.warning(
+                "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and "
+                "fro"
+            )
+        _migrate_and_seed(boot, stages)
     hand_over_stages(stages.seconds)
     from backend.boot.serving.serve import serve
 

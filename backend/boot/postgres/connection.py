@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
@@ -123,12 +124,14 @@ def connected(
     role lacks a right; other errors of the statements pass.
     """
     try:
-        connection = connect(url, timeout, silence)
+        connection = _kept.take(url, timeout, silence) or connect(url, timeout, silence)
         try:
             with interrupting(partial(_interrupt, connection)):
                 yield connection
-        finally:
+        except BaseException:
             connection.close()
+            raise
+        _kept.give(url, connection)
     except errors.InsufficientPrivilege as error:
         raise LoginRefusedError(
             f"The role may not do this at {url.masked}: {one_line(error)}.",
@@ -146,6 +149,80 @@ def connected(
             f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
             "Check that it runs, and try again.",
         ) from error
+
+
+def driver_connection(url: DatabaseUrl) -> Connection:
+    """Return a connection as psycopg2 itself makes it; its statements take as long as they take.
+
+    Raises psycopg2.OperationalError.
+    """
+    connection = _kept.take(url, timeout=10, silence=_SILENCE)
+    if connection is None:
+        parameters: dict[str, Any] = dict(url.parameters)
+        fresh: Connection = psycopg2.connect(**parameters)
+        return fresh
+    connection.cursor_factory = Cursor
+    connection.autocommit = False
+    return connection
+
+
+class _Kept:
+    """One connection that is lent to who comes after who, instead of a login for each."""
+
+    def __init__(self) -> None:
+        self._url: DatabaseUrl | None = None
+        """Whose connection may be kept now, if anybody's."""
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def keeping(self, url: DatabaseUrl) -> Iterator[None]:
+        """Keep one of this URL between two uses, until the block ends."""
+        self._url = url
+        try:
+            yield
+        finally:
+            self._url = None
+            self._close()
+
+    def give(self, url: DatabaseUrl, connection: Connection) -> None:
+        """Keep a connection that is in order, or close it."""
+        is_idle = not connection.closed and (
+            connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        )
+        if url == self._url and self._connection is None and is_idle:
+            self._connection = connection
+        else:
+            connection.close()
+
+    def take(self, url: DatabaseUrl, timeout: float, silence: float) -> Connection | None:
+        """Return the connection, if it is kept and answers within `timeout` seconds."""
+        if url != self._url or self._connection is None:
+            return None
+        connection = self._connection
+        try:
+            with interrupting(partial(_interrupt, connection)):
+                connection.cursor_factory = _cursor(timeout)
+                connection.cursor().execute("SELECT")
+        except psycopg2.Error:  # it may have been ended while it idled
+            self._close()
+            return None
+        connection.cursor_factory = _cursor(silence)
+        self._connection = None
+        return connection
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+_kept = _Kept()
+
+keeping_one = _kept.keeping
+"""Have `connected` lend one connection of a URL again and again while a block runs."""
+
+give_back = _kept.give
+"""Give a connection that was made otherwise to who comes next."""
 
 
 def _interrupt(connection: Connection) -> None:

@@ -8,6 +8,7 @@ interpreter's lock meanwhile, so that no signal is heard at all.
 import os
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -15,6 +16,9 @@ from typing import Any
 from psycopg2 import errors
 from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 from psycopg2.extensions import connection as Connection
+
+_PRECISION = 0.25
+"""Seconds by which a silence may last longer than it may."""
 
 SET_CLIENT_CHECK = "set_config('client_connection_check_interval', '1s', {is_local})"
 """Has the server notice in mid-statement, within a second, that its client is gone."""
@@ -57,13 +61,49 @@ def cut(driver_connection: Any) -> None:
         raw.close()
 
 
-@contextmanager
-def cut_when_silent(driver_connection: Any, seconds: float) -> Iterator[None]:
-    """Cut the connection where the block takes longer than this."""
-    silence = threading.Timer(seconds, cut, [driver_connection])
-    silence.daemon = True
-    silence.start()
-    try:
-        yield
-    finally:
-        silence.cancel()
+class _Silences:
+    """The statements that are not answered yet, and until when they have to be.
+
+    One thread looks after all of them, as long as there are any: to start one for each statement
+    would take as long as many a statement does.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._due: dict[object, tuple[float, Any]] = {}
+        self._watcher: threading.Thread | None = None
+
+    @contextmanager
+    def bounded(self, driver_connection: Any, seconds: float) -> Iterator[None]:
+        """Cut the connection where the block takes longer than this."""
+        statement = object()
+        with self._lock:
+            self._due[statement] = (time.monotonic() + seconds, driver_connection)
+            if self._watcher is None or not self._watcher.is_alive():  # as after a fork
+                self._watcher = threading.Thread(target=self._watch, name="silence", daemon=True)
+                self._watcher.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._due.pop(statement, None)
+
+    def _watch(self) -> None:
+        while True:
+            threading.Event().wait(_PRECISION)
+            for driver_connection in self._overdue():
+                cut(driver_connection)
+            with self._lock:
+                if not self._due:
+                    self._watcher = None
+                    return
+
+    def _overdue(self) -> list[Any]:
+        with self._lock:
+            now = time.monotonic()
+            late = [it for it, (deadline, _) in self._due.items() if deadline <= now]
+            return [self._due.pop(statement)[1] for statement in late]
+
+
+cut_when_silent = _Silences().bounded
+"""Cut a connection where a block takes longer than so many seconds."""

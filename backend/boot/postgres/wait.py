@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg2
@@ -23,6 +22,7 @@ from backend.boot.postgres.connection import (
     connect_and_ask,
     connected,
     each_host,
+    give_back,
     one_line,
 )
 from backend.boot.postgres.refusal import STANDBY, Refusal, classify
@@ -121,10 +121,17 @@ def create_database(url: DatabaseUrl) -> None:
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
     """Return the server logged in to, or None where it is a standby."""
     connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
-    with closing(connection):
+    try:
         [(version, is_standby, pid)] = rows
         if pid != connection.info.backend_pid:  # a pooler tells its own
             _refuse_without_transactions(url, connection)
+    except BaseException:
+        connection.close()
+        raise
+    if is_standby:
+        connection.close()
+    else:
+        give_back(url, connection)
     # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
     return None if is_standby else Server(version.split(" ")[0])
 
