@@ -15,20 +15,15 @@ from backend.boot.errors import ConfigurationError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.preparation import refuse_other_table
 from backend.boot.exclusive.recorder import Recorder
+from backend.boot.exclusive.sight import LockInSight
 from backend.boot.exclusive.steps import Steps
 from backend.boot.exclusive.worker import Worker
 from backend.boot.postgres.advisory import AdvisoryKey
-from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, cut
+from backend.boot.postgres.interruption import can_check_client, cut
 from backend.boot.traffic.ladder import Ladder
 from backend.boot.traffic.preflight import find_obstacles
 
 _log = logging.getLogger(__name__)
-
-# What others set in a session that a pooler lends us in turn is not meant for us.
-_RESET_LIMIT = """
-(SELECT set_config(name, reset_val, true) FROM pg_settings
- WHERE name = 'statement_timeout' AND source = 'session')
-"""
 
 AlembicSteps = Callable[[Any, MigrationContext], Iterable[MigrationStep]]
 
@@ -41,9 +36,9 @@ class Guard:
         self._lock = lock
         self._ladder = Ladder(traffic_timeout)
         self._recorder = recorder
-        self._can_check_client = can_check_client(recorder.connection)
         self._session: MigrationSession
         self._worker: Worker
+        self._in_sight: LockInSight
         self._is_direct = True
         """Whether env.py's session has a server process of its own, with no pooler in between."""
         self._steps: Steps | None = None
@@ -56,6 +51,13 @@ class Guard:
         refuse_other_table(session, self._recorder)
         self._report_obstacles()
         self._worker = self._make_worker()
+        self._in_sight = LockInSight(
+            session,
+            self._lock.token,
+            self._worker,
+            is_direct=self._is_direct,
+            can_check_client=can_check_client(self._recorder.connection),
+        )
         session.settle()
         self._lock.on_loss = partial(cut, session.driver_connection)
         steps: Any = self._surrounded(context._migrations_fn)
@@ -94,7 +96,7 @@ class Guard:
 
         def surrounded(current: Any, context: MigrationContext) -> Iterable[MigrationStep]:
             self._steps = Steps(
-                self._session, self._recorder, self._worker, self._ladder, self._check
+                self._session, self._recorder, self._worker, self._ladder, self._in_sight
             )
             return self._steps.journalled(steps(current, context))
 
@@ -106,7 +108,7 @@ class Guard:
         if self._steps is not None:
             return self._steps.executing(statement), parameters
         if self._session.is_autocommit or self._session.has_left_transaction:
-            self._check()
+            self._in_sight.require()
             return self._worker.marked(statement), parameters
         return statement, parameters
 
@@ -117,30 +119,14 @@ class Guard:
         self._steps.execute(statement, partial(cursor.execute, statement, parameters))
         return True
 
-    def _check(self) -> None:
-        """Raise LockLostError unless the lock is held still, as the session itself sees it."""
-        if not self._session.ask(self._state_query())[0]:
-            raise lock_lost()
-
     def _begun(self) -> None:
-        self._check()
         if not self._is_direct:
             self._session.refuse_astray()
-        self._tell(Steps.began)
+        if self._steps is None:
+            self._in_sight.require()
+        else:
+            self._steps.began()
 
     def _tell(self, what: Callable[[Steps], None]) -> None:
         if self._steps is not None:
             what(self._steps)
-
-    def _state_query(self) -> str:
-        """Return the look, which also has the session hold its key as long as its transaction."""
-        columns = [
-            f"EXISTS ({self._lock.token.holder_query})",
-            f"pg_try_advisory_xact_lock({self._worker.key.number})",
-        ]
-        if not self._is_direct:
-            columns.append(_RESET_LIMIT)
-        if self._can_check_client:
-            is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
-            columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
-        return f"SELECT {', '.join(columns)}"

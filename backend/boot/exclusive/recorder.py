@@ -71,9 +71,9 @@ class Recorder:
         """Return what env.py's session notes of what runs now, and will have been committed."""
         return [self.journal.committed_statement(row, text) for row in self._rows]
 
-    def applied_statements(self) -> list[str]:
-        """Return what env.py's session writes about what runs now, a row each."""
-        return [self.journal.applied_statement(row) for row in self._rows]
+    def applied_statements(self, condition: str) -> list[str]:
+        """Return what env.py's session writes about what runs now, a row each, if that is true."""
+        return [self.journal.applied_statement(row, condition) for row in self._rows]
 
     def committed(self) -> None:
         """Note that what was begun so far is done for good."""

@@ -17,6 +17,7 @@ from backend.boot.exclusive.lock import lock_lost
 from backend.boot.exclusive.preparation import leave_transaction, make_journal, refuse_snapshot
 from backend.boot.exclusive.recorder import Recorder
 from backend.boot.exclusive.remains import Remains
+from backend.boot.exclusive.sight import LockInSight
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.revisions.repeatable import again
@@ -33,10 +34,7 @@ Moves = list[tuple[str, Direction]]
 
 
 class Steps:
-    """What surrounds the revisions of one session; it exists as soon as they begin.
-
-    `check` raises LockLostError unless the lock is held still, as the session itself sees it.
-    """
+    """What surrounds the revisions of one session; it exists as soon as they begin."""
 
     def __init__(
         self,
@@ -44,12 +42,12 @@ class Steps:
         recorder: Recorder,
         worker: Worker,
         ladder: Ladder,
-        check: Callable[[], None],
+        lock: LockInSight,
     ) -> None:
         self._session = session
         self._recorder = recorder
         self._worker = worker
-        self._check = check
+        self._lock = lock
         self._carried: tuple[str, ...] = ()
         """What env.py has set for one transaction, for each revision's."""
         self._yielding: Yielding | None = None
@@ -94,7 +92,6 @@ class Steps:
             self._start(moves, label)
             if self._session.is_one_unit:  # whose one transaction has begun long ago
                 transaction.resume_unit()
-                self._check()
                 self.began()
             self._recorder.begin(moves, self._worker)
             move: Move = step.migration_fn
@@ -138,7 +135,7 @@ class Steps:
                     if transaction.was_committed():
                         transaction.warn()
                 raise
-            transaction.rejoin()
+            transaction.rejoin(self._yielding.closing() if self._yielding else ())
             self._is_over = True
 
         return run
@@ -154,7 +151,7 @@ class Steps:
         self._transaction.left()
         if self._yielding is not None:
             self._yielding.left()
-        self._check()
+        self._lock.require()
         if not self._is_over:
             statement = again(statement) if self._is_again else statement
             self._remains.alone(statement)
@@ -179,12 +176,14 @@ class Steps:
             self._outside.run_later(statement, execute)
 
     def began(self) -> None:
-        """Note a transaction that has begun just now."""
-        self._transaction.began()
+        """Look at a transaction that has begun just now, and set what holds in it."""
+        transaction = self._transaction
+        columns = list(transaction.began())
         if self._yielding is not None:
-            self._yielding.began(is_first=self._transaction.is_first)
-        if self._carried and not self._session.is_autocommit:
-            self._session.ask(f"SELECT {', '.join(self._carried)}")
+            columns += self._yielding.beginning(is_first=transaction.is_first)
+        if not self._session.is_autocommit:
+            columns += self._carried
+        transaction.told(self._lock.require(*columns))
 
     def rolled_back(self) -> None:
         """Note that SQLAlchemy has rolled the transaction back."""
@@ -198,11 +197,11 @@ class Steps:
     def applied(self) -> None:
         """Write the rows in the transaction that moves the version: the last look before it ends.
 
-        A row that runs no more belongs to somebody who took this process for dead.
+        A row that runs no more belongs to somebody who took this process for dead, and none is
+        changed when the lock is lost.
         """
-        self._check()
         self._remains.start()
-        for statement in self._recorder.applied_statements():
+        for statement in self._recorder.applied_statements(self._lock.condition):
             if self._session.tell(statement) != 1:
                 raise lock_lost()
         self._recorder.is_committing = True
@@ -215,7 +214,7 @@ class Steps:
 
     def _tell(self, statement: str) -> int:
         """Run a statement of boot's own that is its own transaction."""
-        self._check()
+        self._lock.require()
         return self._session.tell(self._worker.marked(statement))
 
     def _note_committed(self, text: str) -> None:

@@ -6,6 +6,7 @@ SQLAlchemy. Their version and the journal's row still change both or neither.
 
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import psycopg2
 from alembic.util.exc import CommandError
@@ -46,13 +47,17 @@ class RevisionTransaction:
         is_own = not self._session.is_one_unit and not self._session.is_autocommit
         return is_own and self._begun == 1
 
-    def began(self) -> None:
-        """Note a transaction that has begun just now."""
+    def began(self) -> tuple[str, ...]:
+        """Note a transaction that has begun just now; return what to ask in it, as columns."""
         self._begun += 1
         self._id = None
+        # An id is never used twice, and nothing that a session can set changes how it looks.
+        return () if self._session.is_autocommit else ("txid_current()::text",)
+
+    def told(self, answers: tuple[Any, ...]) -> None:
+        """Take the answers, and maybe more."""
         if not self._session.is_autocommit:
-            # An id is never used twice, and nothing that a session can set changes how it looks.
-            [self._id] = self._session.ask("SELECT txid_current()::text")
+            self._id = answers[0]
 
     def rolled_back(self) -> None:
         """Note that SQLAlchemy has rolled the transaction back."""
@@ -85,10 +90,11 @@ class RevisionTransaction:
         if self.is_unit_over:
             self._session.tell("BEGIN")
 
-    def rejoin(self) -> None:
+    def rejoin(self, columns: tuple[str, ...]) -> None:
         """Be in a transaction again, after a revision, for the version to move in.
 
-        Raises Alembic's CommandError where there is nothing that could be called applied.
+        `columns` are asked for along with where it is now. Raises Alembic's CommandError where
+        there is nothing that could be called applied.
         """
         session = self._session
         expected = self._unit if session.is_one_unit else session.context._transaction
@@ -100,7 +106,7 @@ class RevisionTransaction:
         if has_replaced and not session.connection.in_transaction():
             session.connection.begin()
         self._to_commit = has_replaced
-        self._to_commit_below = session.is_autocommit or not self._is_inside()
+        self._to_commit_below = session.is_autocommit or not self._is_inside(columns)
         if (has_replaced or self._to_commit_below) and not session.is_autocommit:
             self.warn()
         if self._to_commit_below:
@@ -129,8 +135,9 @@ class RevisionTransaction:
             "it fails. Use op.get_context().autocommit_block()"
         )
 
-    def _is_inside(self) -> bool:
-        return bool(self._session.ask("SELECT txid_current_if_assigned()::text")[0] == self._id)
+    def _is_inside(self, columns: tuple[str, ...]) -> bool:
+        asked = ", ".join(("txid_current_if_assigned()::text", *columns))
+        return bool(self._session.ask(f"SELECT {asked}")[0] == self._id)
 
 
 _STATUS = "SELECT txid_status({})"

@@ -8,8 +8,7 @@ used, and f-strings a parser that may cut their text elsewhere.
 
 import ast
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
@@ -28,10 +27,7 @@ def code_checksum(source: bytes | str) -> str:
     Comments, docstrings and formatting do not change it; a name, a number, a string or the order
     of statements does. Raises SyntaxError.
     """
-    digest = sha256()
-    for token in _tokens(parse(source)):
-        digest.update(token.encode("ascii") + b"\n")
-    return digest.hexdigest()
+    return sha256("".join(f"{token}\n" for token in _tokens(parse(source))).encode()).hexdigest()
 
 
 def parse(source: bytes | str) -> ast.Module:
@@ -52,52 +48,79 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
-def _tokens(tree: ast.AST) -> Iterator[str]:
-    """Give the tree as lines that can be read back in one way only: names, values, brackets.
+def _tokens(tree: ast.AST) -> list[str]:
+    """Return the tree as lines that can be read back in one way only: names, values, brackets.
 
     Goes without recursion, because a sum of a thousand terms is a thousand levels deep.
     """
+    lines: list[str] = []
     waiting: list[Any] = [tree]
     while waiting:
-        match waiting.pop():
-            case _Line(text):
-                yield text
-            case ast.Constant(value=value):
-                # ascii(), because which characters repr() escapes depends on Python's Unicode.
-                yield f"{type(value).__name__} {value!a}"
-            case ast.AST() as node:
-                yield f"({type(node).__name__}"
-                waiting.append(_Line(")"))
-                for name, value in reversed(_fields(node)):
-                    waiting += [value, _Line(f".{name}")]
-            case list() as values:
-                yield "["
-                waiting += [_Line("]"), *reversed(values)]
-            case name_or_number:
-                # Within a list None has its place: {**rest} has a key that is None.
-                yield ascii(name_or_number)
+        node = waiting.pop()
+        if isinstance(node, _Line):
+            lines.append(node)
+        elif isinstance(node, ast.Constant):
+            # ascii(), because which characters repr() escapes depends on Python's Unicode.
+            lines.append(f"{type(node.value).__name__} {node.value!a}")
+        elif isinstance(node, ast.AST):
+            lines.append(f"({type(node).__name__}")
+            waiting.append(_CLOSING)
+            for name, value in reversed(_fields(node)):
+                waiting += (value, _Line(f".{name}"))
+        elif isinstance(node, list):
+            lines.append("[")
+            waiting.append(_Line("]"))
+            waiting += reversed(node)
+        else:
+            # A name or a number. In a list None has its place: {**rest} has a key that is None.
+            lines.append(ascii(node))
+    return lines
 
 
-@dataclass(frozen=True)
-class _Line:
+class _Line(str):
     """A line that is ready, among nodes and values that are yet to be written."""
 
-    text: str
+    __slots__ = ()
+
+
+_CLOSING = _Line(")")
+
+
+@cache
+def _ordered(names: tuple[str, ...]) -> list[str]:
+    """Return the names of fields that may say something, in order."""
+    return sorted(name for name in names if name not in _LEFT_OUT)
 
 
 def _fields(node: ast.AST) -> list[tuple[str, Any]]:
     """Return the fields that say something, in order of their names."""
-    fields = {name: getattr(node, name, None) for name in node._fields if name not in _LEFT_OUT}
+    fields = {name: getattr(node, name, None) for name in _ordered(node._fields)}
+    if type(node) in _ALIKE:
+        fields |= _same_for_all(node)
+    return [item for item in fields.items() if item[1] not in (None, [], 0)]
+
+
+_ALIKE = frozenset(
+    {
+        *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
+        *(ast.JoinedStr, ast.FormattedValue, ast.Delete),
+    }
+)
+"""Kinds that can be written in several ways."""
+
+
+def _same_for_all(node: ast.AST) -> dict[str, Any]:
+    """Return the fields that differ between those ways, as they are in one of them."""
     match node:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            fields["body"] = without_docstring(node.body)
+            return {"body": without_docstring(node.body)}
         case ast.JoinedStr():
-            fields["values"] = _joined(node.values)
+            return {"values": _joined(node.values)}
         case ast.FormattedValue(format_spec=ast.JoinedStr(values)) if not _joined(values):
-            fields["format_spec"] = None  # {x:} is {x}
+            return {"format_spec": None}  # {x:} is {x}
         case ast.Delete():
-            fields["targets"] = _flattened(node.targets)
-    return sorted(item for item in fields.items() if item[1] not in (None, [], 0))
+            return {"targets": _flattened(node.targets)}
+    return {}
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:

@@ -144,14 +144,17 @@ class Journal:
         values = {"version_table": self._name, **row}
         with connection.cursor() as cursor:
             cursor.execute(queries.BEGIN.format(journal=self._escaped), values)
-            [(id_,)] = cursor.fetchall()
+            [(id_, _)] = cursor.fetchall()
         return int(id_)
 
-    def applied_statement(self, id_: int) -> str:
-        """Return what turns a running row into an applied one, free of parameters."""
-        return queries.FINISH.format(
+    def applied_statement(self, id_: int, condition: str) -> str:
+        """Return what turns a running row into an applied one, free of parameters, if that is true
+        which is given as SQL.
+        """
+        finish = queries.FINISH.format(
             journal=self.table, id=int(id_), status="'applied'", error="NULL"
         )
+        return f"{finish} AND {condition}"
 
     def committed_statement(self, id_: int, text: str) -> str:
         """Return what notes for a running row what it will have committed, free of parameters."""

@@ -12,7 +12,7 @@ SELECT source IN ('session', 'client'), reset_val::int FROM pg_settings
 WHERE name = 'lock_timeout'
 """
 
-_SET = "SELECT set_config('lock_timeout', '{limit}', true)"
+_SET = "set_config('lock_timeout', '{limit}', true)"
 
 _OUTWAIT_VACUUM = """
 SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
@@ -37,11 +37,17 @@ class LockLimit:
         self._now: Work | None = None
         """What the limit of this moment is for."""
 
-    def begin(self, tables: float, rows: float) -> None:
-        """Set the limit in a transaction that has just begun; seconds by what is worked on."""
+    def beginning(self, tables: float, rows: float) -> tuple[str, ...]:
+        """Return, as columns of SQL, what sets the limit in a transaction that has just begun;
+        seconds by what is worked on.
+        """
         if not self.is_own:
             self._seconds = {Work.TABLES: tables, Work.ROWS: rows}
-            self._set(Work.TABLES)
+        return self._columns(Work.TABLES)
+
+    def closing(self) -> tuple[str, ...]:
+        """Return what sets it for the rows that say where the schema is."""
+        return self._columns(Work.ROWS)
 
     def leave(self) -> None:
         """Leave the limit as it is from here on."""
@@ -65,9 +71,14 @@ class LockLimit:
         self._set(Work.TABLES)
 
     def _set(self, work: Work) -> None:
-        if self._seconds is not None:
-            self._now = work
-            # 0 would be no limit at all.
-            limit = max(1, round(self._seconds[work] * 1000))
-            limit = limit if self._most is None else min(limit, self._most)
-            self._session.ask(_SET.format(limit=limit))
+        for column in self._columns(work):
+            self._session.ask(f"SELECT {column}")
+
+    def _columns(self, work: Work) -> tuple[str, ...]:
+        if self._seconds is None:
+            return ()
+        self._now = work
+        # 0 would be no limit at all.
+        limit = max(1, round(self._seconds[work] * 1000))
+        limit = limit if self._most is None else min(limit, self._most)
+        return (_SET.format(limit=limit),)

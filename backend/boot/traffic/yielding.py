@@ -74,16 +74,21 @@ class Yielding:
         """What watches the revision that runs."""
         return self._watch
 
-    def began(self, *, is_first: bool) -> None:
-        """Limit how long statements wait for a lock, in the transaction that has just begun.
+    def beginning(self, *, is_first: bool) -> tuple[str, ...]:
+        """Return, as columns of SQL, what limits how long statements wait for a lock in the
+        transaction that has just begun.
 
         Not in one that is not its revision's first, and so not to be run again; and where env.py
         or its URL says something about that, it is left as it is.
         """
         if not is_first:
             self.left()
-            return
-        self._limit.begin(self._patience.limit, self._patience.row_limit)
+            return ()
+        return self._limit.beginning(self._patience.limit, self._patience.row_limit)
+
+    def closing(self) -> tuple[str, ...]:
+        """Return, as columns of SQL, what limits it when the revision has run to its end."""
+        return self._limit.closing()
 
     def left(self) -> None:
         """Leave a revision alone that has left its first transaction: it cannot be run again."""

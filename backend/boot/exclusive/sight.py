@@ -1,0 +1,64 @@
+"""The lock on the schema as the migration's own session sees it."""
+
+from typing import Any
+
+from backend.boot.environment.session import MigrationSession
+from backend.boot.exclusive.lock import lock_lost
+from backend.boot.exclusive.worker import Worker
+from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.postgres.interruption import SET_CLIENT_CHECK
+
+# What others set in a session that a pooler lends us in turn is not meant for us.
+_RESET_LIMIT = """
+(SELECT set_config(name, reset_val, true) FROM pg_settings
+ WHERE name = 'statement_timeout' AND source = 'session')
+"""
+
+
+class LockInSight:
+    """Looks at the lock, and has the session hold its own key as long as its transaction.
+
+    `token` is held together with the lock; `is_direct` says that no pooler stands in between, and
+    `can_check_client` that the server can look after its client in mid-statement.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        token: AdvisoryKey,
+        worker: Worker,
+        *,
+        is_direct: bool,
+        can_check_client: bool,
+    ) -> None:
+        self._session = session
+        self._is_direct = is_direct
+        self._can_check_client = can_check_client
+        self._is_held = f"EXISTS ({token.holder_query})"
+        self._holds_key = f"pg_try_advisory_xact_lock({worker.key.number})"
+
+    @property
+    def condition(self) -> str:
+        """The look as a condition in SQL, free of parameters."""
+        return f"{self._is_held} AND {self._holds_key}"
+
+    def require(self, *columns: str) -> tuple[Any, ...]:
+        """Return what else is asked for, as columns of SQL.
+
+        Each question of its own would take as long as a small revision. Raises LockLostError
+        unless the lock is held still.
+        """
+        own = self._columns()
+        found = self._session.ask(f"SELECT {', '.join((*own, *columns))}")
+        if not found[0]:
+            raise lock_lost()
+        return tuple(found[len(own) :])
+
+    def _columns(self) -> list[str]:
+        columns = [self._is_held, self._holds_key]
+        if not self._is_direct:
+            columns.append(_RESET_LIMIT)
+        if self._can_check_client:
+            is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
+            columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
+        return columns
