@@ -7,7 +7,8 @@ migration's session is told by its key, so that it is the right one behind a poo
 import logging
 import threading
 import time
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import errors
@@ -23,6 +24,12 @@ _log = logging.getLogger(__name__)
 _INTERVAL, _QUIET_INTERVAL = 0.04, 0.2
 """Seconds between two looks, and the most of them as long as nobody waits. What is done sooner is
 never looked at, and costs nothing."""
+
+_TICK = 0.02
+"""Seconds between two moments in which it may be time to look."""
+
+_IDLE = 1.0
+"""Seconds without anything to watch after which the thread ends."""
 
 _REPEAT = 5.0
 """Seconds after which it is said again that others wait."""
@@ -55,17 +62,17 @@ WHERE l.locktype = 'relation' AND NOT l.granted AND l.pid IN ({holder})
 
 
 class TrafficWatch:
-    """Watches one try of one revision, from a thread of its own, while the block runs.
+    """Watches one try of one revision, by a look whenever `look` is called.
 
-    The connection is the thread's alone meanwhile.
+    The connection is the watch's alone meanwhile.
     """
 
     def __init__(self, connection: Connection, key: AdvisoryKey, label: str) -> None:
         self._connection = connection
         self._holder = key.holder_query
         self._label = label
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="traffic-watch", daemon=True)
+        self._looked_at = time.monotonic()
+        self._interval = _INTERVAL
         self._seen: set[int] = set()
         self._harm = Harm()
         self._warned_at = float("-inf")
@@ -79,38 +86,25 @@ class TrafficWatch:
         self.vacuumed: str | None = None
         """The table, as SQL writes it, that a worker of autovacuum kept from us."""
 
-    def __enter__(self) -> "TrafficWatch":
-        self._thread.start()
-        return self
+    def look(self) -> None:
+        """Look, where it is time to, and cancel or say what is called for.
 
-    def __exit__(
-        self,
-        _type: type[BaseException] | None,
-        _error: BaseException | None,
-        _traceback: TracebackType | None,
-    ) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        looked_at, interval = time.monotonic(), _INTERVAL
-        try:
-            while not self._ended.wait(interval):
-                look = self._look()
-                is_quiet = look == Look()
-                interval = min(interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
-                now = time.monotonic()
-                self._harm = self._harm.after(look, now - looked_at)
-                looked_at = now
-                if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
-                    self._cancel()
-                elif self._harm.is_worth_a_word and look.blocked:
-                    self._warn(look, now)
-                if not self.may_cancel:
-                    self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
-        except psycopg2.Error as error:
-            # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
-            _log.debug("The watch over other sessions has ended: %s", error)
+        Raises psycopg2.Error.
+        """
+        if time.monotonic() - self._looked_at < self._interval:
+            return
+        look = self._look()
+        is_quiet = look == Look()
+        self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
+        now = time.monotonic()
+        self._harm = self._harm.after(look, now - self._looked_at)
+        self._looked_at = now
+        if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
+            self._cancel()
+        elif self._harm.is_worth_a_word and look.blocked:
+            self._warn(look, now)
+        if not self.may_cancel:
+            self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
 
     def _look(self) -> Look:
         with self._connection.cursor() as cursor:
@@ -153,3 +147,50 @@ class TrafficWatch:
             "waits itself" if look.is_waiting else "is at work",
             self._harm.in_queue + self._harm.at_work,
         )
+
+
+class Lookout:
+    """The thread that looks, for one watch after the other, as long as they follow each other.
+
+    One for each revision would take a good part of what a small revision does.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watch: TrafficWatch | None = None
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def looking(self, watch: TrafficWatch) -> Iterator[None]:
+        """Have the watch look again and again while the block runs, and not after it."""
+        with self._lock:
+            self._watch = watch
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="traffic-watch", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watch = None
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        last = time.monotonic()
+        while True:
+            pause.wait(_TICK)
+            with self._lock:
+                if self._watch is not None:
+                    last = time.monotonic()
+                    self._look(self._watch)
+                elif time.monotonic() - last > _IDLE:
+                    self._thread = None
+                    return
+
+    def _look(self, watch: TrafficWatch) -> None:
+        try:
+            watch.look()
+        except psycopg2.Error as error:
+            # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
+            _log.debug("The watch over other sessions has ended: %s", error)
+            self._watch = None

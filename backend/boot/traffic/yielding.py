@@ -20,7 +20,7 @@ from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import AnyBlocker
 from backend.boot.traffic.limit import LockLimit
 from backend.boot.traffic.patience import Patience
-from backend.boot.traffic.watch import TrafficWatch
+from backend.boot.traffic.watch import Lookout, TrafficWatch
 
 # A worker of autovacuum steps aside for whoever has waited as long as `deadlock_timeout`, which is
 # longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.
@@ -65,6 +65,7 @@ class Yielding:
         self._limit = LockLimit(session)
         self.has_own_limit = self._limit.is_own
         """Whether env.py, or the revision that runs, has set one itself."""
+        self._lookout = Lookout()
         self._watch: TrafficWatch | None = None
         self._blockers: tuple[AnyBlocker, ...] = ()
         self._vacuumed: str | None = None
@@ -132,7 +133,7 @@ class Yielding:
         self._watch = watch = TrafficWatch(self._observer, key, label)
         watch.may_cancel = transaction.is_first and not self._limit.is_own
         try:
-            with watch:
+            with self._lookout.looking(watch):
                 if transaction.is_first:
                     self._ask_vacuum_aside()
                     self._lock_own_tables()
