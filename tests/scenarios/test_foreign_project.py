@@ -169,6 +169,51 @@ def test_pyproject(tmp_path: Path, database_url: str) -> None:
     theirs.assert_migrates(["a1"], ["a1"])
 
 
+RELATIVE_INI = """
+[alembic]
+script_location = scripts
+prepend_sys_path = .
+"""
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "path_separator = os\nversion_locations = scripts/versions:more\n",
+        "version_locations = scripts/versions more\n",
+    ],
+    ids=["plain", "locations", "of-old"],
+)
+def test_relative_paths(tmp_path: Path, database_url: str, more: str) -> None:
+    """They start from the folder of the configuration, where people run Alembic themselves: its
+    env.py finds the project's own packages, and nothing of ours is taken for theirs.
+    """
+    env = f"from garage.models import metadata\n{FOREIGN_ENV}"
+    theirs = foreign(tmp_path, database_url, env=env, ini=RELATIVE_INI + more)
+    folder = theirs.project.folder
+    (folder / "garage").mkdir()
+    (folder / "garage" / "models.py").write_text(
+        "import sqlalchemy\nmetadata = sqlalchemy.MetaData()\n"
+    )
+    theirs.project.revision("a1")
+    if more:
+        (folder / "more").mkdir()
+        theirs.project.revision("b2", "a1", folder=folder / "more")
+    theirs.assert_migrates(["b2" if more else "a1"], ["a1", "b2"] if more else ["a1"])
+
+
+def test_location_of_the_name_that_ours_has(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """`script_location = alembic` means the folder beside that configuration, not ours."""
+    theirs = foreign(tmp_path, database_url, ini="[alembic]\nscript_location = alembic\n")
+    (theirs.project.folder / "scripts").rename(theirs.project.folder / "alembic")
+    theirs.project.revision("a1", folder=theirs.project.folder / "alembic" / "versions")
+    theirs.assert_migrates(["a1"], ["a1"])
+    assert relations(cluster, database) == ["alembic_version", "t_a1"]
+
+
 def test_several_version_locations(tmp_path: Path, database_url: str) -> None:
     """Revisions may lie in several folders."""
     ini = FOREIGN_INI + (

@@ -10,6 +10,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from alembic.util.exc import CommandError
 
+from backend.boot.environment.anchoring import anchor_paths
 from backend.boot.environment.failures import describe_error
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
@@ -39,6 +40,7 @@ def open_project(
     config.attributes[RUN_BY_BOOT] = True
     try:
         config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
+        anchor_paths(config, alembic_config.parent)
         scripts = ScriptDirectory.from_config(config)
     except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
         cause = str(error).partition("\n")[0].rstrip(".")
