@@ -23,7 +23,7 @@ install: $(STAMP) ## Set .venv up, from pinned and hashed requirements
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make $(MAKECMDGOALS)" >&2; exit 1; }
-	@echo "Setting up $(VENV) from requirements-dev.txt; this takes about half a minute."
+	@echo "Setting up $(VENV) from requirements-dev.txt; this takes half a minute or two."
 	@$(PYTHON) -m venv --clear $(VENV)
 	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -508,8 +508,8 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
 @task(
     auto_shortflags=False,
     help={
-        "quick": "See that everything runs: once each, and little of it.",
-        "only": "One of start, current, upgrade, wait, starters, traffic and commands.",
+        "quick": "See that everything runs, once each and little of it: a few minutes.",
+        "only": "One of start, current, upgrade, wait, starters, traffic, commands and reads.",
         "json": "A file for what every run cost.",
         "args": "More: --rounds N, --plots FOLDER, --markdown.",
     },

@@ -96,7 +96,7 @@ class Values:
                 return number
             raise ValueError
 
-        return self._converted(name, default, convert, "not a number of seconds")
+        return self._converted(name, default, convert, "not a number of seconds from 0 up")
 
     def one_of(self, name: str, kind: type[Choice], default: Choice) -> Choice:
         """Return one of the words, however they are capitalised."""

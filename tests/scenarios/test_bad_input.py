@@ -200,7 +200,8 @@ CASES = [
     Case(
         "a word as timeout",
         2,
-        "DB_WAIT_TIMEOUT='long' is not a number of seconds. Set it to one of those, or unset it.",
+        "DB_WAIT_TIMEOUT='long' is not a number of seconds from 0 up. Set it to one of those, or "
+        "unset it.",
         {"DATABASE_URL": "{url}", "DB_WAIT_TIMEOUT": "long"},
     ),
     Case(
@@ -654,8 +655,9 @@ def test_past(tmp_path: Path, cluster: Cluster, database: str, database_url: str
     finished = run(folder, "migrate", DATABASE_URL=database_url, MIGRATION_TARGET="006")
     finished.assert_failed(
         7,
-        "The database is at 008, beyond the target 006. Leave the target out to stay, or say "
-        "`inv rollback --target 006` (or MIGRATION_ROLLBACK=true) to go down.",
+        "The database is at 008, beyond the target 006. Set MIGRATION_TARGET=008 to stay there, "
+        "leave it out to go up to head, or say `inv rollback --target 006` (or "
+        "MIGRATION_ROLLBACK=true) to go down.",
     )
     assert revisions(cluster, database) == ["008"]
 

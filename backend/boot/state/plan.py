@@ -96,8 +96,9 @@ def _refusal(inspection: Inspection) -> BootError:
         case SchemaState.PAST:
             return SchemaPastError(
                 f"The database is at {current}, beyond the target {target}.",
-                f"Leave the target out to stay, or say `inv rollback --target {target}` "
-                "(or MIGRATION_ROLLBACK=true) to go down.",
+                f"Set MIGRATION_TARGET={_stay(inspection)} to stay there, leave it out to go up to "
+                f"head, or say `inv rollback --target {target}` (or MIGRATION_ROLLBACK=true) to go "
+                "down.",
             )
         case SchemaState.AHEAD:
             reason = (
@@ -126,6 +127,11 @@ def _refusal(inspection: Inspection) -> BootError:
                 "Deploy the release that has that revision, or restore a database that belongs "
                 "to this one. Nothing was changed.",
             )
+
+
+def _stay(inspection: Inspection) -> str:
+    """Return the target by which the schema stays where it is."""
+    return inspection.current[0] if len(inspection.current) == 1 else "heads"
 
 
 def _ahead(inspection: Inspection) -> str:

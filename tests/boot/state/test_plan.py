@@ -127,16 +127,18 @@ def test_an_edited_revision(found: Inspection) -> None:
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target 002. Leave the target out to stay, or say "
-            "`inv rollback --target 002` (or MIGRATION_ROLLBACK=true) to go down.",
+            "The database is at 003, beyond the target 002. Set MIGRATION_TARGET=003 to stay "
+            "there, leave it out to go up to head, or say `inv rollback --target 002` (or "
+            "MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
             PAST_BASE,
             (False,),
             SchemaPastError,
             7,
-            "The database is at 003, beyond the target base. Leave the target out to stay, or say "
-            "`inv rollback --target base` (or MIGRATION_ROLLBACK=true) to go down.",
+            "The database is at 003, beyond the target base. Set MIGRATION_TARGET=003 to stay "
+            "there, leave it out to go up to head, or say `inv rollback --target base` (or "
+            "MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
             CONTRACTED,
