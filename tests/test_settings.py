@@ -266,7 +266,12 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
             {"JWT_SECRET": "both"},
             "JWT_SECRET and JWT_SECRET_FILE are both set.",
         ),
-        ("DB_WAIT_TIMEOUT", "soon", {}, "DB_WAIT_TIMEOUT='soon' is not a number of seconds from 0 up."),
+        (
+            "DB_WAIT_TIMEOUT",
+            "soon",
+            {},
+            "DB_WAIT_TIMEOUT='soon' is not a number of seconds from 0 up.",
+        ),
         (
             "MIGRATE_LOCK_TIMEOUT",
             "long",
@@ -274,8 +279,18 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
             "MIGRATE_LOCK_TIMEOUT='long' is not a number of seconds from 0 up.",
         ),
         ("DB_WAIT_TIMEOUT", "-1", {}, "DB_WAIT_TIMEOUT='-1' is not a number of seconds from 0 up."),
-        ("DB_WAIT_TIMEOUT", "nan", {}, "DB_WAIT_TIMEOUT='nan' is not a number of seconds from 0 up."),
-        ("DB_WAIT_TIMEOUT", "inf", {}, "DB_WAIT_TIMEOUT='inf' is not a number of seconds from 0 up."),
+        (
+            "DB_WAIT_TIMEOUT",
+            "nan",
+            {},
+            "DB_WAIT_TIMEOUT='nan' is not a number of seconds from 0 up.",
+        ),
+        (
+            "DB_WAIT_TIMEOUT",
+            "inf",
+            {},
+            "DB_WAIT_TIMEOUT='inf' is not a number of seconds from 0 up.",
+        ),
         (
             "MIGRATE_ON_FAILURE",
             "ignore",

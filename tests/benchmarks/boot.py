@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psycopg2
 
-from tests.benchmarks.figures import Bench, Figure, Peer
+from tests.benchmarks.figures import Bench, Figure, Peer, Target
 from tests.cluster import Cluster, free_port
 from tests.scenarios.process import DEADLINE, INV, project, run
 
@@ -136,10 +136,12 @@ def start(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
         for warm_up in STARTS:
             runner(warm_up)()
         peers = bench.alternate("start", {name: runner(name) for name in STARTS})
-    yield Figure("start on a current schema, to the first 200", "s", peers, "≤ 1.25 x bare")
+    yield Figure(
+        "start on a current schema, to the first 200", "s", peers, (Target("inv start", 1.25),)
+    )
     ours = ("bare uvicorn", "inv start")
     costs = tuple(Peer(name, tuple(memory[name][1:])) for name in ours)
-    yield Figure("memory while serving after that", "MB", costs, "≤ 1.10 x bare")
+    yield Figure("memory while serving after that", "MB", costs, (Target("inv start", 1.1),))
 
 
 def _megabytes(pid: int) -> float:
@@ -194,7 +196,8 @@ def waiting(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
             return once
 
         peers = bench.alternate("wait-db", {name: runner(name) for name in WAITS})
-    yield Figure("database ready → the waiting ends", "s", peers, "p50 ≤ 60 ms, p95 ≤ 150 ms")
+    targets = (Target("inv wait-db", 0.06, "median"), Target("inv wait-db", 0.15, "p95"))
+    yield Figure("database ready → the waiting ends", "s", peers, targets)
 
 
 def _first_login(url: str) -> float:

@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 Run = Callable[[], float]
 """Does the work once and returns what it cost."""
@@ -23,6 +24,16 @@ class Peer:
 
 
 @dataclass(frozen=True)
+class Target:
+    """What a peer of ours should come to at the most."""
+
+    peer: str
+    most: float
+    of: Literal["ratio", "median", "p95", "failures"] = "ratio"
+    """`ratio` is to the first peer of the figure."""
+
+
+@dataclass(frozen=True)
 class Figure:
     """The same work done by several peers in alternating runs, the limit or the rival first.
 
@@ -32,7 +43,7 @@ class Figure:
     title: str
     unit: str
     peers: tuple[Peer, ...]
-    target: str = ""
+    targets: tuple[Target, ...] = ()
     point: int | None = None
 
     @property
@@ -45,6 +56,17 @@ class Figure:
         pairs = zip(peer.costs, self.base.costs, strict=False)
         ratios = [cost / base for cost, base in pairs if base] or [float("nan")]
         return statistics.median(ratios), min(ratios), max(ratios)
+
+    def is_met(self, target: Target) -> bool:
+        """Return whether the peer came to no more; False where it never ended well."""
+        [peer] = [it for it in self.peers if it.name == target.peer]
+        found = {
+            "ratio": self.ratios(peer)[0],
+            "median": peer.median,
+            "p95": percentile(peer.costs, 95) if peer.costs else float("nan"),
+            "failures": float(peer.failures),
+        }
+        return found[target.of] <= target.most
 
 
 @dataclass

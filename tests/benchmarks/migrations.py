@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.benchmarks.figures import Bench, Figure, Peer
+from tests.benchmarks.figures import Bench, Figure, Peer, Target
 from tests.benchmarks.histories import Histories, Tool
 from tests.benchmarks.rivals import Rivals
 from tests.cluster import Cluster
@@ -40,8 +40,8 @@ def nothing_to_do(
             runs = {name: _runner(tool, url) for name, tool in tools.items()}
             peers = bench.alternate(f"nothing to do at {count}", runs)
             title = f"nothing to do, {count:,} revisions"
-            target = "≤ 0.2 x alembic" if count == 5000 else ""
-            yield Figure(title, "s", peers, target, count)
+            targets = (Target("inv migrate", 0.2),) if count == 5000 else ()
+            yield Figure(title, "s", peers, targets, count)
 
 
 def _runner(tool: Tool, url: str) -> Callable[[], float]:
@@ -74,8 +74,8 @@ def upgrade(
         # A thousand tables a run, and what dropping them costs, bound how often it is done.
         rounds = bench.rounds if count < 100 else min(bench.rounds, 3)
         peers = bench.alternate(f"upgrade through {count}", runs, rounds)
-        target = "≤ 1.1 x alembic" if count < 100 else "≤ 1.5 x alembic"
-        yield Figure(f"upgrade from empty, {count:,} revisions", "s", peers, target, count)
+        targets = (Target("inv migrate", 1.1 if count < 100 else 1.5),)
+        yield Figure(f"upgrade from empty, {count:,} revisions", "s", peers, targets, count)
 
 
 def starters(
@@ -105,8 +105,11 @@ def starters(
             runs[name] = _crowd(cluster, tool, count, note)
         peers = bench.alternate(f"{count} starters", runs, min(bench.rounds, 3))
         counted = tuple(Peer(it.name, it.costs, failures.get(it.name, 0)) for it in peers)
-        target = "no failure" + ("; ≤ 1.3 x current" if count >= 8 else "")
-        yield Figure(f"{count} starters at once, empty database", "s", counted, target, count)
+        targets: tuple[Target, ...] = (Target("inv migrate", 0, "failures"),)
+        if count >= 8:
+            targets += (Target("inv migrate", 1.3),)
+        many = f"{count} starters at once" if count > 1 else "1 starter"
+        yield Figure(f"{many}, empty database", "s", counted, targets, count)
 
 
 def _crowd(

@@ -39,7 +39,7 @@ def table(figures: Sequence[Figure]) -> Table:
     for name in ("", "median", "spread", "ratio", "target for ours"):
         shown.add_column(name)
     for figure in figures:
-        shown.add_row(f"[bold]{figure.title}", "", "", "", figure.target)
+        shown.add_row(f"[bold]{figure.title}", "", "", "", _targets(figure))
         for row in rows(figure):
             shown.add_row(f"  {row[0]}", *row[1:], "")
         shown.add_section()
@@ -50,8 +50,8 @@ def markdown(figures: Sequence[Figure]) -> str:
     """Return the table for a README."""
     lines = ["| | median | spread | ratio |", "|---|---|---|---|"]
     for figure in figures:
-        target = f" ({figure.target})" if figure.target else ""
-        lines.append(f"| **{figure.title}**{target} | | | |")
+        targets = f" ({_targets(figure)})" if figure.targets else ""
+        lines.append(f"| **{figure.title}**{targets} | | | |")
         lines += [f"| {' | '.join(row)} |" for row in rows(figure)]
     return "\n".join(lines)
 
@@ -65,7 +65,10 @@ def as_json(figures: Sequence[Figure], machine: dict[str, Any]) -> str:
                 {
                     "title": figure.title,
                     "unit": figure.unit,
-                    "target": figure.target,
+                    "targets": [
+                        {"peer": it.peer, "of": it.of, "most": it.most, "met": figure.is_met(it)}
+                        for it in figure.targets
+                    ],
                     "peers": [
                         {
                             "name": peer.name,
@@ -147,6 +150,21 @@ class _Scale:
 def show(figures: Sequence[Figure]) -> None:
     """Print the table."""
     Console().print(table(figures))
+
+
+def _targets(figure: Figure) -> str:
+    """Return what is aimed at, each with whether it was met."""
+    said = []
+    for target in figure.targets:
+        amount = _amount(target.most, figure)
+        text = {
+            "ratio": f"≤ {target.most:g} x",
+            "median": f"≤ {amount}",
+            "p95": f"p95 ≤ {amount}",
+            "failures": "no failure",
+        }[target.of]
+        said.append(f"{text} {'✓' if figure.is_met(target) else '✗'}")
+    return ", ".join(said)
 
 
 def _amount(cost: float, figure: Figure) -> str:
