@@ -86,6 +86,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Storybooks for children, read aloud.",
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        # It would be to whatever host the request names.
+        redirect_slashes=False,
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(CutOff)
