@@ -13,7 +13,7 @@ from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Prob
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be read.",
     401: "Nobody is signed in, or the token is not good (any longer).",
-    403: "It is there by default, and nobody changes it.",
+    403: "It is there by default, or somebody else's: it can be read, and not be changed.",
     404: "There is none, or it is not there for whoever asks.",
     409: "Something is there already, or a status does not follow the one that there is.",
     413: "The body is larger than MAX_BODY_BYTES.",
