@@ -17,6 +17,7 @@ from sqlalchemy.orm import sessionmaker
 from backend import __version__
 from backend.api import accounts, books, health, pages, scraping, voices
 from backend.api.body_limit import BodyLimit
+from backend.api.cut_off import CutOff
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
@@ -85,8 +86,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Storybooks for children, read aloud.",
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        # It would be to whatever host the request names.
+        redirect_slashes=False,
     )
     app.add_middleware(BodyLimit)
+    app.add_middleware(CutOff)
     app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)

@@ -6,6 +6,12 @@ from contextlib import suppress
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.api.problems import answer
+from backend.schemas.problems import ProblemType
+
+_READ_BY_ROUTES = frozenset({"POST", "PUT", "PATCH"})
+"""The methods whose bodies endpoints read, if there are any."""
+
 _LINGER = 2
 """Seconds that a client has to finish sending what is not read any more."""
 
@@ -20,6 +26,7 @@ class BodyTooLargeError(HTTPException):
 class BodyLimit:
     """ASGI middleware: raises where an endpoint reads more than is allowed.
 
+    What no endpoint reads is read here, before anything is done that could not be refused then.
     A length that is declared is believed at once, what comes in chunks is counted. FastAPI has a
     limit of its own, but its size has to be known before the settings are read, and it answers
     with plain text.
@@ -49,6 +56,13 @@ class BodyLimit:
                 await body.pass_over()
                 await send({"type": "http.response.body"})
 
+        if scope["method"] not in _READ_BY_ROUTES:
+            try:
+                await body.read_over()
+            except BodyTooLargeError as error:
+                refusal = answer(ProblemType.TOO_LARGE, error.status_code, error.detail)
+                await refusal(scope, receive, send_and_close)
+                return
         await self.app(scope, body.receive, send_and_close)
 
 
@@ -72,6 +86,11 @@ class _Body:
         if self._received > self._most:
             self._refuse()
         return message
+
+    async def read_over(self) -> None:
+        """Read all of it; raise BodyTooLargeError where that is too much."""
+        while not self._is_over:
+            await self.receive()
 
     async def pass_over(self) -> None:
         """Return when the client has sent everything, or has had its time."""

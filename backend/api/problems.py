@@ -13,12 +13,12 @@ from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Prob
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be read.",
     401: "Nobody is signed in, or the token is not good (any longer).",
-    403: "It is there by default, and nobody changes it.",
+    403: "It is there by default, or somebody else's: it can be read, and not be changed.",
     404: "There is none, or it is not there for whoever asks.",
     409: "Something is there already, or a status does not follow the one that there is.",
     413: "The body is larger than MAX_BODY_BYTES.",
     422: "Parts of the request are not as they must be.",
-    503: "The database is away, or its schema is not ready.",
+    503: "The database is away, its schema is not ready, or the service is stopping.",
 }
 
 _TITLES: Mapping[ProblemType, str] = {

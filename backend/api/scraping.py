@@ -13,5 +13,8 @@ router = APIRouter()
 async def metrics(opened: OpenResources, request: Request) -> Response:
     """Return everything that is counted, in the format that the scraper asks for."""
     await opened.metrics.refresh()
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    except (TypeError, ValueError):  # a version that is no number
+        encode, media_type = choose_encoder("")
     return Response(encode(opened.metrics), headers={"Content-Type": media_type})

@@ -1,9 +1,10 @@
 """One connection that listens, and never waits longer than it is told to, nor after a stop."""
 
+import math
 import os
 import select
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -30,7 +31,7 @@ class Bell:
         self._hears, self._rings = os.pipe()
 
     def fileno(self) -> int:
-        """Return what `select` waits for."""
+        """Return what is waited for beside a connection."""
         return self._hears
 
     def ring(self) -> None:
@@ -39,7 +40,7 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Return after that time; raise ListeningStopped as soon as it rings."""
-        if select.select([self], [], [], seconds)[0]:
+        if _ready({self.fileno(): select.POLLIN}, seconds):
             raise ListeningStopped
 
     def close(self) -> None:
@@ -62,7 +63,7 @@ class Ear:
     def heard(self, seconds: float) -> list[str]:
         """Return the payloads that came, as soon as there are any, or none after `seconds`."""
         if not self._connection.notifies:
-            self._select(seconds, writes=False)
+            self._wait(seconds, writes=False)
             self._connection.poll()
         found = [it.payload for it in self._connection.notifies]
         self._connection.notifies.clear()
@@ -94,13 +95,25 @@ class Ear:
             left = deadline - time.monotonic()
             if left <= 0:
                 raise psycopg2.OperationalError(f"no answer within {_ANSWER:g} s")
-            self._select(left, writes=state != POLL_READ)
+            self._wait(left, writes=state != POLL_READ)
 
-    def _select(self, seconds: float, *, writes: bool) -> None:
+    def _wait(self, seconds: float, *, writes: bool) -> None:
         bell, connection = self._bell.fileno(), self._connection.fileno()
-        reads, writing = ([bell], [connection]) if writes else ([bell, connection], [])
-        if bell in select.select(reads, writing, [], seconds)[0]:
+        wanted = select.POLLOUT if writes else select.POLLIN
+        if bell in _ready({bell: select.POLLIN, connection: wanted}, seconds):
             raise ListeningStopped
+
+
+def _ready(wanted: Mapping[int, int], seconds: float) -> set[int]:
+    """Return which files have what is wanted of them, or are broken; none after that time.
+
+    By `poll`: `select` takes no file whose number is 1024 or more, as in a process with many
+    clients.
+    """
+    poller = select.poll()
+    for number, events in wanted.items():
+        poller.register(number, events)
+    return {number for number, _ in poller.poll(math.ceil(seconds * 1000))}
 
 
 @contextmanager

@@ -45,7 +45,8 @@ class Listener:
     """Listens on a connection of its own, and connects again where that is lost.
 
     There is a gap before each connection, the first too: it is told when the new one listens, so
-    that whatever is read from then on is either new or told about.
+    that whatever is read from then on is either new or told about. An error that nobody foresaw
+    ends a connection like any other, and never the listening.
     """
 
     def __init__(self, url: DatabaseUrl, hearers: Hearers) -> None:
@@ -87,7 +88,9 @@ class Listener:
                     with opened_ear(self._url, self._bell) as ear:
                         pause = _FIRST_PAUSE
                         self._listen(ear)
-                except (psycopg2.Error, UnicodeDecodeError) as error:
+                except ListeningStopped:
+                    raise
+                except Exception as error:  # noqa: BLE001 (whatever it is: others' changes are to be heard)
                     self._lost(error)
                 self._bell.wait(pause)
                 pause = min(2 * pause, _LONGEST_PAUSE)
@@ -110,7 +113,11 @@ class Listener:
 
     def _lost(self, error: Exception) -> None:
         self._listens.clear()
-        cause = one_line(error) if isinstance(error, psycopg2.Error) else type(error).__name__
+        if isinstance(error, psycopg2.Error):
+            cause = one_line(error)
+        else:
+            cause = f"{type(error).__name__}: {error}"
+            _log.debug("The failure in full", exc_info=error)
         # Once for each time that it is lost, and not at every try.
         level = logging.DEBUG if self._is_loss_told else logging.WARNING
         self._is_loss_told = True

@@ -4,16 +4,34 @@ Every text is bounded, and none has a NUL in it, which PostgreSQL cannot store. 
 the OpenAPI document, so that a caller can know them beforehand.
 """
 
+import unicodedata
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from backend.models import Visibility
 
+# Letters and a symbol by their categories, which show nothing: the fillers of Hangul and Braille.
+_BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def _visible(text: str) -> str:
+    """Return a text in which something is to be seen: no pattern knows every space there is.
+
+    Marks alone do not count, nor do separators, controls and what only directs others.
+    """
+    hidden = ("M", "Z", "Cc", "Cf", "Cs")
+    if all(it in _BLANKS or unicodedata.category(it).startswith(hidden) for it in text):
+        raise ValueError("nothing in it can be seen")
+    return text
+
+
 Title = Annotated[
-    str, Field(max_length=300, pattern=r"^[^\x00]*[^\x00-\x20][^\x00]*$", examples=["Up and Away"])
+    str,
+    Field(max_length=300, pattern=r"^[^\x00]*[^\x00-\x20][^\x00]*$", examples=["Up and Away"]),
+    AfterValidator(_visible),
 ]
-"""A name that people read: at least one character that is no space."""
+"""A name that people read: at least one character that is to be seen."""
 
 ShortText = Annotated[str, Field(max_length=300, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]

@@ -130,7 +130,7 @@ class Words(_New):
     text: LongText
     is_primary: Truth | None = Field(
         default=None,
-        description="Left out: as it was, or true for a dialogue's first translation.",
+        description="Left out: as it was; for a new translation, true where no other is primary.",
     )
 
 

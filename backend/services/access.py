@@ -12,7 +12,12 @@ from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, raiseload
 
 from backend.models import Book, Visibility, Voice
-from backend.services.errors import NotFoundError, ReadOnlyError, UnauthenticatedError
+from backend.services.errors import (
+    NotFoundError,
+    ReadOnlyError,
+    ServiceError,
+    UnauthenticatedError,
+)
 
 Owned = TypeVar("Owned", Book, Voice)
 
@@ -67,19 +72,31 @@ def changeable(session: Session, kind: type[Owned], owner: UUID, identifier: UUI
     The lock lets one writer at a time at a book, whatever part of it is written, so that positions
     are given once and a status follows the one that is there. Readers do not wait for it.
 
-    Raises NotFoundError where there is none or it is somebody else's, ReadOnlyError where it is
-    there by default: everybody sees those, so nothing is given away.
+    Raises NotFoundError where there is none or it is private to somebody else, ReadOnlyError where
+    it is there by default, or public and somebody else's: everybody sees those, so nothing is given
+    away. Those are not locked: nobody is to hold up what is not theirs.
     """
-    is_default = kind.visibility == Visibility.DEFAULT
     found = session.scalar(
         select(kind)
-        .where(kind.id == identifier, or_(is_default, is_own(kind, owner)))
+        .where(kind.id == identifier, is_own(kind, owner))
         .options(raiseload("*"))
         .with_for_update(key_share=True)
     )
+    if found is not None and found.visibility is not Visibility.DEFAULT:
+        return found
+    raise _refusal(session, kind, identifier)
+
+
+def _refusal(session: Session, kind: type[Owned], identifier: UUID) -> ServiceError:
+    """Return why something cannot be changed, by what everybody sees of it."""
     name = kind.__name__.lower()
-    if found is None:
-        raise NotFoundError(f"There is no such {name}.")
-    if found.visibility is Visibility.DEFAULT:
-        raise ReadOnlyError(f"This {name} is there for everybody, and nobody changes it.")
-    return found
+    visibility = session.scalar(
+        select(kind.visibility).where(kind.id == identifier, is_shared(kind))
+    )
+    match visibility:
+        case None:
+            return NotFoundError(f"There is no such {name}.")
+        case Visibility.DEFAULT:
+            return ReadOnlyError(f"This {name} is there for everybody, and nobody changes it.")
+        case _:
+            return ReadOnlyError(f"This {name} is somebody else's: only its owner changes it.")

@@ -22,7 +22,7 @@ class NotFoundError(ServiceError):
 
 
 class ReadOnlyError(ServiceError):
-    """It is there for everybody to read, and for nobody to change."""
+    """It is there for who asks to read, and not to change."""
 
 
 class ConflictError(ServiceError):

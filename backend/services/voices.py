@@ -64,7 +64,8 @@ def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
         .options(raiseload("*"))
     )
     if row is None:
-        raise ConflictError("There is a voice of this provider_voice_id already.")
+        # The ids are the provider's, so that they are taken for everybody: no more is told.
+        raise ConflictError("This provider_voice_id is taken. Each is given once.")
     voice = VoiceDetail.model_validate(row)
     commit(session, Event("voice", "created", voice.id, owner, is_for_everybody(voice.visibility)))
     return voice

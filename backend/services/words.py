@@ -1,5 +1,6 @@
 """The words of a dialogue in each language, and their recordings: put there or taken away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -26,19 +27,19 @@ def put_translation(
 ) -> Translation:
     """Write the words of a dialogue in a language, over those that were there.
 
-    At most one translation of a dialogue is primary: one that becomes it takes that from the other.
+    At most one translation of a dialogue is primary: one that becomes it takes that from the other,
+    and a new one is where there is none.
     """
     book = own.locked(session)
     dialogue = dialogue_of(session, own.id, dialogue_id)
-    rows = session.scalars(
-        select(DialogueTranslation)
-        .where(DialogueTranslation.dialogue_id == dialogue.id)
-        .options(raiseload("*"))
-    ).all()
+    rows = _translations(session, dialogue.id)
     row = next((it for it in rows if it.language_code == language), None)
     if row is None:
         row = DialogueTranslation(
-            id=uuid4(), dialogue_id=dialogue.id, language_code=language, is_primary=not rows
+            id=uuid4(),
+            dialogue_id=dialogue.id,
+            language_code=language,
+            is_primary=not any(it.is_primary for it in rows),
         )
         session.add(row)
     row.text = words.text
@@ -54,17 +55,18 @@ def put_translation(
 
 
 def delete_translation(session: Session, own: OwnBook, dialogue_id: UUID, language: str) -> None:
-    """Take the words of a dialogue in a language away."""
+    """Take the words of a dialogue in a language away.
+
+    Where those were primary, the oldest of the others are from now on.
+    """
     book = own.locked(session)
-    dialogue = dialogue_of(session, own.id, dialogue_id)
-    row = session.scalar(
-        select(DialogueTranslation).where(
-            DialogueTranslation.dialogue_id == dialogue.id,
-            DialogueTranslation.language_code == language,
-        )
-    )
+    rows = _translations(session, dialogue_of(session, own.id, dialogue_id).id)
+    row = next((it for it in rows if it.language_code == language), None)
     if row is None:
         raise NotFoundError("There is no translation into this language.")
+    others = [it for it in rows if it is not row]
+    if row.is_primary and others:
+        others[0].is_primary = True
     session.delete(row)
     finish(session, book)
 
@@ -102,6 +104,16 @@ def delete_recording(session: Session, own: OwnBook, dialogue_id: UUID, key: Rec
         raise NotFoundError("There is no recording in this language and voice.")
     session.delete(row)
     finish(session, book)
+
+
+def _translations(session: Session, dialogue_id: UUID) -> Sequence[DialogueTranslation]:
+    """Return the translations of a dialogue, oldest first; those made at once by language."""
+    return session.scalars(
+        select(DialogueTranslation)
+        .where(DialogueTranslation.dialogue_id == dialogue_id)
+        .order_by(DialogueTranslation.created_at, DialogueTranslation.language_code)
+        .options(raiseload("*"))
+    ).all()
 
 
 def _recording(session: Session, dialogue_id: UUID, key: RecordingKey) -> DialogueAudio | None:

@@ -50,9 +50,12 @@ MAKING = (401, 201, 201, 401)
 READ_ONLY = (401, 403, 403, 401)
 
 
-def own(status: int) -> tuple[int, int, int, int]:
-    """Return the statuses of what its owner alone may do: for others it is not there."""
-    return (401, status, 404, 401)
+def own(status: int, others: int) -> tuple[int, int, int, int]:
+    """Return the statuses of what its owner alone may do.
+
+    What others cannot read is not there for them; of what they can, they may be told.
+    """
+    return (401, status, others, 401)
 
 
 # Route → for the visibility of what it is about → status for each of ASKERS.
@@ -72,7 +75,7 @@ MATRIX: dict[str, dict[str, tuple[int, int, int, int]]] = {
     "POST /api/v1/voices": {"": MAKING},
     f"GET {VOICE}": {"private": HIDDEN, "public": READING, "default": READING},
     **{
-        route: {"private": own(status), "public": own(status), "default": READ_ONLY}
+        route: {"private": own(status, 404), "public": own(status, 403), "default": READ_ONLY}
         for route, status in {
             f"PATCH {BOOK}": 200,
             f"DELETE {BOOK}": 204,

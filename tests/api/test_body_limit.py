@@ -8,6 +8,7 @@ import pytest
 
 from backend.main import create_app
 from tests.api.conftest import settings_for
+from tests.api.people import sign_up
 from tests.api.server import serving
 
 MOST = 2000
@@ -47,6 +48,24 @@ def test_what_is_too_large_is_refused(limited: httpx.Client, chunked: bool) -> N
         if status == 413:
             assert answer.json()["type"] == "urn:moriai:problem:too-large"
             assert str(MOST) in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["declared", "chunked"])
+def test_a_body_that_nobody_reads_is_refused_as_well(limited: httpx.Client, chunked: bool) -> None:
+    """Whatever the method: and then nothing was done."""
+    person = sign_up(limited)
+    path = f"/api/v1/books/{person.make('books')['id']}"
+
+    def status(method: str, size: int) -> int:
+        content = b"x" * size
+        sent = in_chunks(content) if chunked else content
+        return limited.request(method, path, content=sent, headers=person.headers).status_code
+
+    for method in ("GET", "DELETE", "OPTIONS"):
+        assert status(method, MOST + 1) == status(method, 50 * MOST) == 413
+    assert status("GET", MOST) == 200
+    assert status("DELETE", MOST) == 204
+    assert status("GET", 0) == 404
 
 
 def test_a_mebibyte_by_default(seeded_url: str) -> None:

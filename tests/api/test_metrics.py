@@ -57,7 +57,7 @@ def test_requests_are_counted_by_route(client: httpx.Client) -> None:
         ("GET", "/api/v1/books/{book_id}", "200"): len(books),
         ("GET", "/api/v1/books/{book_id}", "422"): 1,
         ("POST", "/api/v1/books", "401"): 1,
-        ("POST", "unmatched", "307"): 1,
+        ("POST", "unmatched", "404"): 1,
         ("PUT", "/api/v1/books", "405"): 1,
     }
     assert counted(client)["GET", "/metrics", "200"] == 1
@@ -176,8 +176,12 @@ def test_several_workers_are_told_apart(seeded_url: str) -> None:
     [
         ("", "text/plain"),
         ("application/openmetrics-text;version=1.0.0", "application/openmetrics-text"),
+        ("application/openmetrics-text; version=abc", "text/plain"),
+        ("application/openmetrics-text;version=1..0,text/plain;version=x", "text/plain"),
     ],
 )
 def test_the_scraper_chooses_the_format(client: httpx.Client, accept: str, media_type: str) -> None:
+    """What cannot be made out gets plain text, which every scraper reads."""
     answer = client.get("/metrics", headers={"Accept": accept})
+    assert answer.status_code == 200
     assert answer.headers["content-type"].split(";")[0] == media_type

@@ -25,12 +25,13 @@ def test_a_voice_is_made_changed_and_deleted(service: httpx.Client) -> None:
 
 
 def test_a_provider_has_a_voice_once(service: httpx.Client) -> None:
-    """Whoever made it."""
+    """Whoever made it: others learn that the id is taken, and no more."""
     name = new_name()
     sign_up(service).make("voices", provider_voice_id=name)
     body = {"name": "Mina", "provider_voice_id": name}
     answer = sign_up(service).ask("POST", VOICES, body)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:moriai:problem:conflict")
+    assert answer.json()["detail"] == "This provider_voice_id is taken. Each is given once."
 
 
 def test_shelves(service: httpx.Client, kept_session: Session) -> None:

@@ -77,6 +77,12 @@ def test_the_queries_do_not_grow_with_the_book(service: httpx.Client, pages: int
     assert (len(making), len(own), len(public), len(listing)) == (12, 7, 5, 2)
 
 
+@pytest.mark.parametrize("title", ["그네", "\u3000空", "नमस्ते", "👩\u200d🚀", "?"])
+def test_a_title_has_something_to_see(person: Person, title: str) -> None:
+    """In any script: a space of any kind may be a part of it, and is none alone."""
+    assert person.make("books", title=title)["title"] == title
+
+
 def test_what_was_not_sent_stays(person: Person) -> None:
     """And null takes away what may be missing."""
     book = person.make("books", genre="adventure", theme="courage")
@@ -189,6 +195,23 @@ def test_words_are_written_over(person: Person) -> None:
     assert set(words(read(person, book))) == {"en", "ko"}
 
 
+def test_a_dialogue_with_words_has_primary_ones(person: Person) -> None:
+    """Where those are taken away, the oldest of the others are, or else the next."""
+    book = person.make("books")
+    path = f"{dialogue_path(book)}/translations"
+    person.ask("PUT", f"{path}/de", {"text": "Hallo!"})
+    person.ask("DELETE", f"{path}/en")
+    assert words(read(person, book)) == {"de": ("Hallo!", False), "ko": ("안녕!", True)}
+    person.ask("DELETE", f"{path}/de")
+    assert words(read(person, book)) == {"ko": ("안녕!", True)}
+    person.ask("PUT", f"{path}/ko", {"text": "안녕!", "is_primary": False})
+    assert person.ask("PUT", f"{path}/en", {"text": "Hi!"}).json()["is_primary"]
+    assert words(read(person, book)) == {"en": ("Hi!", True), "ko": ("안녕!", False)}
+    for language in ("en", "ko"):
+        assert person.ask("DELETE", f"{path}/{language}").status_code == 204
+    assert person.ask("PUT", f"{path}/fr", {"text": "Salut !"}).json()["is_primary"]
+
+
 def test_recordings_are_written_over(person: Person) -> None:
     """One for each language and voice."""
     book = person.make("books")
@@ -275,6 +298,8 @@ def test_what_comes_twice_is_refused(
     "wrong",
     [
         {"title": " "},
+        {"title": "\u3000\u00a0\u200b\u202e\ufe0f"},
+        {"title": "\u3164\u2800"},
         {"title": "NUL \0"},
         {"title": "half a pair \ud800"},
         {"cover_image": "javascript:alert(1)"},

@@ -1,6 +1,8 @@
 """The listener on a real PostgreSQL, and on connections that fail as networks do."""
 
 import asyncio
+import os
+import resource
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -144,6 +146,62 @@ def test_a_server_that_is_away_holds_nobody(
     assert caplog.text.count("No events are heard") == 1
     assert "moriai_password" not in caplog.text
     assert notes.gaps == 0
+
+
+@contextmanager
+def many_files(most: int) -> Iterator[None]:
+    """Have what is opened in the block get numbers beyond `most`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * most:
+        pytest.skip(f"this user may open {hard} files: raise `ulimit -Hn`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * most), hard))
+    opened = [os.open(os.devnull, os.O_RDONLY)]
+    try:
+        while opened[-1] <= most:
+            opened.append(os.dup(opened[0]))
+        yield
+    finally:
+        for number in opened:
+            os.close(number)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_it_listens_where_many_files_are_open(cluster: Cluster, database: str) -> None:
+    """As in a process with a thousand clients: `select` knows no file from 1024 on."""
+    notes = Notes()
+    with many_files(1100), listener_on(cluster.url(database), notes) as listener:
+        assert listener.is_listening
+        end_listeners(cluster, database)
+        notes.wait_until(lambda: notes.gaps == 2)
+        wait_for(lambda: listener.is_listening)
+        tell(cluster, database, "again")
+        notes.wait_until(lambda: notes.payloads == ["again"])
+
+
+def test_what_nobody_foresaw_ends_no_listener(
+    cluster: Cluster, database: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said once; what may be missing is told, and the listener goes on."""
+    notes = Notes()
+
+    def hear(payloads: list[str]) -> None:
+        if payloads == ["wrong"]:
+            raise RuntimeError("nobody foresaw this")
+        notes.hear(payloads)
+
+    listener = Listener(parse_database_url(cluster.url(database)), Hearers(hear, notes.gap))
+    listener.start()
+    try:
+        notes.wait_until(lambda: notes.gaps == 1)
+        tell(cluster, database, "wrong")
+        notes.wait_until(lambda: notes.gaps == 2)
+        wait_for(lambda: listener.is_listening)
+        tell(cluster, database, "right")
+        notes.wait_until(lambda: notes.payloads == ["right"])
+    finally:
+        listener.stop()
+    [line] = [it.getMessage() for it in caplog.records if it.levelname in ("WARNING", "ERROR")]
+    assert line == "No events are heard, trying again: RuntimeError: nobody foresaw this"
 
 
 def test_a_pooler_is_not_listened_through(

@@ -1,6 +1,7 @@
 """SIGTERM while people use the service: nothing under way is lost, and nobody waits for the end."""
 
 import http.client
+import json
 import logging
 import socket
 import threading
@@ -136,10 +137,46 @@ def test_the_end_has_a_bound(tmp_path: Path, database_url: str) -> None:
         inv.signal(SIGTERM)
         finished = inv.finish()
         took = time.monotonic() - started
-        assert under_way.result().status_code == 500
+        answer = under_way.result()
+    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
     finished.assert_ok()
     assert DRAIN <= took < DRAIN + 5
     finished.assert_says("A request took too long for a process that is to end: it was cut off")
+
+
+def test_who_is_cut_off_is_told(tmp_path: Path, database_url: str) -> None:
+    """As a problem with the request's id: it is no defect, and not known to have been done."""
+    with serving(project(tmp_path), database_url) as (inv, client):
+        parts = urlsplit(str(client.base_url))
+        with closing(http.client.HTTPConnection(str(parts.hostname), parts.port)) as connection:
+            connection.putrequest("POST", "/api/v1/auth/login")
+            connection.putheader("Content-Type", "application/json")
+            connection.putheader("Content-Length", "1000")
+            connection.putheader("X-Request-ID", "slow-upload")
+            connection.endheaders(b"{")
+            wait_until_in_flight(client, 2)  # the scrape itself is one of them
+            inv.signal(SIGTERM)
+            answer = connection.getresponse()
+            problem = json.loads(answer.read())
+        finished = inv.finish(timeout=SOON)
+    finished.assert_ok()
+    assert (answer.status, answer.getheader("Connection")) == (503, "close")
+    assert answer.getheader("Content-Type") == "application/problem+json"
+    assert answer.getheader("X-Request-ID") == "slow-upload"
+    assert problem["type"] == "urn:moriai:problem:unavailable"
+    assert problem["instance"] == "urn:moriai:request:slow-upload"
+    finished.assert_says(
+        "POST /api/v1/auth/login 503 (… ms) […]",
+        "A request took too long for a process that is to end: it was cut off…",
+    )
+
+
+def wait_until_in_flight(client: httpx.Client, requests: int) -> None:
+    """Return when so many requests are being answered."""
+    deadline = time.monotonic() + SOON
+    while f"moriai_http_requests_in_flight {requests}.0" not in client.get("/metrics").text:
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -166,23 +203,31 @@ def test_a_balancer_has_time_to_notice(tmp_path: Path, database_url: str, worker
     assert delay <= took < delay + 5
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
 @pytest.mark.parametrize("second", [SIGINT, SIGTERM])
 def test_who_is_in_a_hurry_does_not_wait(
-    tmp_path: Path, database_url: str, second: Signals
+    tmp_path: Path, database_url: str, second: Signals, workers: str
 ) -> None:
     """The delay is for those who balance loads: a second signal ends it."""
-    with serving(project(tmp_path), database_url, DRAIN_DELAY="60") as (inv, _client):
+    settings = {"DRAIN_DELAY": "60", "WEB_CONCURRENCY": workers}
+    with serving(project(tmp_path), database_url, **settings) as (inv, _client):
         inv.signal(SIGTERM)
-        inv.wait_for("Draining: …")
+        inv.wait_for("Draining: …", count=int(workers))
         inv.signal(second)
-        inv.finish(timeout=SOON).assert_ok()
+        finished = inv.finish(timeout=SOON)
+    finished.assert_ok()
+    finished.assert_says(*["Backend stopped"] * int(workers))
 
 
-def test_ctrl_c_has_no_delay(tmp_path: Path, database_url: str) -> None:
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_ctrl_c_has_no_delay(tmp_path: Path, database_url: str, workers: str) -> None:
     """Whoever types it waits for the end."""
-    with serving(project(tmp_path), database_url, DRAIN_DELAY="60") as (inv, _client):
+    settings = {"DRAIN_DELAY": "60", "WEB_CONCURRENCY": workers}
+    with serving(project(tmp_path), database_url, **settings) as (inv, _client):
         inv.interrupt()
-        inv.finish(timeout=SOON).assert_ok()
+        finished = inv.finish(timeout=SOON)
+    finished.assert_ok()
+    finished.assert_says(*["Backend stopped"] * int(workers))
 
 
 class RetryingClient:

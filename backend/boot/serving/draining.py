@@ -22,7 +22,8 @@ def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
     """Return the ASGI application with `Connection: close` in what it answers while draining.
 
     Uvicorn closes the connection then in any case: a client that is not told would send its next
-    request there, and lose it. It cancels what takes too long, which is no defect.
+    request there, and lose it. It cancels what takes too long, which is no defect: where the
+    application says nothing about that, it is answered by an empty 503.
     """
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
@@ -48,7 +49,10 @@ def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
                 raise
             _log.error("A request took too long for a process that is to end: it was cut off")
             if not has_started:
-                await send_closing({"type": "http.response.start", "status": 500, "headers": []})
+                headers = [(b"content-length", b"0")]
+                await send_closing(
+                    {"type": "http.response.start", "status": 503, "headers": headers}
+                )
                 await send_closing({"type": "http.response.body", "body": b""})
 
     return serve

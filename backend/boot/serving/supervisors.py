@@ -1,19 +1,25 @@
 """Uvicorn's supervisors, made to end in order whenever a stop comes."""
 
 import signal
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
 
+import uvicorn
 from uvicorn.supervisors import Multiprocess, multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 from watchfiles import watch
 
 from backend.boot.serving.server import Server
-from backend.boot.signals import Stopped
+from backend.boot.signals import STOP_SIGNALS, Stopped
 
 _LOOK = 50
 """Milliseconds that the first look for changed code takes, before anything is started."""
+
+_TICK = 0.1
+"""Seconds between two looks at whether another signal came while the workers end."""
 
 
 @contextmanager
@@ -81,6 +87,10 @@ class Workers(Multiprocess):
     stopped_early: Stopped | None = None
     """The stop signal, where it came before any worker served."""
 
+    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
+        super().__init__(config, sockets)
+        self._stops: list[int] = []
+
     def init_processes(self) -> None:
         """Start the workers."""
         with _deaf_children():
@@ -101,6 +111,21 @@ class Workers(Multiprocess):
             listener.close()
         super().terminate_all()
 
+    def join_all(self) -> None:
+        """Wait for the workers to end; who is in a hurry spares them the delay.
+
+        By the rule that a server has for itself: SIGTERM alone leaves the time to drain.
+        """
+        while left := [it.process for it in self.processes if it.exitcode is None]:
+            wait([it.sentinel for it in left], _TICK)
+            self._hear_more()
+            if self._stops and self._stops != [signal.SIGTERM]:
+                # At every look, for a worker that has not heard the first one yet counts both as
+                # one; it does not mind more of them.
+                for process in left:
+                    process.terminate()
+        super().join_all()
+
     def handle_int(self) -> None:
         """End on Ctrl-C."""
         self._stop(signal.SIGINT)
@@ -117,9 +142,17 @@ class Workers(Multiprocess):
         super().handle_term()
 
     def _stop(self, signum: signal.Signals) -> None:
+        self._stops.append(signum)
+        if len(self._stops) > 1:
+            return
         starting = [process for process in self.processes if not process.is_ready(1)]
         if starting == self.processes:
             self.stopped_early = Stopped(signum)
         for process in starting:
             # Uvicorn's worker hears a signal only when it has started.
             process.process.kill()
+
+    def _hear_more(self) -> None:
+        while self.signal_queue:
+            if (signum := self.signal_queue.pop(0)) in STOP_SIGNALS:
+                self._stops.append(signum)

@@ -1,0 +1,42 @@
+"""What a request is answered that a stopping process gives no more time."""
+
+import asyncio
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.problems import answer
+from backend.boot.serving.draining import IS_DRAINING
+from backend.schemas.problems import ProblemType
+
+_CUT_OFF = (
+    "The service is stopping, and this request took too long. "
+    "See whether it was done, then try again."
+)
+
+
+class CutOff:
+    """ASGI middleware: answers a request that is cancelled while the process drains.
+
+    Inside of what gives requests their ids. Whoever cancelled it still hears of the cancellation.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and answer it where nobody else does any more."""
+        has_started = False
+
+        async def send_noting(message: Message) -> None:
+            nonlocal has_started
+            has_started = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, send_noting)
+        except asyncio.CancelledError:
+            is_draining = scope.get("state", {}).get(IS_DRAINING, bool)
+            if scope["type"] == "http" and is_draining() and not has_started:
+                refusal = answer(ProblemType.UNAVAILABLE, 503, _CUT_OFF)
+                await refusal(scope, receive, send)
+            raise
