@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.metrics import Metrics
@@ -43,9 +43,10 @@ async def session(opened: OpenResources) -> AsyncIterator[Session]:
     try:
         yield new
     finally:
-        # In a thread only where there is something to end, which waits for the database.
+        # In a thread only where there is something to end, which waits for the database. In one
+        # that is there at once: those of requests may all be waiting for this connection.
         if new.in_transaction():
-            await run_in_threadpool(new.close)
+            await to_thread.run_sync(new.close, limiter=CapacityLimiter(1))
         else:
             new.close()
 

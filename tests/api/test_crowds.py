@@ -1,0 +1,43 @@
+"""Many at once: whoever has a connection waits for no thread, and nobody takes all the threads."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from tests.api.people import sign_up
+from tests.api.test_books import BOOKS
+
+CROWD = 100
+
+
+def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
+    """Return the answers to requests that are sent side by side, each over its own connection."""
+
+    async def send_all() -> list[httpx.Response]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(limits=unbounded, timeout=60) as client:
+            return await asyncio.gather(*map(client.send, requests))
+
+    return asyncio.run(send_all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/auth/me", 200),
+        ("GET", f"{BOOKS}?shelf=mine", 200),
+        # Refused in the middle of a transaction.
+        ("DELETE", f"{BOOKS}/00000000-0000-0000-0000-000000000001", 404),
+    ],
+)
+def test_a_crowd_that_shows_its_token_is_answered(
+    service: httpx.Client, method: str, path: str, status: int
+) -> None:
+    """More than there are connections, and threads."""
+    headers = sign_up(service).headers
+    requests = [service.build_request(method, path, headers=headers) for _ in range(CROWD)]
+    assert Counter(it.status_code for it in all_at_once(requests)) == {status: CROWD}
