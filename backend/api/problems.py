@@ -18,7 +18,7 @@ _MEANINGS: Mapping[int, str] = {
     409: "Something is there already, or a status does not follow the one that there is.",
     413: "The body is larger than MAX_BODY_BYTES.",
     422: "Parts of the request are not as they must be.",
-    503: "The database is away, or its schema is not ready.",
+    503: "The database is away, busy or read-only, or its schema is not ready.",
 }
 
 _TITLES: Mapping[ProblemType, str] = {
