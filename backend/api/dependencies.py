@@ -1,7 +1,8 @@
 """What the lifespan opens and the endpoints use."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
 from anyio import CapacityLimiter, to_thread
@@ -12,6 +13,7 @@ from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
+from backend.services.passwords import AT_ONCE
 from backend.services.tokens import Tokens
 
 
@@ -26,6 +28,8 @@ class Resources:
     max_body_bytes: int
     answers: Answers
     events: Listener
+    hashing: CapacityLimiter = field(default_factory=partial(CapacityLimiter, AT_ONCE))
+    """The threads of those who sign in or register: a crowd of them leaves all others' free."""
 
 
 def resources(request: Request) -> Resources:

@@ -25,6 +25,32 @@ def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
 
 
 @pytest.mark.slow
+def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> None:
+    """Who is signed in is answered long before the last of them, and so is a probe."""
+    headers = sign_up(service).headers
+    nobody = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
+
+    async def ask() -> list[int]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=service.base_url, limits=unbounded, timeout=60
+        ) as client:
+            crowd = [
+                asyncio.create_task(client.post("/api/v1/auth/login", json=nobody))
+                for _ in range(CROWD)
+            ]
+            await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+            left = []
+            for path in ("/api/v1/auth/me", "/health/ready"):
+                assert (await client.get(path, headers=headers)).status_code == 200
+                left.append(sum(not it.done() for it in crowd))
+            assert {it.status_code for it in await asyncio.gather(*crowd)} == {401}
+            return left
+
+    assert min(asyncio.run(ask())) > CROWD / 4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [

@@ -1,4 +1,4 @@
-"""A PostgreSQL that takes what it is asked, and answers nothing: nobody waits for it without end."""
+"""A PostgreSQL that takes what it is asked, and answers nothing: nobody waits for ever."""
 
 import os
 import signal
