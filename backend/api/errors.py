@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend.api.body_limit import BodyTooLargeError
+from backend.api.complaints import complaints
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
-from backend.schemas.problems import Complaint, ProblemType
+from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
     NotFoundError,
@@ -86,13 +87,16 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return answer(kind, status, str(error), headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    # Without what was sent: it may be a password.
-    return invalid(
-        [Complaint(loc=list(it["loc"]), msg=it["msg"], type=it["type"]) for it in error.errors()]
-    )
+    faults = error.errors()
+    if faults[0]["type"] == "json_invalid":
+        where, why = faults[0]["loc"][-1], faults[0]["ctx"]["error"]
+        detail = f"The body is not JSON: {why}, at character {where}. Mend it, and send it again."
+        return answer(ProblemType.MALFORMED, 400, detail)
+    is_json = "json" in request.headers.get("content-type", "")
+    return invalid(complaints(faults, is_json=is_json), len(faults))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:

@@ -11,6 +11,7 @@ from backend.api.dependencies import DatabaseSession
 from backend.api.problems import answers
 from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
 from backend.schemas.kinds import LanguageCode, ProviderVoiceId
+from backend.schemas.sent import Change
 from backend.schemas.writing import (
     DialogueChange,
     NewDialogue,
@@ -58,7 +59,7 @@ def add_page(session: DatabaseSession, own: Own, new: NewPage) -> PageDetail:
 
 @router.patch("/pages/{page_id}", summary="Change a page", responses=answers(400))
 def change_page(
-    session: DatabaseSession, own: Own, page_id: PageId, change: PageChange
+    session: DatabaseSession, own: Own, page_id: PageId, change: Change[PageChange]
 ) -> PageDetail:
     """Change a page, or move it to a position that is free."""
     return pages.change_page(session, own, page_id, change)
@@ -88,7 +89,7 @@ def change_dialogue(
     session: DatabaseSession,
     own: Own,
     dialogue_id: DialogueId,
-    change: DialogueChange,
+    change: Change[DialogueChange],
 ) -> DialogueDetail:
     """Change who speaks, or move it to a position of its page that is free."""
     return pages.change_dialogue(session, own, dialogue_id, change)

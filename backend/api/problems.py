@@ -45,13 +45,15 @@ def answer(
     return _response(problem, headers)
 
 
-def invalid(complaints: list[Complaint]) -> Response:
-    """Return what is wrong with the parts of a request, as an answer."""
+def invalid(complaints: list[Complaint], count: int) -> Response:
+    """Return what is wrong with the parts of a request, as an answer; `count` with what is left."""
+    rest = count - len(complaints)
+    named = f"`errors` names, and {rest} more" if rest else "`errors` names"
     problem = InvalidRequest(
         type=ProblemType.INVALID,
         title=_TITLES[ProblemType.INVALID],
         status=422,
-        detail="Mend what `errors` names, and send it again.",
+        detail=f"Mend what {named}, and send it again.",
         instance=_instance(),
         errors=complaints,
     )

@@ -10,6 +10,7 @@ from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reading
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
+from backend.schemas.sent import Change
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
 from backend.services.everybodys import key_of_list, key_of_one
@@ -68,7 +69,7 @@ async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     responses=answers(400, 401, 403, 404, 409, 422, 503),
 )
 def change_voice(
-    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: VoiceChange
+    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: Change[VoiceChange]
 ) -> VoiceDetail:
     """Change a voice of your own. The status goes from processing to completed or failed, and from
     failed to processing.
