@@ -7,6 +7,7 @@ from backend.api.authentication import CurrentAccount
 from backend.api.dependencies import DatabaseSession, OpenResources
 from backend.api.problems import answers
 from backend.schemas.accounts import AccessToken, Account, Credentials, NewAccount
+from backend.schemas.sent import Sent
 from backend.services import accounts
 from backend.services.tokens import LIFETIME
 
@@ -19,13 +20,17 @@ router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])
     status_code=status.HTTP_201_CREATED,
     responses=answers(400, 409, 422, 503),
 )
-async def register(session: DatabaseSession, opened: OpenResources, new: NewAccount) -> Account:
+async def register(
+    session: DatabaseSession, opened: OpenResources, new: Sent[NewAccount]
+) -> Account:
     """Make an account, which may sign in at once."""
     return await to_thread.run_sync(accounts.register, session, new, limiter=opened.hashing)
 
 
 @router.post("/login", summary="Sign in", responses=answers(400, 401, 422, 503))
-async def login(session: DatabaseSession, opened: OpenResources, given: Credentials) -> AccessToken:
+async def login(
+    session: DatabaseSession, opened: OpenResources, given: Sent[Credentials]
+) -> AccessToken:
     """Return a token; the answer to wrong ones does not tell whether there is such an account."""
     account = await to_thread.run_sync(accounts.sign_in, session, given, limiter=opened.hashing)
     return AccessToken(

@@ -7,17 +7,17 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.schemas.kinds import Email, Password
-from backend.schemas.sent import Sent
+from backend.schemas.sent import New
 
 
-class NewAccount(Sent):
+class NewAccount(New):
     """Who wants an account; upper and lower case are the same in the address."""
 
     email: Email
     password: Password = Field(min_length=10, max_length=200)
 
 
-class Credentials(Sent):
+class Credentials(New):
     """Who wants to sign in. Any password may be tried: only registering has a least length."""
 
     email: Email

@@ -4,25 +4,29 @@ Each fault is a complaint. A body of the largest size has room for more than a h
 which would take seconds to write down, and nobody reads.
 """
 
-from typing import Annotated, Any, Self, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import (
     BaseModel,
     ConfigDict,
-    ModelWrapValidatorHandler,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
-    model_validator,
 )
 from pydantic_core import PydanticCustomError
 
 MOST_FAULTS = 100
-"""So many faults of an object, and of all that is in it, are told one by one."""
+"""So many faults of a body are told apart."""
 
-EXACT = ConfigDict(extra="forbid")
+EXACT = ConfigDict(extra="forbid", frozen=True)
 
-Changes = TypeVar("Changes")
+Body = TypeVar("Body")
+
+
+class New(BaseModel):
+    """The base of what makes something."""
+
+    model_config = EXACT
 
 
 def _with_few_faults(sent: Any, validate: ValidatorFunctionWrapHandler) -> Any:
@@ -34,17 +38,5 @@ def _with_few_faults(sent: Any, validate: ValidatorFunctionWrapHandler) -> Any:
     raise PydanticCustomError("too_many_faults", "Has {count} faults", {"count": count})
 
 
-class Sent(BaseModel):
-    """The base of what makes something anew."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _has_few_faults(cls, sent: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
-        made: Self = _with_few_faults(sent, validate)
-        return made
-
-
-Change = Annotated[Changes, WrapValidator(_with_few_faults)]
-"""What changes something: a TypedDict, which has no base of its own."""
+Sent = Annotated[Body, WrapValidator(_with_few_faults)]
+"""What a route takes as its body."""

@@ -16,7 +16,7 @@ from backend.schemas.kinds import (
     Title,
     Url,
 )
-from backend.schemas.sent import EXACT, Sent
+from backend.schemas.sent import EXACT, New
 
 
 class VoiceDetail(BaseModel):
@@ -49,7 +49,7 @@ class VoiceList(BaseModel):
     )
 
 
-class NewVoice(Sent):
+class NewVoice(New):
     """A voice that its provider has begun to make."""
 
     provider_voice_id: ProviderVoiceId

@@ -22,10 +22,10 @@ from backend.schemas.kinds import (
     Truth,
     Url,
 )
-from backend.schemas.sent import EXACT, Sent
+from backend.schemas.sent import EXACT, New
 
 
-class NewTranslation(Sent):
+class NewTranslation(New):
     """The words of a dialogue in one language."""
 
     language_code: LanguageCode
@@ -35,7 +35,7 @@ class NewTranslation(Sent):
     )
 
 
-class NewRecording(Sent):
+class NewRecording(New):
     """A recording of a dialogue in one language and one voice."""
 
     language_code: LanguageCode
@@ -44,7 +44,7 @@ class NewRecording(Sent):
     duration: Seconds | None = None
 
 
-class NewDialogue(Sent):
+class NewDialogue(New):
     """One utterance, with its words in some languages, each of them once."""
 
     speaker: Title
@@ -64,7 +64,7 @@ class NewDialogue(Sent):
         return self
 
 
-class NewPage(Sent):
+class NewPage(New):
     """One page; its dialogues are spoken in the order given."""
 
     image_url: Url | None = None
@@ -73,7 +73,7 @@ class NewPage(Sent):
     dialogues: list[NewDialogue] = Field(default=[], max_length=20)
 
 
-class NewBook(Sent):
+class NewBook(New):
     """A book, with as many of its pages as there are already, in their order."""
 
     title: Title
@@ -119,7 +119,7 @@ class DialogueChange(TypedDict, total=False):
     speaker: Title
 
 
-class Words(Sent):
+class Words(New):
     """The words of a dialogue in the language that the path names."""
 
     text: LongText
@@ -129,7 +129,7 @@ class Words(Sent):
     )
 
 
-class Recording(Sent):
+class Recording(New):
     """The recording of a dialogue in the language and the voice that the path names."""
 
     audio_url: Url

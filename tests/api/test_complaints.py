@@ -1,15 +1,19 @@
 """What is wrong with a request is said in words for whoever sent it, and briefly."""
 
 import json
+import re
 import time
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from backend.api.complaints import MOST
+from backend.main import create_app
 from tests.api.people import STORY, Person, new_name, sign_up
 from tests.api.test_books import BOOKS
+from tests.api.test_openapi import operations
 
 LOGIN = "/api/v1/auth/login"
 
@@ -140,7 +144,11 @@ _DIALOGUE = {"translations": [1] * 20, "audios": [1] * 40}
     [
         (LOGIN, {f"{n}": 1 for n in range(90_000)}, "Has 90002 faults"),
         (LOGIN, {"k" * 1_000_000: 1}, None),
-        (BOOKS, {"title": "Up", "pages": [{"dialogues": [_DIALOGUE] * 20}] * 100}, None),
+        (
+            BOOKS,
+            {"title": "Up", "pages": [{"dialogues": [_DIALOGUE] * 20}] * 100},
+            "Has 122000 faults",
+        ),
     ],
     ids=["many keys", "a long key", "many items"],
 )
@@ -161,3 +169,16 @@ def test_the_largest_body_has_a_short_answer(
         assert answer.status_code == 422
         assert len(answer.content) < 10_000
     assert min(times) < 0.5
+
+
+WITH_BODY = [name for name, it in operations(create_app().openapi()) if "requestBody" in it]
+
+
+@pytest.mark.parametrize("operation", WITH_BODY)
+def test_every_body_has_few_faults(person: Person, operation: str) -> None:
+    """Whatever is sent where something is taken."""
+    method, path = operation.split()
+    path = path.replace("{language_code}", "en")
+    unknown = {f"{number}": 1 for number in range(200)}
+    [complaint] = said(person.ask(method, re.sub("{.*?}", str(uuid4()), path), unknown))
+    assert re.fullmatch("Has 20[0-9] faults", complaint)
