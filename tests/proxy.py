@@ -92,6 +92,7 @@ class Proxy:
         """
         with self.changed:
             self.is_mute = True
+            self.changed.notify_all()
 
     def heal(self) -> None:
         """Accept connections again, and forward."""

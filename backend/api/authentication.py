@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy.orm import Session
 
 from backend.api.dependencies import DatabaseSession, OpenResources
 from backend.schemas.accounts import Account
@@ -36,11 +37,20 @@ async def _viewing_account(
     identifier = None if credentials is None else opened.tokens.account(credentials.credentials)
     found = None
     if identifier is not None:
-        found = await run_in_threadpool(active_account, session, identifier)
+        found = await run_in_threadpool(_account, session, identifier)
     if found is None:
         raise UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
     request.state.user_id = found.id  # for the log
     return found
+
+
+def _account(session: Session, identifier: UUID) -> Account | None:
+    """Return the active account, with the connection given back for the wait for another thread.
+
+    Those who have a thread wait for a connection: who has one must not wait for a thread.
+    """
+    with session:
+        return active_account(session, identifier)
 
 
 async def _current_account(

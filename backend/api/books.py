@@ -12,6 +12,7 @@ from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
+from backend.schemas.sent import Sent
 from backend.schemas.writing import BookChange, NewBook
 from backend.services import books, shelves
 from backend.services.everybodys import key_of_list, key_of_one
@@ -44,7 +45,7 @@ async def list_books(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Re
     status_code=status.HTTP_201_CREATED,
     responses=answers(400, 401, 409, 422, 503),
 )
-def create_book(session: DatabaseSession, owner: Owner, new: NewBook) -> BookDetail:
+def create_book(session: DatabaseSession, owner: Owner, new: Sent[NewBook]) -> BookDetail:
     """Make a book of your own, with the pages that it has already."""
     return books.create_book(session, owner, new)
 
@@ -78,7 +79,7 @@ async def read_book(
     responses=answers(400, 401, 403, 404, 409, 422, 503),
 )
 def change_book(
-    session: DatabaseSession, owner: Owner, book_id: BookId, change: BookChange
+    session: DatabaseSession, owner: Owner, book_id: BookId, change: Sent[BookChange]
 ) -> BookSummary:
     """Change a book of your own. The status goes from draft to creating or completed, from
     creating to completed or failed, from failed to creating or draft, from completed to draft.

@@ -3,14 +3,17 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
+from weakref import WeakSet
 
 import psycopg2
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
 from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
 from backend.boot.postgres.connection import one_line
+from backend.boot.postgres.interruption import interrupt
 from backend.boot.postgres.urls import DatabaseUrl
 
 # A server that vanishes without a word must not hold a request for a quarter of an hour, which
@@ -24,8 +27,8 @@ _CONNECT_ARGUMENTS: dict[str, str | int] = {
     "keepalives_count": 3,
 }
 
-_STATEMENT_TIMEOUT = 8000
-"""Milliseconds: a stop gives requests ten seconds, and one that waits for a lock has to be over."""
+_STATEMENT_TIMEOUT = round(STATEMENT_TIMEOUT * 1000)
+"""Milliseconds."""
 
 _IS_BOUND = "has_bounded_statements"
 
@@ -57,12 +60,23 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
         raise _unusable(url) from error
     if engine.dialect.is_async:
         raise _unusable(url)
+    opened: WeakSet[Any] = WeakSet()
+    if engine.driver == "psycopg2":
+        event.listen(engine, "do_connect", _bound_answers)
+    event.listen(engine, "connect", lambda connection, _: opened.add(connection))
     event.listen(engine, "connect", _bound_statements)
     event.listen(engine, "begin", _bound_transaction)
     try:
         yield engine
     finally:
+        # Threads whose requests were cut off wait still, and the process would wait for them.
+        for connection in tuple(opened):
+            interrupt(connection)
         engine.dispose()
+
+
+def _bound_answers(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+    parameters["connection_factory"] = BoundedConnection
 
 
 def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:

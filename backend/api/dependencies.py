@@ -1,17 +1,19 @@
 """What the lifespan opens and the endpoints use."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
+from backend.services.passwords import AT_ONCE
 from backend.services.tokens import Tokens
 
 
@@ -26,6 +28,8 @@ class Resources:
     max_body_bytes: int
     answers: Answers
     events: Listener
+    hashing: CapacityLimiter = field(default_factory=partial(CapacityLimiter, AT_ONCE))
+    """The threads of those who sign in or register: a crowd of them leaves all others' free."""
 
 
 def resources(request: Request) -> Resources:
@@ -43,9 +47,10 @@ async def session(opened: OpenResources) -> AsyncIterator[Session]:
     try:
         yield new
     finally:
-        # In a thread only where there is something to end, which waits for the database.
+        # In a thread only where there is something to end, which waits for the database. In one
+        # that is there at once: those of requests may all be waiting for this connection.
         if new.in_transaction():
-            await run_in_threadpool(new.close)
+            await to_thread.run_sync(new.close, limiter=CapacityLimiter(1))
         else:
             new.close()
 

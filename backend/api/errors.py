@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend.api.body_limit import BodyTooLargeError
+from backend.api.complaints import complaints
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
-from backend.schemas.problems import Complaint, ProblemType
+from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
     NotFoundError,
@@ -29,14 +30,26 @@ from backend.services.errors import (
 
 _log = logging.getLogger(__name__)
 
-_NOT_READY = "The database schema is not ready: see /health/ready."
+_NOT_READY = "The database schema does not fit this release: see /health/ready, and the log."
 _AWAY = "The database does not answer: see /health/ready."
-_BUSY = "All connections to the database are in use: try again."
+_BUSY = "The database is busy: try again."
+_TAKES_NO_WRITES = "The database takes no writes now: try again later."
 _MEANWHILE = "Somebody else changed it meanwhile. Read it again, then try again."
 _DEFECT = "Something went wrong that nobody foresaw. The log of the service says what."
 
-# What code meets on a schema older or newer than its own.
-_SCHEMA_ERRORS = frozenset({errorcodes.UNDEFINED_TABLE, errorcodes.UNDEFINED_COLUMN})
+# What mends itself, or is the operator's to mend.
+_OF_CODES: Mapping[str, str] = {
+    # What code meets on a schema older or newer than its own.
+    errorcodes.UNDEFINED_TABLE: _NOT_READY,
+    errorcodes.UNDEFINED_COLUMN: _NOT_READY,
+    # What others' work held up until the limit for a statement, or ended.
+    errorcodes.QUERY_CANCELED: _BUSY,
+    errorcodes.LOCK_NOT_AVAILABLE: _BUSY,
+    errorcodes.DEADLOCK_DETECTED: _BUSY,
+    errorcodes.SERIALIZATION_FAILURE: _BUSY,
+    # A standby, or a database that was closed for writing.
+    errorcodes.READ_ONLY_SQL_TRANSACTION: _TAKES_NO_WRITES,
+}
 
 _REFUSALS: Mapping[type[ServiceError], tuple[ProblemType, int]] = {
     UnauthenticatedError: (ProblemType.UNAUTHENTICATED, 401),
@@ -74,13 +87,16 @@ async def _refused(_request: Request, error: Exception) -> Response:
     return answer(kind, status, str(error), headers)
 
 
-async def _invalid(_request: Request, error: Exception) -> Response:
+async def _invalid(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise error
-    # Without what was sent: it may be a password.
-    return invalid(
-        [Complaint(loc=list(it["loc"]), msg=it["msg"], type=it["type"]) for it in error.errors()]
-    )
+    faults = error.errors()
+    if faults[0]["type"] == "json_invalid":
+        where, why = faults[0]["loc"][-1], faults[0]["ctx"]["error"]
+        detail = f"The body is not JSON: {why}, at character {where}. Mend it, and send it again."
+        return answer(ProblemType.MALFORMED, 400, detail)
+    is_json = "json" in request.headers.get("content-type", "")
+    return invalid(complaints(faults, is_json=is_json), len(faults))
 
 
 async def _of_http(request: Request, error: Exception) -> Response:
@@ -110,9 +126,9 @@ def _allowed(request: Request) -> str:
 async def _database_error(_request: Request, error: Exception) -> Response:
     if not isinstance(error, DBAPIError):
         raise error
-    if getattr(error.orig, "pgcode", None) in _SCHEMA_ERRORS:
-        _log.warning("The schema does not fit a query: %s", mask(cause(error)))
-        return _unavailable(_NOT_READY)
+    if detail := _OF_CODES.get(getattr(error.orig, "pgcode", None) or ""):
+        _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
+        return _unavailable(detail)
     # A connection that breaks in the middle can come as an error of no particular class.
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         _log.warning("The database does not answer: %s", mask(cause(error)))

@@ -1,5 +1,7 @@
 """Health: whether the process answers, and whether it can do its work."""
 
+import asyncio
+
 from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
@@ -46,11 +48,12 @@ async def live() -> Live:
         }
     },
 )
-def ready(opened: OpenResources, request: Request) -> JSONResponse:
+async def ready(opened: OpenResources, request: Request) -> JSONResponse:
     """Return whether the database answers and its schema is where this release needs it."""
     if getattr(request.state, IS_DRAINING, bool)():
         return JSONResponse(_DRAINING.model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
-    found = opened.readiness.check()
+    # Not among the threads of requests: those may all be waiting for the database.
+    found = await asyncio.to_thread(opened.readiness.check)
     if found.ready:
         ready = _ready(found, hears=opened.events.is_listening)
         return JSONResponse(ready.model_dump(exclude_none=True))

@@ -68,10 +68,8 @@ class Reader:
 
     def _read(self, read: Read) -> BaseModel | None:
         """Return what is read, with nothing left to end: that would take another thread."""
-        try:
+        with self.session:
             return read(self.session)
-        finally:
-            self.session.close()
 
 
 def _bytes(found: BaseModel) -> bytes:

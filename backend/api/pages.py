@@ -11,6 +11,7 @@ from backend.api.dependencies import DatabaseSession
 from backend.api.problems import answers
 from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
 from backend.schemas.kinds import LanguageCode, ProviderVoiceId
+from backend.schemas.sent import Sent
 from backend.schemas.writing import (
     DialogueChange,
     NewDialogue,
@@ -51,14 +52,14 @@ Key = Annotated[RecordingKey, Depends(_key)]
     status_code=status.HTTP_201_CREATED,
     responses=answers(400),
 )
-def add_page(session: DatabaseSession, own: Own, new: NewPage) -> PageDetail:
+def add_page(session: DatabaseSession, own: Own, new: Sent[NewPage]) -> PageDetail:
     """Add a page after the last one, with the dialogues that it has already."""
     return pages.add_page(session, own, new)
 
 
 @router.patch("/pages/{page_id}", summary="Change a page", responses=answers(400))
 def change_page(
-    session: DatabaseSession, own: Own, page_id: PageId, change: PageChange
+    session: DatabaseSession, own: Own, page_id: PageId, change: Sent[PageChange]
 ) -> PageDetail:
     """Change a page, or move it to a position that is free."""
     return pages.change_page(session, own, page_id, change)
@@ -77,7 +78,7 @@ def delete_page(session: DatabaseSession, own: Own, page_id: PageId) -> None:
     responses=answers(400),
 )
 def add_dialogue(
-    session: DatabaseSession, own: Own, page_id: PageId, new: NewDialogue
+    session: DatabaseSession, own: Own, page_id: PageId, new: Sent[NewDialogue]
 ) -> DialogueDetail:
     """Add a dialogue after the last one of a page."""
     return pages.add_dialogue(session, own, page_id, new)
@@ -88,7 +89,7 @@ def change_dialogue(
     session: DatabaseSession,
     own: Own,
     dialogue_id: DialogueId,
-    change: DialogueChange,
+    change: Sent[DialogueChange],
 ) -> DialogueDetail:
     """Change who speaks, or move it to a position of its page that is free."""
     return pages.change_dialogue(session, own, dialogue_id, change)
@@ -114,7 +115,7 @@ def put_translation(
     own: Own,
     dialogue_id: DialogueId,
     language_code: LanguageCode,
-    given: Words,
+    given: Sent[Words],
 ) -> Translation:
     """Write the words of a dialogue in a language, over those that were there."""
     return words.put_translation(session, own, dialogue_id, language_code, given)
@@ -145,7 +146,7 @@ def put_recording(
     own: Own,
     dialogue_id: DialogueId,
     key: Key,
-    given: Recording,
+    given: Sent[Recording],
 ) -> DialogueRecording:
     """Write the recording of a dialogue in a language and a voice, over the one that was there."""
     return words.put_recording(session, own, dialogue_id, key, given)

@@ -18,7 +18,7 @@ _MEANINGS: Mapping[int, str] = {
     409: "Something is there already, or a status does not follow the one that there is.",
     413: "The body is larger than MAX_BODY_BYTES.",
     422: "Parts of the request are not as they must be.",
-    503: "The database is away, its schema is not ready, or the service is stopping.",
+    503: "The database is away, busy or read-only, or its schema is not ready; or this stops.",
 }
 
 _TITLES: Mapping[ProblemType, str] = {
@@ -45,13 +45,15 @@ def answer(
     return _response(problem, headers)
 
 
-def invalid(complaints: list[Complaint]) -> Response:
-    """Return what is wrong with the parts of a request, as an answer."""
+def invalid(complaints: list[Complaint], count: int) -> Response:
+    """Return what is wrong with the parts of a request, as an answer; `count` with what is left."""
+    rest = count - len(complaints)
+    named = f"`errors` names, and {rest} more" if rest else "`errors` names"
     problem = InvalidRequest(
         type=ProblemType.INVALID,
         title=_TITLES[ProblemType.INVALID],
         status=422,
-        detail="Mend what `errors` names, and send it again.",
+        detail=f"Mend what {named}, and send it again.",
         instance=_instance(),
         errors=complaints,
     )

@@ -29,7 +29,7 @@ async def _turn(
         complaint = {
             "type": "value_error",
             "loc": ("query", "cursor"),
-            "msg": f"Value error, {error}: take the next_cursor of an answer, unchanged",
+            "msg": f"This is {error}: take the next_cursor of an answer, unchanged",
         }
         raise RequestValidationError([complaint]) from error
 

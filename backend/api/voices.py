@@ -10,6 +10,7 @@ from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reading
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
+from backend.schemas.sent import Sent
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
 from backend.services.everybodys import key_of_list, key_of_one
@@ -41,7 +42,7 @@ async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> R
     status_code=status.HTTP_201_CREATED,
     responses=answers(400, 401, 409, 422, 503),
 )
-def create_voice(session: DatabaseSession, owner: Owner, new: NewVoice) -> VoiceDetail:
+def create_voice(session: DatabaseSession, owner: Owner, new: Sent[NewVoice]) -> VoiceDetail:
     """Make a voice of your own, which its provider is processing."""
     return voices.create_voice(session, owner, new)
 
@@ -68,7 +69,7 @@ async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     responses=answers(400, 401, 403, 404, 409, 422, 503),
 )
 def change_voice(
-    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: VoiceChange
+    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: Sent[VoiceChange]
 ) -> VoiceDetail:
     """Change a voice of your own. The status goes from processing to completed or failed, and from
     failed to processing.

@@ -1,7 +1,7 @@
 """The tables of the storybook service: all of them are registered by importing this package."""
 
 from backend.models.audio import Audio
-from backend.models.base import Base
+from backend.models.base import LATER, Base
 from backend.models.book import Book, Page
 from backend.models.dialogue import Dialogue, DialogueAudio, DialogueTranslation
 from backend.models.enums import BookStatus, Visibility, VoiceStatus
@@ -9,6 +9,7 @@ from backend.models.user import User
 from backend.models.voice import Voice
 
 __all__ = [
+    "LATER",
     "Audio",
     "Base",
     "Book",

@@ -5,7 +5,17 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from sqlalchemy import DateTime, Double, Enum, ForeignKey, MetaData, Text, func
+from sqlalchemy import (
+    ColumnElement,
+    DateTime,
+    Double,
+    Enum,
+    ForeignKey,
+    MetaData,
+    Text,
+    func,
+    literal_column,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -56,10 +66,19 @@ def parent(column: str) -> ForeignKey:
     return ForeignKey(column, ondelete="CASCADE")
 
 
+LATER: ColumnElement[datetime] = literal_column(
+    "greatest(clock_timestamp(), updated_at + interval '1 microsecond')"
+)
+"""When a row is changed, for an UPDATE: now, and after whatever it was before.
+
+Not the transaction's start, which may be before the end of another that it had to wait for.
+"""
+
+
 class Timestamped:
     """Adds when a row was made and last changed, by the database's clock, as last columns."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=1000)
     updated_at: Mapped[datetime] = mapped_column(
-        server_default=func.now(), onupdate=func.now(), sort_order=1001
+        server_default=func.now(), onupdate=LATER, sort_order=1001
     )

@@ -7,21 +7,18 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from backend.schemas.kinds import Email, Password
+from backend.schemas.sent import New
 
 
-class NewAccount(BaseModel):
+class NewAccount(New):
     """Who wants an account; upper and lower case are the same in the address."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     email: Email
     password: Password = Field(min_length=10, max_length=200)
 
 
-class Credentials(BaseModel):
+class Credentials(New):
     """Who wants to sign in. Any password may be tried: only registering has a least length."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     email: Email
     password: Password = Field(max_length=200)

@@ -5,11 +5,29 @@ the OpenAPI document, so that a caller can know them beforehand.
 """
 
 import unicodedata
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from backend.models import Visibility
+
+_TITLE = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
+_TEXT = r"^[^\x00]*$"
+_URL = r"^(https?://|/)[^\x00-\x20]*$"
+_EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
+_LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
+_VOICE_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
+
+IN_WORDS: Mapping[str, str] = {
+    _TITLE: "Should have at least one character that is to be seen, and no NUL",
+    _TEXT: "Should have no NUL in it",
+    _URL: "Should be an address by http or https, or a path on this server, without spaces",
+    _EMAIL: "Should be an address like mina@example.org",
+    _LANGUAGE: "Should be a language as BCP 47 writes it, like en, pt-BR or zh-Hant",
+    _VOICE_ID: "Should be letters, digits and ._:- alone, and begin with a letter or a digit",
+}
+"""What each pattern means, for people who wrote something else."""
 
 # Letters and a symbol by their categories, which show nothing: the fillers of Hangul and Braille.
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
@@ -28,19 +46,19 @@ def _visible(text: str) -> str:
 
 Title = Annotated[
     str,
-    Field(max_length=300, pattern=r"^[^\x00]*[^\x00-\x20][^\x00]*$", examples=["Up and Away"]),
+    Field(max_length=300, pattern=_TITLE, examples=["Up and Away"]),
     AfterValidator(_visible),
 ]
 """A name that people read: at least one character that is to be seen."""
 
-ShortText = Annotated[str, Field(max_length=300, pattern=r"^[^\x00]*$")]
-LongText = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
+ShortText = Annotated[str, Field(max_length=300, pattern=_TEXT)]
+LongText = Annotated[str, Field(max_length=10_000, pattern=_TEXT)]
 
 Url = Annotated[
     str,
     Field(
         max_length=2_000,
-        pattern=r"^(https?://|/)[^\x00-\x20]*$",
+        pattern=_URL,
         description="An address by http or https, or a path on this server.",
     ),
 ]
@@ -49,7 +67,7 @@ Email = Annotated[
     str,
     Field(
         max_length=254,
-        pattern=r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$",
+        pattern=_EMAIL,
         examples=["mina@example.org"],
     ),
 ]
@@ -71,7 +89,7 @@ LanguageCode = Annotated[
     str,
     Field(
         max_length=12,
-        pattern=r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$",
+        pattern=_LANGUAGE,
         description="As BCP 47 writes it: the language, then the script or the region if need be.",
         examples=["en", "pt-BR", "zh-Hant"],
     ),
@@ -81,7 +99,7 @@ ProviderVoiceId = Annotated[
     str,
     Field(
         max_length=200,
-        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:-]*$",
+        pattern=_VOICE_ID,
         description="The voice's id at its provider.",
         examples=["narrator-en"],
     ),

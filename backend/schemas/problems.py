@@ -49,4 +49,4 @@ class Complaint(BaseModel):
 class InvalidRequest(Problem):
     """Parts of the request are not as the document says."""
 
-    errors: list[Complaint]
+    errors: list[Complaint] = Field(description="The first of them, and 20 at most.")

@@ -16,6 +16,7 @@ from backend.schemas.kinds import (
     Title,
     Url,
 )
+from backend.schemas.sent import EXACT, New
 
 
 class VoiceDetail(BaseModel):
@@ -48,10 +49,8 @@ class VoiceList(BaseModel):
     )
 
 
-class NewVoice(BaseModel):
+class NewVoice(New):
     """A voice that its provider has begun to make."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider_voice_id: ProviderVoiceId
     name: Title
@@ -62,7 +61,7 @@ class NewVoice(BaseModel):
     visibility: OwnVisibility = Visibility.PRIVATE
 
 
-@with_config(ConfigDict(extra="forbid"))
+@with_config(EXACT)
 class VoiceChange(TypedDict, total=False):
     """What to change about a voice; the rest stays."""
 

@@ -6,7 +6,7 @@ than null.
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator, with_config
+from pydantic import Field, model_validator, with_config
 from typing_extensions import TypedDict
 
 from backend.models import BookStatus, Visibility
@@ -22,15 +22,10 @@ from backend.schemas.kinds import (
     Truth,
     Url,
 )
-
-_EXACT = ConfigDict(extra="forbid")
-
-
-class _New(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+from backend.schemas.sent import EXACT, New
 
 
-class NewTranslation(_New):
+class NewTranslation(New):
     """The words of a dialogue in one language."""
 
     language_code: LanguageCode
@@ -40,7 +35,7 @@ class NewTranslation(_New):
     )
 
 
-class NewRecording(_New):
+class NewRecording(New):
     """A recording of a dialogue in one language and one voice."""
 
     language_code: LanguageCode
@@ -49,7 +44,7 @@ class NewRecording(_New):
     duration: Seconds | None = None
 
 
-class NewDialogue(_New):
+class NewDialogue(New):
     """One utterance, with its words in some languages, each of them once."""
 
     speaker: Title
@@ -69,7 +64,7 @@ class NewDialogue(_New):
         return self
 
 
-class NewPage(_New):
+class NewPage(New):
     """One page; its dialogues are spoken in the order given."""
 
     image_url: Url | None = None
@@ -78,7 +73,7 @@ class NewPage(_New):
     dialogues: list[NewDialogue] = Field(default=[], max_length=20)
 
 
-class NewBook(_New):
+class NewBook(New):
     """A book, with as many of its pages as there are already, in their order."""
 
     title: Title
@@ -92,7 +87,7 @@ class NewBook(_New):
     pages: list[NewPage] = Field(default=[], max_length=100)
 
 
-@with_config(_EXACT)
+@with_config(EXACT)
 class BookChange(TypedDict, total=False):
     """What to change about a book; the rest stays."""
 
@@ -106,7 +101,7 @@ class BookChange(TypedDict, total=False):
     visibility: OwnVisibility
 
 
-@with_config(_EXACT)
+@with_config(EXACT)
 class PageChange(TypedDict, total=False):
     """What to change about a page; its sequence must be free."""
 
@@ -116,7 +111,7 @@ class PageChange(TypedDict, total=False):
     video_url: Url | None
 
 
-@with_config(_EXACT)
+@with_config(EXACT)
 class DialogueChange(TypedDict, total=False):
     """What to change about a dialogue; its sequence must be free."""
 
@@ -124,7 +119,7 @@ class DialogueChange(TypedDict, total=False):
     speaker: Title
 
 
-class Words(_New):
+class Words(New):
     """The words of a dialogue in the language that the path names."""
 
     text: LongText
@@ -134,7 +129,7 @@ class Words(_New):
     )
 
 
-class Recording(_New):
+class Recording(New):
     """The recording of a dialogue in the language and the voice that the path names."""
 
     audio_url: Url

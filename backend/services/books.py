@@ -10,7 +10,7 @@ from backend.schemas.books import BookDetail, BookSummary
 from backend.schemas.writing import BookChange, NewBook
 from backend.services.access import changeable, is_for_everybody
 from backend.services.changes import commit
-from backend.services.shelves import own_book
+from backend.services.shelves import written_book
 from backend.services.transitions import OF_BOOKS, require_transition
 from backend.services.writing import book_row
 
@@ -20,9 +20,7 @@ def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
     row = book_row(owner, new)
     session.add(row)
     session.flush()
-    book = own_book(session, owner, row.id)
-    if book is None:
-        raise RuntimeError("A book that was inserted is not there.")
+    book = written_book(session, row.id)
     commit(session, Event("book", "created", book.id, owner, is_for_everybody(book.visibility)))
     return book
 

@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, raiseload, selectinload
 
 from backend.events.event import Event
-from backend.models import Book, Dialogue, Page
+from backend.models import LATER, Book, Dialogue, Page
 from backend.schemas.books import DialogueDetail, PageDetail
 from backend.schemas.writing import DialogueChange, NewDialogue, NewPage, PageChange
 from backend.services.access import changeable, is_for_everybody
@@ -114,7 +114,7 @@ def dialogue_of(session: Session, book_id: UUID, dialogue_id: UUID) -> Dialogue:
 def finish(session: Session, book: Book) -> None:
     """Commit what was changed in a book, which is newer from now on."""
     event = Event("book", "updated", book.id, book.user_id, is_for_everybody(book.visibility))
-    book.updated_at = func.now()
+    book.updated_at = LATER
     session.flush()
     commit(session, event)
 

@@ -1,15 +1,13 @@
 """Passwords: only their Argon2id hashes are kept."""
 
-from threading import BoundedSemaphore
-
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 # OWASP's least: 19 MiB, two passes, one lane. The library's own choice takes 64 MiB a hash.
 _hashes = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
 
-# So many people sign in at once; the others wait, lest they take all of the memory.
-_at_once = BoundedSemaphore(4)
+AT_ONCE = 4
+"""How many passwords may be hashed at once, lest they take all of the memory: callers see to it."""
 
 # Nobody's: the hash of a random text that was thrown away.
 NOBODYS_HASH = (
@@ -20,8 +18,7 @@ NOBODYS_HASH = (
 
 def hash_password(password: str) -> str:
     """Return what to keep of a password."""
-    with _at_once:
-        return _hashes.hash(password)
+    return _hashes.hash(password)
 
 
 def is_password(password: str, kept: str | None) -> bool:
@@ -30,6 +27,5 @@ def is_password(password: str, kept: str | None) -> bool:
     Where nothing is kept (there is no such account, or it has no password here) the answer is no,
     and takes as long: a hash is verified all the same.
     """
-    with _at_once:
-        is_right = _hashes.verify(password, NOBODYS_HASH if kept is None else kept)
+    is_right = _hashes.verify(password, NOBODYS_HASH if kept is None else kept)
     return is_right and kept is not None

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, select
+from sqlalchemy.exc import NoResultFound
 from sqlalchemy.orm import Session, raiseload, selectinload
 
 from backend.models import Book, Dialogue, Page
@@ -31,13 +32,41 @@ def list_books(
 
 
 def shared_book(session: Session, book_id: UUID) -> BookDetail | None:
-    """Return a book that everybody sees, in all languages: the same for whoever asks."""
+    """Return a book that everybody sees, in all languages: the same for whoever asks.
+
+    As it was at one moment; the session's transaction must not have begun.
+    """
+    _begin_snapshot(session)
     return _whole_book(session, (Book.id == book_id) & is_shared(Book))
 
 
 def own_book(session: Session, owner: UUID, book_id: UUID) -> BookDetail | None:
-    """Return a book of its owner, in all languages."""
+    """Return a book of its owner, in all languages.
+
+    As it was at one moment; the session's transaction must not have begun.
+    """
+    _begin_snapshot(session)
     return _whole_book(session, (Book.id == book_id) & is_own(Book, owner))
+
+
+def written_book(session: Session, book_id: UUID) -> BookDetail:
+    """Return a book that this transaction has written, which nobody else can change before its end.
+
+    Raises NoResultFound where it has not.
+    """
+    book = _whole_book(session, Book.id == book_id)
+    if book is None:
+        raise NoResultFound
+    return book
+
+
+def _begin_snapshot(session: Session) -> None:
+    """Have all queries of the session's transaction see what the first one does.
+
+    Else whoever sees a book while it is public could see words that were written when it was not
+    any more.
+    """
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
 
 
 def _whole_book(session: Session, condition: ColumnElement[bool]) -> BookDetail | None:

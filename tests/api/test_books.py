@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
@@ -32,11 +32,18 @@ def counted_queries() -> Iterator[list[str]]:
     def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
         statements.append(statement)
 
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
+    with listened_to(Engine, "before_cursor_execute", note):
         yield statements
+
+
+@contextmanager
+def listened_to(target: object, name: str, listener: Callable[..., None]) -> Iterator[None]:
+    """Have a listener called by an event of SQLAlchemy's meanwhile."""
+    event.listen(target, name, listener)
+    try:
+        yield
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(target, name, listener)
 
 
 def walk(client: httpx.Client, limit: int) -> Iterator[list[dict[str, Any]]]:

@@ -14,7 +14,7 @@ from tests.api.conftest import alembic_config, settings_for
 from tests.api.server import serving
 from tests.cluster import Cluster, running_cluster
 
-SCHEMA_NOT_READY = "The database schema is not ready: see /health/ready."
+SCHEMA_NOT_READY = "The database schema does not fit this release: see /health/ready, and the log."
 DATABASE_AWAY = "The database does not answer: see /health/ready."
 
 # An immediate stop loses what was just committed, as durability is off in tests.

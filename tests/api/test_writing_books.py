@@ -1,10 +1,13 @@
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from backend.models import Book, BookStatus
@@ -51,9 +54,9 @@ def test_a_book_is_made_whole(person: Person) -> None:
 def test_a_book_is_read_in_one_language(person: Person) -> None:
     """Its words and its recordings; another language that it does not have leaves none."""
     book = person.make("books")
-    for language, text in (("en", "Hello!"), ("ko", "안녕!")):
+    for language, said in (("en", "Hello!"), ("ko", "안녕!")):
         [dialogue] = read(person, book, f"?language={language}")["pages"][0]["dialogues"]
-        assert [it["text"] for it in dialogue["translations"]] == [text]
+        assert [it["text"] for it in dialogue["translations"]] == [said]
         assert [it["voice_id"] for it in dialogue["audios"]] == [f"mina-{language}"]
     [dialogue] = read(person, book, "?language=fr")["pages"][0]["dialogues"]
     assert (dialogue["translations"], dialogue["audios"]) == ([], [])
@@ -247,6 +250,46 @@ def test_a_change_inside_makes_the_book_newer(person: Person) -> None:
     book = person.make("books")
     person.ask("PUT", f"{dialogue_path(book)}/translations/en", {"text": "Hi!"})
     assert read(person, book)["updated_at"] > book["updated_at"]
+
+
+def wait_for_writer(session: Session) -> None:
+    """Return when a request waits for a lock in this database."""
+    waiting = text(
+        "SELECT pid FROM pg_stat_activity"
+        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+    deadline = time.monotonic() + 5
+    while not session.execute(waiting).all():
+        assert time.monotonic() < deadline
+        session.execute(text("SELECT pg_stat_clear_snapshot()"))
+
+
+@pytest.mark.parametrize("part", ["the book", "a page"])
+def test_a_change_is_never_older_than_the_one_before(
+    service: httpx.Client, person: Person, kept_session: Session, part: str
+) -> None:
+    """Also where it began first, and waited for the other; nor where the clock was put back."""
+    book = person.make("books")
+    path = f"{BOOKS}/{book['id']}"
+    row = select(Book).where(Book.id == UUID(book["id"])).with_for_update()
+    kept_session.scalar(row)
+    with ThreadPoolExecutor() as pool:
+        if part == "the book":
+            late = pool.submit(person.ask, "PATCH", path, {"title": "Down"})
+        else:
+            late = pool.submit(person.ask, "POST", f"{path}/pages", {})
+        wait_for_writer(kept_session)
+        before = kept_session.scalar(
+            update(Book)
+            .where(Book.id == UUID(book["id"]))
+            .values(updated_at=func.clock_timestamp() + timedelta(hours=1))
+            .returning(Book.updated_at)
+        )
+        kept_session.commit()
+        assert late.result().status_code < 300
+    changed = datetime.fromisoformat(read(person, book)["updated_at"])
+    assert before is not None
+    assert changed > before
 
 
 @pytest.mark.slow

@@ -19,7 +19,8 @@ import pytest
 
 from tests.api.people import Person, sign_up
 from tests.cluster import Cluster
-from tests.scenarios.process import Running, project, running
+from tests.proxy import Proxy
+from tests.scenarios.process import DEADLINE, Running, project, running
 from tests.scenarios.test_signals import SOON, plant_application
 
 pytestmark = pytest.mark.slow
@@ -346,3 +347,25 @@ def test_a_rolling_restart_fails_nobody(
     assert len(took) > 100
     retried = sum(it.retried for it in clients)
     _log.info("%d requests, %d tried again, slowest %.2f s", len(took), retried, max(took))
+
+
+def test_a_database_that_answers_nothing_holds_no_stop_up(
+    tmp_path: Path, cluster: Cluster, database: str
+) -> None:
+    """Whoever waits for it is told so, and the process ends."""
+    with Proxy(cluster.port) as proxy, ThreadPoolExecutor() as pool:
+        url = cluster.url(database, port=proxy.port)
+        with serving(project(tmp_path), url) as (inv, _):
+            proxy.after_query = lambda _, sql: proxy.blackhole() if "FROM books" in sql else None
+            waiting: Future[httpx.Response] = pool.submit(
+                httpx.get, f"{inv.url}/api/v1/books", timeout=DEADLINE
+            )
+            with proxy.changed:
+                assert proxy.changed.wait_for(lambda: proxy.is_mute, SOON)
+            stopped = time.monotonic()
+            inv.signal(SIGTERM)
+            finished = inv.finish(timeout=DEADLINE)
+            took = time.monotonic() - stopped
+            assert waiting.result(SOON).status_code == 503
+    assert finished.status == 0
+    assert took < 2 * DRAIN

@@ -25,6 +25,9 @@ _CONNECT_TIMEOUT = 1.5
 _STATEMENT_TIMEOUT = 500
 """Milliseconds: two statements and the connection stay under the three seconds probes wait."""
 
+_SILENCE = 0.75
+"""Seconds that a server has to answer a statement which does not keep to that."""
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -67,7 +70,9 @@ class ReadinessProbe:
 
     def _check(self) -> Readiness:
         try:
-            with connected(self._description.database_url, _CONNECT_TIMEOUT) as connection:
+            with connected(
+                self._description.database_url, _CONNECT_TIMEOUT, _SILENCE
+            ) as connection:
                 inspection = self._inspect(connection)
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))

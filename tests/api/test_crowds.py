@@ -1,0 +1,69 @@
+"""Many at once: whoever has a connection waits for no thread, and nobody takes all the threads."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import httpx
+import pytest
+
+from tests.api.people import sign_up
+from tests.api.test_books import BOOKS
+
+CROWD = 100
+
+
+def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
+    """Return the answers to requests that are sent side by side, each over its own connection."""
+
+    async def send_all() -> list[httpx.Response]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(limits=unbounded, timeout=60) as client:
+            return await asyncio.gather(*map(client.send, requests))
+
+    return asyncio.run(send_all())
+
+
+@pytest.mark.slow
+def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> None:
+    """Who is signed in is answered long before the last of them, and so is a probe."""
+    headers = sign_up(service).headers
+    nobody = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
+
+    async def ask() -> list[int]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=service.base_url, limits=unbounded, timeout=60
+        ) as client:
+            crowd = [
+                asyncio.create_task(client.post("/api/v1/auth/login", json=nobody))
+                for _ in range(CROWD)
+            ]
+            await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+            left = []
+            for path in ("/api/v1/auth/me", "/health/ready"):
+                assert (await client.get(path, headers=headers)).status_code == 200
+                left.append(sum(not it.done() for it in crowd))
+            assert {it.status_code for it in await asyncio.gather(*crowd)} == {401}
+            return left
+
+    assert min(asyncio.run(ask())) > CROWD / 4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/api/v1/auth/me", 200),
+        ("GET", f"{BOOKS}?shelf=mine", 200),
+        # Refused in the middle of a transaction.
+        ("DELETE", f"{BOOKS}/00000000-0000-0000-0000-000000000001", 404),
+    ],
+)
+def test_a_crowd_that_shows_its_token_is_answered(
+    service: httpx.Client, method: str, path: str, status: int
+) -> None:
+    """More than there are connections, and threads."""
+    headers = sign_up(service).headers
+    requests = [service.build_request(method, path, headers=headers) for _ in range(CROWD)]
+    assert Counter(it.status_code for it in all_at_once(requests)) == {status: CROWD}
