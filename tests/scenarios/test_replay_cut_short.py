@@ -134,6 +134,23 @@ def test_killed_on_a_given_scratch(slow: Slow) -> None:
     assert revisions(slow.cluster, slow.database) == ["c3"]
 
 
+def test_killed_on_a_given_scratch_that_somebody_uses_since(slow: Slow) -> None:
+    """What the replay did not make is refused by name, and stays."""
+    with slow.cluster.database() as scratch:
+        given = {"SCRATCH_DATABASE_URL": slow.cluster.url(scratch)}
+        starter = slow.start(**given)
+        slow.sleeper()
+        starter.signal(signal.SIGKILL)
+        starter.finish()
+        slow.cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE customers (name text)", scratch)
+        finished = slow.start(**given).finish()
+        finished.assert_failed(
+            8, "… not empty (table public.customers), and no replay is known to have made that. …"
+        )
+        assert "customers" in relations(slow.cluster, scratch)
+    assert revisions(slow.cluster, slow.database) == []
+
+
 def test_two_starters_on_one_given_scratch(slow: Slow) -> None:
     """The second one waits for the first, and neither sees what the other makes."""
     with slow.cluster.database() as scratch:

@@ -47,6 +47,9 @@ SELECT 'table', c.oid::regclass::text, '',
     'partition key', CASE p.partstrat WHEN 'r' THEN 'RANGE' WHEN 'l' THEN 'LIST'
                                       WHEN 'h' THEN 'HASH' END || ' (' || (
       SELECT string_agg(coalesce(quote_ident(a.attname), 'expression')
+                        || CASE WHEN p.partcollation[k] IN (
+                             0, coalesce(a.attcollation, 'pg_catalog."default"'::regcollation))
+                           THEN '' ELSE ' COLLATE ' || p.partcollation[k]::regcollation END
                         || CASE WHEN o.opcdefault THEN '' ELSE ' ' || o.opcname END,
                         ', ' ORDER BY k)
       FROM generate_series(0, p.partnatts - 1) k
@@ -56,6 +59,11 @@ SELECT 'table', c.oid::regclass::text, '',
     'partition bound', pg_get_expr(c.relpartbound, c.oid),
     'row security', c.relrowsecurity,
     'forced row security', c.relforcerowsecurity,
+    'replica identity', CASE c.relreplident WHEN 'f' THEN 'FULL'
+      WHEN 'n' THEN CASE c.relkind WHEN 'f' THEN NULL ELSE 'NOTHING' END
+      WHEN 'i' THEN 'USING INDEX ' || (
+        SELECT i.indexrelid::regclass FROM pg_index i
+        WHERE i.indrelid = c.oid AND i.indisreplident) END,
     'server', s.srvname,
     'server options', to_jsonb(f.ftoptions)),
   CASE WHEN p.partexprs IS NULL THEN '{}' ELSE jsonb_build_object(
@@ -70,7 +78,8 @@ WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('r', 'p', 'f')
 """
 
 # Position is left out: it depends on what was added and dropped before. PostgreSQL 18 has a row
-# of pg_constraint for NOT NULL, whose name a renamed column keeps; what it says belongs here.
+# of pg_constraint for NOT NULL, whose name a renamed column keeps; what it says belongs here. What
+# is inherited and not the table's own goes when the parent's goes.
 COLUMNS = """
 SELECT 'column', c.oid::regclass::text, quote_ident(a.attname),
   jsonb_build_object(
@@ -81,7 +90,9 @@ SELECT 'column', c.oid::regclass::text, quote_ident(a.attname),
     'identity', CASE a.attidentity WHEN 'a' THEN 'always' WHEN 'd' THEN 'by default' END,
     'generated', CASE a.attgenerated WHEN 's' THEN 'stored' WHEN 'v' THEN 'virtual' END,
     'collation', CASE WHEN a.attcollation <> t.typcollation
-                      THEN nullif(a.attcollation, 0)::regcollation END),
+                      THEN nullif(a.attcollation, 0)::regcollation END,
+    'only inherited', CASE WHEN NOT a.attislocal THEN true END,
+    'options', to_jsonb(a.attfdwoptions)),
   CASE WHEN d.oid IS NULL THEN '{}' ELSE jsonb_build_object(
     CASE a.attgenerated WHEN '' THEN 'default' ELSE 'expression' END,
     jsonb_build_object(
@@ -125,7 +136,8 @@ SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
       WHERE g.tgisinternal AND g.tgenabled = 'D'),
     'index valid', CASE WHEN k.contype IN ('p', 'u') THEN (
       SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = k.conindid) END,
-    'inherited by children', k.contype <> 'c' OR NOT k.connoinherit),
+    'inherited by children', k.contype <> 'c' OR NOT k.connoinherit,
+    'only inherited', CASE WHEN k.contype = 'c' AND NOT k.conislocal THEN true END),
   CASE k.contype WHEN 'c' THEN jsonb_build_object(
     'definition', jsonb_build_object(
       'expression', pg_get_expr(k.conbin, k.conrelid), 'source', r.oid::regclass))

@@ -93,6 +93,9 @@ _FUNCTION_KEY = """
   p.oid::regprocedure::text, ''
 """
 
+# The state that it is given.
+_MODIFIES = "CASE {} WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END"
+
 FUNCTIONS = f"""
 SELECT {_FUNCTION_KEY},
   jsonb_build_object(
@@ -112,13 +115,27 @@ SELECT {_FUNCTION_KEY},
     'cost', p.procost::text,
     'rows', p.prorows::text,
     'support function', nullif(p.prosupport, 0)::regproc,
-    'settings', to_jsonb(p.proconfig),
+    'settings', to_jsonb(p.proconfig))
+  || CASE WHEN g.aggfnoid IS NULL THEN '{{}}' ELSE jsonb_build_object(
     'transition function', g.aggtransfn::regproc,
     'transition type', format_type(g.aggtranstype, NULL),
+    'transition space', g.aggtransspace::text,
     'final function', nullif(g.aggfinalfn, 0)::regproc,
+    'final function takes arguments', g.aggfinalextra,
+    'final function modifies', {_MODIFIES.format("g.aggfinalmodify")},
     'combine function', nullif(g.aggcombinefn, 0)::regproc,
+    'serial function', nullif(g.aggserialfn, 0)::regproc,
+    'deserial function', nullif(g.aggdeserialfn, 0)::regproc,
     'initial value', g.agginitval,
-    'sort operator', nullif(g.aggsortop, 0)::regoperator),
+    'sort operator', nullif(g.aggsortop, 0)::regoperator,
+    'moving transition function', nullif(g.aggmtransfn, 0)::regproc,
+    'moving inverse function', nullif(g.aggminvtransfn, 0)::regproc,
+    'moving transition type', format_type(nullif(g.aggmtranstype, 0), NULL),
+    'moving transition space', g.aggmtransspace::text,
+    'moving final function', nullif(g.aggmfinalfn, 0)::regproc,
+    'moving final function takes arguments', g.aggmfinalextra,
+    'moving final function modifies', {_MODIFIES.format("g.aggmfinalmodify")},
+    'moving initial value', g.aggminitval) END,
   (SELECT coalesce(jsonb_object_agg('default of argument ' || k, jsonb_build_object(
                      'expression', pg_get_function_arg_default(p.oid, k), 'source', ''))
                    FILTER (WHERE pg_get_function_arg_default(p.oid, k) IS NOT NULL), '{{}}')

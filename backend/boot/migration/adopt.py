@@ -126,10 +126,11 @@ def _refusing(tables: str) -> Iterator[None]:
     try:
         yield
     except (ConfigurationError, MigrationFailedError) as error:
+        advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
         raise SchemaUnmanagedError(
             f"The database has tables ({tables}) but no revision recorded, and which one it is "
             f"cannot be found out: {error.what}",
-            f"{error.advice.removesuffix(_UNCHANGED)} Or record it yourself with "
+            f"{advice}{' Or record' if advice else 'Record'} it yourself with "
             f"`alembic stamp REVISION`.{_UNCHANGED}",
         ) from error
 

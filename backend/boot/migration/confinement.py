@@ -1,48 +1,66 @@
 """Keep what a replay runs inside its scratch database.
 
 An env.py or a revision may open a connection of its own, to where the application's settings say:
-that is the real database, and its rows would be changed by a mere comparison. What goes by a
-driver alone, without SQLAlchemy, is out of reach.
+that is the real database, and its rows would be changed by a mere comparison. A statement may get
+there by itself, through the server. What goes by a driver alone, without SQLAlchemy, nobody sees.
 """
 
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
 from backend.boot.errors import ConfigurationError
+from backend.boot.migration.reach import Reach, Reaches
 
-_SERVER_WIDE = re.compile(
-    r"""
-    \b (?: CREATE | ALTER | DROP ) \s+
-        (?: ROLE | USER (?! \s+ MAPPING ) | GROUP | DATABASE | TABLESPACE | SUBSCRIPTION ) \b
-    | \b ALTER \s+ SYSTEM \b
-    | \b ON \s+ (?: DATABASE | TABLESPACE | ROLE | SUBSCRIPTION | PARAMETER ) \b
-    | \b (?: REASSIGN | DROP ) \s+ OWNED \b
-    # of a role: privileges on something have an ON
-    | \b (?: GRANT | REVOKE ) \b (?: (?! \b ON \b ) [^;] )* \b (?: TO | FROM ) \b
-    | \b COPY \b [^;]* \b (?: TO \s+ ' | PROGRAM \b )
-    | \b pg_ (?: replication_ | create_ | drop_ | reload_conf | terminate_ | cancel_ | promote
-        | switch_wal | rotate_ | file_ ) \w* \s* \(
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
-"""What changes more than the database it is said in. Wherever it stands: it is often in a DO."""
+_SAYS = {
+    Reach.SHARED: "changes what all databases of the server share",
+    Reach.OUTSIDE: "reaches out of its database",
+    Reach.UNKNOWN: "runs code of which nobody can tell what it changes, as a role that may change "
+    "more than its database",
+}
+_ANOTHER_SERVER = "ame an empty database of another server in SCRATCH_DATABASE_URL. "
+_ADVICE = {
+    Reach.SHARED: f"N{_ANOTHER_SERVER}",
+    Reach.OUTSIDE: "",
+    Reach.UNKNOWN: f"Set MIGRATION_DATABASE_URL to that of an ordinary role, or n{_ANOTHER_SERVER}",
+}
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+# Who may create databases only cannot do so in code that is put together: PostgreSQL refuses it.
+_IS_MIGHTY = """
+SELECT EXISTS (
+    SELECT FROM pg_roles
+    WHERE pg_has_role(session_user, oid, 'MEMBER') AND (
+        rolsuper OR rolcreaterole OR rolreplication OR rolname IN (
+            'pg_write_server_files', 'pg_execute_server_program', 'pg_read_server_files',
+            'pg_signal_backend', 'pg_create_subscription')))
+"""
 
-_SHOWN = 60
+
+def is_mighty(connection: Connection) -> bool:
+    """Whether the login may change more than the database that it is in, and what it owns."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_MIGHTY)
+        [(answer,)] = cursor.fetchall()
+    return bool(answer)
 
 
 @contextmanager
-def confined(is_scratch: str, running: Callable[[], str], *, is_alone: bool) -> Iterator[None]:
+def confined(
+    is_scratch: str, running: Callable[[], str], *, is_alone: bool, is_mighty: bool
+) -> Iterator[None]:
     """Raise ConfigurationError for whatever leaves the scratch meanwhile, before it has an effect.
 
     `is_scratch` is a query that is true there and nowhere else, `running` says what is at work,
-    and `is_alone` whether the scratch has a server that is not the real one's.
+    `is_alone` whether the scratch has a server that is not the real one's, and `is_mighty` whether
+    the role may do harm by code that nobody can read.
     """
+    refused = {Reach.OUTSIDE}
+    if not is_alone:
+        refused |= {Reach.SHARED, Reach.UNKNOWN} if is_mighty else {Reach.SHARED}
+    reaches = Reaches()
 
     def checked_out(dbapi_connection: Any, _record: object, _fairy: object) -> None:
         if not _is_true(dbapi_connection, is_scratch):
@@ -53,14 +71,11 @@ def confined(is_scratch: str, running: Callable[[], str], *, is_alone: bool) -> 
             )
 
     def executing(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
-        bare = _COMMENT.sub(" ", statement)
-        if not is_alone and (found := _SERVER_WIDE.search(bare)):
-            text = " ".join(bare[found.start() :].split())[:_SHOWN]
-            raise ConfigurationError(
-                f"{running()} changes what all databases of the server share ({text}).",
-                "Name an empty database of another server in SCRATCH_DATABASE_URL. "
-                "Nothing was changed.",
-            )
+        for reach, text in reaches.of(statement):
+            if reach in refused:
+                raise ConfigurationError(
+                    f"{running()} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
+                )
 
     # At each checkout and not at each connect: an engine that is imported may have one left over.
     event.listen(Pool, "checkout", checked_out)

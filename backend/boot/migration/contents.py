@@ -1,16 +1,16 @@
 """What people have in a database, and how a scratch is rid of it again."""
 
-from psycopg2 import sql
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.other_queries import OTHERS
-from backend.boot.state.journal import JOURNAL_TABLE
 
 MARK = "boot_scratch"
-"""A schema by which a database is known that was found empty: all in it is a replay's.
+"""A schema by which a database is known that was found empty, for a replay to work in.
 
-It comes first and goes last, so that what a killed replay leaves behind can be told from what
-somebody keeps there.
+It comes first and goes last, and its comment says what of the rest is the replay's.
 """
 
 # Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
@@ -38,7 +38,7 @@ found (classid, objid) AS (
     SELECT * FROM ({OTHERS}) others
     WHERE classid <> 'pg_extension'::regclass
        OR objid IN (SELECT oid FROM pg_extension WHERE pg_has_role(extowner, 'USAGE')))
-SELECT object.type, object.identity
+SELECT object.type, object.identity, concat(classid::oid, '/', objid)
 FROM found, LATERAL pg_identify_object(classid, objid, 0) AS object
 WHERE NOT EXISTS (
     SELECT FROM pg_depend d
@@ -50,47 +50,44 @@ ORDER BY object.identity = %s,
 _SPELLED = {"foreign-data wrapper": "FOREIGN DATA WRAPPER", "statistics object": "STATISTICS"}
 """What DROP calls otherwise."""
 
-# One that waits for its client ends by itself, when that is gone.
-_END_WORK = """
-SELECT pg_terminate_backend(pid, 2000) FROM pg_stat_activity
-WHERE datname = current_database() AND usename = current_user AND state = 'active'
-  AND pid <> pg_backend_pid()
-"""
+
+class Object(NamedTuple):
+    """Something that people can have in a database."""
+
+    kind: str
+    identity: str
+    """Its name, as DROP takes it."""
+    address: str
+    """Which one it is: another one of the name has another address."""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.identity}"
 
 
-def objects(connection: Connection) -> list[tuple[str, str]]:
-    """Return all that people have in a database, each with its kind, in the order to drop it."""
+def objects(connection: Connection) -> list[Object]:
+    """Return all that people have in a database, in the order to drop it; the mark comes last."""
     with connection.cursor() as cursor:
         cursor.execute(_OBJECTS, (MARK,))
-        return cursor.fetchall()
+        return [Object(*row) for row in cursor.fetchall()]
 
 
-def mark(connection: Connection) -> None:
-    """Say of an empty database that all in it is a replay's."""
-    with connection.cursor() as cursor:
-        cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(MARK)))
+def is_mark(found: Object) -> bool:
+    """Whether this is the mark of a scratch."""
+    return (found.kind, found.identity) == ("schema", MARK)
 
 
-def is_marked(found: list[tuple[str, str]]) -> bool:
-    """Whether these objects are a replay's."""
-    return ("schema", MARK) in found
+def some(found: Sequence[Object]) -> str:
+    """Return the first few of these by name."""
+    return ", ".join(map(str, found[:5]))
 
 
-def has_journal(found: list[tuple[str, str]]) -> bool:
-    """Whether somebody has migrated here in earnest since: a replay keeps no journal."""
-    return any(it[1].endswith(f".{JOURNAL_TABLE}") for it in found)
-
-
-def empty(connection: Connection) -> None:
-    """Drop all that people have in a database, the mark last."""
-    while left := objects(connection):
-        kind, identity = left[0]
-        kind = _SPELLED.get(kind, kind)
+def empty(connection: Connection, addresses: Collection[str] | None = None) -> None:
+    """Drop all that people have in a database, or what is at these addresses; the mark last."""
+    while left := [
+        it
+        for it in objects(connection)
+        if addresses is None or it.address in addresses or is_mark(it)
+    ]:
+        kind = _SPELLED.get(left[0].kind, left[0].kind)
         with connection.cursor() as cursor:
-            cursor.execute(f"DROP {kind} IF EXISTS {identity} CASCADE")
-
-
-def end_work(connection: Connection) -> None:
-    """End what a killed replay has left running here."""
-    with connection.cursor() as cursor:
-        cursor.execute(_END_WORK)
+            cursor.execute(f"DROP {kind} IF EXISTS {left[0].identity} CASCADE")

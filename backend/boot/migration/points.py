@@ -13,7 +13,7 @@ from backend.boot.environment.failures import describe_error, no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
-from backend.boot.migration.confinement import confined
+from backend.boot.migration.confinement import confined, is_mighty
 from backend.boot.migration.extent import read_made
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
@@ -64,7 +64,8 @@ class Replay:
         # One connection looks at it all: a new one each time would have to warm its caches first.
         with connected(self._url) as self._reader:
             self._is_scratch = same_database_query(self._reader)
-            with confined(self._is_scratch, self._what, is_alone=self._is_alone):
+            mighty = is_mighty(self._reader)
+            with confined(self._is_scratch, self._what, is_alone=self._is_alone, is_mighty=mighty):
                 self._replay()
 
     def _replay(self) -> None:

@@ -21,6 +21,7 @@ from backend.boot.errors import (
 )
 from backend.boot.migration import contents
 from backend.boot.migration.leftovers import drop, in_use, new_name, remove_leftovers
+from backend.boot.migration.note import Note, end_work, noting, read_note
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
 from backend.boot.postgres.identity import same_database_query
@@ -104,7 +105,8 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
         with connected(url) as connection:
             _prepare(connection)
         try:
-            yield url
+            with noting(url):
+                yield url
         finally:
             # It was empty, so all that is there now was made by the replay.
             with connected(url) as connection:
@@ -135,16 +137,22 @@ def _take(keeper: Connection, timeout: float) -> None:
 
 
 def _prepare(connection: Connection) -> None:
-    """See that the database is empty, but for what a killed replay has left; mark it."""
+    """See that the database is empty, but for what a killed replay has left, which goes.
+
+    Raises ConfigurationError where there is anything else: somebody may need it.
+    """
+    is_marked = any(map(contents.is_mark, contents.objects(connection)))
+    note = read_note(connection) if is_marked else Note()
+    end_work(connection, note)
     found = contents.objects(connection)
-    if contents.is_marked(found) and not contents.has_journal(found):
-        _log.warning("Emptying the scratch database, where a starter died at its work")
-        contents.end_work(connection)
-        contents.empty(connection)
-    elif found:
-        some = ", ".join(" ".join(each) for each in found[:5])
+    others = [it for it in found if it.address not in note.made and not contents.is_mark(it)]
+    if others:
+        no_replay = ", and no replay is known to have made that" if is_marked else ""
         raise ConfigurationError(
-            f"SCRATCH_DATABASE_URL names a database that is not empty ({some}).",
+            "SCRATCH_DATABASE_URL names a database that is not empty "
+            f"({contents.some(others)}){no_replay}.",
             "Name an empty one. Nothing was changed.",
         )
-    contents.mark(connection)
+    if is_marked:
+        _log.warning("Emptying the scratch database, where a starter died at its work")
+        contents.empty(connection, note.made)

@@ -77,3 +77,11 @@ CREATE RULE updated AS ON UPDATE TO users DO NOTHING;
 ALTER TABLE users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY readers ON users FOR SELECT
   USING (status IN ('a', 'b') AND EXISTS (SELECT FROM books b WHERE b.user_id = users.id));
+
+ALTER TABLE books REPLICA IDENTITY FULL;
+CREATE TABLE named (name text COLLATE "C", other text) PARTITION BY RANGE (name COLLATE "POSIX", (lower(other)));
+CREATE TABLE named_all PARTITION OF named DEFAULT;
+CREATE TABLE own_child (name varchar(20), CONSTRAINT own CHECK (name IN ('a', 'b'))) INHERITS (users);
+CREATE AGGREGATE rolling(int) (
+  sfunc = int4pl, stype = int, msfunc = int4pl, minvfunc = int4mi, mstype = int,
+  finalfunc = int4abs, finalfunc_modify = shareable);

@@ -17,6 +17,8 @@ class Planted(NamedTuple):
 T = "CREATE TABLE t (a int, b varchar(20), c text)"
 PARTITIONED = "CREATE TABLE t (a int, b varchar(20)) PARTITION BY"
 FUNCTION = "CREATE FUNCTION f(a int) RETURNS int LANGUAGE sql"
+AGGREGATE = "CREATE AGGREGATE g(int) (sfunc = int4pl, stype = int"
+MOVING = "msfunc = int4pl, minvfunc = int4mi, mstype = int"
 TOUCH = f"{T}; CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'"
 TRIGGER = "CREATE TRIGGER g BEFORE UPDATE ON t FOR EACH ROW"
 IN = "b IN ('x', 'y')"
@@ -50,6 +52,18 @@ TABLES = [
         f"{PARTITIONED} LIST ((b || 'y'))",
         "table t: partition expressions is ROW(((b)::text || 'x'::text)), "
         "expected ROW(((b)::text || 'y'::text))",
+    ),
+    Planted(
+        "",
+        f'{PARTITIONED} RANGE (b COLLATE "C")',
+        f"{PARTITIONED} RANGE (b)",
+        'table t: partition key is RANGE (b COLLATE "C"), expected RANGE (b)',
+    ),
+    Planted(
+        "",
+        f"{PARTITIONED} RANGE (lower(b))",
+        f'{PARTITIONED} RANGE (lower(b) COLLATE "C")',
+        'table t: partition key is RANGE (expression), expected RANGE (expression COLLATE "C")',
     ),
     Planted(
         f"{PARTITIONED} LIST (a)",
@@ -93,9 +107,33 @@ TABLES = [
         "CREATE FOREIGN TABLE t () SERVER here",
         "table t: server options are (a=b), expected none",
     ),
+    Planted(
+        "CREATE TABLE t (a int PRIMARY KEY)",
+        "ALTER TABLE t REPLICA IDENTITY FULL",
+        "",
+        "table t: replica identity is FULL, expected none",
+    ),
+    Planted(
+        "CREATE TABLE t (a int PRIMARY KEY)",
+        "ALTER TABLE t REPLICA IDENTITY NOTHING",
+        "ALTER TABLE t REPLICA IDENTITY USING INDEX t_pkey",
+        "table t: replica identity is NOTHING, expected USING INDEX t_pkey",
+    ),
 ]
 
 COLUMNS = [
+    Planted(
+        T,
+        "CREATE TABLE u () INHERITS (t)",
+        "CREATE TABLE u (a int) INHERITS (t)",
+        "u.a: only inherited is yes, expected none",
+    ),
+    Planted(
+        "",
+        "CREATE FOREIGN TABLE t (a int OPTIONS (column_name 'x')) SERVER here",
+        "CREATE FOREIGN TABLE t (a int OPTIONS (column_name 'y')) SERVER here",
+        "t.a: options are (column_name=x), expected (column_name=y)",
+    ),
     Planted(T, "", "ALTER TABLE t ADD d int", "column t.d is missing"),
     Planted(T, 'ALTER TABLE t ADD "D d" int', "", 'column t."D d" is unexpected'),
     Planted(
@@ -143,6 +181,12 @@ COLUMNS = [
 ]
 
 CONSTRAINTS = [
+    Planted(
+        "CREATE TABLE t (a int CONSTRAINT k CHECK (a > 0))",
+        "CREATE TABLE u (CONSTRAINT k CHECK (a > 0)) INHERITS (t)",
+        "CREATE TABLE u () INHERITS (t)",
+        "constraint k on u: only inherited is none, expected yes",
+    ),
     Planted(T, "", "ALTER TABLE t ADD CONSTRAINT k UNIQUE (a)", "constraint k on t is missing"),
     Planted(
         f"{T}; ALTER TABLE t ALTER a SET NOT NULL",
@@ -514,6 +558,27 @@ FUNCTIONS = [
         "CREATE AGGREGATE g(int) (sfunc = int4pl, stype = int, initcond = 0)",
         "CREATE AGGREGATE g(int) (sfunc = int4pl, stype = int, initcond = 1)",
         "aggregate g(integer): initial value is 0, expected 1",
+    ),
+    Planted(
+        "",
+        f"{AGGREGATE}, finalfunc = int4abs, finalfunc_modify = read_write)",
+        f"{AGGREGATE}, finalfunc = int4abs)",
+        "aggregate g(integer): final function modifies is READ_WRITE, expected READ_ONLY",
+    ),
+    Planted(
+        "",
+        f"{AGGREGATE})",
+        f"{AGGREGATE}, {MOVING})",
+        "aggregate g(integer): moving inverse function is none, expected int4mi\n"
+        "aggregate g(integer): moving transition function is none, expected int4pl\n"
+        "aggregate g(integer): moving transition type is none, expected integer",
+    ),
+    Planted(
+        "",
+        f"{AGGREGATE}, {MOVING}, minitcond = 1)",
+        f"{AGGREGATE}, {MOVING}, mfinalfunc = int4abs)",
+        "aggregate g(integer): moving final function is none, expected int4abs\n"
+        "aggregate g(integer): moving initial value is 1, expected none",
     ),
 ]
 

@@ -1,5 +1,7 @@
 """Whatever env.py and the revisions do in a replay, the real database is not changed by it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -190,19 +192,32 @@ def assert_untouched_but_recorded(theirs: Theirs) -> None:
     ("statement", "said"),
     [
         ("CREATE ROLE {role}", "CREATE ROLE {role}"),
-        ("DO $$ BEGIN CREATE USER {role}; END $$", "CREATE USER {role}; END $$"),
-        ("alter role {owner}\n SET work_mem = '1MB'", "alter role {owner} SET work_mem = '1MB'"),
+        ("DO $$ BEGIN CREATE USER {role}; END $$", "CREATE USER {role}"),
+        ("DO $$ BEGIN EXECUTE 'CREATE USER {role}'; END $$", "CREATE USER {role}"),
+        ("DO $$ BEGIN EXECUTE 'CREATE ' || 'USER {role}'; END $$", "EXECUTE '…' || '…'"),
+        (
+            "CREATE FUNCTION f() RETURNS void LANGUAGE plpgsql AS "
+            "E'BEGIN IF true THEN DROP ROLE {role}; END IF; END'",
+            "DROP ROLE {role}",
+        ),
+        ("alter role {owner}\n SET work_mem = '1MB'", "alter role {owner} SET work_mem = '…'"),
+        ("ALTER ROLE {owner} PASSWORD 'hunter2-secret'", "ALTER ROLE {owner} PASSWORD '…'"),
         ("ALTER DATABASE {database} SET work_mem = '1MB'", "ALTER DATABASE {database} SET …"),
-        ("GRANT CONNECT ON DATABASE {database} TO PUBLIC", "ON DATABASE {database} TO PUBLIC"),
-        ("ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM SET work_mem = '1MB'"),
+        ("GRANT CONNECT ON DATABASE {database} TO PUBLIC", "GRANT CONNECT ON DATABASE …"),
+        ("ALTER SYSTEM SET work_mem = '1MB'", "ALTER SYSTEM SET work_mem = '…'"),
         ("CREATE /* a */ ROLE {role}", "CREATE ROLE {role}"),
         ("REASSIGN OWNED BY {owner} TO {owner}", "REASSIGN OWNED BY {owner} TO {owner}"),
         ("DROP OWNED BY {owner}", "DROP OWNED BY {owner}"),
         ("GRANT pg_read_all_stats TO {owner}", "GRANT pg_read_all_stats TO {owner}"),
         ("REVOKE pg_read_all_stats FROM {owner}", "REVOKE pg_read_all_stats FROM {owner}"),
-        ("COMMENT ON ROLE {owner} IS 'x'", "ON ROLE {owner} IS 'x'"),
-        ("SELECT pg_replication_origin_create('x')", "pg_replication_origin_create('x')"),
-        ("COPY (SELECT 1) TO '/nowhere/x'", "COPY (SELECT 1) TO '/nowhere/x'"),
+        ("COMMENT ON ROLE {owner} IS 'x'", "COMMENT ON ROLE {owner} IS '…'"),
+        ("SELECT pg_replication_origin_create('x')", "pg_replication_origin_create('…')"),
+        ("COPY (SELECT 1) TO '/nowhere/x'", "COPY (SELECT 1) TO '…'"),
+        ("COPY (SELECT 1) TO E'/nowhere/x'", "COPY (SELECT 1) TO '…'"),
+        ("COPY (SELECT ';') TO $$/nowhere/x$$", "COPY (SELECT '…') TO '…'"),
+        ("COPY t_a1 FROM '/nowhere/x'", "COPY t_a1 FROM '…'"),
+        ("SELECT lo_export(1, '/nowhere/x')", "lo_export(1, '…')"),
+        ("DELETE FROM pg_database", "DELETE FROM pg_database"),
     ],
 )
 def test_what_databases_share(
@@ -212,7 +227,9 @@ def test_what_databases_share(
     names = {"role": f"nobody_{database}", "owner": OWNER, "database": database}
     theirs.project.revision("b2", "a1", f"op.execute({statement.format(**names)!r})")
     refusal = theirs.refusal()
-    begin = said.format(**names).removesuffix("…")
+    begin = said.format(**names)
+    begin = begin.removesuffix("…") if "DATABASE" in begin else begin
+    assert "hunter2" not in refusal
     assert f"Migration b2 Foreign b2 changes what all databases of the server share ({begin}" in (
         refusal
     )
@@ -235,7 +252,80 @@ def test_statements_that_only_look_like_it(theirs: Theirs) -> None:
         op.execute("ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO PUBLIC")
         op.execute("ALTER DEFAULT PRIVILEGES REVOKE SELECT ON TABLES FROM PUBLIC")
         op.execute("DROP USER MAPPING IF EXISTS FOR PUBLIC SERVER nowhere")
+        op.execute("ALTER TABLE role DROP database; ALTER TABLE role ADD role int")
+        op.execute("ALTER TABLE role DROP role; SELECT FROM role a JOIN role b ON true")
+        op.execute("COMMENT ON TABLE role IS 'create user rows here'")
+        op.execute("CREATE TABLE t (t text); INSERT INTO t VALUES ('drop database access')")
+        op.execute("INSERT INTO t VALUES ('grant it'); INSERT INTO t SELECT t FROM t /* to x */")
+        op.execute("DO $$ BEGIN RAISE DEBUG 'CREATE ROLE'; -- DROP ROLE\\nEND $$")
+        op.execute("DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', 'u' || 1); END $$")
         """,
     )
     theirs.adopt()
     assert theirs.revisions() == ["a1"]
+
+
+@contextmanager
+def mightily(cluster: Cluster) -> Iterator[None]:
+    """Make the role a superuser meanwhile, as it often is in development."""
+    cluster.execute(f"ALTER ROLE {OWNER} SUPERUSER")
+    try:
+        yield
+    finally:
+        cluster.execute(f"ALTER ROLE {OWNER} NOSUPERUSER")
+
+
+REACHING = {
+    "dblink": "SELECT dblink_exec('{there}', 'DELETE FROM t_a1')",
+    "CREATE SERVER s": (
+        "CREATE SERVER s FOREIGN DATA WRAPPER postgres_fdw OPTIONS (dbname '{there}')"
+    ),
+    "IMPORT FOREIGN": "IMPORT FOREIGN SCHEMA public FROM SERVER s INTO public",
+    "COPY t_a1 TO PROGRAM '…'": "COPY t_a1 TO PROGRAM 'touch {there}'",
+    "CREATE SUBSCRIPTION": "CREATE SUBSCRIPTION s CONNECTION '{there}' PUBLICATION p",
+}
+
+
+@pytest.mark.parametrize("said", REACHING)
+def test_what_reaches_out(tmp_path: Path, debian_cluster: Cluster, said: str) -> None:
+    """What a statement does through the server is done elsewhere, wherever the scratch is."""
+    with debian_cluster.database() as database, mightily(debian_cluster):
+        theirs = Theirs(tmp_path, debian_cluster, database)
+        theirs.execute(f"{made('a1')}; INSERT INTO t_a1 VALUES (1)")
+        there = f"host=127.0.0.1 port={debian_cluster.port} user=postgres dbname={database}"
+        extensions = "CREATE EXTENSION dblink; CREATE EXTENSION postgres_fdw"
+        statement = REACHING[said].format(there=there)
+        theirs.project.revision("a1")
+        theirs.project.revision(
+            "b2", "a1", f"op.execute({extensions!r})\nop.execute({statement!r})"
+        )
+        refusal = theirs.refusal()
+        assert f"Migration b2 Foreign b2 reaches out of its database ({said}" in refusal
+        assert ". Record it yourself with `alembic stamp REVISION`. Nothing was changed." in refusal
+        assert "host=" not in refusal
+        assert_untouched(theirs)
+
+
+UNREADABLE = {
+    "EXECUTE format('…', '…')": "DO $$ BEGIN EXECUTE format('CREATE %s x', 'ROLE'); END $$",
+    "EXECUTE text": "DO $$ DECLARE text text := 'CREATE ROLE x'; BEGIN EXECUTE text; END $$",
+    "CREATE FUNCTION f(text) RETURNS int LANGUAGE c": (
+        "CREATE FUNCTION f(text) RETURNS int LANGUAGE c AS 'nowhere', 'f'"
+    ),
+    "query_to_xml(t, false, false, '…')": (
+        "SELECT query_to_xml(t, false, false, '') FROM (VALUES ('SELECT 1')) v (t)"
+    ),
+}
+
+
+@pytest.mark.parametrize("said", UNREADABLE)
+def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> None:
+    """What is put together when it runs may be anything, and a superuser may do anything."""
+    theirs.project.revision("b2", "a1", f"op.execute({UNREADABLE[said]!r})")
+    with mightily(cluster):
+        refusal = theirs.refusal()
+    assert f"nobody can tell what it changes, as a role that may change more … ({said}" in (
+        refusal.replace("than its database", "…")
+    )
+    assert "Set MIGRATION_DATABASE_URL to that of an ordinary role, or name an empty" in refusal
+    assert_untouched(theirs)

@@ -4,15 +4,19 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg2
 import pytest
+import sqlalchemy as sa
+from psycopg2.extras import wait_select
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, LockTimeoutError
 from backend.boot.migration import contents
 from backend.boot.migration.check import check
 from backend.boot.migration.leftovers import new_name, remove_leftovers
+from backend.boot.migration.note import noting
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from backend.settings import load_settings
@@ -254,29 +258,82 @@ def test_one_that_cannot_be_dropped(
     assert "must be owner of database" in message
 
 
+def leave(url: DatabaseUrl, statements: str) -> None:
+    """Leave a given scratch database as a replay does that is killed."""
+    engine = sa.create_engine(url.sqlalchemy_url, poolclass=sa.NullPool)
+    with noting(url):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statements)
+        with engine.connect() as connection:  # as every revision that follows
+            connection.exec_driver_sql("SELECT 1")
+
+
 def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """Its mark says that what is in it came from a replay; what runs there still is ended."""
+    """It is noted there what came from the replay, and that goes."""
     given = parse_database_url(cluster.url(scratch))
-    cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; {EVERYTHING}", scratch)
+    leave(given, EVERYTHING.partition("CREATE CAST")[0])
     with scratch_database(described(database_url, given)):
         assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", scratch) == []
     query = "SELECT FROM pg_namespace WHERE nspname = 'boot_scratch'"
     assert cluster.query(query, scratch) == []
 
 
-def test_a_given_one_that_became_a_real_one(
-    cluster: Cluster, database_url: str, scratch: str
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "DROP TABLE t; CREATE TABLE customers AS SELECT 1",
+        "DROP TABLE t; CREATE TABLE t AS SELECT 1",
+        "CREATE VIEW customers AS SELECT * FROM t",
+        "CREATE TABLE schema_journal (id int); CREATE TABLE customers (id int)",
+    ],
+)
+def test_what_somebody_made_there_since(
+    cluster: Cluster, database_url: str, scratch: str, statements: str
 ) -> None:
-    """Whatever mark a killed replay has left: what was migrated in earnest is nobody's scratch."""
-    cluster.execute(f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch", scratch)
-    cluster.execute("CREATE TABLE schema_journal (id int); CREATE TABLE users (id int)", scratch)
+    """Whatever mark and note a killed replay has left: what it did not make is nobody's scratch."""
+    given = parse_database_url(cluster.url(scratch))
+    leave(given, "CREATE TABLE t (i int)")
+    cluster.execute(f"SET ROLE {OWNER}; {statements}", scratch)
+    relations = "SELECT oid, relname::text FROM pg_class WHERE oid > 16384 ORDER BY oid"
+    before = cluster.query(relations, scratch)
+    for _ in range(2):
+        with (
+            pytest.raises(ConfigurationError, match="no replay is known to have made that"),
+            scratch_database(described(database_url, given)),
+        ):
+            pytest.fail("it was given")
+    assert cluster.query(relations, scratch) == before
+
+
+def test_a_mark_without_a_note(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """A mark alone says nothing about the rest."""
+    cluster.execute(
+        f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; CREATE TABLE t (i int)", scratch
+    )
     boot = described(database_url, parse_database_url(cluster.url(scratch)))
-    with (
-        pytest.raises(ConfigurationError, match="names a database that is not empty"),
-        scratch_database(boot),
-    ):
-        pytest.fail("it was given")
-    assert cluster.query("SELECT to_regclass('users') IS NULL", scratch) == [(False,)]
+    with pytest.raises(ConfigurationError, match="and no replay is known to have made"):
+        scratch_database(boot).__enter__()
+    cluster.execute("DROP TABLE t", scratch)
+    with scratch_database(boot):
+        pass
+
+
+def test_whose_work_is_ended(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """That of the killed process, and no other's of the same role, busy as it may be."""
+    given = parse_database_url(cluster.url(scratch))
+    engine = sa.create_engine(given.sqlalchemy_url, poolclass=sa.NullPool)
+    theirs = psycopg2.connect(cluster.url(scratch), async_=True)
+    wait_select(theirs)
+    theirs.cursor().execute("SELECT pg_sleep(60)")
+    query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{scratch}'"
+    with closing(theirs), closing(engine.connect()) as ours, noting(given):
+        ours.exec_driver_sql("CREATE TABLE t (i int)")
+        with scratch_database(described(database_url, given)):
+            pids = cluster.query(query, scratch)
+            driver: Any = ours.connection.driver_connection
+            assert (theirs.info.backend_pid,) in pids
+            assert (driver.info.backend_pid,) not in pids
+        ours.invalidate()
 
 
 def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
