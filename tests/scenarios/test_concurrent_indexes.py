@@ -272,7 +272,7 @@ def test_duplicates(any_cluster: Cluster, make_scene: MakeScene) -> None:
     for _ in range(2):
         finished = scene.start().finish()
         finished.assert_failed(
-            5, "…Mend the revision or the rows (by_name allows each name once) and start again."
+            5, "…Mend the revision or the rows (by_name: name must be unique) and start again."
         )
         finished.assert_says(
             "Index public.by_name is INVALID now: no query uses it, and every write pays for it. "
