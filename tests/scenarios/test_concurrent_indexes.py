@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from signal import SIGKILL
+from textwrap import dedent
 
 import psycopg2
 import pytest
@@ -243,6 +245,20 @@ def test_built_by_the_try_before(
     finished.assert_says("Index public.by_name is there already, as the revision builds it: kept")
     scene.assert_complete()
     assert scene.query(ITS_INDEX) == VALID
+
+
+def test_the_readmes_example(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """What people are told to write builds the index, also where one was cut short before."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## Indexes that are built concurrently\n")[1]
+    upgrade = section.split("```python\ndef upgrade() -> None:\n")[1].split("```")[0]
+    scene = make(make_scene, any_cluster, f"{dedent(upgrade)}\n{MAKE_TABLE}")
+    execute(scene, "CREATE TABLE books (title text); INSERT INTO books VALUES ('a'), ('a')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(scene, "CREATE UNIQUE INDEX CONCURRENTLY ix_books_title ON books (title)")
+    scene.start().finish().assert_ok()
+    valid = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = '{}'::regclass"
+    assert scene.query(valid.format("ix_books_title")) == [(True, False)]
 
 
 OTHERS = {
