@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from signal import SIGKILL
+from textwrap import dedent
 
 import psycopg2
 import pytest
 
-from tests.cluster import OWNER, Cluster
+from tests.cluster import OWNER, SUPERUSER, Cluster
 from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import FOREIGN_ENV
 from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene, Scene, step
@@ -141,6 +143,9 @@ LEFT_OVERS = {
     "a plain statement": BUILD,
     "if not exists": BUILD.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS"),
     "quoted, and with a comment": f"/* ours */ {BUILD.lower().replace('by_name', QUOTED)};",
+    "comments within": BUILD.replace("by_name", "IF NOT EXISTS by_name -- by what\\n").replace(
+        "INDEX", "INDEX /* online /* and so on */ */"
+    ),
 }
 
 
@@ -155,6 +160,63 @@ def test_an_invalid_index(any_cluster: Cluster, make_scene: MakeScene, statement
     scene.start().finish().assert_ok()
     scene.assert_complete()
     assert scene.query(ITS_INDEX) == VALID
+
+
+def test_an_invalid_index_of_a_long_name(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """PostgreSQL cuts names short, and knows nothing of what it has cut off."""
+    name = "by_" + "\u00e4" * 40
+    build = BUILD.replace("CONCURRENTLY by_name", f"CONCURRENTLY IF NOT EXISTS {name}")
+    scene = make(make_scene, any_cluster, f"{BLOCK}op.execute('{build}')\n{MAKE_TABLE}")
+    execute(scene, "INSERT INTO steps (name) VALUES ('same'), ('same')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(scene, build)
+    execute(scene, "DELETE FROM steps")
+    scene.start().finish().assert_ok()
+    found = "SELECT relname, indisvalid FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+    assert scene.query(f"{found} WHERE indrelid = 'steps'::regclass") == [(name[:33], True)]
+
+
+REINDEXES = [
+    "INDEX CONCURRENTLY by_name",
+    "TABLE CONCURRENTLY steps",
+    "(CONCURRENTLY) SCHEMA public",
+]
+
+
+@pytest.mark.parametrize("what", REINDEXES)
+def test_a_reindex_that_was_killed(any_cluster: Cluster, make_scene: MakeScene, what: str) -> None:
+    """It has left an index beside the one that it was to replace, which the next one drops."""
+    body = f'{BLOCK}op.execute("REINDEX {what}")\n{MAKE_TABLE}'
+    scene = make(make_scene, any_cluster, body)
+    execute(scene, BUILD)
+    indexes = (
+        "SELECT indexrelid::regclass::text, indisvalid FROM pg_index"
+        " WHERE indrelid = 'steps'::regclass ORDER BY 1"
+    )
+    with held_at(scene, "waiting for writers before build"):
+        first = scene.start()
+        wait_for_phase(scene, "waiting for writers before build")
+        backend = scene.backend_of(first)
+        first.signal(SIGKILL)
+        assert first.finish().status == -SIGKILL
+        second = scene.start()
+        scene.wait_for_end(backend)
+        assert scene.query(indexes) == [("by_name", True), ("by_name_ccnew", False)]
+    finished = second.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("Index public.by_name_ccnew is INVALID, left by a REINDEX that was cut …")
+    assert scene.query(indexes) == [("by_name", True)]
+
+
+def test_a_reindex_that_fails(cluster: Cluster, make_scene: MakeScene) -> None:
+    """What it leaves behind is said."""
+    body = f'{BLOCK}op.execute("REINDEX INDEX CONCURRENTLY by_name")\n{MAKE_TABLE}'
+    scene = make(make_scene, cluster, body)
+    execute(scene, BUILD)
+    with blocking(cluster, scene.database, SNAPSHOT):
+        finished = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
+    finished.assert_failed(5, "Migration b2 Foreign b2 was held off by …")
+    finished.assert_says("Index public.by_name_ccnew is INVALID, left over: the next run drops it")
 
 
 @pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
@@ -185,6 +247,20 @@ def test_built_by_the_try_before(
     assert scene.query(ITS_INDEX) == VALID
 
 
+def test_the_readmes_example(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """What people are told to write builds the index, also where one was cut short before."""
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## Indexes that are built concurrently\n")[1]
+    upgrade = section.split("```python\ndef upgrade() -> None:\n")[1].split("```")[0]
+    scene = make(make_scene, any_cluster, f"{dedent(upgrade)}\n{MAKE_TABLE}")
+    execute(scene, "CREATE TABLE books (title text); INSERT INTO books VALUES ('a'), ('a')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(scene, "CREATE UNIQUE INDEX CONCURRENTLY ix_books_title ON books (title)")
+    scene.start().finish().assert_ok()
+    valid = "SELECT indisvalid, indisunique FROM pg_index WHERE indexrelid = '{}'::regclass"
+    assert scene.query(valid.format("ix_books_title")) == [(True, False)]
+
+
 OTHERS = {
     "on other columns": "CREATE UNIQUE INDEX by_name ON steps (id)",
     "not unique": "CREATE INDEX by_name ON steps (name)",
@@ -205,12 +281,32 @@ def test_another_of_the_name(cluster: Cluster, make_scene: MakeScene, other: str
     scene.query("SELECT 'by_name'::regclass")
 
 
+def test_duplicates(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """It is said of which key they are, without what they hold, and what is left behind."""
+    scene = make(make_scene, any_cluster)
+    execute(scene, "INSERT INTO steps (name) VALUES ('s3cret'), ('s3cret')")
+    for _ in range(2):
+        finished = scene.start().finish()
+        finished.assert_failed(
+            5, "…Mend the revision or the rows (by_name: name must be unique) and start again."
+        )
+        finished.assert_says(
+            "Index public.by_name is INVALID now: no query uses it, and every write pays for it. "
+            "The next run drops it and builds it again"
+        )
+        finished.assert_never_says("…s3cret…")
+    execute(scene, "DELETE FROM steps")
+    scene.start().finish().assert_ok()
+    assert scene.query(ITS_INDEX) == VALID
+
+
 @contextmanager
-def other_builder(scene: Scene, statement: str) -> Iterator[threading.Thread]:
+def other_builder(scene: Scene, statement: str, user: str = OWNER) -> Iterator[threading.Thread]:
     """Have another session build an index, which a writer keeps from coming to an end."""
 
     def build() -> None:
-        with closing(psycopg2.connect(scene.cluster.url(scene.database))) as connection:
+        url = scene.cluster.url(scene.database, user=user)
+        with closing(psycopg2.connect(url)) as connection:
             connection.autocommit = True
             try:
                 connection.cursor().execute("SET application_name = 'by hand'")
@@ -227,7 +323,7 @@ def other_builder(scene: Scene, statement: str) -> Iterator[threading.Thread]:
 
 
 WAITS = (
-    "Migration b2 Foreign b2 waits for index by_name, which is built by backend … (by hand, "
+    "Migration b2 Foreign b2 waits for index public.by_name, which is built by backend … (by hand, "
     "active, query since …): trying again, for up to 120 s in all"
 )
 
@@ -260,6 +356,41 @@ def test_built_in_vain_by_somebody_else(any_cluster: Cluster, make_scene: MakeSc
     [(is_valid, definition)] = scene.query(ITS_INDEX)
     assert is_valid
     assert str(definition).startswith("CREATE INDEX")
+
+
+OTHER = "CREATE INDEX CONCURRENTLY other ON steps (id, name)"
+
+
+@pytest.mark.parametrize("user", [OWNER, SUPERUSER])
+def test_another_is_built_meanwhile(any_cluster: Cluster, make_scene: MakeScene, user: str) -> None:
+    """There is nothing to wait for where the one that is wanted is there already."""
+    body = BODY.replace("CONCURRENTLY", "CONCURRENTLY IF NOT EXISTS")
+    scene = make(make_scene, any_cluster, body)
+    execute(scene, BUILD)
+    with other_builder(scene, OTHER, user):
+        finished = scene.start().finish()
+    finished.assert_ok()
+    finished.assert_says("Index public.by_name is there already: kept, as IF NOT EXISTS says")
+    finished.assert_never_says("…waits for…")
+
+
+@pytest.mark.parametrize(
+    ("user", "what"), [(OWNER, "index public.other"), (SUPERUSER, "an index on steps")]
+)
+def test_another_is_built_before(
+    any_cluster: Cluster, make_scene: MakeScene, user: str, what: str
+) -> None:
+    """One at a time builds on a table; nobody is said to build what they do not."""
+    scene = make(make_scene, any_cluster)
+    execute(scene, "INSERT INTO steps (name) VALUES ('same'), ('same')")
+    with pytest.raises(psycopg2.errors.UniqueViolation):
+        execute(scene, BUILD)
+    execute(scene, "DELETE FROM steps")
+    with other_builder(scene, OTHER, user):
+        starter = scene.start()
+        starter.wait_for(f"Migration b2 Foreign b2 waits for {what}, which is built by backend …")
+    starter.finish(SOON).assert_ok()
+    assert scene.query(ITS_INDEX) == VALID
 
 
 def test_the_parent_of_a_partitioned_index(any_cluster: Cluster, make_scene: MakeScene) -> None:
@@ -314,7 +445,9 @@ def test_the_budget(any_cluster: Cluster, make_scene: MakeScene) -> None:
     """When it is used up that is said, and the next one goes on."""
     scene = make(make_scene, any_cluster)
     with blocking(any_cluster, scene.database, SNAPSHOT):
-        scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish().assert_failed(
+        finished = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
+        finished.assert_says("Index public.by_name is INVALID now: …")
+        finished.assert_failed(
             5,
             "Migration b2 Foreign b2 was held off by backend … (report, idle in transaction, query "
             "since …); live traffic has held migrations off for more than 1 s. See what it is "

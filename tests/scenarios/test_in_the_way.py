@@ -1,5 +1,6 @@
 """What keeps locks for long is named before the first one is asked for, and when it holds off."""
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import closing
@@ -87,22 +88,35 @@ def test_a_prepared_transaction(scene: Scene) -> None:
     starter.finish(SOON).assert_ok()
 
 
-def test_a_dump(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("options", "name", "who"),
+    [
+        ([], None, "backend …"),
+        ([], "nightly", "backend …, nightly"),
+        (["--inserts"], "nightly", "backend …, nightly"),
+    ],
+    ids=["plain", "of another name", "as INSERTs"],
+)
+def test_a_dump(scene: Scene, options: list[str], name: str | None, who: str) -> None:
     """A real one, which nobody reads from: it is at it as long as we like."""
+    environment = os.environ | ({"PGAPPNAME": name} if name else {})
     server = import_package().get_server(scene.cluster.folder, cleanup_mode=None, start=False)
     with subprocess.Popen(
         [
             Path(server.bin_path) / "pg_dump",
             f"--dbname={scene.cluster.url(scene.database)}",
             "--table=big",
+            *options,
         ],
         stdout=subprocess.PIPE,
+        env=environment,
     ) as dump:
         assert dump.stdout is not None
         dump.stdout.read(20_000)  # past its preamble
         starter = scene.start()
-        starter.wait_for("In the way: pg_dump (backend …). What it dumps cannot be altered …")
-        starter.wait_for("Migration b2 Foreign b2 was held off by backend … (pg_dump, …): …")
+        starter.wait_for(f"In the way: pg_dump ({who}). What it dumps cannot be altered …")
+        held_off = f"was held off by backend … ({name or 'pg_dump'}, …): …"
+        starter.wait_for(f"Migration b2 Foreign b2 {held_off}")
         dump.stdout.read()
         starter.finish(SOON).assert_ok()
     assert dump.returncode == 0

@@ -1,5 +1,6 @@
 """What it means that somebody's env.py, or a revision, raised."""
 
+import re
 import traceback
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
 from backend.boot.postgres.refusal import Refusal, causes, classify
+from backend.boot.revisions.sql_text import first_tokens
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
@@ -25,6 +27,20 @@ _WAYS_OUT = {
     "40": "Somebody else was at work on the same tables: start again.",
 }
 """What helps, by how PostgreSQL's SQLSTATE begins."""
+
+_NEEDS_BLOCK = "25001"
+"""Also of a SET TRANSACTION that comes too late."""
+_BLOCK = (
+    "Let it run as a statement of its own, outside of the transaction, in "
+    "`with op.get_context().autocommit_block():`, and start again."
+)
+
+# Constraints, and what has no place in a type: NULL, duplicates, a text that is too long.
+_OF_ROWS = ("23", "22001", "22003", "22007", "22008", "22P02")
+_UNIQUE = "23505"
+
+_KEY = re.compile(r"\((.+?)\)=\(")
+"""In the detail of a violation, in any language; the values come after it."""
 
 
 def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
@@ -72,4 +88,29 @@ def way_out(error: BaseException, what: str = "the revision") -> str:
     for code, advice in _WAYS_OUT.items():
         if state.startswith(code):
             return advice
+    if state == _NEEDS_BLOCK and not _is_setting(error):
+        return _BLOCK
+    if state.startswith(_OF_ROWS):
+        return f"Mend {what} or the rows{_key(error) if state == _UNIQUE else ''} and start again."
     return f"Mend {what} and start again."
+
+
+def _is_setting(error: BaseException) -> bool:
+    words = first_tokens(getattr(error, "statement", None) or "", 1)
+    return any(word.says("SET") for word in words)
+
+
+def _key(error: BaseException) -> str:
+    """Return which key is there twice, without what it holds; nothing where that is not known."""
+    name, detail = _field(error, "constraint_name"), _field(error, "message_detail", "detail")
+    found = _KEY.search(detail)
+    columns = f": {found[1]}" if found else ""
+    return f" ({name}{columns} must be unique)" if name else ""
+
+
+def _field(error: BaseException, *names: str) -> str:
+    """Return what PostgreSQL says of an error besides its message, whichever driver has it."""
+    raised: Any = error.orig if isinstance(error, DBAPIError) else error
+    places = [getattr(raised, "diag", None), raised, getattr(raised, "__cause__", None)]
+    found = (getattr(place, name, None) for place in places for name in names)
+    return next((text for text in found if isinstance(text, str)), "")

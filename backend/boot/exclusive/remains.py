@@ -1,14 +1,11 @@
 """What stays of a revision that is cut short: what it had committed before its version moved."""
 
 import logging
-import re
 from collections.abc import Callable, Iterable
 
-from backend.boot.revisions.repeatable import is_repeatable, name_of
+from backend.boot.revisions.repeatable import again, commits, is_repeatable, name_of
 
 _log = logging.getLogger(__name__)
-
-_COMMIT = re.compile(r"\s*(?:COMMIT|END)\b", re.IGNORECASE)
 
 _MOST = 10
 """Statements that are named."""
@@ -33,19 +30,23 @@ class Remains:
 
     def inside(self, statement: str) -> None:
         """Note a statement of a transaction, before it is executed."""
-        if _COMMIT.match(statement):
-            self.committing()
-        elif not is_repeatable(statement):
+        if not is_repeatable(statement):
             self._pending.append(name_of(statement))
+        if commits(statement):
+            self.committing()
 
     def alone(self, statement: str) -> None:
-        """Note a statement that is committed by itself, before it is executed."""
-        self.inside(statement)
+        """Note a statement that is committed by itself, before it is executed.
+
+        The next try says it as it is to be said again; of a transaction it repeats each as it is.
+        """
+        if not is_repeatable(again(statement)):
+            self._pending.append(name_of(statement))
         self.committing()
 
     def undone(self, statement: str) -> None:
         """Take back the note of a statement that would have been committed, and has failed."""
-        if not is_repeatable(statement):
+        if not is_repeatable(again(statement)):
             self._committed.remove(name_of(statement))
             self._write(_listed(self._committed))
 

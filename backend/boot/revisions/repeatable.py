@@ -1,37 +1,52 @@
 """Whether a statement may run a second time, as where a revision was cut short half way.
 
-Only what is sure counts: a statement that no pattern here knows may not.
+Only what is sure counts: a statement that no pattern here knows may not. Views, operators and casts
+are taken for what they look like: reading.
 """
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 
-_COMMENTS = re.compile(r"(?:\s+|--[^\n]*(?:\n|$)|/\*.*?\*/)*", re.DOTALL)
+from backend.boot.revisions.sql_text import Kind, Token, first_tokens, statements
 
-_STRINGS = re.compile(r"'(?:[^']|'')*'")
+# The patterns are for a statement as `_written` has it: a space between any two tokens.
+_PART = r'(?:[A-Z_][\w$]*|"…")'
+_NAME = rf"{_PART}(?: \. {_PART})*"
 
 _REPEATABLE = re.compile(
-    r"""
-    (?: SET | RESET | SHOW | SAVEPOINT | RELEASE | ROLLBACK | BEGIN | START | COMMIT | END
-      | LOCK | VACUUM | ANALYZE | REINDEX | REFRESH | CLUSTER | CHECKPOINT
-      | COMMENT | GRANT | REVOKE ) \b .*
-    | EXPLAIN \b (?! .* \b ANALY[SZ]E \b ) .*
-    | CREATE \s+ OR \s+ REPLACE \b .*
-    | CREATE \s+ [\w\s]*? \b IF \s+ NOT \s+ EXISTS \b .*
-    | DROP \s+ [\w\s]*? \b IF \s+ EXISTS \b .*
-    | ALTER \s+ TYPE \s+ \S+ \s+ ADD \s+ VALUE \b .*
-    | (?: CREATE \s+ (?: UNIQUE \s+ )? | DROP \s+ ) INDEX \s+ CONCURRENTLY \b .*
-    | ALTER \s+ TABLE \s+ [^,]* \b (?:
-        VALIDATE \s+ CONSTRAINT | ADD \s+ COLUMN \s+ IF \s+ NOT \s+ EXISTS
-      | DROP \s+ (?: COLUMN | CONSTRAINT ) \s+ IF \s+ EXISTS
-      | (?: SET | DROP ) \s+ (?: NOT \s+ NULL | DEFAULT ) ) \b [^,]*
-    """,
-    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+    "|".join(
+        [
+            r"(?:SET|RESET|SHOW|SAVEPOINT|RELEASE|BEGIN|START|LOCK|COMMENT|GRANT|REVOKE)\b.*",
+            r"(?:VACUUM|ANALYZE|REINDEX|REFRESH|CLUSTER|CHECKPOINT)\b.*",
+            r"(?:COMMIT|END|ROLLBACK)\b(?! PREPARED).*",
+            r"EXPLAIN\b(?!.*\bANALY[SZ]E\b).*",
+            r"CREATE OR REPLACE\b.*",
+            r"CREATE (?:[A-Z]+ )+?IF NOT EXISTS\b.*",
+            r"DROP (?:[A-Z]+ )+?IF EXISTS\b.*",
+            rf"ALTER TYPE {_NAME} ADD VALUE IF NOT EXISTS\b.*",
+            # Without a name it would get another one, beside what is there.
+            rf"CREATE (?:UNIQUE )?INDEX CONCURRENTLY (?!ON\b){_NAME} ON\b.*",
+        ]
+    )
 )
 
-_READING = re.compile(r"(?:SELECT|VALUES|TABLE)\b", re.IGNORECASE)
-_WRITING = re.compile(r"\b(?:INTO|INSERT|UPDATE|DELETE|MERGE)\b", re.IGNORECASE)
-# With its schema, and as it is quoted: those are somebody's own.
-_CALLS = re.compile(r'((?:[\w."]|"[^"]*")+)\s*\(')
+_TABLE = re.compile(rf"ALTER TABLE (?:IF EXISTS )?(?:ONLY )?{_NAME} (?:\* )?")
+_ACTION = re.compile(
+    "|".join(
+        [
+            rf"VALIDATE CONSTRAINT {_NAME}",
+            r"ADD (?:COLUMN )?IF NOT EXISTS\b.*",
+            rf"DROP (?:COLUMN |CONSTRAINT )?IF EXISTS {_NAME}(?: CASCADE| RESTRICT)?",
+            rf"ALTER (?:COLUMN )?{_NAME} (?:(?:SET|DROP) NOT NULL|DROP DEFAULT|SET DEFAULT\b.*)",
+        ]
+    )
+)
+_FILLED = re.compile(r"CREATE (?:[A-Z]+ )*?(?:TABLE|MATERIALIZED VIEW) IF NOT EXISTS ")
+
+_READING = re.compile(r"(?:SELECT|VALUES|TABLE)\b")
+_WRITING = re.compile(r"\b(?:INTO|INSERT|UPDATE|DELETE|MERGE)\b")
+_CALLS = re.compile(rf"({_NAME}) \(")
 _HARMLESS = re.compile(
     r"(?:pg_catalog\.)?(?:pg_(?:get_(?:\w+def|expr|serial_sequence|userbyid)|(?:table|type)_is_visible"
     r"|(?:total_)?relation_size|(?:table|indexes|database)_size|size_pretty|typeof|backend_pid"
@@ -44,57 +59,129 @@ _HARMLESS = re.compile(
     r"|and|or|not|as|on|from|where|when|then|else|using|select|values|filter|within|interval"
     r"|count|min|max|sum|avg|coalesce|nullif|greatest|least|lower|upper|length|trim|concat|concat_ws"
     r"|substring|replace|cast|extract|date_(?:trunc|part)|now|current_(?:setting|schemas?|database)"
-    r"|version|unnest|generate_series|obj_description|col_description"
+    r"|set_config|version|unnest|generate_series|obj_description|col_description"
     r"|quote_(?:ident|literal|nullable)|regexp_(?:matches?|replace|split_to_array|split_to_table))",
     re.IGNORECASE,
 )
 """PostgreSQL's own, by their whole names: anybody may call a function of theirs to_cents."""
 
-_VALUES = re.compile(
-    r"\b[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|(\$\w*\$).*?\1|\b\d+(?:\.\d+)?\b", re.DOTALL
+_FIRST_WORDS = (
+    *("SET", "RESET", "SHOW", "SAVEPOINT", "RELEASE", "BEGIN", "START", "LOCK", "VACUUM"),
+    *("ANALYZE", "REINDEX", "REFRESH", "CLUSTER", "CHECKPOINT", "COMMENT", "GRANT", "REVOKE"),
+    *("COMMIT", "END", "ROLLBACK", "EXPLAIN", "CREATE", "DROP", "ALTER"),
+    *("SELECT", "VALUES", "TABLE"),
 )
+
+_COMMIT = re.compile(r"\b(?:COMMIT|END)\b", re.IGNORECASE)
 
 _LONGEST_NAME = 80
 """Characters."""
-
-_ADD_VALUE = re.compile(r"(ALTER\s+TYPE\s+.+?\s+ADD\s+VALUE)\s+(?!IF\b)", re.IGNORECASE | re.DOTALL)
-_DROP_INDEX = re.compile(r"(DROP\s+INDEX\s+CONCURRENTLY)\s+(?!IF\s+EXISTS\b)", re.IGNORECASE)
 
 
 def is_repeatable(statement: str) -> bool:
     """Return whether a statement that was carried out before does no more, or no harm, again.
 
-    To add an enum's value and to make or drop an index concurrently is among it: that is looked
-    at, or said anew, by those who run it again.
+    To make an index of a name concurrently is among it: that is looked at by those who run it.
     """
-    text = _STRINGS.sub("''", _bare(statement))
-    if ";" in text:
-        return all(map(is_repeatable, filter(str.strip, text.split(";"))))
-    if _READING.match(text):
-        calls = _CALLS.findall(text)
-        return not _WRITING.search(text) and all(map(_HARMLESS.fullmatch, calls))
-    return _REPEATABLE.fullmatch(text) is not None
+    if not any(it.says(*_FIRST_WORDS, ";") for it in first_tokens(statement, 1)):
+        return False  # without reading all of it: it may be data
+    found = statements(statement)
+    return bool(found) and all(map(_is_repeatable, found))
 
 
 def again(statement: str) -> str:
     """Return what a statement is to be where it may have been carried out before."""
-    start = _COMMENTS.match(statement)
-    begin = start.end() if start else 0
-    comments, text = statement[:begin], statement[begin:]
-    if _ADD_VALUE.match(text):
-        text = _ADD_VALUE.sub(r"\1 IF NOT EXISTS ", text, count=1)
-    elif _DROP_INDEX.match(text):
-        text = _DROP_INDEX.sub(r"\1 IF EXISTS ", text, count=1)
-    return comments + text
+    parts = statements(statement)
+    found = parts[0] if len(parts) == 1 else []
+    words = [_written(it) for it in found]
+    if words[:3] == ["DROP", "INDEX", "CONCURRENTLY"] and words[3:5] != ["IF", "EXISTS"]:
+        return _with(statement, found[2], "IF EXISTS")
+    if words[:2] == ["ALTER", "TYPE"] and "VALUE" in words:
+        place = words.index("VALUE")
+        if words[place - 1] == "ADD" and words[place + 1 : place + 2] != ["IF"]:
+            return _with(statement, found[place], "IF NOT EXISTS")
+    return statement
+
+
+def commits(statement: str) -> bool:
+    """Return whether a statement, or one of several, ends its transaction so that it is kept."""
+    if _COMMIT.search(statement) is None:
+        return False
+    return any(
+        it[0].says("COMMIT", "END") and not any(word.says("PREPARED") for word in it[1:2])
+        for it in statements(statement)
+    )
 
 
 def name_of(statement: str) -> str:
     """Return a statement on one line, without its values, as far as it tells it from others."""
-    text = " ".join(_VALUES.sub("…", _bare(statement)).split())
-    text = text.partition("'")[0].partition("$$")[0].rstrip()  # one that is not closed
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 1].rstrip()}…"
+    line, end = "", 0
+    for token in first_tokens(statement, _LONGEST_NAME + 1):
+        gap = " " if line and token.start > end else ""
+        is_value = token.kind is Kind.STRING or token.text[0].isdigit()
+        line += gap + ("…" if is_value else " ".join(token.text.split()))
+        end = token.end
+    line = line.rstrip(" ;")
+    return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1].rstrip()}…"
 
 
-def _bare(statement: str) -> str:
-    """Return a statement without the comments before it, and without its last semicolon."""
-    return _COMMENTS.sub("", statement, count=1).strip().rstrip(";").rstrip()
+def _is_repeatable(statement: Sequence[Token]) -> bool:
+    kinds = [token.kind for token in statement]
+    if (Kind.STRING, Kind.STRING) in pairwise(kinds):
+        return False  # a string that goes on after a comment: who knows how it is to be read
+    words = [_written(token) for token in statement]
+    text = " ".join(words)
+    if _READING.match(text):
+        return _is_reading(text)
+    if table := _TABLE.match(text):
+        actions = _parts(text[table.end() :].split(" "))
+        return all(_ACTION.fullmatch(action) for action in actions)
+    if _FILLED.match(text) and (query := _query(words)):
+        return _is_reading(query)
+    return _REPEATABLE.fullmatch(text) is not None
+
+
+def _is_reading(text: str) -> bool:
+    calls = (call.replace(" ", "") for call in _CALLS.findall(text))
+    return (
+        _READING.match(text) is not None
+        and _WRITING.search(text) is None
+        and all(map(_HARMLESS.fullmatch, calls))
+    )
+
+
+def _written(token: Token) -> str:
+    """Return a token as the patterns have it: key words in capitals, and no strings or numbers."""
+    if token.kind is Kind.STRING:
+        return "'…'"
+    if token.kind is Kind.QUOTED or not token.text.isascii():
+        return '"…"'  # somebody's own
+    return "0" if token.text[0].isdigit() else token.text.upper()
+
+
+def _parts(words: Iterable[str]) -> Iterator[str]:
+    """Give what stands between the commas outside of parentheses."""
+    part: list[str] = []
+    depth = 0
+    for word in words:
+        depth += (word == "(") - (word == ")")
+        if word == "," and depth == 0:
+            yield " ".join(part)
+            part = []
+        else:
+            part.append(word)
+    yield " ".join(part)
+
+
+def _query(words: Sequence[str]) -> str | None:
+    """Return by which query a table is filled that is made; None where it is by none."""
+    depth = 0
+    for place, word in enumerate(words):
+        depth += (word == "(") - (word == ")")
+        if word == "AS" and depth == 0:
+            return " ".join(words[place + 1 :])
+    return None
+
+
+def _with(statement: str, after: Token, words: str) -> str:
+    return f"{statement[: after.end]} {words}{statement[after.end :]}"

@@ -6,6 +6,7 @@ What a word means depends on where it stands: `DROP ROLE` in a string or a comme
 import re
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 # PostgreSQL's classes, which are not Python's: whatever is not ASCII may be part of a name.
@@ -92,6 +93,11 @@ class Token(NamedTuple):
 def tokens(text: str) -> list[Token]:
     """Return the tokens of a text, without comments; what is not closed goes on to the end."""
     return list(_tokens(text))
+
+
+def first_tokens(text: str, most: int) -> list[Token]:
+    """Return the first of them, without reading on: a statement may be long."""
+    return list(islice(_tokens(text), most))
 
 
 def statements(text: str) -> list[list[Token]]:

@@ -23,7 +23,8 @@ def _doubt(unfinished: Unfinished, history: History, journal: Journal) -> Doubt:
         revision=unfinished.revision,
         direction=unfinished.direction,
         label=history.label(unfinished.revision),
-        committed=unfinished.committed or "",
+        # As it was told before the journal, which has to be storable in any encoding, had it.
+        committed=(unfinished.committed or "").replace(r"\u2026", "…"),
         row=f"{journal.table} WHERE id = {unfinished.id}",
         is_changed=unfinished.file_sha256 != file_sha256,
     )

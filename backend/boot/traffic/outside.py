@@ -11,7 +11,6 @@ from backend.boot.environment.session import MigrationSession
 from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import Blocker, session_query
-from backend.boot.traffic.index_build import IndexBuild, parse_build
 from backend.boot.traffic.indexes import Indexes
 from backend.boot.traffic.ladder import Work, is_concurrent, is_whole, work_of
 from backend.boot.traffic.patience import Patience
@@ -65,14 +64,16 @@ class Outside:
 
         Raises what PostgreSQL says, and MigrationFailedError where the budget is used up.
         """
-        build = parse_build(statement)
 
         def run() -> None:
-            if not (build and self._indexes.is_done(build, is_again=self._is_again)):
-                execute()
+            self._indexes.run(statement, execute, is_again=self._is_again)
 
-        while not self._has_run(statement, run, self._limited):
-            self._patience.pause()
+        try:
+            while not self._has_run(statement, run, self._limited):
+                self._patience.pause()
+        except Exception:
+            self._indexes.warn(statement)
+            raise
         self._patience.succeeded(self._label)
 
     def run_later(self, statement: str, execute: Callable[[], object]) -> None:
@@ -139,13 +140,11 @@ class Outside:
         is_patient = is_concurrent(statement) or work_of(statement) is Work.ROWS
         return _milliseconds(self._patience.row_limit if is_patient else self._patience.limit)
 
-    def _wait(self, build: IndexBuild, builders: list[int]) -> None:
-        """Pause while others build the index. Raises MigrationFailedError, as above."""
-        sessions = [self._session.ask(session_query(pid)) for pid in builders]
-        blockers = tuple(Blocker(*row) for row in sessions if row)
-        self._patience.failed(
-            self._label, reasons.building(build.name), blockers, None, time.monotonic()
-        )
+    def _wait(self, what: str, builder: int) -> None:
+        """Pause while somebody builds an index. Raises MigrationFailedError, as above."""
+        row = self._session.ask(session_query(builder))
+        blockers = (Blocker(*row),) if row else ()
+        self._patience.failed(self._label, reasons.building(what), blockers, None, time.monotonic())
         self._patience.pause()
 
 

@@ -31,9 +31,14 @@ WHERE l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock' AND l.gran
 ORDER BY 1
 """
 
+# People give it other names, as PGAPPNAME does; then it is known by what it says, unless that is
+# hidden: whole tables, as it writes it, or its cursor where it dumps INSERTs.
 _DUMPS = """
-SELECT a.pid FROM pg_stat_activity a
-WHERE a.datname = current_database() AND a.application_name = 'pg_dump'
+SELECT a.pid, a.application_name FROM pg_stat_activity a
+WHERE a.datname = current_database()
+  AND (a.application_name = 'pg_dump'
+    OR a.query ~ '^(COPY .* TO stdout;|LOCK TABLE .* IN ACCESS SHARE MODE)$'
+    OR a.query ~ '^(DECLARE|FETCH .* FROM) _pg_dump_cursor')
   AND EXISTS (SELECT FROM pg_locks l
               WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.mode = 'AccessShareLock')
 ORDER BY 1
@@ -46,8 +51,8 @@ class Obstacles:
 
     vacuums: tuple[tuple[int, str], ...] = ()
     """Backend and table of each vacuum against wraparound."""
-    dumps: tuple[int, ...] = ()
-    """Backends of pg_dump that have tables open."""
+    dumps: tuple[tuple[int, str], ...] = ()
+    """Backend and name of each pg_dump that has tables open."""
     prepared: tuple[PreparedTransaction, ...] = ()
 
     def sentences(self) -> Iterator[str]:
@@ -57,11 +62,9 @@ class Obstacles:
                 f"In the way: a vacuum of {table} against wraparound (backend {pid}), which does "
                 "not step aside. What changes that table has to wait for its end."
             )
-        for pid in self.dumps:
-            yield (
-                f"In the way: pg_dump (backend {pid}). What it dumps cannot be altered before "
-                "its end."
-            )
+        for pid, name in self.dumps:
+            who = f"backend {pid}" if name in ("", "pg_dump") else f"backend {pid}, {name}"
+            yield f"In the way: pg_dump ({who}). What it dumps cannot be altered before its end."
         for transaction in self.prepared:
             yield (
                 f"In the way: {transaction}, which no session's end ends. Say COMMIT PREPARED or "
@@ -75,5 +78,5 @@ def find_obstacles(connection: Connection) -> Obstacles:
         cursor.execute(_VACUUMS)
         vacuums = tuple(cursor.fetchall())
         cursor.execute(_DUMPS)
-        dumps = tuple(pid for (pid,) in cursor.fetchall())
+        dumps = tuple(cursor.fetchall())
     return Obstacles(vacuums, dumps, prepared_transactions(connection))

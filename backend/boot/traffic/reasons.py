@@ -30,9 +30,9 @@ def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
     return _PHRASES.get(state or "")
 
 
-def building(index: str) -> str:
+def building(what: str) -> str:
     """Return the phrase for a revision that waits until others have built an index."""
-    return f"waits for index {index.replace('{', '{{').replace('}', '}}')}, which is built by {{}}"
+    return f"waits for {what.replace('{', '{{').replace('}', '}}')}, which is built by {{}}"
 
 
 def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float) -> str:

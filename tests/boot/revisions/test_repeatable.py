@@ -1,8 +1,11 @@
 """What may be done a second time, as a table."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from backend.boot.revisions.repeatable import again, is_repeatable, name_of
+from backend.boot.revisions.repeatable import again, commits, is_repeatable, name_of
+from backend.boot.revisions.sql_text import Kind, tokens
 
 MAY = [
     "SELECT 1",
@@ -18,18 +21,50 @@ MAY = [
     "CREATE TABLE IF NOT EXISTS t (id int)",
     "CREATE UNIQUE INDEX IF NOT EXISTS i ON t (id)",
     "CREATE UNIQUE INDEX CONCURRENTLY i ON t (id)",
-    "DROP INDEX CONCURRENTLY i",
+    'CREATE INDEX CONCURRENTLY IF NOT EXISTS "I" /* ours */ ON t (id)',
+    "DROP INDEX CONCURRENTLY IF EXISTS i",
+    "REINDEX INDEX CONCURRENTLY i",
     "DROP MATERIALIZED VIEW IF EXISTS v",
     "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
-    "ALTER TYPE mood ADD VALUE 'sleepy' AFTER 'calm'",
+    "ALTER TYPE mine.\"the mood\" ADD VALUE IF NOT EXISTS 'sleepy' AFTER 'calm'",
+    "CREATE TABLE IF NOT EXISTS t (id int, twice int GENERATED ALWAYS AS (id * 2) STORED)",
+    "CREATE TABLE IF NOT EXISTS t AS SELECT id, upper(name) FROM books",
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS v AS SELECT count(*) FROM books WITH NO DATA",
+    "CREATE SEQUENCE IF NOT EXISTS s AS bigint",
     "ALTER TABLE t VALIDATE CONSTRAINT positive",
     "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int",
     "ALTER TABLE t ALTER COLUMN a SET NOT NULL",
+    "ALTER TABLE IF EXISTS ONLY s.t ALTER a SET DEFAULT f(1, 2), ALTER b DROP DEFAULT",
+    "ALTER TABLE t DROP COLUMN IF EXISTS a CASCADE, DROP CONSTRAINT IF EXISTS c",
+    "SELECT pg_catalog.set_config('search_path', '', false)",
+    "SELECT 'it''s', 'C:\\', $$;$$; SELECT 1",
     "COMMENT ON TABLE t IS 'a; b'",
     "REFRESH MATERIALIZED VIEW CONCURRENTLY v",
 ]
 
 MAY_NOT = [
+    "SELECT -- don't forget the archived ones\n move_points('gold')",
+    "SELECT /* it's /* nested */ */ move_points('gold')",
+    "SELECT E'it\\'s', reduce_stock('x')",
+    "SELECT E'a' -- and on\n 'it\\'s', reduce_stock('x')",
+    "SELECT $x$ it's $x$, move /* */ ('gold')",
+    "SELECT mine.operator_of(1), 2 OPERATOR(mine.+) 3",
+    "CREATE TABLE IF NOT EXISTS x AS SELECT move('x')",
+    "CREATE TABLE IF NOT EXISTS x AS WITH gone AS (DELETE FROM t RETURNING *) TABLE gone",
+    "CREATE TABLE IF NOT EXISTS x AS EXECUTE prepared",
+    'CREATE TABLE "IF NOT EXISTS" (id int)',
+    "CREATE TABLE t (id int) -- IF NOT EXISTS",
+    "CREATE INDEX CONCURRENTLY ON t (id)",
+    "DROP INDEX CONCURRENTLY i",
+    "ALTER TYPE mood ADD VALUE 'sleepy' AFTER 'calm'",
+    "ALTER TABLE a ADD COLUMN p_id int REFERENCES b(id) ON DELETE SET DEFAULT",
+    "ALTER TABLE a ADD CONSTRAINT c FOREIGN KEY (x) REFERENCES b ON DELETE SET DEFAULT",
+    'ALTER TABLE t ADD COLUMN "ADD COLUMN IF NOT EXISTS" int',
+    "ALTER TABLE t ADD COLUMN IF NOT EXISTS a int, ADD COLUMN b int",
+    "ALTER TABLE t VALIDATE CONSTRAINT c, RENAME COLUMN a TO b",
+    "ALTER TABLE \u0131f EXISTS t",
+    "COMMIT PREPARED 'x'",
+    "ROLLBACK PREPARED 'x'",
     "SELECT setval('s', 1)",
     "SELECT fill_books()",
     "SELECT 1 INTO t",
@@ -104,10 +139,17 @@ def test_what_is_the_same_again(statement: str) -> None:
             "INSERT INTO users(name) VALUES (…)",
         ),
         ("SELECT 'secret', 17, 1.5;", "SELECT …, …, …"),
-        ("SELECT E'it\\'s secret', 'a''b', N'secret', x1", "SELECT …, …, N…, x1"),
+        ("SELECT E'it\\'s secret', 'a''b', N'secret', x1", "SELECT …, …, …, x1"),
         ("SELECT 'C:\\', 'secret'", "SELECT …, …"),
         ("DO $do$ BEGIN PERFORM 'secret'; END $do$", "DO …"),
-        ("SELECT $$secret$$, 'never closed", "SELECT …,"),
+        ("SELECT $$secret$$, 'never closed", "SELECT …, …"),
+        ("SELECT $secret$ secret", "SELECT …"),
+        (
+            "UPDATE a /* don't index */ SET t = 'hunter2' -- it's\n WHERE id = 1",
+            "UPDATE a SET t = … WHERE id = …",
+        ),
+        ("ALTER ROLE a PASSWORD E'\\'secret'", "ALTER ROLE a PASSWORD …"),
+        ("SELECT \"a \"\"b\", U&'secret', x'5ec' ;", 'SELECT "a ""b", …, …'),
         ("UPDATE books SET title = trim(title)", "UPDATE books SET title = trim(title)"),
     ],
 )
@@ -121,3 +163,58 @@ def test_long_names_are_cut() -> None:
     name = name_of(f"UPDATE books\n   SET title = {'trim(' * 30}title{')' * 30}")
     assert name.startswith("UPDATE books SET title = trim(trim(")
     assert (len(name), name[-1]) == (80, "…")
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("COMMIT", True),
+        ("/* so far */ commit and chain;", True),
+        ("UPDATE t SET a = 1; COMMIT; BEGIN", True),
+        ("END", True),
+        ("SELECT 'COMMIT'", False),
+        ("COMMENT ON TABLE t IS 'the end; COMMIT'", False),
+        ("COMMIT PREPARED 'x'", False),
+        ("SELECT CASE WHEN true THEN 1 END", False),
+        ("ROLLBACK", False),
+    ],
+)
+def test_what_commits(statement: str, expected: bool) -> None:
+    """Wherever it stands, and not where a word only looks like it."""
+    assert commits(statement) is expected
+
+
+ANYTHING = st.text(alphabet=" ';$\\\"()-*/\nabfEISXé", max_size=12)
+COMMENTS = st.one_of(
+    st.sampled_from([" ", "\n", " \t "]),
+    ANYTHING.map(lambda it: "--" + it.replace("\n", " ") + "\n"),
+    ANYTHING.map(lambda it: "/*" + it.replace("*", "").replace("/", "") + "/*'*/ */"),
+)
+STRINGS = st.one_of(
+    ANYTHING.map(lambda it: "'" + it.replace("'", "''") + "'"),
+    ANYTHING.map(lambda it: "E'" + it.replace("\\", "\\\\").replace("'", "\\'") + "'"),
+    ANYTHING.map(lambda it: "$x$" + it.replace("$", "") + "$x$"),
+    ANYTHING.map(lambda it: "$$" + it.replace("$", "") + "$$"),
+)
+
+
+@given(st.sampled_from(MAY + MAY_NOT), st.data())
+def test_comments_and_strings_change_nothing(statement: str, data: st.DataObject) -> None:
+    """Whatever they say, and wherever a comment stands: what is said is the same."""
+    pieces = [
+        data.draw(STRINGS) if token.kind is Kind.STRING else token.text
+        for token in tokens(statement)
+    ]
+    other = "".join(piece + data.draw(COMMENTS) for piece in pieces)
+    assert is_repeatable(other) is is_repeatable(statement)
+    assert commits(other) is commits(statement)
+
+
+@given(st.sampled_from(MAY + MAY_NOT), st.data())
+def test_no_string_is_in_a_name(statement: str, data: st.DataObject) -> None:
+    """However it is quoted, and whatever the comments around it say."""
+    pieces = [
+        data.draw(STRINGS).replace("a", "s3cret") if token.kind is Kind.STRING else token.text
+        for token in tokens(statement)
+    ]
+    assert "s3cret" not in name_of("".join(piece + data.draw(COMMENTS) for piece in pieces))

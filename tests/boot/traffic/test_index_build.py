@@ -2,7 +2,16 @@
 
 import pytest
 
-from backend.boot.traffic.index_build import Found, IndexBuild, Step, next_step, parse_build
+from backend.boot.traffic.index_build import (
+    Found,
+    IndexBuild,
+    Reindex,
+    Scope,
+    Step,
+    next_step,
+    parse_build,
+    parse_reindex,
+)
 
 BUILDS = {
     "CREATE INDEX CONCURRENTLY i ON t (a)": IndexBuild("i", "t", "(a)", False, False),
@@ -11,6 +20,12 @@ BUILDS = {
     ),
     '/* ours */ -- a word\nCREATE INDEX CONCURRENTLY "a "" b" ON ONLY "S"."T"(lower(a))\n;': (
         IndexBuild('"a "" b"', '"S"."T"', "(lower(a))", False, False)
+    ),
+    "CREATE INDEX CONCURRENTLY IF NOT EXISTS i -- by text\n ON s . t (a) -- all of it": (
+        IndexBuild("i", "s.t", "(a)", False, True)
+    ),
+    "CREATE INDEX /* online /* it's */ */ CONCURRENTLY i ON t (a) WHERE b = ';' /* no */ AND c": (
+        IndexBuild("i", "t", "(a) WHERE b = ';' /* no */ AND c", False, False)
     ),
     "CREATE INDEX CONCURRENTLY größe ON bücher (größe)": (
         IndexBuild("größe", "bücher", "(größe)", False, False)
@@ -23,6 +38,11 @@ OTHERS = [
     "DROP INDEX CONCURRENTLY i",
     "SELECT 'CREATE INDEX CONCURRENTLY i ON t (a)'",
     "CREATE INDEX CONCURRENTLY s.i ON t (a)",
+    'CREATE INDEX CONCURRENTLY U&"d" ON t (a)',
+    "CREATE INDEX CONCURRENTLY i ON t (a); SELECT 1",
+    "CREATE INDEX CONCURRENTLY i ON t",
+    "CREATE INDEX CONCURRENTLY i",
+    "",
 ]
 
 
@@ -36,6 +56,23 @@ def test_parse(statement: str) -> None:
 def test_parse_others(statement: str) -> None:
     """What has no name, or is something else, is left to PostgreSQL."""
     assert parse_build(statement) is None
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("REINDEX INDEX CONCURRENTLY t_pkey;", Reindex(Scope.INDEX, "t_pkey")),
+        ('/* a */ reindex (verbose) table concurrently s."T"', Reindex(Scope.TABLE, 's."T"')),
+        ("REINDEX (CONCURRENTLY, VERBOSE) SCHEMA s", Reindex(Scope.SCHEMA, "s")),
+        ("REINDEX DATABASE CONCURRENTLY", Reindex(Scope.DATABASE, "")),
+        ("REINDEX INDEX t_pkey", None),
+        ("SELECT 'REINDEX INDEX CONCURRENTLY t_pkey'", None),
+        ("REINDEX (", None),
+    ],
+)
+def test_parse_reindex(statement: str, expected: Reindex | None) -> None:
+    """Only what builds indexes beside those that are there."""
+    assert parse_reindex(statement) == expected
 
 
 def test_on() -> None:
@@ -53,10 +90,12 @@ STEPS = {
     (Found.INVALID, False, True, True): Step.DROP,
     (Found.INVALID, True, False, False): Step.WAIT,
     (Found.INVALID, True, True, True): Step.WAIT,
-    (Found.VALID, True, False, False): Step.WAIT,
+    (Found.VALID, True, False, False): Step.BUILD,
+    (Found.VALID, True, True, False): Step.KEEP,
+    (Found.VALID, True, False, True): Step.COMPARE,
     (Found.VALID, False, False, False): Step.BUILD,
-    (Found.VALID, False, True, False): Step.BUILD,
-    (Found.VALID, False, True, True): Step.BUILD,
+    (Found.VALID, False, True, False): Step.KEEP,
+    (Found.VALID, False, True, True): Step.KEEP,
     (Found.VALID, False, False, True): Step.COMPARE,
     (Found.OTHER, False, False, False): Step.BUILD,
     (Found.OTHER, False, False, True): Step.BUILD,

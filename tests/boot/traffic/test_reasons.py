@@ -76,7 +76,10 @@ def test_a_name_with_braces() -> None:
     ("obstacles", "expected"),
     [
         (Obstacles(), []),
-        (Obstacles(dumps=(7, 8)), ["pg_dump (backend 7).", "pg_dump (backend 8)."]),
+        (
+            Obstacles(dumps=((7, "pg_dump"), (8, "nightly"), (9, ""))),
+            ["pg_dump (backend 7).", "pg_dump (backend 8, nightly).", "pg_dump (backend 9)."],
+        ),
         (
             Obstacles(vacuums=((7, "public.books"),), prepared=(NIGHTLY,)),
             ["a vacuum of public.books against wraparound (backend 7), ", f"{NIGHTLY_TEXT}, "],

@@ -1,0 +1,81 @@
+"""What is advised where PostgreSQL refuses a statement, whichever driver says so."""
+
+import asyncio
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from backend.boot.environment.failures import way_out
+from tests.cluster import Cluster
+
+DRIVERS = ["psycopg2", "psycopg", "asyncpg"]
+
+PREPARE = """
+CREATE TABLE people (first text NOT NULL, last text, age smallint);
+INSERT INTO people VALUES ('s3cret', 'one', 3), ('s3cret', 'one', 4), ('s3cret', NULL, 5)
+"""
+
+ROWS = "Mend the revision or the rows{} and start again."
+REVISION = "Mend the revision and start again."
+BLOCK = (
+    "Let it run as a statement of its own, outside of the transaction, in "
+    "`with op.get_context().autocommit_block():`, and start again."
+)
+
+ADVICE = {
+    "CREATE UNIQUE INDEX by_both ON people (first, last)": ROWS.format(
+        " (by_both: first, last must be unique)"
+    ),
+    "CREATE UNIQUE INDEX by_call ON people (lower(first))": ROWS.format(
+        " (by_call: lower(first) must be unique)"
+    ),
+    "ALTER TABLE people ALTER COLUMN last SET NOT NULL": ROWS.format(""),
+    "ALTER TABLE people ADD CONSTRAINT young CHECK (age < 5)": ROWS.format(""),
+    "ALTER TABLE people ALTER COLUMN first TYPE varchar(3)": ROWS.format(""),
+    "ALTER TABLE people ALTER COLUMN first TYPE int USING first::int": ROWS.format(""),
+    "CREATE INDEX CONCURRENTLY by_age ON people (age)": BLOCK,
+    "VACUUM people": BLOCK,
+    "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE": REVISION,
+    "SELECT nothing FROM people": REVISION,
+}
+
+
+async def _execute(url: str, statement: str) -> None:
+    engine = create_async_engine(url)
+    try:
+        async with engine.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+            await connection.execute(text(statement))
+    finally:
+        await engine.dispose()
+
+
+def execute(url: str, driver: str, statement: str) -> None:
+    """Execute a statement as the second one of a transaction."""
+    url = url.replace("postgresql:", f"postgresql+{driver}:")
+    if driver == "asyncpg":
+        asyncio.run(_execute(url, statement))
+        return
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("SELECT 1"))
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_the_way_out(cluster: Cluster, driver: str) -> None:
+    """It names what is to be mended, and tells nothing that the rows hold."""
+    with cluster.database() as database:
+        cluster.execute(PREPARE, database)
+        cluster.execute("ALTER TABLE people OWNER TO moriai_user", database)
+        advice = {}
+        for statement in ADVICE:
+            with pytest.raises(DBAPIError) as caught:
+                execute(cluster.url(database), driver, statement)
+            advice[statement] = way_out(caught.value)
+    assert advice == ADVICE
