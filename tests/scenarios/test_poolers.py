@@ -3,6 +3,7 @@
 Where it cannot, one sentence says so, and names the setting that leads around the pooler.
 """
 
+import threading
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,11 +14,19 @@ import pytest
 
 from tests.cluster import OWNER, Cluster
 from tests.pgbouncer import running_pgbouncer
-from tests.scenarios.live_traffic import blocking
+from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import Finished, project, run, running, write_revision
 from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
 from tests.scenarios.test_adoption import databases, forget
-from tests.scenarios.test_concurrent_indexes import BODY, ENVS, ITS_INDEX, SNAPSHOT, VALID
+from tests.scenarios.test_concurrent_indexes import (
+    ALONE,
+    BLOCK,
+    BODY,
+    ENVS,
+    ITS_INDEX,
+    SNAPSHOT,
+    VALID,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -263,9 +272,113 @@ def test_a_concurrent_index(
     with closing(psycopg2.connect(url)) as other:
         cursor = other.cursor()
         cursor.execute(
-            "SELECT name FROM pg_settings WHERE name LIKE '%_timeout' AND source = 'session'"
+            "SELECT name FROM pg_settings WHERE source = 'session'"
+            " AND (name LIKE '%_timeout' OR name = 'client_connection_check_interval')"
         )
         assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize("body", ALONE.values(), ids=ALONE.keys())
+def test_one_statement_is_tried_again(
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    make_scene: MakeScene,
+    body: str,
+    driver: str,
+) -> None:
+    """Outside of a transaction as well, where nothing can be set, nobody has to wait for long."""
+    scene = make_scene(debian_cluster, body, ENVS[driver])
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with traffic(debian_cluster, scene.database) as found:
+        with blocking(debian_cluster, scene.database) as other:
+            starter = scene.start(url=url)
+            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
+            threading.Event().wait(1.5)
+            other.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 got through after …")
+    scene.assert_complete()
+    assert not found.failures
+    assert found.longest < 1, found.longest
+
+
+STATEMENTS = {"an index": BODY, "a table": ALONE["in an autocommit block"]}
+
+
+@pytest.mark.parametrize("pool_mode", ["transaction", "session"])
+@pytest.mark.parametrize("body", STATEMENTS.values(), ids=STATEMENTS.keys())
+def test_the_budget_of_one_statement(
+    tmp_path: Path, debian_cluster: Cluster, make_scene: MakeScene, body: str, pool_mode: str
+) -> None:
+    """When it is used up that is said, with who was in the way, and the next one goes on."""
+    scene = make_scene(debian_cluster, body)
+    with running_pgbouncer(
+        tmp_path / "pgbouncer", debian_cluster.port, pool_mode=pool_mode
+    ) as port:
+        url = debian_cluster.url(scene.database, port=port)
+        scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+        with blocking(debian_cluster, scene.database, f"{SNAPSHOT} FOR UPDATE") as other:
+            scene.start(url=url, MIGRATE_TRAFFIC_TIMEOUT="1").finish().assert_failed(
+                5,
+                "Migration b2 Foreign b2 was held off by backend … (report, idle in transaction, "
+                "query since …); live traffic has held migrations off for more than 1 s. …",
+            )
+            other.cursor().execute("ROLLBACK")
+        scene.start(url=url).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_progress_of_an_index(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """One that takes long says how far it is, and for whom it waits."""
+    scene = make_scene(debian_cluster, BODY)
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with blocking(debian_cluster, scene.database, SNAPSHOT):
+        starter = scene.start(url=url)
+        starter.wait_for(
+            "Migration b2 Foreign b2: building by_name (waiting for old snapshots…), waiting for "
+            "backend … (report, idle in transaction, query since …)"
+        )
+    starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize("name", ["statement_timeout", "lock_timeout"])
+def test_a_limit_that_would_cut_an_index_short(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, name: str
+) -> None:
+    """It cannot be lifted where nothing may be set: the build is not begun, and goes around."""
+    scene = make_scene(debian_cluster, BODY)
+    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET {name} = '2s'")
+    url = pgbouncer(scene.database)
+    scene.start(url=url).finish().assert_failed(
+        2,
+        f"The session that the pooler lends has {name} set, which would cut short what the "
+        "revision does outside of a transaction. Set MIGRATION_DATABASE_URL to the server itself: "
+        "no such limit holds there.",
+    )
+    assert scene.query(ITS_INDEX) == []
+    direct = debian_cluster.url(scene.database)
+    scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_a_statement_that_a_limit_cuts_short(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What is undone where it fails is run all the same, and the failure says what helps."""
+    scene = make_scene(debian_cluster, f'{BLOCK}op.execute("SELECT pg_sleep(60)")\n{MAKE_TABLE}')
+    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET statement_timeout = '1s'")
+    scene.start(url=pgbouncer(scene.database)).finish().assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: canceling statement due to statement timeout. Behind a "
+        "pooler, … set MIGRATION_DATABASE_URL to the server itself. …",
+    )
 
 
 def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None:

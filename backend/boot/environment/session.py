@@ -18,6 +18,12 @@ WHERE source = 'session' AND name IN
 """
 """What decides where things are made, and whether they are checked."""
 
+_LIMITS = """
+SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+WHERE setting <> '0' AND name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
+"""
+"""What ends statements that take long."""
+
 _EQUALS, _END = "\x01", "\x02"
 
 _SETTINGS = """
@@ -163,6 +169,19 @@ class MigrationSession:
                 f"The session that the pooler lends has {names} set, by others or by env.py.",
                 "Set MIGRATION_DATABASE_URL to the server itself; or set it for the role or the "
                 "database, and have the pooler reset its sessions.",
+            )
+
+    def refuse_cut_short(self) -> None:
+        """Raise ConfigurationError where a pooler's session has a limit, whoever has set it.
+
+        It would cut short what leaves something behind then, and cannot be lifted where nothing
+        may be set.
+        """
+        if names := self.ask(_LIMITS)[0]:
+            raise ConfigurationError(
+                f"The session that the pooler lends has {names} set, which would cut short what "
+                "the revision does outside of a transaction.",
+                "Set MIGRATION_DATABASE_URL to the server itself: no such limit holds there.",
             )
 
     def version_table(self) -> VersionTable:

@@ -167,7 +167,7 @@ class Steps:
             try:
                 self._outside.run_bare(statement, execute)
             except Exception as error:
-                if sqlstate(error) is not None and is_whole(statement):
+                if is_whole(statement) and _is_servers(error):
                     self._remains.undone(statement)
                 raise
         elif self._transaction.is_first or self._yielding.has_own_limit:
@@ -221,6 +221,11 @@ class Steps:
         if not self._session.connection.invalidated:
             for statement in self._recorder.committed_statements(text):
                 self._session.tell(statement)
+
+
+def _is_servers(error: BaseException | None) -> bool:
+    """Whether PostgreSQL said that the statement has failed, and so has not been done."""
+    return error is not None and (sqlstate(error) is not None or _is_servers(error.__cause__))
 
 
 def _moves(step: MigrationStep) -> Moves:

@@ -15,6 +15,7 @@ from backend.boot.traffic.index_build import IndexBuild, parse_build
 from backend.boot.traffic.indexes import Indexes
 from backend.boot.traffic.ladder import Work, is_concurrent, is_whole, work_of
 from backend.boot.traffic.patience import Patience
+from backend.boot.traffic.wait_limit import WaitLimit
 from backend.boot.traffic.watch import TrafficWatch
 
 Limited = Callable[[str], AbstractContextManager[bool]]
@@ -32,6 +33,12 @@ FROM pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
   AND source NOT IN ('session', 'client')
 """
+
+
+class _HeldOffError(Exception):
+    """A statement was ended for its wait, as by a `lock_timeout`."""
+
+    sqlstate = reasons.LOCK_NOT_AVAILABLE
 
 
 class Outside:
@@ -94,10 +101,14 @@ class Outside:
         except Exception as error:
             raise_if_stopped()
             phrase = reasons.phrase(sqlstate(error), has_cancelled=False)
-            if phrase is None or has_own_limit or not is_whole(statement):
+            if phrase is None:
                 raise
             watch = self._watch()
             blockers = watch.blockers if watch else ()
+            if not is_whole(statement):
+                raise reasons.halfway(self._label, phrase, blockers) from error
+            if has_own_limit:
+                raise
             self._patience.failed(self._label, phrase, blockers, error, started)
             return False
         return True
@@ -106,12 +117,13 @@ class Outside:
     def _limited(self, statement: str) -> Iterator[bool]:
         """Limit how long the statement waits for a lock, and give whether somebody else has.
 
-        Not behind a pooler: what a session sets there, others find.
+        Behind a pooler it is the watch that does: what a session sets there, others find.
         """
         if not self._is_direct:
-            yield False
+            with self._watched(statement):
+                yield False
             return
-        [names] = self._session.ask(_SET.format(limit=self._milliseconds(statement)))
+        [names] = self._session.ask(_SET.format(limit=_milliseconds(self._seconds(statement))))
         ours = names.split(",") if names else []
         try:
             yield _LIMIT not in ours
@@ -121,11 +133,32 @@ class Outside:
                     self._session.tell(f"RESET {name}")
 
     @contextmanager
+    def _watched(self, statement: str) -> Iterator[None]:
+        if is_concurrent(statement) or not is_whole(statement):
+            self._session.refuse_cut_short()
+        watch, limit = self._watch(), WaitLimit(self._seconds(statement))
+        if watch is not None:
+            watch.limit = limit
+        try:
+            yield
+        except Exception as error:
+            limit.close()
+            if limit.has_ended_it and sqlstate(error) == reasons.CANCELLED:
+                raise _HeldOffError from error
+            if reasons.is_timeout(sqlstate(error), error):
+                raise reasons.cut_short(self._label, error) from error
+            raise
+        finally:
+            limit.close()
+            if watch is not None:
+                watch.limit = None
+
+    @contextmanager
     def _saved(self, statement: str) -> Iterator[bool]:
         tell = self._session.tell
         tell(f"SAVEPOINT {_SAVEPOINT}")
         try:
-            tell(f"SET LOCAL {_LIMIT} = {self._milliseconds(statement)}")
+            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._seconds(statement))}")
             yield False
         except Exception:
             if not self._session.connection.invalidated:
@@ -135,9 +168,13 @@ class Outside:
         # What Alembic says next, of its version table, is not tried again.
         tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
 
-    def _milliseconds(self, statement: str) -> int:
-        is_patient = is_concurrent(statement) or work_of(statement) is Work.ROWS
-        return _milliseconds(self._patience.row_limit if is_patient else self._patience.limit)
+    def _seconds(self, statement: str) -> float:
+        """Return how long the statement may wait: all that is left where it cannot be tried again,
+        or nobody queues behind it.
+        """
+        is_patient = is_concurrent(statement) or not is_whole(statement)
+        is_patient |= work_of(statement) is Work.ROWS
+        return self._patience.row_limit if is_patient else self._patience.limit
 
     def _wait(self, build: IndexBuild, builders: list[int]) -> None:
         """Pause while others build the index. Raises MigrationFailedError, as above."""
