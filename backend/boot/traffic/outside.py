@@ -18,7 +18,7 @@ from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.wait_limit import WaitLimit
 from backend.boot.traffic.watch import TrafficWatch
 
-Limited = Callable[[str], AbstractContextManager[bool]]
+Limited = Callable[[str, bool], AbstractContextManager[bool]]
 
 _SAVEPOINT = "boot_statement"
 
@@ -78,7 +78,7 @@ class Outside:
             if not (build and self._indexes.is_done(build, is_again=self._is_again)):
                 execute()
 
-        while not self._has_run(statement, run, self._limited):
+        while not self._has_run(statement, run, self._limited, is_whole(statement)):
             self._patience.pause()
         self._patience.succeeded(self._label)
 
@@ -87,16 +87,22 @@ class Outside:
 
         A savepoint gives back what the statement has locked; what was locked before stays so.
         """
-        while not self._has_run(statement, execute, self._saved):
+        is_undone = is_whole(statement, in_transaction=True)
+        while not self._has_run(statement, execute, self._saved, is_undone):
             self._patience.pause()
         self._patience.succeeded(self._label)
 
-    def _has_run(self, statement: str, run: Callable[[], object], limited: Limited) -> bool:
-        """Return whether the statement was carried out, and not that it may be tried again."""
+    def _has_run(
+        self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
+    ) -> bool:
+        """Return whether the statement was carried out, and not that it may be tried again.
+
+        `is_undone` says that nothing of it stays where it fails.
+        """
         started = time.monotonic()
         has_own_limit = False
         try:
-            with limited(statement) as has_own_limit:
+            with limited(statement, is_undone) as has_own_limit:
                 run()
         except Exception as error:
             raise_if_stopped()
@@ -105,7 +111,7 @@ class Outside:
                 raise
             watch = self._watch()
             blockers = watch.blockers if watch else ()
-            if not is_whole(statement):
+            if not is_undone:
                 raise reasons.halfway(self._label, phrase, blockers) from error
             if has_own_limit:
                 raise
@@ -114,16 +120,18 @@ class Outside:
         return True
 
     @contextmanager
-    def _limited(self, statement: str) -> Iterator[bool]:
+    def _limited(self, statement: str, is_undone: bool) -> Iterator[bool]:
         """Limit how long the statement waits for a lock, and give whether somebody else has.
 
         Behind a pooler it is the watch that does: what a session sets there, others find.
         """
         if not self._is_direct:
-            with self._watched(statement):
+            with self._watched(statement, is_undone):
                 yield False
             return
-        [names] = self._session.ask(_SET.format(limit=_milliseconds(self._seconds(statement))))
+        [names] = self._session.ask(
+            _SET.format(limit=_milliseconds(self._seconds(statement, is_undone)))
+        )
         ours = names.split(",") if names else []
         try:
             yield _LIMIT not in ours
@@ -133,10 +141,10 @@ class Outside:
                     self._session.tell(f"RESET {name}")
 
     @contextmanager
-    def _watched(self, statement: str) -> Iterator[None]:
-        if is_concurrent(statement) or not is_whole(statement):
+    def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
+        if is_concurrent(statement) or not is_undone:
             self._session.refuse_cut_short()
-        watch, limit = self._watch(), WaitLimit(self._seconds(statement))
+        watch, limit = self._watch(), WaitLimit(self._seconds(statement, is_undone))
         if watch is not None:
             watch.limit = limit
         try:
@@ -154,11 +162,11 @@ class Outside:
                 watch.limit = None
 
     @contextmanager
-    def _saved(self, statement: str) -> Iterator[bool]:
+    def _saved(self, statement: str, is_undone: bool) -> Iterator[bool]:
         tell = self._session.tell
         tell(f"SAVEPOINT {_SAVEPOINT}")
         try:
-            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._seconds(statement))}")
+            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._seconds(statement, is_undone))}")
             yield False
         except Exception:
             if not self._session.connection.invalidated:
@@ -168,11 +176,11 @@ class Outside:
         # What Alembic says next, of its version table, is not tried again.
         tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
 
-    def _seconds(self, statement: str) -> float:
+    def _seconds(self, statement: str, is_undone: bool) -> float:
         """Return how long the statement may wait: all that is left where it cannot be tried again,
         or nobody queues behind it.
         """
-        is_patient = is_concurrent(statement) or not is_whole(statement)
+        is_patient = is_concurrent(statement) or not is_undone
         is_patient |= work_of(statement) is Work.ROWS
         return self._patience.row_limit if is_patient else self._patience.limit
 
