@@ -13,7 +13,15 @@ import pytest
 from tests.cluster import OWNER, SUPERUSER, Cluster
 from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import FOREIGN_ENV
-from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene, Scene, step
+from tests.scenarios.scene import (
+    AUTOCOMMIT,
+    IN_DOUBT,
+    MAKE_TABLE,
+    SOON,
+    MakeScene,
+    Scene,
+    step,
+)
 from tests.scenarios.test_foreign_env import ASYNC_ENV
 
 pytestmark = pytest.mark.slow
@@ -472,6 +480,10 @@ def test_progress(cluster: Cluster, make_scene: MakeScene) -> None:
 ALTER = 'op.execute("ALTER TABLE pace ADD COLUMN more int")'
 ALONE = {
     "in an autocommit block": f"{BLOCK}{ALTER}\n{MAKE_TABLE}",
+    "in a DO": f'{BLOCK}op.execute("DO $$ BEGIN ALTER TABLE pace ADD COLUMN more int; END $$")\n'
+    f"{MAKE_TABLE}",
+    "one of two": f'{BLOCK}op.execute("LOCK TABLE steps; ALTER TABLE pace ADD COLUMN more int")\n'
+    f"{MAKE_TABLE}",
     "after one": f'{BLOCK}op.execute("SELECT 1")\n{ALTER}\n{MAKE_TABLE}',
     "after COMMIT": f'op.execute("COMMIT")\n{ALTER}\n{MAKE_TABLE}',
 }
@@ -542,6 +554,70 @@ def test_a_statement_that_failed_was_not_committed(
     execute(scene, "ALTER TABLE steps DROP CONSTRAINT none")
     scene.start().finish().assert_ok()
     assert [name for name, _ in scene.steps()] == ["first", "second"]
+
+
+FILL = f"""
+{BLOCK}op.execute("CALL fill()")
+{MAKE_TABLE}
+"""
+
+PROCEDURE = """
+INSERT INTO steps (name) SELECT 'row' FROM generate_series(1, 3);
+CREATE PROCEDURE fill() LANGUAGE plpgsql AS $$ DECLARE row_id int; BEGIN
+    FOR row_id IN SELECT id FROM steps ORDER BY id LOOP
+        UPDATE steps SET name = name || '!' WHERE id = row_id;
+        COMMIT;
+    END LOOP;
+END $$;
+"""
+
+ROW = "UPDATE steps SET name = name WHERE id = 2"
+
+
+def test_a_procedure_that_commits(any_cluster: Cluster, make_scene: MakeScene) -> None:
+    """It cannot be tried again, so it has all the time there is where it waits for a row."""
+    scene = make(make_scene, any_cluster, FILL)
+    execute(scene, PROCEDURE)
+    with blocking(any_cluster, scene.database, ROW) as other:
+        starter = scene.start()
+        starter.wait_for("Migration b2 Foreign b2: waiting for backend … (report, …)")
+        other.cursor().execute("ROLLBACK")
+    starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert [name for name, _ in scene.steps()] == ["row!"] * 3
+
+
+def test_a_procedure_that_is_held_off_for_too_long(
+    any_cluster: Cluster, make_scene: MakeScene
+) -> None:
+    """What it has committed is said to be in doubt, and nobody is told to start again."""
+    scene = make(make_scene, any_cluster, FILL)
+    execute(scene, PROCEDURE)
+    with blocking(any_cluster, scene.database, ROW):
+        failed = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
+    failed.assert_failed(
+        5,
+        "Migration b2 Foreign b2 was held off by backend … (report, …), in a statement that may "
+        "have committed a part of itself. It is not tried again: see what it has done. The next "
+        "start says how to go on.",
+    )
+    failed.assert_says("Migration b2 Foreign b2 keeps what it committed: CALL fill(). …")
+    assert sorted(str(name) for name, _ in scene.steps()) == ["row", "row", "row!"]
+    scene.start().finish().assert_failed(5, IN_DOUBT)
+
+
+@pytest.mark.parametrize("body", [ALONE["in an autocommit block"], ALONE["in a DO"]])
+def test_what_is_undone_is_not_in_doubt(
+    any_cluster: Cluster, make_scene: MakeScene, body: str
+) -> None:
+    """Where the budget is used up nothing has been done, and the next start does it."""
+    scene = make(make_scene, any_cluster, body)
+    with blocking(any_cluster, scene.database):
+        failed = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
+    failed.assert_failed(5, "Migration b2 Foreign b2 was held off by backend … (report, …); …")
+    failed.assert_never_says("…keeps what it committed…")
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
 
 
 def test_starters_that_wait(any_cluster: Cluster, make_scene: MakeScene) -> None:

@@ -3,21 +3,31 @@
 Where it cannot, one sentence says so, and names the setting that leads around the pooler.
 """
 
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psycopg2
 import pytest
 
 from tests.cluster import OWNER, Cluster
 from tests.pgbouncer import running_pgbouncer
-from tests.scenarios.live_traffic import blocking
-from tests.scenarios.process import Finished, project, run, running, write_revision
+from tests.scenarios.live_traffic import blocking, traffic
+from tests.scenarios.process import FOREIGN_ENV, Finished, project, run, running, write_revision
 from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
 from tests.scenarios.test_adoption import databases, forget
-from tests.scenarios.test_concurrent_indexes import BODY, ENVS, ITS_INDEX, SNAPSHOT, VALID
+from tests.scenarios.test_concurrent_indexes import (
+    ALONE,
+    BLOCK,
+    BODY,
+    ENVS,
+    ITS_INDEX,
+    SNAPSHOT,
+    VALID,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -87,18 +97,23 @@ def test_autocommit_blocks(
     scene.assert_complete()
 
 
+def leave_in_the_pool(url: str, statement: str) -> None:
+    """Have as many sessions as a starter may get executed the statement."""
+    clients = [psycopg2.connect(url) for _ in range(6)]
+    for client in clients:
+        client.cursor().execute(statement)
+    for client in clients:
+        client.commit()
+        client.close()
+
+
 def test_a_limit_that_somebody_left_in_a_session(
     debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
 ) -> None:
     """What others have set in a session that the pooler lends on does not bound a revision."""
     scene = make_scene(debian_cluster, PAUSE)
     url = pgbouncer(scene.database)
-    clients = [psycopg2.connect(url) for _ in range(6)]
-    for client in clients:
-        client.cursor().execute("SET statement_timeout = 1000")
-    for client in clients:
-        client.commit()
-        client.close()
+    leave_in_the_pool(url, "SET statement_timeout = 1000")
     scene.start(url=url).finish().assert_ok()
     scene.assert_complete()
 
@@ -121,12 +136,7 @@ def test_a_session_that_somebody_led_elsewhere(
         debian_cluster.execute(f"GRANT SET ON PARAMETER session_replication_role TO {OWNER}")
         write_revision(folder / "alembic" / "versions", "009", "008", "op.execute('SELECT 1')")
         url = pgbouncer(database)
-        clients = [psycopg2.connect(url) for _ in range(6)]
-        for client in clients:
-            client.cursor().execute(f"SET {name} = {value}")
-        for client in clients:
-            client.commit()
-            client.close()
+        leave_in_the_pool(url, f"SET {name} = {value}")
         run(folder, "migrate", DATABASE_URL=url).assert_failed(
             2,
             f"The session that the pooler lends has {name} set, by others or by env.py. "
@@ -137,6 +147,102 @@ def test_a_session_that_somebody_led_elsewhere(
         )
         assert made == []
         run(folder, "status", DATABASE_URL=debian_cluster.url(database)).assert_says("…pending…")
+
+
+@pytest.fixture
+def role(debian_cluster: Cluster) -> Iterator[str]:
+    """A role that the owner may become."""
+    name = f"role_{uuid4().hex[:8]}"
+    debian_cluster.execute(f"CREATE ROLE {name}; GRANT {name} TO {OWNER}")
+    yield name
+    for (database,) in debian_cluster.query("SELECT datname FROM pg_database WHERE datallowconn"):
+        debian_cluster.execute(f"DROP OWNED BY {name}", str(database))
+    debian_cluster.execute(f"DROP ROLE {name}")
+
+
+def test_a_role_that_somebody_became(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, role: str
+) -> None:
+    """Nothing is made that would be another role's: it is refused."""
+    scene = make_scene(debian_cluster, MAKE_TABLE)
+    grant = f"GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA public TO "
+    url = pgbouncer(scene.database)
+    for target in ("a1", "head"):
+        debian_cluster.execute(grant + role, scene.database)
+        leave_in_the_pool(url, f"SET ROLE {role}")
+        scene.start(url=url, MIGRATION_TARGET=target).finish().assert_failed(
+            2,
+            "The session that the pooler lends has role set, by others or by env.py. Set "
+            "MIGRATION_DATABASE_URL to the server itself; …",
+        )
+        owned = f"SELECT FROM pg_class WHERE relowner = '{role}'::regrole"
+        assert scene.query(owned) == []
+        leave_in_the_pool(url, "RESET ROLE")
+        scene.start(url=url, MIGRATION_TARGET=target).finish().assert_ok()
+    scene.assert_complete()
+
+
+RUN = "context.run_migrations()"
+
+ROLES = {
+    "by env.py": 'connection.exec_driver_sql("SET LOCAL ROLE {role}")',
+    "by the database": "pass",
+}
+
+
+@pytest.mark.parametrize("line", ROLES.values(), ids=ROLES.keys())
+def test_a_role_that_is_meant(
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    make_scene: MakeScene,
+    role: str,
+    line: str,
+) -> None:
+    """One that env.py becomes in its own transaction, or every login, makes all the tables."""
+    env = FOREIGN_ENV.replace(RUN, f"{line.format(role=role)}\n        {RUN}")
+    scene = make_scene(debian_cluster, MAKE_TABLE, env)
+    debian_cluster.execute(f"GRANT ALL ON SCHEMA public TO {role}", scene.database)
+    if line == "pass":
+        login = f"ALTER ROLE {OWNER} IN DATABASE {scene.database}"
+        debian_cluster.execute(f"{login} SET role = '{role}'")
+    scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
+    scene.assert_complete()
+    owners = "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+    assert scene.query(owners) == [(role,)]
+
+
+MORE = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
+
+
+def test_a_lock_timeout_that_somebody_left_in_a_session(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """It is not taken for one that env.py has set itself, and nobody has to wait for long."""
+    scene = make_scene(debian_cluster, MORE)
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    leave_in_the_pool(url, "SET lock_timeout = '1h'")
+    with traffic(debian_cluster, scene.database) as found:
+        with blocking(debian_cluster, scene.database) as other:
+            starter = scene.start(url=url)
+            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
+            threading.Event().wait(1.5)
+            other.cursor().execute("ROLLBACK")
+        starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+    assert found.longest < 1, found.longest
+
+
+def test_a_lock_timeout_of_env_py(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What it sets for its own transaction holds for each revision's."""
+    line = "connection.exec_driver_sql(\"SET LOCAL lock_timeout = '7s'\")"
+    env = FOREIGN_ENV.replace(RUN, f"{line}\n        {RUN}")
+    shown = "INSERT INTO steps (name) VALUES (current_setting('lock_timeout'))"
+    scene = make_scene(debian_cluster, f'op.execute("{shown}")\n{MAKE_TABLE}', env)
+    scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
+    assert scene.query("SELECT name FROM steps") == [("7s",)]
 
 
 @pytest.mark.parametrize(
@@ -263,9 +369,113 @@ def test_a_concurrent_index(
     with closing(psycopg2.connect(url)) as other:
         cursor = other.cursor()
         cursor.execute(
-            "SELECT name FROM pg_settings WHERE name LIKE '%_timeout' AND source = 'session'"
+            "SELECT name FROM pg_settings WHERE source = 'session'"
+            " AND (name LIKE '%_timeout' OR name = 'client_connection_check_interval')"
         )
         assert cursor.fetchall() == []
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+@pytest.mark.parametrize("body", ALONE.values(), ids=ALONE.keys())
+def test_one_statement_is_tried_again(
+    debian_cluster: Cluster,
+    pgbouncer: Callable[[str], str],
+    make_scene: MakeScene,
+    body: str,
+    driver: str,
+) -> None:
+    """Outside of a transaction as well, where nothing can be set, nobody has to wait for long."""
+    scene = make_scene(debian_cluster, body, ENVS[driver])
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with traffic(debian_cluster, scene.database) as found:
+        with blocking(debian_cluster, scene.database) as other:
+            starter = scene.start(url=url)
+            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
+            threading.Event().wait(1.5)
+            other.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 got through after …")
+    scene.assert_complete()
+    assert not found.failures
+    assert found.longest < 1, found.longest
+
+
+STATEMENTS = {"an index": BODY, "a table": ALONE["in an autocommit block"]}
+
+
+@pytest.mark.parametrize("pool_mode", ["transaction", "session"])
+@pytest.mark.parametrize("body", STATEMENTS.values(), ids=STATEMENTS.keys())
+def test_the_budget_of_one_statement(
+    tmp_path: Path, debian_cluster: Cluster, make_scene: MakeScene, body: str, pool_mode: str
+) -> None:
+    """When it is used up that is said, with who was in the way, and the next one goes on."""
+    scene = make_scene(debian_cluster, body)
+    with running_pgbouncer(
+        tmp_path / "pgbouncer", debian_cluster.port, pool_mode=pool_mode
+    ) as port:
+        url = debian_cluster.url(scene.database, port=port)
+        scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+        with blocking(debian_cluster, scene.database, f"{SNAPSHOT} FOR UPDATE") as other:
+            scene.start(url=url, MIGRATE_TRAFFIC_TIMEOUT="1").finish().assert_failed(
+                5,
+                "Migration b2 Foreign b2 was held off by backend … (report, idle in transaction, "
+                "query since …); live traffic has held migrations off for more than 1 s. …",
+            )
+            other.cursor().execute("ROLLBACK")
+        scene.start(url=url).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_progress_of_an_index(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """One that takes long says how far it is, and for whom it waits."""
+    scene = make_scene(debian_cluster, BODY)
+    url = pgbouncer(scene.database)
+    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
+    with blocking(debian_cluster, scene.database, SNAPSHOT):
+        starter = scene.start(url=url)
+        starter.wait_for(
+            "Migration b2 Foreign b2: building by_name (waiting for old snapshots…), waiting for "
+            "backend … (report, idle in transaction, query since …)"
+        )
+    starter.finish(SOON).assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.parametrize("name", ["statement_timeout", "lock_timeout"])
+def test_a_limit_that_would_cut_an_index_short(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, name: str
+) -> None:
+    """It cannot be lifted where nothing may be set: the build is not begun, and goes around."""
+    scene = make_scene(debian_cluster, BODY)
+    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET {name} = '2s'")
+    url = pgbouncer(scene.database)
+    scene.start(url=url).finish().assert_failed(
+        2,
+        f"The session that the pooler lends has {name} set, which would cut short what the "
+        "revision does outside of a transaction. Set MIGRATION_DATABASE_URL to the server itself: "
+        "no such limit holds there.",
+    )
+    assert scene.query(ITS_INDEX) == []
+    direct = debian_cluster.url(scene.database)
+    scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
+    scene.assert_complete()
+
+
+def test_a_statement_that_a_limit_cuts_short(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
+) -> None:
+    """What is undone where it fails is run all the same, and the failure says what helps."""
+    scene = make_scene(debian_cluster, f'{BLOCK}op.execute("SELECT pg_sleep(60)")\n{MAKE_TABLE}')
+    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET statement_timeout = '1s'")
+    scene.start(url=pgbouncer(scene.database)).finish().assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: canceling statement due to statement timeout. Behind a "
+        "pooler, … set MIGRATION_DATABASE_URL to the server itself. …",
+    )
 
 
 def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None:

@@ -1,7 +1,9 @@
 """The session that env.py opened, spoken to below SQLAlchemy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -17,6 +19,26 @@ WHERE source = 'session' AND name IN
     ('search_path', 'session_replication_role', 'row_security', 'default_tablespace')
 """
 """What decides where things are made, and whether they are checked."""
+
+# pg_settings does not have the role, and so not where it comes from either; one that the login or
+# the database has as its own is meant.
+_ASTRAY_ROLE = """
+SELECT CASE WHEN session_user <> a.usename THEN 'session_authorization'
+    WHEN current_setting('role') <> coalesce((
+        SELECT substr(setting, length('role=') + 1)
+        FROM pg_db_role_setting s JOIN pg_database d ON d.datname = current_database(),
+            unnest(setconfig) AS setting
+        WHERE starts_with(setting, 'role=')
+          AND setrole IN (0, a.usesysid) AND setdatabase IN (0, d.oid)
+        ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), 'none') THEN 'role' END
+FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
+"""
+
+_LIMITS = """
+SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+WHERE setting <> '0' AND name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
+"""
+"""What ends statements that take long."""
 
 _EQUALS, _END = "\x01", "\x02"
 
@@ -45,6 +67,8 @@ class MigrationSession:
             )
         self.context = context
         self.connection = context.connection
+        self.carried: Mapping[str, str] = MappingProxyType({})
+        """What env.py has set for its own transaction, by name; the role comes last."""
 
     @property
     def driver_connection(self) -> Any:
@@ -70,7 +94,7 @@ class MigrationSession:
         dbapi_connection: Any = self.connection.connection.dbapi_connection
         return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
 
-    @property
+    @cached_property
     def is_direct(self) -> bool:
         """Whether nobody stands between this driver and a server process of its own.
 
@@ -150,19 +174,30 @@ class MigrationSession:
         pairs = (entry.partition(_EQUALS) for entry in text.split(_END))
         return {name: value for name, _, value in pairs}
 
-    def refuse_astray(self) -> None:
+    def refuse_astray(self, *, has_begun: bool = False) -> None:
         """Raise ConfigurationError where a pooler lends a session that leads elsewhere.
 
         Nobody can tell whether env.py has set it, which does not hold for the next transaction,
-        or another client, whom it was meant for.
+        or another client, whom it was meant for. Only `has_begun`, in a transaction in which
+        env.py has said nothing yet, does it go for the role as well.
         """
         if self.is_direct:
             return
-        if names := self.ask(_ASTRAY)[0]:
+        for query in (_ASTRAY, _ASTRAY_ROLE) if has_begun else (_ASTRAY,):
+            if names := self.ask(query)[0]:
+                raise led_astray(names)
+
+    def refuse_cut_short(self) -> None:
+        """Raise ConfigurationError where a pooler's session has a limit, whoever has set it.
+
+        It would cut short what leaves something behind then, and cannot be lifted where nothing
+        may be set.
+        """
+        if names := self.ask(_LIMITS)[0]:
             raise ConfigurationError(
-                f"The session that the pooler lends has {names} set, by others or by env.py.",
-                "Set MIGRATION_DATABASE_URL to the server itself; or set it for the role or the "
-                "database, and have the pooler reset its sessions.",
+                f"The session that the pooler lends has {names} set, which would cut short what "
+                "the revision does outside of a transaction.",
+                "Set MIGRATION_DATABASE_URL to the server itself: no such limit holds there.",
             )
 
     def version_table(self) -> VersionTable:
@@ -193,3 +228,12 @@ class MigrationSession:
                 "Let it take sqlalchemy.url from the Alembic configuration, or set DATABASE_URL "
                 "to where it goes. Nothing was changed.",
             )
+
+
+def led_astray(names: str) -> ConfigurationError:
+    """Return the refusal of a pooler's session that has these settings."""
+    return ConfigurationError(
+        f"The session that the pooler lends has {names} set, by others or by env.py.",
+        "Set MIGRATION_DATABASE_URL to the server itself; or set it for the role or the "
+        "database, and have the pooler reset its sessions.",
+    )

@@ -121,7 +121,7 @@ class Guard:
 
     def _begun(self) -> None:
         if not self._is_direct:
-            self._session.refuse_astray()
+            self._session.refuse_astray(has_begun=True)
         if self._steps is None:
             self._in_sight.require()
         else:

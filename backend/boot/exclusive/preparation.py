@@ -1,9 +1,19 @@
 """What must be so before the first revision runs: a journal that can be written and seen."""
 
-from backend.boot.environment.session import MigrationSession
+import threading
+
+from backend.boot.environment.session import MigrationSession, led_astray
 from backend.boot.environment.version_table import literal
 from backend.boot.errors import MigrationFailedError
 from backend.boot.exclusive.recorder import Recorder
+
+_BACKEND = "SELECT pg_backend_pid()"
+
+_TRIES, _INTERVAL = 20, 0.05
+"""How often, and after how many seconds each, to ask a pooler for the same session again."""
+
+_WEIGHTY = ("lock_timeout", "role")
+"""What does harm where it was not env.py's."""
 
 
 def refuse_snapshot(session: MigrationSession) -> None:
@@ -34,6 +44,9 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
     Where env.py opened a transaction itself, boot's own role makes it: nobody else would see it,
     or its rows, before that transaction ends.
     """
+    session.refuse_astray(has_begun=not session.is_one_unit)
+    if columns := carrying(session):
+        session.ask(f"SELECT {', '.join(columns)}")
     journal = recorder.journal
     if session.ask(journal.shape_query)[0]:
         if not session.ask(journal.completeness_query)[0]:
@@ -49,18 +62,32 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
         session.tell(statement)
 
 
-def leave_transaction(session: MigrationSession) -> tuple[str, ...]:
+def leave_transaction(session: MigrationSession) -> None:
     """End the transaction that Alembic's look at its version table has begun.
 
-    Its snapshot may be older than the journal's rows. Returns, as SQL, what sets anew what env.py
-    has set in it: that goes on to hold.
+    Its snapshot may be older than the journal's rows. What env.py has set in it, and that goes on
+    to hold, is what the session has no more: it is carried from here on. Raises ConfigurationError
+    where a pooler lends another session by then, so that it may have been somebody else's.
     """
     before = session.settings()
+    backend = None if session.is_direct else session.ask(_BACKEND)
     session.connection.commit()
-    after = session.settings()
-    session.settle()
+    for _ in range(_TRIES):
+        after = session.settings()
+        is_same = session.is_direct or session.ask(_BACKEND) == backend
+        session.settle()
+        if is_same:
+            break
+        threading.Event().wait(_INTERVAL)
+    session.carried = {name: value for name, value in before.items() if after.get(name) != value}
+    in_doubt = [name for name in _WEIGHTY if name in session.carried]
+    if in_doubt and not is_same:
+        raise led_astray(" and ".join(in_doubt))
+
+
+def carrying(session: MigrationSession) -> tuple[str, ...]:
+    """Return, as columns of SQL, what sets anew what env.py has set for its own transaction."""
     return tuple(
         f"set_config({literal(name)}, {literal(value)}, true)"
-        for name, value in before.items()
-        if after.get(name) != value
+        for name, value in session.carried.items()
     )

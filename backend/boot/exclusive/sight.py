@@ -58,7 +58,8 @@ class LockInSight:
         columns = [self._is_held, self._holds_key]
         if not self._is_direct:
             columns.append(_RESET_LIMIT)
-        if self._can_check_client:
-            is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
+        is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
+        # What a session sets outside of a transaction, others find behind a pooler.
+        if self._can_check_client and (is_local or self._is_direct):
             columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
         return columns

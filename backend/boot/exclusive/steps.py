@@ -14,7 +14,12 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.session import MigrationSession
 from backend.boot.exclusive.lock import lock_lost
-from backend.boot.exclusive.preparation import leave_transaction, make_journal, refuse_snapshot
+from backend.boot.exclusive.preparation import (
+    carrying,
+    leave_transaction,
+    make_journal,
+    refuse_snapshot,
+)
 from backend.boot.exclusive.recorder import Recorder
 from backend.boot.exclusive.remains import Remains
 from backend.boot.exclusive.sight import LockInSight
@@ -69,6 +74,8 @@ class Steps:
         session, journal = self._session, self._recorder.journal
         session.adopt_transaction()
         refuse_snapshot(session)
+        if not session.is_one_unit:
+            leave_transaction(session)
         make_journal(session, self._recorder)
         if session.is_one_unit:
             _log.warning(
@@ -81,7 +88,8 @@ class Steps:
         yielding = Yielding(session, patience, self._recorder.connection, own_tables)
         self._yielding = yielding
         self._outside = Outside(session, patience, self._tell, lambda: yielding.watch)
-        self._carried = leave_transaction(session)
+        self._carried = carrying(session)
+        session.settle()
 
     def journalled(self, steps: Iterable[MigrationStep]) -> Iterator[MigrationStep]:
         """Wrap Alembic's steps: rows are written before each, and done with after its commit."""
@@ -167,7 +175,7 @@ class Steps:
             try:
                 self._outside.run_bare(statement, execute)
             except Exception as error:
-                if sqlstate(error) is not None and is_whole(statement):
+                if is_whole(statement) and _is_servers(error):
                     self._remains.undone(statement)
                 raise
         elif self._transaction.is_first or self._yielding.has_own_limit:
@@ -221,6 +229,11 @@ class Steps:
         if not self._session.connection.invalidated:
             for statement in self._recorder.committed_statements(text):
                 self._session.tell(statement)
+
+
+def _is_servers(error: BaseException | None) -> bool:
+    """Whether PostgreSQL said that the statement has failed, and so has not been done."""
+    return error is not None and (sqlstate(error) is not None or _is_servers(error.__cause__))
 
 
 def _moves(step: MigrationStep) -> Moves:

@@ -45,7 +45,7 @@ class RevisionTransaction:
     def is_first(self) -> bool:
         """Whether this is the one that the revision began in, and can be taken back with."""
         is_own = not self._session.is_one_unit and not self._session.is_autocommit
-        return is_own and self._begun == 1
+        return is_own and self._begun == 1 and not self._has_left
 
     def began(self) -> tuple[str, ...]:
         """Note a transaction that has begun just now; return what to ask in it, as columns."""

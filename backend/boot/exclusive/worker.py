@@ -1,6 +1,4 @@
-"""The session that runs the migrations, so that any other session of its server can tell it from
-the rest: also behind a pooler, which lends its backend to somebody else a moment later.
-"""
+"""The session that runs the migrations, as others find it and end it."""
 
 from dataclasses import dataclass
 
@@ -8,17 +6,12 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.postgres.advisory import AdvisoryKey
-
-_MARK = "/* boot {key:016x} */ "
+from backend.boot.postgres.mark import marked, sessions_query
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A server process as it was when the work began, and a key that nobody else has.
-
-    The process holds an advisory lock of that key in each of its transactions; what it executes
-    outside of any begins with a mark. What of a process is somebody else's has neither.
-    """
+    """A server process as it was when the work began, and a key that nobody else has."""
 
     backend_pid: int
     backend_start: str | None
@@ -27,7 +20,7 @@ class Worker:
 
     def marked(self, statement: str) -> str:
         """Return a statement by which, while it runs, the session can be told."""
-        return _mark(self.key) + statement
+        return marked(self.key, statement)
 
 
 def sessions_at_work(connection: Connection, key: AdvisoryKey, *, idle: bool = True) -> list[int]:
@@ -56,13 +49,4 @@ def end_sessions(connection: Connection, key: AdvisoryKey) -> list[int]:
 
 
 def _sessions(key: AdvisoryKey) -> str:
-    return f"""
-        FROM pg_stat_activity
-        WHERE (pid IN ({key.holder_query})
-            OR (state = 'active' AND datname = current_database() AND pid <> pg_backend_pid()
-                AND starts_with(query, '{_mark(key)}')))
-    """
-
-
-def _mark(key: AdvisoryKey) -> str:
-    return _MARK.format(key=key.number & 0xFFFFFFFFFFFFFFFF)
+    return f"FROM pg_stat_activity WHERE pid IN ({sessions_query(key)})"

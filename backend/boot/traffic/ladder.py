@@ -26,8 +26,18 @@ _CONCURRENT = re.compile(
 
 _COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
 
-# A procedure, or a block, may have committed something before it fails.
-_COMMITTING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:CALL|DO)\b", re.I | re.S)
+# In one pass, or a quote in a comment would begin a string. Comments within comments are left over.
+_LITERAL = re.compile(
+    r"--[^\n]*|/\*(?:(?!/\*).)*?\*/|\b[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
+    r"|\"(?:[^\"]|\"\")*\"|(\$\w*\$).*?\1",
+    re.S,
+)
+_LEFT_OVER = re.compile(r"'|\"|\$\w*\$|/\*|\*/")
+
+# A procedure may have committed something before it fails, and so may a block that says so.
+_PROCEDURE, _BLOCK = re.compile(r"\s*CALL\b", re.I), re.compile(r"\s*DO\b", re.I)
+_COMMITTING = re.compile(r"COMMIT|ROLLBACK|\bCALL\b", re.I)
+_ENDING = re.compile(r"\s*(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
 _CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
 
 
@@ -58,9 +68,19 @@ def is_concurrent(statement: str) -> bool:
     return _CONCURRENT.match(_COMMENT.sub(" ", statement)) is not None
 
 
-def is_whole(statement: str) -> bool:
-    """Whether all that a statement does is undone where it fails."""
-    return ";" not in statement.rstrip().rstrip(";") and not _COMMITTING.match(statement)
+def is_whole(statement: str, *, in_transaction: bool = False) -> bool:
+    """Whether all that a statement does is undone where it fails; where in doubt, not.
+
+    Several in one are a transaction of their own, unless they end it themselves.
+    """
+    text = _LITERAL.sub(" ", statement)
+    parts = [part for part in text.split(";") if part.strip()]
+    if _LEFT_OVER.search(text) or (len(parts) > 1 and any(map(_ENDING.match, parts))):
+        return False
+    if in_transaction:
+        return True
+    commits = _COMMITTING.search(statement) is not None
+    return not any(_PROCEDURE.match(it) or (commits and _BLOCK.match(it)) for it in parts)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,8 @@ class LockLimit:
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
         is_own, of_role = session.ask(_FOUND)
-        self.is_own = bool(is_own)
+        # What a pooler's session has is somebody else's, but for what env.py's transaction set.
+        self.is_own = "lock_timeout" in session.carried or (bool(is_own) and session.is_direct)
         self._most = int(of_role) or None
         """Milliseconds that the role or the database has as a limit, if it has one."""
         self._seconds: dict[Work, float] | None = None

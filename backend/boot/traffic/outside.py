@@ -14,9 +14,10 @@ from backend.boot.traffic.blockers import Blocker, session_query
 from backend.boot.traffic.indexes import Indexes
 from backend.boot.traffic.ladder import Work, is_concurrent, is_whole, work_of
 from backend.boot.traffic.patience import Patience
+from backend.boot.traffic.wait_limit import WaitLimit
 from backend.boot.traffic.watch import TrafficWatch
 
-Limited = Callable[[str], AbstractContextManager[bool]]
+Limited = Callable[[str, bool], AbstractContextManager[bool]]
 
 _SAVEPOINT = "boot_statement"
 
@@ -31,6 +32,12 @@ FROM pg_settings
 WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
   AND source NOT IN ('session', 'client')
 """
+
+
+class _HeldOffError(Exception):
+    """A statement was ended for its wait, as by a `lock_timeout`."""
+
+    sqlstate = reasons.LOCK_NOT_AVAILABLE
 
 
 class Outside:
@@ -69,7 +76,7 @@ class Outside:
             self._indexes.run(statement, execute, is_again=self._is_again)
 
         try:
-            while not self._has_run(statement, run, self._limited):
+            while not self._has_run(statement, run, self._limited, is_whole(statement)):
                 self._patience.pause()
         except Exception:
             self._indexes.warn(statement)
@@ -81,38 +88,51 @@ class Outside:
 
         A savepoint gives back what the statement has locked; what was locked before stays so.
         """
-        while not self._has_run(statement, execute, self._saved):
+        is_undone = is_whole(statement, in_transaction=True)
+        while not self._has_run(statement, execute, self._saved, is_undone):
             self._patience.pause()
         self._patience.succeeded(self._label)
 
-    def _has_run(self, statement: str, run: Callable[[], object], limited: Limited) -> bool:
-        """Return whether the statement was carried out, and not that it may be tried again."""
+    def _has_run(
+        self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
+    ) -> bool:
+        """Return whether the statement was carried out, and not that it may be tried again.
+
+        `is_undone` says that nothing of it stays where it fails.
+        """
         started = time.monotonic()
         has_own_limit = False
         try:
-            with limited(statement) as has_own_limit:
+            with limited(statement, is_undone) as has_own_limit:
                 run()
         except Exception as error:
             raise_if_stopped()
             phrase = reasons.phrase(sqlstate(error), has_cancelled=False)
-            if phrase is None or has_own_limit or not is_whole(statement):
+            if phrase is None:
                 raise
             watch = self._watch()
             blockers = watch.blockers if watch else ()
+            if not is_undone:
+                raise reasons.halfway(self._label, phrase, blockers) from error
+            if has_own_limit:
+                raise
             self._patience.failed(self._label, phrase, blockers, error, started)
             return False
         return True
 
     @contextmanager
-    def _limited(self, statement: str) -> Iterator[bool]:
+    def _limited(self, statement: str, is_undone: bool) -> Iterator[bool]:
         """Limit how long the statement waits for a lock, and give whether somebody else has.
 
-        Not behind a pooler: what a session sets there, others find.
+        Behind a pooler it is the watch that does: what a session sets there, others find.
         """
         if not self._is_direct:
-            yield False
+            with self._watched(statement, is_undone):
+                yield False
             return
-        [names] = self._session.ask(_SET.format(limit=self._milliseconds(statement)))
+        [names] = self._session.ask(
+            _SET.format(limit=_milliseconds(self._seconds(statement, is_undone)))
+        )
         ours = names.split(",") if names else []
         try:
             yield _LIMIT not in ours
@@ -122,11 +142,32 @@ class Outside:
                     self._session.tell(f"RESET {name}")
 
     @contextmanager
-    def _saved(self, statement: str) -> Iterator[bool]:
+    def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
+        if is_concurrent(statement) or not is_undone:
+            self._session.refuse_cut_short()
+        watch, limit = self._watch(), WaitLimit(self._seconds(statement, is_undone))
+        if watch is not None:
+            watch.limit = limit
+        try:
+            yield
+        except Exception as error:
+            limit.close()
+            if limit.has_ended_it and sqlstate(error) == reasons.CANCELLED:
+                raise _HeldOffError from error
+            if reasons.is_timeout(sqlstate(error), error):
+                raise reasons.cut_short(self._label, error) from error
+            raise
+        finally:
+            limit.close()
+            if watch is not None:
+                watch.limit = None
+
+    @contextmanager
+    def _saved(self, statement: str, is_undone: bool) -> Iterator[bool]:
         tell = self._session.tell
         tell(f"SAVEPOINT {_SAVEPOINT}")
         try:
-            tell(f"SET LOCAL {_LIMIT} = {self._milliseconds(statement)}")
+            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._seconds(statement, is_undone))}")
             yield False
         except Exception:
             if not self._session.connection.invalidated:
@@ -136,9 +177,13 @@ class Outside:
         # What Alembic says next, of its version table, is not tried again.
         tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
 
-    def _milliseconds(self, statement: str) -> int:
-        is_patient = is_concurrent(statement) or work_of(statement) is Work.ROWS
-        return _milliseconds(self._patience.row_limit if is_patient else self._patience.limit)
+    def _seconds(self, statement: str, is_undone: bool) -> float:
+        """Return how long the statement may wait: all that is left where it cannot be tried again,
+        or nobody queues behind it.
+        """
+        is_patient = is_concurrent(statement) or not is_undone
+        is_patient |= work_of(statement) is Work.ROWS
+        return self._patience.row_limit if is_patient else self._patience.limit
 
     def _wait(self, what: str, builder: int) -> None:
         """Pause while somebody builds an index. Raises MigrationFailedError, as above."""

@@ -5,14 +5,15 @@ from collections.abc import Sequence
 from backend.boot.errors import MigrationFailedError
 from backend.boot.traffic.blockers import AnyBlocker, listed
 
+LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
+
 _PHRASES = {
-    "55P03": "was held off by {}",
+    LOCK_NOT_AVAILABLE: "was held off by {}",
     "40P01": "was the victim of a deadlock with {}",
     "40001": "was overtaken by somebody else's change of what it works on",
 }
 """By SQLSTATE; the blockers stand for {}."""
 
-_CANCELLED = "57014"
 _CROWD = "was held off by {}, with too many waiting behind it"
 
 _UNDONE = "What the revision had changed was rolled back."
@@ -25,7 +26,7 @@ def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
     None where it is not live traffic's doing. `has_cancelled` says whether boot itself ended its
     statement: anybody else who does so means it.
     """
-    if state == _CANCELLED and has_cancelled:
+    if state == CANCELLED and has_cancelled:
         return _CROWD
     return _PHRASES.get(state or "")
 
@@ -54,4 +55,29 @@ def over(
         f"{budget:g} s.",
         "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. "
         + (_KEPT if keeps else _UNDONE),
+    )
+
+
+def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
+    """Return the error for a statement that commits as it goes, and cannot be tried again."""
+    happened = phrase.format(listed(blockers))
+    return MigrationFailedError(
+        f"Migration {label} {happened}, in a statement that may have committed a part of itself.",
+        "It is not tried again: see what it has done. The next start says how to go on.",
+    )
+
+
+def is_timeout(state: str | None, error: Exception) -> bool:
+    """Whether a limit has ended a statement, and not somebody."""
+    return state == CANCELLED and "timeout" in str(error)
+
+
+def cut_short(label: str, error: Exception) -> MigrationFailedError:
+    """Return the error for a statement that a limit ended which a pooler's session had."""
+    [line, *_] = str(error).strip().splitlines()
+    return MigrationFailedError(
+        f"Migration {label} failed: {line.rstrip('.')}.",
+        "Behind a pooler, what the role, the database or another client has set as a limit holds "
+        "for what is outside of a transaction: set MIGRATION_DATABASE_URL to the server itself. "
+        + _KEPT,
     )

@@ -1,7 +1,8 @@
 """A second session's eye on the migration's: whom it waits for, and who waits for it.
 
 Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
-migration's session is told by its key, so that it is the right one behind a pooler as well.
+migration's session is told by its key, or by the mark of its statement, so that it is the right one
+behind a pooler as well.
 """
 
 import logging
@@ -15,9 +16,11 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.postgres.mark import sessions_query
 from backend.boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
 from backend.boot.traffic.ladder import Harm, Look
 from backend.boot.traffic.long_work import LongWork
+from backend.boot.traffic.wait_limit import WaitLimit
 
 _log = logging.getLogger(__name__)
 
@@ -69,7 +72,7 @@ class TrafficWatch:
 
     def __init__(self, connection: Connection, key: AdvisoryKey, label: str) -> None:
         self._connection = connection
-        self._holder = key.holder_query
+        self._holder = sessions_query(key)
         self._label = label
         self._looked_at = time.monotonic()
         self._interval = _INTERVAL
@@ -81,6 +84,8 @@ class TrafficWatch:
         """Whether our statement may be cancelled where it waits at too high a price; where not, it
         may take long, and what it is at is said."""
         self.has_cancelled = False
+        self.limit: WaitLimit | None = None
+        """That of the statement that runs, where it is the watch that keeps it."""
         self.blockers: tuple[AnyBlocker, ...] = ()
         """Who was in the way when our statement waited last."""
         self.vacuumed: str | None = None
@@ -94,13 +99,16 @@ class TrafficWatch:
         if time.monotonic() - self._looked_at < self._interval:
             return
         look = self._look()
-        is_quiet = look == Look()
+        is_quiet = look == Look() and self.limit is None
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        self._harm = self._harm.after(look, now - self._looked_at)
+        spent = now - self._looked_at
+        self._harm = self._harm.after(look, spent)
         self._looked_at = now
+        if (limit := self.limit) is not None:
+            limit.look(self._cancel, spent, is_waiting=look.is_waiting)
         if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
-            self._cancel()
+            self.has_cancelled = self._cancel()
         elif self._harm.is_worth_a_word and look.blocked:
             self._warn(look, now)
         if not self.may_cancel:
@@ -126,13 +134,15 @@ class TrafficWatch:
                 cursor.execute(_TABLE.format(holder=self._holder))
                 [self.vacuumed] = cursor.fetchone() or [None]
 
-    def _cancel(self) -> None:
+    def _cancel(self) -> bool:
+        """Cancel our statement if it waits, and return whether it was told."""
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(_CANCEL.format(holder=self._holder))
-                self.has_cancelled = any(was_told for (was_told,) in cursor.fetchall())
+                return any(was_told for (was_told,) in cursor.fetchall())
         except errors.InsufficientPrivilege:  # env.py became another role
             self.may_cancel = False
+            return False
 
     def _warn(self, look: Look, now: float) -> None:
         if now - self._warned_at < _REPEAT:

@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.traffic.ladder import Harm, Ladder, Look, Work, is_concurrent, work_of
+from backend.boot.traffic.ladder import (
+    Harm,
+    Ladder,
+    Look,
+    Work,
+    is_concurrent,
+    is_whole,
+    work_of,
+)
 
 WAITING, WORKING = True, False
 
@@ -64,6 +72,34 @@ def test_work(statement: str, work: Work) -> None:
 def test_concurrent(statement: str, is_one: bool) -> None:
     """The word alone does not make it one."""
     assert is_concurrent(statement) is is_one
+
+
+@pytest.mark.parametrize(
+    ("statement", "alone", "in_transaction"),
+    [
+        ("ALTER TABLE a ADD x int;", True, True),
+        ("UPDATE a SET t = 'x; COMMIT; y'", True, True),
+        ("ALTER TABLE a ADD x int; ALTER TABLE b ADD y int", True, True),
+        ("ALTER TABLE a ADD x int; -- don't COMMIT\n ALTER TABLE b ADD y int", True, True),
+        ("CREATE FUNCTION f() … AS $f$ BEGIN x(); COMMIT; END; $f$; SELECT 1", True, True),
+        ("SELECT CASE WHEN true THEN 1 END; SELECT 2", True, True),
+        ("DO $$ BEGIN ALTER TABLE a ADD x int; END $$", True, True),
+        ("DO $$ BEGIN ALTER TABLE a ADD x int; COMMIT; END $$", False, True),
+        ("/* why */ DO $$ BEGIN CALL fill(); END $$", False, True),
+        ("SELECT 1; DO 'BEGIN COMMIT; END'", False, True),
+        ("CALL fill()", False, True),
+        ("-- why\ncall fill();", False, True),
+        ("ALTER TABLE a ADD x int; COMMIT; ALTER TABLE b ADD y int", False, False),
+        ("SELECT 1; end; SELECT 2", False, False),
+        ("SELECT E'it\\'s'; COMMIT; SELECT '", False, False),
+        ("SELECT 1 /* a /* b */ ' */; COMMIT; SELECT 2 --'", False, False),
+        ("SELECT 1; /* don't */ COMMIT; SELECT 2 -- don't", False, False),
+    ],
+)
+def test_whole(statement: str, alone: bool, in_transaction: bool) -> None:
+    """PostgreSQL undoes all of a statement, and of several in one, that ends no transaction."""
+    assert is_whole(statement) is alone
+    assert is_whole(statement, in_transaction=True) is in_transaction
 
 
 @given(st.floats(0, 1))
