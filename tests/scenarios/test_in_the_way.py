@@ -88,6 +88,51 @@ def test_a_prepared_transaction(scene: Scene) -> None:
     starter.finish(SOON).assert_ok()
 
 
+def test_a_prepared_transaction_elsewhere(scene: Scene) -> None:
+    """Only the one that has what is asked for is said to hold the migration off."""
+    execute(scene, "CREATE TABLE other (id int)")
+    for name, table in [("nightly", "big"), ("elsewhere", "other")]:
+        with blocking(scene.cluster, scene.database, f"SELECT FROM {table}") as session:
+            session.cursor().execute(f"PREPARE TRANSACTION '{name}'")
+    starter = scene.start()
+    starter.wait_for("In the way: the prepared transaction 'elsewhere' …")
+    starter.wait_for(
+        "Migration b2 Foreign b2 was held off by the prepared transaction 'nightly' (of "
+        "moriai_user, since …): trying again, …"
+    )
+    execute(scene, "ROLLBACK PREPARED 'nightly'")
+    finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_never_says("… was held off by …'elsewhere'…")
+    execute(scene, "ROLLBACK PREPARED 'elsewhere'")
+
+
+def test_who_has_left_the_way(busy_cluster: Cluster, make_scene: MakeScene) -> None:
+    """Somebody who was waited for, and idles now, is not named any more."""
+    body = """
+    with op.get_context().autocommit_block():
+        op.execute("CREATE INDEX CONCURRENTLY by_name ON steps (name)")
+    """
+    scene = make_scene(busy_cluster, body)
+    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+    insert = "INSERT INTO steps (name) VALUES ('a1')"
+    with (
+        blocking(scene.cluster, scene.database, insert, name="first") as first,
+        blocking(scene.cluster, scene.database, insert, name="second") as second,
+    ):
+        starter = scene.start()
+        said = starter.wait_for("Migration b2 Foreign b2: … waiting for backend …")
+        leaves, stays = (first, second) if "(first, " in said else (second, first)
+        leaves.cursor().execute("ROLLBACK")
+        name = f"waiting for backend {stays.info.backend_pid} (…)"
+        starter.wait_for(f"Migration b2 Foreign b2: … {name}")
+        stays.cursor().execute("ROLLBACK")
+        finished = starter.finish(SOON)
+    finished.assert_ok()
+    finished.assert_never_says(f"… waiting for backend {leaves.info.backend_pid} …, backend …")
+    finished.assert_never_says(f"… waiting for backend …, backend {leaves.info.backend_pid} …")
+
+
 @pytest.mark.parametrize(
     ("options", "name", "who"),
     [

@@ -31,9 +31,11 @@ from backend.boot.state.journal import Direction
 from backend.boot.traffic.ladder import Ladder, is_whole
 from backend.boot.traffic.outside import Outside
 from backend.boot.traffic.patience import Patience
-from backend.boot.traffic.yielding import Move, Yielding
+from backend.boot.traffic.yielding import Yielding
 
 _log = logging.getLogger(__name__)
+
+Move = Callable[..., None]
 
 Moves = list[tuple[str, Direction]]
 
@@ -59,6 +61,7 @@ class Steps:
         """Where revisions can yield to live traffic, and what of them can only by itself."""
         self._outside: Outside | None = None
         self._remains = Remains(self._note_committed)
+        self._transaction = RevisionTransaction(session, recorder.ask)
         self._prepare(ladder)
         unfinished = recorder.unfinished()
         self._unfinished = {(it.revision, it.direction) for it in unfinished}
@@ -67,7 +70,6 @@ class Steps:
         """Whether what runs now has failed before."""
         self._is_over = False
         """Whether the revision is: what comes is the version's, in the transaction it moves in."""
-        self._transaction = RevisionTransaction(session, recorder.ask)
 
     def _prepare(self, ladder: Ladder) -> None:
         """Leave env.py's own transaction behind, or have all revisions run in it."""
@@ -85,7 +87,8 @@ class Steps:
             return
         patience = Patience(ladder)
         own_tables = (str(journal.version_table), journal.table)
-        yielding = Yielding(session, patience, self._recorder.connection, own_tables)
+        observer = self._recorder.connection
+        yielding = Yielding(session, patience, observer, own_tables, self._transaction)
         self._yielding = yielding
         self._outside = Outside(session, patience, self._tell, lambda: yielding.watch)
         self._carried = carrying(session)
@@ -102,13 +105,21 @@ class Steps:
                 transaction.resume_unit()
                 self.began()
             self._recorder.begin(moves, self._worker)
-            move: Move = step.migration_fn
-            if self._yielding is not None:
-                move = self._yielding.repeated(move, label, self._worker.key, transaction)
-            step.migration_fn = self._rejoining(move, label)
-            yield step
+            step.migration_fn = self._rejoining(step.migration_fn, label)
+            yield from self._tried(step, label)
             if not self._session.is_one_unit or transaction.is_unit_over:
                 self._recorder.committed()
+
+    def _tried(self, step: MigrationStep, label: str) -> Iterator[MigrationStep]:
+        """Give the step to Alembic again as long as it is held off."""
+        if self._yielding is None:
+            yield step
+            return
+        for _ in self._yielding.tries(step, label, self._worker.key):
+            self._transaction.start()
+            self._remains.start()
+            self._is_over = self._recorder.is_committing = False
+            yield step
 
     def _start(self, moves: Moves, label: str) -> None:
         self._transaction.start()
@@ -136,7 +147,11 @@ class Steps:
         @wraps(move)  # Alembic's log names it
         def run(**arguments: Any) -> None:
             try:
+                if self._yielding is not None:
+                    self._yielding.prepare()
                 move(**arguments)
+                if self._yielding is not None:
+                    self._yielding.require_whole()
             except Exception:
                 self._remains.warn(label)
                 with suppress(psycopg2.Error):
@@ -151,10 +166,10 @@ class Steps:
     def executing(self, statement: str) -> str:
         """Look before each statement that is its own transaction, mark it, and note what stays."""
         if not self._is_bare:
-            if not self._is_over:
-                self._remains.inside(statement)
             if self._yielding is not None:
                 self._yielding.executing(statement)
+            if not self._is_over:
+                self._remains.inside(statement)
             return statement
         self._transaction.left()
         if self._yielding is not None:
@@ -178,7 +193,9 @@ class Steps:
                 if is_whole(statement) and _is_servers(error):
                     self._remains.undone(statement)
                 raise
-        elif self._transaction.is_first or self._yielding.has_own_limit:
+        elif self._transaction.is_first:
+            self._yielding.execute(execute)
+        elif self._yielding.has_own_limit:
             execute()
         else:
             self._outside.run_later(statement, execute)
@@ -199,7 +216,9 @@ class Steps:
         self._remains.rolled_back()
 
     def committing(self) -> None:
-        """Note that SQLAlchemy is about to commit the transaction."""
+        """Look before SQLAlchemy commits the transaction, and note what that keeps."""
+        if self._yielding is not None and not self._is_over:
+            self._yielding.committing()
         self._remains.committing()
 
     def applied(self) -> None:
@@ -208,6 +227,8 @@ class Steps:
         A row that runs no more belongs to somebody who took this process for dead, and none is
         changed when the lock is lost.
         """
+        if self._yielding is not None:
+            self._yielding.require_whole()
         self._remains.start()
         for statement in self._recorder.applied_statements(self._lock.condition):
             if self._session.tell(statement) != 1:

@@ -30,6 +30,8 @@ class RevisionTransaction:
         """How many the revision has had."""
         self._has_left = False
         self._was_rolled_back = False
+        self._is_ending = False
+        """Whether what ends the transaction now is not the revision's doing."""
         self._to_commit_below = False
         self._to_commit = False
         self.is_unit_over = False
@@ -38,7 +40,7 @@ class RevisionTransaction:
     def start(self) -> None:
         """Begin with the next revision; what it does in which transaction is noted from here."""
         self._begun = 0
-        self._has_left = self._was_rolled_back = False
+        self._has_left = self._was_rolled_back = self._is_ending = False
         self._to_commit = self._to_commit_below = False
 
     @property
@@ -61,7 +63,7 @@ class RevisionTransaction:
 
     def rolled_back(self) -> None:
         """Note that SQLAlchemy has rolled the transaction back."""
-        self._was_rolled_back = True
+        self._was_rolled_back |= not self._is_ending
 
     def left(self) -> None:
         """Note that a statement runs outside of any transaction."""
@@ -76,14 +78,9 @@ class RevisionTransaction:
         except psycopg2.Error:  # nobody knows
             return False
 
-    def begin_again(self, pause: Callable[[], None]) -> None:
-        """Take back what the revision did, and after the pause give it another transaction."""
-        context = self._session.context
-        if context._transaction is not None:
-            context._transaction.rollback()
-        pause()
-        self.start()
-        context._transaction = self._session.connection.begin()
+    def end(self) -> None:
+        """Note that it is ended now, and not by the revision."""
+        self._is_ending = True
 
     def resume_unit(self) -> None:
         """Begin the next revision's transaction where env.py's own is over."""

@@ -11,10 +11,25 @@ from psycopg2.extensions import connection as Connection
 _COLUMNS = "pid, application_name, state, query_start, usesysid IS NULL"
 _SESSIONS = f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = ANY (%s) ORDER BY pid"  # noqa: S608
 
-# pg_blocking_pids has 0 for a prepared transaction, and does not say which.
 _PREPARED = """
-SELECT gid, owner::text, prepared FROM pg_prepared_xacts
-WHERE database = current_database() ORDER BY prepared
+SELECT gid, owner::text, prepared FROM pg_prepared_xacts AS found
+WHERE database = current_database() AND {condition} ORDER BY prepared
+"""
+
+# pg_blocking_pids has 0 for a prepared transaction, and does not say which: one that has what the
+# waiting session asks for. It has its own number, too, by which its other locks are known.
+_HAS_IT = """
+EXISTS (
+    SELECT FROM pg_locks own
+    JOIN pg_locks theirs ON theirs.virtualtransaction = own.virtualtransaction AND theirs.granted
+    JOIN pg_locks ours
+    ON (ours.locktype, ours.database, ours.relation, ours.page, ours.tuple, ours.transactionid,
+        ours.classid, ours.objid, ours.objsubid)
+    IS NOT DISTINCT FROM (theirs.locktype, theirs.database, theirs.relation, theirs.page,
+        theirs.tuple, theirs.transactionid, theirs.classid, theirs.objid, theirs.objsubid)
+    WHERE own.locktype = 'transactionid' AND own.transactionid = found.transaction
+    AND own.pid IS NULL AND own.granted AND theirs.pid IS NULL
+    AND NOT ours.granted AND ours.pid IN ({holder}))
 """
 
 
@@ -56,7 +71,7 @@ AnyBlocker = Blocker | PreparedTransaction
 
 def listed(blockers: Iterable[AnyBlocker]) -> str:
     """Return all of them as part of a sentence."""
-    return ", ".join(map(str, blockers)) or "a session that has just ended"
+    return ", ".join(map(str, blockers)) or "a session that was not seen in time"
 
 
 def session_query(pid: int) -> str:
@@ -64,17 +79,30 @@ def session_query(pid: int) -> str:
     return f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = {int(pid)}"  # noqa: S608
 
 
-def find_blockers(connection: Connection, pids: Iterable[int]) -> tuple[AnyBlocker, ...]:
-    """Return what is known of these backends; one that has ended meanwhile is left out."""
+def find_blockers(
+    connection: Connection, pids: Iterable[int], holder: str
+) -> tuple[AnyBlocker, ...]:
+    """Return what is known of these backends, which block the one that the query `holder` gives.
+
+    One that has ended meanwhile is left out.
+    """
     wanted = sorted(set(pids))
     with connection.cursor() as cursor:
         cursor.execute(_SESSIONS, (wanted,))
         sessions = tuple(Blocker(*row) for row in cursor.fetchall())
-    return sessions + (prepared_transactions(connection) if 0 in wanted else ())
+    if 0 not in wanted:
+        return sessions
+    return sessions + _prepared_transactions(connection, _HAS_IT.format(holder=holder))
 
 
 def prepared_transactions(connection: Connection) -> tuple[PreparedTransaction, ...]:
     """Return the prepared transactions of this database, the oldest first."""
+    return _prepared_transactions(connection, "true")
+
+
+def _prepared_transactions(
+    connection: Connection, condition: str
+) -> tuple[PreparedTransaction, ...]:
     with connection.cursor() as cursor:
-        cursor.execute(_PREPARED)
+        cursor.execute(_PREPARED.format(condition=condition))
         return tuple(PreparedTransaction(*row) for row in cursor.fetchall())

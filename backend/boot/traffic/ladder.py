@@ -5,7 +5,8 @@ go with its own. So a wait is short, and between two waits the queue gets time t
 """
 
 import re
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 _LIMITS = (0.1, 0.2)
@@ -16,6 +17,13 @@ _PAUSE = 0.5
 
 _SHARE = 2.0
 """Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
+
+_LONGEST = 0.2
+"""Seconds that anybody may wait for a try that waits itself."""
+
+_STRICT_TRIES = 10
+"""Tries in which several waits of ours count as one for who waits through all of them. What needs
+several busy tables at once may never get them so."""
 
 _ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
 _CONCURRENT = re.compile(
@@ -38,6 +46,9 @@ _LEFT_OVER = re.compile(r"'|\"|\$\w*\$|/\*|\*/")
 _PROCEDURE, _BLOCK = re.compile(r"\s*CALL\b", re.I), re.compile(r"\s*DO\b", re.I)
 _COMMITTING = re.compile(r"COMMIT|ROLLBACK|\bCALL\b", re.I)
 _ENDING = re.compile(r"\s*(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
+# Of what may run somebody's code only what does so after it has its lock.
+_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|TRUNCATE|LOCK|COMMENT)\b", re.I)
+_QUERY = re.compile(r"\bAS\b(?!\s+IDENTITY\b)", re.I)
 _CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
 
 
@@ -57,6 +68,17 @@ def work_of(statement: str) -> Work:
     if _CONTROL.match(statement):
         return Work.CONTROL
     return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
+
+
+def is_plain(statement: str) -> bool:
+    """Whether a statement surely fails where the lock that it asks for is kept from it.
+
+    In others there may be code that catches the error and goes on, as in a function, a block or a
+    trigger: nobody would know what it left out.
+    """
+    if ";" in statement.rstrip("; \n") or _QUERY.search(statement):
+        return False
+    return _DEFINITION.match(_COMMENT.sub(" ", statement)) is not None
 
 
 def is_concurrent(statement: str) -> bool:
@@ -112,31 +134,60 @@ class Ladder:
 class Look:
     """What another session sees of ours at one moment."""
 
-    is_waiting: bool = False
-    """Whether our statement waits for a lock."""
-    blocked: int = 0
-    """How many wait for us: for what we have, or behind what we ask for."""
+    lock: str | None = None
+    """The lock that our statement waits for, if it does."""
+    blocked: frozenset[int] = frozenset()
+    """Who waits for us: for what we have, or behind what we ask for."""
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether our statement waits for a lock."""
+        return self.lock is not None
 
 
 @dataclass(frozen=True)
 class Harm:
-    """What one try has cost others so far, in seconds of waiting, summed over who waited."""
+    """What one try has cost others so far, in seconds of waiting."""
 
     in_queue: float = 0
-    """While our own statement waited."""
+    """While our own statement waited; summed over who waited."""
     at_work: float = 0
-    """While it did not: it worked under locks that it had."""
+    """The same while it did not: it worked under locks that it had."""
+    lasted: float = 0
+    """How long our present wait has lasted."""
+    lock: str | None = None
+    """What that is for."""
+    of_wait: Mapping[int, float] = field(default_factory=dict)
+    """How long each who waits now has done so in our present wait."""
+    of_waits: Mapping[int, float] = field(default_factory=dict)
+    """The same in all of our waits."""
 
     def after(self, look: Look, seconds: float) -> "Harm":
         """Return the harm when what was looked at has been so for `seconds`."""
-        cost = look.blocked * seconds
-        if look.is_waiting:
-            return replace(self, in_queue=self.in_queue + cost)
-        return replace(self, at_work=self.at_work + cost)
+        is_same = look.lock is not None and look.lock == self.lock
+        before = self.of_wait if is_same else {}
+        waited = seconds if look.is_waiting else 0
+        cost = len(look.blocked) * seconds
+        return Harm(
+            in_queue=self.in_queue + (cost if look.is_waiting else 0),
+            at_work=self.at_work + (0 if look.is_waiting else cost),
+            lasted=(self.lasted if is_same else 0) + waited,
+            lock=look.lock,
+            of_wait={pid: before.get(pid, 0) + waited for pid in look.blocked},
+            of_waits={pid: self.of_waits.get(pid, 0) + waited for pid in look.blocked},
+        )
 
-    def is_too_much(self, look: Look) -> bool:
-        """Whether our waiting must end now. Work is never ended: a new try would do it again."""
-        return look.is_waiting and look.blocked > 0 and self.in_queue >= _SHARE
+    def is_crowd(self, look: Look) -> bool:
+        """Whether our waiting must end now because of how many wait.
+
+        Work is never ended: a new try would do it again.
+        """
+        return look.is_waiting and bool(look.blocked) and self.in_queue >= _SHARE
+
+    def is_too_long(self, look: Look, tries: int) -> bool:
+        """Whether it must because of how long somebody does, after so many failed tries."""
+        waits = self.of_waits if tries < _STRICT_TRIES else self.of_wait
+        return look.is_waiting and max(waits.values(), default=0) >= _LONGEST
 
     @property
     def is_worth_a_word(self) -> bool:

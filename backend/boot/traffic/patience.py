@@ -18,25 +18,45 @@ _REPEAT, _REPEAT_CHANGED = 5.0, 1.0
 
 
 class Patience:
-    """One run's tries to get what live traffic has, and the budget for all of them together."""
+    """One run's tries to get what live traffic has, and the budget for all of them together.
+
+    What counts is the time that was waited, whether or not the lock was had in the end, the pauses,
+    and what was done in vain in another try.
+    """
 
     def __init__(self, ladder: Ladder) -> None:
         self._ladder = ladder
-        self._tries = 0
+        self.tries = 0
+        """Those that have failed since the last one that got through."""
         self._lost = 0.0
-        """Seconds of being held off that are over."""
-        self._held_since: float | None = None
+        """Seconds of being held off that are reckoned up."""
+        self._waited = 0.0
+        """Seconds that the session has waited since then."""
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        """When it was held off first, of what has not got through yet."""
+        self._again_since: float | None = None
+        """When the try that runs now began, where it is not the first."""
         self._said, self._said_at = "", float("-inf")
 
     @property
     def limit(self) -> float:
         """Seconds that the next try may wait for a table."""
-        return self._ladder.limit(self._tries)
+        return self._ladder.limit(self.tries)
 
     @property
     def row_limit(self) -> float:
         """Seconds that the next try may wait where nobody queues behind it."""
-        return self._ladder.row_limit(self._tries, self._held_off())
+        return self._ladder.row_limit(self.tries, self._held_off())
+
+    def waited(self, seconds: float) -> None:
+        """Note that the session waits, and has for so many seconds more: from any thread."""
+        with self._lock:
+            self._waited += seconds
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether a wait of so many seconds must end because the budget is used up."""
+        return self._ladder.is_over(self._held_off()) and seconds >= self.limit
 
     def failed(
         self,
@@ -52,9 +72,11 @@ class Patience:
         Raises MigrationFailedError where the budget is used up.
         """
         now = time.monotonic()
-        if self._held_since is None:
-            self._held_since = now if outside_since is None else outside_since
-        self._tries += 1
+        began = [it for it in (outside_since, self._again_since) if it is not None]
+        self._reckon(now - max(began, default=now))
+        self._since = now if self._since is None else self._since
+        self._again_since = None
+        self.tries += 1
         if self._ladder.is_over(self._held_off()):
             keeps = outside_since is not None
             budget = self._ladder.budget
@@ -66,18 +88,28 @@ class Patience:
 
     def succeeded(self, label: str) -> None:
         """Note a try that got through."""
-        self._tries = 0
-        if self._held_since is not None:
-            held_off = time.monotonic() - self._held_since
-            self._lost, self._held_since = self._lost + held_off, None
-            _log.info("Migration %s got through after %.1f s", label, held_off)
+        self._reckon(0)
+        self.tries = 0
+        if self._since is not None:
+            _log.info(
+                "Migration %s got through after %.1f s", label, time.monotonic() - self._since
+            )
+        self._since = self._again_since = None
 
     def pause(self) -> None:
         """Leave the table alone until the next try."""
         raise_if_stopped()
+        started = time.monotonic()
         threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
+        self._again_since = time.monotonic()
+        self._lost += self._again_since - started
+
+    def _reckon(self, seconds: float) -> None:
+        """Add what was waited, or these seconds in which it was, if that is more."""
+        with self._lock:
+            self._lost += max(seconds, self._waited)
+            self._waited = 0
 
     def _held_off(self) -> float:
-        if self._held_since is None:
-            return self._lost
-        return self._lost + time.monotonic() - self._held_since
+        with self._lock:
+            return self._lost + self._waited

@@ -6,6 +6,7 @@ from backend.boot.errors import MigrationFailedError
 from backend.boot.traffic.blockers import AnyBlocker, listed
 
 LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
+"""The SQLSTATEs where a lock was waited for too long, and where somebody ended the statement."""
 
 _PHRASES = {
     LOCK_NOT_AVAILABLE: "was held off by {}",
@@ -20,14 +21,29 @@ _UNDONE = "What the revision had changed was rolled back."
 _KEPT = "What the revision did outside of a transaction is kept."
 
 
-def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
+class CutShortError(MigrationFailedError):
+    """A revision caught the error of a wait that boot had ended, and went on without its lock."""
+
+    sqlstate = LOCK_NOT_AVAILABLE
+
+    def __init__(self, label: str) -> None:
+        """Say it of the migration."""
+        super().__init__(
+            f"Migration {label} went on where its wait for a lock had been ended because of live "
+            "traffic.",
+            f"Start again. {_UNDONE}",
+        )
+
+
+def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False) -> str | None:
     """Return what became of a revision that failed with this SQLSTATE.
 
     None where it is not live traffic's doing. `has_cancelled` says whether boot itself ended its
-    statement: anybody else who does so means it.
+    statement: anybody else who does so means it; `is_for_crowd`, whether that was because of how
+    many waited behind it.
     """
     if state == CANCELLED and has_cancelled:
-        return _CROWD
+        return _CROWD if is_for_crowd else _PHRASES[LOCK_NOT_AVAILABLE]
     return _PHRASES.get(state or "")
 
 

@@ -20,13 +20,14 @@ from backend.boot.postgres.mark import sessions_query
 from backend.boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
 from backend.boot.traffic.ladder import Harm, Look
 from backend.boot.traffic.long_work import LongWork
+from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.wait_limit import WaitLimit
 
 _log = logging.getLogger(__name__)
 
-_INTERVAL, _QUIET_INTERVAL = 0.04, 0.2
-"""Seconds between two looks, and the most of them as long as nobody waits. What is done sooner is
-never looked at, and costs nothing."""
+_INTERVAL, _QUIET_INTERVAL = 0.04, 0.06
+"""Seconds between two looks, and the most of them as long as nobody waits: the shortest wait that
+is ended is to be seen before. What is done sooner is never looked at, and costs nothing."""
 
 _TICK = 0.02
 """Seconds between two moments in which it may be time to look."""
@@ -37,13 +38,18 @@ _IDLE = 1.0
 _REPEAT = 5.0
 """Seconds after which it is said again that others wait."""
 
+_KNOWN = 1.0
+"""Seconds after which it is asked again what those are doing who are in the way."""
+
 # Everybody may see these locks, whosoever they are; of pg_stat_activity that is not so.
 _LOOK = """
 WITH ours AS MATERIALIZED ({holder}),
 waiting AS MATERIALIZED (
-    SELECT pid, pg_blocking_pids(pid) AS blockers
-    FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted) AS waiting)
-SELECT pid, blockers, pid IN (SELECT pid FROM ours) FROM waiting
+    SELECT pid, lock, pg_blocking_pids(pid) AS blockers
+    FROM (SELECT pid, min(concat_ws(' ', locktype, database, relation, page, tuple, virtualxid,
+                                    transactionid, classid, objid, objsubid, mode)) AS lock
+          FROM pg_locks WHERE NOT granted GROUP BY pid) AS waiting)
+SELECT pid, blockers, CASE WHEN pid IN (SELECT pid FROM ours) THEN lock END FROM waiting
 WHERE pid IN (SELECT pid FROM ours) OR blockers && ARRAY(SELECT pid FROM ours)
 """
 
@@ -70,13 +76,17 @@ class TrafficWatch:
     The connection is the watch's alone meanwhile.
     """
 
-    def __init__(self, connection: Connection, key: AdvisoryKey, label: str) -> None:
+    def __init__(
+        self, connection: Connection, key: AdvisoryKey, label: str, patience: Patience
+    ) -> None:
         self._connection = connection
         self._holder = sessions_query(key)
         self._label = label
+        self._patience = patience
         self._looked_at = time.monotonic()
         self._interval = _INTERVAL
         self._seen: set[int] = set()
+        self._seen_at = float("-inf")
         self._harm = Harm()
         self._warned_at = float("-inf")
         self._long_work = LongWork(connection, self._holder, label)
@@ -84,6 +94,8 @@ class TrafficWatch:
         """Whether our statement may be cancelled where it waits at too high a price; where not, it
         may take long, and what it is at is said."""
         self.has_cancelled = False
+        self.is_for_crowd = False
+        """Whether that was because of how many waited."""
         self.limit: WaitLimit | None = None
         """That of the statement that runs, where it is the watch that keeps it."""
         self.blockers: tuple[AnyBlocker, ...] = ()
@@ -102,13 +114,15 @@ class TrafficWatch:
         is_quiet = look == Look() and self.limit is None
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        spent = now - self._looked_at
-        self._harm = self._harm.after(look, spent)
+        seconds = now - self._looked_at
+        self._harm = self._harm.after(look, seconds)
         self._looked_at = now
+        if look.is_waiting:
+            self._patience.waited(seconds)
         if (limit := self.limit) is not None:
-            limit.look(self._cancel, spent, is_waiting=look.is_waiting)
-        if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
-            self.has_cancelled = self._cancel()
+            limit.look(self._cancel, seconds, is_waiting=look.is_waiting)
+        if self.may_cancel and self._must_end(look):
+            self._end_wait(is_for_crowd=self._harm.is_crowd(look))
         elif self._harm.is_worth_a_word and look.blocked:
             self._warn(look, now)
         if not self.may_cancel:
@@ -118,21 +132,37 @@ class TrafficWatch:
         with self._connection.cursor() as cursor:
             cursor.execute(_LOOK.format(holder=self._holder))
             rows = cursor.fetchall()
-        waited_for = {pid for _, blockers, is_ours in rows if is_ours for pid in blockers}
-        if waited_for - self._seen:
+        waited_for = {pid for _, blockers, lock in rows if lock is not None for pid in blockers}
+        is_known = waited_for == self._seen and time.monotonic() - self._seen_at < _KNOWN
+        if waited_for and not is_known:
             self._name(waited_for)
         return Look(
-            is_waiting=any(is_ours for *_, is_ours in rows),
-            blocked=sum(not is_ours for *_, is_ours in rows),
+            next((lock for *_, lock in rows if lock is not None), None),
+            frozenset(pid for pid, _, lock in rows if lock is None),
         )
 
     def _name(self, pids: set[int]) -> None:
-        self._seen |= pids
-        self.blockers = find_blockers(self._connection, self._seen) or self.blockers
+        self._seen, self._seen_at = pids, time.monotonic()
+        self.blockers = find_blockers(self._connection, pids, self._holder)
+        self.vacuumed = None
         if any(isinstance(it, Blocker) and it.is_vacuum for it in self.blockers):
             with self._connection.cursor() as cursor:
                 cursor.execute(_TABLE.format(holder=self._holder))
                 [self.vacuumed] = cursor.fetchone() or [None]
+
+    def _must_end(self, look: Look) -> bool:
+        if not look.is_waiting:
+            return False
+        harm = self._harm
+        is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._patience.tries)
+        return is_harmful or self._patience.is_over(harm.lasted)
+
+    def _end_wait(self, *, is_for_crowd: bool) -> None:
+        before = self.has_cancelled
+        self.has_cancelled = True  # should the answer be lost, it may have been done
+        was_told = self._cancel()
+        self.has_cancelled = before or was_told
+        self.is_for_crowd = is_for_crowd and was_told
 
     def _cancel(self) -> bool:
         """Cancel our statement if it waits, and return whether it was told."""
@@ -148,10 +178,11 @@ class TrafficWatch:
         if now - self._warned_at < _REPEAT:
             return
         self._warned_at = now
-        verb = "waits" if look.blocked == 1 else "wait"
+        count = len(look.blocked)
+        verb = "waits" if count == 1 else "wait"
         _log.warning(
             "%s %s for what %s keeps locked while it %s (%.0f s of waiting so far, summed)",
-            f"{look.blocked} session" + ("s" if look.blocked > 1 else ""),
+            f"{count} session" + ("s" if count > 1 else ""),
             verb,
             self._label,
             "waits itself" if look.is_waiting else "is at work",

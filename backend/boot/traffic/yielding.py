@@ -5,19 +5,22 @@ back as well; but a serialization failure needs a new snapshot, and a transactio
 during the pauses keeps every vacuum from its work.
 """
 
-from collections.abc import Callable
-from functools import partial, wraps
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol
 
+from alembic.runtime.migration import MigrationStep
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.failures import sqlstate
+from backend.boot.environment.heads import Heads
 from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import literal
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
-from backend.boot.traffic.blockers import AnyBlocker
 from backend.boot.traffic.limit import LockLimit
 from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.watch import Lookout, TrafficWatch
@@ -27,7 +30,7 @@ from backend.boot.traffic.watch import Lookout, TrafficWatch
 _MAY_ASK = "SELECT has_table_privilege(to_regclass({table}), 'UPDATE')"
 _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
 
-Move = Callable[..., None]
+_COMMIT = re.compile(r"\s*(?:COMMIT|END)\b", re.IGNORECASE)
 
 
 class Transaction(Protocol):
@@ -40,8 +43,8 @@ class Transaction(Protocol):
     def is_intact(self) -> bool:
         """Whether all that the revision did is in it."""
 
-    def begin_again(self, pause: Callable[[], None]) -> None:
-        """Roll it back, pause, and begin another."""
+    def end(self) -> None:
+        """Note that it is ended now, and not by the revision."""
 
 
 class Yielding:
@@ -57,23 +60,98 @@ class Yielding:
         patience: Patience,
         observer: Connection,
         own_tables: tuple[str, ...],
+        transaction: Transaction,
     ) -> None:
         self._session = session
         self._patience = patience
         self._observer = observer
         self._own_tables = ", ".join(own_tables)
+        self._transaction = transaction
         self._limit = LockLimit(session)
         self.has_own_limit = self._limit.is_own
         """Whether env.py, or the revision that runs, has set one itself."""
         self._lookout = Lookout()
         self._watch: TrafficWatch | None = None
-        self._blockers: tuple[AnyBlocker, ...] = ()
+        self._label = ""
+        self._has_met_limit = False
+        """Whether our limit has ended a wait in this try, for whoever may have caught that."""
+        self._has_run = False
         self._vacuumed: str | None = None
+        self._take_over(session.context)
+
+    def _take_over(self, context: Any) -> None:
+        """Have Alembic go on to the next step, which may be the same, where one was held off."""
+        begin = context.begin_transaction
+
+        def begin_transaction(_per_migration: bool = False) -> AbstractContextManager[Any]:
+            block: AbstractContextManager[Any] = begin(_per_migration=_per_migration)
+            return self._trying(block, self._watch) if _per_migration and self._watch else block
+
+        context.begin_transaction = begin_transaction
 
     @property
     def watch(self) -> TrafficWatch | None:
         """What watches the revision that runs."""
         return self._watch
+
+    def tries(self, step: MigrationStep, label: str, key: AdvisoryKey) -> Iterator[None]:
+        """Give each try of a step, until one is not held off any more and is committed.
+
+        `key` is that by which its session can be told. Where the budget is used up, the step
+        itself raises MigrationFailedError.
+        """
+        heads = Heads(step)
+        self._label, self._has_run = label, False
+        while True:
+            self.has_own_limit = self._limit.is_own
+            self._has_met_limit = False
+            self._watch = TrafficWatch(self._observer, key, label, self._patience)
+            try:
+                yield
+            finally:
+                self._watch = None
+            if self._has_run:
+                break
+            heads.restore()
+            self._patience.pause()
+        self._patience.succeeded(label)
+        self._vacuumed = None
+
+    @contextmanager
+    def _trying(self, block: AbstractContextManager[Any], watch: TrafficWatch) -> Iterator[None]:
+        """Watch over the block, a transaction, and raise nothing where it can be tried again."""
+        watch.may_cancel = self._transaction.is_first and not self._limit.is_own
+        try:
+            with self._lookout.looking(watch), block:
+                try:
+                    yield
+                finally:
+                    self._transaction.end()
+        except Exception as error:
+            raise_if_stopped()
+            phrase = reasons.phrase(
+                sqlstate(error), has_cancelled=watch.has_cancelled, is_for_crowd=watch.is_for_crowd
+            )
+            if phrase is None or not self._transaction.is_intact():
+                raise
+            self._forget_transaction()
+            self._vacuumed = None if self._limit.is_own else watch.vacuumed
+            self._patience.failed(self._label, phrase, watch.blockers, error)
+        else:
+            self._has_run = True
+
+    def _forget_transaction(self) -> None:
+        """Have SQLAlchemy and Alembic let go of one that could not be committed."""
+        transaction = self._session.connection.get_transaction()
+        if transaction is not None:
+            transaction.rollback()
+        self._session.context._transaction = None
+
+    def prepare(self) -> None:
+        """Have first what would keep all the rest locked if it were waited for later."""
+        if self._transaction.is_first:
+            self._ask_vacuum_aside()
+            self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")
 
     def beginning(self, *, is_first: bool) -> tuple[str, ...]:
         """Return, as columns of SQL, what limits how long statements wait for a lock in the
@@ -98,58 +176,41 @@ class Yielding:
             self._watch.may_cancel = False
 
     def executing(self, statement: str) -> None:
-        """Limit the wait of a revision's next statement; where it sets a limit itself, no more."""
+        """Limit the wait of a revision's next statement; where it sets a limit itself, no more.
+
+        Raises CutShortError, as below.
+        """
+        if _COMMIT.match(statement):
+            self.require_whole()
         if "lock_timeout" in statement.lower():
             self.has_own_limit = True
             self.left()
         else:
             self._limit.executing(statement)
 
-    def repeated(
-        self,
-        move: Move,
-        label: str,
-        key: AdvisoryKey,
-        transaction: Transaction,
-    ) -> Move:
-        """Return a revision's function that runs it until it is not held off any more.
-
-        `key` is that by which its session can be told. Raises MigrationFailedError where the
-        budget is used up.
-        """
-
-        @wraps(move)
-        def run(**arguments: Any) -> None:
-            while not self._has_run(partial(move, **arguments), label, key, transaction):
-                transaction.begin_again(self._patience.pause)
-            self._patience.succeeded(label)
-            self._vacuumed, self._blockers = None, ()
-
-        return run
-
-    def _has_run(self, move: Move, label: str, key: AdvisoryKey, transaction: Transaction) -> bool:
-        """Return whether the revision ran to its end, and not that it may be run again."""
-        self.has_own_limit = self._limit.is_own
-        self._watch = watch = TrafficWatch(self._observer, key, label)
-        watch.may_cancel = transaction.is_first and not self._limit.is_own
+    def execute(self, execute: Callable[[], object]) -> None:
+        """Execute a statement that is taken back with its revision."""
+        started = time.monotonic()
         try:
-            with self._lookout.looking(watch):
-                if transaction.is_first:
-                    self._ask_vacuum_aside()
-                    self._lock_own_tables()
-                move()
+            execute()
         except Exception as error:
-            raise_if_stopped()
-            phrase = reasons.phrase(sqlstate(error), has_cancelled=watch.has_cancelled)
-            if phrase is None or not transaction.is_intact():
-                raise
-            self._blockers = watch.blockers or self._blockers
-            self._vacuumed = None if self._limit.is_own else watch.vacuumed
-            self._patience.failed(label, phrase, self._blockers, error)
-            return False
-        finally:
-            self._watch = None
-        return True
+            if sqlstate(error) == reasons.LOCK_NOT_AVAILABLE:
+                self._has_met_limit |= self._limit.may_have_ended(time.monotonic() - started)
+            raise
+
+    def require_whole(self) -> None:
+        """Raise CutShortError where a wait was ended in this try, and the revision went on."""
+        if self._has_met_limit or (self._watch is not None and self._watch.has_cancelled):
+            raise reasons.CutShortError(self._label)
+
+    def committing(self) -> None:
+        """Look before the revision commits something itself. Raises CutShortError, as above."""
+        try:
+            self.require_whole()
+        except reasons.CutShortError:
+            # SQLAlchemy takes its transaction for over, and would leave what is in it.
+            self._session.connection.connection.rollback()
+            raise
 
     def _ask_vacuum_aside(self) -> None:
         """Wait for a table that was being vacuumed in the way that ends the vacuum."""
@@ -159,7 +220,3 @@ class Yielding:
         self._limit.outwait_vacuum()
         session.tell(_ASK.format(table=table))
         self._limit.tables()
-
-    def _lock_own_tables(self) -> None:
-        """Have first what is needed last, when waiting for it would keep all the rest locked."""
-        self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")

@@ -10,11 +10,10 @@ from backend.boot.traffic.ladder import (
     Look,
     Work,
     is_concurrent,
+    is_plain,
     is_whole,
     work_of,
 )
-
-WAITING, WORKING = True, False
 
 
 @pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
@@ -52,6 +51,34 @@ def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
 )
 def test_work(statement: str, work: Work) -> None:
     assert work_of(statement) is work
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_one"),
+    [
+        ("ALTER TABLE t ADD a int", True),
+        ("\n-- why\n  alter table t add a int;\n", True),
+        ("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY)", True),
+        ("CREATE UNIQUE INDEX i ON t (a)", True),
+        ("CREATE TRIGGER t BEFORE INSERT ON t EXECUTE FUNCTION f()", True),
+        ("LOCK TABLE t", True),
+        ("DROP TABLE t", True),
+        ("SELECT f()", False),
+        ("UPDATE t SET a = 1", False),  # and whatever its triggers do
+        ("DO $$ BEGIN ALTER TABLE t ADD a int; EXCEPTION WHEN OTHERS THEN END $$", False),
+        ("DO 'BEGIN PERFORM f(); END'", False),
+        ("CALL p()", False),
+        ("CREATE TABLE t AS SELECT f()", False),
+        ("CREATE TABLE t AS/**/EXECUTE q", False),
+        ("ALTER TABLE t ADD a int; SELECT f()", False),
+        ("COMMENT ON TABLE t IS '--'; DO 'BEGIN PERFORM f(); END'", False),
+        ("/* ALTER */ SELECT f()", False),
+        ("", False),
+    ],
+)
+def test_plain(statement: str, is_one: bool) -> None:
+    """Only what cannot go on without the lock that it asks for."""
+    assert is_plain(statement) is is_one
 
 
 @pytest.mark.parametrize(
@@ -116,27 +143,62 @@ def test_budget(budget: float, held_off: float, is_over: bool) -> None:
     assert Ladder(budget).is_over(held_off) is is_over
 
 
-# what is looked at for how many seconds each → whether our waiting must end, whether to say so
+def waiting(blocked: int, lock: str = "a lock") -> Look:
+    return Look(lock, frozenset(range(blocked)))
+
+
+def working(blocked: int) -> Look:
+    return Look(None, frozenset(range(blocked)))
+
+
+# what is looked at for how many seconds each → whether so many wait, or somebody for so long, that
+# our waiting must end, and whether to say so
 LOOKS = [
-    ([], False, False),
-    ([(Look(WAITING, 0), 60)], False, False),
-    ([(Look(WAITING, 1), 0.2)], False, False),
-    ([(Look(WAITING, 9), 0.2)], False, False),
-    ([(Look(WAITING, 10), 0.2)], True, True),
-    ([(Look(WAITING, 100), 0.02)], True, True),
-    ([(Look(WAITING, 20), 0.04), (Look(WAITING, 30), 0.04)], True, True),
-    ([(Look(WAITING, 20), 0.1), (Look(WAITING, 0), 0.1)], False, True),
-    ([(Look(WORKING, 0), 60)], False, False),
-    ([(Look(WORKING, 5), 60)], False, True),
+    ([], False, False, False),
+    ([(waiting(0), 60)], False, False, False),
+    ([(waiting(1), 0.19)], False, False, False),
+    ([(waiting(1), 0.2)], False, True, False),
+    ([(waiting(10), 0.2)], True, True, True),
+    ([(waiting(100), 0.02)], True, False, True),
+    ([(waiting(20), 0.04), (waiting(30), 0.04)], True, False, True),
+    ([(waiting(20), 0.1), (waiting(0), 0.1)], False, False, True),
+    # Who came later has waited for less.
+    ([(waiting(1), 0.1), (Look("a lock", frozenset({7})), 0.1)], False, False, False),
+    # One that has been let through begins anew.
+    ([(waiting(1), 0.1), (waiting(0), 0.1), (waiting(1), 0.1)], False, False, False),
+    # Several waits of ours are one to who waits through all of them.
+    ([(waiting(1, "one"), 0.1), (waiting(1, "two"), 0.1)], False, True, False),
+    ([(waiting(1), 0.1), (working(1), 60), (waiting(1), 0.1)], False, True, True),
+    ([(working(0), 60)], False, False, False),
+    ([(working(5), 60)], False, False, True),
     # What its work has cost is not held against its next wait.
-    ([(Look(WORKING, 5), 60), (Look(WAITING, 5), 0.1)], False, True),
-    ([(Look(WAITING, 10), 0.2), (Look(WORKING, 10), 0.1)], False, True),
+    ([(working(5), 60), (waiting(5), 0.1)], False, False, True),
+    ([(waiting(10), 0.2), (working(10), 0.1)], False, False, True),
 ]
 
 
-@pytest.mark.parametrize(("looks", "is_too_much", "is_worth_a_word"), LOOKS)
-def test_harm(looks: list[tuple[Look, float]], is_too_much: bool, is_worth_a_word: bool) -> None:
+@pytest.mark.parametrize(("looks", "is_crowd", "is_too_long", "is_worth_a_word"), LOOKS)
+def test_harm(
+    looks: list[tuple[Look, float]], is_crowd: bool, is_too_long: bool, is_worth_a_word: bool
+) -> None:
     harm, last = Harm(), Look()
     for look, seconds in looks:
         harm, last = harm.after(look, seconds), look
-    assert (harm.is_too_much(last), harm.is_worth_a_word) == (is_too_much, is_worth_a_word)
+    found = harm.is_crowd(last), harm.is_too_long(last, tries=0), harm.is_worth_a_word
+    assert found == (is_crowd, is_too_long, is_worth_a_word)
+
+
+def test_harm_of_many_tries() -> None:
+    """What needs several tables gets them in the end; no single wait is longer for that."""
+    one, two = waiting(1, "one"), waiting(1, "two")
+    harm = Harm().after(one, 0.1).after(two, 0.1)
+    assert harm.is_too_long(two, tries=9)
+    assert not harm.is_too_long(two, tries=10)
+    assert harm.after(two, 0.1).is_too_long(two, tries=10)
+
+
+def test_how_long_a_wait_has_lasted() -> None:
+    """It begins anew with another lock."""
+    harm = Harm().after(waiting(0, "one"), 5).after(waiting(0, "two"), 1)
+    assert harm.after(waiting(0, "two"), 2).lasted == 3
+    assert harm.after(working(0), 2).lasted == 0

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from backend.boot.environment.failures import sqlstate
 from backend.boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
 from backend.boot.traffic.preflight import Obstacles
-from backend.boot.traffic.reasons import again, over, phrase
+from backend.boot.traffic.reasons import CutShortError, again, over, phrase
 
 SINCE = datetime(2026, 11, 23, 11, 2, 3, tzinfo=UTC)
 AT = f"{SINCE.astimezone():%H:%M:%S}"
@@ -24,7 +25,7 @@ NIGHTLY_TEXT = (
         ("55P03", False, "was held off by {}"),
         ("40P01", False, "was the victim of a deadlock with {}"),
         ("40001", False, "was overtaken by somebody else's change of what it works on"),
-        ("57014", True, "was held off by {}, with too many waiting behind it"),
+        ("57014", True, "was held off by {}"),
         ("57014", False, None),  # somebody else's cancel, or statement_timeout
         ("25P02", True, None),
         ("42P01", False, None),
@@ -36,10 +37,21 @@ def test_phrase(state: str | None, has_cancelled: bool, expected: str | None) ->
     assert phrase(state, has_cancelled=has_cancelled) == expected
 
 
+def test_phrase_of_a_crowd() -> None:
+    expected = "was held off by {}, with too many waiting behind it"
+    assert phrase("57014", has_cancelled=True, is_for_crowd=True) == expected
+    assert phrase("57014", has_cancelled=False, is_for_crowd=True) is None
+
+
+def test_a_wait_that_was_cut_short_unseen() -> None:
+    """It is tried again like one that raised."""
+    assert phrase(sqlstate(CutShortError("002")), has_cancelled=False) == "was held off by {}"
+
+
 @pytest.mark.parametrize(
     ("blockers", "expected"),
     [
-        ([], "a session that has just ended"),
+        ([], "a session that was not seen in time"),
         ([REPORT], f"backend 4711 (report, idle in transaction, query since {AT})"),
         ([Blocker(7, "", "active", SINCE)], f"backend 7 (active, query since {AT})"),
         ([Blocker(7, "report")], "backend 7 (report)"),  # another role's, and the rest is hidden
