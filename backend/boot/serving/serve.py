@@ -14,7 +14,7 @@ from backend.boot.log import logging_config
 from backend.boot.masking import mask
 from backend.boot.serving.application import not_loaded
 from backend.boot.serving.port import prepare_to_listen
-from backend.boot.serving.server import Config, Server, url_of
+from backend.boot.serving.server import Config, Server
 from backend.boot.serving.supervisors import Reloader, Workers
 from backend.boot.signals import Stopped
 
@@ -82,7 +82,6 @@ def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None:
     supervisor = Workers(config, sockets=[listener])
-    _log.info("Serving on %s with %d workers", url_of(listener), config.workers)
     supervisor.run()
     if supervisor.stopped_early is not None:
         raise supervisor.stopped_early
