@@ -33,6 +33,9 @@ Title = Annotated[
 ]
 """A name that people read: at least one character that is to be seen."""
 
+Name = Annotated[Title, Field(examples=["Grandpa"])]
+"""That of somebody who speaks or reads."""
+
 ShortText = Annotated[str, Field(max_length=300, pattern=r"^[^\x00]*$")]
 LongText = Annotated[str, Field(max_length=10_000, pattern=r"^[^\x00]*$")]
 

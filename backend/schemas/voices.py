@@ -10,10 +10,10 @@ from typing_extensions import TypedDict
 from backend.models import Visibility, VoiceStatus
 from backend.schemas.kinds import (
     LanguageCode,
+    Name,
     OwnVisibility,
     ProviderVoiceId,
     ShortText,
-    Title,
     Url,
 )
 
@@ -54,7 +54,7 @@ class NewVoice(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     provider_voice_id: ProviderVoiceId
-    name: Title
+    name: Name
     language: LanguageCode | None = None
     gender: ShortText | None = None
     preview_url: Url | None = None
@@ -66,7 +66,7 @@ class NewVoice(BaseModel):
 class VoiceChange(TypedDict, total=False):
     """What to change about a voice; the rest stays."""
 
-    name: Title
+    name: Name
     language: LanguageCode | None
     gender: ShortText | None
     preview_url: Url | None
