@@ -9,6 +9,7 @@ from backend.boot.errors import BootError
 from backend.boot.migration.migrate import migrate
 from backend.boot.postgres.connection import keeping_one
 from backend.boot.seeding import is_at_head, seed
+from backend.boot.serving.application import require_application
 from backend.boot.serving.handover import hand_over_failure, hand_over_stages
 from backend.boot.serving.preload import importing
 from backend.boot.signals import raise_if_stopped
@@ -24,6 +25,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
+    require_application(boot.asgi_app)
     stages = Stages()
     with keeping_one(boot.migration_database_url):
         with importing(*_needed_to_serve(boot)) as finish, stages.timed("wait"):

@@ -51,6 +51,9 @@ Title = Annotated[
 ]
 """A name that people read: at least one character that is to be seen."""
 
+Name = Annotated[Title, Field(examples=["Grandpa"])]
+"""That of somebody who speaks or reads."""
+
 ShortText = Annotated[str, Field(max_length=300, pattern=_TEXT)]
 LongText = Annotated[str, Field(max_length=10_000, pattern=_TEXT)]
 

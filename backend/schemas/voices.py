@@ -10,10 +10,10 @@ from typing_extensions import TypedDict
 from backend.models import Visibility, VoiceStatus
 from backend.schemas.kinds import (
     LanguageCode,
+    Name,
     OwnVisibility,
     ProviderVoiceId,
     ShortText,
-    Title,
     Url,
 )
 from backend.schemas.sent import EXACT, New
@@ -53,7 +53,7 @@ class NewVoice(New):
     """A voice that its provider has begun to make."""
 
     provider_voice_id: ProviderVoiceId
-    name: Title
+    name: Name
     language: LanguageCode | None = None
     gender: ShortText | None = None
     preview_url: Url | None = None
@@ -65,7 +65,7 @@ class NewVoice(New):
 class VoiceChange(TypedDict, total=False):
     """What to change about a voice; the rest stays."""
 
-    name: Title
+    name: Name
     language: LanguageCode | None
     gender: ShortText | None
     preview_url: Url | None

@@ -13,6 +13,7 @@ from backend.models import BookStatus, Visibility
 from backend.schemas.kinds import (
     LanguageCode,
     LongText,
+    Name,
     OwnVisibility,
     ProviderVoiceId,
     Seconds,
@@ -47,7 +48,7 @@ class NewRecording(New):
 class NewDialogue(New):
     """One utterance, with its words in some languages, each of them once."""
 
-    speaker: Title
+    speaker: Name
     translations: list[NewTranslation] = Field(default=[], max_length=20)
     audios: list[NewRecording] = Field(default=[], max_length=40)
 
@@ -116,7 +117,7 @@ class DialogueChange(TypedDict, total=False):
     """What to change about a dialogue; its sequence must be free."""
 
     sequence: Sequence
-    speaker: Title
+    speaker: Name
 
 
 class Words(New):

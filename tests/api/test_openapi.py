@@ -62,7 +62,7 @@ def test_every_answer_is_documented(document: dict[str, Any]) -> None:
 
 
 def test_what_has_a_body_may_be_too_large(document: dict[str, Any]) -> None:
-    """And nothing else, for nothing else is read."""
+    """And nothing else says so, for nothing else takes one."""
     with_body = {name for name, operation in operations(document) if "requestBody" in operation}
     assert with_body == {name for name, answers in ANSWERS.items() if "413" in answers}
 

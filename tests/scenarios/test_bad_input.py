@@ -777,6 +777,27 @@ def test_application_that_cannot_start(
         finished.assert_says("The kettle is cold.")
 
 
+@pytest.mark.parametrize("variables", [{}, {"WEB_CONCURRENCY": "2"}, {"RELOAD": "true"}])
+def test_application_that_is_nowhere(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, variables: dict[str, str]
+) -> None:
+    """A start finds it out before the schema moves."""
+    finished = run(
+        project(tmp_path),
+        "start",
+        DATABASE_URL=database_url,
+        BACKEND_PORT="0",
+        ASGI_APP="backend.nope:app",
+        **variables,
+    )
+    finished.assert_failed(
+        11,
+        "The application backend.nope:app cannot be loaded: there is no module backend.nope. "
+        "Mend it, or name another in ASGI_APP.",
+    )
+    assert_untouched(cluster, database)
+
+
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_lifespan_that_raises(tmp_path: Path, database_url: str, workers: str) -> None:
     """An application's own defect in its start-up shows its traceback, and ends in a sentence."""

@@ -313,6 +313,19 @@ def test_ctrl_c_while_processes_start(
         assert_stopped(finished, "SIGINT")
 
 
+def test_workers_serve_when_all_are_up(tmp_path: Path, database_url: str) -> None:
+    """The line that says where is for who waits to use it."""
+    folder = project(tmp_path)
+    planted = plant_application(folder, start=1)
+    settings = {**variables("cluster", database_url), **planted, "WEB_CONCURRENCY": "2"}
+    with running(folder, "start", **settings) as inv:
+        assert httpx.get(inv.url).text == "done"
+        finished = stop(inv, "SIGTERM")
+    finished.assert_ok()
+    finished.assert_says("Started up", "Started up", "Serving on … with 2 workers")
+    finished.assert_never_says("Serving on … (Ctrl-C stops it)")
+
+
 @SIGNALS
 @DATABASES
 @MANNERS

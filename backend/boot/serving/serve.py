@@ -12,8 +12,9 @@ from backend.boot.errors import ServingFailedError
 from backend.boot.garbage import search_as_usual
 from backend.boot.log import logging_config
 from backend.boot.masking import mask
+from backend.boot.serving.application import not_loaded
 from backend.boot.serving.port import prepare_to_listen
-from backend.boot.serving.server import Config, Server, url_of
+from backend.boot.serving.server import Config, Server
 from backend.boot.serving.supervisors import Reloader, Workers
 from backend.boot.signals import Stopped
 
@@ -81,7 +82,6 @@ def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
 
 def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None:
     supervisor = Workers(config, sockets=[listener])
-    _log.info("Serving on %s with %d workers", url_of(listener), config.workers)
     supervisor.run()
     if supervisor.stopped_early is not None:
         raise supervisor.stopped_early
@@ -98,8 +98,4 @@ def _not_started(config: uvicorn.Config) -> ServingFailedError:
 
 def _not_loaded(config: uvicorn.Config, error: BaseException) -> ServingFailedError:
     lines = mask(str(error)).strip().splitlines() or [""]
-    cause = f"{type(error).__name__}: {lines[0].rstrip('.')}"
-    return ServingFailedError(
-        f"The application {config.app} cannot be loaded: {cause}.",
-        "Mend it, or name another in ASGI_APP.",
-    )
+    return not_loaded(str(config.app), f"{type(error).__name__}: {lines[0].rstrip('.')}")

@@ -1,5 +1,6 @@
 """Uvicorn's supervisors, made to end in order whenever a stop comes."""
 
+import logging
 import signal
 import socket
 from collections.abc import Iterator
@@ -12,8 +13,10 @@ from uvicorn.supervisors import Multiprocess, multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 from watchfiles import watch
 
-from backend.boot.serving.server import Server
+from backend.boot.serving.server import Server, url_of
 from backend.boot.signals import STOP_SIGNALS, Stopped
+
+_log = logging.getLogger(__name__)
 
 _LOOK = 50
 """Milliseconds that the first look for changed code takes, before anything is started."""
@@ -90,6 +93,7 @@ class Workers(Multiprocess):
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
         self._stops: list[int] = []
+        self._serves = False
 
     def init_processes(self) -> None:
         """Start the workers."""
@@ -97,9 +101,15 @@ class Workers(Multiprocess):
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        """Start workers anew that have died."""
+        """Start workers anew that have died; say where all serve, once they do."""
         with _deaf_children():
             super().keep_subprocess_alive()
+        if self._serves or self.should_exit.is_set():
+            return
+        if all(process.is_ready() for process in self.processes):
+            self._serves = True
+            where = url_of(self.sockets[0])
+            _log.info("Serving on %s with %d workers", where, len(self.processes))
 
     def terminate_all(self) -> None:
         """Tell the workers to end.
