@@ -47,8 +47,8 @@ async def session(opened: OpenResources) -> AsyncIterator[Session]:
     try:
         yield new
     finally:
-        # In a thread only where there is something to end, which waits for the database. In one
-        # that is there at once: those of requests may all be waiting for this connection.
+        # In a thread only where there is something to end, which waits for the database. Not among
+        # the threads of requests: those may all be waiting for this connection.
         if new.in_transaction():
             await to_thread.run_sync(new.close, limiter=CapacityLimiter(1))
         else:

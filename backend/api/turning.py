@@ -15,7 +15,8 @@ async def _turn(
     cursor: Annotated[
         str | None,
         Query(
-            description="`next_cursor` of the answer before, unchanged; left out for the first.",
+            description="`next_cursor` of the answer before, unchanged; left out for the first. "
+            "What is there from the first to the last appears once; what comes meanwhile may not.",
             json_schema_extra={"pattern": "^[A-Za-z0-9_-]{32}$"},
         ),
     ] = None,

@@ -75,7 +75,11 @@ class NewPage(New):
 
 
 class NewBook(New):
-    """A book, with as many of its pages as there are already, in their order."""
+    """A book, with as many of its pages as there are already, in their order.
+
+    It has room for 10,000 parts in all (pages, dialogues, translations and recordings), and for
+    4 MiB of text.
+    """
 
     title: Title
     cover_image: Url | None = None

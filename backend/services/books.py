@@ -10,16 +10,21 @@ from backend.schemas.books import BookDetail, BookSummary
 from backend.schemas.writing import BookChange, NewBook
 from backend.services.access import changeable, is_for_everybody
 from backend.services.changes import commit
+from backend.services.room import require_room
 from backend.services.shelves import written_book
 from backend.services.transitions import OF_BOOKS, require_transition
 from backend.services.writing import book_row
 
 
 def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
-    """Make a book, with its pages if there are any; a statement for each kind of row."""
+    """Make a book, with its pages if there are any; a statement for each kind of row.
+
+    Raises ConflictError where that is more than a book has room for.
+    """
     row = book_row(owner, new)
     session.add(row)
     session.flush()
+    require_room(session, row.id)
     book = written_book(session, row.id)
     commit(session, Event("book", "created", book.id, owner, is_for_everybody(book.visibility)))
     return book

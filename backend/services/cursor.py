@@ -1,7 +1,9 @@
 """Where a page of a list ends: a position among rows ordered by (created_at, id), as opaque text.
 
-The position is that of a row and not a number of rows, so that rows which come or go while
-somebody turns the pages make none appear twice or never.
+The position is that of a row and not a number of rows: what is there from the first page to the
+last appears exactly once, whatever comes or goes while somebody turns them, and nothing appears
+twice. What comes meanwhile may be missed: it is dated by when its transaction began, and what is
+dated later may have been committed, and turned over, before it. Who begins anew sees it.
 """
 
 import struct

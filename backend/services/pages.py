@@ -16,6 +16,7 @@ from backend.schemas.writing import DialogueChange, NewDialogue, NewPage, PageCh
 from backend.services.access import changeable, is_for_everybody
 from backend.services.changes import commit
 from backend.services.errors import ConflictError, NotFoundError
+from backend.services.room import require_room
 from backend.services.writing import dialogue_row, page_row
 
 
@@ -142,6 +143,7 @@ def _require_free(taken: UUID | None) -> None:
 
 def _page_done(session: Session, book: Book, page_id: UUID) -> PageDetail:
     session.flush()
+    require_room(session, book.id)
     dialogues = selectinload(Page.dialogues)
     page = session.scalars(
         select(Page)
@@ -160,6 +162,7 @@ def _page_done(session: Session, book: Book, page_id: UUID) -> PageDetail:
 
 def _dialogue_done(session: Session, book: Book, dialogue_id: UUID) -> DialogueDetail:
     session.flush()
+    require_room(session, book.id)
     dialogue = session.scalars(
         select(Dialogue)
         .where(Dialogue.id == dialogue_id)

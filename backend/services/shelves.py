@@ -11,7 +11,8 @@ from backend.schemas.books import BookDetail, BookList, BookSummary, PageDetail
 from backend.services.access import Shelf, is_on_shelf, is_own, is_shared
 from backend.services.listing import Turn, rows_of
 
-# A query for each kind of row, whatever the book's size: PostgreSQL takes 65 535 parameters.
+# A query for each kind of row, for that is more than a book has room for: PostgreSQL takes 65 535
+# parameters.
 _PARENTS_A_QUERY = 50_000
 
 

@@ -12,6 +12,7 @@ from backend.schemas.books import DialogueRecording, Translation
 from backend.schemas.writing import Recording, Words
 from backend.services.errors import NotFoundError
 from backend.services.pages import OwnBook, dialogue_of, finish
+from backend.services.room import require_room
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ def put_translation(
         for other in rows:
             other.is_primary = other is row
     session.flush()
+    require_room(session, own.id)
     translation = Translation.model_validate(row)
     finish(session, book)
     return translation
@@ -91,6 +93,7 @@ def put_recording(
         session.add(row)
     row.audio_url, row.duration = recording.audio_url, recording.duration
     session.flush()
+    require_room(session, own.id)
     detail = DialogueRecording.model_validate(row)
     finish(session, book)
     return detail

@@ -132,6 +132,7 @@ def test_a_book_that_comes_meanwhile_moves_no_other(session: Session, client: ht
     session.commit()
 
     assert titles(iter([first, *pages])) == ["Book 0", "Book 1", "Book 2"]
+    assert titles(walk(client, limit=1)) == ["Too late", "Book 0", "Book 1", "Book 2"]
 
 
 def test_the_list_is_one_query(session: Session, client: httpx.Client) -> None:

@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
+from backend.main import create_app
 from backend.models import Book, BookStatus
+from backend.services.room import MOST_PARTS, MOST_TEXT
 from backend.services.transitions import OF_BOOKS
 from tests.api.people import STORY, Person, sign_up
 from tests.api.test_books import BOOKS, counted_queries
@@ -76,8 +78,9 @@ def test_the_queries_do_not_grow_with_the_book(service: httpx.Client, pages: int
         service.get(f"{BOOKS}/{book['id']}?language=ko")
     with counted_queries() as listing:
         person.ask("GET", f"{BOOKS}?shelf=mine")
-    # Who asks, a statement a kind of row, a read, the event; who asks, everybody's, one's own.
-    assert (len(making), len(own), len(public), len(listing)) == (12, 7, 5, 2)
+    # Who asks, a statement a kind of row, its size, a read, the event; who asks, everybody's,
+    # one's own.
+    assert (len(making), len(own), len(public), len(listing)) == (13, 7, 5, 2)
 
 
 @pytest.mark.parametrize("title", ["그네", "\u3000空", "नमस्ते", "👩\u200d🚀", "?"])
@@ -303,6 +306,100 @@ def test_many_writers_of_one_book_take_turns(person: Person) -> None:
     assert [page["sequence"] for page in read(person, book)["pages"]] == list(range(1, 25))
 
 
+@pytest.mark.slow
+def test_what_was_there_appears_once_while_others_write(service: httpx.Client) -> None:
+    """Nothing appears twice; what is written meanwhile may be missed, but not by who comes next."""
+    person = sign_up(service)
+    there = {person.make("books", pages=[])["id"] for _ in range(30)}
+
+    def turned() -> list[str]:
+        seen: list[str] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            found = person.ask("GET", f"{BOOKS}?shelf=mine&limit=3{cursor}").json()
+            seen += [it["id"] for it in found["items"]]
+            cursor = found["next_cursor"] and f"&cursor={found['next_cursor']}"
+        return seen
+
+    with ThreadPoolExecutor(6) as pool:
+        writing = [pool.submit(person.make, "books", pages=[]) for _ in range(150)]
+        while not all(it.done() for it in writing):
+            seen = turned()
+            assert len(seen) == len(set(seen))
+            assert there <= set(seen)
+    assert set(turned()) == there | {it.result()["id"] for it in writing}
+
+
+GROWTH = [
+    ("POST", "/pages", {"image_prompt": "long" * 50}),
+    ("POST", "/pages/{page}/dialogues", {"speaker": "long" * 50}),
+    ("PUT", "/dialogues/{dialogue}/translations/fr", {"text": "long" * 50}),
+    ("PUT", "/dialogues/{dialogue}/audios/fr/v", {"audio_url": "/" + "long" * 50}),
+]
+
+
+@pytest.mark.parametrize("limit", ["MOST_PARTS", "MOST_TEXT"])
+@pytest.mark.parametrize(("method", "path", "body"), GROWTH)
+def test_a_book_has_room_for_so_much(
+    person: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    method: str,
+    path: str,
+    body: dict[str, Any],
+) -> None:
+    """Whatever is added to it; less may be put in its place, or something else taken away."""
+    book = person.make("books")
+    page, dialogue = book["pages"][0]["id"], book["pages"][0]["dialogues"][0]["id"]
+    there = f"{BOOKS}/{book['id']}"
+    # A story is seven parts, and some bytes of text.
+    monkeypatch.setattr(f"backend.services.room.{limit}", 7 if limit == "MOST_PARTS" else 150)
+    answer = person.ask(method, there + path.format(page=page, dialogue=dialogue), body)
+    assert (answer.status_code, answer.json()["type"]) == (409, "urn:moriai:problem:conflict")
+    assert "has room for" in answer.json()["detail"]
+    assert read(person, book) == book
+    written = f"{there}/dialogues/{dialogue}/translations/ko"
+    assert person.ask("PUT", written, {"text": "!"}).status_code == 200
+    assert person.ask("DELETE", written).status_code == 204
+    other = {"pages": [{"dialogues": [{"speaker": "long" * 50}] * 4}] * 2}
+    assert person.ask("POST", BOOKS, {**STORY, **other}).status_code == 409
+
+
+FILL = """
+WITH page AS (
+    INSERT INTO pages (book_id, sequence)
+    SELECT :book, n FROM generate_series(1, 100) n RETURNING id
+), dialogue AS (
+    INSERT INTO dialogues (page_id, sequence, speaker)
+    SELECT id, n, 'Mina' FROM page, generate_series(1, 33) n RETURNING id
+)
+INSERT INTO dialogue_translations (dialogue_id, language_code, text)
+SELECT id, language, 'Hello!' FROM dialogue, unnest(ARRAY['en', 'ko']) language
+"""
+"""Ten thousand parts."""
+
+
+@pytest.mark.slow
+def test_the_largest_book_is_read_by_few_queries(
+    service: httpx.Client, kept_session: Session
+) -> None:
+    """As large as the document says that it may be."""
+    person = sign_up(service)
+    book = person.make("books", visibility="public", pages=[])["id"]
+    kept_session.execute(text(FILL), {"book": book})
+    kept_session.commit()
+    full = person.ask("POST", f"{BOOKS}/{book}/pages", {})
+    assert (full.status_code, f"room for {MOST_PARTS:,}" in full.json()["detail"]) == (409, True)
+    with counted_queries() as queries:
+        pages = service.get(f"{BOOKS}/{book}", timeout=60).json()["pages"]
+    dialogues = [it for page in pages for it in page["dialogues"]]
+    assert len(pages) + len(dialogues) + 2 * len(dialogues) == MOST_PARTS
+    assert len(queries) == 5
+    described = create_app().openapi()["components"]["schemas"]["NewBook"]["description"]
+    assert f"{MOST_PARTS:,} parts" in described
+    assert f"{MOST_TEXT >> 20} MiB of text" in described
+
+
 def test_nothing_is_left_of_a_deleted_book(person: Person) -> None:
     book = person.make("books")
     assert person.ask("DELETE", f"{BOOKS}/{book['id']}").status_code == 204
@@ -320,7 +417,7 @@ def test_nothing_is_left_of_a_deleted_book(person: Person) -> None:
                     {"language_code": it, "text": "", "is_primary": True} for it in ("en", "ko")
                 ]
             },
-            "one translation is primary",
+            "translation is primary",
         ),
         (
             {"audios": [{"language_code": "en", "voice_id": "v", "audio_url": "/a"}] * 2},
