@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
@@ -20,10 +19,11 @@ from backend.boot.errors import (
     LoginRefusedError,
 )
 from backend.boot.migration import contents
+from backend.boot.migration.creation import create_like, settings
 from backend.boot.migration.leftovers import drop, in_use, new_name, remove_leftovers
 from backend.boot.migration.note import Note, end_work, noting, read_note
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
-from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
+from backend.boot.postgres.connection import connected, one_line
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
@@ -69,17 +69,14 @@ def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
 
 def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     """Make a database beside the real one, and log in: a server or a pooler may not let us."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     try:
-        with connected(real, silence=FOR_DATABASES) as connection:
-            connection.cursor().execute(statement)
+        url = create_like(real, name)
     except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         raise ConfigurationError(
             f"No scratch database could be made beside {real.masked}: {cause}.",
             "Give the role CREATEDB, or name an empty database in SCRATCH_DATABASE_URL.",
         ) from error
-    url = real.with_database(name)
     try:
         with connected(url):
             return url
@@ -101,6 +98,7 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
                     "SCRATCH_DATABASE_URL names the real database.",
                     "Name another one, an empty one.",
                 )
+            _warn_of_settings(keeper, other)
         _take(keeper, timeout)
         with connected(url) as connection:
             _prepare(connection)
@@ -113,6 +111,18 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
                 contents.empty(connection)
             with suppress(psycopg2.Error):  # a session that is gone holds no lock
                 end(keeper)
+
+
+def _warn_of_settings(given: Connection, real: Connection) -> None:
+    """Say what the real database has set and the given one has not: a history may depend on it."""
+    there = settings(given)
+    differing = [name for name, value in settings(real).items() if there.get(name) != value]
+    if differing:
+        _log.warning(
+            "The database of SCRATCH_DATABASE_URL has not the settings of the real one (%s): a "
+            "history may run otherwise there. Give it the same by ALTER DATABASE … SET.",
+            ", ".join(differing),
+        )
 
 
 def _take(keeper: Connection, timeout: float) -> None:
