@@ -172,6 +172,22 @@ def test_several_are_equal(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> 
     assert theirs.query("SELECT id FROM t_a1") == [(2,)]
 
 
+def test_several_are_equally_near(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> None:
+    """All are named, and how to see the differences to another one."""
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE t_b2 (b int)")')
+    theirs.execute(f"{made('a1')}; CREATE TABLE t_b2 ()")
+    assert theirs.refusal() == (
+        "The schema is that of no revision; a1 Foreign a1, b2 Foreign b2 are equally near, with 1 "
+        "difference. Mend the schema by hand until it is that of a revision, or use an empty "
+        "database. `inv adopt --dry-run --revision REV` shows the differences to another one. "
+        "Nothing was changed."
+    )
+    assert "b2: column t_b2.b is missing" in caplog.messages
+    assert "The schema is not that of a1 Foreign a1, with 1 difference." in theirs.refusal("a1")
+    assert "a1: table t_b2 is unexpected" in caplog.messages
+
+
 ONE_UNIT = FOREIGN_ENV.replace(
     "with connectable.connect() as connection:", "with connectable.begin() as connection:"
 )

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ConfigurationError, LockTimeoutError
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseMissingError,
+    DatabaseUnreachableError,
+    LockTimeoutError,
+    LoginRefusedError,
+)
 from backend.boot.migration import contents
 from backend.boot.migration.check import check
 from backend.boot.migration.leftovers import new_name, remove_leftovers
@@ -225,6 +232,31 @@ def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: 
     assert str(caught.value) == (
         "SCRATCH_DATABASE_URL names the real database. Name another one, an empty one."
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "what"),
+    [
+        ({"password": "wrong"}, LoginRefusedError, "PostgreSQL refused the login at "),
+        ({"database": "nowhere"}, DatabaseMissingError, "Database 'nowhere' does not exist at "),
+        ({"port": 1}, DatabaseUnreachableError, "PostgreSQL at "),
+    ],
+)
+def test_one_that_cannot_be_reached(
+    cluster: Cluster,
+    database_url: str,
+    scratch: str,
+    wrong: dict[str, Any],
+    error: type[BootError],
+    what: str,
+) -> None:
+    """The setting is named, by which it is found."""
+    given = parse_database_url(cluster.url(**{"database": scratch, **wrong}))
+    with pytest.raises(error) as caught, scratch_database(described(database_url, given)):
+        pytest.fail("it was given")
+    assert caught.value.what.startswith(what)
+    assert "SCRATCH_DATABASE_URL" in caught.value.advice
+    assert "wrong" not in str(caught.value)
 
 
 def test_an_env_py_of_its_own_mind(
