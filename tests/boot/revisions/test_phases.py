@@ -315,10 +315,7 @@ LONG = "UPDATE books\n    SET theme = 'none', title = title || theme, price = NU
         (["VACUUM", "ANALYZE", "VACUUM"], ["runs SQL of its own (VACUUM, and 2 more)"]),
         (
             [LONG],
-            [
-                "runs SQL of its own "
-                "(UPDATE books SET theme = '…', title = title || theme, price …)"
-            ],
+            ["runs SQL of its own (UPDATE books SET theme = '…', title = title || theme, price …)"],
         ),
     ],
 )
