@@ -68,7 +68,7 @@ CONTRACTS = {
     "SQL as a string": (
         "op.execute(\"UPDATE books SET title = ''\")",
         "op.execute('SELECT 1')",
-        "runs SQL of its own (UPDATE books SET title = '')",
+        "runs SQL of its own (UPDATE books SET title = '…')",
     ),
     "SQL for the driver": (
         'op.get_bind().exec_driver_sql("DELETE FROM books")',

@@ -56,6 +56,12 @@ class Likenesses:
         """The point with the fewest differences, of several the newest."""
         return min(reversed(self.all), key=lambda it: len(it.differences))
 
+    @property
+    def as_near(self) -> tuple[tuple[str, ...], ...]:
+        """The points that no other is nearer than, oldest first."""
+        least = len(self.nearest.differences)
+        return tuple(it.revisions for it in self.all if len(it.differences) == least)
+
     def of(self, revision: str) -> Likeness | None:
         """Return how like one revision, with no branch beside it, the schema is."""
         return next((it for it in self.all if it.revisions == (revision,)), None)

@@ -15,13 +15,14 @@ from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
+from backend.boot.migration.models import NO_MODELS
 from backend.boot.migration.replay import move, open_scratch, read
-from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Revision, Target
 from backend.boot.revisions.own_sql import OwnSql, below_sqlalchemy
 from backend.boot.revisions.phases import contract_reasons, phase_problems
-from backend.boot.state.schema import Schema
+from backend.boot.state.schema import Schema, ask_version_table
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +37,8 @@ def check(boot: BootDescription) -> None:
     open_project(boot.alembic_config, boot.migration_database_url)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        refuse_other_database(url, project)
+        # An env.py that ignores the URL it is given would replay the history on the real one.
+        ask_version_table(url, project)
         problems = _problems(url, project)
     for problem in problems:
         _log.error("%s", problem)
@@ -105,7 +107,7 @@ def _differences_from_models(project: Project) -> list[str]:
     def compare_models(_current: Any, context: MigrationContext) -> MigrationSteps:
         metadata = context.opts["target_metadata"]
         if metadata is None:
-            _log.info("env.py names no target_metadata: there are no models to compare with")
+            _log.info(NO_MODELS)
         else:
             missing = produce_migrations(context, metadata).upgrade_ops
             found.extend(

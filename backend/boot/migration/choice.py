@@ -53,8 +53,10 @@ def _unlike(likenesses: Likenesses, history: History, wanted: str | None) -> Sch
     advice = "Mend the schema by hand until it is that of a revision, or use an empty database."
     if wanted is None:
         nearest = likenesses.nearest
-        label = _label(nearest.revisions, history)
-        what = f"The schema is that of no revision; {label} is nearest"
+        labels = [_label(it, history) for it in likenesses.as_near]
+        verb = "is nearest" if len(labels) == 1 else "are equally near"
+        what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
+        advice += " `inv adopt --dry-run --revision REV` shows the differences to another one."
     else:
         what = f"The schema is not that of {history.label(wanted)}"
         if (like := likenesses.of(wanted)) is None:

@@ -47,6 +47,13 @@ def is_mighty(connection: Connection) -> bool:
     return bool(answer)
 
 
+def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
+    """Return the refusal of what reaches that far."""
+    return ConfigurationError(
+        f"{who} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
+    )
+
+
 @contextmanager
 def confined(
     is_scratch: str, running: Callable[[], str], *, is_alone: bool, is_mighty: bool
@@ -73,9 +80,7 @@ def confined(
     def executing(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
         for reach, text in reaches.of(statement):
             if reach in refused:
-                raise ConfigurationError(
-                    f"{running()} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
-                )
+                raise refusal(running(), reach, text)
 
     # At each checkout and not at each connect: an engine that is imported may have one left over.
     event.listen(Pool, "checkout", checked_out)

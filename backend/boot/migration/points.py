@@ -13,12 +13,14 @@ from backend.boot.environment.failures import describe_error, no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
-from backend.boot.migration.confinement import confined, is_mighty
+from backend.boot.migration.confinement import confined, is_mighty, refusal
 from backend.boot.migration.extent import read_made
+from backend.boot.migration.reach import Reach
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
+from backend.boot.revisions.own_sql import below_sqlalchemy
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.facts import read_current
 from backend.boot.state.schema import Schema, open_schema
@@ -37,6 +39,7 @@ class Replay:
         self._reader: Connection
         self._schema: Schema
         self._is_scratch: str
+        self._is_mighty = False
         self._running: str | None = None
         self.points: list[Point] = []
         self.other_schemas: frozenset[str] = frozenset()
@@ -64,8 +67,10 @@ class Replay:
         # One connection looks at it all: a new one each time would have to warm its caches first.
         with connected(self._url) as self._reader:
             self._is_scratch = same_database_query(self._reader)
-            mighty = is_mighty(self._reader)
-            with confined(self._is_scratch, self._what, is_alone=self._is_alone, is_mighty=mighty):
+            self._is_mighty = is_mighty(self._reader)
+            with confined(
+                self._is_scratch, self._what, is_alone=self._is_alone, is_mighty=self._is_mighty
+            ):
                 self._replay()
 
     def _replay(self) -> None:
@@ -107,9 +112,18 @@ class Replay:
         """
         for step in self._project.steps(self._schema.target, current, going_up=True):
             self._running = step.revision.revision
+            self._refuse_unseen(self._running)
             yield step
             if not self._take(self._running):
                 return
+
+    def _refuse_unseen(self, revision: str) -> None:
+        """Raise ConfigurationError where a mighty role's statements would not come by."""
+        path = self.history.revisions[revision].path
+        if not self._is_mighty or self._is_alone or path is None or path.suffix != ".py":
+            return
+        if unseen := below_sqlalchemy(path.read_bytes()):
+            raise refusal(self._what(), Reach.UNKNOWN, ", ".join(unseen))
 
     def _take(self, revision: str) -> bool:
         """Read the schema as others see it; return whether it has this revision."""

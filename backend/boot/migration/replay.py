@@ -11,6 +11,7 @@ from backend.boot.migration.apply import Watch, apply
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target
+from backend.boot.state.inspection import NO_DATABASE, SchemaState, inspect
 from backend.boot.state.schema import Schema, open_schema
 
 
@@ -32,7 +33,10 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     """
     schema = replace(schema, target=target)
     # What cannot be taken back is found out by trying: there is nothing to lose here.
-    plan = schema.decide(replace(schema.inspect(), irreversible=()))
+    inspection = replace(schema.inspect(), irreversible=())
+    if inspection.state is SchemaState.UNMANAGED:  # it is at base, and something was left behind
+        inspection = inspect(NO_DATABASE, schema.project.history, target)
+    plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
     # People would take a line about a revision for one about the real database.

@@ -11,10 +11,11 @@ from backend.boot.description import BootDescription, SchemaPolicy
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import HistoryBrokenError
 from backend.boot.migration.apply import apply
-from backend.boot.migration.scratch import refuse_other_database, scratch_database
+from backend.boot.migration.models import refuse_no_models
+from backend.boot.migration.scratch import scratch_database
 from backend.boot.revisions.history import History
 from backend.boot.state.plan import Action, decide
-from backend.boot.state.schema import open_schema
+from backend.boot.state.schema import ask_version_table, open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -36,12 +37,16 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     """
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
-        refuse_other_database(url, project)
+        # An env.py that ignores the URL it is given would replay the history on the real one.
+        ask_version_table(url, project)
+        refuse_no_models(project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())
             plan = decide(schema.inspect(), rollback=False)
             if plan.action is Action.UPGRADE:
-                apply(schema, plan)
+                _log.info("Replaying the history on a scratch database")
+                # People would take a line about a revision for one about the real database.
+                apply(schema, plan, level=logging.DEBUG)
         empty: list[bool] = []
 
         def note(_context: object, _revision: object, directives: list[Any]) -> None:
@@ -57,7 +62,8 @@ def write_revision(boot: BootDescription, message: str) -> Written:
             )
         except CommandError as error:
             raise HistoryBrokenError(
-                f"The revision could not be written: {error}.", "Mend the history first."
+                f"The revision could not be written: {str(error).rstrip('.')}.",
+                "Mend the history first.",
             ) from error
     return Written(str(getattr(script, "path", script)), all(empty))
 

@@ -7,24 +7,25 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg2
-from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.project import Project
 from backend.boot.errors import (
     BootError,
     ConfigurationError,
+    DatabaseMissingError,
     DatabaseUnreachableError,
     LockTimeoutError,
     LoginRefusedError,
 )
 from backend.boot.migration import contents
+from backend.boot.migration.creation import create_like, settings
 from backend.boot.migration.leftovers import drop, in_use, new_name, remove_leftovers
 from backend.boot.migration.note import Note, end_work, noting, read_note
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
-from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
+from backend.boot.postgres.connection import connect, connected, one_line
 from backend.boot.postgres.identity import same_database_query
+from backend.boot.postgres.refusal import Refusal, classify
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 
@@ -57,29 +58,16 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
             drop(real, name)
 
 
-def refuse_other_database(scratch: DatabaseUrl, project: Project) -> None:
-    """Raise ConfigurationError unless env.py connects to the scratch database.
-
-    An env.py that ignores the URL it is given would replay the history on the real one.
-    """
-    with connected(scratch) as connection:
-        is_same_database = same_database_query(connection)
-    project.version_table(is_same_database)
-
-
 def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     """Make a database beside the real one, and log in: a server or a pooler may not let us."""
-    statement = sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(name))
     try:
-        with connected(real, silence=FOR_DATABASES) as connection:
-            connection.cursor().execute(statement)
+        url = create_like(real, name)
     except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         raise ConfigurationError(
             f"No scratch database could be made beside {real.masked}: {cause}.",
             "Give the role CREATEDB, or name an empty database in SCRATCH_DATABASE_URL.",
         ) from error
-    url = real.with_database(name)
     try:
         with connected(url):
             return url
@@ -94,6 +82,7 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
 
 @contextmanager
 def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[DatabaseUrl]:
+    _refuse_login(url)
     with connected(url) as keeper:
         with connected(real) as other:
             if same_database_query(keeper) == same_database_query(other):
@@ -101,6 +90,7 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
                     "SCRATCH_DATABASE_URL names the real database.",
                     "Name another one, an empty one.",
                 )
+            _warn_of_settings(keeper, other)
         _take(keeper, timeout)
         with connected(url) as connection:
             _prepare(connection)
@@ -113,6 +103,41 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
                 contents.empty(connection)
             with suppress(psycopg2.Error):  # a session that is gone holds no lock
                 end(keeper)
+
+
+def _refuse_login(url: DatabaseUrl) -> None:
+    """Raise what it means that a given database cannot be reached, with the setting's name."""
+    try:
+        connect(url).close()
+    except psycopg2.OperationalError as error:
+        cause = one_line(error)
+        match classify(str(error)):
+            case Refusal.NOT_YET:
+                raise DatabaseUnreachableError(
+                    f"PostgreSQL at {url.masked} does not answer: {cause}.",
+                    "Check that it runs, or mend SCRATCH_DATABASE_URL.",
+                ) from error
+            case Refusal.DATABASE_MISSING:
+                raise DatabaseMissingError(
+                    f"Database {url.database!r} does not exist at {url.masked}.",
+                    "Create it, or mend SCRATCH_DATABASE_URL.",
+                ) from error
+        raise LoginRefusedError(
+            f"PostgreSQL refused the login at {url.masked}: {cause}.",
+            "Mend the role, the password or the TLS settings in SCRATCH_DATABASE_URL.",
+        ) from error
+
+
+def _warn_of_settings(given: Connection, real: Connection) -> None:
+    """Say what the real database has set and the given one has not: a history may depend on it."""
+    there = settings(given)
+    differing = [name for name, value in settings(real).items() if there.get(name) != value]
+    if differing:
+        _log.warning(
+            "The database of SCRATCH_DATABASE_URL has not the settings of the real one (%s): a "
+            "history may run otherwise there. Give it the same by ALTER DATABASE … SET.",
+            ", ".join(differing),
+        )
 
 
 def _take(keeper: Connection, timeout: float) -> None:

@@ -45,6 +45,8 @@ def migrate_thoroughly(boot: BootDescription, then: Next) -> None:
     schema = open_schema(url, project, boot.schema)
     inspection, plan = _examine(schema)
     if plan.action is Action.NOTHING:
+        # Somebody may have recorded by hand what a replay was killed at.
+        remove_leftovers(schema.url)
         _report(schema, inspection, plan)
         remember(schema, files)
         then(inspection)
@@ -57,7 +59,7 @@ def migrate_thoroughly(boot: BootDescription, then: Next) -> None:
 
             adopt_locked(boot, schema, lock)
             inspection, plan = _examine(schema)
-        else:  # somebody may have recorded by hand what a replay was killed at
+        else:
             remove_leftovers(schema.url)
         if plan.action is not Action.NOTHING:
             inspection = _apply(schema, plan, lock, boot.app_version)

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from backend.boot.catalogue.comparison import Catalogue, ObjectKey, Value
+from backend.boot.revisions.sql_text import tokens, without_values
 
 _Properties = Mapping[str, Value]
 
@@ -172,7 +173,7 @@ def _is_idle(key: ObjectKey, new: _Properties, before: Catalogue, after: Catalog
 
 def _own_sql(statements: Sequence[str]) -> Iterator[str]:
     if statements:
-        text = " ".join(statements[0].split())
+        text = without_values(tokens(statements[0]))
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN].rstrip()} …"
         more = f", and {len(statements) - 1} more" if statements[1:] else ""
         yield f"runs SQL of its own ({shown}{more})"

@@ -111,8 +111,17 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     and MigrationFailedError where env.py does not run.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+    return Schema(url, project, ask_version_table(url, project), target, policy)
+
+
+def ask_version_table(url: DatabaseUrl, project: Project) -> VersionTable:
+    """Return where env.py keeps the revision.
+
+    Raises ConfigurationError where it connects to another database, and MigrationFailedError where
+    it does not run.
+    """
     try:
-        version_table = _version_table(url, project)
+        return _version_table(url, project)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -120,7 +129,6 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
             f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
             f"{way_out(error, 'it')} Nothing was changed.",
         ) from error
-    return Schema(url, project, version_table, target, policy)
 
 
 def _version_table(url: DatabaseUrl, project: Project) -> VersionTable:

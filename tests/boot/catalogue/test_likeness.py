@@ -52,6 +52,13 @@ def test_likeness(
     assert len(found.nearest.differences) == differences
 
 
+def test_as_near() -> None:
+    """All that are as near as the nearest, and no other."""
+    found = liken(catalogue("users", "books", "pages"), HISTORY)
+    assert found.as_near == (("002",), ("003",), ("004",))
+    assert liken(catalogue("users", "notes"), HISTORY).as_near == (("001",),)
+
+
 def test_an_extension() -> None:
     """One that the history makes has to be there; it may be there before, as any other may."""
     points = [Point(("a",), catalogue("t")), Point(("b",), catalogue("t", "u", "+vector"))]

@@ -172,6 +172,22 @@ def test_several_are_equal(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> 
     assert theirs.query("SELECT id FROM t_a1") == [(2,)]
 
 
+def test_several_are_equally_near(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> None:
+    """All are named, and how to see the differences to another one."""
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE t_b2 (b int)")')
+    theirs.execute(f"{made('a1')}; CREATE TABLE t_b2 ()")
+    assert theirs.refusal() == (
+        "The schema is that of no revision; a1 Foreign a1, b2 Foreign b2 are equally near, with 1 "
+        "difference. Mend the schema by hand until it is that of a revision, or use an empty "
+        "database. `inv adopt --dry-run --revision REV` shows the differences to another one. "
+        "Nothing was changed."
+    )
+    assert "b2: column t_b2.b is missing" in caplog.messages
+    assert "The schema is not that of a1 Foreign a1, with 1 difference." in theirs.refusal("a1")
+    assert "a1: table t_b2 is unexpected" in caplog.messages
+
+
 ONE_UNIT = FOREIGN_ENV.replace(
     "with connectable.connect() as connection:", "with connectable.begin() as connection:"
 )
@@ -226,6 +242,36 @@ def test_another_schema(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> Non
     theirs.execute("DROP TABLE crm.t; CREATE TABLE crm.t (i int)")
     theirs.migrate()
     assert theirs.journal() == ["stamp b2 applied"]
+
+
+APP = """
+    op.execute("CREATE SCHEMA app")
+    op.create_table("t_a1", sa.Column("id", sa.Integer, primary_key=True), schema="app")
+    op.execute("SELECT current_setting('app.tenant')")
+"""
+
+
+@pytest.mark.parametrize("path", ["app, public", "app", "public, app"])
+def test_settings_of_the_database(theirs: Theirs, path: str) -> None:
+    """Where names are looked up, and whatever else it has set, it has as it is replayed, too."""
+    theirs.cluster.execute(f"ALTER DATABASE {theirs.database} SET search_path = {path}")
+    theirs.cluster.execute(f"ALTER DATABASE {theirs.database} SET app.tenant = 'x'")
+    theirs.project.revision("a1", None, APP)
+    theirs.project.revision("b2", "a1")
+    schema = "public" if path.startswith("public") else "app"
+    theirs.execute("CREATE SCHEMA app; CREATE TABLE app.t_a1 (id serial PRIMARY KEY)")
+    theirs.execute(f"SET search_path = {schema}; {made('b2')}")
+    theirs.adopt()
+    assert theirs.query(f"SELECT * FROM {schema}.alembic_version") == [("b2",)]
+
+
+def test_a_schema_that_was_made_by_hand(theirs: Theirs) -> None:
+    """The history's tables are in it, though the history does not make it."""
+    theirs.cluster.execute(f"ALTER DATABASE {theirs.database} SET search_path = app")
+    theirs.project.revision("a1")
+    theirs.execute(f"CREATE SCHEMA app; SET search_path = app; {made('a1')}")
+    theirs.adopt()
+    assert theirs.query("SELECT * FROM app.alembic_version") == [("a1",)]
 
 
 def test_an_extension_of_the_history(

@@ -306,12 +306,13 @@ def test_what_reaches_out(tmp_path: Path, debian_cluster: Cluster, said: str) ->
         assert_untouched(theirs)
 
 
-UNREADABLE = {
+UNREADABLE: dict[str, str | None] = {
     "EXECUTE format('…', '…')": "DO $$ BEGIN EXECUTE format('CREATE %s x', 'ROLE'); END $$",
     "EXECUTE text": "DO $$ DECLARE text text := 'CREATE ROLE x'; BEGIN EXECUTE text; END $$",
     "CREATE FUNCTION f(text) RETURNS int LANGUAGE c": (
         "CREATE FUNCTION f(text) RETURNS int LANGUAGE c AS 'nowhere', 'f'"
     ),
+    "through cursor": None,
     "query_to_xml(t, false, false, '…')": (
         "SELECT query_to_xml(t, false, false, '') FROM (VALUES ('SELECT 1')) v (t)"
     ),
@@ -321,7 +322,13 @@ UNREADABLE = {
 @pytest.mark.parametrize("said", UNREADABLE)
 def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> None:
     """What is put together when it runs may be anything, and a superuser may do anything."""
-    theirs.project.revision("b2", "a1", f"op.execute({UNREADABLE[said]!r})")
+    statement = UNREADABLE[said]
+    upgrade = (
+        "op.get_bind().connection.cursor().execute('CREATE ROLE x')"
+        if statement is None
+        else f"op.execute({statement!r})"
+    )
+    theirs.project.revision("b2", "a1", upgrade)
     with mightily(cluster):
         refusal = theirs.refusal()
     assert f"nobody can tell what it changes, as a role that may change more … ({said}" in (

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ConfigurationError, LockTimeoutError
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseMissingError,
+    DatabaseUnreachableError,
+    LockTimeoutError,
+    LoginRefusedError,
+)
 from backend.boot.migration import contents
 from backend.boot.migration.check import check
 from backend.boot.migration.leftovers import new_name, remove_leftovers
@@ -68,6 +75,97 @@ def test_one_beside_the_real_one(cluster: Cluster, database_url: str) -> None:
         assert databases(cluster) - before == {url.database}
         raise KeyError
     assert databases(cluster) == before
+
+
+def assert_like(cluster: Cluster, name: str, options: str) -> None:
+    """Fail unless the scratch beside a database with these options has the same ones."""
+    cluster.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0 {options}")
+    query = (
+        "SELECT to_jsonb(d) - ARRAY['oid', 'datname', 'datacl', 'datfrozenxid', 'datminmxid']"
+        " FROM pg_database d WHERE datname = '{}'"
+    )
+    try:
+        with scratch_database(described(cluster.url(name))) as url:
+            made = cluster.query(query.format(url.database))
+            assert made == cluster.query(query.format(name))
+    finally:
+        cluster.execute(f"DROP DATABASE {name}")
+
+
+def test_the_locale_of_the_real_one(any_cluster: Cluster) -> None:
+    """What can be written, and how it is sorted, is as it is there, and not as in a template."""
+    options = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'POSIX'"
+    assert_like(any_cluster, "test_latin1", options)
+
+
+def test_a_locale_of_icu(debian_cluster: Cluster) -> None:
+    """The same where it comes from the library for all languages."""
+    options = "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'ko-KR'"
+    assert_like(debian_cluster, "test_icu", options)
+
+
+def test_a_builtin_locale(cluster: Cluster) -> None:
+    """The same where it is PostgreSQL's own."""
+    options = "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+    assert_like(cluster, "test_builtin", options)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("app, public", "app, public"),
+        ("app", "app, public"),
+        ('"$user"', '"$user", public'),
+        ("''", "public"),
+    ],
+)
+def test_the_settings_of_the_real_one(
+    cluster: Cluster, database: str, database_url: str, path: str, expected: str
+) -> None:
+    """A history may depend on them; not so on limits, and not on what a superuser has set."""
+    for statement in (
+        f"ALTER DATABASE {database} SET search_path = {path}",
+        f"ALTER DATABASE {database} SET app.tenant = 'a, b=c'",
+        f"ALTER DATABASE {database} SET log_statement = 'all'",
+        f"ALTER DATABASE {database} SET statement_timeout = '50s'",
+        f"ALTER ROLE {OWNER} IN DATABASE {database} SET intervalstyle = 'iso_8601'",
+        f"ALTER ROLE {OWNER} IN DATABASE {database} SET role = 'pg_monitor'",
+        f"ALTER ROLE postgres IN DATABASE {database} SET app.tenant = 'another'",
+    ):
+        cluster.execute(statement)
+    with (
+        scratch_database(described(database_url)) as url,
+        closing(psycopg2.connect(url.raw)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT current_setting('search_path'), current_setting('app.tenant', true),"
+            " current_setting('intervalstyle'), current_user::text,"
+            " current_setting('statement_timeout')"
+        )
+        assert cursor.fetchall() == [(expected, "a, b=c", "iso_8601", OWNER, "0")]
+    query = "SELECT FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase"
+    assert cluster.query(f"{query} WHERE d.oid IS NULL") == []
+
+
+def test_a_given_one_without_the_settings(
+    cluster: Cluster,
+    database: str,
+    database_url: str,
+    scratch: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is somebody's own, and not changed; what it lacks is said."""
+    given = parse_database_url(cluster.url(scratch))
+    cluster.execute(f"ALTER DATABASE {database} SET app.tenant = 'secret'")
+    with scratch_database(described(database_url, given)):
+        pass
+    [message] = caplog.messages
+    assert "has not the settings of the real one (app.tenant): a history may" in message
+    cluster.execute(f"ALTER DATABASE {scratch} SET app.tenant = 'secret'")
+    with scratch_database(described(database_url, given)):
+        pass
+    assert caplog.messages == [message]
 
 
 def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch: str) -> None:
@@ -134,6 +232,31 @@ def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: 
     assert str(caught.value) == (
         "SCRATCH_DATABASE_URL names the real database. Name another one, an empty one."
     )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "what"),
+    [
+        ({"password": "wrong"}, LoginRefusedError, "PostgreSQL refused the login at "),
+        ({"database": "nowhere"}, DatabaseMissingError, "Database 'nowhere' does not exist at "),
+        ({"port": 1}, DatabaseUnreachableError, "PostgreSQL at "),
+    ],
+)
+def test_one_that_cannot_be_reached(
+    cluster: Cluster,
+    database_url: str,
+    scratch: str,
+    wrong: dict[str, Any],
+    error: type[BootError],
+    what: str,
+) -> None:
+    """The setting is named, by which it is found."""
+    given = parse_database_url(cluster.url(**{"database": scratch, **wrong}))
+    with pytest.raises(error) as caught, scratch_database(described(database_url, given)):
+        pytest.fail("it was given")
+    assert caught.value.what.startswith(what)
+    assert "SCRATCH_DATABASE_URL" in caught.value.advice
+    assert "wrong" not in str(caught.value)
 
 
 def test_an_env_py_of_its_own_mind(

@@ -307,14 +307,15 @@ LONG = "UPDATE books\n    SET theme = 'none', title = title || theme, price = NU
     [
         ([], []),
         (["DELETE FROM books"], ["runs SQL of its own (DELETE FROM books)"]),
+        (
+            ["ALTER ROLE a\n  PASSWORD 'secret' -- don't tell"],
+            ["runs SQL of its own (ALTER ROLE a PASSWORD '…')"],
+        ),
         (["VACUUM", "ANALYZE"], ["runs SQL of its own (VACUUM, and 1 more)"]),
         (["VACUUM", "ANALYZE", "VACUUM"], ["runs SQL of its own (VACUUM, and 2 more)"]),
         (
             [LONG],
-            [
-                "runs SQL of its own "
-                "(UPDATE books SET theme = 'none', title = title || theme, pri …)"
-            ],
+            ["runs SQL of its own (UPDATE books SET theme = '…', title = title || theme, price …)"],
         ),
     ],
 )

@@ -1,0 +1,89 @@
+"""`inv check` and `inv revision` on somebody else's project, which has its own mistakes."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.process import (
+    FOREIGN_ENV,
+    Finished,
+    ForeignProject,
+    assert_untouched,
+    project,
+    run,
+)
+
+pytestmark = pytest.mark.slow
+
+MODELS = FOREIGN_ENV.replace(
+    "target_metadata=None", "target_metadata=__import__('sqlalchemy').MetaData()"
+)
+NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
+
+TASKS = {"check": ["check"], "revision": ["revision", "--message", "more"]}
+
+
+def run_on(folder: Path, theirs: ForeignProject, task: str, url: str) -> Finished:
+    settings = {"DATABASE_URL": url, "ALEMBIC_CONFIG": str(theirs.config)}
+    return run(project(folder), *TASKS[task], **settings)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_an_env_py_that_does_not_run(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: str
+) -> None:
+    """One sentence says why, as for every other task."""
+    theirs = ForeignProject(tmp_path / "theirs", env=f"import nowhere\n{FOREIGN_ENV}")
+    theirs.revision("a1")
+    finished = run_on(tmp_path, theirs, task, database_url)
+    finished.assert_failed(
+        5,
+        "Alembic's env.py failed: ModuleNotFoundError: No module named 'nowhere'. Mend it and "
+        "start again. Nothing was changed.",
+    )
+    assert_untouched(cluster, database)
+
+
+@pytest.mark.parametrize("downgrade", ["op.drop_table('t')", "pass"])
+def test_the_first_revision_leaves_something_behind(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, downgrade: str
+) -> None:
+    """It is said of that revision, as of any other, and nothing of the real database."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1", None, "op.execute('CREATE TABLE t (); CREATE TABLE t2 ()')", downgrade)
+    finished = run_on(tmp_path, theirs, "check", database_url)
+    finished.assert_says("…a1 leaves behind on its way down: table t2 is unexpected")
+    finished.assert_failed(9, "The history fails … checks. Mend the revisions, or the models, …")
+    assert_untouched(cluster, database)
+
+
+def test_no_models_to_write_a_revision_from(tmp_path: Path, database_url: str) -> None:
+    """It is said in the words of `inv check`, and what to do."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1")
+    finished = run_on(tmp_path, theirs, "revision", database_url)
+    finished.assert_failed(2, f"{NO_MODELS}. Pass that of the models to context.configure(), …")
+    assert len(list(theirs.versions.glob("*.py"))) == 1
+
+
+def test_no_models_to_check(tmp_path: Path, database_url: str) -> None:
+    """The rest is checked."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1")
+    finished = run_on(tmp_path, theirs, "check", database_url)
+    finished.assert_ok()
+    finished.assert_says(f"…{NO_MODELS}")
+
+
+def test_what_a_revision_is_written_from(tmp_path: Path, database_url: str) -> None:
+    """The replay is said to be one: not a word as of the real database."""
+    theirs = ForeignProject(tmp_path / "theirs", env=MODELS)
+    (theirs.folder / "scripts" / "script.py.mako").write_text(
+        "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
+    )
+    theirs.revision("a1")
+    finished = run_on(tmp_path, theirs, "revision", database_url)
+    finished.assert_ok()
+    finished.assert_says("Replaying the history on a scratch database")
+    assert not [line for line in finished.stdout if "Applied" in line]
