@@ -72,8 +72,6 @@ _FIRST_WORDS = (
     *("SELECT", "VALUES", "TABLE"),
 )
 
-_COMMIT = re.compile(r"\b(?:COMMIT|END)\b", re.IGNORECASE)
-
 _LONGEST_NAME = 80
 """Characters."""
 
@@ -105,7 +103,8 @@ def again(statement: str) -> str:
 
 def commits(statement: str) -> bool:
     """Return whether a statement, or one of several, ends its transaction so that it is kept."""
-    if _COMMIT.search(statement) is None:
+    lower = statement.lower()
+    if "commit" not in lower and "end" not in lower:
         return False
     return any(
         it[0].says("COMMIT", "END") and not any(word.says("PREPARED") for word in it[1:2])

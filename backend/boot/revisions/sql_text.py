@@ -133,8 +133,8 @@ def _tokens(text: str) -> Iterator[Token]:
         if match["comment"]:
             place = _comment_end(text, place)
         elif not match["nothing"]:
-            kind = next(it for it in Kind if match[it])
-            yield Token(kind, match[0], match.start())
+            # Of a group in another one it is the outer that ends last.
+            yield Token(Kind(str(match.lastgroup)), match[0], match.start())
 
 
 def _comment_end(text: str, place: int) -> int:
