@@ -86,10 +86,17 @@ class TrafficWatch:
         self.has_cancelled = False
         self.limit: WaitLimit | None = None
         """That of the statement that runs, where it is the watch that keeps it."""
+        self.is_waited_for = False
+        """Whether somebody waited for us when it was looked last."""
         self.blockers: tuple[AnyBlocker, ...] = ()
         """Who was in the way when our statement waited last."""
         self.vacuumed: str | None = None
         """The table, as SQL writes it, that a worker of autovacuum kept from us."""
+
+    @property
+    def cost(self) -> float:
+        """Seconds that others have waited so far, summed over them."""
+        return self._harm.in_queue + self._harm.at_work
 
     def look(self) -> None:
         """Look, where it is time to, and cancel or say what is called for.
@@ -99,6 +106,7 @@ class TrafficWatch:
         if time.monotonic() - self._looked_at < self._interval:
             return
         look = self._look()
+        self.is_waited_for = look.blocked > 0
         is_quiet = look == Look() and self.limit is None
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
@@ -106,7 +114,7 @@ class TrafficWatch:
         self._harm = self._harm.after(look, spent)
         self._looked_at = now
         if (limit := self.limit) is not None:
-            limit.look(self._cancel, spent, is_waiting=look.is_waiting)
+            limit.look(look, spent, self._cancel)
         if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
             self.has_cancelled = self._cancel()
         elif self._harm.is_worth_a_word and look.blocked:
