@@ -7,7 +7,7 @@ whoever is lent it next. And none knows what a wait costs those who wait for wha
 import threading
 from collections.abc import Callable
 
-from backend.boot.traffic.ladder import Look, is_share
+from backend.boot.traffic.ladder import is_share
 
 
 class WaitLimit:
@@ -25,15 +25,13 @@ class WaitLimit:
         self.has_ended_it = False
         """Whether the statement was ended for it."""
 
-    def look(self, look: Look, seconds: float, cancel: Callable[[], bool]) -> None:
-        """Note what has been so for so many seconds, and end the statement where that has been
-        enough; `cancel` does so, and returns whether it did.
+    def waited(self, seconds: float, cost: float, cancel: Callable[[], bool]) -> None:
+        """Note that the statement waits, and has for so many seconds, which cost others so many;
+        end it where that has been enough: `cancel` does so, and returns whether it did.
         """
-        if not look.is_waiting:
-            return
         with self._lock:
             self._waited += seconds
-            self._cost += seconds * look.blocked
+            self._cost += cost
             is_enough = self._waited >= self._seconds
             is_enough |= self._may_yield and is_share(self._cost)
             if is_enough and not self._is_over and not self.has_ended_it:

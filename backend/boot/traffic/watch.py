@@ -106,15 +106,15 @@ class TrafficWatch:
         if time.monotonic() - self._looked_at < self._interval:
             return
         look = self._look()
-        self.is_waited_for = look.blocked > 0
+        self.is_waited_for = bool(look.blocked)
         is_quiet = look == Look() and self.limit is None
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        spent = now - self._looked_at
+        spent, cost = now - self._looked_at, self.cost
         self._harm = self._harm.after(look, spent)
         self._looked_at = now
-        if (limit := self.limit) is not None:
-            limit.look(look, spent, self._cancel)
+        if (limit := self.limit) is not None and look.is_waiting:
+            limit.waited(spent, self.cost - cost, self._cancel)
         if self.may_cancel and self._harm.is_too_much(look) and not self.has_cancelled:
             self.has_cancelled = self._cancel()
         elif self._harm.is_worth_a_word and look.blocked:
