@@ -18,7 +18,8 @@ WAITS = [
 @pytest.mark.parametrize(("may_yield", "waits", "times"), WAITS)
 def test_enough(may_yield: bool, waits: list[tuple[float, float]], times: int) -> None:
     """All its waits count together, and it is told once."""
-    limit, told = WaitLimit(1, may_yield=may_yield), []
+    limit = WaitLimit(1, may_yield=may_yield)
+    told: list[bool] = []
     for seconds, cost in waits:
         limit.waited(seconds, cost, lambda: told.append(True) is None)
     assert (len(told), limit.has_ended_it) == (times, times > 0)
