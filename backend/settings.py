@@ -22,8 +22,8 @@ from backend.variables import Values, read_env_file, refuse_undecodable
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "APP_ENV": ("dev", "dev, test or prod"),
     "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),
-    "POSTGRES_HOST": ("", "where no DATABASE_URL is set: the server"),
-    "POSTGRES_PORT": ("5432", "its port"),
+    "POSTGRES_HOST": ("", "where no DATABASE_URL is set: the server; several as `h1,h2`"),
+    "POSTGRES_PORT": ("5432", "its port; theirs as `p1,p2`"),
     "POSTGRES_USER": ("moriai_user", "the role"),
     "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
     "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password, for mounted secrets"),

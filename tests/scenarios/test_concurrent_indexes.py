@@ -509,6 +509,40 @@ def test_one_statement_is_tried_again(
     assert found.longest < 1, found.longest
 
 
+STEPS = 'op.execute("ALTER TABLE steps ADD COLUMN more int")'
+LATER = {
+    "after a block": f'{BLOCK}op.execute("SELECT 1")\n{ALTER}\n{STEPS}',
+    "after COMMIT": f'op.execute("COMMIT")\nop.execute("BEGIN")\n{ALTER}\n{STEPS}',
+    "behind a row": f'{BLOCK}op.execute("SELECT 1")\n{ALTER}\n'
+    "op.execute(\"UPDATE steps SET name = 'b2'\")",
+}
+
+
+@pytest.mark.parametrize("body", LATER.values(), ids=LATER.keys())
+def test_what_it_keeps_locked_meanwhile(
+    any_cluster: Cluster, make_scene: MakeScene, body: str
+) -> None:
+    """It gives up where it cannot give back what others wait for, and does nothing by halves."""
+    scene = make(make_scene, any_cluster, f"{body}\n{MAKE_TABLE}")
+    execute(scene, "INSERT INTO steps (name) VALUES ('a1')")
+    with (
+        traffic(any_cluster, scene.database) as found,
+        blocking(any_cluster, scene.database, "UPDATE steps SET name = 'a2'"),
+    ):
+        failed = scene.start().finish()
+    failed.assert_failed(
+        5,
+        "Migration b2 Foreign b2 was held off by backend … (report, …), and others wait for what "
+        "it had locked before. What it did since it left its first transaction was rolled back, "
+        "not what is committed. Give what needs another table a revision of its own, and start "
+        "again.",
+    )
+    assert not found.failures
+    assert found.longest < 6, found.longest
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
 def test_an_enums_value(any_cluster: Cluster, make_scene: MakeScene) -> None:
     """One that was added by a try which failed later is not added again, and not missed."""
     body = f"{BLOCK}op.execute(\"ALTER TYPE mood ADD VALUE 'sleepy'\")\n{MAKE_TABLE}"

@@ -7,13 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
 
-from tests.cluster import OWNER, Cluster
+from tests.cluster import OWNER, PASSWORD, Cluster
 from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import FOREIGN_ENV, Finished, project, run, running, write_revision
@@ -319,6 +320,39 @@ def test_a_scratch_database_that_the_pooler_does_not_know(
         forget(debian_cluster, name)
         direct = {"MIGRATION_DATABASE_URL": debian_cluster.url(name)}
         run(folder, "adopt", **settings, **direct).assert_ok()
+
+
+@pytest.fixture
+def users() -> Iterator[Path]:
+    """PgBouncer's list of who may log in, where its user can read it."""
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        path = Path(folder, "users")
+        path.write_text(f'"{OWNER}" "{PASSWORD}"\n')
+        yield path
+
+
+@pytest.mark.parametrize(
+    ("environment", "what"),
+    [("dev", "does not exist and could not be created. …"), ("prod", "does not exist at …")],
+)
+def test_a_database_that_the_pooler_does_not_know(
+    tmp_path: Path, debian_cluster: Cluster, users: Path, environment: str, what: str
+) -> None:
+    """It may be the pooler's list that has it not: that is said, also where it would be made."""
+    folder = project(tmp_path)
+    options = {"auth_type": "trust", "auth_file": str(users), "admin_users": OWNER}
+    with (
+        debian_cluster.database() as name,
+        debian_cluster.database() as unknown,
+        running_pgbouncer(tmp_path / "bouncer", debian_cluster.port, name, **options) as port,
+    ):
+        url = debian_cluster.url(unknown, port=port)
+        run(folder, "migrate", DATABASE_URL=url, APP_ENV=environment).assert_failed(
+            4,
+            f"Database '{unknown}' {what} A pooler stands in between, which knows only those of "
+            "its [databases]: name it there, or set MIGRATION_DATABASE_URL to the server itself.",
+        )
 
 
 def test_a_given_scratch_database_behind_the_pooler(

@@ -113,7 +113,7 @@ def create_database(url: DatabaseUrl) -> None:
     except BootError as error:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist and could not be created. {error.what}",
-            "Create it by hand, or give the role the right CREATEDB.",
+            "Create it by hand, or give the role the right CREATEDB." + _hint(error.what),
         ) from error
     _log.info("Database %s created", url.database)
 
@@ -179,5 +179,16 @@ def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
     if refusal is Refusal.DATABASE_MISSING:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist at {url.masked}.",
-            "Create it, or mend the name; in dev and test `inv migrate` and `inv start` create it.",
+            "Create it, or mend the name; in dev and test `inv migrate` and `inv start` create it."
+            + _hint(cause),
         )
+
+
+def _hint(cause: str) -> str:
+    """Return what helps where it is a pooler that knows no such database, in its own words."""
+    if "no such database" not in cause:
+        return ""
+    return (
+        " A pooler stands in between, which knows only those of its [databases]: name it there, or "
+        "set MIGRATION_DATABASE_URL to the server itself."
+    )

@@ -114,18 +114,24 @@ def _refusal(inspection: Inspection) -> BootError:
         case SchemaState.UNMANAGED:
             return unmanaged(inspection)
         case _:
+            is_twofold = len(inspection.current) > 1 and not inspection.pending
             known = f"this release's history, whose head is {_listed(inspection.heads)}"
             reason = (
                 f"{_listed(inspection.unknown)} is not in {known}"
                 if inspection.unknown
                 else "of these one is the ancestor of another, or stands there twice"
-                if len(inspection.current) > 1 and not inspection.pending
+                if is_twofold
                 else f"that and the target {target} lie on different branches"
             )
+            way_out = (
+                "Deploy the release that has that revision, or restore a database that belongs to "
+                "this one."
+                if inspection.unknown or is_twofold
+                else "Set MIGRATION_TARGET=heads to have both branches, or to a revision that "
+                "joins them, as `alembic merge` makes it."
+            )
             return SchemaDivergedError(
-                f"The database is at {current}, and {reason}.",
-                "Deploy the release that has that revision, or restore a database that belongs "
-                "to this one. Nothing was changed.",
+                f"The database is at {current}, and {reason}.", f"{way_out} Nothing was changed."
             )
 
 

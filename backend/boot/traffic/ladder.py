@@ -105,6 +105,11 @@ def is_whole(statement: str, *, in_transaction: bool = False) -> bool:
     return not any(_PROCEDURE.match(it) or (commits and _BLOCK.match(it)) for it in parts)
 
 
+def is_share(seconds: float) -> bool:
+    """Whether others have waited as long, summed over them, as one try may cost."""
+    return seconds >= _SHARE
+
+
 @dataclass(frozen=True)
 class Ladder:
     """The tries of a run, within one budget of seconds for all its revisions together."""

@@ -12,7 +12,7 @@ from backend.boot.signals import raise_if_stopped
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import Blocker, session_query
 from backend.boot.traffic.indexes import Indexes
-from backend.boot.traffic.ladder import Work, is_concurrent, is_whole, work_of
+from backend.boot.traffic.ladder import Work, is_concurrent, is_share, is_whole, work_of
 from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.wait_limit import WaitLimit
 from backend.boot.traffic.watch import TrafficWatch
@@ -86,11 +86,16 @@ class Outside:
     def run_later(self, statement: str, execute: Callable[[], object]) -> None:
         """Execute a statement of a transaction that is not its revision's first; raises as above.
 
-        A savepoint gives back what the statement has locked; what was locked before stays so.
+        A savepoint gives back what the statement has locked; what was locked before stays so, and
+        is not to keep others waiting for long.
         """
         is_undone = is_whole(statement, in_transaction=True)
+        watch = self._watch()
+        cost = watch.cost if watch else 0
         while not self._has_run(statement, execute, self._saved, is_undone):
             self._patience.pause()
+            if watch and watch.is_waited_for and is_share(watch.cost - cost):
+                raise reasons.in_the_way(self._label, watch.blockers)
         self._patience.succeeded(self._label)
 
     def _has_run(
@@ -143,9 +148,21 @@ class Outside:
 
     @contextmanager
     def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
-        if is_concurrent(statement) or not is_undone:
+        may_be_cut = is_undone and not is_concurrent(statement)
+        if not may_be_cut:
             self._session.refuse_cut_short()
-        watch, limit = self._watch(), WaitLimit(self._seconds(statement, is_undone))
+        try:
+            with self._bounded(self._seconds(statement, is_undone), may_yield=may_be_cut):
+                yield
+        except Exception as error:
+            if reasons.is_timeout(sqlstate(error), error):
+                raise reasons.cut_short(self._label, error) from error
+            raise
+
+    @contextmanager
+    def _bounded(self, seconds: float, *, may_yield: bool) -> Iterator[None]:
+        """Have the watch end what waits for longer, or at too high a price if it may."""
+        watch, limit = self._watch(), WaitLimit(seconds, may_yield=may_yield)
         if watch is not None:
             watch.limit = limit
         try:
@@ -154,8 +171,6 @@ class Outside:
             limit.close()
             if limit.has_ended_it and sqlstate(error) == reasons.CANCELLED:
                 raise _HeldOffError from error
-            if reasons.is_timeout(sqlstate(error), error):
-                raise reasons.cut_short(self._label, error) from error
             raise
         finally:
             limit.close()
@@ -166,9 +181,11 @@ class Outside:
     def _saved(self, statement: str, is_undone: bool) -> Iterator[bool]:
         tell = self._session.tell
         tell(f"SAVEPOINT {_SAVEPOINT}")
+        seconds = self._seconds(statement, is_undone)
         try:
-            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._seconds(statement, is_undone))}")
-            yield False
+            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(seconds)}")
+            with self._bounded(seconds, may_yield=True):
+                yield False
         except Exception:
             if not self._session.connection.invalidated:
                 tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")

@@ -83,6 +83,16 @@ def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> Migratio
     )
 
 
+def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
+    """Return the error for a revision that is held off, and keeps others waiting meanwhile."""
+    return MigrationFailedError(
+        f"Migration {label} was held off by {listed(blockers)}, and others wait for what it had "
+        "locked before.",
+        "What it did since it left its first transaction was rolled back, not what is committed. "
+        "Give what needs another table a revision of its own, and start again.",
+    )
+
+
 def is_timeout(state: str | None, error: Exception) -> bool:
     """Whether a limit has ended a statement, and not somebody."""
     return state == CANCELLED and "timeout" in str(error)

@@ -1,29 +1,39 @@
-"""How long one statement may wait for locks where no `lock_timeout` can say it: behind a pooler,
-outside of any transaction, where what a session sets is found by whoever is lent it next.
+"""How long one statement may wait for locks where no `lock_timeout` says it, or says it all.
+
+Behind a pooler, outside of any transaction, none can be set: what a session sets there is found by
+whoever is lent it next. And none knows what a wait costs those who wait for what is locked already.
 """
 
 import threading
 from collections.abc import Callable
 
+from backend.boot.traffic.ladder import is_share
+
 
 class WaitLimit:
-    """Seconds that a statement may wait in all, kept by whoever looks at it from outside."""
+    """Seconds that a statement may wait in all, kept by whoever looks at it from outside.
 
-    def __init__(self, seconds: float) -> None:
+    Where it `may_yield`, it is ended as well when its wait has cost others their share.
+    """
+
+    def __init__(self, seconds: float, *, may_yield: bool) -> None:
         self._seconds = seconds
-        self._waited = 0.0
+        self._may_yield = may_yield
+        self._waited = self._cost = 0.0
         self._lock = threading.Lock()
         self._is_over = False
         self.has_ended_it = False
         """Whether the statement was ended for it."""
 
-    def look(self, cancel: Callable[[], bool], seconds: float, *, is_waiting: bool) -> None:
-        """Note whether the statement waits, as it has for so many seconds, and end it where that
-        has been enough; `cancel` does so, and returns whether it did.
+    def waited(self, seconds: float, cost: float, cancel: Callable[[], bool]) -> None:
+        """Note that the statement waits, and has for so many seconds, which cost others so many;
+        end it where that has been enough: `cancel` does so, and returns whether it did.
         """
         with self._lock:
-            self._waited += seconds if is_waiting else 0
-            is_enough = is_waiting and self._waited >= self._seconds
+            self._waited += seconds
+            self._cost += cost
+            is_enough = self._waited >= self._seconds
+            is_enough |= self._may_yield and is_share(self._cost)
             if is_enough and not self._is_over and not self.has_ended_it:
                 self.has_ended_it = cancel()
 

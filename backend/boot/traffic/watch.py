@@ -98,10 +98,17 @@ class TrafficWatch:
         """Whether that was because of how many waited."""
         self.limit: WaitLimit | None = None
         """That of the statement that runs, where it is the watch that keeps it."""
+        self.is_waited_for = False
+        """Whether somebody waited for us when it was looked last."""
         self.blockers: tuple[AnyBlocker, ...] = ()
         """Who was in the way when our statement waited last."""
         self.vacuumed: str | None = None
         """The table, as SQL writes it, that a worker of autovacuum kept from us."""
+
+    @property
+    def cost(self) -> float:
+        """Seconds that others have waited so far, summed over them."""
+        return self._harm.in_queue + self._harm.at_work
 
     def look(self) -> None:
         """Look, where it is time to, and cancel or say what is called for.
@@ -111,16 +118,17 @@ class TrafficWatch:
         if time.monotonic() - self._looked_at < self._interval:
             return
         look = self._look()
+        self.is_waited_for = bool(look.blocked)
         is_quiet = look == Look() and self.limit is None
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        seconds = now - self._looked_at
+        seconds, cost = now - self._looked_at, self.cost
         self._harm = self._harm.after(look, seconds)
         self._looked_at = now
         if look.is_waiting:
             self._patience.waited(seconds)
-        if (limit := self.limit) is not None:
-            limit.look(self._cancel, seconds, is_waiting=look.is_waiting)
+        if (limit := self.limit) is not None and look.is_waiting:
+            limit.waited(seconds, self.cost - cost, self._cancel)
         if self.may_cancel and self._must_end(look):
             self._end_wait(is_for_crowd=self._harm.is_crowd(look))
         elif self._harm.is_worth_a_word and look.blocked:

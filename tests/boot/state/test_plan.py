@@ -203,9 +203,9 @@ def test_an_edited_revision(found: Inspection) -> None:
             BOTH,
             SchemaDivergedError,
             7,
-            "The database is at b1, and that and the target c1 lie on different branches. Deploy "
-            "the release that has that revision, or restore a database that belongs to this one. "
-            "Nothing was changed.",
+            "The database is at b1, and that and the target c1 lie on different branches. Set "
+            "MIGRATION_TARGET=heads to have both branches, or to a revision that joins them, as "
+            "`alembic merge` makes it. Nothing was changed.",
         ),
         (
             inspection(SchemaState.UNMANAGED, pending=("001", "002", "003"), tables=TABLES),
