@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from backend.boot.errors import MigrationFailedError
 from backend.boot.traffic.blockers import AnyBlocker, listed
 
-LOCK_NOT_AVAILABLE = "55P03"
-"""The SQLSTATE where a lock was waited for too long."""
+LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
 
 _PHRASES = {
     LOCK_NOT_AVAILABLE: "was held off by {}",
@@ -15,7 +14,6 @@ _PHRASES = {
 }
 """By SQLSTATE; the blockers stand for {}."""
 
-_CANCELLED = "57014"
 _CROWD = "was held off by {}, with too many waiting behind it"
 
 _UNDONE = "What the revision had changed was rolled back."
@@ -43,7 +41,7 @@ def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False
     statement: anybody else who does so means it; `is_for_crowd`, whether that was because of how
     many waited behind it.
     """
-    if state == _CANCELLED and has_cancelled:
+    if state == CANCELLED and has_cancelled:
         return _CROWD if is_for_crowd else _PHRASES[LOCK_NOT_AVAILABLE]
     return _PHRASES.get(state or "")
 
