@@ -39,7 +39,7 @@ _COMMITTING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*(?:CALL|DO)\b", re.I | r
 _CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
 
 # Of what may run somebody's code only what does so after it has its lock.
-_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|TRUNCATE|LOCK|COMMENT)\b", re.I)
+_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|LOCK|COMMENT)\b", re.I)
 _QUERY = re.compile(r"\bAS\b(?!\s+IDENTITY\b)", re.I)
 
 

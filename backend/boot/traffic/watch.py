@@ -108,13 +108,13 @@ class TrafficWatch:
         is_quiet = look == Look()
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        seconds = now - self._looked_at
-        self._harm = self._harm.after(look, seconds)
+        spent = now - self._looked_at
+        self._harm = self._harm.after(look, spent)
         self._looked_at = now
         if look.is_waiting:
-            self._patience.waited(seconds)
+            self._patience.waited(spent)
         if self.may_cancel and self._must_end(look):
-            self._cancel(is_for_crowd=self._harm.is_crowd(look))
+            self._end_wait(is_for_crowd=self._harm.is_crowd(look))
         elif self._harm.is_worth_a_word and look.blocked:
             self._warn(look, now)
         self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
@@ -148,17 +148,22 @@ class TrafficWatch:
         is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._patience.tries)
         return is_harmful or self._patience.is_over(harm.lasted)
 
-    def _cancel(self, *, is_for_crowd: bool) -> None:
+    def _end_wait(self, *, is_for_crowd: bool) -> None:
         before = self.has_cancelled
         self.has_cancelled = True  # should the answer be lost, it may have been done
+        was_told = self._cancel()
+        self.has_cancelled = before or was_told
+        self.is_for_crowd = is_for_crowd and was_told
+
+    def _cancel(self) -> bool:
+        """Cancel our statement if it waits, and return whether it was told."""
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(_CANCEL.format(holder=self._holder))
-                was_told = any(was_told for (was_told,) in cursor.fetchall())
+                return any(was_told for (was_told,) in cursor.fetchall())
         except errors.InsufficientPrivilege:  # env.py became another role
-            self.may_cancel = was_told = False
-        self.has_cancelled = before or was_told
-        self.is_for_crowd = is_for_crowd and was_told
+            self.may_cancel = False
+            return False
 
     def _warn(self, look: Look, now: float) -> None:
         if now - self._warned_at < _REPEAT:
