@@ -229,6 +229,11 @@ op.execute('''DO $$ BEGIN
     ALTER TABLE pace ADD COLUMN more int;
 EXCEPTION WHEN OTHERS THEN NULL; END $$''')
 """,
+    "in SQL, after something else": """
+op.execute('''SET LOCAL work_mem = '1MB'; DO $$ BEGIN
+    ALTER TABLE pace ADD COLUMN more int;
+EXCEPTION WHEN OTHERS THEN NULL; END $$''')
+""",
     "in SQL, by its name": """
 op.execute('''DO $$ BEGIN
     ALTER TABLE pace ADD COLUMN more int;

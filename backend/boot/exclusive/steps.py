@@ -61,6 +61,7 @@ class Steps:
         """Where revisions can yield to live traffic, and what of them can only by itself."""
         self._outside: Outside | None = None
         self._remains = Remains(self._note_committed)
+        session.adopt_transaction()
         self._transaction = RevisionTransaction(session, recorder.ask)
         self._prepare(ladder)
         unfinished = recorder.unfinished()
@@ -74,7 +75,6 @@ class Steps:
     def _prepare(self, ladder: Ladder) -> None:
         """Leave env.py's own transaction behind, or have all revisions run in it."""
         session, journal = self._session, self._recorder.journal
-        session.adopt_transaction()
         refuse_snapshot(session)
         if not session.is_one_unit:
             leave_transaction(session)

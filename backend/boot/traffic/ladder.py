@@ -46,10 +46,11 @@ _LEFT_OVER = re.compile(r"'|\"|\$\w*\$|/\*|\*/")
 _PROCEDURE, _BLOCK = re.compile(r"\s*CALL\b", re.I), re.compile(r"\s*DO\b", re.I)
 _COMMITTING = re.compile(r"COMMIT|ROLLBACK|\bCALL\b", re.I)
 _ENDING = re.compile(r"\s*(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
-# Of what may run somebody's code only what does so after it has its lock.
-_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|TRUNCATE|LOCK|COMMENT)\b", re.I)
-_QUERY = re.compile(r"\bAS\b(?!\s+IDENTITY\b)", re.I)
 _CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
+
+# Of what may run somebody's code only what does so after it has its lock.
+_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|LOCK|COMMENT)\b", re.I)
+_QUERY = re.compile(r"\bAS\b(?!\s+IDENTITY\b)", re.I)
 
 
 class Work(StrEnum):
@@ -70,13 +71,18 @@ def work_of(statement: str) -> Work:
     return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
 
 
+def is_single(statement: str) -> bool:
+    """Whether nothing can stand behind the first statement."""
+    return ";" not in statement.rstrip().rstrip(";")
+
+
 def is_plain(statement: str) -> bool:
     """Whether a statement surely fails where the lock that it asks for is kept from it.
 
     In others there may be code that catches the error and goes on, as in a function, a block or a
     trigger: nobody would know what it left out.
     """
-    if ";" in statement.rstrip("; \n") or _QUERY.search(statement):
+    if not is_single(statement) or _QUERY.search(statement):
         return False
     return _DEFINITION.match(_COMMENT.sub(" ", statement)) is not None
 
@@ -141,13 +147,18 @@ class Look:
 
     lock: str | None = None
     """The lock that our statement waits for, if it does."""
-    blocked: frozenset[int] = frozenset()
+    waiting: frozenset[int] = frozenset()
     """Who waits for us: for what we have, or behind what we ask for."""
 
     @property
     def is_waiting(self) -> bool:
         """Whether our statement waits for a lock."""
         return self.lock is not None
+
+    @property
+    def blocked(self) -> int:
+        """How many wait for us."""
+        return len(self.waiting)
 
 
 @dataclass(frozen=True)
@@ -172,14 +183,14 @@ class Harm:
         is_same = look.lock is not None and look.lock == self.lock
         before = self.of_wait if is_same else {}
         waited = seconds if look.is_waiting else 0
-        cost = len(look.blocked) * seconds
+        cost = look.blocked * seconds
         return Harm(
             in_queue=self.in_queue + (cost if look.is_waiting else 0),
             at_work=self.at_work + (0 if look.is_waiting else cost),
             lasted=(self.lasted if is_same else 0) + waited,
             lock=look.lock,
-            of_wait={pid: before.get(pid, 0) + waited for pid in look.blocked},
-            of_waits={pid: self.of_waits.get(pid, 0) + waited for pid in look.blocked},
+            of_wait={pid: before.get(pid, 0) + waited for pid in look.waiting},
+            of_waits={pid: self.of_waits.get(pid, 0) + waited for pid in look.waiting},
         )
 
     def is_crowd(self, look: Look) -> bool:
@@ -187,7 +198,7 @@ class Harm:
 
         Work is never ended: a new try would do it again.
         """
-        return look.is_waiting and bool(look.blocked) and self.in_queue >= _SHARE
+        return look.is_waiting and look.blocked > 0 and self.in_queue >= _SHARE
 
     def is_too_long(self, look: Look, tries: int) -> bool:
         """Whether it must because of how long somebody does, after so many failed tries."""

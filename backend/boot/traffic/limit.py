@@ -5,14 +5,18 @@ the server catches the error, nobody hears of it. So a statement that may have s
 the watch, which knows whose wait it has ended.
 """
 
+import re
+
 from backend.boot.environment.session import MigrationSession
-from backend.boot.traffic.ladder import Work, is_plain, work_of
+from backend.boot.traffic.ladder import Work, is_plain, is_single, work_of
 
 # Asked once: it takes the server as long as a small revision.
 _FOUND = """
 SELECT source IN ('session', 'client'), reset_val::int FROM pg_settings
 WHERE name = 'lock_timeout'
 """
+
+_ROLLBACK = re.compile(r"\s*(?:ROLLBACK|ABORT)\b", re.IGNORECASE)
 
 _GRACE = 10.0
 """Seconds that the server waits longer than the watch: only where that is blind or gone."""
@@ -65,7 +69,8 @@ class LockLimit:
         """Set the limit for a statement that comes next."""
         if work_of(statement) is Work.CONTROL:
             self._now = None  # with a savepoint goes what was set since
-            return
+            if is_single(statement) or _ROLLBACK.match(statement):
+                return
         seconds = self._brief if is_plain(statement) else self._patient
         if seconds != self._now:
             self._set(seconds)

@@ -91,8 +91,7 @@ class TrafficWatch:
         self._warned_at = float("-inf")
         self._long_work = LongWork(connection, self._holder, label)
         self.may_cancel = True
-        """Whether our statement may be cancelled where it waits at too high a price; where not, it
-        may take long, and what it is at is said."""
+        """Whether our statement may be cancelled where it waits at too high a price."""
         self.has_cancelled = False
         self.is_for_crowd = False
         """Whether that was because of how many waited."""
@@ -133,8 +132,7 @@ class TrafficWatch:
             self._end_wait(is_for_crowd=self._harm.is_crowd(look))
         elif self._harm.is_worth_a_word and look.blocked:
             self._warn(look, now)
-        if not self.may_cancel:
-            self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
+        self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
 
     def _look(self) -> Look:
         with self._connection.cursor() as cursor:
@@ -186,11 +184,10 @@ class TrafficWatch:
         if now - self._warned_at < _REPEAT:
             return
         self._warned_at = now
-        count = len(look.blocked)
-        verb = "waits" if count == 1 else "wait"
+        verb = "waits" if look.blocked == 1 else "wait"
         _log.warning(
             "%s %s for what %s keeps locked while it %s (%.0f s of waiting so far, summed)",
-            f"{count} session" + ("s" if count > 1 else ""),
+            f"{look.blocked} session" + ("s" if look.blocked > 1 else ""),
             verb,
             self._label,
             "waits itself" if look.is_waiting else "is at work",

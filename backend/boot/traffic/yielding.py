@@ -75,7 +75,8 @@ class Yielding:
         self._label = ""
         self._has_met_limit = False
         """Whether our limit has ended a wait in this try, for whoever may have caught that."""
-        self._has_run = False
+        self._is_held_off = False
+        """Whether the try that ended last was, and can be made again."""
         self._vacuumed: str | None = None
         self._take_over(session.context)
 
@@ -101,16 +102,16 @@ class Yielding:
         itself raises MigrationFailedError.
         """
         heads = Heads(step)
-        self._label, self._has_run = label, False
+        self._label = label
         while True:
             self.has_own_limit = self._limit.is_own
-            self._has_met_limit = False
+            self._has_met_limit = self._is_held_off = False
             self._watch = TrafficWatch(self._observer, key, label, self._patience)
             try:
                 yield
             finally:
                 self._watch = None
-            if self._has_run:
+            if not self._is_held_off:
                 break
             heads.restore()
             self._patience.pause()
@@ -137,8 +138,7 @@ class Yielding:
             self._forget_transaction()
             self._vacuumed = None if self._limit.is_own else watch.vacuumed
             self._patience.failed(self._label, phrase, watch.blockers, error)
-        else:
-            self._has_run = True
+            self._is_held_off = True
 
     def _forget_transaction(self) -> None:
         """Have SQLAlchemy and Alembic let go of one that could not be committed."""

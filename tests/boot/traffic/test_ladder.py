@@ -65,6 +65,7 @@ def test_work(statement: str, work: Work) -> None:
         ("DROP TABLE t", True),
         ("SELECT f()", False),
         ("UPDATE t SET a = 1", False),  # and whatever its triggers do
+        ("TRUNCATE t", False),
         ("DO $$ BEGIN ALTER TABLE t ADD a int; EXCEPTION WHEN OTHERS THEN END $$", False),
         ("DO 'BEGIN PERFORM f(); END'", False),
         ("CALL p()", False),
