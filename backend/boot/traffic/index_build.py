@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backend.boot.environment.version_table import quoted
 from backend.boot.revisions.sql_text import Kind, Token, statements
 
 
@@ -126,12 +127,14 @@ def _only(statement: str) -> Sequence[Token]:
 
 
 def _is_name(token: Token) -> bool:
-    # PostgreSQL's own functions for names know no escapes in them.
-    return token.kind is Kind.WORD or (token.kind is Kind.QUOTED and token.text.startswith('"'))
+    return token.kind in (Kind.WORD, Kind.QUOTED)
 
 
 def _text(tokens: Sequence[Token]) -> str:
-    return "".join(token.text for token in tokens)
+    """Return a name as PostgreSQL's own functions read it, which know no escapes (`U&`)."""
+    return "".join(
+        quoted(token.name) if token.kind is Kind.QUOTED else token.text for token in tokens
+    )
 
 
 class Found(StrEnum):

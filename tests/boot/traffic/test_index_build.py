@@ -27,6 +27,9 @@ BUILDS = {
     "CREATE INDEX /* online /* it's */ */ CONCURRENTLY i ON t (a) WHERE b = ';' /* no */ AND c": (
         IndexBuild("i", "t", "(a) WHERE b = ';' /* no */ AND c", False, False)
     ),
+    'CREATE INDEX CONCURRENTLY U&"d\\0061" ON "T" (a)': (
+        IndexBuild('"da"', '"T"', "(a)", False, False)
+    ),
     "CREATE INDEX CONCURRENTLY größe ON bücher (größe)": (
         IndexBuild("größe", "bücher", "(größe)", False, False)
     ),
@@ -38,7 +41,7 @@ OTHERS = [
     "DROP INDEX CONCURRENTLY i",
     "SELECT 'CREATE INDEX CONCURRENTLY i ON t (a)'",
     "CREATE INDEX CONCURRENTLY s.i ON t (a)",
-    'CREATE INDEX CONCURRENTLY U&"d" ON t (a)',
+    "CREATE INDEX CONCURRENTLY U&\"d!0061\" UESCAPE '!' ON t (a)",
     "CREATE INDEX CONCURRENTLY i ON t (a); SELECT 1",
     "CREATE INDEX CONCURRENTLY i ON t",
     "CREATE INDEX CONCURRENTLY i",
