@@ -40,7 +40,7 @@ def _visible(text: str) -> str:
     """
     hidden = ("M", "Z", "Cc", "Cf", "Cs")
     if all(it in _BLANKS or unicodedata.category(it).startswith(hidden) for it in text):
-        raise ValueError("nothing in it can be seen")
+        raise ValueError("nothing in it can be seen: write a letter, a digit or a sign")
     return text
 
 
