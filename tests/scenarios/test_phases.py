@@ -96,7 +96,7 @@ CONTRACTS = {
     "SQL behind a setting": (
         "op.execute(\"SET lock_timeout = '1s'; DELETE FROM books\")",
         "op.execute('SELECT 1')",
-        "runs SQL of its own (SET lock_timeout = '1s'; DELETE FROM books)",
+        "runs SQL of its own (SET lock_timeout = '…'; DELETE FROM books)",
     ),
 }
 
