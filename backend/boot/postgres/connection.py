@@ -182,7 +182,7 @@ class _Kept:
             yield
         finally:
             self._url = None
-            self._close()
+            self.forget()
 
     def give(self, url: DatabaseUrl, connection: Connection) -> None:
         """Keep a connection that is in order, or close it."""
@@ -204,13 +204,14 @@ class _Kept:
                 connection.cursor_factory = _cursor(timeout)
                 connection.cursor().execute("SELECT")
         except psycopg2.Error:  # it may have been ended while it idled
-            self._close()
+            self.forget()
             return None
         connection.cursor_factory = _cursor(silence)
         self._connection = None
         return connection
 
-    def _close(self) -> None:
+    def forget(self) -> None:
+        """Close it: what is asked next is to go where a new login leads."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -220,6 +221,9 @@ _kept = _Kept()
 
 keeping_one = _kept.keeping
 """Have `connected` lend one connection of a URL again and again while a block runs."""
+
+forget_kept = _kept.forget
+"""Have the next who comes log in anew, as where a failover may have come in between."""
 
 give_back = _kept.give
 """Give a connection that was made otherwise to who comes next."""

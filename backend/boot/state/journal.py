@@ -144,7 +144,7 @@ class Journal:
         values = {"version_table": self._name, **row}
         with connection.cursor() as cursor:
             cursor.execute(queries.BEGIN.format(journal=self._escaped), values)
-            [(id_, _)] = cursor.fetchall()
+            [(id_,)] = cursor.fetchall()
         return int(id_)
 
     def applied_statement(self, id_: int, condition: str) -> str:

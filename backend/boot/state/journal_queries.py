@@ -46,8 +46,7 @@ FROM (
 WHERE status = 'failed'
 """
 
-# Its answer may be lost on the way, and it is sent again then. Others see it at once; it is on the
-# disk before anything that its revision commits, for what is written there is written in order.
+# Its answer may be lost on the way, and it is sent again then.
 BEGIN = """
 WITH begun AS (
     SELECT id FROM {journal}
@@ -64,8 +63,7 @@ new AS (
         %(app_version)s
     WHERE NOT EXISTS (SELECT FROM begun)
     RETURNING id)
-SELECT id, set_config('synchronous_commit', 'off', true)
-FROM (SELECT id FROM begun UNION ALL SELECT id FROM new) AS row
+SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
 # Whoever finds the row no longer running has been taken for dead, and another went on.

@@ -14,7 +14,7 @@ from backend.boot.errors import (
     LockTimeoutError,
     MigrationFailedError,
 )
-from backend.boot.postgres.connection import connected
+from backend.boot.postgres.connection import connected, forget_kept
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target, resolve_target
@@ -138,6 +138,7 @@ def _version_table(url: DatabaseUrl, project: Project) -> VersionTable:
         try:
             return project.version_table(is_same_database)
         except ConfigurationError:
+            forget_kept()
             asked, is_same_database = is_same_database, _identity(url)
             if asked == is_same_database:
                 raise
