@@ -39,8 +39,6 @@ class Guard:
         self._session: MigrationSession
         self._worker: Worker
         self._in_sight: LockInSight
-        self._is_direct = True
-        """Whether env.py's session has a server process of its own, with no pooler in between."""
         self._steps: Steps | None = None
         """Once revisions run."""
 
@@ -55,7 +53,6 @@ class Guard:
             session,
             self._lock.token,
             self._worker,
-            is_direct=self._is_direct,
             can_check_client=can_check_client(self._recorder.connection),
         )
         session.settle()
@@ -81,8 +78,7 @@ class Guard:
     def _make_worker(self) -> Worker:
         """Make env.py's session one that can be told from others."""
         worker = Worker(*self._session.backend(), AdvisoryKey.random())
-        self._is_direct = self._session.is_direct
-        if self._is_direct:
+        if self._session.is_direct:
             # Until it ends. Through a pooler the lock would stay with a process that is not ours.
             self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
@@ -120,7 +116,7 @@ class Guard:
         return True
 
     def _begun(self) -> None:
-        if not self._is_direct:
+        if not self._session.is_direct:
             self._session.refuse_astray(has_begun=True)
         if self._steps is None:
             self._in_sight.require()

@@ -18,8 +18,8 @@ _RESET_LIMIT = """
 class LockInSight:
     """Looks at the lock, and has the session hold its own key as long as its transaction.
 
-    `token` is held together with the lock; `is_direct` says that no pooler stands in between, and
-    `can_check_client` that the server can look after its client in mid-statement.
+    `token` is held together with the lock; `can_check_client` says that the server can look after
+    its client in mid-statement.
     """
 
     def __init__(
@@ -28,11 +28,9 @@ class LockInSight:
         token: AdvisoryKey,
         worker: Worker,
         *,
-        is_direct: bool,
         can_check_client: bool,
     ) -> None:
         self._session = session
-        self._is_direct = is_direct
         self._can_check_client = can_check_client
         self._is_held = f"EXISTS ({token.holder_query})"
         self._holds_key = f"pg_try_advisory_xact_lock({worker.key.number})"
@@ -56,10 +54,10 @@ class LockInSight:
 
     def _columns(self) -> list[str]:
         columns = [self._is_held, self._holds_key]
-        if not self._is_direct:
+        if not self._session.is_direct:
             columns.append(_RESET_LIMIT)
         is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
         # What a session sets outside of a transaction, others find behind a pooler.
-        if self._can_check_client and (is_local or self._is_direct):
+        if self._can_check_client and (is_local or self._session.is_direct):
             columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
         return columns

@@ -58,7 +58,6 @@ class Outside:
         self._patience = patience
         self._watch = watch
         self._indexes = Indexes(session, tell, self._wait)
-        self._is_direct = session.is_direct
         self._label = ""
         self._is_again = False
 
@@ -131,7 +130,7 @@ class Outside:
 
         Behind a pooler it is the watch that does: what a session sets there, others find.
         """
-        if not self._is_direct:
+        if not self._session.is_direct:
             with self._watched(statement, is_undone):
                 yield False
             return
