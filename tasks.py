@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -209,15 +210,10 @@ def migrate(
 
             _show(render_sql(boot))
             return
-        from backend.boot.migration.migrate import migrate
+        from backend.boot.migration.migrate import check_history, migrate
         from backend.boot.waiting import wait
 
-        def check_history() -> None:
-            from backend.boot.migration import thorough
-
-            thorough.check_history(boot)
-
-        wait(boot, before_creating=check_history)
+        wait(boot, before_creating=partial(check_history, boot))
         migrate(boot)
 
 
@@ -272,9 +268,9 @@ def seed(_c: Context, in_: str | None = None) -> None:
 def serve(_c: Context, port: str | None = None) -> None:
     """Serve the application without touching the schema."""
     with _serving(port) as (boot, listener):
-        from backend.boot.serving.serve import serve
+        from backend.boot.start import serve_alone
 
-        serve(boot, listener)
+        serve_alone(boot, listener)
 
 
 @task(

@@ -6,11 +6,17 @@ from collections.abc import Callable
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
-from backend.boot.migration.migrate import migrate
 from backend.boot.postgres.connection import keeping_one
+from backend.boot.postgres.wait import wait_for_database
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.application import require_application
-from backend.boot.serving.handover import hand_over_failure, hand_over_stages
+from backend.boot.serving.handover import (
+    forget_boot,
+    hand_over_failure,
+    hand_over_reached,
+    hand_over_stages,
+    hand_over_version_table,
+)
 from backend.boot.serving.preload import importing
 from backend.boot.signals import raise_if_stopped
 from backend.boot.stages import Stages
@@ -26,9 +32,10 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     Returns when a stop signal has ended the serving. Raises BootError.
     """
     require_application(boot.asgi_app)
+    forget_boot()
     stages = Stages()
     with keeping_one(boot.migration_database_url):
-        with importing(*_needed_to_serve(boot)) as finish, stages.timed("wait"):
+        with importing(*_needed(boot)) as finish, stages.timed("wait"):
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:
             _log.warning(
@@ -42,16 +49,36 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     serve(boot, listener)
 
 
+def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
+    """Serve the application on a bound socket without touching the schema.
+
+    Its readiness needs to know where the revision is recorded; if nobody can tell now, it looks
+    where Alembic puts it by default. Raises BootError.
+    """
+    from backend.boot.migration.migrate import locate_version_table
+    from backend.boot.serving.serve import serve
+
+    forget_boot()
+    try:
+        wait_for_database(boot.migration_database_url, timeout=0)
+        hand_over_version_table(locate_version_table(boot))
+    except BootError as error:
+        _log.warning("Where the revision is recorded cannot be told now: %s", error)
+    serve(boot, listener)
+
+
 def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
     """Bring schema and data up to date; where the schema cannot be, we may go on all the same."""
+    from backend.boot.migration.migrate import migrate
 
     def then(inspection: Inspection) -> None:
+        hand_over_reached(inspection)
         with stages.timed("seed"):
             _seed(boot, inspection)
 
     try:
         with stages.timed("migrate"):
-            migrate(boot, then=then)
+            migrate(boot, then, located=hand_over_version_table)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
@@ -72,12 +99,13 @@ def _seed(boot: BootDescription, inspection: Inspection) -> None:
         _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
 
 
-def _needed_to_serve(boot: BootDescription) -> tuple[str, ...]:
+def _needed(boot: BootDescription) -> tuple[str, ...]:
     """Return what to import while there is nothing to do but wait.
 
     The application itself is none of it: its own code may look at the schema as it is imported.
     """
-    return () if boot.serve.reload else ("backend.boot.serving.serve", *boot.preload)
+    to_serve = () if boot.serve.reload else ("backend.boot.serving.serve", *boot.preload)
+    return ("backend.boot.migration.migrate", *to_serve)
 
 
 def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:
@@ -86,7 +114,7 @@ def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) ->
     Whatever is being imported is finished first: the history's imports may be the same.
     """
     finish()
-    from backend.boot.migration.thorough import check_history
+    from backend.boot.migration.migrate import check_history
 
     try:
         check_history(boot)

@@ -3,7 +3,7 @@
 import configparser
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from alembic.config import Config
@@ -13,6 +13,7 @@ from alembic.util.exc import CommandError
 from backend.boot.environment.anchoring import anchor_paths
 from backend.boot.environment.failures import describe_error
 from backend.boot.environment.project import Project
+from backend.boot.environment.scripts import broken, leave_unloaded, phase_of
 from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Revision
@@ -29,12 +30,12 @@ def open_project(
     url: DatabaseUrl,
     *,
     may_be_empty: bool = False,
-    before_reading: Callable[[ScriptDirectory], None] = lambda _scripts: None,
 ) -> Project:
     """Return the project that a configuration file describes, its whole history read.
 
-    The file is `alembic.ini`, or a `pyproject.toml` with Alembic's table. Raises
-    ConfigurationError for the file and HistoryBrokenError for what it leads to.
+    The file is `alembic.ini`, or a `pyproject.toml` with Alembic's table. No revision is imported
+    if its header can be read. Raises ConfigurationError for the file and HistoryBrokenError for
+    what it leads to.
     """
     config = _config(alembic_config)
     config.attributes[RUN_BY_BOOT] = True
@@ -48,7 +49,7 @@ def open_project(
             f"{alembic_config} describes no Alembic project: {cause}.",
             "Mend it; script_location names the folder with env.py.",
         ) from error
-    before_reading(scripts)
+    leave_unloaded(scripts)
     history = read_history(scripts)
     if not history.revisions and not may_be_empty:
         folders = ", ".join(str(folder) for folder in scripts._version_locations)
@@ -77,9 +78,9 @@ def read_history(scripts: ScriptDirectory) -> History:
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
-        raise _broken(_broken_by_warning(caught) or describe_error(error, scripts)) from error
+        raise broken(_broken_by_warning(caught) or describe_error(error, scripts)) from error
     if problem := _broken_by_warning(caught):
-        raise _broken(problem)
+        raise broken(problem)
     return History(revisions)
 
 
@@ -95,7 +96,7 @@ def _revision(script: Script) -> Revision:
         title=" ".join((script.doc or script.revision).split()).rstrip("."),
         depends_on=tuple(sorted(script._resolved_dependencies)),
         branch_labels=tuple(sorted(script.branch_labels)),
-        phase=getattr(script.module, "phase", None),
+        phase=phase_of(script),
         path=Path(script.path),
     )
 
@@ -103,10 +104,3 @@ def _revision(script: Script) -> Revision:
 def _broken_by_warning(caught: list[warnings.WarningMessage] | None) -> str | None:
     messages = [str(warning.message) for warning in caught or ()]
     return next((text.rstrip(".") for text in messages if _BROKEN.search(text)), None)
-
-
-def _broken(problem: str) -> HistoryBrokenError:
-    return HistoryBrokenError(
-        f"The migration history is broken: {problem}.",
-        "Mend it and start again; the database was not touched.",
-    )

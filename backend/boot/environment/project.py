@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from backend.boot.environment.scripts import load_revision
 from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import ConfigurationError
@@ -45,6 +46,11 @@ class Project:
         if going_up:
             return self.scripts._upgrade_revs(goal, current)
         return self.scripts._downgrade_revs(goal, current)
+
+    def load(self, revisions: Iterable[str]) -> None:
+        """Import the files of revisions that are to run. Raises HistoryBrokenError."""
+        for revision in self.history.in_order(revisions):
+            load_revision(self.scripts, revision)
 
     def stamps(self, revision: str, current: Any) -> list[StampStep]:
         """Return Alembic's own steps that record a revision without running anything."""

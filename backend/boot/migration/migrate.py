@@ -1,52 +1,132 @@
-"""Bring the schema to its target; where it is there since somebody looked thoroughly, at once.
-
-Nothing of Alembic is imported here: on a schema that is as it was, nobody needs it.
-"""
+"""Bring the schema to its target: inspect, decide, lock, decide again, apply, verify."""
 
 import logging
+import time
 from collections.abc import Callable
-from functools import partial
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.surroundings import surroundings
-from backend.boot.exclusive.turns import Turn
+from backend.boot.environment.opening import open_project
+from backend.boot.environment.version_table import VersionTable
+from backend.boot.errors import LockTimeoutError, MigrationFailedError
+from backend.boot.exclusive.lock import SchemaLock, lock_lost
+from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.migration.report import report
 from backend.boot.postgres.pooler import naming_pooler
+from backend.boot.revisions.history import resolve_target
+from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection
-from backend.boot.state.memory import recall
+from backend.boot.state.plan import Action, Plan
+from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 
-
 Next = Callable[[Inspection], None]
+Located = Callable[[VersionTable], None]
 
 
-def migrate(boot: BootDescription, then: Next = lambda _inspection: None) -> None:
+def check_history(boot: BootDescription) -> None:
+    """Raise what is wrong with the history on disk or with the target; asks no database."""
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    target = resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
+    project.load(project.history.closure(target.revisions))
+
+
+def migrate(
+    boot: BootDescription,
+    then: Next = lambda _inspection: None,
+    located: Located = lambda _table: None,
+) -> None:
     """Bring the schema to its target, and do `then` with the state reached.
 
-    Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError.
+    `located` is told the version table as soon as env.py has said where it is. If there is nothing
+    to do, no lock is taken, so that any number of starters on a current schema do not wait for
+    each other. Otherwise the lock is held until `then` is done. Raises the refusal that the state
+    calls for, LockTimeoutError or MigrationFailedError.
     """
     with naming_pooler(boot.migration_database_url):
-        _migrate(boot, then)
+        _log.info("Running database migrations...")
+        schema = _open(boot)
+        located(schema.version_table)
+        inspection, plan = _examine(schema)
+        if plan.action is Action.NOTHING:
+            # Somebody may have recorded by hand what a replay was killed at.
+            remove_leftovers(schema.url)
+            _report(schema, inspection, plan)
+            then(inspection)
+        else:
+            _work(boot, schema, then)
 
 
-def _migrate(boot: BootDescription, then: Next) -> None:
-    _log.info("Running database migrations...")
+def locate_version_table(boot: BootDescription) -> VersionTable:
+    """Return where env.py keeps the revision; nothing is changed. Raises BootError."""
+    return _open(boot).version_table
+
+
+def _open(boot: BootDescription) -> Schema:
     url = boot.migration_database_url
-    turn = Turn(url, surroundings(boot.alembic_config, url), boot.schema.lock_timeout)
+    return open_schema(url, open_project(boot.alembic_config, url), boot.schema)
 
-    def go_on(inspection: Inspection) -> None:
-        turn.end()
+
+def _work(boot: BootDescription, schema: Schema, then: Next) -> None:
+    # Only here: on a current schema nobody needs it.
+    from backend.boot.exclusive.fence import exclusively
+
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
+        inspection, plan = _examine(schema)
+        if plan.action is Action.ADOPT:
+            from backend.boot.migration.adopt import adopt_locked
+
+            adopt_locked(boot, schema, lock)
+            inspection, plan = _examine(schema)
+        else:
+            remove_leftovers(schema.url)
+        if plan.action is not Action.NOTHING:
+            inspection = _apply(schema, plan, lock, boot.app_version)
+        _report(schema, inspection, plan)
         then(inspection)
 
-    try:
-        memory = turn.await_memory(partial(recall, boot))
-        if memory is not None:
-            report(memory.inspection, was_current=True)
-            go_on(memory.inspection)
-            return
-        from backend.boot.migration.thorough import migrate_thoroughly
 
-        migrate_thoroughly(boot, go_on)
-    finally:
-        turn.end()
+def _examine(schema: Schema) -> tuple[Inspection, Plan]:
+    """Return the state and what to do about it. Raises the refusal where that is nothing good.
+
+    A revision may have locked the version table itself: that is waited for like any other work.
+    """
+    deadline = time.monotonic() + schema.policy.lock_timeout
+    while True:
+        try:
+            inspection = schema.inspect()
+            break
+        except LockTimeoutError as busy:
+            raise_if_stopped()
+            if time.monotonic() >= deadline:
+                raise
+            _log.info("Waiting: %s", busy.what)
+    plan = schema.decide(inspection)
+    if plan.refusal is not None:
+        raise plan.refusal
+    return inspection, plan
+
+
+def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
+    from backend.boot.exclusive.guard import Guard
+    from backend.boot.exclusive.recorder import recording
+    from backend.boot.migration.apply import apply
+
+    history = schema.project.history
+    with recording(schema.url, schema.journal, history, app_version) as recorder:
+        try:
+            return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
+        except MigrationFailedError as error:
+            if not lock.is_held():
+                raise lock_lost(is_committing=recorder.is_committing) from error
+            raise
+        finally:
+            lock.on_loss = None
+
+
+def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:
+    for warning in plan.warnings:
+        _log.warning("%s", warning)
+    report(inspection, was_current=plan.action is Action.NOTHING)
+    if plan.action is not Action.NOTHING:
+        _log.info("Tables: %s", ", ".join(schema.tables()) or "none")

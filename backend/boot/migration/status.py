@@ -8,12 +8,15 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import BootDescription
+from backend.boot.environment.opening import open_project
 from backend.boot.errors import BootError
+from backend.boot.exclusive.lock import is_locked
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.wait import wait_for_database
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.journal import Journal, Running
-from backend.boot.state.memory import recall
+from backend.boot.state.plan import Action
+from backend.boot.state.schema import open_schema
 
 _KEPT = 20
 """Rows of the journal that programs get."""
@@ -97,20 +100,6 @@ def read_status(boot: BootDescription) -> Status:
     """Return the schema's state now; changes nothing and does not wait. Raises BootError."""
     url = boot.migration_database_url
     server = wait_for_database(url, timeout=0)
-    with connected(url) as connection:
-        memory = recall(boot, connection)
-        if memory is not None:
-            journal = Journal(memory.version_table).last(connection, _KEPT)
-            return Status(url.masked, memory.inspection, server.version, journal)
-    return _look_thoroughly(boot, server.version)
-
-
-def _look_thoroughly(boot: BootDescription, server_version: str) -> Status:
-    from backend.boot.environment.opening import open_project
-    from backend.boot.state.plan import Action
-    from backend.boot.state.schema import open_schema
-
-    url = boot.migration_database_url
     schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
     inspection = schema.inspect()
     plan = schema.decide(inspection)
@@ -120,14 +109,12 @@ def _look_thoroughly(boot: BootDescription, server_version: str) -> Status:
     labels = {it.id: it.label for it in schema.project.history.revisions.values()}
     pending = plan.steps if plan.action is Action.UPGRADE else ()
     return Status(
-        url.masked, inspection, server_version, journal, labels, pending, plan.refusal, died
+        url.masked, inspection, server.version, journal, labels, pending, plan.refusal, died
     )
 
 
 def _died(connection: Connection, journal: Journal) -> frozenset[Running]:
     """Return those at work by the journal while nobody has the lock: who works has it."""
-    from backend.boot.exclusive.lock import is_locked
-
     at_work = frozenset(journal.running(connection))
     if not at_work or is_locked(connection, journal):
         return frozenset()

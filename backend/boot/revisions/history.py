@@ -97,7 +97,7 @@ class History:
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return these revisions sorted so that each comes after what it stands on."""
         wanted = set(ids)
-        return tuple(revision for revision in self._order if revision in wanted)
+        return tuple(revision for revision in self._order if revision in wanted) if wanted else ()
 
 
 def resolve_target(history: History, text: str | None, *, rollback: bool) -> Target:

@@ -5,12 +5,28 @@ workers and reloads as well.
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.revisions.history import Target
+from backend.boot.state.inspection import Inspection, SchemaState
 
 _DATABASE_URL = "DATABASE_URL"
 _BOOT_FAILURE = "BOOT_FAILURE"
 _BOOT_STAGES = "BOOT_STAGES"
+_VERSION_TABLE = "BOOT_VERSION_TABLE"
+_REACHED = "BOOT_REACHED"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What the version table holds when the schema is at this release's target."""
+
+    rows: tuple[str, ...]
+    """Sorted."""
+    target: Target
+    heads: tuple[str, ...]
 
 
 def hand_over_database(url: DatabaseUrl) -> None:
@@ -37,3 +53,38 @@ def boot_stages() -> dict[str, float]:
     """Return the seconds of each stage of the boot; none where nothing was booted."""
     found: dict[str, float] = json.loads(os.environ.get(_BOOT_STAGES, "{}"))
     return found
+
+
+def hand_over_version_table(table: VersionTable) -> None:
+    """Let the application's readiness look where env.py keeps the revision."""
+    os.environ[_VERSION_TABLE] = json.dumps({"name": table.name, "schema": table.schema})
+
+
+def version_table() -> VersionTable | None:
+    """Return where env.py keeps the revision; None if it was not asked."""
+    text = os.environ.get(_VERSION_TABLE)
+    return VersionTable(**json.loads(text)) if text else None
+
+
+def hand_over_reached(inspection: Inspection) -> None:
+    """Let the application know its target when it sees it, without reading the history again."""
+    if inspection.state is SchemaState.CURRENT:
+        target = inspection.target
+        os.environ[_REACHED] = json.dumps(
+            [inspection.current, [target.name, target.revisions], inspection.heads]
+        )
+
+
+def reached() -> Reached | None:
+    """Return what the version table holds at the target; None if the boot did not reach it."""
+    text = os.environ.get(_REACHED)
+    if not text:
+        return None
+    rows, [name, revisions], heads = json.loads(text)
+    return Reached(tuple(rows), Target(name, tuple(revisions)), tuple(heads))
+
+
+def forget_boot() -> None:
+    """Take back what an earlier boot has handed over: the next one says it anew."""
+    for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED):
+        os.environ.pop(name, None)

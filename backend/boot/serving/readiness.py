@@ -13,10 +13,10 @@ from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
 from backend.boot.postgres.connection import connected, one_line
 from backend.boot.revisions.history import History, Target, resolve_target
-from backend.boot.serving.handover import boot_failure
+from backend.boot.serving.handover import boot_failure, reached
+from backend.boot.serving.handover import version_table as handed_over_table
 from backend.boot.state.facts import read_facts
-from backend.boot.state.inspection import Inspection, inspect
-from backend.boot.state.memory import Memory, recall
+from backend.boot.state.inspection import Inspection, at_target, inspect
 from backend.boot.state.plan import Action, Plan, decide
 
 _CONNECT_TIMEOUT = 1.5
@@ -50,10 +50,9 @@ class ReadinessProbe:
         self, description: BootDescription, version_table: VersionTable | None = None
     ) -> None:
         self._description = description
-        self._version_table = version_table or VersionTable()
+        self._version_table = version_table or handed_over_table() or VersionTable()
+        self._reached = reached()
         self._has_been_ready = False
-        self._is_first = True
-        self._memory: Memory | None = None
         self._last: tuple[float, Readiness] | None = None
 
     def check(self) -> Readiness:
@@ -92,15 +91,11 @@ class ReadinessProbe:
         )
 
     def _inspect(self, connection: Connection) -> Inspection:
-        """Return the state now; what is on disk is read once, and only where it is needed."""
-        if self._memory is None and self._is_first:
-            self._memory = recall(self._description, connection)
-        self._is_first = False
-        memory = self._memory
-        table = self._version_table if memory is None else memory.version_table
-        facts = read_facts(connection, table, _STATEMENT_TIMEOUT)
-        if memory is not None and facts.current == memory.rows.current:
-            return memory.inspection
+        """Return the state now; what is on disk is read once, and only if it is needed."""
+        facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
+        known = self._reached
+        if known is not None and facts.current == known.rows:
+            return at_target(facts, known.target, known.heads)
         history, target = self._aim
         return inspect(facts, history, target)
 

@@ -11,6 +11,7 @@ from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import (
     BootError,
     ConfigurationError,
+    HistoryBrokenError,
     LockTimeoutError,
     MigrationFailedError,
 )
@@ -25,7 +26,7 @@ from backend.boot.state.edits import edited_revisions
 from backend.boot.state.facts import list_tables, lockers, read_facts
 from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
 from backend.boot.state.journal import Journal
-from backend.boot.state.plan import Plan, decide
+from backend.boot.state.plan import Action, Plan, decide
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,18 @@ class Schema:
         )
 
     def decide(self, inspection: Inspection) -> Plan:
-        """Return what is to be done in this state, by the policy of whoever asks."""
-        return decide(
+        """Return what is to be done in this state, by this policy.
+
+        The files of the revisions that are to run are imported: what does not import is refused.
+        """
+        plan = decide(
             inspection, rollback=self.policy.rollback, refuse_edited=self.policy.refuse_edited
         )
+        try:
+            self.project.load(plan.steps)
+        except HistoryBrokenError as broken:
+            return Plan(Action.REFUSE, refusal=broken, warnings=plan.warnings)
+        return plan
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables, parents first."""

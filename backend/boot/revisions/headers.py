@@ -1,0 +1,222 @@
+"""Read what a revision's file says of itself, without importing the file.
+
+A header is read only when the file sets it by plain literals and nothing else in the file can
+change it. For any other file the answer is None, and Alembic has to import the file. The rules err
+on that side: a wrong None costs a few milliseconds, a wrong header would be a wrong history.
+"""
+
+import ast
+import inspect
+import re
+import sys
+import warnings
+from dataclasses import dataclass, fields
+from unicodedata import normalize
+
+Names = str | tuple[str, ...] | None
+"""One id or label, several, or none; as Alembic takes them."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The module-level names of a revision's file that place the revision in its history."""
+
+    revision: str
+    down_revision: Names
+    depends_on: Names = None
+    branch_labels: Names = None
+    phase: str | None = None
+    doc: str | None = None
+    """The module's docstring, as Python would give it."""
+
+
+_NAMES = frozenset(field.name for field in fields(Header)) - {"doc"}
+
+_NAME = "|".join(sorted(_NAMES))
+
+_REFLECTION = frozenset(
+    [
+        *("globals", "locals", "vars", "exec", "eval", "setattr", "delattr", "modules"),
+        *("f_globals", "f_locals", "__import__", "__dict__", "__globals__", "__builtins__"),
+        *("__main__", "__doc__", "__getattr__"),
+    ]
+)
+"""Names by which code can set a module's names without writing them down."""
+
+_TELLTALES = _NAMES | _REFLECTION | {"global"}
+"""Words that need a closer look."""
+
+_DOCSTRING = re.compile(
+    r"(?:[ \t]*(?:#.*)?\n)*"
+    r"(?:\"{3}([^\"\\]*)\"{3}|'{3}([^'\\]*)'{3})[ \t]*(?:#.*)?(?:\n|$)"
+)
+
+_ASSIGNMENT = (
+    rf"({_NAME})(?:[ \t]*:[ \t]*[\w\[\],.| \t]+)?[ \t]*=[ \t]*"
+    r"(?:(None)|'([^'\"\\\n]+)'|\"([^'\"\\\n]+)\")"
+)
+
+_IMPORT = rf"(?:import|from [\w.]+ import) (?![^\n]*\b(?:{'|'.join(sorted(_TELLTALES))})\b)[\w., ]+"
+
+# Empty lines, comments, imports of other names, and assignments: no other line can come between.
+_TOP = re.compile(rf"(?:(?:{_IMPORT}|{_ASSIGNMENT})?[ \t]*(?:#[^\n]*)?\n)*", re.ASCII)
+
+_ASSIGNMENTS = re.compile(rf"^{_ASSIGNMENT}", re.ASCII | re.MULTILINE)
+
+_OTHER_THAN_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or code == 95)}
+
+# Statements of other kinds than a revision's file has.
+_UNUSUAL = re.compile(
+    r"^(?!(?:async )?def |class |(?:from|import) [^*\\\n]*$|[)\]}#\n]"
+    r"|[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=])\S",
+    re.ASCII | re.MULTILINE,
+)
+
+_DECLARED_ENCODING = re.compile(
+    r"^(?:[ \t]*(?:#.*)?\n)?[ \t]*#.*?coding[:=](?![ \t]*utf-?8\b)", re.ASCII | re.IGNORECASE
+)
+
+_CLEANS_DOCSTRINGS = sys.version_info >= (3, 13)
+
+
+def read_header(source: bytes) -> Header | None:
+    """Return the header of a revision's file; None if only an import can tell it."""
+    try:
+        text = source.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    if _DECLARED_ENCODING.match(text):
+        return None
+    return _quick(text) or _thorough(text)
+
+
+def _quick(text: str) -> Header | None:
+    """Read a file as Alembic's template writes it; None for any other file."""
+    opening = _DOCSTRING.match(text)
+    start, doc = (opening.end(), opening[opening.lastindex or 0]) if opening else (0, None)
+    end = top.end() if (top := _TOP.match(text, start)) else start
+    assignments = [match.groups() for match in _ASSIGNMENTS.finditer(text, start, end)]
+    found = {name: None if none else one or two for name, none, one, two in assignments}
+    if len(found) < len(assignments):
+        return None
+    revision = found.get("revision")
+    if revision is None or "down_revision" not in found or not _is_usual(text, end):
+        return None
+    return Header(
+        revision,
+        found["down_revision"],
+        found.get("depends_on"),
+        found.get("branch_labels"),
+        found.get("phase"),
+        _as_compiled(doc),
+    )
+
+
+def _is_usual(text: str, position: int) -> bool:
+    """Return whether the text from there on has nothing that needs a closer look."""
+    rest = text[position:]
+    if not rest.isascii():
+        rest = normalize("NFKC", rest)  # as Python reads names
+    return (
+        _TELLTALES.isdisjoint(rest.translate(_OTHER_THAN_WORDS).split())
+        and _UNUSUAL.search(text, position) is None
+        and "\f" not in text
+        and "\0" not in text
+    )
+
+
+def _thorough(text: str) -> Header | None:
+    """Read the file's syntax tree; None if the tree does not tell."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python gives its warnings when the file is imported
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    found: dict[str, Names] = {}
+    plain: set[ast.Name] = set()
+    for statement in tree.body:
+        match statement:
+            case (
+                ast.Assign(targets=[ast.Name(name) as target], value=value)
+                | ast.AnnAssign(target=ast.Name(name) as target, value=ast.expr() as value)
+            ) if name in _NAMES:
+                try:
+                    found[name] = _literal(value)
+                except ValueError:
+                    return None
+                plain.add(target)
+            case ast.AnnAssign(target=ast.Name() as target, value=None):
+                plain.add(target)
+            case (
+                ast.Import()
+                | ast.ImportFrom()
+                | ast.Assign()
+                | ast.AnnAssign()
+                | ast.Pass()
+                | ast.Expr(ast.Constant())
+                | ast.ClassDef(decorator_list=[])
+                | ast.FunctionDef(decorator_list=[])
+                | ast.AsyncFunctionDef(decorator_list=[])
+            ):
+                pass
+            case _:
+                return None
+    revision, phase = found.get("revision"), found.get("phase")
+    if not isinstance(revision, str) or isinstance(phase, tuple) or "down_revision" not in found:
+        return None
+    if any(_may_set_name(node) for node in ast.walk(tree) if node not in plain):
+        return None
+    return Header(
+        revision,
+        found["down_revision"],
+        found.get("depends_on"),
+        found.get("branch_labels"),
+        phase,
+        _as_compiled(ast.get_docstring(tree, clean=False)),
+    )
+
+
+def _literal(value: ast.expr) -> Names:
+    """Return what an expression says as it stands. Raises ValueError if it has to be computed."""
+    match value:
+        case ast.Constant(None):
+            return None
+        case ast.Constant(str(text)) if text:
+            return text
+        case ast.Tuple(elements) | ast.List(elements):
+            texts = [_literal(element) for element in elements]
+            names = tuple(text for text in texts if isinstance(text, str))
+            if len(names) == len(texts):
+                return names
+    raise ValueError
+
+
+def _may_set_name(node: ast.AST) -> bool:
+    """Return whether a node binds a header's name, or reaches the module behind its back."""
+    match node:
+        case ast.Name(name, ctx):
+            is_read = isinstance(ctx, ast.Load)
+            return name in _REFLECTION or (name in _NAMES and not is_read)
+        case ast.Attribute(attr=name, ctx=ctx):
+            is_read = isinstance(ctx, ast.Load)
+            return name in _REFLECTION or (name in _NAMES and not is_read)
+        case ast.alias(name, asname):
+            bound = asname or name.partition(".")[0]
+            return name == "*" or bound in _NAMES or bool({name, bound} & _REFLECTION)
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+            return name in _NAMES or name in _REFLECTION
+        case ast.Global(names):
+            return not _NAMES.isdisjoint(names)
+        case ast.ExceptHandler(name=name) | ast.MatchAs(name=name) | ast.MatchStar(name=name):
+            return name in _NAMES
+        case ast.MatchMapping(rest=name):
+            return name in _NAMES
+    return False
+
+
+def _as_compiled(doc: str | None) -> str | None:
+    """Return a docstring as the running Python keeps it: since 3.13 without its indentation."""
+    return inspect.cleandoc(doc) if doc and _CLEANS_DOCSTRINGS else doc
