@@ -58,9 +58,9 @@ def _reporting(
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
-    from backend.boot.garbage import leave_for_good, search_seldom
+    from backend.boot.imports import import_quickly, leave_for_good
 
-    search_seldom()
+    import_quickly()
 
     from backend.boot.errors import BootError
     from backend.boot.log import configure_logging, report_failure, report_unforeseen

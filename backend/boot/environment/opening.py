@@ -3,20 +3,19 @@
 import configparser
 import re
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.script import Script, ScriptDirectory
+from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from backend.boot.environment.anchoring import anchor_paths
 from backend.boot.environment.failures import describe_error
 from backend.boot.environment.project import Project
-from backend.boot.environment.scripts import broken, leave_unloaded, phase_of
+from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded
 from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.revisions.history import History, Revision
+from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
@@ -74,7 +73,7 @@ def read_history(scripts: ScriptDirectory) -> History:
         # Alembic only warns of a missing parent or a duplicate, and goes on to a KeyError.
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always", UserWarning)
-            revisions = {script.revision: _revision(script) for script in _walk(scripts)}
+            revisions = {script.revision: describe(script) for script in all_scripts(scripts)}
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -82,23 +81,6 @@ def read_history(scripts: ScriptDirectory) -> History:
     if problem := _broken_by_warning(caught):
         raise broken(problem)
     return History(revisions)
-
-
-def _walk(scripts: ScriptDirectory) -> Iterator[Script]:
-    return scripts.walk_revisions("base", "heads")
-
-
-def _revision(script: Script) -> Revision:
-    parents = script.down_revision or ()
-    return Revision(
-        id=script.revision,
-        parents=(parents,) if isinstance(parents, str) else tuple(parents),
-        title=" ".join((script.doc or script.revision).split()).rstrip("."),
-        depends_on=tuple(sorted(script._resolved_dependencies)),
-        branch_labels=tuple(sorted(script.branch_labels)),
-        phase=phase_of(script),
-        path=Path(script.path),
-    )
 
 
 def _broken_by_warning(caught: list[warnings.WarningMessage] | None) -> str | None:

@@ -1,5 +1,6 @@
 """Alembic's directory of revisions, with files that are imported only when they are to run."""
 
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -12,14 +13,16 @@ from alembic.script.revision import RevisionMap
 
 from backend.boot.environment.failures import describe_error
 from backend.boot.errors import BootError, HistoryBrokenError
+from backend.boot.revisions.checksum import file_sha256
 from backend.boot.revisions.headers import Header, read_header
+from backend.boot.revisions.history import Revision
 from backend.boot.signals import Stopped
 
 
 class UnloadedScript(Script):
     """A revision that was placed in its history by its header; its module is loaded when asked."""
 
-    def __init__(self, header: Header, path: Path) -> None:
+    def __init__(self, header: Header, path: str, sha256: str) -> None:
         RevisionNode.__init__(
             self,
             header.revision,
@@ -28,7 +31,8 @@ class UnloadedScript(Script):
             branch_labels=header.branch_labels,
         )
         self.header = header
-        self.path = str(path)
+        self.path = path
+        self.sha256 = sha256
 
     @cached_property
     def module(self) -> ModuleType:  # type: ignore[override]
@@ -81,17 +85,38 @@ def broken(problem: str) -> HistoryBrokenError:
     )
 
 
-def phase_of(script: Script) -> str | None:
-    """Return the phase that a revision's file says."""
+def describe(script: Script) -> Revision:
+    """Return a revision as plain data."""
+    parents = script.down_revision or ()
+    path = Path(script.path)
     if isinstance(script, UnloadedScript):
-        return script.header.phase
-    phase: str | None = getattr(script.module, "phase", None)
-    return phase
+        phase: str | None = script.header.phase
+        sha256: str | None = script.sha256
+    else:
+        phase = getattr(script.module, "phase", None)
+        sha256 = file_sha256(path.read_bytes()) if path.suffix == ".py" else None
+    return Revision(
+        id=script.revision,
+        parents=(parents,) if isinstance(parents, str) else tuple(parents),
+        title=" ".join((script.doc or script.revision).split()).rstrip("."),
+        depends_on=tuple(sorted(script._resolved_dependencies)),
+        branch_labels=tuple(sorted(script.branch_labels)),
+        phase=phase,
+        path=path,
+        file_sha256=sha256,
+    )
+
+
+def all_scripts(scripts: ScriptDirectory) -> list[Script]:
+    """Return every revision, in any order; `walk_revisions()` takes as long again for its order."""
+    found = scripts.revision_map._revision_map
+    # Labels lead to a revision as well, and None to nothing.
+    return [it for name, it in found.items() if isinstance(it, Script) and it.revision == name]
 
 
 def _read(scripts: ScriptDirectory) -> Iterator[Script]:
     """Give every revision on disk, in the order in which Alembic reads the files."""
-    seen: set[Path] = set()
+    seen: set[str] = set()
     for path in _files(scripts):
         if path in seen:
             util.warn(f"File {path} is in two version locations; it is read once.")
@@ -101,29 +126,44 @@ def _read(scripts: ScriptDirectory) -> Iterator[Script]:
             yield script
 
 
-def _script(scripts: ScriptDirectory, path: Path) -> Script | None:
+def _script(scripts: ScriptDirectory, path: str) -> Script | None:
     """Return the revision in a file; None if the file is of another kind."""
-    header = read_header(path.read_bytes()) if _is_source(path.name) else None
-    return Script._from_path(scripts, path) if header is None else UnloadedScript(header, path)
+    name = os.path.basename(path)  # noqa: PTH119 (no Path for each of thousands of files)
+    if name.endswith(".py") and not name.startswith((".#", "__init__")):
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (see above)
+            source = file.read()
+        if header := read_header(source):
+            return UnloadedScript(header, path, file_sha256(source))
+    return Script._from_path(scripts, path)
 
 
-def _files(scripts: ScriptDirectory) -> Iterator[Path]:
-    """Give the files of all version locations, with their links resolved."""
-    folders: dict[Path, Path] = {}
+def _files(scripts: ScriptDirectory) -> Iterator[str]:
+    """Give the files of all version locations, with their links resolved.
+
+    They are strings, because a history may have thousands: Path is a third of the whole time.
+    """
     for location in scripts._version_locations:
-        if location.exists():
-            for path in Script._list_py_dir(scripts, location):
-                if path.is_symlink():
-                    yield path.resolve()
-                else:
-                    if path.parent not in folders:
-                        folders[path.parent] = path.parent.resolve()
-                    yield folders[path.parent] / path.name
+        if not location.exists():
+            continue
+        if scripts.sourceless:
+            yield from (os.path.realpath(it) for it in Script._list_py_dir(scripts, location))
+        else:
+            yield from _below(str(location), recursively=scripts.recursive_version_locations)
 
 
-def _is_source(name: str) -> bool:
-    """Return whether Alembic takes a file of this name for a revision's source."""
-    return name.endswith(".py") and not name.startswith((".#", "__init__"))
+def _below(folder: str, *, recursively: bool) -> Iterator[str]:
+    """Give the files of a folder, sorted, and then those of the folders in it."""
+    folder = os.path.realpath(folder)
+    with os.scandir(folder) as found:
+        entries = sorted(found, key=lambda entry: entry.name)
+    for entry in entries:
+        if not entry.is_dir():
+            yield os.path.realpath(entry.path) if entry.is_symlink() else entry.path
+    if recursively:
+        for entry in entries:
+            is_own = entry.is_dir(follow_symlinks=False)
+            if is_own and not entry.name.endswith("__pycache__"):
+                yield from _below(entry.path, recursively=True)
 
 
 def _placing(source: object) -> dict[str, tuple[str, ...]]:

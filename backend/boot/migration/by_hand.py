@@ -7,14 +7,8 @@ from contextlib import contextmanager
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from backend.boot.environment.opening import RUN_BY_BOOT, read_history
-from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.opening import RUN_BY_BOOT
 from backend.boot.errors import BootError
-from backend.boot.exclusive.fence import exclusively
-from backend.boot.exclusive.guard import Guard
-from backend.boot.exclusive.recorder import recording
-from backend.boot.postgres.urls import parse_database_url
-from backend.boot.state.journal import Journal
 
 
 @contextmanager
@@ -37,6 +31,15 @@ def one_at_a_time(
     if is_ours or context.as_sql or is_looking or context.script is None:
         yield
         return
+    # Only here: boot itself runs env.py at every start, and has no use for this.
+    from backend.boot.environment.opening import read_history
+    from backend.boot.environment.session import MigrationSession
+    from backend.boot.exclusive.fence import exclusively
+    from backend.boot.exclusive.guard import Guard
+    from backend.boot.exclusive.recorder import recording
+    from backend.boot.postgres.urls import parse_database_url
+    from backend.boot.state.journal import Journal
+
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
     try:
         session = MigrationSession(context)

@@ -82,7 +82,7 @@ _CLEANS_DOCSTRINGS = sys.version_info >= (3, 13)
 def read_header(source: bytes) -> Header | None:
     """Return the header of a revision's file; None if only an import can tell it."""
     try:
-        text = source.decode("utf-8-sig")
+        text = source.decode().removeprefix("\ufeff")
     except UnicodeDecodeError:
         return None
     if "\r" in text:

@@ -25,6 +25,8 @@ class Revision:
     """What the file says itself: `expand` or `contract`, or nothing."""
     path: Path | None = None
     """The file."""
+    file_sha256: str | None = None
+    """Of the file's bytes, in hexadecimal."""
 
     @property
     def is_expand(self) -> bool:

@@ -9,7 +9,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import ServingFailedError
-from backend.boot.garbage import search_as_usual
+from backend.boot.imports import import_as_usual
 from backend.boot.log import logging_config
 from backend.boot.masking import mask
 from backend.boot.serving.application import not_loaded
@@ -45,7 +45,7 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
         Reloader(config, target=Server(config).run, sockets=[listener]).run()
         return
     _load(config)
-    search_as_usual()
+    import_as_usual()
     if boot.serve.workers > 1:
         _serve_with_workers(config, listener)
     else:

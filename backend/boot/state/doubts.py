@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from backend.boot.errors import MigrationFailedError
 from backend.boot.revisions.history import History
-from backend.boot.state.edits import fingerprint
 from backend.boot.state.inspection import Doubt
 from backend.boot.state.journal import Journal, Unfinished
 
@@ -18,7 +17,6 @@ def doubts(
 
 def _doubt(unfinished: Unfinished, history: History, journal: Journal) -> Doubt:
     known = history.revisions.get(unfinished.revision)
-    file_sha256, _ = fingerprint(known.path if known else None)
     return Doubt(
         revision=unfinished.revision,
         direction=unfinished.direction,
@@ -26,7 +24,7 @@ def _doubt(unfinished: Unfinished, history: History, journal: Journal) -> Doubt:
         # As it was told before the journal, which has to be storable in any encoding, had it.
         committed=(unfinished.committed or "").replace(r"\u2026", "…"),
         row=f"{journal.table} WHERE id = {unfinished.id}",
-        is_changed=unfinished.file_sha256 != file_sha256,
+        is_changed=unfinished.file_sha256 != (known.file_sha256 if known else None),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backend.boot.revisions.checksum import code_checksum, file_sha256
-from backend.boot.revisions.history import History
+from backend.boot.revisions.history import History, Revision
 from backend.boot.state.inspection import Applied
 
 
@@ -18,8 +18,7 @@ def edited_revisions(journal: Iterable[Applied], history: History) -> tuple[str,
         entry.revision
         for entry in journal
         if (revision := history.revisions.get(entry.revision)) is not None
-        and (path := revision.path) is not None
-        and _is_edited(entry, path)
+        and _is_edited(entry, revision)
     )
 
 
@@ -31,8 +30,11 @@ def fingerprint(path: Path | None) -> tuple[str | None, str | None]:
     return file_sha256(source), code_checksum(source)
 
 
-def _is_edited(entry: Applied, path: Path) -> bool:
-    if entry.file_sha256 is None or path.suffix != ".py":
+def _is_edited(entry: Applied, revision: Revision) -> bool:
+    path = revision.path
+    if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
         return False
-    source = path.read_bytes()
-    return file_sha256(source) != entry.file_sha256 and code_checksum(source) != entry.checksum
+    try:
+        return code_checksum(path.read_bytes()) != entry.checksum
+    except (SyntaxError, ValueError):  # it did parse when it was applied
+        return True
