@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from tests.benchmarks.boot import start, waiting
 from tests.benchmarks.commands import commands
 from tests.benchmarks.figures import Bench, Figure
-from tests.benchmarks.migrations import nothing_to_do, starters, upgrade
+from tests.benchmarks.migrations import current_starters, nothing_to_do, starters, upgrade
 from tests.benchmarks.reads import reads
 from tests.benchmarks.report import as_json, markdown, plot, show
 from tests.benchmarks.rivals import RivalMissingError, Rivals, set_up
@@ -34,6 +34,9 @@ MEASURES: dict[str, Measure] = {
     ),
     "starters": lambda bench, cluster, folder, rivals, quick: starters(
         bench, cluster, folder, rivals, (1, 2) if quick else (1, 2, 4, 8, 16, 32)
+    ),
+    "crowd": lambda bench, cluster, folder, rivals, quick: current_starters(
+        bench, cluster, folder, rivals, 2 if quick else 16
     ),
     "traffic": lambda bench, cluster, folder, rivals, quick: stalls(
         bench, cluster, folder, rivals, 0.2 if quick else 1.0

@@ -33,4 +33,4 @@ def commands(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
         yield Figure("the list of tasks", "s", peers, (Target("inv --list", 1.5),))
         asked = {"alembic current": runner(alembic, "current"), "inv status": runner(inv, "status")}
         peers = bench.alternate("status", asked)
-        yield Figure("the state", "s", peers, (Target("inv status", 0.5),))
+        yield Figure("the state", "s", peers, (Target("inv status", 1.0),))

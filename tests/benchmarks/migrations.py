@@ -1,5 +1,6 @@
 """What migrating costs: where there is nothing to do, where there is much, and for many at once."""
 
+import resource
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -9,6 +10,10 @@ from tests.benchmarks.figures import Bench, Figure, Peer, Target
 from tests.benchmarks.histories import Histories, Tool
 from tests.benchmarks.rivals import Rivals
 from tests.cluster import Cluster
+
+_WITHOUT_JOURNAL = "inv migrate, brought there by alembic"
+
+_OURS = ("inv migrate", _WITHOUT_JOURNAL)
 
 
 def _timed(tool: Tool, url: str) -> float:
@@ -20,28 +25,40 @@ def _timed(tool: Tool, url: str) -> float:
 def nothing_to_do(
     bench: Bench, cluster: Cluster, folder: Path, rivals: Rivals, counts: tuple[int, ...]
 ) -> Iterator[Figure]:
-    """A migration of a current schema, as the history grows."""
+    """A migration of a current schema, as the history grows; and how much that growth costs.
+
+    One database is brought there by boot, which keeps a journal, the other one by plain Alembic.
+    """
     histories = Histories(folder, rivals)
-    with cluster.database() as database:
-        url = cluster.url(database)
+    found: list[tuple[Peer, ...]] = []
+    with cluster.database() as database, cluster.database() as plain:
+        url, plain_url = cluster.url(database), cluster.url(plain)
         for count in counts:
             histories.add(count)
             bench.say(f"nothing to do: making {count} revisions")
             histories.inv.run(url)
-            histories.inv.run(url)
+            histories.alembic.run(plain_url)
             cluster.execute("DROP TABLE IF EXISTS schema_migrations, django_migrations", database)
             histories.pretend(cluster, database)
-            tools = {
-                "alembic upgrade head": histories.alembic,
-                "inv migrate": histories.inv,
-                "dbmate up": histories.dbmate,
-                "django migrate": histories.django,
+            runs = {
+                "alembic upgrade head": _runner(histories.alembic, url),
+                "inv migrate": _runner(histories.inv, url),
+                _WITHOUT_JOURNAL: _runner(histories.inv, plain_url),
+                "dbmate up": _runner(histories.dbmate, url),
+                "django migrate": _runner(histories.django, url),
             }
-            runs = {name: _runner(tool, url) for name, tool in tools.items()}
             peers = bench.alternate(f"nothing to do at {count}", runs)
+            found.append(peers)
             title = f"nothing to do, {count:,} revisions"
-            targets = (Target("inv migrate", 0.2),) if count == 5000 else ()
+            targets = tuple(Target(name, 0.4) for name in _OURS) if count == 5000 else ()
             yield Figure(title, "s", peers, targets, count)
+    grown = tuple(
+        Peer(last.name, tuple(max(cost - first.median, 0.0) for cost in last.costs))
+        for first, last in zip(found[0], found[-1], strict=True)
+    )
+    targets = tuple(Target(name, 0.3, "median") for name in _OURS)
+    title = f"nothing to do: what {counts[-1] - counts[0]:,} revisions more cost"
+    yield Figure(title, "s", grown, targets)
 
 
 def _runner(tool: Tool, url: str) -> Callable[[], float]:
@@ -110,6 +127,40 @@ def starters(
             targets += (Target("inv migrate", 1.3),)
         many = f"{count} starters at once" if count > 1 else "1 starter"
         yield Figure(f"{many}, empty database", "s", counted, targets, count)
+
+
+def current_starters(
+    bench: Bench, cluster: Cluster, folder: Path, rivals: Rivals, count: int
+) -> Iterator[Figure]:
+    """Processor time of a starter on a current schema: one alone, and many at once."""
+    histories = Histories(folder, rivals)
+    histories.add(8)
+    failures = 0
+    with cluster.database() as database:
+        url = cluster.url(database)
+        histories.inv.run(url)
+
+        def runner(many: int) -> Callable[[], float]:
+            def once() -> float:
+                nonlocal failures
+                before = _processor_time()
+                processes = [histories.inv.start(url) for _ in range(many)]
+                failures += sum(_status(process) != 0 for process in processes)
+                return (_processor_time() - before) / many
+
+            return once
+
+        alone, crowd = "one starter alone", f"each of {count} at once"
+        peers = bench.alternate("current schema", {alone: runner(1), crowd: runner(count)})
+    counted = tuple(Peer(it.name, it.costs, failures) for it in peers)
+    targets = (Target(crowd, 1.2), Target(crowd, 0, "failures"))
+    yield Figure("processor time of a starter, schema current", "s", counted, targets)
+
+
+def _processor_time() -> float:
+    """Return the seconds that this process's finished children have had, in user and system."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _crowd(
