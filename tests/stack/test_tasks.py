@@ -175,7 +175,7 @@ def test_task_inside(two: Stack) -> None:
 
 def test_task_inside_knows_how_it_was_called(two: Stack) -> None:
     """The commands that it advises are typed outside."""
-    two.write("#!/bin/sh\necho \"$INV_OUTSIDE\"", "inv")
+    two.write('#!/bin/sh\necho "$INV_OUTSIDE"', "inv")
     assert two.inv("status", "--in", "web").stdout == ("inv {} --in web",)
 
 
