@@ -333,23 +333,28 @@ def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> No
 def revision(_c: Context, message: str | None = None) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting() as boot:
-        if not message:
-            from backend.boot.errors import ConfigurationError
-
-            raise ConfigurationError(
-                "A revision needs a message.", 'Say --message "what it does, in a few words".'
-            )
         from backend.boot.migration.revise import write_revision
         from backend.boot.waiting import wait
 
+        text = _required(message)
         wait(boot)
-        written = write_revision(boot, message)
+        written = write_revision(boot, text)
         advice = (
             "it is empty, for the models have nothing that the history has not."
             if written.is_empty
             else "read it, and decide its phase."
         )
         _show(f"Wrote {written.path}: {advice}")
+
+
+@task(auto_shortflags=False, help={"message": "What the branches bring, in a few words."})
+def merge(_c: Context, message: str | None = None) -> None:
+    """Write a revision that joins the heads of the history; needs no database."""
+    with _session() as settings:
+        from backend.boot.migration.merge import write_merge
+
+        url = settings.migration_database_url
+        _show(str(write_merge(settings.alembic_config, url, _required(message))))
 
 
 @task(auto_shortflags=False)
@@ -573,6 +578,17 @@ def ci_bench(_c: Context) -> None:
     _run_ci("bench")
 
 
+def _required(message: str | None) -> str:
+    """Return the message of a new revision. Raises ConfigurationError if there is none."""
+    from backend.boot.errors import ConfigurationError
+
+    if message and message.strip():
+        return message.strip()
+    raise ConfigurationError(
+        "A revision needs a message.", 'Say --message "what it does, in a few words".'
+    )
+
+
 def _is_agreed(question: str) -> bool:
     from backend.boot.errors import ConfigurationError
 
@@ -584,7 +600,7 @@ def _is_agreed(question: str) -> bool:
 
 
 ns = Collection(
-    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, check),
+    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, merge, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test, bench),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),
