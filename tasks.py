@@ -220,7 +220,7 @@ def migrate(
 @task(
     auto_shortflags=False,
     help={
-        "target": "The revision to go down to (default: the parent of head).",
+        "target": "The revision to go down to (default: the one below the database's own).",
         "yes": "Go ahead without asking.",
         "in": _IN,
     },
@@ -228,23 +228,24 @@ def migrate(
 def rollback(
     _c: Context, target: str | None = None, yes: bool = False, in_: str | None = None
 ) -> None:
-    """Take the schema back to an older revision; asks first."""
+    """Take the schema back, one revision or to a target; asks first."""
     if in_:
         _run_inside(in_, "rollback", target=target, yes=yes)
         return
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
         from backend.boot.migration.migrate import migrate
         from backend.boot.migration.preview import preview
+        from backend.boot.migration.step_down import preview_one_step_down
         from backend.boot.state.plan import Action
 
-        found = preview(boot)
+        wanted, found = (boot, preview(boot)) if target else preview_one_step_down(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
-            target = found.inspection.target.name
-            _show(f"There is nothing to roll back: the schema is not beyond {target}.")
+            lowest = found.inspection.target.name
+            _show(f"There is nothing to roll back: the schema is not beyond {lowest}.")
             return
         _print_preview(found)
         if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
-            migrate(boot)
+            migrate(wanted)
         else:
             _show("Nothing was changed.")
 
