@@ -6,7 +6,7 @@ INV    := $(VENV)/bin/inv
 STAMP  := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-TASKS := start migrate seed status rollback check up down restart ps logs shell build lint test bench ci
+TASKS := start migrate seed status rollback merge check up down restart ps logs shell build lint test bench ci
 
 # An environment is stale too where its interpreter is gone or the folder was moved.
 ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
@@ -37,8 +37,10 @@ seed: $(STAMP) ## Insert the development data that is absent
 	@$(INV) seed
 status: $(STAMP) ## Show where the schema is and where it should be
 	@$(INV) status
-rollback: $(STAMP) ## Take the schema back to the parent of head; asks first
+rollback: $(STAMP) ## Take the schema back one revision; asks first
 	@$(INV) rollback
+merge: $(STAMP) ## Join the heads of the history; MESSAGE="..." titles the revision
+	@$(INV) merge --message "$$MESSAGE"
 check: $(STAMP) ## Replay the history: up, down, up, and equal to the models
 	@$(INV) check
 up: $(STAMP) ## Build and start the containers, and wait until they are well

@@ -220,7 +220,7 @@ def migrate(
 @task(
     auto_shortflags=False,
     help={
-        "target": "The revision to go down to (default: the parent of head).",
+        "target": "The revision to go down to (default: the one below the database's own).",
         "yes": "Go ahead without asking.",
         "in": _IN,
     },
@@ -228,23 +228,24 @@ def migrate(
 def rollback(
     _c: Context, target: str | None = None, yes: bool = False, in_: str | None = None
 ) -> None:
-    """Take the schema back to an older revision; asks first."""
+    """Take the schema back, one revision or to a target; asks first."""
     if in_:
         _run_inside(in_, "rollback", target=target, yes=yes)
         return
     with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
         from backend.boot.migration.migrate import migrate
         from backend.boot.migration.preview import preview
+        from backend.boot.migration.step_down import preview_one_step_down
         from backend.boot.state.plan import Action
 
-        found = preview(boot)
+        wanted, found = (boot, preview(boot)) if target else preview_one_step_down(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
-            target = found.inspection.target.name
-            _show(f"There is nothing to roll back: the schema is not beyond {target}.")
+            lowest = found.inspection.target.name
+            _show(f"There is nothing to roll back: the schema is not beyond {lowest}.")
             return
         _print_preview(found)
         if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
-            migrate(boot)
+            migrate(wanted)
         else:
             _show("Nothing was changed.")
 
@@ -333,23 +334,28 @@ def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> No
 def revision(_c: Context, message: str | None = None) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting() as boot:
-        if not message:
-            from backend.boot.errors import ConfigurationError
-
-            raise ConfigurationError(
-                "A revision needs a message.", 'Say --message "what it does, in a few words".'
-            )
         from backend.boot.migration.revise import write_revision
         from backend.boot.waiting import wait
 
+        text = _required(message)
         wait(boot)
-        written = write_revision(boot, message)
+        written = write_revision(boot, text)
         advice = (
             "it is empty, for the models have nothing that the history has not."
             if written.is_empty
             else "read it, and decide its phase."
         )
         _show(f"Wrote {written.path}: {advice}")
+
+
+@task(auto_shortflags=False, help={"message": "What the branches bring, in a few words."})
+def merge(_c: Context, message: str | None = None) -> None:
+    """Write a revision that joins the heads of the history; needs no database."""
+    with _session() as settings:
+        from backend.boot.migration.merge import write_merge
+
+        url = settings.migration_database_url
+        _show(str(write_merge(settings.alembic_config, url, _required(message))))
 
 
 @task(auto_shortflags=False)
@@ -573,6 +579,17 @@ def ci_bench(_c: Context) -> None:
     _run_ci("bench")
 
 
+def _required(message: str | None) -> str:
+    """Return the message of a new revision. Raises ConfigurationError if there is none."""
+    from backend.boot.errors import ConfigurationError
+
+    if message and message.strip():
+        return message.strip()
+    raise ConfigurationError(
+        "A revision needs a message.", 'Say --message "what it does, in a few words".'
+    )
+
+
 def _is_agreed(question: str) -> bool:
     from backend.boot.errors import ConfigurationError
 
@@ -584,7 +601,7 @@ def _is_agreed(question: str) -> bool:
 
 
 ns = Collection(
-    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, check),
+    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, merge, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test, bench),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),

@@ -7,7 +7,7 @@ Plain code instead of a settings library: this runs before every task, where a l
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, S
 from backend.boot.errors import ConfigurationError
 from backend.boot.masking import hide
 from backend.boot.postgres.urls import DatabaseUrl, build_database_url
+from backend.disposal import disposal, is_in_image
 from backend.variables import Values, read_env_file, refuse_undecodable
 
 # name → (default as people write it, what it is for). The README's table is held against this.
@@ -139,6 +140,8 @@ class Settings(LogSettings):
     alembic_config: Path
     asgi_app: str
     seed_callable: str
+    is_in_stack: bool = False
+    """Whether this is a container of docker-compose.yml, and so is its database."""
 
     def description(self, embedded_url: DatabaseUrl | None = None) -> BootDescription:
         """Return what to boot; `embedded_url` stands in where no database is configured."""
@@ -148,19 +151,22 @@ class Settings(LogSettings):
                 "No database is configured.",
                 "Set DATABASE_URL, or use `inv start`, which brings an embedded PostgreSQL along.",
             )
+        migration_url = self.migration_database_url or url
+        is_disposable = self.app_env is not AppEnv.PROD
+        way = disposal(migration_url, DATA_FOLDER, is_in_stack=self.is_in_stack)
         return BootDescription(
             database_url=url,
-            migration_database_url=self.migration_database_url or url,
+            migration_database_url=migration_url,
             scratch_database_url=self.scratch_database_url,
             alembic_config=self.alembic_config,
             asgi_app=self.asgi_app,
             seed_callable=self.seed_callable,
-            schema=self.schema,
+            schema=replace(self.schema, disposal=way if is_disposable else None),
             serve=self.serve,
             seed=self.seed,
             on_failure=self.migrate_on_failure,
             wait_timeout=self.db_wait_timeout,
-            may_create_database=self.app_env is not AppEnv.PROD,
+            may_create_database=is_disposable,
             log_level=self.log_level,
             log_format=self.log_format,
             preload=_PRELOAD if self.asgi_app == _OWN_APP else (),
@@ -253,7 +259,6 @@ def load_settings(
         schema=SchemaPolicy(
             target=values.text("MIGRATION_TARGET", "") or None,
             rollback=values.truth("MIGRATION_ROLLBACK", default=False),
-            refuse_edited=is_prod,
             lock_timeout=values.seconds("MIGRATE_LOCK_TIMEOUT", 300),
             traffic_timeout=values.seconds("MIGRATE_TRAFFIC_TIMEOUT", 120),
         ),
@@ -266,6 +271,9 @@ def load_settings(
         alembic_config=Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
         asgi_app=values.text("ASGI_APP", _OWN_APP),
         seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
+        is_in_stack="POSTGRES_HOST" in values.given
+        and "DATABASE_URL" not in values.given
+        and is_in_image(),
     )
 
 

@@ -1,6 +1,7 @@
 """Fixtures: real PostgreSQL servers, one a version, and databases of their own for tests."""
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -12,6 +13,9 @@ import pytest
 
 from tests.cluster import DEBIAN, Cluster, running_cluster, running_pair
 from tests.pgbouncer import PGBOUNCER, running_pgbouncer
+
+# Sentences name `inv` by its path where PATH does not lead to it; here they are always the same.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
 def _roomy_folder() -> str | None:

@@ -84,8 +84,11 @@ QUOTED: dict[str, str | None] = {
         "connects to another database than the one it was given"
     ),
     "was edited after it was applied": "was edited after it was applied",
+    "was moved after it was applied": "was moved after it was applied",
+    "the same id is there twice": "the same id is there twice",
     "The schema is that of no revision": "The schema is that of no revision",
     "The history has 2 heads": "The history has",
+    "so one step down could mean several things": "so one step down could mean several things",
     "is not in this release's history": "this release's history",
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."

@@ -22,8 +22,8 @@ class SchemaPolicy:
     """A revision, `head`, `heads` or `base`; None is head, or its parent where rolling back."""
     rollback: bool = False
     """Whether going down to the target is asked for."""
-    refuse_edited: bool = False
-    """Whether a revision that was edited after it was applied is an error, not just a warning."""
+    disposal: str | None = None
+    """How people throw this database away, as a clause of a sentence; None if its data counts."""
     lock_timeout: float = 300
     """Seconds to wait for another starter that works on the schema."""
     traffic_timeout: float = 120

@@ -95,9 +95,9 @@ def seed_alone(boot: BootDescription) -> None:
 
 
 def is_at_head(inspection: Inspection) -> bool:
-    """Whether nothing known is missing and nothing unknown is there."""
+    """Return whether the database has the revisions of this history, and no others."""
     return inspection.target.revisions == inspection.heads and not (
-        inspection.pending or inspection.beyond or inspection.unknown
+        inspection.pending or inspection.beyond or inspection.unknown or inspection.replaced
     )
 
 

@@ -4,9 +4,11 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from threading import Thread
 from time import sleep
+from types import MappingProxyType
 
 from docker import DockerClient
 
+from backend.boot.commands import OUTSIDE, as_typed
 from backend.boot.errors import ConfigurationError
 from backend.boot.signals import Stopped
 from backend.stack.compose.project import Place
@@ -30,16 +32,17 @@ def inv_command(task: str, flags: Mapping[str, str | bool | None]) -> list[str]:
 
 
 def run_inside(client: DockerClient, place: Place, service: str, command: Sequence[str]) -> int:
-    """Run a command in a service's first running container, and return its exit status.
+    """Run a task in a service's first running container, and return its exit status.
 
-    On a terminal it gets one, and may ask questions. Elsewhere it has no input, its stdout and
-    stderr are kept apart, and a stop signal is passed on to it. `client` must bear silence.
-    Raises EngineError.
+    The task is told how it was called, for the commands that it advises. On a terminal it gets
+    one, and may ask questions. Elsewhere it has no input, its stdout and stderr are kept apart,
+    and a stop signal is passed on to it. `client` must bear silence. Raises EngineError.
     """
     member = running_member(client, place, service)
+    outside = {OUTSIDE: f"{as_typed('inv')} {{}} --in {service}"}
     if is_terminal():
-        return _run_on_terminal(client, member, command)
-    return _run_quietly(client, member, command)
+        return _run_on_terminal(client, member, command, outside)
+    return _run_quietly(client, member, command, outside)
 
 
 def open_shell(client: DockerClient, place: Place, service: str) -> int:
@@ -55,16 +58,26 @@ def open_shell(client: DockerClient, place: Place, service: str) -> int:
     return _run_on_terminal(client, member, ["sh", "-c", "exec $(command -v bash || echo sh)"])
 
 
-def _run_on_terminal(client: DockerClient, member: Member, command: Sequence[str]) -> int:
-    begun = client.api.exec_create(member.container.id, list(command), stdin=True, tty=True)["Id"]
+def _run_on_terminal(
+    client: DockerClient,
+    member: Member,
+    command: Sequence[str],
+    environment: Mapping[str, str] = MappingProxyType({}),
+) -> int:
+    begun = client.api.exec_create(
+        member.container.id, list(command), stdin=True, tty=True, environment=dict(environment)
+    )["Id"]
     connection = client.api.exec_start(begun, tty=True, socket=True)
     join_terminal(connection, lambda rows, columns: client.api.exec_resize(begun, rows, columns))
     return _exit_status(client, begun)
 
 
-def _run_quietly(client: DockerClient, member: Member, command: Sequence[str]) -> int:
+def _run_quietly(
+    client: DockerClient, member: Member, command: Sequence[str], environment: Mapping[str, str]
+) -> int:
     announced = ["sh", "-c", _ANNOUNCE, "sh", *command]
-    begun = client.api.exec_create(member.container.id, announced)["Id"]
+    container = member.container.id
+    begun = client.api.exec_create(container, announced, environment=dict(environment))["Id"]
     output = _Output(client.api.exec_start(begun, stream=True, demux=True))
     # In a thread of its own, so that a stop signal doesn't end the reading.
     reader = Thread(target=output.pass_on, daemon=True)

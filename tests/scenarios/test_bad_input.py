@@ -430,9 +430,9 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     remove: "There are no revisions in …/alembic/versions. "
     "Check that the folder was shipped, or write the first with `inv revision`.",
     fork: "The history has 2 heads: 009a, 009b. "
-    "Join them with `alembic merge heads`, or say MIGRATION_TARGET=heads.",
-    duplicate: "The migration history is broken: Revision 008 is present more than once. "
-    "Mend it and start again; the database was not touched.",
+    "Join them with `inv merge --message 'Join 009a and 009b'`, or set MIGRATION_TARGET=heads.",
+    duplicate: "The migration history is broken: the same id is there twice: 008 is in "
+    "…/008_again.py and in …/008_video_urls.py. Keep the file that databases have applied. …",
     orphan: "The migration history is broken: Revision 009 …is not present. "
     "Mend it and start again; the database was not touched.",
     close_circle: "The migration history is broken: …ycle…. "
@@ -642,8 +642,8 @@ def test_unknown_revision(
     finished.assert_failed(
         7,
         "The database is at f00, and f00 is not in this release's history, whose head is 008. "
-        "Deploy the release that has that revision, or restore a database that belongs to this "
-        "one. Nothing was changed.",
+        "Bring the applied file back (check out its branch or commit), say `inv rollback`, come "
+        "back, and say `inv migrate`. Or throw this development database away: say `dropdb …`, …",
     )
     assert revisions(cluster, database) == ["f00"]
 

@@ -7,7 +7,15 @@ import httpx
 import pytest
 
 from tests.cluster import Cluster
-from tests.scenarios.process import Finished, project, revisions, run, running, write_revision
+from tests.scenarios.process import (
+    Finished,
+    matches,
+    project,
+    revisions,
+    run,
+    running,
+    write_revision,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -32,7 +40,7 @@ def release(tmp_path: Path, name: str, *newer: tuple[str, str, str]) -> Path:
 
 
 def migrate(root: Path, url: str, *arguments: str, **variables: str) -> Finished:
-    return run(root, "migrate", *arguments, DATABASE_URL=url, APP_ENV="test", **variables)
+    return run(root, "migrate", *arguments, **{"APP_ENV": "test", "DATABASE_URL": url, **variables})
 
 
 def status(root: Path, url: str) -> dict[str, object]:
@@ -85,10 +93,18 @@ class TestAhead:
         newer = release(tmp_path, "newer", ("009", "008", constants), ("010", "009", EXPAND))
         older = release(tmp_path, "older")
         migrate(newer, database_url).assert_ok()
-        sentence = (
+        what = (
             "The database is at 010, ahead of this release, whose head is 008, and 009 is not "
-            "journalled as expand. Deploy the release that has it, or roll the database back with "
-            "that release."
+            "journalled as expand. 010 was applied … by host …, release …. "
+        )
+        migrate(older, database_url, APP_ENV="prod").assert_failed(
+            7,
+            f"{what}Deploy the release that has it, or roll the database back with that release.",
+        )
+        sentence = (
+            f"{what}Bring the applied file back (check out its branch or commit), say "
+            "`inv rollback --target 008`, come back, and say `inv migrate`. Or throw this "
+            "development database away: say `dropdb …`, …"
         )
         migrate(older, database_url).assert_failed(7, sentence)
         start = {"DATABASE_URL": database_url, "BACKEND_PORT": "0"}
@@ -96,7 +112,8 @@ class TestAhead:
         with running(older, "start", APP_ENV="dev", **start) as inv:
             inv.wait_for("Database migrations failed, but continuing...")
             answer = httpx.get(f"{inv.url}/health/ready")
-            assert (answer.status_code, answer.json()["reason"]) == (503, sentence)
+            assert answer.status_code == 503
+            assert matches(answer.json()["reason"], sentence)
 
     def test_rolled_back_by_the_newer(
         self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
@@ -108,8 +125,7 @@ class TestAhead:
         run(older, "rollback", "--yes", DATABASE_URL=database_url).assert_failed(
             7,
             "The database is at 009, ahead of this release, whose head is 008, which cannot take "
-            "back what it does not know. Deploy the release that has it, or roll the database "
-            "back with that release.",
+            "back what it does not know. 009 was applied … say `inv rollback --target 008`, …",
         )
         run(newer, "rollback", "--yes", DATABASE_URL=database_url).assert_ok()
         migrate(older, database_url).assert_says("…(already up to date)")
@@ -121,8 +137,7 @@ class TestDiverged:
 
     SENTENCE = (
         "The database is at 009, and 009 is not in this release's history, whose head is 008. "
-        "Deploy the release that has that revision, or restore a database that belongs to this "
-        "one. Nothing was changed."
+        "…Bring the applied file back (check out its branch or commit), say `inv rollback…`, …"
     )
 
     def test_without_a_journal(
@@ -172,8 +187,8 @@ class TestEdited:
     """A revision's file says something else than when it was applied."""
 
     SENTENCE = (
-        "008 was edited after it was applied: other databases may not get the schema that this "
-        "one has."
+        "008_video_urls.py was edited after it was applied, or it is another revision with the "
+        "same id: this database's 008 (applied … by host …, release …) ran other code. "
     )
 
     @staticmethod
@@ -184,31 +199,75 @@ class TestEdited:
         path.write_text(text.replace(old, new))
 
     def test_the_code(self, tmp_path: Path, database_url: str) -> None:
-        """It is a warning in development, and an error in production."""
+        """It is an error, and nothing is called up to date; production advises another way out."""
         root = release(tmp_path, "edited")
         migrate(root, database_url).assert_ok()
         self.edit(root, "video_url", "film_url")
+        way = f"{self.SENTENCE}Bring the applied file back (check out its branch or commit), …"
         finished = migrate(root, database_url)
-        finished.assert_ok()
-        finished.assert_says(self.SENTENCE, "…(already up to date)")
+        finished.assert_failed(9, way)
+        finished.assert_never_says("…up to date…")
         found = run(root, "status", DATABASE_URL=database_url)
-        assert "edited    008 Video URLs of books and pages" in found.stdout
-        migrate(root, database_url)
+        assert "differs   008 Video URLs of books and pages" in found.stdout
+        assert status(root, database_url)["state"] == "diverged"
         refused = run(root, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
         refused.assert_failed(
             9,
-            f"{self.SENTENCE} Put the file back as it was, and write what it should do into a new "
-            "revision.",
+            f"{self.SENTENCE}Put the file back as it was, and write what it should do into a new "
+            "revision. Nothing was changed.",
         )
-        start = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", "JWT_SECRET": "a" * 40}
-        run(root, "start", APP_ENV="prod", **start).assert_failed(9, f"{self.SENTENCE} …")
+        with running(root, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+            inv.wait_for("Database migrations failed, but continuing...")
+            for _ in range(2):
+                answer = httpx.get(f"{inv.url}/health/ready")
+                assert (answer.status_code, answer.json()["state"]) == (503, "diverged")
+                assert matches(answer.json()["reason"], way)
+
+    def test_found_while_serving(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """Readiness looks by itself: another branch's start may have come in between."""
+        root = release(tmp_path, "served")
+        with running(root, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+            assert httpx.get(f"{inv.url}/health/ready").status_code == 200
+            cluster.execute(
+                "UPDATE schema_journal SET file_sha256 = 'a', checksum = 'b'"
+                " WHERE revision = '008'",
+                database,
+            )
+            answer = httpx.get(f"{inv.url}/health/ready")
+            assert (answer.status_code, answer.json()["state"]) == (503, "diverged")
+
+    def test_the_way_back_on_a_laptop(
+        self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
+    ) -> None:
+        """Two branches wrote 009: with the file that was applied it goes down, then ours goes up.
+
+        Trying to go down with the other file does nothing.
+        """
+        one = release(tmp_path, "one", ("009", "008", EXPAND))
+        other = release(tmp_path, "other", ("009", "008", EXPAND))
+        [path] = (other / "alembic" / "versions").glob("009_*")
+        path.write_text(path.read_text().replace("t_009", "t_other"))
+        migrate(one, database_url).assert_ok()
+        migrate(other, database_url).assert_failed(
+            9, "009_test.py was edited after it was applied, or …"
+        )
+        down = run(other, "rollback", "--yes", DATABASE_URL=database_url)
+        assert down.status == 5
+        assert revisions(cluster, database) == ["009"]
+        run(one, "rollback", "--yes", "--target", "008", DATABASE_URL=database_url).assert_ok()
+        migrate(other, database_url).assert_says("…Applied 009 …")
+        assert ("t_other",) in cluster.query("SELECT relname FROM pg_class", database)
 
     def test_its_comments(self, tmp_path: Path, database_url: str) -> None:
-        """Comments, formatting and docstrings may change."""
+        """Comments, formatting, docstrings, the phase and the downgrade may change."""
         root = release(tmp_path, "edited")
         migrate(root, database_url).assert_ok()
         self.edit(root, "def upgrade", "# A comment that came later.\n\n\ndef upgrade")
         self.edit(root, '"""Video URLs', '"""All video URLs')
+        self.edit(root, 'phase = "expand"', 'phase = "contract"')
+        self.edit(root, "def downgrade() -> None:", "def downgrade() -> None:\n    del sa")
         finished = run(root, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
         finished.assert_ok()
         finished.assert_never_says("…edited…")

@@ -12,6 +12,7 @@ import pytest
 from tests.cluster import Cluster
 from tests.scenarios.process import (
     assert_untouched,
+    matches,
     project,
     relations,
     revisions,
@@ -32,6 +33,7 @@ TASKS = (
     "images",
     "lint",
     "logs",
+    "merge",
     "migrate",
     "ps",
     "restart",
@@ -327,15 +329,20 @@ def test_rollback_declined(
 def test_rollback_agreed(
     migrated: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
-    """`rollback` with a yes goes to the parent of head; a second time there is nothing to do."""
+    """`rollback` with a yes goes down one step from where the database is, each time."""
     finished = run(migrated, "rollback", stdin="y\n", DATABASE_URL=database_url)
     assert finished.status == 0
     finished.assert_says("…Reverted 008 … (… ms)", "Schema revision: 007")
     assert revisions(cluster, database) == ["007"]
     again = run(migrated, "rollback", "--yes", DATABASE_URL=database_url)
     again.assert_ok()
-    assert again.stdout[-1] == ("There is nothing to roll back: the schema is not beyond 007.")
-    assert revisions(cluster, database) == ["007"]
+    again.assert_says("…Reverted 007 … (… ms)", "Schema revision: 006")
+    assert revisions(cluster, database) == ["006"]
+    pinned = run(migrated, "rollback", "--yes", DATABASE_URL=database_url, MIGRATION_TARGET="002")
+    pinned.assert_says("Schema revision: 005")
+    lower = run(migrated, "rollback", "--yes", "--target", "006", DATABASE_URL=database_url)
+    assert lower.stdout[-1] == "There is nothing to roll back: the schema is not beyond 006."
+    assert revisions(cluster, database) == ["005"]
 
 
 def test_rollback_with_nobody_to_ask(
@@ -475,17 +482,22 @@ def drift(folder: Path) -> None:
 
 
 def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
-    """`revision` writes the next number with what the models have, and a phase to decide."""
+    """`revision` writes the next number with what the models have, and a phase to decide.
+
+    Two branches that both do it have two ids; merged into one folder, they are joined.
+    """
     folder = project(tmp_path, with_models=True)
     drift(folder)
     finished = run(
         folder, "revision", "--message", "users have nicknames", DATABASE_URL=database_url
     )
     finished.assert_ok()
-    path = folder / "alembic" / "versions" / "009_users_have_nicknames.py"
+    versions = folder / "alembic" / "versions"
+    [path] = versions.glob("009_*_users_have_nicknames.py")
     assert finished.stdout[-1] == f"Wrote {path}: read it, and decide its phase."
     code = path.read_text()
-    assert 'revision: str = "009"' in code
+    first = path.name.removesuffix("_users_have_nicknames.py")
+    assert f'revision: str = "{first}"' in code
     assert 'down_revision: str | Sequence[str] | None = "008"' in code
     assert re.search(r'^phase = "contract"$', code, re.M)
     assert 'op.add_column("users", sa.Column("nickname", sa.Text(), nullable=True))' in code
@@ -493,15 +505,41 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     assert_untouched(cluster, database)
     assert scratches(cluster) == []
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
-    assert revisions(cluster, database) == ["009"]
+    assert revisions(cluster, database) == [first]
     run(folder, "check", DATABASE_URL=database_url).assert_ok()
     second = run(folder, "revision", "--message", "nothing new", DATABASE_URL=database_url)
     second.assert_ok()
     assert second.stdout[-1].endswith(
-        "010_nothing_new.py: it is empty, for the models have nothing that the history has not."
+        "_nothing_new.py: it is empty, for the models have nothing that the history has not."
     )
-    empty = (folder / "alembic" / "versions" / "010_nothing_new.py").read_text()
-    assert "op." not in empty.partition("def upgrade")[2]
+    [empty] = versions.glob("010_*_nothing_new.py")
+    assert "op." not in empty.read_text().partition("def upgrade")[2]
+    write_revision(versions, "009", "008")
+    heads = (
+        f"The history has 2 heads: 009, {empty.name.removesuffix('_nothing_new.py')}. Join them "
+    )
+    merge = "`inv merge --message 'Join 009 and 010_…'`"
+    run(folder, "check", DATABASE_URL=database_url).assert_failed(
+        9, f"{heads}with {merge}, or set MIGRATION_TARGET=heads."
+    )
+    third = run(folder, "revision", "--message", "more", DATABASE_URL=database_url)
+    third.assert_failed(9, f"{heads}first with {merge}.")
+    merged = run(folder, "merge", "--message", "Both")
+    merged.assert_ok()
+    assert not (folder / ".data").exists()
+    assert matches(merged.stdout[-1], "Wrote …_both.py: it joins 009 and 010_….")
+    run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
+    run(folder, "check", DATABASE_URL=database_url).assert_ok()
+
+
+@pytest.mark.parametrize("arguments", [[], ["--message", ""], ["--message", " "]])
+@pytest.mark.parametrize("task", ["revision", "merge"])
+def test_a_revision_without_a_message(
+    tmp_path: Path, database_url: str, task: str, arguments: list[str]
+) -> None:
+    """It would have no title."""
+    finished = run(project(tmp_path), task, *arguments, DATABASE_URL=database_url)
+    finished.assert_failed(2, "A revision needs a message. Say --message …")
 
 
 @pytest.mark.parametrize("task", ["migrate", "status", "seed", "check"])

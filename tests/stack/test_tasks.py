@@ -173,6 +173,12 @@ def test_task_inside(two: Stack) -> None:
     assert finished.stdout == ("called with migrate --target=007 --dry-run",)
 
 
+def test_task_inside_knows_how_it_was_called(two: Stack) -> None:
+    """The commands that it advises are typed outside."""
+    two.write('#!/bin/sh\necho "$INV_OUTSIDE"', "inv")
+    assert two.inv("status", "--in", "web").stdout == ("inv {} --in web",)
+
+
 def test_question_inside(two: Stack) -> None:
     """Without a terminal nobody can be asked; `--yes` needs nobody."""
     two.inv("rollback", "--in", "web").assert_failed(2, "A complaint, told apart.")

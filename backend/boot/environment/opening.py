@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
 from backend.boot.environment.anchoring import anchor_paths
+from backend.boot.environment.duplicates import refuse_ids_that_are_twice
 from backend.boot.environment.failures import describe_error
 from backend.boot.environment.project import Project
 from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded
@@ -26,20 +27,21 @@ _BROKEN = re.compile(r"present more than once|is not present")
 
 def open_project(
     alembic_config: Path,
-    url: DatabaseUrl,
+    url: DatabaseUrl | None,
     *,
     may_be_empty: bool = False,
 ) -> Project:
     """Return the project that a configuration file describes, its whole history read.
 
-    The file is `alembic.ini`, or a `pyproject.toml` with Alembic's table. No revision is imported
-    if its header can be read. Raises ConfigurationError for the file and HistoryBrokenError for
-    what it leads to.
+    `url` may be None if no database is to be reached. The file is `alembic.ini`, or a
+    `pyproject.toml` with Alembic's table. No revision is imported if its header can be read. Raises
+    ConfigurationError for the file and HistoryBrokenError for what it leads to.
     """
     config = _config(alembic_config)
     config.attributes[RUN_BY_BOOT] = True
     try:
-        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
+        if url is not None:
+            config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
         anchor_paths(config, alembic_config.parent)
         scripts = ScriptDirectory.from_config(config)
     except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
@@ -77,8 +79,12 @@ def read_history(scripts: ScriptDirectory) -> History:
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
-        raise broken(_broken_by_warning(caught) or describe_error(error, scripts)) from error
+        problem = _broken_by_warning(caught)
+        if problem:
+            refuse_ids_that_are_twice(scripts)
+        raise broken(problem or describe_error(error, scripts)) from error
     if problem := _broken_by_warning(caught):
+        refuse_ids_that_are_twice(scripts)
         raise broken(problem)
     return History(revisions)
 

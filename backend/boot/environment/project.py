@@ -41,11 +41,20 @@ class Project:
     history: History
 
     def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
-        """Return Alembic's own steps to a target."""
-        goal = target.revisions[0] if len(target.revisions) == 1 else target.name
+        """Return Alembic's own steps to a target.
+
+        On the way down Alembic's own choice would stay on the branches beside the target.
+        """
         if going_up:
+            goal = target.revisions[0] if len(target.revisions) == 1 else target.name
             return self.scripts._upgrade_revs(goal, current)
-        return self.scripts._downgrade_revs(goal, current)
+        beyond = self.history.closure(current) - self.history.closure(target.revisions)
+        return [
+            MigrationStep.downgrade_from_script(
+                self.scripts.revision_map, self.scripts.get_revision(revision)
+            )
+            for revision in self.history.in_order(beyond)[::-1]
+        ]
 
     def load(self, revisions: Iterable[str]) -> None:
         """Import the files of revisions that are to run. Raises HistoryBrokenError."""

@@ -19,7 +19,7 @@ from backend.boot.migration.models import NO_MODELS
 from backend.boot.migration.replay import move, open_scratch, read
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.revisions.history import History, Revision, Target
+from backend.boot.revisions.history import History, Revision, Target, resolve_target
 from backend.boot.revisions.own_sql import OwnSql, below_sqlalchemy
 from backend.boot.revisions.phases import contract_reasons, phase_problems
 from backend.boot.state.schema import Schema, ask_version_table
@@ -30,11 +30,13 @@ _ADVICE = "Mend the revisions, or the models, and check again."
 
 
 def check(boot: BootDescription) -> None:
-    """Raise HistoryBrokenError with all that is wrong with the history; return where nothing is.
+    """Raise HistoryBrokenError with all that is wrong with the history.
 
-    Works on a scratch database: the real one is not touched.
+    The target counts as it does for a start: several heads are wrong unless it is `heads`. Works
+    on a scratch database: the real one is not touched.
     """
-    open_project(boot.alembic_config, boot.migration_database_url)
+    history = open_project(boot.alembic_config, boot.migration_database_url).history
+    resolve_target(history, boot.schema.target, rollback=False)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         # An env.py that ignores the URL it is given would replay the history on the real one.

@@ -4,6 +4,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
+from backend.boot.commands import as_typed
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import ConfigurationError
 
@@ -23,5 +24,5 @@ def refuse_no_models(project: Project) -> None:
         raise ConfigurationError(
             f"{NO_MODELS}.",
             "Pass that of the models to context.configure(), or write the revision by hand "
-            "(`alembic revision`).",
+            f"(`{as_typed('alembic revision')}`).",
         )

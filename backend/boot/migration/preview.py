@@ -1,9 +1,10 @@
 """Say what would be done about the schema, by the very code that decides it; change nothing."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from backend.boot.description import BootDescription
+from backend.boot.commands import as_typed
+from backend.boot.description import BootDescription, SchemaPolicy
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import Project
 from backend.boot.errors import DatabaseMissingError
@@ -11,7 +12,7 @@ from backend.boot.postgres.wait import wait_for_database
 from backend.boot.revisions.history import resolve_target
 from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
 from backend.boot.state.plan import Action, Plan, decide
-from backend.boot.state.schema import open_schema
+from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -23,6 +24,8 @@ class Preview:
     inspection: Inspection
     plan: Plan
     project: Project
+    schema: Schema | None = None
+    """None where there is no database yet."""
 
     def as_text(self) -> str:
         """Return both for people, a line for each revision that would run."""
@@ -35,7 +38,7 @@ class Preview:
             *(f"  {self.project.history.label(revision)}" for revision in plan.steps),
         ]
         if plan.action is Action.ADOPT:
-            lines.append("  `inv adopt --dry-run` says which revision it is")
+            lines.append(f"  `{as_typed('inv adopt --dry-run')}` says which revision it is")
         return "\n".join(lines)
 
 
@@ -51,10 +54,24 @@ def preview(boot: BootDescription) -> Preview:
         if not boot.may_create_database:
             raise
         _log.info("Database %s would be created", url.database)
-        project = open_project(boot.alembic_config, url)
-        target = resolve_target(project.history, policy.target, rollback=policy.rollback)
-        inspection = inspect(NO_DATABASE, project.history, target)
-        return Preview(inspection, decide(inspection, rollback=policy.rollback), project)
-    schema = open_schema(url, open_project(boot.alembic_config, url), policy)
+        return _without_database(open_project(boot.alembic_config, url), policy)
+    return _on(open_schema(url, open_project(boot.alembic_config, url), policy))
+
+
+def preview_again(found: Preview, policy: SchemaPolicy) -> Preview:
+    """Return the state with the plan for another target. Raises BootError."""
+    if found.schema is None:
+        return _without_database(found.project, policy)
+    target = resolve_target(found.project.history, policy.target, rollback=policy.rollback)
+    return _on(replace(found.schema, policy=policy, target=target))
+
+
+def _on(schema: Schema) -> Preview:
     inspection = schema.inspect()
-    return Preview(inspection, schema.decide(inspection), schema.project)
+    return Preview(inspection, schema.decide(inspection), schema.project, schema)
+
+
+def _without_database(project: Project, policy: SchemaPolicy) -> Preview:
+    target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+    inspection = inspect(NO_DATABASE, project.history, target)
+    return Preview(inspection, decide(inspection, rollback=policy.rollback), project)

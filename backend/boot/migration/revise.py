@@ -1,19 +1,24 @@
 """Write a new revision from what the models have and the history has not."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from alembic import command
-from alembic.util.exc import CommandError
 
 from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.environment.failures import describe_error
 from backend.boot.environment.opening import open_project
-from backend.boot.errors import HistoryBrokenError
+from backend.boot.environment.project import Project
+from backend.boot.errors import BootError, HistoryBrokenError
 from backend.boot.migration.apply import apply
 from backend.boot.migration.models import refuse_no_models
 from backend.boot.migration.scratch import scratch_database
-from backend.boot.revisions.history import History
+from backend.boot.revisions.history import merge_command
+from backend.boot.revisions.numbering import next_id
+from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.plan import Action, decide
 from backend.boot.state.schema import ask_version_table, open_schema
 
@@ -35,6 +40,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     The models are compared with the history replayed on a scratch database, so that the state of
     the developer's own does not matter. Raises BootError.
     """
+    _refuse_several_heads(boot)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores the URL it is given would replay the history on the real one.
@@ -52,7 +58,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
         def note(_context: object, _revision: object, directives: list[Any]) -> None:
             empty.append(directives[0].upgrade_ops.is_empty())
 
-        try:
+        with telling_what_is_wrong(project):
             script = command.revision(
                 project.config,
                 message,
@@ -60,23 +66,31 @@ def write_revision(boot: BootDescription, message: str) -> Written:
                 rev_id=next_id(project.history),
                 process_revision_directives=note,
             )
-        except CommandError as error:
-            raise HistoryBrokenError(
-                f"The revision could not be written: {str(error).rstrip('.')}.",
-                "Mend the history first.",
-            ) from error
     return Written(str(getattr(script, "path", script)), all(empty))
 
 
-def next_id(history: History) -> str | None:
-    """Return the number after the highest where revisions are numbered, else None.
+@contextmanager
+def telling_what_is_wrong(project: Project) -> Iterator[None]:
+    """Turn what Alembic, a template or a hook raises into a sentence."""
+    try:
+        yield
+    except (BootError, Stopped):
+        raise
+    except (Exception, SystemExit) as error:
+        raise_if_stopped()
+        _log.debug("The failure in full", exc_info=True)
+        raise HistoryBrokenError(
+            f"The revision could not be written: {describe_error(error, project.scripts)}.",
+            "Fix that and try again.",
+        ) from error
 
-    None leaves the choice to Alembic, which makes random ones.
-    """
-    ids = list(history.revisions)
-    if not ids:
-        return "001"
-    if not all(revision.isdecimal() for revision in ids):
-        return None
-    width = max(len(revision) for revision in ids)
-    return f"{max(int(revision) for revision in ids) + 1:0{width}d}"
+
+def _refuse_several_heads(boot: BootDescription) -> None:
+    """Raise HistoryBrokenError if a new revision could stand on more than one head."""
+    url = boot.migration_database_url
+    history = open_project(boot.alembic_config, url, may_be_empty=True).history
+    if len(history.heads) > 1:
+        raise HistoryBrokenError(
+            f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
+            f"Join them first with `{merge_command(history)}`.",
+        )

@@ -73,7 +73,7 @@ class Status:
             ("pending", self.pending),
             ("beyond", inspection.beyond),
             ("unknown", inspection.unknown),
-            ("edited", inspection.edited),
+            ("differs", tuple(it.entry.revision for it in inspection.replaced)),
         ):
             lines += [f"{word:<9} {self.labels.get(revision, revision)}" for revision in revisions]
         if self.refusal is not None:

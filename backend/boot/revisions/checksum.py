@@ -1,6 +1,6 @@
-"""What a revision's file is, and what its code is: two hashes that need no database.
+"""Hashes of a revision's file, of its code and of its upgrade; they need no database.
 
-The code's is of the syntax tree, written down here by a small walk of its own: `ast.dump` and
+Those of code are of the syntax tree, written down here by a small walk of its own: `ast.dump` and
 `ast.unparse` change from one Python to the next, and a hash has to outlive the Python it was made
 by. Between 3.11 and 3.14 nodes only gained fields, which are empty where the new syntax is not
 used, and f-strings a parser that may cut their text elsewhere.
@@ -11,6 +11,8 @@ import warnings
 from functools import cache
 from hashlib import sha256
 from typing import Any
+
+from backend.boot.revisions.upgrade_code import upgrade_code
 
 # What code does not depend on: comments for type checkers, and the u of u"".
 _LEFT_OUT = frozenset({"type_comment", "type_ignores", "kind"})
@@ -28,6 +30,15 @@ def code_checksum(source: bytes | str) -> str:
     of statements does. Raises SyntaxError.
     """
     return sha256("".join(f"{token}\n" for token in _tokens(parse(source))).encode()).hexdigest()
+
+
+def upgrade_checksum(source: bytes | str) -> str:
+    """Return a SHA-256 of the code that a revision's upgrade runs, in hexadecimal.
+
+    What cannot change the schema does not change it. Raises SyntaxError.
+    """
+    code = upgrade_code(without_docstring(parse(source).body))
+    return sha256("".join(f"{token}\n" for token in _tokens(code)).encode()).hexdigest()
 
 
 def parse(source: bytes | str) -> ast.Module:
@@ -48,7 +59,7 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
-def _tokens(tree: ast.AST) -> list[str]:
+def _tokens(tree: ast.AST | list[ast.stmt]) -> list[str]:
     """Return the tree as lines that can be read back in one way only: names, values, brackets.
 
     Goes without recursion, because a sum of a thousand terms is a thousand levels deep.

@@ -1,12 +1,14 @@
 """The revisions on disk as a graph: plain data, and questions about it without side effects."""
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import ConfigurationError, HistoryBrokenError
 
 _RELATIVE = re.compile(r"[+-]\d+$")
@@ -132,9 +134,15 @@ def _single_head(history: History) -> Target:
     if len(history.heads) > 1:
         raise HistoryBrokenError(
             f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
-            "Join them with `alembic merge heads`, or say MIGRATION_TARGET=heads.",
+            f"Join them with `{merge_command(history)}`, or set MIGRATION_TARGET=heads.",
         )
     return Target(history.heads[0], history.heads)
+
+
+def merge_command(history: History) -> str:
+    """Return the command that joins the heads of a history, as it can be typed."""
+    title = shlex.quote(f"Join {' and '.join(history.heads)}")
+    return as_typed(f"inv merge --message {title}")
 
 
 def _parent_of_head(history: History) -> Target:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target
-from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.inspection import DatabaseFacts, Inspection, SchemaState, digest_of
 
 _DATABASE_URL = "DATABASE_URL"
 _BOOT_FAILURE = "BOOT_FAILURE"
@@ -27,6 +27,16 @@ class Reached:
     """Sorted."""
     target: Target
     heads: tuple[str, ...]
+    digest: str
+    """Of what the journal said of the applied files."""
+
+    def is_still_true_of(self, facts: DatabaseFacts) -> bool:
+        """Return whether the database has the same revisions, made by the same files.
+
+        A journal that cannot be read says nothing.
+        """
+        is_same = not facts.journal or digest_of(facts.journal) == self.digest
+        return facts.current == self.rows and is_same
 
 
 def hand_over_database(url: DatabaseUrl) -> None:
@@ -71,7 +81,12 @@ def hand_over_reached(inspection: Inspection) -> None:
     if inspection.state is SchemaState.CURRENT:
         target = inspection.target
         os.environ[_REACHED] = json.dumps(
-            [inspection.current, [target.name, target.revisions], inspection.heads]
+            [
+                inspection.current,
+                [target.name, target.revisions],
+                inspection.heads,
+                inspection.digest,
+            ]
         )
 
 
@@ -80,8 +95,8 @@ def reached() -> Reached | None:
     text = os.environ.get(_REACHED)
     if not text:
         return None
-    rows, [name, revisions], heads = json.loads(text)
-    return Reached(tuple(rows), Target(name, tuple(revisions)), tuple(heads))
+    rows, [name, revisions], heads, digest = json.loads(text)
+    return Reached(tuple(rows), Target(name, tuple(revisions)), tuple(heads), digest)
 
 
 def forget_boot() -> None:

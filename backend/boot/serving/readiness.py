@@ -8,6 +8,7 @@ from functools import cached_property
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
@@ -15,6 +16,7 @@ from backend.boot.postgres.connection import connected, one_line
 from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.serving.handover import boot_failure, reached
 from backend.boot.serving.handover import version_table as handed_over_table
+from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection, at_target, inspect
 from backend.boot.state.plan import Action, Plan, decide
@@ -79,7 +81,8 @@ class ReadinessProbe:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
-        plan = decide(inspection, rollback=self._description.schema.rollback)
+        policy = self._description.schema
+        plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
         is_ready = plan.action is Action.NOTHING
         self._has_been_ready = self._has_been_ready or is_ready
         return Readiness(
@@ -94,10 +97,12 @@ class ReadinessProbe:
         """Return the state now; what is on disk is read once, and only if it is needed."""
         facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
         known = self._reached
-        if known is not None and facts.current == known.rows:
+        if known is not None and known.is_still_true_of(facts):
             return at_target(facts, known.target, known.heads)
         history, target = self._aim
-        return inspect(facts, history, target)
+        inspection = inspect(facts, history, target)
+        replaced = replaced_revisions(facts.journal, inspection.applied, history)
+        return with_replaced(inspection, replaced)
 
     def _boot_failure(self) -> str | None:
         """Return why the boot failed, as long as nobody has mended it since."""
@@ -118,5 +123,5 @@ def _reason(inspection: Inspection, plan: Plan) -> str:
         return str(plan.refusal)
     current = ", ".join(inspection.current) or "base"
     return f"The schema is {inspection.state} at {current}, and should be at " + (
-        f"{inspection.target.name}: run `inv migrate`."
+        f"{inspection.target.name}: run `{as_typed('inv migrate')}`."
     )

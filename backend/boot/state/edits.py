@@ -1,40 +1,63 @@
-"""Whether a revision's file still says what it said when it was applied."""
+"""Compare the revisions that a database has with the files that have their ids now."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
-from backend.boot.revisions.checksum import code_checksum, file_sha256
+from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
 from backend.boot.revisions.history import History, Revision
-from backend.boot.state.inspection import Applied
+from backend.boot.revisions.numbering import is_drawn
+from backend.boot.state.inspection import Applied, Inspection, Replaced, SchemaState
 
 
-def edited_revisions(journal: Iterable[Applied], history: History) -> tuple[str, ...]:
-    """Return the journalled revisions whose code on disk is another one now, in order.
+def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:
+    """Return the inspection of a database with revisions that this history does not have.
 
-    Where the bytes are the same nothing is parsed. A revision that the journal or this history
-    does not have is none of them.
+    Such a database has diverged, even if all ids are the same.
     """
-    return history.in_order(
-        entry.revision
-        for entry in journal
-        if (revision := history.revisions.get(entry.revision)) is not None
-        and _is_edited(entry, revision)
+    if not replaced:
+        return inspection
+    return replace(inspection, state=SchemaState.DIVERGED, replaced=replaced)
+
+
+def replaced_revisions(
+    journal: Iterable[Applied], applied: Iterable[str], history: History
+) -> tuple[Replaced, ...]:
+    """Return the applied revisions that the files on disk do not describe, in order.
+
+    Comments, docstrings, formatting, the phase and the downgrade may change. If the bytes are the
+    same, nothing is parsed. A revision without a row in the journal is none of them.
+    """
+    entries = {entry.revision: entry for entry in journal}
+    found = (
+        _replaced(entries[id_], history.revisions[id_])
+        for id_ in history.in_order(applied)
+        if id_ in entries
     )
+    return tuple(it for it in found if it is not None)
 
 
 def fingerprint(path: Path | None) -> tuple[str | None, str | None]:
-    """Return the hash of a revision's bytes and of its code; neither where there is no source."""
+    """Return the hash of a revision's bytes and of its upgrade; None if there is no source."""
     if path is None or path.suffix != ".py":
         return None, None
     source = path.read_bytes()
-    return file_sha256(source), code_checksum(source)
+    return file_sha256(source), upgrade_checksum(source)
 
 
-def _is_edited(entry: Applied, revision: Revision) -> bool:
+def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
     path = revision.path
     if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
-        return False
+        return None
+    is_same_upgrade = _is_same_upgrade(path, entry.checksum)
+    if is_same_upgrade and set(revision.parents) == set(entry.parents):
+        return None
+    return Replaced(entry, path.name, revision.parents, is_same_upgrade, is_drawn(revision.id))
+
+
+def _is_same_upgrade(path: Path, checksum: str | None) -> bool:
     try:
-        return code_checksum(path.read_bytes()) != entry.checksum
-    except (SyntaxError, ValueError):  # it did parse when it was applied
-        return True
+        source = path.read_bytes()
+        return checksum in (upgrade_checksum(source), code_checksum(source))
+    except (OSError, SyntaxError, ValueError):  # it was there, and did parse, when it was applied
+        return False

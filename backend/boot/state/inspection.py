@@ -1,8 +1,10 @@
 """In which state a schema is: decided from facts alone, without side effects."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from hashlib import sha256
 
 from backend.boot.revisions.history import History, Target
 
@@ -35,6 +37,30 @@ class Applied:
     is_expand: bool
     file_sha256: str | None = None
     checksum: str | None = None
+    """Of its upgrade; in rows of older releases, of the whole file's code."""
+    when: datetime | None = None
+    host: str | None = None
+    app_version: str | None = None
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """An applied revision whose id leads to something else on disk."""
+
+    entry: Applied
+    file: str
+    """The file's name."""
+    parents: tuple[str, ...]
+    """The parents that the file names."""
+    is_same_upgrade: bool
+    """Whether only the parents are others."""
+    is_same_revision: bool
+    """Whether the id proves that the file is the applied one, edited since."""
+
+    @property
+    def is_moved(self) -> bool:
+        """Whether the file stands on other revisions than the applied one does."""
+        return set(self.parents) != set(self.entry.parents)
 
 
 @dataclass(frozen=True)
@@ -86,12 +112,20 @@ class Inspection:
     tables: tuple[str, ...]
     contracting: tuple[str, ...] = ()
     """Unknown ones that are not journalled as `expand`: this code may not work on them."""
-    edited: tuple[str, ...] = ()
-    """Applied revisions whose file says something else now than the journal has."""
+    replaced: tuple[Replaced, ...] = ()
+    """Applied revisions that the files on disk do not describe."""
     irreversible: tuple[str, ...] = ()
     """Why which of the revisions beyond the target cannot be taken back, a sentence each."""
     doubts: tuple[Doubt, ...] = ()
     """Of what a part was committed before it was cut short."""
+    applied: frozenset[str] = field(default=frozenset(), compare=False)
+    """Known revisions that are in the database, by its version table and its journal."""
+    strangers: tuple[Applied, ...] = field(default=(), compare=False)
+    """The journal's rows of the unknown revisions."""
+    roots: tuple[str, ...] = field(default=(), compare=False)
+    """The known revisions that the unknown ones stand on."""
+    digest: str = field(default="", compare=False)
+    """Of what the journal says of the applied files."""
 
 
 def at_target(facts: DatabaseFacts, target: Target, heads: tuple[str, ...]) -> Inspection:
@@ -127,7 +161,17 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         unknown=unknown,
         tables=facts.tables,
         contracting=tuple(sorted(set(unknown) - lineage.expanding)),
+        applied=applied,
+        strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
+        roots=tuple(sorted(lineage.roots)),
+        digest=digest_of(facts.journal),
     )
+
+
+def digest_of(journal: Iterable[Applied]) -> str:
+    """Return a hash of which files were applied, in hexadecimal."""
+    lines = sorted(f"{it.revision} {it.file_sha256} {','.join(it.parents)}\n" for it in journal)
+    return sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

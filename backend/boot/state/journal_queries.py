@@ -76,7 +76,7 @@ WHERE id = {id} AND status = 'running'
 
 # What counts of a revision is how it came into the database last.
 APPLIED = """
-SELECT revision, down_revision, phase, file_sha256, checksum
+SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version
 FROM (
     SELECT DISTINCT ON (revision) *
     FROM {journal}

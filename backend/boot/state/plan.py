@@ -3,9 +3,9 @@
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import (
     BootError,
-    HistoryBrokenError,
     MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
@@ -14,6 +14,7 @@ from backend.boot.errors import (
 )
 from backend.boot.state.doubts import refusal
 from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.strangers import not_as_applied, way_back
 
 
 class Action(StrEnum):
@@ -38,23 +39,31 @@ class Plan:
     """What people should know of, though it changes nothing."""
 
 
-def decide(inspection: Inspection, *, rollback: bool, refuse_edited: bool = False) -> Plan:
+def decide(inspection: Inspection, *, rollback: bool, disposal: str | None = None) -> Plan:
     """Return what happens in this state.
 
-    `rollback` says that going down was asked for, `refuse_edited` that nothing is done with a
-    history that was edited after it was applied.
+    `rollback` says that going down was asked for, `disposal` how people can throw the database
+    away. Nothing is done with a database whose revisions are not those of the files. Only in
+    development people may go down from there, because the file's downgrade() may still fit.
     """
-    if not inspection.edited:
-        return _certain(_plan(inspection, rollback=rollback), inspection)
-    edited = (
-        f"{_listed(inspection.edited)} was edited after it was applied: "
-        "other databases may not get the schema that this one has."
-    )
-    if refuse_edited:
-        advice = "Put the file back as it was, and write what it should do into a new revision."
-        return Plan(Action.REFUSE, refusal=HistoryBrokenError(edited, advice))
-    plan = _certain(_plan(inspection, rollback=rollback), inspection)
-    return replace(plan, warnings=(edited, *plan.warnings))
+    if not inspection.replaced:
+        return _certain(_plan(inspection, rollback, disposal), inspection)
+    refusal = not_as_applied(inspection, disposal)
+    if not (rollback and disposal and _is_way_down(inspection)):
+        return Plan(Action.REFUSE, refusal=refusal)
+    known = replace(inspection, state=SchemaState.PAST)
+    plan = _certain(_plan(known, rollback, disposal), inspection)
+    return replace(plan, warnings=(refusal.what, *plan.warnings))
+
+
+def _is_way_down(inspection: Inspection) -> bool:
+    """Return whether going down with the files as they are leads to the target.
+
+    From a revision that was moved it would lead to a parent that was never applied.
+    """
+    moved = {it.entry.revision for it in inspection.replaced if it.is_moved}
+    is_below = inspection.beyond and not (inspection.pending or inspection.unknown)
+    return bool(is_below) and moved.isdisjoint(inspection.beyond)
 
 
 def _certain(plan: Plan, inspection: Inspection) -> Plan:
@@ -66,7 +75,7 @@ def _certain(plan: Plan, inspection: Inspection) -> Plan:
     return plan
 
 
-def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
+def _plan(inspection: Inspection, rollback: bool, disposal: str | None) -> Plan:
     match inspection.state:
         case SchemaState.CURRENT:
             return Plan(Action.NOTHING)
@@ -87,18 +96,18 @@ def _plan(inspection: Inspection, *, rollback: bool) -> Plan:
         case SchemaState.PAST if rollback:
             return Plan(Action.DOWNGRADE, inspection.beyond)
         case _:
-            return Plan(Action.REFUSE, refusal=_refusal(inspection))
+            return Plan(Action.REFUSE, refusal=_refusal(inspection, disposal))
 
 
-def _refusal(inspection: Inspection) -> BootError:
+def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
     current, target = _listed(inspection.current), inspection.target.name
     match inspection.state:
         case SchemaState.PAST:
             return SchemaPastError(
                 f"The database is at {current}, beyond the target {target}.",
                 f"Set MIGRATION_TARGET={_stay(inspection)} to stay there, leave it out to go up to "
-                f"head, or say `inv rollback --target {target}` (or MIGRATION_ROLLBACK=true) to go "
-                "down.",
+                f"head, or say `{as_typed(f'inv rollback --target {target}')}` (or "
+                "MIGRATION_ROLLBACK=true) to go down.",
             )
         case SchemaState.AHEAD:
             reason = (
@@ -109,7 +118,11 @@ def _refusal(inspection: Inspection) -> BootError:
             return SchemaAheadError(
                 f"The database is at {current}, ahead of this release, whose head is "
                 f"{_listed(inspection.heads)}{reason}.",
-                "Deploy the release that has it, or roll the database back with that release.",
+                way_back(
+                    inspection,
+                    disposal,
+                    "Deploy the release that has it, or roll the database back with that release.",
+                ),
             )
         case SchemaState.UNMANAGED:
             return unmanaged(inspection)
@@ -123,16 +136,19 @@ def _refusal(inspection: Inspection) -> BootError:
                 if is_twofold
                 else f"that and the target {target} lie on different branches"
             )
-            way_out = (
+            restore = (
                 "Deploy the release that has that revision, or restore a database that belongs to "
-                "this one."
-                if inspection.unknown or is_twofold
+                "this one. Nothing was changed."
+            )
+            way_out = (
+                way_back(inspection, disposal, restore)
+                if inspection.unknown
+                else restore
+                if is_twofold
                 else "Set MIGRATION_TARGET=heads to have both branches, or to a revision that "
-                "joins them, as `alembic merge` makes it."
+                f"joins them, as `{as_typed('inv merge')}` writes it. Nothing was changed."
             )
-            return SchemaDivergedError(
-                f"The database is at {current}, and {reason}.", f"{way_out} Nothing was changed."
-            )
+            return SchemaDivergedError(f"The database is at {current}, and {reason}.", way_out)
 
 
 def _stay(inspection: Inspection) -> str:
@@ -156,8 +172,8 @@ def unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
     """Return the refusal of what needs a revision that is recorded."""
     return SchemaUnmanagedError(
         f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
-        "See with `inv adopt --dry-run` whether it is at one, and record it with `inv adopt`. "
-        "Nothing was changed.",
+        f"See with `{as_typed('inv adopt --dry-run')}` whether it is at one, and record it with "
+        f"`{as_typed('inv adopt')}`. Nothing was changed.",
     )
 
 

@@ -22,7 +22,7 @@ from backend.boot.revisions.history import Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
 from backend.boot.state.doubts import doubts
-from backend.boot.state.edits import edited_revisions
+from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import list_tables, lockers, read_facts
 from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
 from backend.boot.state.journal import Journal
@@ -61,12 +61,9 @@ class Schema:
                     "See what that session is doing. Nothing was changed.",
                 ) from error
         inspection = inspect(facts, history, self.target)
-        applied = history.closure(row for row in facts.current if row in history.revisions)
+        replaced = replaced_revisions(facts.journal, inspection.applied, history)
         return replace(
-            inspection,
-            edited=edited_revisions(
-                (entry for entry in facts.journal if entry.revision in applied), history
-            ),
+            with_replaced(inspection, replaced),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
             doubts=doubts(unfinished, history, self.journal),
         )
@@ -84,9 +81,7 @@ class Schema:
 
         The files of the revisions that are to run are imported: what does not import is refused.
         """
-        plan = decide(
-            inspection, rollback=self.policy.rollback, refuse_edited=self.policy.refuse_edited
-        )
+        plan = decide(inspection, rollback=self.policy.rollback, disposal=self.policy.disposal)
         try:
             self.project.load(plan.steps)
         except HistoryBrokenError as broken:

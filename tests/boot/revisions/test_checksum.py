@@ -1,4 +1,4 @@
-"""The two hashes of a revision's file: what changes them, and what does not."""
+"""The hashes of a revision's file: what changes them, and what does not."""
 
 import ast
 import subprocess
@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.boot.revisions import checksum
-from backend.boot.revisions.checksum import code_checksum, file_sha256
+from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
 
 CODE = '''
 """Books."""
@@ -101,6 +101,55 @@ def test_what_changes_the_code(name: str) -> None:
     old, new = OTHER[name]
     assert old in CODE
     assert code_checksum(CODE) != code_checksum(CODE.replace(old, new))
+
+
+BESIDE_THE_UPGRADE = {
+    "the phase": ('"expand"', '"contract"'),
+    "no phase": ('phase = "expand"\n', ""),
+    "another phase with a type": ("phase =", "phase: str ="),
+    "the parent": ("SIZES =", 'down_revision = "007"\nSIZES ='),
+    "the parent with a type": ("SIZES =", 'down_revision: str | None = "007"\nSIZES ='),
+    "a branch's label": ("SIZES =", 'branch_labels = ("side",)\nSIZES ='),
+    "the downgrade": ("class Size", 'def downgrade() -> None:\n    op.drop("x")\n\n\nclass Size'),
+    "a comment": ('phase = "expand"', 'phase = "expand"  # a new table'),
+    "the module's docstring": ('"""Books."""', ""),
+    "an annotation of a function": (" -> None", ""),
+    "an annotation of a parameter": ("bind=None", 'bind: "Connection | None" = None'),
+    "an annotation of a constant": ("SIZES =", "SIZES: dict[str, float] ="),
+    "an import that nothing uses": ("phase", "from typing import Sequence, Union\n\nphase"),
+    "the order of imports": (
+        "import sqlalchemy as sa\nfrom alembic import op",
+        "from alembic import op\nimport sqlalchemy as sa",
+    ),
+}
+
+_NOT_THE_UPGRADE = {"the phase", "an annotation"}
+
+THE_UPGRADE = {name: OTHER[name] for name in OTHER if name not in _NOT_THE_UPGRADE} | {
+    "where a name comes from": ("from alembic import op", "from tests import op"),
+    "a name's own name": ("import sqlalchemy as sa", "import alembic as sa"),
+    "everything of a module": ("from alembic import op", "from alembic.op import *"),
+    "what it depends on": ("SIZES =", 'depends_on = "x1"\nSIZES ='),
+    "a method called downgrade": ("    small = 1", "    def downgrade(self): ..."),
+    "a phase in a function": ("    del bind", '    phase = "expand"\n    del bind'),
+    "a string for a docstring": ('"""Books."""\n', '"""Books."""\n"a string"\n'),
+}
+
+
+@pytest.mark.parametrize("name", BESIDE_THE_UPGRADE)
+def test_what_does_not_change_the_upgrade(name: str) -> None:
+    """A revision's place, its phase and its downgrade can be fixed when it is applied."""
+    old, new = BESIDE_THE_UPGRADE[name]
+    assert old in CODE
+    assert upgrade_checksum(CODE) == upgrade_checksum(CODE.replace(old, new))
+
+
+@pytest.mark.parametrize("name", THE_UPGRADE)
+def test_what_changes_the_upgrade(name: str) -> None:
+    """Everything else may change the schema that comes of it."""
+    old, new = THE_UPGRADE[name]
+    assert old in CODE
+    assert upgrade_checksum(CODE) != upgrade_checksum(CODE.replace(old, new))
 
 
 def test_all_of_these_differ_among_themselves() -> None:

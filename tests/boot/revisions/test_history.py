@@ -296,8 +296,8 @@ def test_two_heads(text: str | None, rollback: bool) -> None:
         resolve_target(BRANCHED, text, rollback=rollback)
     assert (caught.value.exit_status, str(caught.value)) == (
         9,
-        "The history has 2 heads: b1, c2. Join them with `alembic merge heads`, or say "
-        "MIGRATION_TARGET=heads.",
+        "The history has 2 heads: b1, c2. Join them with `inv merge --message 'Join b1 and c2'`, "
+        "or set MIGRATION_TARGET=heads.",
     )
 
 

@@ -1,45 +1,195 @@
-"""Which applied revisions have another file now than the one that was applied."""
+"""Which applied revisions the files on disk do not describe any more, and what is said of them."""
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from backend.boot.revisions.checksum import code_checksum, file_sha256
-from backend.boot.revisions.history import History, Revision
-from backend.boot.state.edits import edited_revisions
-from backend.boot.state.inspection import Applied
+from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
+from backend.boot.revisions.history import History, Revision, Target
+from backend.boot.state.edits import replaced_revisions, with_replaced
+from backend.boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
+from backend.boot.state.strangers import not_as_applied, way_back
 
-SOURCE = b"def upgrade(): pass\n"
+BEFORE = b"""
+phase = "contract"
 
 
-def edited(path: Path, applied: bytes, now: bytes) -> bool:
-    path.write_bytes(now)
-    revision = Revision("a1", (), "a1", path=path, file_sha256=file_sha256(now))
-    entry = Applied("a1", (), False, file_sha256(applied), code_checksum(applied))
-    return bool(edited_revisions([entry], History({"a1": revision})))
+def upgrade():
+    op.add_column("users", "nickname")
+
+
+def downgrade():
+    op.drop_column("users", "nickname")
+"""
+OTHER = BEFORE.replace(b"nickname", b"motto")
+
+UNREADABLE = {
+    "a syntax error": BEFORE.replace(b"()", b"(", 1),
+    "a null byte": b"\0",
+    "another encoding": b"\xff",
+    "nothing": b"",
+}
+
+WHEN = datetime(2026, 11, 30, 2, 42).astimezone()
+PLACE = "applied 2026-11-30 02:42 by host laptop, release 1.4"
+
+WAY = (
+    "Bring the applied file back (check out its branch or commit), say `inv rollback --target {}`, "
+    "come back, and say `inv migrate`. Or throw this development database away: say `rm -r data`. "
+    "Nothing was changed."
+)
+
+
+def applied(id_: str, *parents: str, source: bytes = BEFORE, checksum: str = "") -> Applied:
+    return Applied(
+        id_,
+        parents,
+        is_expand=False,
+        file_sha256=file_sha256(source),
+        checksum=checksum or upgrade_checksum(source),
+        when=WHEN,
+        host="laptop",
+        app_version="1.4",
+    )
+
+
+def on_disk(folder: Path, id_: str, *parents: str, source: bytes = BEFORE) -> Revision:
+    path = folder / f"{id_}_title.py"
+    path.write_bytes(source)
+    return Revision(id_, parents, "Title", path=path, file_sha256=file_sha256(source))
+
+
+def history(*revisions: Revision) -> History:
+    return History({it.id: it for it in revisions})
 
 
 @pytest.mark.parametrize(
-    ("now", "expected"),
+    ("source", "parents", "checksum", "expected"),
     [
-        (SOURCE, False),
-        (b"# a comment\n" + SOURCE, False),
-        (SOURCE.replace(b"pass", b"None"), True),
-        (b"def upgrade(: pass\n", True),
-        (b"\0", True),
-        (b"\xff", True),
-        (b"", True),
+        (BEFORE, ("008",), "", None),
+        (b"# A comment.\n" + BEFORE, ("008",), "", None),
+        (BEFORE.replace(b"contract", b"expand"), ("008",), "", None),
+        (BEFORE.replace(b"op.drop_column", b"op.drop"), ("008",), "", None),
+        # a row of an older release, which hashed the whole file's code
+        (b"# A comment.\n" + BEFORE, ("008",), code_checksum(BEFORE), None),
+        (
+            OTHER,
+            ("008",),
+            "",
+            "009_title.py was edited after it was applied, or it is another revision with the same "
+            f"id: this database's 009 ({PLACE}) ran other code.",
+        ),
+        (
+            OTHER,
+            ("007",),
+            "",
+            "009_title.py was edited after it was applied, or it is another revision with the same "
+            f"id: this database's 009 ({PLACE}) ran other code on 008, and the file stands on 007.",
+        ),
+        (
+            b"# A comment.\n" + BEFORE,
+            ("007",),
+            "",
+            f"009_title.py was moved after it was applied: this database's 009 ({PLACE}) stands on "
+            "008, and the file stands on 007.",
+        ),
     ],
 )
-def test_edits(now: bytes, expected: bool, tmp_path: Path) -> None:
-    """The code counts, and what does not parse is other code."""
-    assert edited(tmp_path / "a1.py", SOURCE, now) == expected
+def test_what_a_file_is_to_what_was_applied(
+    tmp_path: Path, source: bytes, parents: tuple[str, ...], checksum: str, expected: str | None
+) -> None:
+    """What cannot change the schema is left alone; the rest is said as far as facts decide it."""
+    made = history(
+        on_disk(tmp_path, "007"),
+        on_disk(tmp_path, "008", "007"),
+        on_disk(tmp_path, "009", *parents, source=source),
+    )
+    facts = DatabaseFacts(("009",), ("users",), (applied("009", "008", checksum=checksum),))
+    inspection = inspect(facts, made, Target("009", ("009",)))
+    replaced = replaced_revisions(facts.journal, inspection.applied, made)
+    found = with_replaced(inspection, replaced)
+    if expected is None:
+        assert (found.state, found.replaced) == (SchemaState.CURRENT, ())
+        return
+    assert found.state is SchemaState.DIVERGED
+    refusal = not_as_applied(found, "say `rm -r data`")
+    assert (refusal.exit_status, refusal.what) == (9, expected)
+    assert refusal.advice == WAY.format("008")
+    assert not_as_applied(found, None).advice.startswith("Put the file back as it was, and write")
 
 
-def test_what_is_not_known_is_not_edited(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", UNREADABLE)
+def test_what_does_not_parse_was_edited(tmp_path: Path, name: str) -> None:
+    """It did parse when it was applied."""
+    made = history(on_disk(tmp_path, "009", source=UNREADABLE[name]))
+    assert replaced_revisions([applied("009")], ["009"], made)
+
+
+def test_what_is_gone_since_the_history_was_read(tmp_path: Path) -> None:
+    """A server goes on while somebody checks another branch out."""
+    made = history(on_disk(tmp_path, "009", source=OTHER))
+    (tmp_path / "009_title.py").unlink()
+    assert replaced_revisions([applied("009")], ["009"], made)
+
+
+def test_what_is_not_known_is_not_replaced(tmp_path: Path) -> None:
     """A row without a hash, a revision without a file, a row of another history."""
-    path = tmp_path / "a1.py"
-    path.write_bytes(SOURCE)
-    history = History({"a1": Revision("a1", (), "a1", path=path), "b2": Revision("b2", (), "b2")})
+    made = history(on_disk(tmp_path, "a1", source=OTHER), Revision("b2", (), "b2"))
     rows = [Applied("a1", (), False), Applied("b2", (), False, "x", "y"), Applied("z", (), False)]
-    assert edited_revisions(rows, history) == ()
+    assert replaced_revisions(rows, ["a1", "b2"], made) == ()
+
+
+def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
+    """With random letters in it the file is the applied one, so it was edited."""
+    made = history(on_disk(tmp_path, "009_k3f9", source=OTHER))
+    replaced = replaced_revisions([applied("009_k3f9")], ["009_k3f9"], made)
+    found = inspect(DatabaseFacts(("009_k3f9",), ()), made, Target("009_k3f9", ("009_k3f9",)))
+    refusal = not_as_applied(with_replaced(found, replaced), "say `rm -r data`")
+    assert refusal.what == (
+        f"009_k3f9_title.py was edited after it was applied: this database's 009_k3f9 ({PLACE}) "
+        "ran other code."
+    )
+    assert refusal.advice == WAY.format("base")
+
+
+def test_below_a_revision_that_is_unknown(tmp_path: Path) -> None:
+    """What an unknown revision stands on is in the database, too."""
+    made = history(on_disk(tmp_path, "008"), on_disk(tmp_path, "009", "008", source=OTHER))
+    journal = (applied("008"), applied("009", "008"), applied("010", "009"))
+    facts = DatabaseFacts(("010",), ("users",), journal)
+    inspection = inspect(facts, made, Target("009", ("009",)))
+    assert inspection.state is SchemaState.AHEAD
+    [found] = replaced_revisions(facts.journal, inspection.applied, made)
+    assert found.entry.revision == "009"
+
+
+def test_several_are_named(tmp_path: Path) -> None:
+    """One sentence names the first file, and the ids of the others."""
+    made = history(
+        on_disk(tmp_path, "008", source=OTHER), on_disk(tmp_path, "009", "008", source=OTHER)
+    )
+    journal = (applied("009", "008"), applied("008"))
+    found = inspect(DatabaseFacts(("009",), (), journal), made, Target("009", ("009",)))
+    replaced = replaced_revisions(journal, found.applied, made)
+    refusal = not_as_applied(with_replaced(found, replaced), None)
+    assert refusal.what.startswith("008_title.py was edited")
+    assert refusal.what.endswith("ran other code. The same is true of 009.")
+
+
+@pytest.mark.parametrize(
+    ("journal", "disposal", "expected"),
+    [
+        ((applied("009", "008"),), None, f"009 was {PLACE}. Deploy it."),
+        ((applied("009", "008"),), "say `rm -r data`", f"009 was {PLACE}. {WAY.format('008')}"),
+        ((), None, "Deploy it."),
+        ((), "say `rm -r data`", WAY.replace(" --target {}", "")),
+    ],
+)
+def test_the_way_back_from_an_unknown_revision(
+    tmp_path: Path, journal: tuple[Applied, ...], disposal: str | None, expected: str
+) -> None:
+    """The journal says who has the file; where it may be thrown away, the database can go."""
+    made = history(on_disk(tmp_path, "008"))
+    found = inspect(DatabaseFacts(("009",), ("users",), journal), made, Target("008", ("008",)))
+    assert expected == way_back(found, disposal, "Deploy it.")

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from backend.boot.errors import (
     BootError,
-    HistoryBrokenError,
     MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
@@ -16,10 +15,13 @@ from backend.boot.errors import (
     SchemaUnmanagedError,
 )
 from backend.boot.revisions.history import History, Target
+from backend.boot.state.edits import with_replaced
 from backend.boot.state.inspection import (
+    Applied,
     DatabaseFacts,
     Doubt,
     Inspection,
+    Replaced,
     SchemaState,
     inspect,
 )
@@ -101,22 +103,47 @@ def test_what_is_done(found: Inspection, rollback: bool, expected: Plan) -> None
 
 BOTH = (False, True)
 
-EDITED = (
-    "001 was edited after it was applied: other databases may not get the schema that this one has."
+DISPOSAL = "say `rm -r data`"
+
+APPLIED = Applied("003", ("002",), is_expand=True, host="laptop", app_version="1.4")
+EDITED = Replaced(APPLIED, "003.py", ("002",), is_same_upgrade=False, is_same_revision=False)
+
+
+MOVED = replace(EDITED, parents=("001",))
+
+
+@pytest.mark.parametrize("found", [BEHIND, CURRENT, PAST, EXPANDED])
+@pytest.mark.parametrize("disposal", [None, DISPOSAL])
+def test_a_revision_that_was_replaced(found: Inspection, disposal: str | None) -> None:
+    """Nothing is done with a database that has another revision than the file describes."""
+    plan = decide(with_replaced(found, (EDITED,)), rollback=False, disposal=disposal)
+    assert (plan.action, plan.steps) == (Action.REFUSE, ())
+    assert plan.refusal is not None
+    assert plan.refusal.exit_status == 9
+
+
+@pytest.mark.parametrize(
+    ("found", "other", "disposal", "action"),
+    [
+        (PAST, EDITED, DISPOSAL, Action.DOWNGRADE),
+        (PAST, EDITED, None, Action.REFUSE),
+        (PAST, MOVED, DISPOSAL, Action.REFUSE),
+        (CURRENT, EDITED, DISPOSAL, Action.REFUSE),
+        (EXPANDED, EDITED, DISPOSAL, Action.REFUSE),
+    ],
 )
+def test_the_way_down_from_there(
+    found: Inspection, other: Replaced, disposal: str | None, action: Action
+) -> None:
+    """Only in development people may go down: the file's downgrade() may fit, or fail whole.
 
-
-@pytest.mark.parametrize("found", [EMPTY, BEHIND, CURRENT, EXPANDED])
-def test_an_edited_revision(found: Inspection) -> None:
-    """It is a warning, or an error where that is the policy; the plan is the same otherwise."""
-    edited = replace(found, edited=("001",))
-    plan = decide(found, rollback=False)
-    warned = replace(plan, warnings=(EDITED, *plan.warnings))
-    assert warned == decide(edited, rollback=False)
-    refused = decide(edited, rollback=False, refuse_edited=True)
-    assert (refused.action, refused.steps) == (Action.REFUSE, ())
-    assert isinstance(refused.refusal, HistoryBrokenError)
-    assert refused.refusal.what == EDITED
+    From a revision that was moved it would lead to one that was never applied.
+    """
+    plan = decide(with_replaced(found, (other,)), rollback=True, disposal=disposal)
+    assert plan.action is action
+    if action is Action.DOWNGRADE:
+        assert plan.steps == ("003",)
+        assert plan.warnings[0].startswith("003.py was edited after it was applied, or ")
 
 
 @pytest.mark.parametrize(
@@ -205,7 +232,7 @@ def test_an_edited_revision(found: Inspection) -> None:
             7,
             "The database is at b1, and that and the target c1 lie on different branches. Set "
             "MIGRATION_TARGET=heads to have both branches, or to a revision that joins them, as "
-            "`alembic merge` makes it. Nothing was changed.",
+            "`inv merge` writes it. Nothing was changed.",
         ),
         (
             inspection(SchemaState.UNMANAGED, pending=("001", "002", "003"), tables=TABLES),

@@ -1,0 +1,52 @@
+"""How people throw a development database away: a command for each kind of database."""
+
+import shlex
+from pathlib import Path
+
+from backend.boot.commands import as_typed
+from backend.boot.postgres.urls import DatabaseUrl
+
+_CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
+"""Docker and Podman put one of them into each container."""
+
+_COMPOSE_FILE = Path("docker-compose.yml")
+
+_DROPDB_FLAGS = {"host": "--host", "port": "--port", "user": "--username"}
+
+
+def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
+    """Return how to get rid of a database, as a clause of a sentence.
+
+    `data_folder` is where an embedded server would be; `is_in_stack` says that the database is
+    that of docker-compose.yml.
+    """
+    folder = data_folder.resolve() / "postgres"
+    if _serves(folder, url):
+        return f"stop what uses it, and say `rm -r {shlex.quote(str(folder))}`"
+    if is_in_stack:
+        return "say `.venv/bin/inv down --volumes` and `make up` outside of the container"
+    flags = [
+        f"{flag}={shlex.quote(text)}"
+        for name, flag in _DROPDB_FLAGS.items()
+        if (text := url.parameters.get(name))
+    ]
+    command = " ".join(["dropdb --force", *flags, shlex.quote(url.database)])
+    return f"say `{command}`, and `{as_typed('inv migrate')}` makes it anew"
+
+
+def is_in_image() -> bool:
+    """Return whether this process runs in a container of our image.
+
+    A container may hold a developer's clone as well, which has the Compose file.
+    """
+    return any(mark.exists() for mark in _CONTAINER_MARKS) and not _COMPOSE_FILE.exists()
+
+
+def _serves(folder: Path, url: DatabaseUrl) -> bool:
+    """Return whether the server whose data is in the folder is the one that the URL leads to."""
+    try:
+        lines = (folder / "postmaster.pid").read_text().splitlines()
+    except OSError:  # it does not run, or never was here
+        return False
+    # The file's fifth line is the folder of the socket.
+    return lines[4:5] == [url.parameters.get("host")]

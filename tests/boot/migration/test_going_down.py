@@ -1,0 +1,118 @@
+"""Going down where branches meet: everything beyond the target goes, and nothing else."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backend.boot.description import SchemaPolicy
+from backend.boot.errors import HistoryBrokenError, SchemaAheadError, SchemaUnmanagedError
+from backend.boot.migration.migrate import migrate
+from backend.boot.migration.step_down import preview_one_step_down
+from tests.boot.migration.unmanaged import Theirs
+from tests.cluster import Cluster
+from tests.scenarios.process import relations, revisions
+
+MERGED = {"a1": None, "b1": "a1", "c1": "a1", "d1": ("b1", "c1"), "e1": "d1"}
+BRANCHED = {"a1": None, "b1": "a1", "c1": "a1", "c2": "c1"}
+SEPARATE = {"x1": None, "x2": "x1", "y1": None, "y2": "y1"}
+
+
+@pytest.mark.parametrize(
+    ("graph", "target", "left"),
+    [
+        (MERGED, "d1", "a1 b1 c1 d1"),
+        (MERGED, "b1", "a1 b1"),
+        (MERGED, "a1", "a1"),
+        (MERGED, "base", ""),
+        (BRANCHED, "b1", "a1 b1"),
+        (BRANCHED, "c1", "a1 c1"),
+        (BRANCHED, "a1", "a1"),
+        (SEPARATE, "x2", "x1 x2"),
+        (SEPARATE, "y1", "y1"),
+    ],
+)
+def test_to_a_target(
+    tmp_path: Path,
+    cluster: Cluster,
+    database: str,
+    graph: dict[str, str | tuple[str, ...] | None],
+    target: str,
+    left: str,
+) -> None:
+    """What is left is the target with all that it stands on."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for revision, parents in graph.items():
+        theirs.project.revision(revision, parents)
+    migrate(theirs.boot)
+    migrate(replace(theirs.boot, schema=SchemaPolicy(target, rollback=True)))
+    expected = left.split()
+    assert revisions(cluster, database) == ([] if target == "base" else [target])
+    made = [name for name in relations(cluster, database) if name.startswith("t_")]
+    assert made == [f"t_{revision}" for revision in expected]
+
+
+def test_one_step_each_time(tmp_path: Path, cluster: Cluster, database: str) -> None:
+    """It is decided by where the database is now, down to base."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for revision, parent in {"a1": None, "a2": "a1", "a3": "a2"}.items():
+        theirs.project.revision(revision, parent)
+    migrate(theirs.boot)
+    for expected in (["a2"], ["a1"], [], []):
+        boot, found = preview_one_step_down(theirs.boot)
+        assert found.plan.refusal is None
+        migrate(boot)
+        assert revisions(cluster, database) == expected
+
+
+def test_no_step_down(tmp_path: Path, cluster: Cluster, database: str) -> None:
+    """What has no revision below is refused as it is by every other task."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    cluster.execute("CREATE TABLE by_hand ()", database)
+    with pytest.raises(SchemaUnmanagedError):
+        preview_one_step_down(theirs.boot)
+    cluster.execute("DROP TABLE by_hand", database)
+    theirs.project.revision("a2", "a1")
+    migrate(theirs.boot)
+    (theirs.project.versions / "a2_test.py").unlink()
+    with pytest.raises(SchemaAheadError, match=r"a2 was applied .* Deploy the release"):
+        preview_one_step_down(theirs.boot)
+
+
+def test_an_upgrade_is_edited_taken_back_and_applied_again(
+    tmp_path: Path, cluster: Cluster, database: str
+) -> None:
+    """The everyday way in development: the file's downgrade still undoes what was applied."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    theirs.project.revision("a2", "a1")
+    policy = SchemaPolicy(disposal="say `rm -r data`")
+    boot = replace(theirs.boot, schema=policy)
+    migrate(boot)
+    theirs.project.revision("a2", "a1", 'op.execute("CREATE TABLE t_a2 (name text)")')
+    with pytest.raises(HistoryBrokenError):
+        migrate(boot)
+    down, found = preview_one_step_down(boot)
+    assert found.plan.warnings
+    migrate(down)
+    migrate(boot)
+    assert cluster.query("SELECT name FROM t_a2", database) == []
+
+
+def test_a_moved_revision_never_leads_to_a_parent_that_was_not_applied(
+    tmp_path: Path, cluster: Cluster, database: str
+) -> None:
+    """After a rebase the file stands on another branch's revision."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    theirs.project.revision("b1", "a1")
+    boot = replace(theirs.boot, schema=SchemaPolicy(disposal="say `rm -r data`"))
+    migrate(boot)
+    theirs.project.revision("c1", "a1")
+    theirs.project.revision("b1", "c1")
+    with pytest.raises(HistoryBrokenError, match="was moved after it was applied"):
+        migrate(boot)
+    _, found = preview_one_step_down(boot)
+    assert isinstance(found.plan.refusal, HistoryBrokenError)
+    assert revisions(cluster, database) == ["b1"]
