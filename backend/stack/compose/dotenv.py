@@ -33,18 +33,25 @@ _ESCAPED = {
 class DotenvError(ValueError):
     """A file is not written as it has to be: the message says line and name, and no value."""
 
+    def __init__(self, line: int, what: str, name: str | None = None) -> None:
+        super().__init__(f"line {line}: {what}")
+        self.name = name
+        """The variable's, if the line has one."""
+
 
 def parse_dotenv(
     text: str,
     variables: Mapping[str, str],
     on_unset: Callable[[str], None] = lambda _name: None,
+    on_error: Callable[[DotenvError], None] | None = None,
 ) -> dict[str, str]:
     """Return what the text sets, in its order.
 
     A value may refer to `variables` and to what stands above it; `variables` win. A name without a
-    value takes it from `variables`, or is left out. Raises DotenvError.
+    value takes it from `variables`, or is left out. Raises DotenvError; with `on_error`, calls
+    that instead and passes over the line.
     """
-    return _Reader(text.removeprefix("\ufeff"), variables, on_unset).read()
+    return _Reader(text.removeprefix("\ufeff"), variables, on_unset, on_error).read()
 
 
 @dataclass
@@ -54,6 +61,7 @@ class _Reader:
     text: str
     variables: Mapping[str, str]
     on_unset: Callable[[str], None]
+    on_error: Callable[[DotenvError], None] | None
     at: int = 0
     found: dict[str, str] = field(default_factory=dict)
 
@@ -62,7 +70,15 @@ class _Reader:
             self.skip(_GAP)
             if self.at == len(self.text):
                 return self.found
-            self.read_statement()
+            begin = self.at
+            try:
+                self.read_statement()
+            except DotenvError as error:
+                if self.on_error is None:
+                    raise
+                self.on_error(error)
+                end = self.text.find("\n", begin)
+                self.at = len(self.text) if end < 0 else end
 
     def read_statement(self) -> None:
         begin = self.at
@@ -81,7 +97,7 @@ class _Reader:
         try:
             self.found[key] = self.read_value(key)
         except InterpolationError as error:
-            raise self.error(begin, f"{key}: {error}") from error
+            raise self.error(begin, f"{key}: {error}", key) from error
 
     def read_value(self, key: str) -> str:
         quote = self.text[self.at : self.at + 1]
@@ -92,7 +108,7 @@ class _Reader:
         quoted = re.compile(rf"{quote}((?:[^{quote}\\]|\\.)*){quote}", re.DOTALL)
         whole = quoted.match(self.text, self.at)
         if whole is None:
-            raise self.error(self.at, f"the quote of {key} is not closed")
+            raise self.error(self.at, f"the quote of {key} is not closed", key)
         self.at = whole.end()
         inner = re.sub(
             r"\\(.)",
@@ -112,8 +128,8 @@ class _Reader:
         self.at = found.end()
         return found.group()
 
-    def error(self, at: int, what: str) -> DotenvError:
-        return DotenvError(f"line {self.text.count(chr(10), 0, at) + 1}: {what}")
+    def error(self, at: int, what: str, name: str | None = None) -> DotenvError:
+        return DotenvError(self.text.count("\n", 0, at) + 1, what, name)
 
 
 def _unescape(escape: re.Match[str]) -> str:

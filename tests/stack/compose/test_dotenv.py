@@ -81,6 +81,13 @@ def test_refusal(text: str, complaint: str) -> None:
     assert "secret" not in str(raised.value).lower()
 
 
+def test_lines_may_be_passed_over() -> None:
+    names: list[str | None] = []
+    text = "A=1\nNOT A LINE\nB='x\nC=${\nD=4"
+    found = parse_dotenv(text, {}, on_error=lambda it: names.append(it.name))
+    assert (found, names) == ({"A": "1", "D": "4"}, [None, "B", "C"])
+
+
 def test_unset_variables_are_told() -> None:
     told: list[str] = []
     parse_dotenv("A=$NOPE\nB='$NOT'\nC=${ALSO:-x}", {}, told.append)
