@@ -15,12 +15,12 @@ def test_file_that_cannot_be_read() -> None:
     """A file of another user in the context is named."""
 
     def build(**_options: Any) -> None:
-        raise PermissionError(13, "Permission denied", "/books/app.py")
+        raise PermissionError(13, "Permission denied", "/b/app.py")
 
     client = cast(DockerClient, SimpleNamespace(api=SimpleNamespace(build=build)))
     with pytest.raises(ConfigurationError) as raised:
         run_build(client, "x", {}, title="web", path=str(Path("/books")))
     assert str(raised.value) == (
-        "A file of web cannot be sent to the engine: [Errno 13] Permission denied: '/books/app.py'. "
+        "A file of web cannot be sent to the engine: [Errno 13] Permission denied: '/b/app.py'. "
         "Give this user the right to read it, or name it in .dockerignore."
     )
