@@ -105,7 +105,7 @@ QUOTED: dict[str, str | None] = {
     "without quotes YAML reads it as a number": "without quotes YAML reads ",
     "begins with no variable's name": "begins with no variable's name",
     "followed by no variable's name": "followed by no variable's name",
-    "keeps the password that its database was made with": "password that its database was made with",
+    "keeps the password that its database was made with": "its database was made with",
     "cannot be sent to the engine": "cannot be sent to the engine",
     "No events are heard, trying again": "No events are heard, trying again: ",
     "ensurepip is not available": None,
