@@ -292,7 +292,10 @@ def load_log_settings(
 def _read_values(environ: Mapping[str, str] | None, env_file: Path) -> Values:
     given = dict(os.environ if environ is None else environ)
     if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
-        given = {**read_env_file(env_file), **{key: text for key, text in given.items() if text}}
+        given = {
+            **read_env_file(env_file, given, VARIABLES),
+            **{key: text for key, text in given.items() if text},
+        }
     values = Values({key: text for key, text in given.items() if text and key in VARIABLES})
     refuse_undecodable(values.given)
     return values

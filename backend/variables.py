@@ -1,6 +1,6 @@
 """Variables as they are given, and what reads each kind of value from them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -13,22 +13,28 @@ T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
 
 
-def read_env_file(path: Path) -> dict[str, str]:
+def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -> dict[str, str]:
     """Return what a file like `.env` sets; nothing where there is none.
 
+    It is read as Compose reads it, for the containers of a stack may share it; `given` is what it
+    may refer to. A line that is not written well is passed over, unless it sets one of `names`.
     Raises ConfigurationError where it cannot be read.
     """
     if not path.is_file():
         return {}
-    from dotenv import dotenv_values
+    from backend.stack.compose.dotenv import DotenvError, parse_dotenv
+
+    def pass_over(error: DotenvError) -> None:
+        if error.name in names:
+            raise ConfigurationError(f"{path}, {error}.", "Correct it.") from error
 
     try:
-        values = dotenv_values(path)
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path} cannot be read: {error}.", "Mend or remove it."
         ) from error
-    return {key: text for key, text in values.items() if text}
+    return {key: it for key, it in parse_dotenv(text, given, on_error=pass_over).items() if it}
 
 
 def refuse_undecodable(given: Mapping[str, str]) -> None:

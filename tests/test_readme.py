@@ -94,6 +94,10 @@ QUOTED: dict[str, str | None] = {
         "Database migrations failed, but continuing..."
     ),
     "The embedded PostgreSQL under .data cannot be used": "cannot be used: {detail}.",
+    "names the Docker context …, which does not exist": "names the Docker context ",
+    "so it is unknown which engine is meant": "so it is unknown which engine is meant",
+    "is reached through SSH, which needs": "is reached through SSH, which needs",
+    "gave no credentials; going on without them": "gave no credentials; going on ",
     "No container engine answers": "No container engine answers",
     "This user may not talk to the container engine": (
         "This user may not talk to the container engine"
@@ -101,6 +105,11 @@ QUOTED: dict[str, str | None] = {
     "is not here, and could not be pulled": "is not here, and could not be pulled",
     "There is a stack moriai already": "There is a stack ",
     "a key that is not supported here": "a key that is not supported here",
+    "without quotes YAML reads it as a number": "without quotes YAML reads ",
+    "begins with no variable's name": "begins with no variable's name",
+    "followed by no variable's name": "followed by no variable's name",
+    "keeps the password that its database was made with": "its database was made with",
+    "cannot be sent to the engine": "cannot be sent to the engine",
     "No events are heard, trying again": "No events are heard, trying again: ",
     "ensurepip is not available": None,
 }

@@ -436,6 +436,15 @@ class TestDotEnv:
         assert load_with_file(tmp_path, content) == DEFAULTS
         assert "COMPOSE_PROJECT_NAME" not in os.environ
 
+    def test_a_value_that_is_not_written_well(self, tmp_path: Path) -> None:
+        """One of ours is refused by its line and name; its value may be a secret."""
+        file = tmp_path / ".env"
+        file.write_text("OTHER='x\nPOSTGRES_PASSWORD=secret${\n", encoding="utf-8")
+        assert refusal({}, file) == (
+            f"{file}, line 2: POSTGRES_PASSWORD: a ${{ is followed by no variable's name; ${{ "
+            "itself is $${. Correct it."
+        )
+
     def test_a_file_in_another_encoding(self, tmp_path: Path) -> None:
         """A file that is not UTF-8 is one sentence, with what to do."""
         file = tmp_path / ".env"
@@ -454,10 +463,13 @@ class TestDotEnv:
             ('POSTGRES_DB="my books"', "my books"),
             ("export POSTGRES_DB=books\r", "books"),
             ("POSTGRES_DB=bücher", "bücher"),
+            ("POSTGRES_DB='a$b${c}'", "a$b${c}"),
+            ("POSTGRES_DB=a$$b", "a$b"),
+            ("X=x\nPOSTGRES_DB=$X-${Y:-y}", "x-y"),
         ],
     )
     def test_ways_to_write_a_value(self, tmp_path: Path, line: str, expected: str) -> None:
-        """Quotes, comments and `export` are read as shells read them."""
+        """Quotes, comments, `export` and variables are read as Compose reads them."""
         assert expected == load_with_file(tmp_path, line + "\n").database_name
 
     def test_a_folder_of_that_name_is_no_file(self, tmp_path: Path) -> None:

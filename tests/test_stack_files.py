@@ -74,6 +74,19 @@ def test_the_backend_is_confined() -> None:
     assert host["SecurityOpt"] == ["no-new-privileges:true"]
 
 
+def test_modes_of_a_clone_do_not_matter() -> None:
+    """What is copied gets modes of its own, before compiling, which takes the sources' modes over.
+
+    Not by `COPY --chmod`: the classic builder of Docker 20.10 does not know that.
+    """
+    recipe = (ROOT / "docker/backend/Dockerfile").read_text()
+    last_copy = recipe.rindex("COPY docker/backend/healthcheck.py")
+    assert last_copy < recipe.index("chmod -R u=rwX,go=rX /app") < recipe.index("compileall")
+    assert "--chmod" not in recipe
+    standin = (ROOT / "docker/standins/postgres/Dockerfile").read_text()
+    assert "RUN chmod 755 /usr/local/bin/entrypoint.sh" in standin
+
+
 def test_versions_agree() -> None:
     """The image's label and the package say the code's version."""
     recipe = (ROOT / "docker/backend/Dockerfile").read_text()

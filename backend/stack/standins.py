@@ -8,7 +8,8 @@ import logging
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,21 +45,32 @@ def make_standins(
     ConfigurationError where this machine cannot, EngineError where the engine refuses.
     """
     base = f"{PREFIX}/base:{_codename()}"
-    if rebuild or not _is_there(client, base):
-        _import_base(client, base)
-    names = {}
-    for kind, variable in VARIABLES.items():
-        names[variable] = f"{PREFIX}/{kind}:{_codename()}"
-        if rebuild or not _is_there(client, names[variable]):
-            _build(client, names[variable], recipes / kind, base, rebuild=rebuild)
-    for variable, name in names.items():
-        set_key(env_file, variable, name, quote_mode="never")
+    names = {variable: f"{PREFIX}/{kind}:{_codename()}" for kind, variable in VARIABLES.items()}
+    with _files_for_everybody():
+        if rebuild or not _is_there(client, base):
+            _import_base(client, base)
+        for kind, variable in VARIABLES.items():
+            if rebuild or not _is_there(client, names[variable]):
+                _build(client, names[variable], recipes / kind, base, rebuild=rebuild)
+        # Under `sudo` the file becomes root's.
+        for variable, name in names.items():
+            set_key(env_file, variable, name, quote_mode="never")
     _log.info(
         "%s names them now, instead of the official images: what they hold are the distribution's "
         "own versions",
         env_file,
     )
     return names
+
+
+@contextmanager
+def _files_for_everybody() -> Iterator[None]:
+    """Have new files and folders be readable by all: they become the images' own."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def _is_there(client: DockerClient, name: str) -> bool:

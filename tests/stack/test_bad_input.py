@@ -1,15 +1,17 @@
 """What goes wrong with engines, ports and names: one sentence, status 12, and nothing half-made."""
 
 import os
+import re
 import socket
 import subprocess
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import free_port
-from tests.scenarios.process import INV
+from tests.scenarios.process import INV, ROOT
 from tests.stack.stack import Stack
 
 pytestmark = pytest.mark.slow
@@ -66,6 +68,39 @@ def test_no_engine(stack: MakeStack, task: tuple[str, ...]) -> None:
 )
 def test_wrong_host(stack: MakeStack, host: str, sentence: str) -> None:
     stack(ONE).inv("ps", DOCKER_HOST=host).assert_failed(12, sentence)
+
+
+@pytest.mark.parametrize("task", [("down", "--volumes"), ("migrate", "--in", "web")])
+def test_context_that_does_not_exist(
+    stack: MakeStack, tmp_path: Path, task: tuple[str, ...]
+) -> None:
+    """No other engine is asked instead of the one that is named."""
+    stack(ONE).inv(
+        *task, DOCKER_HOST="", DOCKER_CONTEXT="stagng", DOCKER_CONFIG=str(tmp_path)
+    ).assert_failed(
+        2,
+        "DOCKER_CONTEXT names the Docker context stagng, which does not exist. `docker context ls` "
+        "lists the contexts; name one of them, or set DOCKER_HOST.",
+    )
+
+
+@pytest.mark.skipif(find_spec("paramiko") is not None, reason="SSH would be tried")
+def test_ssh(stack: MakeStack) -> None:
+    stack(ONE).inv("ps", DOCKER_HOST="ssh://me@there").assert_failed(
+        12,
+        "The container engine at ssh://me@there is reached through SSH, which needs the Python "
+        "package paramiko. Install it: …python -m pip install paramiko.",
+    )
+
+
+def test_one_place_connects() -> None:
+    """Every client of an engine is made where the settings of docker itself are followed."""
+    made = [
+        path.relative_to(ROOT)
+        for path in (ROOT / "backend").rglob("*.py")
+        if re.search(r"from_env\(|DockerClient\(|APIClient\(", path.read_text("utf-8"))
+    ]
+    assert made == [Path("backend/stack/engine/connection.py")]
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="needs rights to give up")

@@ -9,8 +9,8 @@ from tests.scenarios.process import project, run
 WRONG = {
     "key": (
         "services: {web: {image: x, privileged: true}}",
-        "docker-compose.yml has services.web.privileged, a key that is not supported here. "
-        "Take it out, or run the stack with `docker compose up`.",
+        "docker-compose.yml has services.web.privileged, a key that is not supported here "
+        "(line 1). Take it out, or run the stack with `docker compose up`.",
     ),
     "circle": (
         "services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}",
@@ -19,13 +19,13 @@ WRONG = {
     ),
     "variable": (
         "services: {web: {image: '${NOBODY:?say which one}'}}",
-        "services.web.image in docker-compose.yml: NOBODY is not set: say which one. "
-        "Set the variable, in .env too, or mend it.",
+        "services.web.image in docker-compose.yml, line 1: NOBODY is not set: say which one. "
+        "Set the variable, in .env too, or correct it.",
     ),
     "yaml": (
         "services: {web: {image: x}",
         "docker-compose.yml is no YAML: line …: expected ',' or '}', but got '<stream end>'. "
-        "Mend it.",
+        "Correct it.",
     ),
     "empty": ("", "docker-compose.yml is no mapping. Begin it with `services:`."),
 }

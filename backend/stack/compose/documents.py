@@ -1,127 +1,131 @@
-"""One Compose file as YAML has it, brought to the forms that can be merged, and the merge."""
+"""One Compose file brought to the forms that can be merged: variables filled in, long forms."""
 
-from collections.abc import Hashable, Mapping
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from backend.boot.errors import ConfigurationError
+from backend.stack.compose.interpolation import InterpolationError, interpolate
+from backend.stack.compose.loading import Content, Document, Unquoted, Where, read_document
+from backend.stack.compose.merging import unique
 
-Document = dict[str, Any]
-
-
-class _Loader(yaml.SafeLoader):
-    """Reads scalars as text, as they stand: whether `on` or `1e3` is one is for the model to say.
-
-    Two equal keys in one mapping are an error.
-    """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 (PyYAML's own form)
-        first: [(tag, pattern) for tag, pattern in resolvers if tag.endswith((":null", ":merge"))]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
-                )
-            # `<<` may be there several times.
-            seen.update([] if key.tag.endswith(":merge") else [key.value])
-        return super().construct_mapping(node, deep)
+logger = logging.getLogger(__name__)
 
 
-def read_document(path: Path) -> Document:
-    """Return what a file says, before interpolation. Raises ConfigurationError."""
-    try:
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 (a SafeLoader)
-    except FileNotFoundError as error:
-        raise ConfigurationError(
-            f"{path.name} does not exist.", "Set COMPOSE_FILE, or run this where the file is."
-        ) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path.name} cannot be read: {error}.", "Mend it.") from error
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise ConfigurationError(
-            f"{path.name} is no YAML: {line}{error.problem}.", "Mend it."
-        ) from error
-    except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path.name} is no YAML: {error}.", "Mend it.") from error
-    if not isinstance(document, dict):
-        raise ConfigurationError(f"{path.name} is no mapping.", "Begin it with `services:`.")
-    # `x-` keys hold what anchors share, and mean nothing themselves.
-    return {key: part for key, part in document.items() if not str(key).startswith("x-")}
+def prepared(path: Path, variables: Mapping[str, str]) -> Document:
+    """Return what a file says, ready to be merged. Raises ConfigurationError."""
+    document = read_document(path)
+    unset: set[str] = set()
+    filled = _Filling(document, variables, unset).filled(document.content, ())
+    for name in sorted(unset):
+        logger.warning("%s is not set; %s gets an empty text for it", name, path.name)
+    return normalise(replace(document, content=filled), variables)
+
+
+class _Filling:
+    """Fills in the variables of a document's strings."""
+
+    def __init__(self, document: Document, variables: Mapping[str, str], unset: set[str]) -> None:
+        self.document = document
+        self.variables = variables
+        self.unset = unset
+
+    def filled(self, part: Any, where: Where) -> Any:
+        if isinstance(part, dict):
+            return {key: self.filled(item, (*where, str(key))) for key, item in part.items()}
+        if isinstance(part, list):
+            return [self.filled(item, (*where, str(at))) for at, item in enumerate(part)]
+        if not isinstance(part, str) or "$" not in part:
+            return part
+        try:
+            return interpolate(part, self.variables, self.unset.add)
+        except InterpolationError as error:
+            raise ConfigurationError(
+                f"{'.'.join(where)} in {self.document.place(where)}: {error}.",
+                "Set the variable, in .env too, or correct it.",
+            ) from error
 
 
 def normalise(document: Document, variables: Mapping[str, str]) -> Document:
-    """Return the document with the mappings that may be written as lists brought to mappings.
+    """Return the document with its short forms brought to long ones, where a merge needs that.
 
-    What has no shape that the specification knows stays as it is, for the model to refuse.
+    What has no shape that the specification knows stays as it is, for the model to refuse. Raises
+    ConfigurationError for a value that Compose writes in another way.
     """
-    services = document.get("services")
+    services = document.content.get("services")
     if not isinstance(services, dict):
         return document
     normal = {
-        name: _normal_service(service, variables) if isinstance(service, dict) else service
+        name: _Normal(document, ("services", str(name)), variables).service(service)
+        if isinstance(service, dict)
+        else service
         for name, service in services.items()
     }
-    return {**document, "services": normal}
+    return replace(document, content={**document.content, "services": normal})
 
 
-def _normal_service(service: Document, variables: Mapping[str, str]) -> Document:
-    normal = dict(service)
-    build = normal.get("build")
-    if isinstance(build, str):
-        normal["build"] = build = {"context": build}
-    if isinstance(build, dict):
-        normal["build"] = {
-            key: _assignments(part, variables) if key in ("args", "labels") else part
-            for key, part in build.items()
+class _Normal:
+    """Brings the parts of one service to their long forms."""
+
+    def __init__(self, document: Document, where: Where, variables: Mapping[str, str]) -> None:
+        self.document = document
+        self.where = where
+        self.variables = variables
+
+    def service(self, given: Content) -> Content:
+        normal = dict(given)
+        if isinstance(normal.get("build"), str):
+            normal["build"] = {"context": normal["build"]}
+        for key in ("environment", "labels"):
+            if key in normal:
+                normal[key] = self.assignments(normal[key], (key,))
+        for key, inner in (("build", "args"), ("build", "labels"), ("logging", "options")):
+            part = normal.get(key)
+            if isinstance(part, dict) and inner in part:
+                normal[key] = {**normal[key], inner: self.assignments(part[inner], (key, inner))}
+        for key in ("env_file", "tmpfs"):
+            if isinstance(normal.get(key), str):
+                normal[key] = [normal[key]]
+        if isinstance(depends_on := normal.get("depends_on"), list):
+            # In full, because a list says so over an earlier file's other condition.
+            normal["depends_on"] = {str(it): {"condition": "service_started"} for it in depends_on}
+        if isinstance(networks := normal.get("networks"), list):
+            normal["networks"] = {str(it): None for it in networks}
+        return {
+            key: unique(part, key) if isinstance(part, list) and key in _UNIQUE else part
+            for key, part in normal.items()
         }
-    for key in ("environment", "labels"):
-        if key in normal:
-            normal[key] = _assignments(normal[key], variables)
-    for key in ("depends_on", "networks"):
-        if isinstance(normal.get(key), list):
-            normal[key] = {name: {} for name in normal[key]}
-    return normal
+
+    def assignments(self, part: Any, where: Where) -> Any:
+        """Return a map of names and values.
+
+        A name alone takes its value from the variables, or is left out; a label is empty.
+        """
+        if isinstance(part, list) and all(isinstance(item, str) for item in part):
+            pairs = (item.partition("=") for item in part)
+            part = {name: (value if equals else None) for name, equals, value in pairs}
+        if not isinstance(part, dict):
+            return part
+        for name, value in part.items():
+            if isinstance(value, Unquoted):
+                place = (*self.where, *where, str(name))
+                raise ConfigurationError(
+                    f"{'.'.join(place)} in {self.document.place(place)}: without quotes YAML reads "
+                    "it as a number, a date or a truth, and Compose writes that in another way.",
+                    "Put the value into quotes.",
+                )
+        given = {
+            name: self._default(name, where) if value is None else value
+            for name, value in part.items()
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def _default(self, name: Any, where: Where) -> str | None:
+        return "" if where[-1] == "labels" else self.variables.get(str(name))
 
 
-def _assignments(part: Any, variables: Mapping[str, str]) -> Any:
-    """Return a map of names and values; a name alone takes its value from the variables."""
-    if isinstance(part, list) and all(isinstance(item, str) for item in part):
-        pairs = (item.partition("=") for item in part)
-        part = {name: (value if equals else None) for name, equals, value in pairs}
-    if not isinstance(part, dict):
-        return part
-    given = {name: variables.get(name) if value is None else value for name, value in part.items()}
-    return {name: value for name, value in given.items() if value is not None}
-
-
-# A later file's list stands for the earlier one's here; other lists are joined.
-_REPLACED = {"command", "entrypoint", "test"}
-
-
-def merge(base: Any, other: Any, key: str = "") -> Any:
-    """Return `base` with a later file's `other` merged over it, as the specification has it."""
-    if isinstance(base, dict) and isinstance(other, dict):
-        joined = {name: merge(base[name], other[name], name) for name in base.keys() & other.keys()}
-        return {**base, **other, **joined}
-    if isinstance(base, list) and isinstance(other, list) and key not in _REPLACED:
-        identities = {_identity(item, key) for item in other}
-        return [item for item in base if _identity(item, key) not in identities] + other
-    return other
-
-
-def _identity(item: Any, key: str) -> str:
-    """Return what an item of a list is replaced by: volumes by their target, else by equality."""
-    if key == "volumes":
-        target = item.get("target") if isinstance(item, dict) else str(item).split(":")[1:2]
-        return str([target] if isinstance(target, str) else target)
-    if key == "secrets" and isinstance(item, dict):
-        return str(item.get("source"))
-    return str(item)
+_UNIQUE = {
+    *("env_file", "expose", "ports", "secrets", "tmpfs", "volumes", "cap_add", "cap_drop"),
+}

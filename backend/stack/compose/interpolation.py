@@ -1,4 +1,7 @@
-"""Variables in the strings of a Compose file, by the rules of the Compose specification."""
+"""Variables in the strings of a Compose file, by the rules of the Compose specification.
+
+Where the specification is silent, compose-go's `template` package is followed.
+"""
 
 import re
 from collections.abc import Callable, Mapping
@@ -8,7 +11,10 @@ _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
 class InterpolationError(ValueError):
-    """A string asks for a variable that is not there, or is not written as it has to be."""
+    """A string asks for a variable that is not there, or is not written as it has to be.
+
+    The message never holds the string itself, which may be a secret.
+    """
 
 
 def interpolate(
@@ -21,86 +27,65 @@ def interpolate(
     `$VAR` and `${VAR}` give the value, or nothing (`on_unset` is told the name); `-` gives a
     default where the variable is unset, `+` a replacement where it is set, `?` an error where it is
     unset, and with a colon an empty value counts as unset. What follows the operator may hold
-    variables itself. `$$` is a dollar sign. Raises InterpolationError.
+    variables itself; it is read only if it is used. `$$` is a dollar sign, and so is a `$` before
+    anything else. Raises InterpolationError.
     """
-    return _Template(text, variables, on_unset).until_end(0)[0]
+    parts: list[str] = []
+    at = 0
+    while (dollar := text.find("$", at)) >= 0:
+        parts.append(text[at:dollar])
+        if text.startswith("$$", dollar):
+            part, at = "$", dollar + 2
+        elif text.startswith("${", dollar):
+            part, at = _braced(text, dollar, variables, on_unset)
+        elif name := _NAME.match(text, dollar + 1):
+            part, at = _value(name.group(), variables, on_unset), name.end()
+        else:
+            part, at = "$", dollar + 1
+        parts.append(part)
+    return "".join([*parts, text[at:]])
 
 
-class _Template:
-    """One text, read from left to right."""
-
-    def __init__(
-        self, text: str, variables: Mapping[str, str], on_unset: Callable[[str], None]
-    ) -> None:
-        self.text = text
-        self.variables = variables
-        self.on_unset = on_unset
-
-    def until_end(self, start: int, closing: str = "") -> tuple[str, int]:
-        """Return what stands from `start` to the closing brace (or the end), and where that is."""
-        parts: list[str] = []
-        at = start
-        while at < len(self.text):
-            character = self.text[at]
-            if closing and character == closing:
-                return "".join(parts), at
-            if character != "$":
-                parts.append(character)
-                at += 1
-                continue
-            part, at = self.after_dollar(at + 1)
-            parts.append(part)
-        if closing:
-            raise InterpolationError(f"{self.text!r} has a ${{ that is not closed")
-        return "".join(parts), at
-
-    def after_dollar(self, at: int) -> tuple[str, int]:
-        if self.text.startswith("$", at):
-            return "$", at + 1
-        is_braced = self.text.startswith("{", at)
-        name = _NAME.match(self.text, at + is_braced)
-        if name is None:
-            raise InterpolationError(
-                f"{self.text!r} has a $ that begins no variable; a dollar sign itself is $$"
-            )
-        if not is_braced:
-            return self.value(name.group()), name.end()
-        if self.text.startswith("}", name.end()):
-            return self.value(name.group()), name.end() + 1
-        operator = next((it for it in _OPERATORS if self.text.startswith(it, name.end())), None)
-        if operator is None:
-            raise InterpolationError(
-                f"{self.text!r} has a ${{{name.group()} that is followed by none of "
-                f"{' '.join(_OPERATORS)} and }}"
-            )
-        return self.operated(name.group(), operator, name.end() + len(operator))
-
-    def operated(self, name: str, operator: str, at: int) -> tuple[str, int]:
-        # What is not used must not complain: `${A:-${B:?missing}}` is good where A is set.
-        value = self.variables.get(name)
-        is_set = bool(value) if operator.startswith(":") else value is not None
-        kind = operator[-1]
-        is_used = is_set if kind == "+" else not is_set
-        reader = self if is_used else _Template(self.text, _Anything(), lambda _name: None)
-        operand, end = reader.until_end(at, "}")
-        if kind == "?" and not is_set:
-            reason = f": {operand}" if operand else ""
-            raise InterpolationError(f"{name} is not set{reason}")
-        if kind == "+":
-            return (operand if is_set else ""), end + 1
-        return (value or "" if is_set else operand), end + 1
-
-    def value(self, name: str) -> str:
-        if name not in self.variables:
-            self.on_unset(name)
-        return self.variables.get(name, "")
+def _braced(
+    text: str, dollar: int, variables: Mapping[str, str], on_unset: Callable[[str], None]
+) -> tuple[str, int]:
+    """Return what the `${…}` that begins at `dollar` gives, and where the text goes on."""
+    found = _NAME.match(text, dollar + 2)
+    if found is None:
+        raise InterpolationError("a ${ is followed by no variable's name; ${ itself is $${")
+    name = found.group()
+    if text.startswith("}", found.end()):
+        return _value(name, variables, on_unset), found.end() + 1
+    operator = next((it for it in _OPERATORS if text.startswith(it, found.end())), None)
+    if operator is None:
+        raise InterpolationError(f"${{{name} is followed by none of {' '.join(_OPERATORS)} and }}")
+    end = _closing_brace(text, dollar)
+    if end is None:
+        raise InterpolationError(f"the ${{ of {name} is not closed")
+    operand = text[found.end() + len(operator) : end]
+    value = variables.get(name)
+    is_set = bool(value) if operator.startswith(":") else value is not None
+    is_replaced = operator.endswith("+")
+    if is_set != is_replaced:
+        return "" if is_replaced else value or "", end + 1
+    filled = interpolate(operand, variables, on_unset)
+    if operator.endswith("?"):
+        raise InterpolationError(f"{name} is not set" + (f": {filled}" if filled else ""))
+    return filled, end + 1
 
 
-class _Anything(dict[str, str]):
-    """Has every variable, with a value: for reading over what is not used."""
+def _closing_brace(text: str, start: int) -> int | None:
+    """Return where the brace is that closes the first one; the last of all if none does."""
+    depth = 0
+    for at in range(start, len(text)):
+        depth += {"{": 1, "}": -1}.get(text[at], 0)
+        if text[at] == "}" and depth == 0:
+            return at
+    last = text.rfind("}", start)
+    return None if last < 0 else last
 
-    def __contains__(self, _name: object) -> bool:
-        return True
 
-    def get(self, _name: str, _default: object = None) -> str:
-        return "set"
+def _value(name: str, variables: Mapping[str, str], on_unset: Callable[[str], None]) -> str:
+    if name not in variables:
+        on_unset(name)
+    return variables.get(name, "")

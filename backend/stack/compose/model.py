@@ -4,7 +4,6 @@ A key is supported if it is a field of one of these models; every other key is r
 not ignored. Lists and maps, short and long forms, are taken where the specification has both.
 """
 
-import shlex
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 from backend.stack.compose.ports import PortRange, parse_address, parse_range, parse_short
 from backend.stack.compose.units import parse_duration, parse_size
+from backend.stack.compose.words import split_words
 
 
 class Part(BaseModel):
@@ -19,13 +19,25 @@ class Part(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _without_extensions(cls, value: Any) -> Any:
+        """Leave out `x-` keys: they hold what anchors share, and mean nothing themselves."""
+        if not isinstance(value, dict):
+            return value
+        return {key: part for key, part in value.items() if not str(key).startswith("x-")}
+
 
 def _words(value: Any) -> Any:
-    return shlex.split(value) if isinstance(value, str) else value
+    return split_words(value) if isinstance(value, str) else value
 
 
 def _test(value: Any) -> Any:
-    return ["CMD-SHELL", value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return ["CMD-SHELL", value]
+    if isinstance(value, list) and value[:1] not in ([], ["NONE"], ["CMD"], ["CMD-SHELL"]):
+        raise ValueError("a list has to begin with NONE, CMD or CMD-SHELL")
+    return value
 
 
 def _one_or_many(value: Any) -> Any:
@@ -76,6 +88,13 @@ class Port(Part):
         return parse_short(value) if isinstance(value, str) else value
 
 
+class Bind(Part):
+    """How a path of the host is mounted."""
+
+    create_host_path: bool = True
+    """Whether a folder is made where nothing is."""
+
+
 class Mount(Part):
     """A named volume or a path of the host, and where the container sees it."""
 
@@ -83,6 +102,7 @@ class Mount(Part):
     source: str
     target: str
     read_only: bool = False
+    bind: Bind | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -93,8 +113,10 @@ class Mount(Part):
         target, _, mode = rest.partition(":")
         if not target.startswith("/") or mode not in ("", "ro", "rw"):
             raise ValueError(f"{value!r} is no volume: write it as data:/path or ./data:/path:ro")
-        kind = "bind" if source.startswith((".", "/", "~")) else "volume"
-        return {"type": kind, "source": source, "target": target, "read_only": mode == "ro"}
+        parts = {"source": source, "target": target, "read_only": mode == "ro"}
+        if source.startswith((".", "/", "~")):
+            return {**parts, "type": "bind", "bind": {}}
+        return {**parts, "type": "volume"}
 
 
 class SecretUse(Part):
@@ -108,6 +130,18 @@ class SecretUse(Part):
     @classmethod
     def _from_short(cls, value: Any) -> Any:
         return {"source": value} if isinstance(value, str) else value
+
+
+class EnvFile(Part):
+    """A file of variables for the container."""
+
+    path: str
+    required: bool = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_short(cls, value: Any) -> Any:
+        return {"path": value} if isinstance(value, str) else value
 
 
 class Condition(StrEnum):
@@ -178,8 +212,8 @@ class Service(Part):
     entrypoint: Words | None = None
     environment: dict[str, str] = {}
     """A name without a value takes it from the variables, or is left out."""
-    env_file: Several = ()
-    """Files of variables, for the container; `environment` wins."""
+    env_file: Annotated[tuple[EnvFile, ...], BeforeValidator(_one_or_many)] = ()
+    """`environment` wins over them, and a later file over an earlier one."""
     user: str | None = None
     working_dir: str | None = None
     hostname: str | None = None
@@ -191,7 +225,7 @@ class Service(Part):
     stop_signal: str | None = None
     init: bool | None = None
     ports: tuple[Port, ...] = ()
-    expose: tuple[str, ...] = ()
+    expose: tuple[Annotated[str, Field(pattern=r"^\d+(/(tcp|udp))?$")], ...] = ()
     networks: dict[str, Annotated[NetworkUse, BeforeValidator(_nothing_is_empty)]] = {}
     """The network `default` if there are none."""
     volumes: tuple[Mount, ...] = ()

@@ -1,5 +1,6 @@
 """One stack: its name, its folder and what its Compose files say."""
 
+import logging
 import os
 import re
 from collections.abc import Mapping
@@ -7,10 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.boot.errors import ConfigurationError
+from backend.stack.compose.dotenv import DotenvError, parse_dotenv
 from backend.stack.compose.model import ComposeFile, Service
 
-DEFAULT_FILE = "docker-compose.yml"
-OVERRIDE_FILE = "docker-compose.override.yml"
+logger = logging.getLogger(__name__)
+
+_FILES = ("compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml")
+_OVERRIDES = (
+    "compose.override.yml",
+    "compose.override.yaml",
+    "docker-compose.override.yml",
+    "docker-compose.override.yaml",
+)
+"""The names that Compose looks for, in its order."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +41,8 @@ class Project:
     """Absolute."""
     content: ComposeFile = field(repr=False)
     """Has the values of variables in it, and so perhaps secrets."""
+    variables: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What the files were filled in with; env_file may refer to these, too."""
 
     @property
     def name(self) -> str:
@@ -50,23 +62,47 @@ class Project:
 def read_variables(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment over what `.env` in the folder says, as Compose reads both.
 
-    Raises ConfigurationError.
+    COMPOSE_ENV_FILES names other files instead, and COMPOSE_DISABLE_ENV_FILE none. Raises
+    ConfigurationError.
     """
-    from dotenv import dotenv_values
-
     given = dict(os.environ if environ is None else environ)
-    path = folder / ".env"
+    if given.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in ("1", "true", "t"):
+        return given
+    named = [folder / name for name in given.get("COMPOSE_ENV_FILES", "").split(",") if name]
+    found: dict[str, str] = {}
+    for path in named or [folder / ".env"]:
+        found |= read_env_file(path, {**found, **given}, is_required=bool(named))
+    return {**found, **given}
+
+
+def read_env_file(path: Path, variables: Mapping[str, str], *, is_required: bool) -> dict[str, str]:
+    """Return what a file like `.env` sets; nothing if there is none, and none is required.
+
+    `variables` are what it may refer to. Raises ConfigurationError.
+    """
+    unset: set[str] = set()
     try:
-        values = dotenv_values(path) if path.is_file() else {}
+        if not is_required and not path.is_file():
+            return {}
+        found = parse_dotenv(path.read_text(encoding="utf-8"), variables, unset.add)
+    except DotenvError as error:
+        raise ConfigurationError(f"{path.name}, {error}.", "Correct it.") from error
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} does not exist.", "Write it, or name another.") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f".env cannot be read: {error}.", "Mend or remove it.") from error
-    return {**{name: text for name, text in values.items() if text is not None}, **given}
+        raise ConfigurationError(
+            f"{path.name} cannot be read: {error}.", "Correct its rights or its text, or remove it."
+        ) from error
+    for name in sorted(unset):
+        logger.warning("%s is not set; %s gets an empty text for it", name, path.name)
+    return found
 
 
 def find_stack(folder: Path, variables: Mapping[str, str]) -> tuple[Place, tuple[Path, ...]]:
     """Return the stack that Compose would find from a folder, and the paths of its files.
 
-    The files are those of COMPOSE_FILE, else docker-compose.yml and its override, if any; the
+    The files are those of COMPOSE_FILE, else docker-compose.yml (or another name that Compose
+    looks for) and its override, if any; the
     stack's folder is the first file's, and its name COMPOSE_PROJECT_NAME, else the folder's.
     Raises ConfigurationError where that leaves no name.
     """
@@ -87,5 +123,13 @@ def _file_names(folder: Path, variables: Mapping[str, str]) -> list[str]:
     separator = variables.get("COMPOSE_PATH_SEPARATOR") or os.pathsep
     if names := [name for name in given.split(separator) if name]:
         return names
-    has_override = (folder / OVERRIDE_FILE).is_file()
-    return [DEFAULT_FILE, OVERRIDE_FILE] if has_override else [DEFAULT_FILE]
+    first = _first_of(folder, _FILES) or "docker-compose.yml"
+    override = _first_of(folder, _OVERRIDES)
+    return [first, override] if override else [first]
+
+
+def _first_of(folder: Path, names: tuple[str, ...]) -> str | None:
+    there = [name for name in names if (folder / name).is_file()]
+    if there[1:]:
+        logger.warning("Reading %s, and not %s", there[0], ", ".join(there[1:]))
+    return there[0] if there else None

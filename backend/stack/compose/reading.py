@@ -1,21 +1,18 @@
 """From Compose files on disk to a project: read, interpolate, merge, validate."""
 
-import logging
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from functools import reduce
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from backend.boot.errors import ConfigurationError
-from backend.stack.compose.documents import Document, merge, normalise, read_document
-from backend.stack.compose.interpolation import InterpolationError, interpolate
+from backend.stack.compose.documents import prepared
+from backend.stack.compose.loading import Document
+from backend.stack.compose.merging import merge
 from backend.stack.compose.model import ComposeFile
 from backend.stack.compose.order import start_order
 from backend.stack.compose.project import Place, Project, find_stack, read_variables
-
-logger = logging.getLogger(__name__)
 
 
 def read_place(folder: Path, environ: Mapping[str, str] | None = None) -> Place:
@@ -28,73 +25,41 @@ def read_place(folder: Path, environ: Mapping[str, str] | None = None) -> Place:
 
 
 def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Project:
-    """Return the project of a folder. Raises ConfigurationError, naming the key and the file."""
+    """Return the project of a folder. Raises ConfigurationError, naming key, file and line."""
     variables = read_variables(folder, environ)
     place, files = find_stack(folder, variables)
-    documents = [_read(path, variables) for path in files]
+    if place.folder != folder.absolute():
+        variables = {**read_variables(place.folder, environ), **variables}
+    documents = [prepared(path, variables) for path in files]
     try:
-        content = ComposeFile.model_validate(reduce(merge, documents))
+        content = ComposeFile.model_validate(merge(documents))
     except ValidationError as error:
-        raise _refusal(error, files, documents) from None  # its text would show values
-    project = Project(place, files, content)
-    for complaint, advice in _complaints(project):
-        raise ConfigurationError(complaint, advice)
+        raise _refusal(error, documents) from None  # its text would show values
+    project = Project(place, files, content, variables)
+    for name, complaint, advice in _complaints(project):
+        line = _last_place(documents, ["services", name])
+        raise ConfigurationError(f"services.{name} {complaint} ({line}).", advice)
     start_order({name: service.depends_on for name, service in project.services.items()})
     return project
 
 
-def _read(path: Path, variables: Mapping[str, str]) -> Document:
-    unset: set[str] = set()
-    document = read_document(path)
-    filled: Document = _filled(document, variables, unset, path.name, ())
-    for name in sorted(unset):
-        logger.warning("%s is not set; %s gets an empty text for it", name, path.name)
-    return normalise(filled, variables)
-
-
-def _filled(
-    part: Any, variables: Mapping[str, str], unset: set[str], file: str, where: tuple[str, ...]
-) -> Any:
-    """Return a part of a document with the variables of its strings filled in."""
-    if isinstance(part, dict):
-        return {
-            key: _filled(item, variables, unset, file, (*where, str(key)))
-            for key, item in part.items()
-        }
-    if isinstance(part, list):
-        return [
-            _filled(item, variables, unset, file, (*where, str(number)))
-            for number, item in enumerate(part)
-        ]
-    if not isinstance(part, str):
-        return part
-    try:
-        return interpolate(part, variables, unset.add)
-    except InterpolationError as error:
-        raise ConfigurationError(
-            f"{'.'.join(where)} in {file}: {error}.", "Set the variable, in .env too, or mend it."
-        ) from error
-
-
-def _refusal(
-    error: ValidationError, files: Sequence[Path], documents: Sequence[Document]
-) -> ConfigurationError:
+def _refusal(error: ValidationError, documents: Sequence[Document]) -> ConfigurationError:
     """Return the first complaint of the models as a sentence that says where it stands."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = [str(step) for step in first["loc"]]
-    names = [
-        path.name
-        for path, document in zip(files, documents, strict=True)
-        if _has(document, where[: 3 if len(where) > 2 else None])
-    ] or [path.name for path in files]
-    key, file = ".".join(where), names[-1]
+    having = [it for it in documents if _has(it.content, where[: 3 if len(where) > 2 else None])]
+    # Items of a merged list are counted anew: only one file's are where they were.
+    document = (having or documents)[-1]
+    key = ".".join(where)
+    place = document.place(where if len(having) < 2 else where[:3])
     if first["type"] == "extra_forbidden":
         return ConfigurationError(
-            f"{file} has {key}, a key that is not supported here.",
+            f"{document.name} has {key}, a key that is not supported here "
+            f"({place.removeprefix(document.name).lstrip(', ')}).",
             "Take it out, or run the stack with `docker compose up`.",
         )
     reason = first["msg"].removeprefix("Value error, ")
-    return ConfigurationError(f"{key} in {file}: {reason}.", "Mend it.")
+    return ConfigurationError(f"{key} in {place}: {reason}.", "Correct it.")
 
 
 def _has(document: Any, where: Sequence[str]) -> bool:
@@ -108,12 +73,16 @@ def _has(document: Any, where: Sequence[str]) -> bool:
     return True
 
 
-def _complaints(project: Project) -> Iterator[tuple[str, str]]:
-    """Give what the models cannot see: names that stand for nothing."""
+def _last_place(documents: Sequence[Document], where: Sequence[str]) -> str:
+    return [it for it in documents if _has(it.content, where)][-1].place(where)
+
+
+def _complaints(project: Project) -> Iterator[tuple[str, str, str]]:
+    """Give what the models cannot see, by service: names that stand for nothing."""
     content = project.content
     for name, service in project.services.items():
         if service.image is None and service.build is None:
-            yield f"services.{name} has neither image nor build.", "Give it one of them."
+            yield name, "has neither image nor build", "Give it one of them."
         used: list[tuple[str, Iterable[str], Container[str]]] = [
             ("service", service.depends_on, project.services),
             ("network", service.networks, {"default": None, **content.networks}),
@@ -127,6 +96,7 @@ def _complaints(project: Project) -> Iterator[tuple[str, str]]:
         for kind, wanted, known in used:
             for missing in (it for it in wanted if it not in known):
                 yield (
-                    f"services.{name} names the {kind} {missing}, which is not there.",
-                    f"Describe it under {kind}s, or mend the name.",
+                    name,
+                    f"names the {kind} {missing}, which is not there",
+                    f"Describe it under {kind}s, or correct the name.",
                 )

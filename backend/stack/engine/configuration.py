@@ -2,14 +2,13 @@
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from dotenv import dotenv_values
-
 from backend.boot.errors import ConfigurationError
 from backend.stack.compose.model import Healthcheck, Mount, Port, Service
-from backend.stack.compose.project import Project
+from backend.stack.compose.project import Project, read_env_file
 
 _SECRETS = "/run/secrets"
 
@@ -73,8 +72,10 @@ def _host_config(project: Project, service: Service) -> dict[str, Any]:
     return _without_nothing(
         {
             "PortBindings": _port_bindings(service.ports),
+            # Unlike a mount, the engine makes a folder for a bind if there is nothing.
+            "Binds": [_bind(project, it) for it in service.volumes if _is_made(it)],
             "Mounts": [
-                *(_mount(project, mount) for mount in service.volumes),
+                *(_mount(project, it) for it in service.volumes if not _is_made(it)),
                 *_secret_mounts(project, service),
             ],
             "Tmpfs": dict(_tmpfs(entry) for entry in service.tmpfs),
@@ -98,17 +99,10 @@ def _host_config(project: Project, service: Service) -> dict[str, Any]:
 def _environment(project: Project, service: Service) -> dict[str, str]:
     """Return a container's variables: those of its files, and over them its own."""
     found: dict[str, str] = {}
-    for name in service.env_file:
-        path = project.place.folder / name
-        try:
-            values = dotenv_values(path) if path.is_file() else None
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigurationError(f"{path} cannot be read: {error}.", "Mend it.") from error
-        if values is None:
-            raise ConfigurationError(
-                f"{path} does not exist.", "Write it, or take it out of env_file."
-            )
-        found |= {key: value for key, value in values.items() if value is not None}
+    for file in service.env_file:
+        path = _host_path(project, file.path)
+        known = {**service.environment, **project.variables}
+        found |= read_env_file(path, known, is_required=file.required)
     return {**found, **service.environment}
 
 
@@ -146,6 +140,16 @@ def _port_bindings(ports: tuple[Port, ...]) -> dict[str, list[dict[str, str]]]:
     return bindings
 
 
+def _is_made(mount: Mount) -> bool:
+    # A colon cannot be written in a bind.
+    return mount.bind is not None and mount.bind.create_host_path and ":" not in mount.source
+
+
+def _bind(project: Project, mount: Mount) -> str:
+    source = _host_path(project, mount.source)
+    return f"{source}:{mount.target}:{'ro' if mount.read_only else 'rw'}"
+
+
 def _mount(project: Project, mount: Mount) -> dict[str, Any]:
     if mount.type == "volume":
         source = volume_name(project, mount.source)
@@ -181,7 +185,8 @@ def _secret_mounts(project: Project, service: Service) -> list[dict[str, Any]]:
 
 def _host_path(project: Project, text: str) -> Path:
     """Return a path of the host; relative ones begin at the project's folder."""
-    return project.place.folder / Path(text).expanduser()
+    # Not `Path.expanduser`, which fails for a user that does not exist.
+    return project.place.folder / os.path.expanduser(text)  # noqa: PTH111
 
 
 def _tmpfs(entry: str) -> tuple[str, str]:

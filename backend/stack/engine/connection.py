@@ -2,15 +2,25 @@
 
 import errno
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
 
-import docker
 from docker import DockerClient
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from backend.boot.errors import BootError, ConfigurationError, EngineError
+from backend.boot.errors import BootError, EngineError
+from backend.stack.engine.credentials import read_credentials
+from backend.stack.engine.endpoint import (
+    Endpoint,
+    config_folder,
+    find_endpoint,
+    read_config,
+)
 
 _TIMEOUT = 60
 """Seconds until an engine that does not answer a request counts as gone."""
@@ -18,14 +28,12 @@ _TIMEOUT = 60
 
 @contextmanager
 def engine() -> Iterator[DockerClient]:
-    """Give a client of the engine that DOCKER_HOST, or Docker's current context, names.
+    """Give a client of the engine that docker's own command line would talk to.
 
-    Whatever the engine refuses while it is in use becomes an EngineError.
+    Whatever the engine refuses while it is in use becomes an EngineError. Raises
+    ConfigurationError if the settings name no engine that there is.
     """
-    try:
-        client = docker.from_env(timeout=_TIMEOUT)
-    except (DockerException, RequestException, ValueError) as error:
-        raise _unreachable(error) from error
+    client = _connect()
     try:
         yield client
     except APIError as error:
@@ -55,25 +63,62 @@ def explanation(error: APIError) -> str:
     return str(error.explanation or error).strip().rstrip(".")
 
 
-def _unreachable(error: Exception) -> EngineError | ConfigurationError:
-    host = os.environ.get("DOCKER_HOST", "")
-    where = f" at {host}" if host else ""
+def _connect() -> DockerClient:
+    # Not `Path.home`, which fails for a user without a home.
+    folder = config_folder(os.environ, Path(os.path.expanduser("~")))  # noqa: PTH111
+    config = read_config(folder)
+    endpoint = find_endpoint(os.environ, folder, config)
+    credentials = read_credentials(config, str(folder / "config.json"))
+    if endpoint.url.startswith("ssh://"):
+        _check_ssh(endpoint)
+    try:
+        client = DockerClient(
+            base_url=endpoint.url,
+            tls=endpoint.tls or False,
+            timeout=_TIMEOUT,
+            # Docker itself runs `ssh`, with all that ~/.ssh/config says.
+            use_ssh_client=True,
+        )
+    except (DockerException, RequestException, ValueError) as error:
+        raise _unreachable(endpoint, error) from error
+    # Private, and the only way to have builds and pulls use other credentials than the SDK's own
+    # (docker 7.2).
+    client.api._auth_configs = credentials  # type: ignore[attr-defined]
+    return client
+
+
+def _check_ssh(endpoint: Endpoint) -> None:
+    missing = (
+        ("the Python package paramiko", f"{sys.executable} -m pip install paramiko"),
+        ("the program ssh", "apt-get install openssh-client"),
+    )
+    there = (find_spec("paramiko"), shutil.which("ssh"))
+    for (what, command), found in zip(missing, there, strict=True):
+        if not found:
+            raise EngineError(
+                f"The container engine{endpoint} is reached through SSH, which needs {what}.",
+                f"Install it: {command}.",
+            )
+
+
+def _unreachable(endpoint: Endpoint, error: Exception) -> EngineError:
     cause = _innermost(error)
     number = cause.errno if isinstance(cause, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         return EngineError(
-            f"This user may not talk to the container engine{where}.",
+            f"This user may not talk to the container engine{endpoint}.",
             "Add the user to its group (`sudo usermod -aG docker $USER`, then log in again).",
         )
     if number in (errno.ENOENT, errno.ECONNREFUSED):
         return EngineError(
-            f"No container engine answers{where}.",
+            f"No container engine answers{endpoint}.",
             "Install Docker and start it, or say in DOCKER_HOST where one is; "
             "`make start` needs none.",
         )
+    named = f"the context {endpoint.context}" if endpoint.context else "DOCKER_HOST"
     return EngineError(
-        f"The container engine{where} cannot be reached: {cause}.",
-        "Start it, or mend DOCKER_HOST.",
+        f"The container engine{endpoint} cannot be reached: {cause}.",
+        f"Start it, or mend {named}.",
     )
 
 

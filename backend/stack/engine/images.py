@@ -10,6 +10,7 @@ from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
+from requests.exceptions import RequestException
 
 from backend.boot.errors import ConfigurationError, EngineError
 from backend.stack.compose.interpolation import InterpolationError, interpolate
@@ -63,7 +64,11 @@ def have_image(client: DockerClient, name: str) -> str:
 def build_image(client: DockerClient, project: Project, service: str, build: Build) -> str:
     """Build a service's image, with the engine's cache, and return its id. Raises EngineError."""
     context = project.place.folder / build.context
-    if not (context / build.dockerfile).is_file():
+    try:
+        has_recipe = (context / build.dockerfile).is_file()
+    except OSError as error:
+        raise _unreadable(service, error) from error
+    if not has_recipe:
         raise ConfigurationError(
             f"There is no {build.dockerfile} in {context}.", f"Mend services.{service}.build."
         )
@@ -87,9 +92,14 @@ def run_build(
     `title` says in the lines whose image it is; `options` are the engine's own. Raises EngineError.
     """
     began = monotonic()
-    output = client.api.build(
-        tag=name, buildargs=dict(args), rm=True, forcerm=True, decode=True, **options
-    )
+    try:
+        output = client.api.build(
+            tag=name, buildargs=dict(args), rm=True, forcerm=True, decode=True, **options
+        )
+    except RequestException:
+        raise  # the engine's, though an OSError as well
+    except OSError as error:
+        raise _unreadable(title, error) from error
     steps = _Steps(title, args)
     with closing(output):
         for message in output:
@@ -157,6 +167,13 @@ class _Steps:
             return interpolate(name, self.args)
         except InterpolationError:
             return name
+
+
+def _unreadable(service: str, error: OSError) -> ConfigurationError:
+    return ConfigurationError(
+        f"A file of {service} cannot be sent to the engine: {error}.",
+        "Give this user the right to read it, or name it in .dockerignore.",
+    )
 
 
 def _pull(client: DockerClient, name: str) -> str:

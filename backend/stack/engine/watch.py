@@ -14,6 +14,7 @@ from backend.boot.errors import EngineError
 from backend.stack.compose.model import Condition
 from backend.stack.engine import labels
 from backend.stack.engine.containers import Member
+from backend.stack.engine.first_password import compare_with_volume
 from backend.stack.engine.health import State, Verdict, judge, read_state
 
 logger = logging.getLogger(__name__)
@@ -106,6 +107,10 @@ def failure(member: Member, how: str) -> ContainerFailedError:
     """Return the error for a container that failed, after logging the last lines of its log."""
     tail: bytes = member.container.logs(tail=_TAIL)
     log_tail(member.title, tail.decode(errors="replace").splitlines())
+    if difference := compare_with_volume(member):
+        return ContainerFailedError(
+            f"{member.title} is not well. {difference.what}.", difference.advice
+        )
     return ContainerFailedError(
         f"{member.title} {how}.",
         "Its last lines are above, and `inv logs` has them all; mend it and run `make up` again.",

@@ -44,3 +44,28 @@ def test_wrong_password(stack: ServiceStack) -> None:
     assert 'password authentication failed for user "moriai_user"' in refused
     assert "Running database migrations..." not in log
     assert stack.query("SELECT to_regclass('alembic_version') IS NULL") == ["t"]
+
+
+SOON = """
+services:
+  postgres:
+    healthcheck: {retries: 2, start_period: 0s}
+"""
+
+
+def test_password_that_changed_after_the_first_start(stack: ServiceStack) -> None:
+    """The volume keeps the first password: `up` says so, and what helps."""
+    stack.inv("up", "--scale", "backend=0").assert_ok()
+    stack.write(SOON, "docker-compose.override.yml")
+    new = f"new-{stack.password}"
+    finished = stack.inv("up", "--scale", "backend=0", POSTGRES_PASSWORD=new)
+    volume = f"{stack.name}_postgres"
+    finished.assert_failed(
+        12,
+        "postgres-1 is not well. PostgreSQL runs, but refuses moriai_user with POSTGRES_PASSWORD: "
+        f"the volume {volume} keeps the password that its database was made with. Put the old "
+        "password back; or set the new one in the database: `inv shell --service postgres`, and "
+        "there `psql -U moriai_user moriai_db -c '\\password'`; or start anew: `inv down "
+        "--volumes` removes the database with all its data.",
+    )
+    finished.assert_secret(frozenset({stack.password, new}))

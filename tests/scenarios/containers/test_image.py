@@ -28,6 +28,7 @@ print(json.dumps({
     "packages": sorted({it.metadata["Name"].lower().replace("_", "-") for it in distributions()}),
     "app": sorted(it.name for it in Path("/app").iterdir() if it.name != "__pycache__"),
     "servers": [str(it) for it in Path(sys.prefix).rglob("*") if it.name in ("postgres", "initdb")],
+    "modes": sorted({oct(it.stat().st_mode & 0o077) for it in Path("/app").rglob("*")}),
     "uncompiled": [str(it) for it in sources if not (it.parent / compiled.format(it)).exists()],
 }))
 """
@@ -77,6 +78,7 @@ def test_files(content: Mapping[str, Any]) -> None:
     expected = ["alembic", "alembic.ini", "backend", "healthcheck.py", "tasks.py"]
     assert content["app"] == expected
     assert content["uncompiled"] == []
+    assert content["modes"] == ["0o44", "0o55"]
 
 
 def test_configuration(engine: DockerClient, image: str) -> None:

@@ -45,6 +45,15 @@ VARIABLES = {"SET": "value", "EMPTY": "", "OTHER": "other"}
         ("$$$SET", "$value"),
         ("${UNSET:-$$5}", "$5"),
         ("}", "}"),
+        ("$", "$"),
+        ("costs 5$ each, or $5, or $-", "costs 5$ each, or $5, or $-"),
+        ("${UNSET:-{}}", "{}"),
+        ('${UNSET:-{"a": {"b": "${SET}"}}}!', '{"a": {"b": "value"}}!'),
+        ("${SET:-{}}", "value"),
+        ("${UNSET:-{}", "{"),
+        ("${SET+{${OTHER}}}", "{other}"),
+        ("${UNSET:-$${SET}}", "${SET}"),
+        ("${SET:-${}}", "value"),
     ],
 )
 def test_interpolate(text: str, expected: str) -> None:
@@ -58,13 +67,12 @@ def test_interpolate(text: str, expected: str) -> None:
         ("${UNSET?}", "UNSET is not set"),
         ("${EMPTY:?say ${OTHER}}", "EMPTY is not set: say other"),
         ("${UNSET:-${ALSO:?say it}}", "ALSO is not set: say it"),
-        ("${SET", "'${SET' has a ${SET that is followed by none of :- :? :+ - ? + and }"),
-        ("${SET:-x", "'${SET:-x' has a ${ that is not closed"),
-        ("${UNSET:-${SET}", "'${UNSET:-${SET}' has a ${ that is not closed"),
-        ("$", "'$' has a $ that begins no variable; a dollar sign itself is $$"),
-        ("costs 5$ each", "has a $ that begins no variable"),
-        ("${}", "has a $ that begins no variable"),
-        ("${1}", "has a $ that begins no variable"),
+        ("${SET", "${SET is followed by none of :- :? :+ - ? + and }"),
+        ("${SET:-x", "the ${ of SET is not closed"),
+        ("${UNSET:-${SET}", "${SET is followed by none of"),
+        ("${}", "a ${ is followed by no variable's name; ${ itself is $${"),
+        ("${1}", "a ${ is followed by no variable's name"),
+        ("secret${", "a ${ is followed by no variable's name"),
         ("${SET!x}", "followed by none of"),
         ("${SET:x}", "followed by none of"),
     ],
@@ -74,6 +82,7 @@ def test_refusal(text: str, complaint: str) -> None:
     with pytest.raises(InterpolationError) as raised:
         interpolate(text, VARIABLES)
     assert complaint in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_unset_variables_are_told() -> None:

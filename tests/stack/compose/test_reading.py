@@ -94,6 +94,84 @@ def test_name_from_env_file(tmp_path: Path) -> None:
         read_place(tmp_path, {"COMPOSE_PROJECT_NAME": "---"})
 
 
+def test_env_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """It may hold the stack's name: no other stack is meant by accident. No value is shown."""
+    (tmp_path / ".env").write_text("A=1\nPASSWORD='secret\n")
+    with pytest.raises(ConfigurationError) as raised:
+        read_place(tmp_path, {})
+    assert str(raised.value) == (".env, line 2: the quote of PASSWORD is not closed. Correct it.")
+    (tmp_path / ".env").write_bytes(b"A=\xe9")
+    with pytest.raises(ConfigurationError, match=r"^\.env cannot be read: .*utf-8"):
+        read_place(tmp_path, {})
+
+
+def test_other_env_files(tmp_path: Path) -> None:
+    """The variables by which Compose takes other files instead of `.env`, or none."""
+    (tmp_path / ".env").write_text("A=env\n")
+    (tmp_path / "one.env").write_text("A=one\nB=$A\n")
+    (tmp_path / "two.env").write_text("B=two:$B\n")
+    text = "services: {a: {image: x, environment: [A, B]}}"
+    one = read(tmp_path, text, {"COMPOSE_ENV_FILES": "one.env,two.env"})
+    assert one.services["a"].environment == {"A": "one", "B": "two:one"}
+    none = read(tmp_path, text, {"COMPOSE_DISABLE_ENV_FILE": "1"})
+    assert none.services["a"].environment == {}
+    with pytest.raises(ConfigurationError, match=r"three\.env does not exist\."):
+        read(tmp_path, text, {"COMPOSE_ENV_FILES": "three.env"})
+
+
+def test_env_file_beside_the_first_file(tmp_path: Path) -> None:
+    """The stack's own folder may have a `.env`, too; the one here wins."""
+    sub = tmp_path / "deploy"
+    write(sub, "services: {a: {image: x, environment: [A, B]}}", "base.yml")
+    (sub / ".env").write_text("A=there\nB=there\n")
+    (tmp_path / ".env").write_text("A=here\nCOMPOSE_FILE=deploy/base.yml\n")
+    project = read_project(tmp_path, {})
+    assert project.services["a"].environment == {"A": "here", "B": "there"}
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"),
+    [
+        (["compose.yaml", "docker-compose.yml"], ["compose.yaml"]),
+        (["compose.yml"], ["compose.yml"]),
+        (["docker-compose.yaml"], ["docker-compose.yaml"]),
+        (
+            ["docker-compose.yml", "compose.override.yaml", "docker-compose.override.yml"],
+            ["docker-compose.yml", "compose.override.yaml"],
+        ),
+    ],
+)
+def test_files_that_compose_looks_for(
+    tmp_path: Path, there: list[str], expected: list[str]
+) -> None:
+    for name in there:
+        write(tmp_path, "services: {a: {image: x}}", name)
+    assert [path.name for path in read_project(tmp_path, {}).files] == expected
+
+
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("ports: ['9000:80']", [(8000, 80), (9000, 80)]),
+        ("ports: !override ['9000:80']", [(9000, 80)]),
+        ("ports: !reset []", []),
+        ("ports: !reset null", []),
+        ("user: me", [(8000, 80)]),
+    ],
+)
+def test_tags(tmp_path: Path, override: str, expected: list[tuple[int, int]]) -> None:
+    """`!override` and `!reset` of a later file take away what the earlier one says."""
+    write(tmp_path, f"services: {{a: {{{override}}}}}", "docker-compose.override.yml")
+    project = read(tmp_path, "services: {a: {image: x, ports: ['8000:80']}}")
+    found = [(it.published and it.published.first, it.target) for it in project.services["a"].ports]
+    assert found == expected
+
+
+def test_extensions_mean_nothing(tmp_path: Path) -> None:
+    text = "x-a: 1\nservices: {a: {image: x, x-b: 1, build: {context: ., x-c: 1}}}"
+    assert read(tmp_path, text).services["a"].image == "x"
+
+
 def test_override_file_is_merged(tmp_path: Path) -> None:
     """An override beside the file is taken without being asked for, as Compose does."""
     write(tmp_path, "services: {a: {image: x}}", "docker-compose.override.yml")
@@ -128,58 +206,82 @@ def test_unset_variable_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
     [
         (
             "services: {a: {image: x, privileged: true}}",
-            "docker-compose.yml has services.a.privileged, a key that is not supported here. "
+            "docker-compose.yml has services.a.privileged, a key that is not supported here "
+            "(line 1). "
             "Take it out, or run the stack with `docker compose up`.",
         ),
         (
             "name: x\nservices: {a: {image: x}}",
-            "docker-compose.yml has name, a key that is not supported here. "
+            "docker-compose.yml has name, a key that is not supported here (line 1). "
             "Take it out, or run the stack with `docker compose up`.",
         ),
         (
             "services: {a: {image: x, healthcheck: {test: x, start_interval: 1s}}}",
             "docker-compose.yml has services.a.healthcheck.start_interval, a key that is not "
-            "supported here. Take it out, or run the stack with `docker compose up`.",
+            "supported here (line 1). Take it out, or run the stack with `docker compose up`.",
         ),
-        ("volumes: {a: }", "services in docker-compose.yml: Field required. Mend it."),
+        ("volumes: {a: }", "services in docker-compose.yml: Field required. Correct it."),
         (
             "services: {a: {image: x, user: '${NOBODY:?say who}'}}",
-            "services.a.user in docker-compose.yml: NOBODY is not set: say who. "
-            "Set the variable, in .env too, or mend it.",
+            "services.a.user in docker-compose.yml, line 1: NOBODY is not set: say who. "
+            "Set the variable, in .env too, or correct it.",
         ),
         (
             "services: {a: {image: x, ports: ['$$:80']}}",
-            "services.a.ports.0 in docker-compose.yml: '$:80' is no port: write it as 8000:8000, "
-            "127.0.0.1:8000:8000 or 8000-8004:8000, with one port of the container. Mend it.",
+            "services.a.ports.0 in docker-compose.yml, line 1: '$:80' is no port: write it as "
+            "8000:8000, "
+            "127.0.0.1:8000:8000 or 8000-8004:8000, with one port of the container. Correct it.",
         ),
         (
             "services: {a: {image: x, stop_grace_period: soon}}",
-            "services.a.stop_grace_period in docker-compose.yml: 'soon' is no duration: write it "
-            "as 500ms, 10s or 1m30s. Mend it.",
+            "services.a.stop_grace_period in docker-compose.yml, line 1: 'soon' is no duration: "
+            "write it "
+            "as 500ms, 10s or 1m30s. Correct it.",
+        ),
+        (
+            "services: {a: {image: x, env_file: [{path: a, format: raw}]}}",
+            "docker-compose.yml has services.a.env_file.0.format, a key that is not supported here "
+            "(line 1). Take it out, or run the stack with `docker compose up`.",
+        ),
+        (
+            "services: {a: {image: x, healthcheck: {test: [pg_isready]}}}",
+            "services.a.healthcheck.test in docker-compose.yml, line 1: a list has to begin with "
+            "NONE, CMD or CMD-SHELL. Correct it.",
+        ),
+        (
+            "services:\n  a:\n    image: x\n    environment:\n      PIN: 0123\n",
+            "services.a.environment.PIN in docker-compose.yml, line 5: without quotes YAML reads "
+            "it as a number, a date or a truth, and Compose writes that in another way. Put the "
+            "value into quotes.",
         ),
         (
             "services: {a: {image: x, read_only: perhaps}}",
-            "services.a.read_only in docker-compose.yml: Input should be a valid boolean, unable "
-            "to interpret input. Mend it.",
+            "services.a.read_only in docker-compose.yml, line 1: Input should be a valid "
+            "boolean, unable "
+            "to interpret input. Correct it.",
         ),
         (
             "services: {a: {image: x, volumes: [/anonymous]}}",
-            "services.a.volumes.0 in docker-compose.yml: '/anonymous' is no volume: write it as "
-            "data:/path or ./data:/path:ro. Mend it.",
+            "services.a.volumes.0 in docker-compose.yml, line 1: '/anonymous' is no volume: "
+            "write it as "
+            "data:/path or ./data:/path:ro. Correct it.",
         ),
         (
             "services: {a: {user: me}}",
-            "services.a has neither image nor build. Give it one of them.",
+            "services.a has neither image nor build (docker-compose.yml, line 1). Give it one "
+            "of them.",
         ),
         (
             "services: {a: {image: x, depends_on: [b]}}",
-            "services.a names the service b, which is not there. Describe it under services, or "
-            "mend the name.",
+            "services.a names the service b, which is not there (docker-compose.yml, line 1). "
+            "Describe it under services, or "
+            "correct the name.",
         ),
         (
             "services: {a: {image: x, volumes: ['data:/x']}}",
-            "services.a names the volume data, which is not there. Describe it under volumes, or "
-            "mend the name.",
+            "services.a names the volume data, which is not there (docker-compose.yml, line 1). "
+            "Describe it under volumes, or "
+            "correct the name.",
         ),
         (
             "services: {a: {image: x, depends_on: [b]}, b: {image: x, depends_on: [a]}}",
@@ -193,6 +295,12 @@ def test_refusal(tmp_path: Path, text: str, sentence: str) -> None:
     with pytest.raises(ConfigurationError) as raised:
         read(tmp_path, text)
     assert str(raised.value) == sentence
+
+
+def test_refusal_names_the_line(tmp_path: Path) -> None:
+    text = "services:\n  a:\n    image: x\n    ports:\n      - 80:80\n      - what\n"
+    with pytest.raises(ConfigurationError, match=r"^services\.a\.ports\.1 in .*\.yml, line 6: "):
+        read(tmp_path, text)
 
 
 def test_refusal_names_the_file_that_has_it(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What the engine is told to make of a service, and the hash that it is known again by."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,7 @@ def test_container(service: dict[str, Any], expected: dict[str, Any]) -> None:
         (
             {"volumes": ["data:/data", "./src:/src:ro", "/abs:/abs"]},
             {
+                "Binds": ["/nowhere/books/src:/src:ro", "/abs:/abs:rw"],
                 "Mounts": [
                     {
                         "Type": "volume",
@@ -96,14 +98,26 @@ def test_container(service: dict[str, Any], expected: dict[str, Any]) -> None:
                         "Target": "/data",
                         "ReadOnly": False,
                     },
+                ],
+            },
+        ),
+        (
+            {
+                "volumes": [
+                    {"type": "bind", "source": "~x/y", "target": "/a", "read_only": "true"},
+                    {"type": "bind", "source": "/b", "target": "/b", "bind": {}},
+                ]
+            },
+            {
+                "Binds": ["/b:/b:rw"],
+                "Mounts": [
                     {
                         "Type": "bind",
-                        "Source": "/nowhere/books/src",
-                        "Target": "/src",
+                        "Source": "/nowhere/books/~x/y",
+                        "Target": "/a",
                         "ReadOnly": True,
                     },
-                    {"Type": "bind", "Source": "/abs", "Target": "/abs", "ReadOnly": False},
-                ]
+                ],
             },
         ),
     ],
@@ -137,6 +151,17 @@ def test_env_file_under_environment(tmp_path: Path) -> None:
     assert container_body(described, "web")["Env"] == ["A=1", "B=3"]
     with pytest.raises(ConfigurationError, match=r"none\.env does not exist\."):
         container_body(project({"env_file": ["none.env"]}, tmp_path), "web")
+    optional = [{"path": "none.env", "required": "false"}]
+    assert "Env" not in container_body(project({"env_file": optional}, tmp_path), "web")
+
+
+def test_env_file_refers_to_variables(tmp_path: Path) -> None:
+    """The stack's variables win over the service's, and those over the file's own."""
+    (tmp_path / "web.env").write_text("A=$GIVEN\nB='$GIVEN'\nC=$OWN\nD=$C\nGIVEN\n")
+    described = project({"env_file": "web.env", "environment": {"OWN": "o"}}, tmp_path)
+    given = replace(described, variables={"GIVEN": "g"})
+    expected = ["A=g", "B=$GIVEN", "C=o", "D=o", "GIVEN=g", "OWN=o"]
+    assert container_body(given, "web")["Env"] == expected
 
 
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=8)

@@ -1,0 +1,80 @@
+"""Several Compose files laid over each other, as the specification has it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from backend.stack.compose.loading import Content, Document, Where
+
+_REPLACED = {("command",), ("entrypoint",), ("healthcheck", "test")}
+"""What a later file's value replaces as a whole, below a service."""
+
+
+def merge(documents: Iterable[Document]) -> Content:
+    """Return what the documents, brought to mergeable forms, come to; later ones win."""
+    merged: Content = {}
+    for document in documents:
+        for where in document.cleared:
+            merged = _without(merged, where)
+        merged = _merged(merged, document.content, ())
+    return merged
+
+
+def unique(items: list[Any], key: str) -> list[Any]:
+    """Return a list of a service without what a later item of it replaces."""
+    found: dict[str, Any] = {}
+    for item in items:
+        found[_identity(item, key)] = item  # a known one keeps its place
+    return list(found.values())
+
+
+def _merged(base: Any, other: Any, where: Where) -> Any:
+    below = where[2:] if where[:1] == ("services",) else ()
+    if below in _REPLACED:
+        return other
+    if other is None:
+        return base
+    if isinstance(base, dict) and isinstance(other, dict):
+        if below == ("logging",) and _differ(base.get("driver"), other.get("driver")):
+            return other  # options are a driver's own
+        joined = {
+            name: _merged(base[name], other[name], (*where, str(name)))
+            for name in base.keys() & other.keys()
+        }
+        return {**base, **other, **joined}
+    if isinstance(base, list) and isinstance(other, list):
+        return unique([*base, *other], where[-1])
+    return other
+
+
+def _differ(driver: Any, other: Any) -> bool:
+    return driver is not None and other is not None and driver != other
+
+
+def _without(content: Any, where: Where) -> Any:
+    """Return the content without what is at a place, if there is something."""
+    first, *rest = where
+    if not isinstance(content, dict) or first not in content:
+        return content
+    if not rest:
+        return {name: part for name, part in content.items() if name != first}
+    return {**content, first: _without(content[first], tuple(rest))}
+
+
+def _identity(item: Any, key: str) -> str:
+    """Return what an item of a list is known by: what it is inside the container, else its text."""
+    if key == "volumes":
+        if isinstance(item, dict):
+            return str(item.get("target"))
+        source, _, rest = str(item).partition(":")
+        return rest.partition(":")[0] or source
+    if key == "secrets":
+        use = item if isinstance(item, dict) else {"source": item}
+        return str(use.get("target") or use.get("source")).removeprefix("/run/secrets/")
+    if key == "env_file":
+        return str(item.get("path") if isinstance(item, dict) else item)
+    if key == "ports" and isinstance(item, dict):
+        parts = {"host_ip": "0.0.0.0", "protocol": "tcp", **item}  # noqa: S104 (the default)
+        return "{host_ip}:{published}:{target}/{protocol}".format_map(
+            {"published": None, "target": None, **parts}
+        )
+    return str(item)

@@ -1,0 +1,90 @@
+"""Credentials for image registries, as docker's own command line takes them from config.json."""
+
+import logging
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+from docker.auth import AuthConfig
+from docker.credentials.errors import StoreError
+from docker.errors import DockerException
+
+from backend.boot.errors import ConfigurationError
+
+logger = logging.getLogger(__name__)
+
+_FAILURES = (DockerException, StoreError, OSError, ValueError, KeyError, TypeError)
+"""What the SDK raises for a helper that is missing, fails, or answers nonsense."""
+
+
+class Credentials(AuthConfig):
+    """Credentials of config.json. A helper that cannot be asked counts as one that has none."""
+
+    def __init__(self, found: dict[str, Any]) -> None:
+        super().__init__(found)
+        self._failed: set[str] = set()
+
+    @property
+    def is_empty(self) -> bool:
+        """Return False: the SDK would read the files again, and find what docker does not read."""
+        return False
+
+    def resolve_authconfig(self, registry: str | None = None) -> Any:
+        """Return what logs in at one registry, or None."""
+        helper = self.get_credential_store(registry)
+        if helper:
+            asked = self._ask(str(helper), registry)
+            if asked is not None:
+                return asked
+        return AuthConfig({"auths": dict(self.auths)}).resolve_authconfig(registry)
+
+    def get_all_credentials(self) -> dict[str, Any]:
+        """Return what logs in at each registry that is known."""
+        found = dict(self.auths)
+        if self.creds_store:
+            found |= self._ask_all({"credsStore": self.creds_store}, str(self.creds_store))
+        for registry, helper in self.cred_helpers.items():
+            found |= self._ask_all({"credHelpers": {registry: helper}}, str(helper))
+        return {registry: entry for registry, entry in found.items() if entry is not None}
+
+    def _ask(self, helper: str, registry: str | None) -> Any:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return AuthConfig({"credsStore": helper}).resolve_authconfig(registry)
+        except _FAILURES as error:
+            self._log_failure(helper, error)
+            return None
+
+    def _ask_all(self, part: dict[str, Any], helper: str) -> dict[str, Any]:
+        try:
+            with warnings.catch_warnings(action="ignore"):
+                return dict(AuthConfig(part).get_all_credentials())  # type: ignore[no-untyped-call]
+        except _FAILURES as error:
+            self._log_failure(helper, error)
+            return {}
+
+    def _log_failure(self, helper: str, error: Exception) -> None:
+        if helper in self._failed:
+            return
+        self._failed.add(helper)
+        # Not what the helper wrote: that may be a secret.
+        logger.warning(
+            "docker-credential-%s, which Docker's config.json names, gave no credentials; going on "
+            "without them",
+            helper,
+        )
+        logger.debug("It ended with %s", type(error).__name__)
+
+
+def read_credentials(config: Mapping[str, Any], where: str) -> Credentials:
+    """Return the credentials that config.json has. Raises ConfigurationError for damaged ones."""
+    try:
+        auths = AuthConfig.parse_auth(config.get("auths") or {}, raise_on_error=True)
+    except _FAILURES as error:
+        raise ConfigurationError(
+            f"auths in {where} cannot be read.", "Correct it, or `docker login` anew."
+        ) from error
+    helpers = config.get("credHelpers") or {}
+    return Credentials(
+        {"auths": auths, "credsStore": config.get("credsStore"), "credHelpers": helpers}
+    )
