@@ -21,6 +21,7 @@ from backend.api.cut_off import CutOff
 from backend.api.database import check_connection, opened_engine
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
+from backend.api.head import HeadAsGet
 from backend.api.metrics import CacheFigures, Metrics
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
@@ -91,6 +92,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(CutOff)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)

@@ -116,11 +116,12 @@ async def _too_large(_request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """Return the methods of an address; Starlette names those of the first route alone."""
     routes = request.app.routes
-    return ", ".join(
+    found = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(it.matches({**request.scope, "method": method})[0] is Match.FULL for it in routes)
-    )
+    ]
+    return ", ".join(["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found)
 
 
 async def _database_error(_request: Request, error: Exception) -> Response:
