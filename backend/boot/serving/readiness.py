@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -15,6 +17,7 @@ from backend.boot.postgres.connection import connected, one_line
 from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.serving.handover import boot_failure, reached
 from backend.boot.serving.handover import version_table as handed_over_table
+from backend.boot.serving.statements import Statements
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection, at_target, inspect
 from backend.boot.state.plan import Action, Plan, decide
@@ -47,9 +50,14 @@ class ReadinessProbe:
     """
 
     def __init__(
-        self, description: BootDescription, version_table: VersionTable | None = None
+        self,
+        description: BootDescription,
+        version_table: VersionTable | None = None,
+        needed: Iterable[str] = (),
     ) -> None:
+        """`needed` are statements that the schema has to fit: they are planned, and not run."""
         self._description = description
+        self._statements = Statements(needed)
         self._version_table = version_table or handed_over_table() or VersionTable()
         self._reached = reached()
         self._has_been_ready = False
@@ -67,27 +75,33 @@ class ReadinessProbe:
             return None
         return self._last[1]
 
+    def note_failed(self, statement: str, sqlstate: str, parameters: Mapping[str, Any]) -> None:
+        """Not be ready as long as this statement of a request fails in this way."""
+        self._statements.note_failed(statement, sqlstate, parameters)
+
     def _check(self) -> Readiness:
         try:
             with connected(
                 self._description.database_url, _CONNECT_TIMEOUT, _SILENCE
             ) as connection:
                 inspection = self._inspect(connection)
+                plan = decide(inspection, rollback=self._description.schema.rollback)
+                is_there = plan.action is Action.NOTHING
+                unfit = self._statements.why_unfit(connection) if is_there else None
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
-        plan = decide(inspection, rollback=self._description.schema.rollback)
-        is_ready = plan.action is Action.NOTHING
-        self._has_been_ready = self._has_been_ready or is_ready
+        self._has_been_ready = self._has_been_ready or is_there
+        reason = unfit if is_there else self._boot_failure() or _reason(inspection, plan)
         return Readiness(
-            ready=is_ready,
+            ready=reason is None,
             state=inspection.state.value,
             current=inspection.current,
             target=inspection.target.name,
-            reason=None if is_ready else self._boot_failure() or _reason(inspection, plan),
+            reason=reason,
         )
 
     def _inspect(self, connection: Connection) -> Inspection:
