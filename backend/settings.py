@@ -165,6 +165,7 @@ class Settings(LogSettings):
             log_format=self.log_format,
             preload=_PRELOAD if self.asgi_app == _OWN_APP else (),
             app_version=__version__,
+            compare_models=self.app_env is not AppEnv.PROD,
         )
 
     def require_secrets_to_serve(self) -> None:

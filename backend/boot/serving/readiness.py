@@ -15,7 +15,7 @@ from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
 from backend.boot.postgres.connection import connected, one_line
 from backend.boot.revisions.history import History, Target, resolve_target
-from backend.boot.serving.handover import boot_failure, reached
+from backend.boot.serving.handover import boot_differences, boot_failure, reached
 from backend.boot.serving.handover import version_table as handed_over_table
 from backend.boot.serving.statements import Statements
 from backend.boot.state.facts import read_facts
@@ -87,7 +87,7 @@ class ReadinessProbe:
                 inspection = self._inspect(connection)
                 plan = decide(inspection, rollback=self._description.schema.rollback)
                 is_there = plan.action is Action.NOTHING
-                unfit = self._statements.why_unfit(connection) if is_there else None
+                unfit = self._why_unfit(connection) if is_there else None
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
@@ -103,6 +103,10 @@ class ReadinessProbe:
             target=inspection.target.name,
             reason=reason,
         )
+
+    def _why_unfit(self, connection: Connection) -> str | None:
+        """Return why requests fail, or may fail, though the revision is the right one."""
+        return boot_differences() or self._statements.why_unfit(connection)
 
     def _inspect(self, connection: Connection) -> Inspection:
         """Return the state now; what is on disk is read once, and only if it is needed."""
