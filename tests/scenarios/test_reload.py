@@ -86,7 +86,7 @@ def test_a_reload_migrates(
     folder = project(tmp_path, with_models=True)
     (folder / "alembic").rename(tmp_path / "alembic")
     ini = folder / "alembic.ini"
-    ini.write_text(ini.read_text().replace("%(here)s/alembic", "%(here)s/../alembic"))
+    ini.write_text(ini.read_text().replace("%(here)s/alembic", str(tmp_path / "alembic")))
     versions = tmp_path / "alembic" / "versions"
     with serving(folder, "start", database_url, RELOAD="true") as inv:
         ready_with(inv, 200)
@@ -113,8 +113,8 @@ def test_a_reload_migrates(
         broken.unlink()
         ready_with(inv, 503, "010")
         stop(inv).assert_ok()
-    applied = "SELECT revision, count(*) FROM schema_journal WHERE status = 'applied' GROUP BY 1"
-    assert dict(cluster.query(applied, database)) == {f"{number:03d}": 1 for number in range(1, 11)}
+    applied = "SELECT revision FROM schema_journal WHERE status = 'applied' ORDER BY id"
+    assert cluster.query(applied, database) == [(f"{number:03d}",) for number in range(1, 11)]
 
 
 def test_serving_alone_never_migrates(tmp_path: Path, database_url: str) -> None:

@@ -24,7 +24,7 @@ from backend.boot.migration.differences import Difference, in_words, missing_lab
 from backend.boot.state.inspection import SchemaState
 from backend.boot.state.schema import open_schema
 
-_NICENESS = 10
+_NICENESS = 5
 """How much the service comes first, on a machine that is busy."""
 
 
