@@ -49,7 +49,10 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "SEED": ("prod: false; else true", "whether `start` inserts the development data"),
     "BACKEND_HOST": ("127.0.0.1", "the address to serve on"),
     "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
-    "RELOAD": ("false", "restart on code changes; development only"),
+    "RELOAD": (
+        "false",
+        "on changes of code or revisions, do what `start` does again; development only",
+    ),
     "WEB_CONCURRENCY": ("1", "worker processes"),
     "DRAIN_DELAY": (
         "0",

@@ -90,6 +90,11 @@ QUOTED: dict[str, str | None] = {
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."
     ),
+    "Requests fail on this schema": "Requests fail on this schema",
+    "The models and the schema differ": "The models and the schema differ",
+    "The models could not be compared with the schema": (
+        "The models could not be compared with the schema"
+    ),
     "The embedded PostgreSQL under .data cannot be used": "cannot be used: {detail}.",
     "No container engine answers": "No container engine answers",
     "This user may not talk to the container engine": (
