@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 import httpx
 import psycopg2
 import pytest
+from alembic import command
 from psycopg2.extensions import connection as Connection
 
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.conftest import alembic_config, settings_for
 from tests.api.people import sign_up
 from tests.api.server import serving
 from tests.api.test_books import BOOKS
@@ -184,3 +185,15 @@ def test_a_write_that_the_schema_does_not_fit(
     assert "somebody's own" not in probe.text
     assert back.status_code == 200
     assert person.ask("POST", BOOKS, {"title": "Up"}).status_code == 201
+
+
+def test_a_schema_that_is_pinned(seeded_url: str) -> None:
+    """Somebody wants it so: it is ready until a request fails on it, and then it is not."""
+    command.downgrade(alembic_config(seeded_url), "007")
+    with serving(create_app(settings_for(seeded_url, MIGRATION_TARGET="007"))) as client:
+        before = client.get("/health/ready")
+        books = client.get(BOOKS)
+        after = client.get("/health/ready")
+    assert (before.status_code, books.status_code, after.status_code) == (200, 503, 503)
+    assert "cover_video_url" in after.json()["reason"]
+    assert "unset MIGRATION_TARGET" in after.json()["reason"]

@@ -87,7 +87,7 @@ class ReadinessProbe:
                 inspection = self._inspect(connection)
                 plan = decide(inspection, rollback=self._description.schema.rollback)
                 is_there = plan.action is Action.NOTHING
-                unfit = self._why_unfit(connection) if is_there else None
+                unfit = self._why_unfit(connection, inspection) if is_there else None
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
@@ -104,9 +104,13 @@ class ReadinessProbe:
             reason=reason,
         )
 
-    def _why_unfit(self, connection: Connection) -> str | None:
-        """Return why requests fail, or may fail, though the revision is the right one."""
-        return boot_differences() or self._statements.why_unfit(connection)
+    def _why_unfit(self, connection: Connection, inspection: Inspection) -> str | None:
+        """Return why requests fail, or may fail, though the revision is the right one.
+
+        On a schema that is pinned below the newest one, the requests that fail tell.
+        """
+        is_pinned = inspection.target.revisions != inspection.heads
+        return boot_differences() or self._statements.why_unfit(connection, is_pinned=is_pinned)
 
     def _inspect(self, connection: Connection) -> Inspection:
         """Return the state now; what is on disk is read once, and only if it is needed."""

@@ -55,6 +55,10 @@ _ADVICE = (
     'If a model was changed, write its revision: `inv revision --message "what changed"`. '
     "If the schema was, put back what it has lost."
 )
+_ADVICE_IF_PINNED = (
+    "The schema is held below head, where this release needs it: unset MIGRATION_TARGET and "
+    "MIGRATION_ROLLBACK, or deploy the release that the schema is for."
+)
 _ADVICE_ON_RIGHTS = "GRANT the role of DATABASE_URL what it needs there."
 
 
@@ -94,8 +98,11 @@ class Statements:
             if len(self._failed) < _MOST:
                 self._failed[explained(statement, parameters)] = sqlstate
 
-    def why_unfit(self, connection: Connection) -> str | None:
-        """Return why a statement does not fit the schema; None if all of them fit."""
+    def why_unfit(self, connection: Connection, *, is_pinned: bool = False) -> str | None:
+        """Return why a statement does not fit the schema; None if all of them fit.
+
+        Of a schema that `is_pinned` below head, those that are needed are not asked for.
+        """
         with self._lock:
             failed = dict(self._failed)
         for statement, sqlstate in failed.items():
@@ -103,11 +110,13 @@ class Statements:
             if error is not None and error.pgcode in _BUSY:
                 return "A request has failed on a table that is locked now. Ask again."
             if error is not None and error.pgcode == sqlstate:
-                return _sentence(error)
+                return _sentence(error, is_pinned=is_pinned)
             with self._lock:
                 self._failed.pop(statement, None)
         # All of them in one round trip, at every probe.
-        error = _plan(connection, self._needed) if self._needed else None
+        if is_pinned or not self._needed:
+            return None
+        error = _plan(connection, self._needed)
         if error is None or error.pgcode in _BUSY:
             return None
         if error.pgcode in UNFIT or error.pgcode == _LABEL_MISSING:
@@ -131,7 +140,7 @@ def _plan(connection: Connection, statement: str) -> psycopg2.Error | None:
     return None
 
 
-def _sentence(error: psycopg2.Error) -> str:
+def _sentence(error: psycopg2.Error, *, is_pinned: bool = False) -> str:
     is_right = error.pgcode == errorcodes.INSUFFICIENT_PRIVILEGE
-    advice = _ADVICE_ON_RIGHTS if is_right else _ADVICE
+    advice = _ADVICE_ON_RIGHTS if is_right else _ADVICE_IF_PINNED if is_pinned else _ADVICE
     return f"Requests fail on this schema: {error.diag.message_primary} ({error.pgcode}). {advice}"
