@@ -38,13 +38,12 @@ class Comparison:
     """What the schema has beyond the models, which does no harm to requests."""
     failure: str | None = None
     """Why the models could not be compared."""
+    is_at_head: bool = True
+    """Whether the schema is at head: the models do not describe it elsewhere."""
 
 
 def compare(boot: BootDescription) -> Comparison:
-    """Return the differences between the models and the schema.
-
-    There are none where the schema is not at head: the models do not describe it then.
-    """
+    """Return the differences between the models and the schema, if that is at head."""
     try:
         project = open_project(boot.alembic_config, boot.migration_database_url)
         schema = open_schema(boot.migration_database_url, project, boot.schema)
@@ -52,7 +51,7 @@ def compare(boot: BootDescription) -> Comparison:
     except BootError as error:
         return Comparison(failure=str(error))
     if found.state is not SchemaState.CURRENT or found.target.revisions != found.heads:
-        return Comparison()
+        return Comparison(is_at_head=False)
     try:
         every = _differences(project)
     except BootError as error:

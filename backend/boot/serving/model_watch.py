@@ -84,6 +84,7 @@ class ModelWatch:
             if failure != self._failure:
                 _log.warning("The models could not be compared with the schema: %s", failure)
             self._failure = failure
+        if failure is not None or not found["is_at_head"]:
             # What is known to differ, differs until a comparison says otherwise.
             return boot_differences() is not None
         for text in found["differences"]:

@@ -2,10 +2,12 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
+from backend.boot.migration.comparison import Comparison
 from backend.boot.serving import model_watch
 from backend.boot.serving.handover import boot_differences, hand_over_differences
 from backend.boot.serving.model_watch import ModelWatch, reason
@@ -51,7 +53,8 @@ class Watch(ModelWatch):
 
 
 def outcome(*differences: str, beyond: str = "", failure: str | None = None) -> dict[str, Any]:
-    return {"differences": list(differences), "beyond": beyond.split(), "failure": failure}
+    found = Comparison(differences, tuple(beyond.split()), failure)
+    return asdict(found)
 
 
 @pytest.fixture(autouse=True)
@@ -111,6 +114,20 @@ def test_a_comparison_that_fails_again(caplog: pytest.LogCaptureFixture) -> None
         f"The models could not be compared with the schema: {FAILURE}",
         "The models and the schema agree",
     ]
+
+
+def test_a_schema_that_is_on_its_way(caplog: pytest.LogCaptureFixture) -> None:
+    """A revision was written, and not applied yet: what differed, differs."""
+    behind = asdict(Comparison(is_at_head=False))
+    watch = watched(Watch(outcome("one"), behind, outcome()))
+    assert watch.reasons == [None, *2 * [reason(("one",))]]
+    assert caplog.messages[1:] == ["The models and the schema agree"]
+
+
+def test_a_schema_that_is_not_at_head(caplog: pytest.LogCaptureFixture) -> None:
+    """Nothing is said, and nobody waits for it to come there."""
+    watched(Watch(asdict(Comparison(is_at_head=False))))
+    assert (boot_differences(), caplog.messages) == (None, [])
 
 
 def test_a_process_that_does_not_come_to_its_end(
