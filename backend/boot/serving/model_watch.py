@@ -104,14 +104,17 @@ class ModelWatch:
     def _compare(self) -> dict[str, Any]:
         """Return the outcome of a comparison in a process of its own."""
         paths = os.pathsep.join(str(Path(it).absolute()) for it in sys.path)
-        with subprocess.Popen(  # noqa: S603 (this interpreter, and a module of our own)
-            [sys.executable, "-m", _MODULE],
-            env={**os.environ, "PYTHONPATH": paths},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        ) as process:
-            self._process = process
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (this interpreter, a module of our own)
+                [sys.executable, "-m", _MODULE],
+                env={**os.environ, "PYTHONPATH": paths},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            return {"failure": f"no process could be started: {error.strerror}."}
+        with self._process as process:
             if self._has_ended.is_set():
                 process.kill()
             try:

@@ -1,6 +1,7 @@
 """What is said of differences between the models and the schema, and for how long."""
 
 import logging
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
@@ -130,16 +131,28 @@ def test_a_schema_that_is_not_at_head(caplog: pytest.LogCaptureFixture) -> None:
     assert (boot_differences(), caplog.messages) == (None, [])
 
 
+@pytest.mark.parametrize(
+    ("of_module", "name", "value", "cause"),
+    [
+        (model_watch, "_MODULE", "no_such_module", "the process ended with status 1."),
+        (sys, "executable", "/no/such/python", "no process could be started: No such file or dir"),
+        (model_watch, "_LONGEST", 0, "it took more than 0 s."),
+    ],
+)
 def test_a_process_that_does_not_come_to_its_end(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+    of_module: object,
+    name: str,
+    value: object,
+    cause: str,
 ) -> None:
-    monkeypatch.setattr(model_watch, "_MODULE", "no_such_module")
+    monkeypatch.setattr(of_module, name, value)
     watch = ModelWatch(BOOT)
     watch.start()
     watch._thread.join(30)
-    assert caplog.messages == [
-        "The models could not be compared with the schema: the process ended with status 1."
-    ]
+    [line] = caplog.messages
+    assert line.startswith(f"The models could not be compared with the schema: {cause}")
 
 
 def test_a_stop_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
