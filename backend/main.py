@@ -18,9 +18,10 @@ from backend import __version__
 from backend.api import accounts, books, health, pages, scraping, voices
 from backend.api.body_limit import BodyLimit
 from backend.api.cut_off import CutOff
-from backend.api.database import check_connection, opened_engine
+from backend.api.database import check_connection, opened_engine, reading_each_table
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
+from backend.api.head import HeadAsGet
 from backend.api.metrics import CacheFigures, Metrics
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
@@ -30,6 +31,7 @@ from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
+from backend.models import Base
 from backend.services.changes import told_here
 from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
@@ -63,7 +65,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             async with listening(events_url, hearers) as listener:
                 _log.info("Event bus started")
                 here = told_here(lambda event: answers.forget(subjects_of(event)))
-                readiness = ReadinessProbe(boot)
+                needed = reading_each_table(engine, Base.metadata)
+                readiness = ReadinessProbe(boot, needed=needed)
                 worker = os.getpid() if boot.serve.workers > 1 else None
                 metrics = Metrics(engine, readiness, boot_stages(), worker)
                 metrics.watch_cache("answers", partial(_figures, answers))
@@ -91,6 +94,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(CutOff)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)

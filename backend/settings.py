@@ -50,7 +50,10 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "SEED": ("prod: false; else true", "whether `start` inserts the development data"),
     "BACKEND_HOST": ("127.0.0.1", "the address to serve on"),
     "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
-    "RELOAD": ("false", "restart on code changes; development only"),
+    "RELOAD": (
+        "false",
+        "on changes of code or revisions, do what `start` does again; development only",
+    ),
     "WEB_CONCURRENCY": ("1", "worker processes"),
     "DRAIN_DELAY": (
         "0",
@@ -171,6 +174,7 @@ class Settings(LogSettings):
             log_format=self.log_format,
             preload=_PRELOAD if self.asgi_app == _OWN_APP else (),
             app_version=__version__,
+            compare_models=self.app_env is not AppEnv.PROD,
         )
 
     def require_secrets_to_serve(self) -> None:

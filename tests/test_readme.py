@@ -93,6 +93,11 @@ QUOTED: dict[str, str | None] = {
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."
     ),
+    "Requests fail on this schema": "Requests fail on this schema",
+    "The models and the schema differ": "The models and the schema differ",
+    "The models could not be compared with the schema": (
+        "The models could not be compared with the schema"
+    ),
     "The embedded PostgreSQL under .data cannot be used": "cannot be used: {detail}.",
     "names the Docker context …, which does not exist": "names the Docker context ",
     "so it is unknown which engine is meant": "so it is unknown which engine is meant",

@@ -6,7 +6,7 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg2
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Enum, MetaData, create_engine, event, select, text
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -112,6 +112,23 @@ def check_connection(engine: Engine, url: DatabaseUrl) -> None:
             f"The database at {url.masked} cannot be used: {cause(error)}.",
             "Check that it runs and that DATABASE_URL is right, then start again.",
         ) from error
+
+
+def reading_each_table(engine: Engine, metadata: MetaData) -> tuple[str, ...]:
+    """Return a statement for each table, with every column and every label of an enum in it."""
+    statements = (
+        select(table).where(
+            *(it.in_(it.type.enums) for it in table.columns if isinstance(it.type, Enum))
+        )
+        for table in metadata.sorted_tables
+    )
+    literal = {"literal_binds": True}
+    return tuple(str(it.compile(engine, compile_kwargs=literal)) for it in statements)
+
+
+def sqlstate(error: DBAPIError) -> str | None:
+    """Return PostgreSQL's code for an error, whichever driver raised it; None without one."""
+    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
 
 
 def cause(error: DBAPIError) -> str:

@@ -13,11 +13,12 @@ from starlette.routing import Match
 
 from backend.api.body_limit import BodyTooLargeError
 from backend.api.complaints import complaints
-from backend.api.database import cause
+from backend.api.database import cause, sqlstate
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
+from backend.boot.serving.statements import UNFIT
 from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
@@ -39,9 +40,8 @@ _DEFECT = "Something went wrong that nobody foresaw. The log of the service says
 
 # What mends itself, or is the operator's to mend.
 _OF_CODES: Mapping[str, str] = {
-    # What code meets on a schema older or newer than its own.
-    errorcodes.UNDEFINED_TABLE: _NOT_READY,
-    errorcodes.UNDEFINED_COLUMN: _NOT_READY,
+    # What code meets on a schema that is not its own.
+    **dict.fromkeys(UNFIT, _NOT_READY),
     # What others' work held up until the limit for a statement, or ended.
     errorcodes.QUERY_CANCELED: _BUSY,
     errorcodes.LOCK_NOT_AVAILABLE: _BUSY,
@@ -116,17 +116,24 @@ async def _too_large(_request: Request, error: Exception) -> Response:
 def _allowed(request: Request) -> str:
     """Return the methods of an address; Starlette names those of the first route alone."""
     routes = request.app.routes
-    return ", ".join(
+    found = [
         method
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         if any(it.matches({**request.scope, "method": method})[0] is Match.FULL for it in routes)
-    )
+    ]
+    return ", ".join(["GET", "HEAD", *found[1:]] if found[:1] == ["GET"] else found)
 
 
-async def _database_error(_request: Request, error: Exception) -> Response:
+async def _database_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, DBAPIError):
         raise error
-    if detail := _OF_CODES.get(getattr(error.orig, "pgcode", None) or ""):
+    code = sqlstate(error) or ""
+    detail = _NOT_READY if _is_label_missing(code, error) else _OF_CODES.get(code)
+    if detail is not None:
+        if code in UNFIT and error.statement is not None:
+            parameters = error.params if isinstance(error.params, Mapping) else {}
+            readiness = request.app.state.resources.readiness
+            readiness.note_failed(error.statement, code, parameters)
         _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
         return _unavailable(detail)
     # A connection that breaks in the middle can come as an error of no particular class.
@@ -136,6 +143,13 @@ async def _database_error(_request: Request, error: Exception) -> Response:
     if isinstance(error, IntegrityError):
         return answer(ProblemType.CONFLICT, 409, _MEANWHILE)
     raise error
+
+
+def _is_label_missing(code: str, error: DBAPIError) -> bool:
+    """Whether an enum of the schema has not the label that the code has."""
+    is_malformed = code == errorcodes.INVALID_TEXT_REPRESENTATION
+    raised_in = getattr(getattr(error.orig, "diag", None), "source_function", None)
+    return is_malformed and raised_in == "enum_in"
 
 
 async def _pool_exhausted(_request: Request, _error: Exception) -> Response:

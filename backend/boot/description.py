@@ -71,3 +71,5 @@ class BootDescription:
     """Libraries that the application needs, whose import takes long and does nothing."""
     app_version: str | None = None
     """The release, for the journal."""
+    compare_models: bool = False
+    """Whether to compare the models with the schema while it serves."""

@@ -65,7 +65,7 @@ class QuietProbes(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether the line is worth writing."""
         match (record.name, record.args):
-            case ("uvicorn.access", (_, "GET", str(path), _, int(status))):
+            case ("uvicorn.access", (_, "GET" | "HEAD", str(path), _, int(status))):
                 return not (path.startswith("/health/") and status < 400)
         return True
 

@@ -31,6 +31,16 @@ def hide(secret: str | None) -> None:
         _secrets.update({repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]})
 
 
+def hidden() -> frozenset[str]:
+    """Return what `mask` blanks out, for a process that is started to do the same."""
+    return frozenset(_secrets)
+
+
+def hide_all(secrets: frozenset[str]) -> None:
+    """Have `mask` blank out what it does in the process that has started this one."""
+    _secrets.update(secrets)
+
+
 def mask(text: str) -> str:
     """Return the text with every password in it replaced by `***`."""
     text = _URL_PASSWORD.sub(r"\g<head>***", text)

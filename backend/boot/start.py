@@ -3,6 +3,7 @@
 import logging
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
@@ -46,7 +47,21 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     hand_over_stages(stages.seconds)
     from backend.boot.serving.serve import serve
 
-    serve(boot, listener)
+    serve(boot, listener, before_reload=partial(start_again, boot))
+
+
+def start_again(boot: BootDescription) -> None:
+    """Do what `start` does before it serves, in the process that a reload has begun.
+
+    Raises BootError for what ends a start, too.
+    """
+    forget_boot()
+    stages = Stages()
+    with keeping_one(boot.migration_database_url):
+        with stages.timed("wait"):
+            wait(boot)
+        _migrate_and_seed(boot, stages)
+    hand_over_stages(stages.seconds)
 
 
 def serve_alone(boot: BootDescription, listener: socket.socket) -> None:

@@ -58,7 +58,7 @@ def test_every_method_of_an_address_is_allowed(service: httpx.Client) -> None:
     """And not those of the first of its routes alone."""
     answer = service.put("/api/v1/books/00000000-0000-0000-0000-000000000001")
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, PATCH, DELETE"
+    assert answer.headers["allow"] == "GET, HEAD, PATCH, DELETE"
 
 
 def test_a_defect_says_nothing(seeded_url: str) -> None:

@@ -6,10 +6,11 @@ from contextlib import closing, contextmanager
 import httpx
 import psycopg2
 import pytest
+from alembic import command
 from psycopg2.extensions import connection as Connection
 
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.conftest import alembic_config, settings_for
 from tests.api.people import sign_up
 from tests.api.server import serving
 from tests.api.test_books import BOOKS
@@ -49,13 +50,17 @@ def read_only(cluster: Cluster, url: str) -> Iterator[None]:
 def test_a_database_that_takes_no_writes(
     cluster: Cluster, seeded_url: str, client: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Reads go on, before a write and after it; no write is a defect."""
+    """Reads go on, before a write and after it; no write is a defect.
+
+    It is ready: no other replica could do more.
+    """
     person = sign_up(client)
     book = person.make("books")["id"]
     path = f"{BOOKS}/{book}"
     with read_only(cluster, seeded_url):
         for _ in range(2):
             assert person.ask("GET", path).status_code == 200
+            assert client.get("/health/ready").status_code == 200
             for answer in (
                 person.ask("POST", BOOKS, {"title": "Up"}),
                 person.ask("PATCH", path, {"title": "Up"}),
@@ -86,10 +91,109 @@ def test_a_table_that_is_locked(
     assert client.get(BOOKS).status_code == 200
 
 
-def test_a_table_that_is_gone(client: httpx.Client, operator: Connection) -> None:
-    """Though readiness, which looks at the revision alone, calls the schema current."""
-    operator.cursor().execute("ALTER TABLE books RENAME TO scrolls")
-    operator.commit()
-    assert client.get("/health/ready").status_code == 200
-    answer = client.get(BOOKS)
-    assert (answer.status_code, answer.json()["detail"]) == (503, SCHEMA_NOT_READY)
+RIGHTS = "SELECT, INSERT, UPDATE, DELETE ON books"
+
+
+@pytest.mark.parametrize(
+    ("broken", "repaired", "reason"),
+    [
+        (
+            "ALTER TABLE books RENAME TO scrolls",
+            "ALTER TABLE scrolls RENAME TO books",
+            'relation "books" does not exist (42P01)',
+        ),
+        (
+            "ALTER TABLE books RENAME cover_image TO cover",
+            "ALTER TABLE books RENAME cover TO cover_image",
+            "column books.cover_image does not exist (42703)",
+        ),
+        (
+            "ALTER TYPE visibility RENAME VALUE 'public' TO 'open'",
+            "ALTER TYPE visibility RENAME VALUE 'open' TO 'public'",
+            'invalid input value for enum visibility: "public" (22P02)',
+        ),
+        (
+            f"REVOKE {RIGHTS} FROM CURRENT_USER",
+            f"GRANT {RIGHTS} TO CURRENT_USER",
+            "permission denied for table books (42501)",
+        ),
+        (
+            "ALTER SCHEMA public RENAME TO elsewhere; CREATE SCHEMA public; "
+            "ALTER TABLE elsewhere.alembic_version SET SCHEMA public; "
+            "ALTER TABLE elsewhere.schema_journal SET SCHEMA public",
+            "ALTER TABLE alembic_version SET SCHEMA elsewhere; "
+            "ALTER TABLE schema_journal SET SCHEMA elsewhere; "
+            "DROP SCHEMA public; ALTER SCHEMA elsewhere RENAME TO public",
+            "does not exist (42P01)",
+        ),
+    ],
+    ids=["table", "column", "label", "rights", "schema"],
+)
+def test_a_schema_that_has_lost_something(
+    client: httpx.Client, operator: Connection, broken: str, repaired: str, reason: str
+) -> None:
+    """Requests fail, so it is not ready: before the first of them, and until it is put back."""
+    operator.autocommit = True
+    operator.cursor().execute(broken)
+    probe = client.get("/health/ready")
+    book = client.get(BOOKS)
+    again = client.get("/health/ready")
+    operator.cursor().execute(repaired)
+    back = client.get("/health/ready")
+
+    assert (book.status_code, book.json()["detail"]) == (503, SCHEMA_NOT_READY)
+    for it in (probe, again):
+        assert it.status_code == 503
+        assert reason in it.json()["reason"]
+        assert (it.json()["state"], it.json()["current"]) == ("current", ["008"])
+    assert back.status_code == 200
+    assert client.get(BOOKS).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("broken", "repaired", "reason"),
+    [
+        (
+            "REVOKE INSERT ON books FROM CURRENT_USER",
+            "GRANT INSERT ON books TO CURRENT_USER",
+            "permission denied for table books (42501)",
+        ),
+        (
+            "ALTER TABLE users ALTER is_active DROP DEFAULT, ALTER is_active TYPE text",
+            "ALTER TABLE users ALTER is_active TYPE boolean USING is_active::boolean, "
+            "ALTER is_active SET DEFAULT true",
+            "(42804)",
+        ),
+    ],
+    ids=["rights", "type"],
+)
+def test_a_write_that_the_schema_does_not_fit(
+    client: httpx.Client, operator: Connection, broken: str, repaired: str, reason: str
+) -> None:
+    """It shows when somebody writes; it is over without anybody who tries."""
+    operator.autocommit = True
+    person = sign_up(client)
+    operator.cursor().execute(broken)
+    write = person.ask("POST", BOOKS, {"title": "A title of somebody's own"})
+    probe = client.get("/health/ready")
+    operator.cursor().execute(repaired)
+    back = client.get("/health/ready")
+
+    assert (write.status_code, write.json()["detail"]) == (503, SCHEMA_NOT_READY)
+    assert probe.status_code == 503
+    assert reason in probe.json()["reason"]
+    assert "somebody's own" not in probe.text
+    assert back.status_code == 200
+    assert person.ask("POST", BOOKS, {"title": "Up"}).status_code == 201
+
+
+def test_a_schema_that_is_pinned(seeded_url: str) -> None:
+    """Somebody wants it so: it is ready until a request fails on it, and then it is not."""
+    command.downgrade(alembic_config(seeded_url), "007")
+    with serving(create_app(settings_for(seeded_url, MIGRATION_TARGET="007"))) as client:
+        before = client.get("/health/ready")
+        books = client.get(BOOKS)
+        after = client.get("/health/ready")
+    assert (before.status_code, books.status_code, after.status_code) == (200, 503, 503)
+    assert "cover_video_url" in after.json()["reason"]
+    assert "unset MIGRATION_TARGET" in after.json()["reason"]

@@ -218,13 +218,19 @@ def test_talkative_libraries(
         ("/healthy", 200, False),
     ],
 )
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_probes_that_went_well(
-    capsys: pytest.CaptureFixture[str], level: str, path: str, status: int, is_quiet: bool
+    capsys: pytest.CaptureFixture[str],
+    level: str,
+    method: str,
+    path: str,
+    status: int,
+    is_quiet: bool,
 ) -> None:
     """A line every few seconds says nothing, unless one is debugging."""
     configure_logging(level, "text")
     access = logging.getLogger("uvicorn.access")
-    access.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", "GET", path, "1.1", status)
+    access.info('%s - "%s %s HTTP/%s" %d', "127.0.0.1:1", method, path, "1.1", status)
     assert len(lines(capsys)) == int(level == "debug" or not is_quiet)
 
 

@@ -61,3 +61,19 @@ def migrated(any_cluster: Cluster) -> Iterator[Migrated]:
     with any_cluster.database() as name:
         url = any_cluster.url(name)
         yield Migrated(any_cluster, name, config_for(url), engine_for(url))
+
+
+@pytest.fixture(scope="session")
+def _head_template(cluster: Cluster) -> Iterator[str]:
+    """Give the name of a database at head: to be cloned and left alone."""
+    with cluster.database() as name:
+        command.upgrade(config_for(cluster.url(name)), "head")
+        yield name
+
+
+@pytest.fixture
+def head(cluster: Cluster, _head_template: str) -> Iterator[Migrated]:
+    """Give a database of the test's own at head, on one of the servers."""
+    with cluster.database(_head_template) as name:
+        url = cluster.url(name)
+        yield Migrated(cluster, name, config_for(url), engine_for(url))

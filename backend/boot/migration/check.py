@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from alembic.autogenerate import produce_migrations, render_python_code
-from alembic.operations.ops import ModifyTableOps, OpContainer, UpgradeOps
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.comparison import Catalogue, compare
@@ -15,6 +13,7 @@ from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
+from backend.boot.migration.differences import code, missing_labels, operations
 from backend.boot.migration.models import NO_MODELS
 from backend.boot.migration.replay import move, open_scratch, read
 from backend.boot.migration.scratch import scratch_database
@@ -107,29 +106,15 @@ def _differences_from_models(project: Project) -> list[str]:
     found: list[str] = []
 
     def compare_models(_current: Any, context: MigrationContext) -> MigrationSteps:
-        metadata = context.opts["target_metadata"]
-        if metadata is None:
+        if context.opts["target_metadata"] is None:
             _log.info(NO_MODELS)
-        else:
-            missing = produce_migrations(context, metadata).upgrade_ops
-            found.extend(
-                f"the models and the migrations differ: no revision has {code}"
-                for code in (_code(missing) if missing is not None else ())
-            )
+            return ()
+        missing = [f"no revision has {code(it)}" for it in operations(context)]
+        found.extend(missing + missing_labels(context))
         return ()
 
     project.run(compare_models, dont_mutate=True)
-    return found
-
-
-def _code(operations: OpContainer) -> Iterable[str]:
-    """Give each operation as a revision would say it, on one line."""
-    for operation in operations.ops:
-        if isinstance(operation, ModifyTableOps):
-            yield from _code(operation)
-        else:
-            lines = render_python_code(UpgradeOps([operation])).splitlines()
-            yield " ".join(it.strip() for it in lines if "###" not in it)
+    return [f"the models and the migrations differ: {it}" for it in found]
 
 
 def _is_one_line(history: History) -> bool:

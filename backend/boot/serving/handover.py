@@ -17,6 +17,7 @@ _BOOT_FAILURE = "BOOT_FAILURE"
 _BOOT_STAGES = "BOOT_STAGES"
 _VERSION_TABLE = "BOOT_VERSION_TABLE"
 _REACHED = "BOOT_REACHED"
+_DIFFERENCES = "BOOT_DIFFERENCES"
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,19 @@ def hand_over_failure(sentence: str) -> None:
 def boot_failure() -> str | None:
     """Return why boot could not bring the schema to its target, if it went on all the same."""
     return os.environ.get(_BOOT_FAILURE)
+
+
+def hand_over_differences(sentence: str | None) -> None:
+    """Let the application's readiness say in what the models and the schema differ, if they do."""
+    if sentence is None:
+        os.environ.pop(_DIFFERENCES, None)
+    else:
+        os.environ[_DIFFERENCES] = sentence
+
+
+def boot_differences() -> str | None:
+    """Return in what the models and the schema differ; None as far as nothing is known of it."""
+    return os.environ.get(_DIFFERENCES)
 
 
 def hand_over_stages(seconds: Mapping[str, float]) -> None:
@@ -101,5 +115,5 @@ def reached() -> Reached | None:
 
 def forget_boot() -> None:
     """Take back what an earlier boot has handed over: the next one says it anew."""
-    for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED):
+    for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED, _DIFFERENCES):
         os.environ.pop(name, None)

@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -14,8 +16,9 @@ from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
 from backend.boot.postgres.connection import connected, one_line
 from backend.boot.revisions.history import History, Target, resolve_target
-from backend.boot.serving.handover import boot_failure, reached
+from backend.boot.serving.handover import boot_differences, boot_failure, reached
 from backend.boot.serving.handover import version_table as handed_over_table
+from backend.boot.serving.statements import Statements
 from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection, at_target, inspect
@@ -49,9 +52,14 @@ class ReadinessProbe:
     """
 
     def __init__(
-        self, description: BootDescription, version_table: VersionTable | None = None
+        self,
+        description: BootDescription,
+        version_table: VersionTable | None = None,
+        needed: Iterable[str] = (),
     ) -> None:
+        """`needed` are statements that the schema has to fit: they are planned, and not run."""
         self._description = description
+        self._statements = Statements(needed)
         self._version_table = version_table or handed_over_table() or VersionTable()
         self._reached = reached()
         self._has_been_ready = False
@@ -69,29 +77,43 @@ class ReadinessProbe:
             return None
         return self._last[1]
 
+    def note_failed(self, statement: str, sqlstate: str, parameters: Mapping[str, Any]) -> None:
+        """Not be ready as long as this statement of a request fails in this way."""
+        self._statements.note_failed(statement, sqlstate, parameters)
+
     def _check(self) -> Readiness:
         try:
             with connected(
                 self._description.database_url, _CONNECT_TIMEOUT, _SILENCE
             ) as connection:
                 inspection = self._inspect(connection)
+                policy = self._description.schema
+                plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
+                is_there = plan.action is Action.NOTHING
+                unfit = self._why_unfit(connection, inspection) if is_there else None
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
-        policy = self._description.schema
-        plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
-        is_ready = plan.action is Action.NOTHING
-        self._has_been_ready = self._has_been_ready or is_ready
+        self._has_been_ready = self._has_been_ready or is_there
+        reason = unfit if is_there else self._boot_failure() or _reason(inspection, plan)
         return Readiness(
-            ready=is_ready,
+            ready=reason is None,
             state=inspection.state.value,
             current=inspection.current,
             target=inspection.target.name,
-            reason=None if is_ready else self._boot_failure() or _reason(inspection, plan),
+            reason=reason,
         )
+
+    def _why_unfit(self, connection: Connection, inspection: Inspection) -> str | None:
+        """Return why requests fail, or may fail, though the revision is the right one.
+
+        On a schema that is pinned below the newest one, the requests that fail tell.
+        """
+        is_pinned = inspection.target.revisions != inspection.heads
+        return boot_differences() or self._statements.why_unfit(connection, is_pinned=is_pinned)
 
     def _inspect(self, connection: Connection) -> Inspection:
         """Return the state now; what is on disk is read once, and only if it is needed."""

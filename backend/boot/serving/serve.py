@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ServingFailedError
+from backend.boot.errors import BootError, ServingFailedError
 from backend.boot.imports import import_as_usual
 from backend.boot.log import logging_config
 from backend.boot.masking import mask
@@ -24,10 +27,19 @@ _DRAIN = 10
 """Seconds that requests under way may take to finish after a stop signal."""
 
 
-def serve(boot: BootDescription, listener: socket.socket) -> None:
+def _nothing() -> None:
+    """Do nothing, in a process that gets this by its name."""
+
+
+def serve(
+    boot: BootDescription,
+    listener: socket.socket,
+    before_reload: Callable[[], None] = _nothing,
+) -> None:
     """Serve until a stop signal; returns when the requests under way are done.
 
-    Raises ServingFailedError where the application does not start, and Stopped where a signal
+    `before_reload` is called in each process that a reload starts, before that serves. Raises
+    ServingFailedError where the application does not start, and Stopped where a signal
     came before it had.
     """
     config = Config(
@@ -35,14 +47,16 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
         log_config=logging_config(boot.log_level, boot.log_format),
         log_level=boot.log_level,
         reload=boot.serve.reload,
+        reload_dirs=_watched(boot) if boot.serve.reload else None,
         workers=boot.serve.workers,
         timeout_graceful_shutdown=_DRAIN,
     )
     config.drain_delay = boot.serve.drain_delay
+    config.compared = boot if boot.compare_models else None
     _log.info("Starting Uvicorn server...")
     prepare_to_listen(listener)
     if boot.serve.reload:
-        Reloader(config, target=Server(config).run, sockets=[listener]).run()
+        Reloader(config, listener, before_reload, boot.log_format).run()
         return
     _load(config)
     import_as_usual()
@@ -50,6 +64,18 @@ def serve(boot: BootDescription, listener: socket.socket) -> None:
         _serve_with_workers(config, listener)
     else:
         _serve_here(config, listener)
+
+
+def _watched(boot: BootDescription) -> list[str]:
+    """Return the folders whose changes are served: this one, and where the revisions are."""
+    # Alembic comes along with this, and only a reloader needs it.
+    from backend.boot.environment.opening import open_project
+
+    folders = [Path.cwd()]
+    with suppress(BootError):  # which has been said
+        scripts = open_project(boot.alembic_config, boot.migration_database_url).scripts
+        folders += [Path(scripts.dir), *map(Path, scripts._version_locations)]
+    return [str(it.resolve()) for it in folders if it.is_dir()]
 
 
 def _load(config: uvicorn.Config) -> None:

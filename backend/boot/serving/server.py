@@ -15,7 +15,9 @@ from multiprocessing.connection import wait
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
+from backend.boot.description import BootDescription
 from backend.boot.serving.draining import closing_while
+from backend.boot.serving.model_watch import ModelWatch
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +34,8 @@ class Config(uvicorn.Config):
 
     drain_delay: float = 0
     """Seconds that SIGTERM leaves the server taking requests, for balancers to notice."""
+    compared: BootDescription | None = None
+    """Whose models to compare with the schema while it serves; None compares nothing."""
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
@@ -52,6 +56,7 @@ class Server(uvicorn.Server):
 
     config: Config
     _draining_since: float | None = None
+    _model_watch: ModelWatch | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -101,6 +106,8 @@ class Server(uvicorn.Server):
         A second Ctrl-C spares the requests no time. Uvicorn would leave the application's closing
         out as well, which then ends in a traceback.
         """
+        if self._model_watch is not None:
+            self._model_watch.stop()
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()
@@ -118,6 +125,9 @@ class Server(uvicorn.Server):
             return failure
         if self.started and sockets and self.config.workers == 1:
             _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
+        if self.started and self.config.compared is not None:
+            self._model_watch = ModelWatch(self.config.compared)
+            self._model_watch.start()
         return None
 
 

@@ -3,8 +3,9 @@
 import logging
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 
@@ -13,8 +14,11 @@ from uvicorn.supervisors import Multiprocess, multiprocess
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
 from watchfiles import watch
 
-from backend.boot.serving.server import Server, url_of
-from backend.boot.signals import STOP_SIGNALS, Stopped
+from backend.boot.errors import BootError
+from backend.boot.log import configure_logging, report_failure
+from backend.boot.masking import hidden, hide_all
+from backend.boot.serving.server import Config, Server, url_of
+from backend.boot.signals import STOP_SIGNALS, Stopped, stopping_on_signals
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +44,41 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+@dataclass(frozen=True)
+class Again:
+    """Serves in the process that a reload has begun, after what goes before."""
+
+    config: Config
+    before: Callable[[], None]
+    log_format: str
+    secrets: frozenset[str]
+
+    def __call__(self, sockets: list[socket.socket] | None = None) -> None:
+        """Do what goes before, and serve. A failure is said; the next change tries again."""
+        hide_all(self.secrets)
+        configure_logging(str(self.config.log_level), self.log_format)
+        try:
+            with stopping_on_signals():
+                self.before()
+        except BootError as error:
+            report_failure(str(error), self.log_format)
+            raise SystemExit(error.exit_status) from None
+        Server(self.config).run(sockets)
+
+
 class Reloader(WatchFilesReload):
     """Uvicorn's reloader, which alone hears Ctrl-C and misses no change."""
+
+    def __init__(
+        self,
+        config: Config,
+        listener: socket.socket,
+        before: Callable[[], None],
+        log_format: str,
+    ) -> None:
+        """Take what each reload does, in the new process, before that serves."""
+        super().__init__(config, target=Server(config).run, sockets=[listener])
+        self._again = Again(config, before, log_format, hidden())
 
     def startup(self) -> None:
         """Start the process that serves.
@@ -65,6 +102,7 @@ class Reloader(WatchFilesReload):
 
     def restart(self) -> None:
         """Start the process that serves anew."""
+        self.target = self._again
         with _deaf_children():
             super().restart()
 

@@ -1,0 +1,30 @@
+"""What a process does that a reload has begun, before it serves."""
+
+import pytest
+import uvicorn
+
+from backend.boot.errors import MigrationFailedError
+from backend.boot.serving import supervisors
+from backend.boot.serving.server import Config
+from backend.boot.serving.supervisors import Again
+
+CONFIG = Config("nowhere:app", log_config=None, log_level="info")
+
+
+def test_what_ends_a_start_serves_nothing(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is said in a sentence, without a password; the next change is another try."""
+
+    def before() -> None:
+        raise MigrationFailedError("It failed for pepper-and-salt.", "Mend it.")
+
+    def run(*_arguments: object) -> None:
+        pytest.fail("it serves")
+
+    monkeypatch.setattr(supervisors, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    with pytest.raises(SystemExit) as ended:
+        Again(CONFIG, before, "text", frozenset({"pepper-and-salt"}))([])
+    assert ended.value.code == MigrationFailedError.exit_status
+    assert capsys.readouterr().err == "It failed for ***. Mend it.\n"

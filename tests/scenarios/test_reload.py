@@ -1,0 +1,128 @@
+"""Ready means that requests work: models without a revision, and what a reload brings along."""
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.process import (
+    DEADLINE,
+    Finished,
+    Running,
+    project,
+    revisions,
+    running,
+    write_revision,
+)
+
+pytestmark = pytest.mark.slow
+
+ADD = 'op.add_column("books", sa.Column("subtitle", sa.Text, nullable=True))'
+DROP = 'op.drop_column("books", "subtitle")'
+
+MISSING = "column books.subtitle is in the models and not in the schema"
+REVISION = '`inv revision --message "what changed"`'
+
+
+@contextmanager
+def serving(folder: Path, task: str, url: str, **variables: str) -> Iterator[Running]:
+    given = {"DATABASE_URL": url, "BACKEND_PORT": "0", "SEED": "false"}
+    with running(folder, task, **{**given, **variables}) as inv:
+        yield inv
+
+
+def stop(inv: Running) -> Finished:
+    inv.signal(signal.SIGTERM)
+    return inv.finish()
+
+
+def ready_with(inv: Running, status: int, words: str = "") -> str:
+    """Return the reason as soon as readiness has this status and these words in it."""
+    deadline = time.monotonic() + DEADLINE
+    while True:
+        answer = httpx.get(f"{inv.url}/health/ready", timeout=DEADLINE)
+        reason = answer.json().get("reason") or ""
+        if answer.status_code == status and words in reason:
+            return str(reason)
+        assert time.monotonic() < deadline, answer.text
+        time.sleep(0.05)
+
+
+def add_subtitle(folder: Path) -> None:
+    """Edit a model, and write no revision."""
+    model = folder / "backend" / "models" / "book.py"
+    title = "    title: Mapped[str]\n"
+    subtitle = "    subtitle: Mapped[str | None]\n"
+    model.write_text(model.read_text().replace(title, title + subtitle))
+
+
+def test_a_model_that_no_revision_follows(tmp_path: Path, database_url: str) -> None:
+    """The log and readiness say which it is, and what writes the revision; so does each worker."""
+    folder = project(tmp_path, with_models=True)
+    env = folder / "alembic" / "env.py"
+    env.write_text('print("env.py prints")\n' + env.read_text())
+    add_subtitle(folder)
+    variables = {"WEB_CONCURRENCY": "2", "APP_ENV": "test"}
+    with serving(folder, "start", database_url, **variables) as inv:
+        sentence = f"The models and the schema differ: {MISSING}. Write the revision: {REVISION}"
+        inv.wait_for(sentence, count=2)
+        reasons = {ready_with(inv, 503, "The models and") for _ in range(8)}
+        stop(inv).assert_ok()
+    assert reasons == {
+        f"The models and the schema differ: {MISSING}. Write the revision that is missing: "
+        f"{REVISION}. The next start applies it."
+    }
+
+
+def test_a_reload_migrates(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """A model and its revision are saved, wherever that is; one that fails; the same, repaired."""
+    folder = project(tmp_path, with_models=True)
+    (folder / "alembic").rename(tmp_path / "alembic")
+    ini = folder / "alembic.ini"
+    ini.write_text(ini.read_text().replace("%(here)s/alembic", str(tmp_path / "alembic")))
+    versions = tmp_path / "alembic" / "versions"
+    with serving(folder, "start", database_url, RELOAD="true") as inv:
+        ready_with(inv, 200)
+        add_subtitle(folder)
+        ready_with(inv, 503, MISSING)
+
+        write_revision(versions, "009", "008", ADD, DROP)
+        inv.wait_for("Applied 009 A test's own …")
+        ready_with(inv, 200)
+        assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
+
+        contract = 'phase = "contract"'
+        broken = write_revision(
+            versions, "010", "009", 'op.execute("SELECT nothing")', constants=contract
+        )
+        inv.wait_for("Database migrations failed, but continuing...")
+        ready_with(inv, 503, "Migration 010 A test's own failed: 010_test.py, line")
+        assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
+
+        broken.write_text(broken.read_text().replace("SELECT nothing", "SELECT 1"))
+        ready_with(inv, 200)
+        assert revisions(cluster, database) == ["010"]
+
+        broken.unlink()
+        ready_with(inv, 503, "010")
+        stop(inv).assert_ok()
+    applied = "SELECT revision FROM schema_journal WHERE status = 'applied' ORDER BY id"
+    assert cluster.query(applied, database) == [(f"{number:03d}",) for number in range(1, 11)]
+
+
+def test_serving_alone_never_migrates(tmp_path: Path, database_url: str) -> None:
+    """Whatever is saved."""
+    folder = project(tmp_path)
+    with serving(folder, "serve", database_url, RELOAD="true") as inv:
+        inv.wait_for("Serving on …")
+        write_revision(folder / "alembic" / "versions", "009", "008")
+        inv.wait_for("Serving on …", count=2)
+        finished = stop(inv)
+    finished.assert_never_says("Running database migrations...")
