@@ -1,5 +1,6 @@
 """The session that env.py opened, spoken to below SQLAlchemy."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -219,6 +220,12 @@ class MigrationSession:
                 "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
             )
         return VersionTable(name, schema)
+
+    def search_path(self) -> tuple[str, ...]:
+        """Return the schemas that this session looks names up in."""
+        # As one text, which every driver reads alike.
+        [path] = self.ask("SELECT array_to_json(current_schemas(false))::text")
+        return tuple(json.loads(path))
 
     def refuse_other_database(self, is_right: str) -> None:
         """Raise ConfigurationError unless the query is true here, as it is in the right one."""

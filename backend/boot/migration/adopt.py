@@ -101,7 +101,8 @@ def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = No
 def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
+        is_alone = not _is_one_server(url, schema.url)
+        replay = Replay(url, project, schema.place.path, is_alone=is_alone)
         with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
             replay.run()
     # Last, so that it is as fresh as can be.
@@ -110,7 +111,11 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
         said_meanwhile(lambda: _log.info("Reading the schema, as far as others let it be read")),
     ):
         found = read_beside(
-            connection, schema.version_table, replay.other_schemas, schema.policy.traffic_timeout
+            connection,
+            schema.version_table,
+            replay.other_schemas,
+            schema.policy.traffic_timeout,
+            schema.extent,
         )
     return liken(found, replay.points)
 

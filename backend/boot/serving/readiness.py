@@ -97,7 +97,10 @@ class ReadinessProbe:
         if known is not None and facts.current == known.rows:
             return at_target(facts, known.target, known.heads)
         history, target = self._aim
-        return inspect(facts, history, target)
+        inspection = inspect(facts, history, target)
+        if inspection.unknown and facts.journal_refusal is not None:
+            raise facts.journal_refusal
+        return inspection
 
     def _boot_failure(self) -> str | None:
         """Return why the boot failed, as long as nobody has mended it since."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from backend.boot.errors import BootError
 from backend.boot.revisions.history import History, Target
 
 
@@ -60,9 +61,12 @@ class DatabaseFacts:
     current: tuple[str, ...]
     """The rows of the version table, sorted; none where it is missing or empty."""
     tables: tuple[str, ...]
-    """Tables of people's own, without the version table and boot's journal."""
+    """Tables of people's own, without the version table and boot's journal; read only where no
+    revision is recorded."""
     journal: tuple[Applied, ...] = ()
     """What is in the database by its journal, which says nothing of what it has no row of."""
+    journal_refusal: BootError | None = None
+    """Why the journal cannot be read as a whole, where it cannot."""
 
 
 NO_DATABASE = DatabaseFacts((), ())

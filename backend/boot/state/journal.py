@@ -11,7 +11,9 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable, literal, quoted
+from backend.boot.errors import LoginRefusedError
 from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.state.access import asking, why_incomplete, why_not_readable
 from backend.boot.state import journal_queries as queries
 from backend.boot.state.inspection import Applied
 
@@ -196,6 +198,15 @@ class Journal:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT ({self.shape_query}) AND {may_read}")
             return cursor.fetchone() == (True,)
+
+    def why_unseen(self, connection: Connection) -> LoginRefusedError | None:
+        """Return what to raise where this role cannot see all rows of a journal that is there."""
+        with connection.cursor() as cursor:
+            cursor.execute(self.shape_query)
+            if cursor.fetchone() != (True,):
+                return None
+        ask = asking(connection)
+        return why_not_readable(ask, self.table) or why_incomplete(ask, self.table, 0)
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
         """Return what makes the journal, for two roles to write it: boot's and env.py's."""
