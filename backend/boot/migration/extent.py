@@ -11,7 +11,7 @@ from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LockTimeoutError
 from backend.boot.migration.contents import MARK
-from backend.boot.state.tables import Extent, search_path
+from backend.boot.state.tables import SEARCH_PATH, Extent, search_path
 
 # Those on the search_path that hold something: one that is empty (as "$user" often is) would only
 # decide which names are plain. Then all others where a history may have made something. Neither
@@ -70,7 +70,7 @@ def read_beside(
     version_table: VersionTable,
     other_schemas: Set[str],
     lock_timeout: float,
-    extent: Extent = Extent(),
+    extent: Extent = SEARCH_PATH,
 ) -> Catalogue:
     """Return the catalogue of a database as far as a history may have made it.
 

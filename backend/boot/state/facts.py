@@ -8,7 +8,7 @@ from backend.boot.errors import LoginRefusedError
 from backend.boot.state.access import asking, why_incomplete, why_not_readable
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import Journal
-from backend.boot.state.tables import Extent, table_names
+from backend.boot.state.tables import SEARCH_PATH, Extent, table_names
 
 _SCHEMA = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -51,7 +51,7 @@ def read_facts(
     connection: Connection,
     version_table: VersionTable,
     timeout: int = 0,
-    extent: Extent = Extent(),
+    extent: Extent = SEARCH_PATH,
 ) -> DatabaseFacts:
     """Return the recorded revisions, the tables that count, and what the journal says.
 

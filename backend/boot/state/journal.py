@@ -13,8 +13,8 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.environment.version_table import VersionTable, literal, quoted
 from backend.boot.errors import LoginRefusedError
 from backend.boot.postgres.advisory import AdvisoryKey
-from backend.boot.state.access import asking, why_incomplete, why_not_readable
 from backend.boot.state import journal_queries as queries
+from backend.boot.state.access import asking, why_incomplete, why_not_readable
 from backend.boot.state.inspection import Applied
 
 JOURNAL_TABLE = "schema_journal"

@@ -55,6 +55,10 @@ class Extent:
     choose: Callable[[Set[str]], Set[str]] = lambda _others: frozenset()
 
 
+SEARCH_PATH = Extent()
+"""The extent of a session that knows nothing of the project."""
+
+
 @dataclass(frozen=True)
 class _Table:
     oid: int
@@ -72,7 +76,7 @@ def table_names(
 
 
 def list_tables(
-    connection: Connection, version_table: VersionTable, extent: Extent = Extent()
+    connection: Connection, version_table: VersionTable, extent: Extent = SEARCH_PATH
 ) -> tuple[str, ...]:
     """Return the same names, parents before what refers to them.
 

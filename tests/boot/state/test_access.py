@@ -14,7 +14,7 @@ from backend.boot.state.access import Barrier, asking, barriers, why_incomplete,
 from backend.boot.state.facts import read_current, read_facts
 from backend.boot.state.journal import Journal
 from backend.boot.state.journal_queries import CREATE
-from tests.cluster import OWNER, Cluster
+from tests.cluster import OWNER, PASSWORD, Cluster
 
 TABLE = VersionTable("alembic_version", "public")
 
@@ -79,8 +79,7 @@ def reader(cluster: Cluster, database: str) -> Iterator[str]:
 
 
 def connected(cluster: Cluster, database: str, role: str) -> "closing[Connection]":
-    password = {} if role == OWNER else {"password": "reader"}
-    url = cluster.url(database, role, **password)
+    url = cluster.url(database, role, PASSWORD if role == OWNER else "reader")
     connection = psycopg2.connect(url)
     connection.autocommit = True
     return closing(connection)
