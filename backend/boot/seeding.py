@@ -13,6 +13,7 @@ from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.postgres.connection import driver_connection
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 from backend.boot.state.access import Barrier, barriers
 from backend.boot.state.inspection import Inspection
@@ -80,6 +81,7 @@ def _seeding(engine: Any) -> Iterator[Any]:
         with connection.begin():
             if can_check:
                 connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+            connection.exec_driver_sql(LIFT_IN_TRANSACTION)
             yield connection
 
 

@@ -20,6 +20,7 @@ _WAYS_OUT = {
     "42P05": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "26000": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+    "3F000": "Create that schema (`CREATE SCHEMA`), or let env.py do so first, and start again.",
     # Insufficient resources: disk full, out of memory …
     "53": "Give the server what it lacks and start again.",
     # Lock not available, deadlock, serialization failure: somebody else was at work.
@@ -79,7 +80,13 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def way_out(error: BaseException, what: str = "the revision") -> str:
-    """Return what to do about a failed revision, or something else that env.py ran."""
+    """Return what to do about a failed revision, or something else that env.py ran.
+
+    What was noted on the error where it happened says it best.
+    """
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    if notes := getattr(raised, "__notes__", ()):
+        return str(notes[-1])
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return "Start again."
     if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended

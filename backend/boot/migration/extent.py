@@ -11,6 +11,7 @@ from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LockTimeoutError
 from backend.boot.migration.contents import MARK
+from backend.boot.postgres.timeouts import lift
 from backend.boot.state.tables import SEARCH_PATH, Extent, search_path
 
 # Those on the search_path that hold something: one that is empty (as "$user" often is) would only
@@ -77,6 +78,7 @@ def read_beside(
     That is what is on its search_path, and the other schemas that count, or that the history works
     in. Raises LockTimeoutError where somebody keeps a table locked for more than so many seconds.
     """
+    lift(connection)
     path, others = _schemas(connection, version_table, extent.path)
     counting = other_schemas | extent.choose(frozenset(others))
     schemas = [it for it in others if it in counting]

@@ -13,11 +13,13 @@ from backend.boot.environment.failures import describe_error, no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
+from backend.boot.exclusive.limits import lift_timeouts
 from backend.boot.migration.confinement import confined, is_mighty, refusal
 from backend.boot.migration.extent import read_made
 from backend.boot.migration.reach import Reach
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
+from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.revisions.own_sql import below_sqlalchemy
@@ -78,6 +80,7 @@ class Replay:
         """
         # One connection looks at it all: a new one each time would have to warm its caches first.
         with connected(self._url) as self._reader:
+            lift(self._reader)  # it idles while a revision runs
             self._is_scratch = same_database_query(self._reader)
             self._is_mighty = is_mighty(self._reader)
             with confined(
@@ -114,6 +117,7 @@ class Replay:
         """Have env.py prove where it is, each time and before anything runs."""
         session = MigrationSession(context)
         session.refuse_other_database(self._is_scratch)
+        lift_timeouts(session)
         session.settle()
 
     def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:

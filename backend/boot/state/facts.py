@@ -5,6 +5,7 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable, quoted
 from backend.boot.errors import LoginRefusedError
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from backend.boot.state.access import asking, why_incomplete, why_not_readable
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import Journal
@@ -64,7 +65,9 @@ def read_facts(
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute(_SET.format(patience=_PATIENCE))
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", (str(timeout),))
+        cursor.execute(LIFT_IN_TRANSACTION)
+        if timeout:
+            cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
         try:
             version_table = _found(connection, version_table)
             current = read_current(connection, version_table)

@@ -215,4 +215,3 @@ def test_a_schema_of_the_version_table_that_does_not_exist(theirs: Theirs) -> No
     with pytest.raises(BootError) as caught:
         theirs.migrate()
     assert "records" in str(caught.value)
-    print(caught.value)
