@@ -70,12 +70,15 @@ WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.
   AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
 """
 
-_MAY_SELECT = """
-SELECT json_build_array(current_user, coalesce(bool_and(
-    has_table_privilege(c.oid, 'SELECT') OR (
+# One cheap look; what it finds suspicious is asked for by the query above.
+_ACCESS = """
+SELECT json_build_object(
+    'table', {table}, 'role', current_user,
+    'may_read', has_table_privilege(c.oid, 'SELECT') OR (
         SELECT coalesce(bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')), false)
         FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attname = ANY (ARRAY[{columns}]::text[]))), true))::text
+        WHERE a.attrelid = c.oid AND a.attname = ANY (ARRAY[{columns}]::text[])),
+    'may_hide', c.relrowsecurity OR c.relkind = 'v')::text
 FROM pg_class c WHERE c.oid = to_regclass({table})
 """
 
@@ -153,40 +156,56 @@ def _policies(lines: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple((command, rows) for command, _, rows in (line.partition(" ") for line in lines))
 
 
-def why_incomplete(ask: Ask, table: str, rows: int) -> LoginRefusedError | None:
-    """Return what to raise where these may not be all rows of the table; None where they are."""
-    for barrier in barriers(ask, table):
-        if barrier.hides(rows):
-            return LoginRefusedError(
-                f"Row level security may hide rows of {barrier.table} from the role "
-                f"{barrier.role}.",
-                barrier.advice,
-            )
-    return None
+@dataclass(frozen=True)
+class Access:
+    """What a role may do with a table that is there."""
+
+    table: str
+    role: str
+    may_read: bool
+    may_hide: bool
+    """Whether row level security may apply to what is read."""
+
+    def refusal(self) -> LoginRefusedError | None:
+        """Return what to raise where the role has no right to read it."""
+        if self.may_read:
+            return None
+        return LoginRefusedError(
+            f"The role {self.role} may not read {self.table}.",
+            f"Say `GRANT SELECT ON {self.table} TO {quoted(self.role)}` as the table's owner.",
+        )
+
+    def why_incomplete(self, ask: Ask, rows: int) -> LoginRefusedError | None:
+        """Return what to raise where these may not be all of its rows."""
+        for barrier in barriers(ask, self.table) if self.may_hide else ():
+            if barrier.hides(rows):
+                return LoginRefusedError(
+                    f"Row level security may hide rows of {barrier.table} from the role "
+                    f"{barrier.role}.",
+                    barrier.advice,
+                )
+        return None
+
+
+def access(ask: Ask, table: str, *columns: str) -> Access | None:
+    """Return what the role may do with a table, or with these columns; None where it is missing."""
+    names = ", ".join(map(literal, columns))
+    found = ask(_ACCESS.format(table=literal(table), columns=names))
+    return None if found is None else Access(**json.loads(found))
 
 
 def why_not_writable(ask: Ask, table: str) -> LoginRefusedError | None:
-    """Return what to raise where row level security lets the role not write the table."""
+    """Return what to raise where row level security keeps the role from working on the table."""
+    found = access(ask, table)
+    if found is None or not found.may_hide:
+        return None
     for barrier in barriers(ask, table):
-        if any(map(barrier.forbids, (READ, INSERT, UPDATE))):
+        if barrier.forbids(INSERT) or barrier.forbids(UPDATE):
             return LoginRefusedError(
                 f"Row level security keeps the role {barrier.role} from writing {barrier.table}.",
                 f"{barrier.advice} Nothing was changed.",
             )
-    return None
-
-
-def why_not_readable(ask: Ask, table: str, *columns: str) -> LoginRefusedError | None:
-    """Return what to raise where the role has no right to read a table that is there."""
-    names = ", ".join(map(literal, columns))
-    found = ask(_MAY_SELECT.format(table=literal(table), columns=names))
-    role, is_allowed = json.loads(found)
-    if is_allowed:
-        return None
-    return LoginRefusedError(
-        f"The role {role} may not read {table}.",
-        f"Say `GRANT SELECT ON {table} TO {quoted(role)}` as the table's owner.",
-    )
+    return found.why_incomplete(ask, ask(f"SELECT count(*) FROM {table}"))  # noqa: S608 (quoted)
 
 
 def asking(connection: Connection) -> Ask:

@@ -6,7 +6,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.environment.version_table import VersionTable, quoted
 from backend.boot.errors import LoginRefusedError
 from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
-from backend.boot.state.access import asking, why_incomplete, why_not_readable
+from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import Journal
 from backend.boot.state.tables import SEARCH_PATH, Extent, table_names
@@ -112,14 +112,15 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
         cursor.execute(_HIDDEN_SCHEMA, {"schema": version_table.schema, "name": version_table.name})
         if (hidden := cursor.fetchone()) is not None:
             raise _schema_refused(*hidden)
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table,))
-        if cursor.fetchone() != (True,):
-            return ()
-        if refusal := why_not_readable(ask, table, "version_num"):
-            raise refusal
+    found = access(ask, table, "version_num")
+    if found is None:
+        return ()
+    if refusal := found.refusal():
+        raise refusal
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
         rows = tuple(sorted(str(row) for (row,) in cursor.fetchall()))
-    if refusal := why_incomplete(ask, table, len(rows)):
+    if refusal := found.why_incomplete(ask, len(rows)):
         raise refusal
     return rows
 

@@ -12,7 +12,7 @@ class SchemaState(StrEnum):
     """Where a database stands, seen from a target in a history."""
 
     EMPTY = "empty"
-    """No tables in the schemas on the search_path; those of extensions do not count."""
+    """No tables in the schemas that count; those of extensions do not count."""
     UNMANAGED = "unmanaged"
     """Tables, and nothing that says at which revision they are."""
     BEHIND = "behind"
