@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 
+from backend.boot.environment.scripts import all_scripts, load_revision
 from backend.boot.revisions.schema_names import SchemaNames
 
 _HINTS = (b"schema", b"search_path", b"create_all")
@@ -18,17 +19,20 @@ def named_schemas(
 ) -> frozenset[str]:
     """Return those of the other schemas that the history makes something in, or the models.
 
-    Reads the whole history, unless there are no others.
+    Reads the whole history, unless there are no others. Raises HistoryBrokenError.
     """
     found = frozenset(others)
     if not found:
         return found
     hints = (*_HINTS, *(name.lower().encode() for name in found))
     names = SchemaNames()
-    for script in scripts.walk_revisions("base", "heads"):
+    for script in all_scripts(scripts):
         path = Path(script.path)
         if path.suffix == ".py" and _has(source := path.read_bytes(), hints):
-            names.read_python(source, partial(_global, script))
+            try:
+                names.read_python(source, partial(_global, scripts, script))
+            except SyntaxError:
+                load_revision(scripts, script.revision)  # which says what is wrong with it
     for path in _sql_files(scripts):
         if _has(source := path.read_bytes(), hints):
             names.read_sql(source.decode(errors="replace"))
@@ -40,8 +44,9 @@ def _has(source: bytes, hints: tuple[bytes, ...]) -> bool:
     return any(hint in text for hint in hints)
 
 
-def _global(script: Script, name: str) -> Any:
+def _global(scripts: ScriptDirectory, script: Script, name: str) -> Any:
     """Return what a name stands for in a revision's module, where the file itself does not say."""
+    load_revision(scripts, script.revision)
     return getattr(script.module, name, None)
 
 

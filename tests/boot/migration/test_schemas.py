@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.boot.environment.opening import open_project
-from backend.boot.errors import BootError
+from backend.boot.errors import BootError, HistoryBrokenError
 from backend.boot.state.schema import open_schema
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
@@ -104,6 +104,18 @@ def test_on_an_empty_database(theirs: Theirs, caplog: pytest.LogCaptureFixture) 
     theirs.migrate()
     assert recorded(theirs) == ["a1"]
     assert "Tables: app.t, a_child" in caplog.messages
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [("schema = ", "a1_test.py, line "), ("op.create_table('t', schema=name)", "No module named")],
+)
+def test_a_revision_that_cannot_be_read(theirs: Theirs, body: str, said: str) -> None:
+    """It is refused as a broken history, though nothing was to run yet."""
+    theirs.project.revision("a1", None, body, constants="from nowhere import name")
+    theirs.execute(OTHERS)
+    with pytest.raises(HistoryBrokenError, match=said):
+        state(theirs)
 
 
 def test_that_is_like_no_revision(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> None:
