@@ -36,6 +36,14 @@ _BLOCK = (
     "`with op.get_context().autocommit_block():`, and start again."
 )
 
+_NO_RIGHT = "42501"
+_POLICIES = "rls.c"
+"""Where in the server it is said, of which nothing else tells."""
+_ROW_SECURITY = (
+    "With row_security = off, PostgreSQL refuses to read a table whose rows a policy may hide: "
+    "set it to on for that role or in env.py, or do without row level security on that table."
+)
+
 # Constraints, and what has no place in a type: NULL, duplicates, a text that is too long.
 _OF_ROWS = ("23", "22001", "22003", "22007", "22008", "22P02")
 _UNIQUE = "23505"
@@ -92,6 +100,8 @@ def way_out(error: BaseException, what: str = "the revision") -> str:
     if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended
         return "Start again."
     state = sqlstate(error) or ""
+    if state == _NO_RIGHT and _field(error, "source_file", "server_source_filename") == _POLICIES:
+        return _ROW_SECURITY
     for code, advice in _WAYS_OUT.items():
         if state.startswith(code):
             return advice
