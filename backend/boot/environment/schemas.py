@@ -27,6 +27,8 @@ def named_schemas(
     hints = (*_HINTS, *(name.lower().encode() for name in found))
     names = SchemaNames()
     for script in all_scripts(scripts):
+        if found <= names.made:
+            return found
         path = Path(script.path)
         if path.suffix == ".py" and _has(source := path.read_bytes(), hints):
             try:

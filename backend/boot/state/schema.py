@@ -1,7 +1,7 @@
 """A project beside its database: look at both, and say what there is to do."""
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, cached_property, partial
 
 from psycopg2 import errors
 
@@ -48,11 +48,11 @@ class Schema:
         """Where env.py keeps the revision."""
         return self.place.version_table
 
-    @property
+    @cached_property
     def extent(self) -> Extent:
         """The schemas whose tables count: env.py's, the models' and the history's."""
         named = partial(named_schemas, self.project.scripts, self.place.models)
-        return Extent(self.place.path, named)
+        return Extent(self.place.path, cache(named))  # a long history is read once
 
     @property
     def journal(self) -> Journal:

@@ -52,7 +52,7 @@ class Extent:
 
     path: tuple[str, ...] | None = None
     """The search_path that env.py works with; None is this session's own."""
-    choose: Callable[[Set[str]], Set[str]] = lambda _others: frozenset()
+    choose: Callable[[frozenset[str]], Set[str]] = lambda _others: frozenset()
 
 
 SEARCH_PATH = Extent()
