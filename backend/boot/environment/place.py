@@ -15,8 +15,8 @@ class Place:
     """What one run of env.py tells of where things are."""
 
     version_table: VersionTable
-    path: tuple[str, ...] | None = None
-    """The schemas that env.py's session looks names up in; None where it was not asked."""
+    path: str | None = None
+    """The search_path of env.py's session, as it is set; None where it was not asked."""
     models: frozenset[str] = frozenset()
     """The schemas that `target_metadata` puts tables in."""
 

@@ -1,6 +1,5 @@
 """The session that env.py opened, spoken to below SQLAlchemy."""
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
@@ -244,11 +243,10 @@ class MigrationSession:
             )
         return VersionTable(name, schema)
 
-    def search_path(self) -> tuple[str, ...]:
-        """Return the schemas that this session looks names up in."""
-        # As one text, which every driver reads alike.
-        [path] = self.ask("SELECT array_to_json(current_schemas(false))::text")
-        return tuple(json.loads(path))
+    def search_path(self) -> str:
+        """Return the setting by which this session looks names up."""
+        [path] = self.ask("SELECT current_setting('search_path')")
+        return str(path)
 
     def refuse_other_database(self, is_right: str) -> None:
         """Raise ConfigurationError unless the query is true here, as it is in the right one."""

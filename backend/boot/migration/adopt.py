@@ -101,8 +101,7 @@ def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = No
 def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        is_alone = not _is_one_server(url, schema.url)
-        replay = Replay(url, project, schema.place.path, is_alone=is_alone)
+        replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
         with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
             replay.run()
     # Last, so that it is as fresh as can be.

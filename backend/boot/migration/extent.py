@@ -59,10 +59,13 @@ FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
 
 
 def read_made(
-    connection: Connection, version_table: VersionTable, path: Sequence[str] | None = None
+    connection: Connection, version_table: VersionTable, setting: str | None = None
 ) -> tuple[Catalogue, frozenset[str]]:
-    """Return all that is in a scratch database, and the schemas off the search_path it is in."""
-    path, others = _schemas(connection, version_table, path)
+    """Return all that is in a scratch database, and the schemas off the search_path it is in.
+
+    `setting` is that of env.py's search_path, where it is known.
+    """
+    path, others = _schemas(connection, version_table, setting)
     return _read(connection, version_table, path, others), frozenset(others)
 
 
@@ -115,9 +118,9 @@ def _read(
 
 
 def _schemas(
-    connection: Connection, version_table: VersionTable, path: Sequence[str] | None
+    connection: Connection, version_table: VersionTable, setting: str | None
 ) -> tuple[list[str], list[str]]:
-    path = search_path(connection) if path is None else path
+    path = search_path(connection, setting)
     ignored = sorted(_ignored(version_table))
     with connection.cursor() as cursor:
         cursor.execute(_SCHEMAS, {"mark": MARK, "ignored": ignored, "path": list(path)})

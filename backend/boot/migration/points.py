@@ -1,6 +1,6 @@
 """Run the whole history once on a scratch database, and take the catalogue after each revision."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
@@ -33,22 +33,10 @@ _NOTHING = Catalogue({})
 class Replay:
     """The points of a history, as they come about on a scratch database."""
 
-    def __init__(
-        self,
-        url: DatabaseUrl,
-        project: Project,
-        path: Sequence[str] | None = None,
-        *,
-        is_alone: bool = False,
-    ) -> None:
-        """Replay a project at the URL.
-
-        `path` is the search_path of the real database's env.py, whose schemas may not exist in the
-        scratch yet; `is_alone` says that the scratch's server is not the real one's.
-        """
+    def __init__(self, url: DatabaseUrl, project: Project, *, is_alone: bool = False) -> None:
+        """Replay a project at the URL; `is_alone` says that its server is not the real one's."""
         self._url = url
         self._project = project
-        self._path = path
         self._is_alone = is_alone
         self._reader: Connection
         self._schema: Schema
@@ -148,7 +136,7 @@ class Replay:
         if revision not in self.history.closure(current):
             return False
         # All of it with the same schemas in the end: what has none of them holds nothing.
-        catalogue, others = read_made(self._reader, version_table, self._path)
+        catalogue, others = read_made(self._reader, version_table, self._schema.place.path)
         self.other_schemas |= others
         before = self.points[-1].catalogue if self.points else _NOTHING
         self.points.append(Point(current, _sharing(catalogue, before)))

@@ -37,6 +37,13 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <>
       WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition)
 """
 
+_PATH = """
+WITH setting AS MATERIALIZED (
+    SELECT set_config('search_path',
+                      coalesce(%(setting)s, current_setting('search_path')), true))
+SELECT current_schemas(false)::text[] FROM setting
+"""
+
 _REFERENCES = """
 SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
 """
@@ -50,8 +57,8 @@ class Extent:
     that the models or the history name. It reads files, so it is called only where that matters.
     """
 
-    path: tuple[str, ...] | None = None
-    """The search_path that env.py works with; None is this session's own."""
+    path: str | None = None
+    """The search_path that env.py works with, as it is set; None is this session's own."""
     choose: Callable[[frozenset[str]], Set[str]] = lambda _others: frozenset()
 
 
@@ -97,10 +104,13 @@ def list_tables(
     return tuple(_shown(table, path) for table in order)
 
 
-def search_path(connection: Connection) -> tuple[str, ...]:
-    """Return the schemas that this session's names are looked up in."""
+def search_path(connection: Connection, setting: str | None = None) -> tuple[str, ...]:
+    """Return the schemas that names are looked up in now, by a setting or by this session's own.
+
+    Which of them exist changes while revisions run. The setting holds for the transaction.
+    """
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_schemas(false)::text[]")
+        cursor.execute(_PATH, {"setting": setting})
         [(path,)] = cursor.fetchall()
     return tuple(path)
 
@@ -108,7 +118,7 @@ def search_path(connection: Connection) -> tuple[str, ...]:
 def _tables(
     connection: Connection, version_table: VersionTable, extent: Extent
 ) -> tuple[Sequence[str], list[_Table]]:
-    path = search_path(connection) if extent.path is None else extent.path
+    path = search_path(connection, extent.path)
     with connection.cursor() as cursor:
         cursor.execute(_OTHER_SCHEMAS, (list(path),))
         chosen = extent.choose(frozenset(name for (name,) in cursor.fetchall()))
