@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from backend.boot.environment.place import Place, read_place
+from backend.boot.environment.location import Location, read_location
 from backend.boot.environment.scripts import load_revision
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import ConfigurationError
@@ -98,13 +98,13 @@ class Project:
             finally:
                 restore_logging()
 
-    def place(self, is_same_database: str) -> Place:
+    def location(self, is_same_database: str) -> Location:
         """Return where env.py keeps the schema; connects as env.py does, changes nothing.
 
         The query is true in the database that env.py is to work on, and nowhere else. Raises
         ConfigurationError where it works on another one.
         """
-        found: list[Place] = []
+        found: list[Location] = []
 
         def configured(context: MigrationContext) -> None:
             session = MigrationSession(context)
@@ -115,7 +115,7 @@ class Project:
 
         def look(_current: Any, context: MigrationContext) -> MigrationSteps:
             # Only here has env.py said all that it says before it runs the migrations.
-            found.append(read_place(context))
+            found.append(read_location(context))
             return ()
 
         self.run(look, configured, dont_mutate=True)

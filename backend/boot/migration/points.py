@@ -136,7 +136,7 @@ class Replay:
         if revision not in self.history.closure(current):
             return False
         # All of it with the same schemas in the end: what has none of them holds nothing.
-        catalogue, others = read_made(self._reader, version_table, self._schema.place.path)
+        catalogue, others = read_made(self._reader, version_table, self._schema.location.path)
         self.other_schemas |= others
         before = self.points[-1].catalogue if self.points else _NOTHING
         self.points.append(Point(current, _sharing(catalogue, before)))

@@ -15,7 +15,7 @@ from backend.boot.migration.models import refuse_no_models
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.revisions.history import History
 from backend.boot.state.plan import Action, decide
-from backend.boot.state.schema import ask_place, open_schema
+from backend.boot.state.schema import ask_location, open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores the URL it is given would replay the history on the real one.
-        ask_place(url, project)
+        ask_location(url, project)
         refuse_no_models(project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())

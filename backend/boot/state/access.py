@@ -29,7 +29,9 @@ WITH RECURSIVE seen (oid, reader) AS (
     WHERE r.rolname = current_user AND {which}
     UNION
     SELECT d.refobjid,
-        CASE WHEN c.reloptions && ARRAY['security_invoker=true', 'security_invoker=on']
+        CASE WHEN EXISTS (
+                 SELECT FROM pg_options_to_table(c.reloptions)
+                 WHERE option_name = 'security_invoker' AND option_value::boolean)
              THEN seen.reader ELSE c.relowner END
     FROM seen
     JOIN pg_class c ON c.oid = seen.oid AND c.relkind = 'v'

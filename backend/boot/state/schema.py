@@ -7,7 +7,7 @@ from psycopg2 import errors
 
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.failures import describe_error, no_connection, way_out
-from backend.boot.environment.place import Place
+from backend.boot.environment.location import Location
 from backend.boot.environment.project import Project
 from backend.boot.environment.schemas import named_schemas
 from backend.boot.environment.version_table import VersionTable
@@ -39,20 +39,20 @@ class Schema:
 
     url: DatabaseUrl
     project: Project
-    place: Place
+    location: Location
     target: Target
     policy: SchemaPolicy
 
     @property
     def version_table(self) -> VersionTable:
         """Where env.py keeps the revision."""
-        return self.place.version_table
+        return self.location.version_table
 
     @cached_property
     def extent(self) -> Extent:
         """The schemas whose tables count: env.py's, the models' and the history's."""
-        named = partial(named_schemas, self.project.scripts, self.place.models)
-        return Extent(self.place.path, cache(named))  # a long history is read once
+        named = partial(named_schemas, self.project.scripts, self.location.models)
+        return Extent(self.location.path, cache(named))  # a long history is read once
 
     @property
     def journal(self) -> Journal:
@@ -137,17 +137,17 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     and MigrationFailedError where env.py does not run.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
-    return Schema(url, project, ask_place(url, project), target, policy)
+    return Schema(url, project, ask_location(url, project), target, policy)
 
 
-def ask_place(url: DatabaseUrl, project: Project) -> Place:
+def ask_location(url: DatabaseUrl, project: Project) -> Location:
     """Return where env.py keeps the schema.
 
     Raises ConfigurationError where it connects to another database, and MigrationFailedError where
     it does not run.
     """
     try:
-        return _place(url, project)
+        return _location(url, project)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -157,12 +157,12 @@ def ask_place(url: DatabaseUrl, project: Project) -> Place:
         ) from error
 
 
-def _place(url: DatabaseUrl, project: Project) -> Place:
+def _location(url: DatabaseUrl, project: Project) -> Location:
     """Ask env.py, which must be where we are: again where a failover has come in between."""
     is_same_database = _identity(url)
     while True:
         try:
-            return project.place(is_same_database)
+            return project.location(is_same_database)
         except ConfigurationError:
             forget_kept()
             asked, is_same_database = is_same_database, _identity(url)

@@ -11,7 +11,7 @@ from backend.boot.environment.version_table import VersionTable
 
 
 @dataclass(frozen=True)
-class Place:
+class Location:
     """What one run of env.py tells of where things are."""
 
     version_table: VersionTable
@@ -21,13 +21,13 @@ class Place:
     """The schemas that `target_metadata` puts tables in."""
 
 
-def read_place(context: MigrationContext) -> Place:
+def read_location(context: MigrationContext) -> Location:
     """Return where a configured env.py keeps its schema.
 
     Raises as `MigrationSession.version_table` does.
     """
     session = MigrationSession(context)
-    return Place(session.version_table(), session.search_path(), model_schemas(context))
+    return Location(session.version_table(), session.search_path(), model_schemas(context))
 
 
 def model_schemas(context: MigrationContext) -> frozenset[str]:
