@@ -76,6 +76,15 @@ QUOTED: dict[str, str | None] = {
     "keeps … locked, so the schema's state cannot be read": (
         "locked, so the schema's state cannot be read"
     ),
+    "Row level security may hide rows of": "Row level security may hide rows of",
+    "Row level security keeps the role": "Row level security keeps the role",
+    "Seeding failed: row level security may hide rows of": (
+        "Seeding failed: row level security may hide rows of"
+    ),
+    "may not read": "may not read",
+    "may not use the schema": "may not use the schema",
+    "ended the session": " ended the {what}",
+    "ended the statement": " ended the {what}",
     "was held off by": "was held off by",
     "A revision ended its transaction itself": "A revision ended its transaction itself",
     "it rolled its transaction back itself": "it rolled its transaction back itself",

@@ -1,17 +1,21 @@
 """Call the project's seed function on a schema that is ready for it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pkgutil import resolve_name
 from typing import Any
 
+from psycopg2.errors import InsufficientPrivilege
+
 from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError, SeedingFailedError
 from backend.boot.postgres.connection import driver_connection
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from backend.boot.signals import Stopped, interrupting, raise_if_stopped
+from backend.boot.state.access import Barrier, barriers
 from backend.boot.state.inspection import Inspection
 
 _log = logging.getLogger(__name__)
@@ -43,8 +47,10 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         creator=partial(driver_connection, boot.migration_database_url),
         poolclass=NullPool,
     )
+    hidden: tuple[Barrier, ...] = ()
     try:
         with _seeding(engine) as connection:
+            hidden = _hide_nothing(connection)
             with interrupting(partial(interrupt, connection.connection.driver_connection)):
                 inserted = insert_absent(connection)
             raise_if_stopped()
@@ -53,6 +59,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     except (Exception, SystemExit) as error:
         raise_if_stopped()
         _log.debug("The failure in full", exc_info=True)
+        if _is_for_row_security(error):
+            raise _hidden(hidden, boot.seed_callable) from error
         lines = str(error).strip().splitlines() or [""]
         raise SeedingFailedError(
             f"Seeding failed: {type(error).__name__}: {lines[0].rstrip('.')}.",
@@ -73,7 +81,38 @@ def _seeding(engine: Any) -> Iterator[Any]:
         with connection.begin():
             if can_check:
                 connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+            connection.exec_driver_sql(LIFT_IN_TRANSACTION)
             yield connection
+
+
+def _hide_nothing(connection: Any) -> tuple[Barrier, ...]:
+    """Return what row level security may hide from this role, and have it refused to read that.
+
+    A row that is hidden would look absent, and be inserted once more.
+    """
+    found = barriers(lambda query: connection.exec_driver_sql(query).scalar())
+    hidden = tuple(barrier for barrier in found if barrier.hides(0))
+    if hidden:
+        connection.exec_driver_sql("SET LOCAL row_security = off")
+    return hidden
+
+
+def _is_for_row_security(error: BaseException) -> bool:
+    """Whether PostgreSQL refused to read a table of which it would have had to hide rows."""
+    raised = getattr(error, "orig", None)
+    # A right that is missing has the same SQLSTATE; where in the server it was said differs.
+    return isinstance(raised, InsufficientPrivilege) and raised.diag.source_file == "rls.c"
+
+
+def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError:
+    first, *others = hidden
+    more = f" and of {len(others)} more tables" if others else ""
+    return SeedingFailedError(
+        f"Seeding failed: row level security may hide rows of {first.table}{more} from the role "
+        f"{first.role}, and a hidden row cannot be told from an absent one.",
+        f"{first.advice} Or let {seed_callable} say `SET LOCAL row_security = on`, where the "
+        "policies are meant for it; or start with SEED=false. Nothing of it was kept.",
+    )
 
 
 def seed_alone(boot: BootDescription) -> None:

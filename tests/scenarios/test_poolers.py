@@ -507,8 +507,8 @@ def test_a_statement_that_a_limit_cuts_short(
     debian_cluster.execute(f"ALTER DATABASE {scene.database} SET statement_timeout = '1s'")
     scene.start(url=pgbouncer(scene.database)).finish().assert_failed(
         5,
-        "Migration b2 Foreign b2 failed: canceling statement due to statement timeout. Behind a "
-        "pooler, … set MIGRATION_DATABASE_URL to the server itself. …",
+        "Migration b2 Foreign b2 failed: statement_timeout (1000 ms) ended its statement. Behind "
+        "a pooler, … set MIGRATION_DATABASE_URL to the server itself. …",
     )
 
 

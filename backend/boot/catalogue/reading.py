@@ -91,6 +91,7 @@ def read_catalogue(
     with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
         # The connection may have been given another kind of cursor, or another reading of JSON.
         register_default_jsonb(cursor)
+        cursor.execute("SET LOCAL statement_timeout = 0")  # that is an application's
         cursor.execute(
             "SELECT set_config('lock_timeout', %s, true)", (f"{round(lock_timeout * 1000)}ms",)
         )

@@ -20,6 +20,7 @@ _WAYS_OUT = {
     "42P05": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "26000": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
     "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+    "3F000": "Create that schema (`CREATE SCHEMA`), or let env.py do so first, and start again.",
     # Insufficient resources: disk full, out of memory …
     "53": "Give the server what it lacks and start again.",
     # Lock not available, deadlock, serialization failure: somebody else was at work.
@@ -33,6 +34,14 @@ _NEEDS_BLOCK = "25001"
 _BLOCK = (
     "Let it run as a statement of its own, outside of the transaction, in "
     "`with op.get_context().autocommit_block():`, and start again."
+)
+
+_NO_RIGHT = "42501"
+_POLICIES = "rls.c"
+"""Where in the server it is said, of which nothing else tells."""
+_ROW_SECURITY = (
+    "With row_security = off, PostgreSQL refuses to read a table whose rows a policy may hide: "
+    "set it to on for that role or in env.py, or do without row level security on that table."
 )
 
 # Constraints, and what has no place in a type: NULL, duplicates, a text that is too long.
@@ -79,12 +88,20 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def way_out(error: BaseException, what: str = "the revision") -> str:
-    """Return what to do about a failed revision, or something else that env.py ran."""
+    """Return what to do about a failed revision, or something else that env.py ran.
+
+    What was noted on the error where it happened says it best.
+    """
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    if notes := getattr(raised, "__notes__", ()):
+        return str(notes[-1])
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return "Start again."
     if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended
         return "Start again."
     state = sqlstate(error) or ""
+    if state == _NO_RIGHT and _field(error, "source_file", "server_source_filename") == _POLICIES:
+        return _ROW_SECURITY
     for code, advice in _WAYS_OUT.items():
         if state.startswith(code):
             return advice

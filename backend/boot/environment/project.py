@@ -6,7 +6,7 @@ Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -17,9 +17,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from backend.boot.environment.location import Location, read_location
 from backend.boot.environment.scripts import load_revision
 from backend.boot.environment.session import MigrationSession
-from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import ConfigurationError
 from backend.boot.log import restore_logging
 from backend.boot.postgres.interruption import interrupt
@@ -107,13 +107,13 @@ class Project:
             finally:
                 restore_logging()
 
-    def version_table(self, is_same_database: str) -> VersionTable:
-        """Return where env.py keeps the revision; connects as env.py does, changes nothing.
+    def location(self, is_same_database: str) -> Location:
+        """Return where env.py keeps the schema; connects as env.py does, changes nothing.
 
         The query is true in the database that env.py is to work on, and nowhere else. Raises
         ConfigurationError where it works on another one.
         """
-        found: list[VersionTable] = []
+        found: list[Location] = []
 
         def configured(context: MigrationContext) -> None:
             session = MigrationSession(context)
@@ -124,7 +124,7 @@ class Project:
 
         def look(_current: Any, context: MigrationContext) -> MigrationSteps:
             # Only here has env.py said all that it says before it runs the migrations.
-            found.append(MigrationSession(context).version_table())
+            found.append(read_location(context))
             return ()
 
         self.run(look, configured, dont_mutate=True)
@@ -134,13 +134,13 @@ class Project:
                 "context.run_migrations().",
                 "Let it configure and run the migrations, as Alembic's templates do.",
             )
-        if len(set(found)) > 1:
-            tables = ", ".join(sorted({str(table) for table in found}))
+        if len({it.version_table for it in found}) > 1:
+            tables = ", ".join(sorted({str(it.version_table) for it in found}))
             raise ConfigurationError(
                 f"{self.scripts.env_py_location} configures several version tables ({tables}).",
                 "Let it take one of them from its environment, and run it once for each.",
             )
-        return found[-1]
+        return replace(found[-1], models=frozenset().union(*(it.models for it in found)))
 
 
 def _interrupt_all(driver_connections: Iterable[Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from backend.boot.environment.failures import way_out
 from backend.boot.environment.version_table import VersionTable, literal
 from backend.boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
 from backend.boot.signals import Stopped
@@ -52,6 +53,19 @@ FROM (
 """As one text, which every driver reads alike. pg_settings does not have the role."""
 
 
+class Observer:
+    """Hears of each question to the session, as long as nobody else does."""
+
+    def asked(self) -> None:
+        """Hear that the session is asked something now."""
+
+    def answered(self) -> None:
+        """Hear that it has answered."""
+
+    def failed(self, error: Exception, *, is_lost: bool) -> None:
+        """Hear of its error, to which a note may be added; `is_lost` says that it is gone."""
+
+
 class MigrationSession:
     """Asks and tells over the driver's own connection, whichever driver that is.
 
@@ -67,6 +81,7 @@ class MigrationSession:
             )
         self.context = context
         self.connection = context.connection
+        self.observer = Observer()
         self.carried: Mapping[str, str] = MappingProxyType({})
         """What env.py has set for its own transaction, by name; the role comes last."""
 
@@ -134,23 +149,31 @@ class MigrationSession:
         """Give a cursor; SQLAlchemy is told where the connection turns out to be gone."""
         fairy = self.connection.connection
         cursor = fairy.cursor()
+        self.observer.asked()
         try:
             yield cursor
+            self.observer.answered()
         except (Stopped, KeyboardInterrupt):
             self.connection.invalidate()  # cut in mid-statement, as SQLAlchemy does with its own
             raise
         except Exception as error:
-            cause: Any = error
-            if self.connection.dialect.is_disconnect(cause, fairy.dbapi_connection, cursor):
+            is_lost = self.is_lost(error, cursor)
+            self.observer.failed(error, is_lost=is_lost)
+            if is_lost:
                 self.connection.invalidate(error)
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise MigrationFailedError(
                     f"The session that runs the migrations is gone: {lines[0].rstrip('.')}.",
-                    "What its transaction had changed was rolled back. Start again.",
+                    f"What its transaction had changed was rolled back. {way_out(error)}",
                 ) from error
             raise
         finally:
             cursor.close()
+
+    def is_lost(self, error: Any, cursor: Any) -> bool:
+        """Whether a driver's error means that the session is gone."""
+        connection = self.connection
+        return bool(connection.dialect.is_disconnect(error, connection.connection, cursor))
 
     def settle(self) -> None:
         """Commit what was asked or told between transactions; one of env.py's own stays open."""
@@ -219,6 +242,11 @@ class MigrationSession:
                 "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
             )
         return VersionTable(name, schema)
+
+    def search_path(self) -> str:
+        """Return the setting by which this session looks names up."""
+        [path] = self.ask("SELECT current_setting('search_path')")
+        return str(path)
 
     def refuse_other_database(self, is_right: str) -> None:
         """Raise ConfigurationError unless the query is true here, as it is in the right one."""

@@ -49,6 +49,8 @@ def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> N
     session gets a moment, and is then ended. Raises LockTimeoutError where that is not allowed
     and `timeout` seconds are over.
     """
+    if refusal := journal.why_unseen(connection):  # a row that is hidden is none that is over
+        raise refusal
     for left in journal.running(connection):
         _log.warning("A starter died at its work (%s): making sure that it is over", left)
         if left.session_key is not None:

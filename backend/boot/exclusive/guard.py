@@ -12,6 +12,7 @@ from sqlalchemy import event
 
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import ConfigurationError
+from backend.boot.exclusive.limits import SessionLimits
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.exclusive.preparation import refuse_other_table
 from backend.boot.exclusive.recorder import Recorder
@@ -37,6 +38,7 @@ class Guard:
         self._ladder = Ladder(traffic_timeout)
         self._recorder = recorder
         self._session: MigrationSession
+        self._limits: SessionLimits
         self._worker: Worker
         self._in_sight: LockInSight
         self._steps: Steps | None = None
@@ -45,9 +47,11 @@ class Guard:
     def attach(self, context: MigrationContext) -> None:
         """Watch over all that this context does. Raises BootError before anything is changed."""
         self._session = session = MigrationSession(context)
+        self._limits = SessionLimits(session)
         self._refuse_other_database()
         refuse_other_table(session, self._recorder)
         self._report_obstacles()
+        self._limits.lift()
         self._worker = self._make_worker()
         self._in_sight = LockInSight(
             session,
@@ -94,7 +98,9 @@ class Guard:
             self._steps = Steps(
                 self._session, self._recorder, self._worker, self._ladder, self._in_sight
             )
-            return self._steps.journalled(steps(current, context))
+            for step in self._steps.journalled(steps(current, context)):
+                self._limits.start()
+                yield step
 
         return surrounded
 
@@ -112,10 +118,12 @@ class Guard:
         """Have a statement carried out; None leaves that to SQLAlchemy."""
         if self._steps is None or context.root_connection is not self._session.connection:
             return None
-        self._steps.execute(statement, partial(cursor.execute, statement, parameters))
+        execute = partial(cursor.execute, statement, parameters)
+        self._steps.execute(statement, partial(self._limits.run, statement, execute, cursor))
         return True
 
     def _begun(self) -> None:
+        self._limits.began()
         if not self._session.is_direct:
             self._session.refuse_astray(has_begun=True)
         if self._steps is None:

@@ -1,11 +1,13 @@
 """What must be so before the first revision runs: a journal that can be written and seen."""
 
 import threading
+from typing import Any
 
 from backend.boot.environment.session import MigrationSession, led_astray
 from backend.boot.environment.version_table import literal
 from backend.boot.errors import MigrationFailedError
 from backend.boot.exclusive.recorder import Recorder
+from backend.boot.state.access import why_not_writable
 
 _BACKEND = "SELECT pg_backend_pid()"
 
@@ -36,6 +38,23 @@ def refuse_other_table(session: MigrationSession, recorder: Recorder) -> None:
             f"{recorder.journal.table} is where the journal belongs, and it is something else.",
             "Rename it. Nothing was changed.",
         )
+
+
+def refuse_unwritable(session: MigrationSession, recorder: Recorder) -> None:
+    """Raise LoginRefusedError where row level security keeps either role from what both write."""
+    journal = recorder.journal
+
+    def ask(query: str) -> Any:
+        [value] = session.ask(query)
+        return value
+
+    refusals = (
+        why_not_writable(ask, str(journal.version_table)),
+        why_not_writable(ask, journal.table),
+        why_not_writable(recorder.ask, journal.table),
+    )
+    for refusal in filter(None, refusals):
+        raise refusal
 
 
 def make_journal(session: MigrationSession, recorder: Recorder) -> None:

@@ -16,6 +16,7 @@ from backend.boot.errors import BootError
 from backend.boot.exclusive.worker import Worker, end_sessions, sessions_at_work
 from backend.boot.masking import mask
 from backend.boot.postgres.connection import connected
+from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
@@ -148,6 +149,7 @@ def recording(
 ) -> Iterator[Recorder]:
     """Give what writes the journal; where the block fails, so has what was begun in it."""
     with connected(url, silence=_SILENCE) as connection:
+        lift(connection)  # it idles while a revision runs
         recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
         try:
             yield recorder

@@ -7,12 +7,11 @@ from backend.boot.exclusive.lock import lock_lost
 from backend.boot.exclusive.worker import Worker
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 
-# What others set in a session that a pooler lends us in turn is not meant for us.
-_RESET_LIMIT = """
-(SELECT set_config(name, reset_val, true) FROM pg_settings
- WHERE name = 'statement_timeout' AND source = 'session')
-"""
+# What others set in a session that a pooler lends us in turn is not meant for us; nor is what the
+# role has. A session of our own has lifted that once.
+_LIFT = f"({LIFT_IN_TRANSACTION})"
 
 
 class LockInSight:
@@ -54,9 +53,9 @@ class LockInSight:
 
     def _columns(self) -> list[str]:
         columns = [self._is_held, self._holds_key]
-        if not self._session.is_direct:
-            columns.append(_RESET_LIMIT)
         is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
+        if is_local and not self._session.is_direct:
+            columns.append(_LIFT)
         # What a session sets outside of a transaction, others find behind a pooler.
         if self._can_check_client and (is_local or self._session.is_direct):
             columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))

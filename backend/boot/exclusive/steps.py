@@ -19,6 +19,7 @@ from backend.boot.exclusive.preparation import (
     leave_transaction,
     make_journal,
     refuse_snapshot,
+    refuse_unwritable,
 )
 from backend.boot.exclusive.recorder import Recorder
 from backend.boot.exclusive.remains import Remains
@@ -79,6 +80,7 @@ class Steps:
         if not session.is_one_unit:
             leave_transaction(session)
         make_journal(session, self._recorder)
+        refuse_unwritable(session, self._recorder)
         if session.is_one_unit:
             _log.warning(
                 "What the revisions lock stays locked until the last one is done, and none is "

@@ -110,7 +110,11 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
         said_meanwhile(lambda: _log.info("Reading the schema, as far as others let it be read")),
     ):
         found = read_beside(
-            connection, schema.version_table, replay.other_schemas, schema.policy.traffic_timeout
+            connection,
+            schema.version_table,
+            replay.other_schemas,
+            schema.policy.traffic_timeout,
+            schema.extent,
         )
     return liken(found, replay.points)
 

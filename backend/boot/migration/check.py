@@ -21,7 +21,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Revision, Target, resolve_target
 from backend.boot.revisions.own_sql import OwnSql, below_sqlalchemy
 from backend.boot.revisions.phases import contract_reasons, phase_problems
-from backend.boot.state.schema import Schema, ask_version_table
+from backend.boot.state.schema import Schema, ask_location
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def check(boot: BootDescription) -> None:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         # An env.py that ignores the URL it is given would replay the history on the real one.
-        ask_version_table(url, project)
+        ask_location(url, project)
         problems = _problems(url, project)
     for problem in problems:
         _log.error("%s", problem)

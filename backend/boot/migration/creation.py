@@ -11,6 +11,7 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import BootError
 from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
+from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)
@@ -53,6 +54,7 @@ def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
     """
     own: dict[str, str] = {}
     with connected(real, silence=FOR_DATABASES) as connection:
+        lift(connection)
         with connection.cursor() as cursor:
             cursor.execute(_LOCALE)
             options = [

@@ -11,6 +11,8 @@ from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LockTimeoutError
 from backend.boot.migration.contents import MARK
+from backend.boot.postgres.timeouts import lift
+from backend.boot.state.tables import SEARCH_PATH, Extent, search_path
 
 # Those on the search_path that hold something: one that is empty (as "$user" often is) would only
 # decide which names are plain. Then all others where a history may have made something. Neither
@@ -18,7 +20,7 @@ from backend.boot.migration.contents import MARK
 _SCHEMAS = """
 SELECT n.nspname, path.position IS NOT NULL
 FROM pg_namespace n
-LEFT JOIN unnest(current_schemas(false)) WITH ORDINALITY path (name, position)
+LEFT JOIN unnest(%(path)s::text[]) WITH ORDINALITY path (name, position)
        ON path.name = n.nspname
 WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> %(mark)s
   AND EXISTS (
@@ -57,10 +59,13 @@ FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
 
 
 def read_made(
-    connection: Connection, version_table: VersionTable
+    connection: Connection, version_table: VersionTable, setting: str | None = None
 ) -> tuple[Catalogue, frozenset[str]]:
-    """Return all that is in a scratch database, and the schemas off the search_path it is in."""
-    path, others = _schemas(connection, version_table)
+    """Return all that is in a scratch database, and the schemas off the search_path it is in.
+
+    `setting` is that of env.py's search_path, where it is known.
+    """
+    path, others = _schemas(connection, version_table, setting)
     return _read(connection, version_table, path, others), frozenset(others)
 
 
@@ -69,14 +74,17 @@ def read_beside(
     version_table: VersionTable,
     other_schemas: Set[str],
     lock_timeout: float,
+    extent: Extent = SEARCH_PATH,
 ) -> Catalogue:
     """Return the catalogue of a database as far as a history may have made it.
 
-    That is what is on its search_path, and the other schemas that the history works in. Raises
-    LockTimeoutError where somebody keeps a table locked for more than so many seconds.
+    That is what is on its search_path, and the other schemas that count, or that the history works
+    in. Raises LockTimeoutError where somebody keeps a table locked for more than so many seconds.
     """
-    path, others = _schemas(connection, version_table)
-    schemas = [it for it in others if it in other_schemas]
+    lift(connection)
+    path, others = _schemas(connection, version_table, extent.path)
+    counting = other_schemas | extent.choose(frozenset(others))
+    schemas = [it for it in others if it in counting]
     try:
         return _read(connection, version_table, path, schemas, lock_timeout)
     except errors.LockNotAvailable as error:
@@ -109,12 +117,16 @@ def _read(
     return Catalogue({**catalogue.objects, **{key: {} for key in names}})
 
 
-def _schemas(connection: Connection, version_table: VersionTable) -> tuple[list[str], list[str]]:
+def _schemas(
+    connection: Connection, version_table: VersionTable, setting: str | None
+) -> tuple[list[str], list[str]]:
+    path = search_path(connection, setting)
+    ignored = sorted(_ignored(version_table))
     with connection.cursor() as cursor:
-        cursor.execute(_SCHEMAS, {"mark": MARK, "ignored": sorted(_ignored(version_table))})
+        cursor.execute(_SCHEMAS, {"mark": MARK, "ignored": ignored, "path": list(path)})
         rows = cursor.fetchall()
-    path = [name for name, is_on_path in rows if is_on_path]
-    return path, [name for name, is_on_path in rows if not is_on_path]
+    on_path = [name for name, is_on_path in rows if is_on_path]
+    return on_path, [name for name, is_on_path in rows if not is_on_path]
 
 
 def _ignored(version_table: VersionTable) -> frozenset[str]:

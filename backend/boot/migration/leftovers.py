@@ -13,6 +13,7 @@ from psycopg2 import sql
 from backend.boot.errors import BootError
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
+from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ def drop(real: DatabaseUrl, name: str) -> bool:
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
+            lift(connection)
             connection.cursor().execute(statement)
     except (BootError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)

@@ -13,11 +13,13 @@ from backend.boot.environment.failures import describe_error, no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
+from backend.boot.exclusive.limits import lift_timeouts
 from backend.boot.migration.confinement import confined, is_mighty, refusal
 from backend.boot.migration.extent import read_made
 from backend.boot.migration.reach import Reach
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
+from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.revisions.own_sql import below_sqlalchemy
@@ -66,6 +68,7 @@ class Replay:
         """
         # One connection looks at it all: a new one each time would have to warm its caches first.
         with connected(self._url) as self._reader:
+            lift(self._reader)  # it idles while a revision runs
             self._is_scratch = same_database_query(self._reader)
             self._is_mighty = is_mighty(self._reader)
             with confined(
@@ -102,6 +105,7 @@ class Replay:
         """Have env.py prove where it is, each time and before anything runs."""
         session = MigrationSession(context)
         session.refuse_other_database(self._is_scratch)
+        lift_timeouts(session)
         session.settle()
 
     def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
@@ -132,7 +136,7 @@ class Replay:
         if revision not in self.history.closure(current):
             return False
         # All of it with the same schemas in the end: what has none of them holds nothing.
-        catalogue, others = read_made(self._reader, version_table)
+        catalogue, others = read_made(self._reader, version_table, self._schema.location.path)
         self.other_schemas |= others
         before = self.points[-1].catalogue if self.points else _NOTHING
         self.points.append(Point(current, _sharing(catalogue, before)))

@@ -2,11 +2,16 @@
 
 import logging
 from dataclasses import replace
+from functools import partial
+
+from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.reading import IGNORED_TABLES, read_catalogue
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.project import Project
+from backend.boot.environment.session import MigrationSession
+from backend.boot.exclusive.limits import lift_timeouts
 from backend.boot.migration.apply import Watch, apply
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
@@ -26,6 +31,13 @@ def read(schema: Schema) -> Catalogue:
         return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
 
 
+def _configured(watch: Watch, context: MigrationContext) -> None:
+    session = MigrationSession(context)
+    lift_timeouts(session)
+    session.settle()
+    watch(context)
+
+
 def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
     """Bring the scratch to a target, whichever way it is, and return its catalogue.
 
@@ -40,5 +52,5 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     if plan.refusal is not None:
         raise plan.refusal
     # People would take a line about a revision for one about the real database.
-    apply(schema, plan, watch, logging.DEBUG)
+    apply(schema, plan, partial(_configured, watch), logging.DEBUG)
     return read(schema)

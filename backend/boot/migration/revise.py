@@ -20,7 +20,7 @@ from backend.boot.revisions.history import merge_command
 from backend.boot.revisions.numbering import next_id
 from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.plan import Action, decide
-from backend.boot.state.schema import ask_version_table, open_schema
+from backend.boot.state.schema import ask_location, open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores the URL it is given would replay the history on the real one.
-        ask_version_table(url, project)
+        ask_location(url, project)
         refuse_no_models(project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())

@@ -6,12 +6,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
-# Whatever a role or a database has set: a lock must outlive it. `transaction_timeout` came with
-# PostgreSQL 17, so the settings are taken as they are there.
-_KEEP_OPEN = """
-SELECT set_config(name, '0', true) FROM pg_settings
-WHERE name IN ('idle_in_transaction_session_timeout', 'transaction_timeout', 'statement_timeout')
-"""
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 
 # A bigint key stands there in two halves. Keys belong to a database, and pg_locks shows all of
 # the server's, so the database is asked for as well. Everybody may read this view.
@@ -60,7 +55,7 @@ def begin(connection: Connection) -> None:
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        cursor.execute(_KEEP_OPEN)
+        cursor.execute(LIFT_IN_TRANSACTION)  # a lock must outlive what a role or a database has
 
 
 def try_lock(connection: Connection, key: AdvisoryKey) -> bool:

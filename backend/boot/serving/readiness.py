@@ -123,6 +123,8 @@ class ReadinessProbe:
             return at_target(facts, known.target, known.heads)
         history, target = self._aim
         inspection = inspect(facts, history, target)
+        if inspection.unknown and facts.journal_refusal is not None:
+            raise facts.journal_refusal
         replaced = replaced_revisions(facts.journal, inspection.applied, history)
         return with_replaced(inspection, replaced)
 

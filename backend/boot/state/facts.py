@@ -1,49 +1,40 @@
-"""Read the facts that `inspect` needs, and the tables as people want to see them listed."""
-
-from collections.abc import Mapping
-from dataclasses import dataclass
+"""Read the facts that `inspect` needs."""
 
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import VersionTable
+from backend.boot.environment.version_table import VersionTable, quoted
 from backend.boot.errors import LoginRefusedError
+from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import DatabaseFacts
-from backend.boot.state.journal import JOURNAL_TABLE, Journal
-
-# Tables, partitioned and foreign ones; neither an extension's own nor anybody's partitions, which
-# their parent stands for.
-_TABLES = """
-SELECT c.oid, c.relname, c.relnatts
-FROM pg_class c
-JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
-  AND n.nspname = ANY (current_schemas(false))
-  AND NOT EXISTS (
-      SELECT FROM pg_depend d
-      WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')
-  AND c.oid IS DISTINCT FROM to_regclass(concat_ws(
-      '.', quote_ident(%(version_schema)s), quote_ident(%(version_table)s)))
-  AND c.relname <> %(journal_table)s
-ORDER BY c.relname
-"""
+from backend.boot.state.journal import Journal
+from backend.boot.state.tables import SEARCH_PATH, Extent, table_names
 
 _SCHEMA = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
 
-_IS_HIDDEN = """
-SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %s AND c.relname = %s AND NOT has_schema_privilege(n.oid, 'USAGE')
+# PostgreSQL itself says of a table in such a schema that there is none. Of a search_path the names
+# are taken one by one, as `current_schemas` leaves out what may not be used.
+_HIDDEN_SCHEMA = """
+SELECT n.nspname, current_user::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s AND NOT has_schema_privilege(n.oid, 'USAGE')
+  AND CASE WHEN %(schema)s IS NULL
+      THEN n.nspname = ANY (
+          SELECT CASE btrim(part, ' "') WHEN '$user' THEN session_user ELSE btrim(part, ' "') END
+          FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part)
+      ELSE n.nspname = %(schema)s END
 """
-"""PostgreSQL itself says of a table in such a schema that there is none."""
 
 _PATIENCE = "2s"
 
 # A pooler may lend a session that others have led elsewhere.
 _SET = """
 SET LOCAL lock_timeout = '{patience}';
+SET LOCAL row_security = on;
 SELECT set_config(name, reset_val, true) FROM pg_settings
 WHERE name = 'search_path' AND source = 'session'
 """
@@ -56,41 +47,37 @@ WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
   AND relation IN (to_regclass(%s), to_regclass(%s))
 """
 
-_REFERENCES = """
-SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
-"""
-
-
-@dataclass(frozen=True)
-class _Table:
-    oid: int
-    name: str
-    columns: int
-
 
 def read_facts(
-    connection: Connection, version_table: VersionTable, timeout: int = 0
+    connection: Connection,
+    version_table: VersionTable,
+    timeout: int = 0,
+    extent: Extent = SEARCH_PATH,
 ) -> DatabaseFacts:
-    """Return the recorded revisions, the tables of people's own, and what the journal says.
+    """Return the recorded revisions, the tables that count, and what the journal says.
 
     All of it is of one moment: seen one after the other, the first revision of somebody else's
     migration would look like tables without a revision. `timeout` bounds each statement, in
-    milliseconds; 0 does not. The connection is in autocommit. Raises psycopg2's LockNotAvailable
-    where somebody keeps one of the tables locked for longer than a moment.
+    milliseconds; 0 does not. The connection is in autocommit. Raises LoginRefusedError where the
+    role may not see all rows of the version table, and psycopg2's LockNotAvailable where another
+    session keeps one of the tables locked for longer than a moment.
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute(_SET.format(patience=_PATIENCE))
+        cursor.execute(LIFT_IN_TRANSACTION)
         if timeout:
             cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
         try:
             version_table = _found(connection, version_table)
+            current = read_current(connection, version_table)
+            # Tables say nothing more about a schema whose revision is known.
+            tables = () if current else table_names(connection, version_table, extent)
+            journal = Journal(version_table)
             facts = DatabaseFacts(
-                read_current(connection, version_table),
-                tuple(table.name for table in _tables(connection, version_table)),
-                Journal(version_table).applied(connection),
+                current, tables, journal.applied(connection), journal.why_unseen(connection)
             )
-        except errors.LockNotAvailable:
+        except (errors.LockNotAvailable, LoginRefusedError):
             cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
@@ -104,49 +91,6 @@ def lockers(connection: Connection, journal: Journal) -> str:
         return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
 
 
-def list_tables(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Return the tables, parents before what refers to them.
-
-    A parent always has more descendants than its children, so their number sorts parents first;
-    among equals the wider table comes first: entities stand before what links them.
-    """
-    tables = _tables(connection, version_table)
-    with connection.cursor() as cursor:
-        cursor.execute(_REFERENCES)
-        references = cursor.fetchall()
-    children: dict[int, set[int]] = {table.oid: set() for table in tables}
-    for child, parent in references:
-        if child in children and parent in children:
-            children[parent].add(child)
-    order = sorted(
-        tables, key=lambda table: (-_descendants(table.oid, children), -table.columns, table.name)
-    )
-    return tuple(table.name for table in order)
-
-
-def _descendants(oid: int, children: Mapping[int, set[int]]) -> int:
-    found: set[int] = set()
-    waiting = [oid]
-    while waiting:
-        new = children[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return len(found)
-
-
-def _tables(connection: Connection, version_table: VersionTable) -> list[_Table]:
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _TABLES,
-            {
-                "version_table": version_table.name,
-                "version_schema": version_table.schema,
-                "journal_table": JOURNAL_TABLE,
-            },
-        )
-        return [_Table(*row) for row in cursor.fetchall()]
-
-
 def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
     """Return the table with the schema that it is in, where only its name was known."""
     if version_table.schema is not None:
@@ -158,16 +102,32 @@ def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
 
 
 def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Return the rows of the version table, sorted; none where there is no such table."""
+    """Return the rows of the version table, sorted; none where there is no such table.
+
+    Raises LoginRefusedError where the role may not see all of them.
+    """
+    ask = asking(connection)
+    table = str(version_table)
     with connection.cursor() as cursor:
-        cursor.execute(_IS_HIDDEN, (version_table.schema, version_table.name))
-        if cursor.fetchone() is not None:
-            raise LoginRefusedError(
-                f"This role may not use the schema {version_table.schema}, where the revision is.",
-                "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
-            )
-        cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (str(version_table),))
-        if cursor.fetchone() != (True,):
-            return ()
+        cursor.execute(_HIDDEN_SCHEMA, {"schema": version_table.schema, "name": version_table.name})
+        if (hidden := cursor.fetchone()) is not None:
+            raise _schema_refused(*hidden)
+    found = access(ask, table, "version_num")
+    if found is None:
+        return ()
+    if refusal := found.refusal():
+        raise refusal
+    with connection.cursor() as cursor:
         cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
-        return tuple(sorted(str(row) for (row,) in cursor.fetchall()))
+        rows = tuple(sorted(str(row) for (row,) in cursor.fetchall()))
+    if refusal := found.why_incomplete(ask, len(rows)):
+        raise refusal
+    return rows
+
+
+def _schema_refused(schema: str, role: str) -> LoginRefusedError:
+    return LoginRefusedError(
+        f"The role {role} may not use the schema {schema}, where the revision is.",
+        f"Say `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's owner, "
+        "or set MIGRATION_DATABASE_URL to the owner's.",
+    )

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
 
+from backend.boot.errors import BootError
 from backend.boot.revisions.history import History, Target
 
 
@@ -13,7 +14,7 @@ class SchemaState(StrEnum):
     """Where a database stands, seen from a target in a history."""
 
     EMPTY = "empty"
-    """No tables in the schemas on the search_path; those of extensions do not count."""
+    """No tables in the schemas that count; those of extensions do not count."""
     UNMANAGED = "unmanaged"
     """Tables, and nothing that says at which revision they are."""
     BEHIND = "behind"
@@ -86,9 +87,12 @@ class DatabaseFacts:
     current: tuple[str, ...]
     """The rows of the version table, sorted; none where it is missing or empty."""
     tables: tuple[str, ...]
-    """Tables of people's own, without the version table and boot's journal."""
+    """Tables of people's own, without the version table and boot's journal; read only where no
+    revision is recorded."""
     journal: tuple[Applied, ...] = ()
     """What is in the database by its journal, which says nothing of what it has no row of."""
+    journal_refusal: BootError | None = None
+    """Why the journal cannot be read as a whole, where it cannot."""
 
 
 NO_DATABASE = DatabaseFacts((), ())

@@ -11,8 +11,10 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable, literal, quoted
+from backend.boot.errors import LoginRefusedError
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.state import journal_queries as queries
+from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import Applied
 
 JOURNAL_TABLE = "schema_journal"
@@ -194,6 +196,15 @@ class Journal:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT ({self.shape_query}) AND {may_read}")
             return cursor.fetchone() == (True,)
+
+    def why_unseen(self, connection: Connection) -> LoginRefusedError | None:
+        """Return what to raise where this role cannot see all rows of a journal that is there."""
+        ask = asking(connection)
+        found = access(ask, self.table)
+        if found is None or (found.may_read and not found.may_hide):
+            return None
+        is_journal = ask(self.shape_query)
+        return (found.refusal() or found.why_incomplete(ask, 0)) if is_journal else None
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
         """Return what makes the journal, for two roles to write it: boot's and env.py's."""

@@ -1,12 +1,15 @@
 """A project beside its database: look at both, and say what there is to do."""
 
 from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
 
 from psycopg2 import errors
 
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.failures import describe_error, no_connection, way_out
+from backend.boot.environment.location import Location
 from backend.boot.environment.project import Project
+from backend.boot.environment.schemas import named_schemas
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import (
     BootError,
@@ -23,10 +26,11 @@ from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.signals import Stopped
 from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import replaced_revisions, with_replaced
-from backend.boot.state.facts import list_tables, lockers, read_facts
+from backend.boot.state.facts import lockers, read_facts
 from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Action, Plan, decide
+from backend.boot.state.tables import Extent, list_tables
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,20 @@ class Schema:
 
     url: DatabaseUrl
     project: Project
-    version_table: VersionTable
+    location: Location
     target: Target
     policy: SchemaPolicy
+
+    @property
+    def version_table(self) -> VersionTable:
+        """Where env.py keeps the revision."""
+        return self.location.version_table
+
+    @cached_property
+    def extent(self) -> Extent:
+        """The schemas whose tables count: env.py's, the models' and the history's."""
+        named = partial(named_schemas, self.project.scripts, self.location.models)
+        return Extent(self.location.path, cache(named))  # a long history is read once
 
     @property
     def journal(self) -> Journal:
@@ -52,7 +67,9 @@ class Schema:
         history = self.project.history
         with connected(self.url) as connection:
             try:
-                facts = read_facts(connection, self.version_table)
+                facts = read_facts(connection, self.version_table, extent=self.extent)
+                if facts.journal_refusal is not None:
+                    raise facts.journal_refusal
                 unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
                 raise LockTimeoutError(
@@ -91,7 +108,7 @@ class Schema:
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables, parents first."""
         with connected(self.url) as connection:
-            return list_tables(connection, self.version_table)
+            return list_tables(connection, self.version_table, self.extent)
 
     def label(self, revision: str) -> str:
         """Return a revision's number with its title."""
@@ -115,17 +132,17 @@ def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Sch
     and MigrationFailedError where env.py does not run.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
-    return Schema(url, project, ask_version_table(url, project), target, policy)
+    return Schema(url, project, ask_location(url, project), target, policy)
 
 
-def ask_version_table(url: DatabaseUrl, project: Project) -> VersionTable:
-    """Return where env.py keeps the revision.
+def ask_location(url: DatabaseUrl, project: Project) -> Location:
+    """Return where env.py keeps the schema.
 
     Raises ConfigurationError where it connects to another database, and MigrationFailedError where
     it does not run.
     """
     try:
-        return _version_table(url, project)
+        return _location(url, project)
     except (BootError, Stopped):
         raise
     except (Exception, SystemExit) as error:
@@ -135,12 +152,12 @@ def ask_version_table(url: DatabaseUrl, project: Project) -> VersionTable:
         ) from error
 
 
-def _version_table(url: DatabaseUrl, project: Project) -> VersionTable:
+def _location(url: DatabaseUrl, project: Project) -> Location:
     """Ask env.py, which must be where we are: again where a failover has come in between."""
     is_same_database = _identity(url)
     while True:
         try:
-            return project.version_table(is_same_database)
+            return project.location(is_same_database)
         except ConfigurationError:
             forget_kept()
             asked, is_same_database = is_same_database, _identity(url)

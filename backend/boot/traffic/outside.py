@@ -23,15 +23,13 @@ _SAVEPOINT = "boot_statement"
 
 _LIMIT = "lock_timeout"
 
-# The others are meant for the application where a role has them; transaction_timeout came with 17.
-# What env.py or the revision has set is left as it is, and not among the names returned.
-_SET = """
-SELECT string_agg(name || left(set_config(
-    name, CASE name WHEN 'lock_timeout' THEN '{limit}' ELSE '0' END, false), 0), ',')
-FROM pg_settings
-WHERE name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
-  AND source NOT IN ('session', 'client')
-"""
+# What env.py or the revision has set is left as it is: then nothing is returned.
+_SET = f"""
+SELECT count(set_config(name, '{{limit}}', false)) FROM pg_settings
+WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
+"""  # noqa: S608 (a constant)
+
+_CUT_SHORT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
 
 class _HeldOffError(Exception):
@@ -134,28 +132,30 @@ class Outside:
             with self._watched(statement, is_undone):
                 yield False
             return
-        [names] = self._session.ask(
+        [is_ours] = self._session.ask(
             _SET.format(limit=_milliseconds(self._seconds(statement, is_undone)))
         )
-        ours = names.split(",") if names else []
         try:
-            yield _LIMIT not in ours
+            yield not is_ours
         finally:
-            if not self._session.connection.invalidated:
-                for name in ours:
-                    self._session.tell(f"RESET {name}")
+            if is_ours and not self._session.connection.invalidated:
+                self._session.tell(f"RESET {_LIMIT}")
 
     @contextmanager
     def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
         may_be_cut = is_undone and not is_concurrent(statement)
         if not may_be_cut:
             self._session.refuse_cut_short()
+        started = time.monotonic()
         try:
             with self._bounded(self._seconds(statement, is_undone), may_yield=may_be_cut):
                 yield
         except Exception as error:
-            if reasons.is_timeout(sqlstate(error), error):
-                raise reasons.cut_short(self._label, error) from error
+            milliseconds = (time.monotonic() - started) * 1000
+            if sqlstate(error) == reasons.CANCELLED:
+                [limit] = self._session.ask(_CUT_SHORT)
+                if 0 < limit <= milliseconds:
+                    raise reasons.cut_short(self._label, limit) from error
             raise
 
     @contextmanager

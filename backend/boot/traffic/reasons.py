@@ -93,16 +93,10 @@ def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedErr
     )
 
 
-def is_timeout(state: str | None, error: Exception) -> bool:
-    """Whether a limit has ended a statement, and not somebody."""
-    return state == CANCELLED and "timeout" in str(error)
-
-
-def cut_short(label: str, error: Exception) -> MigrationFailedError:
+def cut_short(label: str, milliseconds: int) -> MigrationFailedError:
     """Return the error for a statement that a limit ended which a pooler's session had."""
-    [line, *_] = str(error).strip().splitlines()
     return MigrationFailedError(
-        f"Migration {label} failed: {line.rstrip('.')}.",
+        f"Migration {label} failed: statement_timeout ({milliseconds} ms) ended its statement.",
         "Behind a pooler, what the role, the database or another client has set as a limit holds "
         "for what is outside of a transaction: set MIGRATION_DATABASE_URL to the server itself. "
         + _KEPT,

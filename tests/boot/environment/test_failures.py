@@ -14,6 +14,8 @@ DRIVERS = ["psycopg2", "psycopg", "asyncpg"]
 
 PREPARE = """
 CREATE TABLE people (first text NOT NULL, last text, age smallint);
+CREATE TABLE hidden (); ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; CREATE TABLE others ();
+GRANT SELECT ON hidden TO moriai_user;
 INSERT INTO people VALUES ('s3cret', 'one', 3), ('s3cret', 'one', 4), ('s3cret', NULL, 5)
 """
 
@@ -39,6 +41,16 @@ ADVICE = {
     "VACUUM people": BLOCK,
     "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE": REVISION,
     "SELECT nothing FROM people": REVISION,
+    "SELECT * FROM hidden": (
+        "With row_security = off, PostgreSQL refuses to read a table whose rows a policy may hide: "
+        "set it to on for that role or in env.py, or do without row level security on that table."
+    ),
+    "SELECT * FROM others": (
+        "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner."
+    ),
+    "CREATE TABLE nowhere.t ()": (
+        "Create that schema (`CREATE SCHEMA`), or let env.py do so first, and start again."
+    ),
 }
 
 
@@ -73,6 +85,7 @@ def test_the_way_out(cluster: Cluster, driver: str) -> None:
     with cluster.database() as database:
         cluster.execute(PREPARE, database)
         cluster.execute("ALTER TABLE people OWNER TO moriai_user", database)
+        cluster.execute(f"ALTER DATABASE {database} SET row_security = off")
         advice = {}
         for statement in ADVICE:
             with pytest.raises(DBAPIError) as caught:

@@ -1,0 +1,50 @@
+"""Where an env.py keeps a schema: its version table, its search_path, and the models' schemas."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+
+from backend.boot.environment.session import MigrationSession
+from backend.boot.environment.version_table import VersionTable
+
+
+@dataclass(frozen=True)
+class Location:
+    """What one run of env.py tells of where things are."""
+
+    version_table: VersionTable
+    path: str | None = None
+    """The search_path of env.py's session, as it is set; None where it was not asked."""
+    models: frozenset[str] = frozenset()
+    """The schemas that `target_metadata` puts tables in."""
+
+
+def read_location(context: MigrationContext) -> Location:
+    """Return where a configured env.py keeps its schema.
+
+    Raises as `MigrationSession.version_table` does.
+    """
+    session = MigrationSession(context)
+    return Location(session.version_table(), session.search_path(), model_schemas(context))
+
+
+def model_schemas(context: MigrationContext) -> frozenset[str]:
+    """Return the schemas of the models' tables, as `schema_translate_map` renames them."""
+    connection: Any = context.connection
+    renamed = connection.get_execution_options().get("schema_translate_map") or {}
+    names = {
+        renamed.get(table.schema, table.schema)
+        for metadata in _listed(context.opts.get("target_metadata"))
+        for table in getattr(metadata, "tables", {}).values()
+    }
+    return frozenset(str(name) for name in names if name is not None)
+
+
+def _listed(target_metadata: Any) -> Iterable[Any]:
+    """Return what env.py gives as one MetaData, as several, or not at all."""
+    if target_metadata is None:
+        return ()
+    is_several = isinstance(target_metadata, list | tuple | set | frozenset)
+    return target_metadata if is_several else (target_metadata,)
