@@ -62,19 +62,20 @@ def _without(content: Any, where: Where) -> Any:
 
 def _identity(item: Any, key: str) -> str:
     """Return what an item of a list is known by: what it is inside the container, else its text."""
-    if key == "volumes":
-        if isinstance(item, dict):
-            return str(item.get("target"))
-        source, _, rest = str(item).partition(":")
-        return rest.partition(":")[0] or source
-    if key == "secrets":
+    known: Any = None
+    if key == "volumes" and isinstance(item, str):
+        source, _, rest = item.partition(":")
+        known = rest.partition(":")[0] or source
+    elif key == "secrets":
         use = item if isinstance(item, dict) else {"source": item}
-        return str(use.get("target") or use.get("source")).removeprefix("/run/secrets/")
-    if key == "env_file":
-        return str(item.get("path") if isinstance(item, dict) else item)
-    if key == "ports" and isinstance(item, dict):
-        parts = {"host_ip": "0.0.0.0", "protocol": "tcp", **item}  # noqa: S104 (the default)
-        return "{host_ip}:{published}:{target}/{protocol}".format_map(
-            {"published": None, "target": None, **parts}
-        )
-    return str(item)
+        known = str(use.get("target") or use.get("source") or "").removeprefix("/run/secrets/")
+    elif isinstance(item, dict):
+        known = _identity_of_map(item, key)
+    return str(known or item)
+
+
+def _identity_of_map(item: Content, key: str) -> Any:
+    if key == "ports" and "target" in item:
+        parts = {"host_ip": "0.0.0.0", "protocol": "tcp", "published": None, **item}  # noqa: S104
+        return "{host_ip}:{published}:{target}/{protocol}".format_map(parts)
+    return item.get({"volumes": "target", "env_file": "path"}.get(key, ""))
