@@ -424,7 +424,7 @@ def leave_out_id(versions: Path) -> None:
 
 HISTORIES: dict[Callable[[Path], None], str] = {
     break_syntax: "The migration history is broken: 009_test.py, line 2: …. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     empty: "There are no revisions in …/alembic/versions. "
     "Check that the folder was shipped, or write the first with `inv revision`.",
     remove: "There are no revisions in …/alembic/versions. "
@@ -434,17 +434,17 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     duplicate: "The migration history is broken: the same id is there twice: 008 is in "
     "…/008_again.py and in …/008_video_urls.py. Keep the file that databases have applied. …",
     orphan: "The migration history is broken: Revision 009 …is not present. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     close_circle: "The migration history is broken: …ycle…. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     close_circle_beside: "The migration history is broken: …ycle…. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     depend_on_nothing: "The migration history is broken: …nowhere…. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     import_nothing: "The migration history is broken: …no_such_module…. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
     leave_out_id: "The migration history is broken: …009_test.py…. "
-    "Mend it and start again; the database was not touched.",
+    "Fix it and start again; the database was not touched.",
 }
 
 
