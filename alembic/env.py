@@ -8,18 +8,22 @@ from sqlalchemy import NullPool, create_engine
 
 from backend import __version__
 from backend.boot.migration.by_hand import one_at_a_time
+from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
 from backend.settings import load_settings
 
 
 def database_url() -> str:
-    """Return the URL that the caller set, else the one that the environment names."""
-    if url := context.config.get_main_option("sqlalchemy.url"):
-        return url
+    """Return the URL that the caller set, else the one that the environment names.
+
+    This file connects by psycopg2, whichever driver the URL names.
+    """
+    if text := context.config.get_main_option("sqlalchemy.url"):
+        return parse_database_url(text, "sqlalchemy.url").for_driver("psycopg2")
     settings = load_settings()
     if settings.migration_database_url is None:
         raise CommandError("No database configured: set DATABASE_URL, or use inv migrate")
-    return settings.migration_database_url.sqlalchemy_url
+    return settings.migration_database_url.for_driver("psycopg2")
 
 
 def lock_timeout() -> float:

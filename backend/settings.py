@@ -27,7 +27,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "POSTGRES_PORT": ("5432", "its port; theirs as `p1,p2`"),
     "POSTGRES_USER": ("moriai_user", "the role"),
     "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
-    "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password, for mounted secrets"),
+    "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password; read again for each login"),
     "POSTGRES_DB": ("moriai_db", "the database"),
     "MIGRATION_DATABASE_URL": ("DATABASE_URL", "a direct connection of the schema's owner"),
     "EVENTS_DATABASE_URL": ("DATABASE_URL", "a direct connection to hear events by"),
@@ -64,7 +64,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "made and kept under `.data/`",
         "signs the tokens; in prod it must be set to serve",
     ),
-    "JWT_SECRET_FILE": ("", "a file that holds it, for mounted secrets"),
+    "JWT_SECRET_FILE": ("", "a file that holds it; read once, at the start"),
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
     "LOG_FORMAT": ("text", "text, or json for one object a line"),
     "ALEMBIC_CONFIG": ("alembic.ini", "the Alembic project to boot"),
@@ -321,7 +321,7 @@ def _hide_password(url: DatabaseUrl | None) -> None:
         if url.parameters.get(name) not in (url.database, url.parameters.get("user")):
             hide(url.parameters.get(name))
     # However it is encoded there: nobody has to write %2F in capitals.
-    if as_written := _PASSWORD_IN_URL.search(url.raw):
+    if as_written := _PASSWORD_IN_URL.search(url.written):
         hide(as_written[1])
 
 
@@ -331,13 +331,16 @@ def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:
     host = values.text("POSTGRES_HOST", "")
     if not host:
         return None
-    return build_database_url(
+    url = build_database_url(
         host=host,
         port=values.text("POSTGRES_PORT", "5432"),
         user=values.text("POSTGRES_USER", "moriai_user"),
         password=_password(values, is_prod),
         database=values.text("POSTGRES_DB", "moriai_db"),
     )
+    # Its file was read just now, so that one that cannot be read is known at once.
+    file = values.text("POSTGRES_PASSWORD_FILE", "")
+    return replace(url, password_file=Path(file)) if file else url
 
 
 def _password(values: Values, is_prod: bool) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backend.boot.errors import ConfigurationError
+from backend.boot.postgres.database_url import read_secret
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 
 T = TypeVar("T")
@@ -65,7 +66,7 @@ class Values:
         if not file:
             return given
         try:
-            return Path(file).read_text(encoding="utf-8").rstrip("\r\n")
+            return read_secret(Path(file))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
                 f"{name}_FILE cannot be read: {error}.", "Mend the path or its rights."

@@ -216,7 +216,12 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
         ("DATABASE_URL", "postgresql://u:a@b@h/db", {}, f"DATABASE_URL {MALFORMED}"),
         ("DATABASE_URL", "postgresql://u:a/b@h/db", {}, f"DATABASE_URL {MALFORMED}"),
         ("DATABASE_URL", "postgresql://u:a%ff@h/db", {}, f"DATABASE_URL {MALFORMED}"),
-        ("DATABASE_URL", "postgresql://h/db?nonsense=1", {}, f"DATABASE_URL {MALFORMED}"),
+        (
+            "DATABASE_URL",
+            "postgresql://h/db?nonsense=1",
+            {},
+            "DATABASE_URL has the option nonsense, which neither libpq nor the driver knows.",
+        ),
         ("DATABASE_URL", "postgresql://u:pw@h", {}, f"DATABASE_URL {NO_DATABASE}"),
         ("DATABASE_URL", "postgresql://u:pw@h:99999/db", {}, f"DATABASE_URL {BAD_PORT}"),
         ("DATABASE_URL", "postgresql://u:pw@h:x/db", {}, f"DATABASE_URL {BAD_PORT}"),

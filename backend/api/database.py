@@ -2,16 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any
 from weakref import WeakSet
 
 import psycopg2
 from sqlalchemy import Connection, Engine, Enum, MetaData, create_engine, event, select, text
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
-from backend.boot.errors import ConfigurationError, DatabaseUnreachableError
+from backend.boot.errors import DatabaseUnreachableError
 from backend.boot.postgres.connection import one_line
 from backend.boot.postgres.interruption import interrupt
 from backend.boot.postgres.urls import DatabaseUrl
@@ -40,29 +41,23 @@ _POOL_TIMEOUT = 3
 def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
     """Give an engine, which connects when it is first used, and close its pool at the end.
 
-    Raises ConfigurationError where the URL asks for a driver that cannot serve here.
+    It connects by psycopg2, whichever driver the URL names for an env.py.
     """
     given = url.parameters
     arguments = {name: value for name, value in _CONNECT_ARGUMENTS.items() if name not in given}
-    try:
-        engine = create_engine(
-            url.sqlalchemy_url,
-            connect_args=arguments,
-            # An exception's text goes to the log, and parameters are what people wrote.
-            hide_parameters=True,
-            # A restart of the server costs no request: a dead connection is replaced when taken.
-            pool_pre_ping=True,
-            pool_size=5,
-            max_overflow=10,
-            pool_timeout=_POOL_TIMEOUT,
-        )
-    except (ImportError, ArgumentError) as error:
-        raise _unusable(url) from error
-    if engine.dialect.is_async:
-        raise _unusable(url)
+    engine = create_engine(
+        url.for_driver("psycopg2"),
+        connect_args=arguments,
+        # An exception's text goes to the log, and parameters are what people wrote.
+        hide_parameters=True,
+        # A restart of the server costs no request: a dead connection is replaced when taken.
+        pool_pre_ping=True,
+        pool_size=5,
+        max_overflow=10,
+        pool_timeout=_POOL_TIMEOUT,
+    )
     opened: WeakSet[Any] = WeakSet()
-    if engine.driver == "psycopg2":
-        event.listen(engine, "do_connect", _bound_answers)
+    event.listen(engine, "do_connect", partial(_prepare_login, url))
     event.listen(engine, "connect", lambda connection, _: opened.add(connection))
     event.listen(engine, "connect", _bound_statements)
     event.listen(engine, "begin", _bound_transaction)
@@ -75,8 +70,13 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
         engine.dispose()
 
 
-def _bound_answers(_dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]) -> None:
+def _prepare_login(
+    url: DatabaseUrl, _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+) -> None:
+    """Have a login use the password as it is now, and its connection bound what it waits for."""
     parameters["connection_factory"] = BoundedConnection
+    if "password" in (login := url.login):
+        parameters["password"] = login["password"]
 
 
 def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:
@@ -136,10 +136,3 @@ def cause(error: DBAPIError) -> str:
     if isinstance(error.orig, psycopg2.Error):
         return one_line(error.orig)
     return type(error).__name__
-
-
-def _unusable(url: DatabaseUrl) -> ConfigurationError:
-    return ConfigurationError(
-        f"The application cannot connect to {url.masked} by the driver that DATABASE_URL names.",
-        "Write the URL as postgresql://user:password@host:5432/database.",
-    )

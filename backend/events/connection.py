@@ -119,7 +119,7 @@ def _ready(wanted: Mapping[int, int], seconds: float) -> set[int]:
 @contextmanager
 def opened_ear(url: DatabaseUrl, bell: Bell) -> Iterator[Ear]:
     """Give a connection that listens already, and close it at the end; raise as an Ear does."""
-    parameters: dict[str, Any] = {"application_name": "moriai events", **url.parameters}
+    parameters: dict[str, Any] = {"application_name": "moriai events", **url.login}
     connection = psycopg2.connect(**parameters, async_=True)
     try:
         ear = Ear(connection, bell)

@@ -125,7 +125,7 @@ def test_importing_needs_nothing() -> None:
         ("http://secret-word@example.org", r"DATABASE_URL is not a PostgreSQL URL\."),
         (
             "postgresql+nonsense://moriai_user:secret-word@127.0.0.1:1/moriai_db",
-            r"The application cannot connect .* by the driver that DATABASE_URL names\.",
+            r"DATABASE_URL names the driver nonsense, which cannot be used here\.",
         ),
     ],
 )

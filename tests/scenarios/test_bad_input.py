@@ -55,24 +55,21 @@ ADVICE = (
     "Write it as postgresql://user:password@host:5432/database, with special characters "
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
-LOGIN_ADVICE = (
-    "Mend the role, the password or the TLS settings in DATABASE_URL "
-    "(or POSTGRES_USER and POSTGRES_PASSWORD)."
-)
+LOGIN_ADVICE = "Correct the role, the password, the TLS settings or the options in DATABASE_URL."
 TARGET_ADVICE = "Name a revision, head (which is 008) or heads."
 CASES = [
     Case(
         "wrong password",
         4,
         "PostgreSQL refused the login at postgresql://moriai_user:***@127.0.0.1:{port}/{database}: "
-        'FATAL:  password authentication failed for user "moriai_user". ' + LOGIN_ADVICE,
+        'password authentication failed for user "moriai_user". ' + LOGIN_ADVICE,
         {"DATABASE_URL": "postgresql://moriai_user:not-this-one@127.0.0.1:{port}/{database}"},
     ),
     Case(
         "unknown role",
         4,
         "PostgreSQL refused the login at postgresql://nobody_here:***@127.0.0.1:{port}/{database}: "
-        'FATAL:  password authentication failed for user "nobody_here". ' + LOGIN_ADVICE,
+        'password authentication failed for user "nobody_here". ' + LOGIN_ADVICE,
         {"DATABASE_URL": "postgresql://nobody_here:some-secret@127.0.0.1:{port}/{database}"},
         "start",
     ),
@@ -80,7 +77,7 @@ CASES = [
         "unknown database in prod",
         4,
         "Database 'nowhere' does not exist at "
-        "postgresql://moriai_user:***@127.0.0.1:{port}/nowhere. Create it, or mend the name; "
+        "postgresql://moriai_user:***@127.0.0.1:{port}/nowhere. Create it, or correct the name; "
         "in dev and test `inv migrate` and `inv start` create it.",
         {
             "APP_ENV": "prod",

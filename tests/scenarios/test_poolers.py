@@ -288,7 +288,7 @@ def test_options_that_a_pooler_refuses(
     url = f"{pgbouncer(scene.database)}?options=-csearch_path%3Dpublic"
     scene.start(url=url).finish().assert_failed(
         4,
-        "A pooler at … refused the login: FATAL:  unsupported startup parameter: options. Leave "
+        "A pooler at … refused the login: unsupported startup parameter: options. Leave "
         "that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the server "
         "itself.",
     )

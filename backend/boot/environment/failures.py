@@ -8,10 +8,17 @@ from typing import Any
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from psycopg2 import OperationalError
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MissingGreenlet
 
-from backend.boot.errors import BootError, DatabaseUnreachableError, LoginRefusedError
-from backend.boot.postgres.refusal import Refusal, causes, classify
+from backend.boot.environment.attempts import last_attempt
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseUnreachableError,
+    LoginRefusedError,
+)
+from backend.boot.postgres.answer import Answer, ask
+from backend.boot.postgres.refusal import Refusal, causes, meaning
 from backend.boot.revisions.sql_text import first_tokens
 
 _WAYS_OUT = {
@@ -28,6 +35,9 @@ _WAYS_OUT = {
     "40": "Somebody else was at work on the same tables: start again.",
 }
 """What helps, by how PostgreSQL's SQLSTATE begins."""
+
+_ASKED_WITHIN = 10.0
+"""Seconds that a login may take which is tried once more."""
 
 _NEEDS_BLOCK = "25001"
 """Also of a SET TRANSACTION that comes too late."""
@@ -70,14 +80,25 @@ def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
 
 def no_connection(error: BaseException) -> BootError | None:
     """Return what it means that env.py got no connection; None where the error is another one."""
+    if isinstance(error, MissingGreenlet):
+        return ConfigurationError(
+            "Alembic's env.py connects without asyncio, and the driver of its URL needs asyncio.",
+            "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
+            "Alembic's async template does. Nothing was changed.",
+        )
     # SQLAlchemy knows of no statement where it was only connecting.
     if not isinstance(error, DBAPIError) or error.statement is not None:
         return None
     cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
-    what = f"Alembic's env.py could not connect: {cause}."
-    if classify(str(error.orig)) is Refusal.NOT_YET:
-        return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
-    return LoginRefusedError(what, "Nothing was changed. Mend the login that env.py uses.")
+    if code := sqlstate(error):
+        answer = Answer(code, cause)
+    else:  # libpq has none for a login: the same login is tried once more
+        login = last_attempt()
+        answer = Answer() if login is None else ask(login, _ASKED_WITHIN)
+    what = f"Alembic's env.py could not connect: {answer.sentence or cause}."
+    if meaning(answer) in (Refusal.LOGIN, Refusal.DATABASE_MISSING):
+        return LoginRefusedError(what, "Nothing was changed. Correct the login that env.py uses.")
+    return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
 
 
 def sqlstate(error: BaseException) -> str | None:

@@ -40,8 +40,6 @@ def open_project(
     config = _config(alembic_config)
     config.attributes[RUN_BY_BOOT] = True
     try:
-        if url is not None:
-            config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
         anchor_paths(config, alembic_config.parent)
         scripts = ScriptDirectory.from_config(config)
     except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
@@ -58,7 +56,7 @@ def open_project(
             f"There are no revisions in {folders}.",
             "Check that the folder was shipped, or write the first with `inv revision`.",
         )
-    return Project(config, scripts, history)
+    return Project(config, scripts, history, url)
 
 
 def _config(path: Path) -> Config:

@@ -17,12 +17,14 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from backend.boot.environment.attempts import noting_attempts
 from backend.boot.environment.location import Location, read_location
 from backend.boot.environment.scripts import load_revision
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import ConfigurationError
 from backend.boot.log import restore_logging
 from backend.boot.postgres.interruption import interrupt
+from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Target
 from backend.boot.signals import interrupting, raise_if_stopped
 
@@ -39,6 +41,7 @@ class Project:
     config: Config
     scripts: ScriptDirectory
     history: History
+    url: DatabaseUrl | None
 
     def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
         """Return Alembic's own steps to a target.
@@ -81,6 +84,9 @@ class Project:
         running statement.
         """
         opened: list[Any] = []
+        if self.url is not None:  # here, for its password may be another one than at the last run
+            text = self.url.sqlalchemy_url.replace("%", "%%")
+            self.config.set_main_option("sqlalchemy.url", text)
         with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
             configure = environment.configure
 
@@ -100,6 +106,7 @@ class Project:
                 with (
                     _bounded_connects(),
                     _noting_connections(opened),
+                    noting_attempts(),
                     interrupting(lambda: _interrupt_all(opened)),
                 ):
                     self.scripts.run_env()

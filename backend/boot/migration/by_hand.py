@@ -54,7 +54,9 @@ def one_at_a_time(
         journal = Journal(session.version_table())
         session.settle()
         engine_url = session.connection.engine.url
-        url = parse_database_url(engine_url.render_as_string(hide_password=False))
+        url = parse_database_url(
+            engine_url.render_as_string(hide_password=False), "The URL of env.py's engine"
+        )
         with (
             exclusively(url, journal, lock_timeout()) as lock,
             recording(url, journal, read_history(context.script), app_version) as recorder,

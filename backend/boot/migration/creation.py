@@ -3,7 +3,6 @@
 import logging
 import re
 from collections.abc import Iterator, Mapping
-from urllib.parse import quote
 
 import psycopg2
 from psycopg2 import sql
@@ -11,6 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import BootError
 from backend.boot.postgres.connection import FOR_DATABASES, connected, one_line
+from backend.boot.postgres.drivers import DRIVERS, OWN_DRIVER
 from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 
@@ -134,15 +134,11 @@ def _with_options(url: DatabaseUrl, own: Mapping[str, str]) -> DatabaseUrl:
 
     Not every driver knows libpq's options, and poolers refuse them.
     """
-    scheme, _, rest = url.raw.partition("://")
-    place, _, query = rest.partition("?")
-    if scheme.partition("+")[2] not in ("", "psycopg", "psycopg2"):
+    if DRIVERS[url.driver or OWN_DRIVER].names is not None:
         return url
     settings = [f"-c {name}={_ESCAPED.sub(_ESCAPE, value)}" for name, value in own.items()]
     options = " ".join([*settings, url.parameters.get("options", "")]).rstrip()
-    pairs = [pair for pair in query.split("&") if pair and not pair.startswith("options=")]
-    query = "&".join([*pairs, f"options={quote(options, safe='')}"])
-    like = DatabaseUrl(f"{scheme}://{place}?{query}", {**url.parameters, "options": options})
+    like = url.having(options=options)
     try:
         with connected(like):
             return like

@@ -24,8 +24,9 @@ from backend.boot.migration.leftovers import drop, in_use, new_name, remove_left
 from backend.boot.migration.note import Note, end_work, noting, read_note
 from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from backend.boot.postgres.connection import connect, connected, one_line
+from backend.boot.postgres.failed_login import understand
 from backend.boot.postgres.identity import same_database_query
-from backend.boot.postgres.refusal import Refusal, classify
+from backend.boot.postgres.refusal import Refusal
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 
@@ -110,11 +111,11 @@ def _refuse_login(url: DatabaseUrl) -> None:
     try:
         connect(url).close()
     except psycopg2.OperationalError as error:
-        cause = one_line(error)
-        match classify(str(error)):
+        failed = understand(url, error, timeout=10)
+        match failed.refusal:
             case Refusal.NOT_YET:
                 raise DatabaseUnreachableError(
-                    f"PostgreSQL at {url.masked} does not answer: {cause}.",
+                    f"PostgreSQL at {url.masked} does not answer: {failed.cause}.",
                     "Check that it runs, or mend SCRATCH_DATABASE_URL.",
                 ) from error
             case Refusal.DATABASE_MISSING:
@@ -123,8 +124,8 @@ def _refuse_login(url: DatabaseUrl) -> None:
                     "Create it, or mend SCRATCH_DATABASE_URL.",
                 ) from error
         raise LoginRefusedError(
-            f"PostgreSQL refused the login at {url.masked}: {cause}.",
-            "Mend the role, the password or the TLS settings in SCRATCH_DATABASE_URL.",
+            f"PostgreSQL refused the login at {url.masked}: {failed.cause}.",
+            "Correct the role, the password or the TLS settings in SCRATCH_DATABASE_URL.",
         ) from error
 
 

@@ -3,11 +3,11 @@ SQLAlchemy's time.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from queue import Empty, Queue
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import errors
@@ -16,10 +16,13 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
+from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.interruption import cut_when_silent, interrupt
 from backend.boot.postgres.refusal import at_host, causes, reason
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import interrupting, is_stopping, raise_if_stopped
+
+T = TypeVar("T")
 
 # A connection that idles while a revision runs must neither be forgotten by a router on its way
 # nor be trusted for hours after the server is gone.
@@ -59,41 +62,71 @@ def connect_and_ask(
     url: DatabaseUrl, query: str, timeout: float, silence: float = _SILENCE
 ) -> tuple[Connection, list[tuple[Any, ...]]]:
     """Return an autocommit connection and the rows of a query, both within `timeout` seconds."""
-    answer: Queue[tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error] = Queue(1)
-    given_up = threading.Event()
 
-    def attempt() -> None:
-        parameters: dict[str, Any] = {**_DEFAULTS, **url.parameters}
-        # libpq gives each host that long; one that vanished must leave time for the next.
-        parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
+    def attempt() -> tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error:
         try:
+            parameters: dict[str, Any] = {**_DEFAULTS, **url.login}
+            # libpq gives each host that long; one that vanished must leave time for the next.
+            parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
             connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
             connection.autocommit = True
-            rows = _rows(connection, query) if query else []
+            return connection, _rows(connection, query) if query else []
         except psycopg2.Error as error:
             # Python 3.11.2 drops the message that later ones cannot decode either.
             unreadable = "the server's message is not UTF-8"
-            answer.put(error if str(error) else psycopg2.OperationalError(unreadable))
-            return
+            return error if str(error) else psycopg2.OperationalError(unreadable)
         except UnicodeDecodeError as error:  # a message in the server's own encoding
-            answer.put(psycopg2.OperationalError(error.object.decode(errors="replace")))
-            return
-        answer.put((connection, rows))
-        if given_up.is_set():
-            connection.close()
+            return psycopg2.OperationalError(error.object.decode(errors="replace"))
 
-    threading.Thread(target=attempt, name="connect", daemon=True).start()
+    result = _within(timeout, attempt, _close_late)
+    if isinstance(result, psycopg2.Error):
+        raise result
+    return result
+
+
+def answer_to(url: DatabaseUrl, timeout: float) -> Answer:
+    """Return what a server answers to a login now, within `timeout` seconds."""
+
+    def attempt() -> Answer:
+        try:
+            login: dict[str, Any] = {**_DEFAULTS, **url.login}
+            return ask(login, timeout)
+        except psycopg2.Error:  # there is no password to log in with
+            return Answer()
+
     try:
-        result = answer.get(timeout=timeout)
+        return _within(timeout, attempt)
+    except ConnectTimeoutError:
+        return Answer()
+
+
+def _within(
+    timeout: float, attempt: Callable[[], T], late: Callable[[T], None] = lambda _: None
+) -> T:
+    """Return what an attempt returns in a thread of its own; `late` has what comes too late."""
+    outcome: Queue[T] = Queue(1)
+    given_up = threading.Event()
+
+    def run() -> None:
+        result = attempt()
+        outcome.put(result)
+        if given_up.is_set():
+            late(result)
+
+    threading.Thread(target=run, name="connect", daemon=True).start()
+    try:
+        return outcome.get(timeout=timeout)
     except Empty:
         given_up.set()
         raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
     except BaseException:
         given_up.set()
         raise
-    if isinstance(result, psycopg2.Error):
-        raise result
-    return result
+
+
+def _close_late(result: tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error) -> None:
+    if not isinstance(result, psycopg2.Error):
+        result[0].close()
 
 
 def _cursor(silence: float) -> type[Cursor]:
@@ -158,7 +191,7 @@ def driver_connection(url: DatabaseUrl) -> Connection:
     """
     connection = _kept.take(url, timeout=10, silence=_SILENCE)
     if connection is None:
-        parameters: dict[str, Any] = dict(url.parameters)
+        parameters: dict[str, Any] = dict(url.login)
         fresh: Connection = psycopg2.connect(**parameters)
         return fresh
     connection.cursor_factory = Cursor

@@ -77,6 +77,8 @@ def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
 
 def _start(package: Any, folder: Path, data_folder: Path) -> Any:
     try:
+        if os.geteuid() == 0:
+            open_to_others(Path(package.__file__).parent)
         if not (folder / "PG_VERSION").exists():
             _log.info("Creating an embedded PostgreSQL under %s", data_folder)
             _create(package, folder)
@@ -213,6 +215,27 @@ def _url(server: Any, database: str) -> DatabaseUrl:
     return parse_database_url(
         f"postgresql://{server.postgres_user}@/{quote(database, safe='')}?{query}"
     )
+
+
+def open_to_others(package: Path) -> None:
+    """Let other users read and run what a package brings along, whatever root's umask was.
+
+    As root, the server runs as a user of its own. The package opens its programs itself, and not
+    all that these need: the libraries in the folder beside it, and the files under `share`.
+    """
+    for top in (package, package.with_name(f"{package.name}.libs")):
+        for folder, _, names in os.walk(top):
+            _add_mode(Path(folder), 0o555)
+            for name in names:
+                _add_mode(Path(folder, name), 0o444)
+
+
+def _add_mode(path: Path, wanted: int) -> None:
+    mode = path.stat().st_mode
+    if mode & stat.S_IXUSR:
+        wanted |= 0o111
+    if mode & wanted != wanted:
+        path.chmod(mode | wanted)
 
 
 def import_package() -> Any:

@@ -30,6 +30,14 @@ def hosts_of(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
     return list(zip(hosts, ports, strict=True))
 
 
+def address_of(parameters: Mapping[str, str]) -> str:
+    """Return hosts and ports as they stand in a URL."""
+    return ",".join(
+        (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
+        for name, port in hosts_of(parameters)
+    )
+
+
 def joined_query(query: str) -> str:
     """Return a URL's query with SQLAlchemy's hosts and their ports written as libpq does.
 
@@ -60,13 +68,6 @@ def on_primary(parameters: Mapping[str, str]) -> dict[str, str]:
         return dict(parameters)
     ports = ",".join(port or _DEFAULT_PORT for _, port in hosts)
     return {SESSION: "primary", **parameters, "port": ports}
-
-
-def sqlalchemy_query(parameters: Mapping[str, str], query: str) -> str:
-    """Return the query of a URL with several hosts in the form that all drivers' dialects take."""
-    left_out = ("host", "port", "dbname", SESSION)
-    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] not in left_out]
-    return "&".join([*kept, _host_query(hosts_of(parameters)), f"{SESSION}={parameters[SESSION]}"])
 
 
 def _host_query(hosts: list[tuple[str, str]]) -> str:

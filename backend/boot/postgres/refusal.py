@@ -1,12 +1,13 @@
-"""Tell *not yet* from *never* in what a server, a pooler or libpq says to a login.
+"""Tell *not yet* from *never* by what a server, a pooler or libpq made of a login.
 
-Only the text can tell: psycopg2 gives no SQLSTATE for errors while connecting. The texts are
-those of PostgreSQL's sources (postmaster.c, auth.c, postinit.c, proc.c; libpq's fe-connect.c and
-fe-secure*.c) and of PgBouncer's.
+The facts decide, and not the words: a server's sentence may be in any language. Words of libpq's
+are only shown here in fewer ones.
 """
 
 import re
 from enum import Enum
+
+from backend.boot.postgres.answer import Answer
 
 
 class Refusal(Enum):
@@ -15,29 +16,27 @@ class Refusal(Enum):
     NOT_YET = "not yet"
     LOGIN = "login refused"
     DATABASE_MISSING = "database missing"
+    BY_POOLER = "refused for whatever a pooler has but one code for"
 
 
-# First match wins, so what may pass stands before what never does.
-_MEANINGS: tuple[tuple[str, Refusal], ...] = (
-    (r"the database system is|not accepting connections|recovery is in progress", Refusal.NOT_YET),
-    (r"too many (clients|connections)|connection slots are reserved", Refusal.NOT_YET),
-    (r"cannot connect to server|server_login_retry|query_wait_timeout", Refusal.NOT_YET),
-    (r'database ".*" does not exist|no such database', Refusal.DATABASE_MISSING),
-    (r"authentication failed|no password supplied|auth failed|no such user", Refusal.LOGIN),
-    (r'role ".*" (does not exist|is not permitted to log in)', Refusal.LOGIN),
-    (r"no pg_hba\.conf entry|pg_hba\.conf rejects connection", Refusal.LOGIN),
-    (r"permission denied for database", Refusal.LOGIN),
-    (r"is not currently accepting connections", Refusal.NOT_YET),
-    (r"server does not support SSL|SSL (is )?required", Refusal.LOGIN),
-    (r"certificate verify failed|root certificate file|server certificate for", Refusal.LOGIN),
-    (r"could not load (client )?(certificate|private key)|certificate file", Refusal.LOGIN),
-    (r"private key file|requires a valid client certificate", Refusal.LOGIN),
-    (r"authentication method (requirement|\d+ not supported)", Refusal.LOGIN),
-    (r"channel binding (is )?required", Refusal.LOGIN),
-    (r"unsupported startup parameter", Refusal.LOGIN),
-    (r"invalid (sslmode|channel_binding|connection option)|could not open service", Refusal.LOGIN),
-    (r'invalid .* for connection option|definition of service "[^"]*" not found', Refusal.LOGIN),
+# By how the SQLSTATE begins. What is not here may pass: a server that starts or stops (57P03),
+# that has too many connections (53300), a database that takes none for now (55000).
+_MEANINGS: dict[str, Refusal] = {
+    "3D000": Refusal.DATABASE_MISSING,
+    "28": Refusal.LOGIN,  # the role, its password, pg_hba.conf, a certificate
+    "42": Refusal.LOGIN,  # no right to connect, no such setting among the options
+    "22": Refusal.LOGIN,  # a setting with a wrong value
+    "0A": Refusal.LOGIN,  # something that this server does not have
+}
+
+# PgBouncer has one code for all that it refuses, and for what it hands on of a server's refusal.
+# Its own sentences are the same everywhere, for PgBouncer is not translated.
+_POOLERS = "08P01"
+_POOLER_REFUSES = re.compile(
+    r"no such user(: .*)?|auth failed|(\S+ )?authentication failed|(SSL|TLS \w+( \w+)?) required"
+    r"|not allowed"
 )
+_POOLER_KNOWS_NO_DATABASE = re.compile(r"no such database(: .*)?")
 
 STANDBY = "it is a standby, and this needs the primary"
 
@@ -51,14 +50,29 @@ _EXPLANATION = re.compile(
 )
 
 
-def classify(message: str) -> Refusal:
-    """Return what the message of a failed login means; one that nobody knows means *not yet*.
+def meaning(answer: Answer) -> Refusal:
+    """Return what an answer means; one that nobody knows means that waiting may help."""
+    if not answer.code:
+        return Refusal.LOGIN if answer.libpq_gave_up else Refusal.NOT_YET
+    if answer.code == _POOLERS:
+        return _poolers_meaning(answer.sentence)
+    for code, refusal in _MEANINGS.items():
+        if answer.code.startswith(code):
+            return refusal
+    return Refusal.NOT_YET
 
-    libpq gives a line for each address that it tried, and ends at the first server that refuses
-    the login for good: the last line is the one that counts.
-    """
-    lines = causes(message)
-    return _classify_line(lines[-1]) if lines else Refusal.NOT_YET
+
+def is_poolers(answer: Answer) -> bool:
+    """Return whether a pooler has given the answer."""
+    return answer.code == _POOLERS
+
+
+def _poolers_meaning(sentence: str) -> Refusal:
+    if _POOLER_REFUSES.fullmatch(sentence):
+        return Refusal.LOGIN
+    if _POOLER_KNOWS_NO_DATABASE.fullmatch(sentence):
+        return Refusal.DATABASE_MISSING
+    return Refusal.BY_POOLER
 
 
 def causes(message: str) -> list[str]:
@@ -75,10 +89,3 @@ def at_host(line: str) -> str:
     """Return in few words where it was, as far as the line says it, and why."""
     found = _AT.fullmatch(line)
     return f"{found[1]}:{found[2]}: {reason(line)}" if found else reason(line)
-
-
-def _classify_line(line: str) -> Refusal:
-    for pattern, refusal in _MEANINGS:
-        if re.search(pattern, line, re.I):
-            return refusal
-    return Refusal.NOT_YET

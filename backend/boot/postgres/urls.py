@@ -1,110 +1,172 @@
-"""A PostgreSQL URL: checked once, printed without its password, ready for each driver."""
+"""Read a PostgreSQL URL as libpq and SQLAlchemy read it, or refuse it by the name of its part."""
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from urllib.parse import parse_qs, quote
+from dataclasses import dataclass
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
 
 from backend.boot.errors import ConfigurationError
-from backend.boot.postgres.hosts import (
-    SESSION,
-    hosts_of,
-    joined_query,
-    on_primary,
-    sqlalchemy_query,
-)
+from backend.boot.masking import hide
+from backend.boot.postgres.database_url import DatabaseUrl
+from backend.boot.postgres.drivers import DRIVERS, OWN_DRIVER
+from backend.boot.postgres.hosts import SESSION, joined_query, on_primary
+from backend.boot.postgres.options import is_known, is_taken, read_query, unusable
+from backend.boot.postgres.services import read_service, service_of
+
+__all__ = ["PARTS", "DatabaseUrl", "build_database_url", "parse_database_url"]
+
+PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
+"""The settings that make a URL together."""
 
 _SCHEMES = ("postgresql", "postgres")
 _ADVICE = (
     "Write it as postgresql://user:password@host:5432/database, with special characters "
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
+_SSL = {"true": "require", "false": "disable"}
+"""What a plain `ssl=true` is for libpq, and for other clients."""
 
+_SECRETS = ("password", "sslpassword")
 
-@dataclass(frozen=True)
-class DatabaseUrl:
-    """Where a database is and how to log in.
-
-    `raw` is the URL as it was given; `parameters` are libpq's keywords for it, password included.
-    Of several hosts, `parameters` and `sqlalchemy_url` lead to the primary.
-    """
-
-    raw: str = field(repr=False)
-    parameters: Mapping[str, str] = field(repr=False, compare=False)
-
-    def __str__(self) -> str:
-        return self.masked
-
-    @property
-    def database(self) -> str:
-        """The database's name."""
-        return self.parameters["dbname"]
-
-    @property
-    def masked(self) -> str:
-        """The URL for people: built from its harmless parts only, so that nothing can leak."""
-        get = self.parameters.get
-        user = quote(get("user", ""), safe="")
-        password = ":***" if "password" in self.parameters else ""
-        login = f"{user}{password}@" if user else ""
-        if get("host", "").startswith("/"):
-            return f"postgresql://{login}/{self.database}?host={get('host')}"
-        address = _address(hosts_of(self.parameters))
-        return f"postgresql://{login}{address}/{self.database}"
-
-    @property
-    def sqlalchemy_url(self) -> str:
-        """The URL as SQLAlchemy takes it.
-
-        A plain `postgresql://` means psycopg 3 since SQLAlchemy 2.1, so the driver is said; a
-        driver that the URL names itself is left alone.
-        """
-        scheme, rest = self.raw.split("://", 1)
-        driver = scheme.partition("+")[2] or "psycopg2"
-        if self.host_count == 1:
-            return f"postgresql+{driver}://{rest}"
-        login, address = _split_login(rest)
-        query = sqlalchemy_query(self.parameters, address.partition("?")[2])
-        return f"postgresql+{driver}://{login}/{quote(self.database, safe='')}?{query}"
-
-    @property
-    def host_count(self) -> int:
-        """How many hosts there are, of which one takes writes."""
-        return len(hosts_of(self.parameters))
-
-    def with_database(self, name: str) -> "DatabaseUrl":
-        """Return the URL of another database on the same server, with the same login."""
-        scheme, _, rest = self.raw.partition("://")
-        login, address = _split_login(rest)
-        place, _, query = address.partition("?")
-        options = [pair for pair in query.split("&") if pair and not pair.startswith("dbname=")]
-        raw = f"{scheme}://{login}{place.partition('/')[0]}/{quote(name, safe='')}"
-        raw += f"?{'&'.join(options)}" if options else ""
-        return DatabaseUrl(raw, {**self.parameters, "dbname": name})
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
 
 
 def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     """Return the URL, checked; `setting` names it in errors.
 
-    Raises ConfigurationError without ever repeating the text, which may hold a password.
+    Raises ConfigurationError without ever repeating what may be a part of the password.
     """
     scheme, separator, rest = text.partition("://")
     name, _, driver = scheme.partition("+")
     if not separator or name not in _SCHEMES:
         raise ConfigurationError(f"{setting} is not a PostgreSQL URL.", _ADVICE)
-    parameters = _libpq_parameters(f"postgresql://{rest}", driver)
+    _refuse_driver(driver, setting)
+    login, address = _split_login(rest)
+    place, _, query = address.partition("?")
+    try:
+        options = read_query(joined_query(query), is_sqlalchemys=bool(driver))
+        parameters = parse_dsn(f"postgresql://{login}{place}")
+    except (ValueError, ProgrammingError):  # UnicodeError is a ValueError
+        raise ConfigurationError(f"{setting} is malformed.", _ADVICE) from None
     # A second @ comes from a password that is not encoded: its rest would pass for the host.
-    if parameters is None or "@" in _split_login(rest)[1].partition("?")[0]:
+    if "@" in place:
         raise ConfigurationError(f"{setting} is malformed.", _ADVICE)
-    if not parameters.get("dbname"):
-        raise ConfigurationError(f"{setting} names no database.", _ADVICE)
+    if ssl := options.pop("ssl", None):
+        options["sslmode"] = _SSL.get(ssl, ssl)
+    _refuse_ports({**parameters, **options}, setting)
+    # So does one in the query: then an option's name may be a part of the password.
+    shown = _Shown(setting, may_name="@" not in query)
+    _refuse_names(options, driver, shown)
+    own = {it: options.pop(it) for it in DRIVERS[driver or OWN_DRIVER].own & options.keys()}
+    parameters = _with_service({**parameters, **options}, setting)
+    if names := unusable(parameters):
+        raise ConfigurationError(
+            f"{shown.option(names)} with a value that libpq does not take.",
+            "Correct the value, or leave the option out.",
+        )
+    return DatabaseUrl(
+        _checked(parameters, setting), driver=driver, own=own, setting=setting, written=text
+    )
+
+
+def build_database_url(
+    *,
+    host: str,
+    port: str,
+    user: str,
+    password: str | None,
+    database: str,
+) -> DatabaseUrl:
+    """Return the URL of these parts."""
+    parameters = {"host": host, "port": port, "user": user, "dbname": database}
+    if password:
+        parameters["password"] = password
+    # Such a host is one of a URL, or of a login that was written into it.
+    if any("@" in name and not name.startswith(("@", "/")) for name in host.split(",")):
+        raise ConfigurationError(f"{PARTS} is malformed.", _ADVICE)
+    _refuse_ports(parameters, PARTS)
+    return DatabaseUrl(_checked(parameters, PARTS), setting=PARTS)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a sentence may say of a URL."""
+
+    setting: str
+    may_name: bool
+
+    def option(self, names: list[str]) -> str:
+        """Return the beginning of a sentence about options."""
+        if not self.may_name or not all(map(_NAME.fullmatch, names)):
+            return f"{self.setting} has an option"
+        return f"{self.setting} has the option {' and '.join(names)}"
+
+
+def _refuse_driver(name: str, setting: str) -> None:
+    instead = "or write the URL as postgresql://…, which means psycopg2"
+    if name and name not in DRIVERS:
+        said = f"names the driver {name}" if _NAME.fullmatch(name) else "names a driver"
+        raise ConfigurationError(
+            f"{setting} {said}, which cannot be used here.",
+            f"Name one of {', '.join(DRIVERS)}, {instead}.",
+        )
+    if name and not DRIVERS[name].is_installed:
+        raise ConfigurationError(
+            f"{setting} names the driver {name}, and the package {DRIVERS[name].package} is not "
+            "installed.",
+            f"Install the package, {instead}.",
+        )
+
+
+def _refuse_names(options: Mapping[str, str], driver: str, shown: _Shown) -> None:
+    taking = DRIVERS[driver or OWN_DRIVER]
+    for name in options:
+        if not is_known(name, taking):
+            raise ConfigurationError(
+                f"{shown.option([name])}, which neither libpq nor the driver knows.",
+                "Leave the option out.",
+            )
+        if not is_taken(name, taking):
+            raise ConfigurationError(
+                f"{shown.option([name])}, which the driver {driver} takes from no URL.",
+                "Leave the option out, or write the URL as postgresql://…, which means psycopg2.",
+            )
+
+
+def _refuse_ports(parameters: Mapping[str, str], setting: str) -> None:
     ports = [port for port in parameters.get("port", "").split(",") if port]
     if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
         raise ConfigurationError(f"{setting} has a port that is not a number to 65535.", _ADVICE)
+
+
+def _with_service(parameters: dict[str, str], setting: str) -> dict[str, str]:
+    """Return the keywords with those of the service that they name; libpq reads its secrets."""
+    name = service_of(parameters)
+    if name is None:
+        return parameters
     try:
-        return DatabaseUrl(text, on_primary(parameters))
+        found = read_service(name)
+    except (KeyError, OSError, UnicodeDecodeError) as error:
+        cause = "which no service file has" if isinstance(error, KeyError) else f"but {error}"
+        where = "names a service" if parameters.get("service") else "is read with PGSERVICE"
+        raise ConfigurationError(
+            f"{setting} {where}, {cause}.", "Add it to the file that PGSERVICEFILE names."
+        ) from None
+    for secret in _SECRETS:
+        hide(found.pop(secret, None))
+    return {**found, **parameters}
+
+
+def _checked(parameters: Mapping[str, str], setting: str) -> Mapping[str, str]:
+    """Return the keywords so that the primary is meant. Raises ConfigurationError."""
+    if not parameters.get("dbname"):
+        raise ConfigurationError(f"{setting} names no database.", _ADVICE)
+    try:
+        return on_primary(parameters)
     except ValueError as error:
-        if SESSION in str(error):
+        if SESSION in error.args:
             raise ConfigurationError(
                 f"{setting} asks for another server than the primary ({SESSION}).",
                 "Leave that out: of several hosts the one that takes writes is found.",
@@ -114,65 +176,7 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
         ) from None
 
 
-def build_database_url(
-    *, host: str, port: str, user: str, password: str | None, database: str
-) -> DatabaseUrl:
-    """Return the URL of these parts, each percent-encoded as it needs."""
-    login = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
-    try:
-        hosts = hosts_of({"host": host, "port": port})
-    except ValueError:
-        raise ConfigurationError(
-            "POSTGRES_PORT has not as many ports as POSTGRES_HOST has hosts.",
-            "Give one for each, or one for all.",
-        ) from None
-    address, query = _address(hosts), ""
-    if host.startswith("/"):
-        address, query = "", f"?host={quote(host, safe='/,')}&port={quote(port, safe=',')}"
-    text = f"postgresql://{login}@{address}/{quote(database, safe='')}{query}"
-    return parse_database_url(text, "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB")
-
-
-def _libpq_parameters(url: str, driver: str) -> dict[str, str] | None:
-    from psycopg2 import ProgrammingError
-    from psycopg2.extensions import parse_dsn
-
-    login, address = _split_login(url.partition("://")[2])
-    place, _, query = address.partition("?")
-    try:
-        query = joined_query(query)
-        url = f"postgresql://{login}{place}" + (f"?{query}" if query else "")
-        return parse_dsn(url)
-    except ValueError:  # UnicodeError is one
-        return None
-    except ProgrammingError:
-        # Other drivers have options of their own, which libpq refuses; asyncpg's `ssl` is
-        # libpq's `sslmode`.
-        base = f"postgresql://{login}{place}"
-        if driver in ("", "psycopg", "psycopg2") or not query:
-            return None
-    try:
-        parameters = parse_dsn(base)
-    except (ProgrammingError, UnicodeError):
-        return None
-    options = parse_qs(query)
-    if "ssl" in options:
-        parameters["sslmode"] = options["ssl"][-1]
-    for name in ("host", "port", SESSION):
-        if name in options:
-            parameters[name] = options[name][-1]
-    return parameters
-
-
 def _split_login(rest: str) -> tuple[str, str]:
     """Split what follows the scheme as libpq does: the login, its @ included, and the others."""
     login, at, address = rest.partition("@")
     return (login + at, address) if at and "/" not in login else ("", rest)
-
-
-def _address(hosts: list[tuple[str, str]]) -> str:
-    """Return hosts and ports as they stand in a URL."""
-    return ",".join(
-        (f"[{name}]" if ":" in name else name) + (f":{quote(port, safe='')}" if port else "")
-        for name, port in hosts
-    )

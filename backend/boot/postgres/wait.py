@@ -19,14 +19,16 @@ from backend.boot.errors import (
 )
 from backend.boot.postgres.connection import (
     FOR_DATABASES,
+    answer_to,
     connect_and_ask,
     connected,
     each_host,
     give_back,
-    one_line,
 )
-from backend.boot.postgres.refusal import STANDBY, Refusal, classify
-from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.postgres.failed_login import FailedLogin, understand
+from backend.boot.postgres.hosts import SESSION
+from backend.boot.postgres.refusal import STANDBY, Refusal
+from backend.boot.postgres.urls import PARTS, DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 
 _log = logging.getLogger(__name__)
@@ -41,6 +43,14 @@ _QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_back
 
 _REPEAT = 5.0
 """Seconds after which an unchanged cause is said again."""
+
+_LEAST = 2.0
+"""Seconds to find out why a login failed, where the waiting has no time left."""
+
+_HINT = (
+    " A pooler stands in between, which knows only those of its [databases]: name it there, or "
+    "set MIGRATION_DATABASE_URL to the server itself."
+)
 
 _REMEDY = "Start it, or mend DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
 _REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
@@ -82,8 +92,9 @@ def wait_for_database(
             # The first attempt gets its time even where the waiting has none.
             server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
         except psycopg2.OperationalError as error:
-            _raise_if_never(url, classify(str(error)), one_line(error))
-            cause = one_line(error) if url.host_count == 1 else each_host(error)
+            failed = understand(url, error, min(attempt, max(remaining, _LEAST)))
+            _raise_if_never(url, failed)
+            cause = failed.cause if url.host_count == 1 else each_host(error)
         else:
             if server is not None:
                 _log.info("PostgreSQL is ready (%s, %.1f s)", server.version, clock() - started)
@@ -105,17 +116,26 @@ def create_database(url: DatabaseUrl) -> None:
     may not.
     """
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database))
+    elsewhere = url.with_database("postgres")
     try:
-        with connected(url.with_database("postgres"), silence=FOR_DATABASES) as connection:
+        with connected(elsewhere, silence=FOR_DATABASES) as connection:
             connection.cursor().execute(statement)
     except (errors.DuplicateDatabase, errors.UniqueViolation):
         return
     except BootError as error:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist and could not be created. {error.what}",
-            "Create it by hand, or give the role the right CREATEDB." + _hint(error.what),
+            "Create it by hand, or give the role the right CREATEDB."
+            + (_HINT if _is_poolers(elsewhere, error.__cause__) else ""),
         ) from error
     _log.info("Database %s created", url.database)
+
+
+def _is_poolers(url: DatabaseUrl, cause: BaseException | None) -> bool:
+    """Whether a pooler has refused a login, of which this is the error."""
+    return isinstance(cause, psycopg2.OperationalError) and (
+        understand(url, cause, _ATTEMPT).by_pooler
+    )
 
 
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
@@ -152,7 +172,7 @@ def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> No
 
 
 def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreachableError:
-    remedy = _REMEDY_OF_STANDBY if STANDBY in cause else _REMEDY
+    remedy = _REMEDY_OF_STANDBY if _is_standby(url, cause) else _REMEDY
     if timeout == 0:  # as for `inv status`, which does not wait
         return DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
@@ -163,32 +183,37 @@ def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreac
     )
 
 
-def _raise_if_never(url: DatabaseUrl, refusal: Refusal, cause: str) -> None:
-    if refusal is Refusal.LOGIN and "startup parameter" in cause:
+def _is_standby(url: DatabaseUrl, cause: str) -> bool:
+    """Whether a server is there that takes no writes; where the URL asks, libpq looks itself."""
+    if SESSION not in url.parameters:
+        return cause == STANDBY
+    return answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good
+
+
+def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
+    if failed.for_options:
         raise LoginRefusedError(
-            f"A pooler at {url.masked} refused the login: {cause}.",
+            f"A pooler at {url.masked} refused the login: {failed.cause}.",
             "Leave that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the "
             "server itself.",
         )
-    if refusal is Refusal.LOGIN:
+    if failed.refusal is Refusal.LOGIN:
         raise LoginRefusedError(
-            f"PostgreSQL refused the login at {url.masked}: {cause}.",
-            "Mend the role, the password or the TLS settings in DATABASE_URL "
-            "(or POSTGRES_USER and POSTGRES_PASSWORD).",
+            f"PostgreSQL refused the login at {url.masked}: {failed.cause}.", _login_advice(url)
         )
-    if refusal is Refusal.DATABASE_MISSING:
+    if failed.refusal is Refusal.DATABASE_MISSING:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist at {url.masked}.",
-            "Create it, or mend the name; in dev and test `inv migrate` and `inv start` create it."
-            + _hint(cause),
+            "Create it, or correct the name; in dev and test `inv migrate` and `inv start` create "
+            "it." + (_HINT if failed.by_pooler else ""),
         )
 
 
-def _hint(cause: str) -> str:
-    """Return what helps where it is a pooler that knows no such database, in its own words."""
-    if "no such database" not in cause:
-        return ""
+def _login_advice(url: DatabaseUrl) -> str:
+    if url.setting != PARTS:
+        return f"Correct the role, the password, the TLS settings or the options in {url.setting}."
     return (
-        " A pooler stands in between, which knows only those of its [databases]: name it there, or "
-        "set MIGRATION_DATABASE_URL to the server itself."
+        "Correct POSTGRES_USER or POSTGRES_PASSWORD. A database container takes them for a new "
+        "volume only, and an old volume keeps its first password: set that one again, or change it "
+        "in the database (ALTER ROLE … PASSWORD …), or remove the volume with its data."
     )

@@ -1,14 +1,21 @@
-"""What is advised where PostgreSQL refuses a statement, whichever driver says so."""
+"""What it means that PostgreSQL refuses a login or a statement, whichever driver says so."""
 
 import asyncio
 
 import pytest
 from sqlalchemy import create_engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, MissingGreenlet
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.boot.environment.failures import way_out
-from tests.cluster import Cluster
+from backend.boot.environment.attempts import noting_attempts
+from backend.boot.environment.failures import no_connection, way_out
+from backend.boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseUnreachableError,
+    LoginRefusedError,
+)
+from tests.cluster import Cluster, free_port
 
 DRIVERS = ["psycopg2", "psycopg", "asyncpg"]
 
@@ -92,3 +99,33 @@ def test_the_way_out(cluster: Cluster, driver: str) -> None:
                 execute(cluster.url(database), driver, statement)
             advice[statement] = way_out(caught.value)
     assert advice == ADVICE
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+class TestNoConnection:
+    """An env.py may have a login of its own, which is tried once more."""
+
+    def failure(self, url: str, driver: str) -> BootError | None:
+        with noting_attempts(), pytest.raises(DBAPIError) as caught:
+            execute(url, driver, "SELECT 1")
+        return no_connection(caught.value)
+
+    def test_a_login_that_is_refused(self, cluster: Cluster, driver: str) -> None:
+        """Whoever says so, and in whatever words."""
+        url = cluster.url("postgres", password="not-this-one")
+        found = self.failure(url, driver)
+        assert isinstance(found, LoginRefusedError)
+        assert "password authentication failed" in found.what
+        assert isinstance(self.failure(cluster.url("nowhere"), driver), LoginRefusedError)
+
+    def test_nobody_there(self, driver: str) -> None:
+        """It may be there soon."""
+        if driver == "asyncpg":
+            pytest.skip("asyncpg says that as Python does")
+        url = f"postgresql://u:p@127.0.0.1:{free_port()}/d"
+        assert isinstance(self.failure(url, driver), DatabaseUnreachableError)
+
+
+def test_a_driver_that_needs_asyncio() -> None:
+    """An env.py that knows no asyncio cannot use what its URL names."""
+    assert isinstance(no_connection(MissingGreenlet("no greenlet_spawn")), ConfigurationError)

@@ -114,6 +114,24 @@ def started(data: Path, database: str = "postgres") -> Iterator[DatabaseUrl]:
     assert embedded_servers(data) == []
 
 
+def test_the_package_is_open_whatever_the_umask_was(tmp_path: Path) -> None:
+    """What root alone may read is opened: programs, their libraries, and what they read."""
+    package = tmp_path / "site" / "package"
+    program, library = package / "install" / "bin" / "initdb", package.with_name("package.libs")
+    for folder in (program.parent, package / "install" / "share", library):
+        folder.mkdir(parents=True)
+    files = {program: 0o700, package / "install/share/postgres.bki": 0o600, library / "a.so": 0o640}
+    for file, mode in files.items():
+        file.touch()
+        file.chmod(mode)
+    folders = [package, *package.rglob("*/"), library]
+    for folder in folders:
+        folder.chmod(0o700)
+    embedded.open_to_others(package)
+    assert {oct(folder.stat().st_mode & 0o777) for folder in folders} == {"0o755"}
+    assert [oct(file.stat().st_mode & 0o777) for file in files] == ["0o755", "0o644", "0o644"]
+
+
 def test_starts_keeps_its_data_and_stops(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The server is made once, keeps what it was given, and runs only as long as it is used."""
     caplog.set_level("INFO", "backend.boot")

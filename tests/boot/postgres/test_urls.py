@@ -1,15 +1,21 @@
 """A PostgreSQL URL: what is taken, what is refused, and that its password shows nowhere."""
 
 import traceback
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote
 
+import psycopg2
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
+from backend.boot import masking
 from backend.boot.errors import ConfigurationError
+from backend.boot.postgres import urls
+from backend.boot.postgres.drivers import DRIVERS
 from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 
 ADVICE = (
@@ -41,8 +47,29 @@ DB_OF_PRIMARY = {"dbname": "db", **PRIMARY}
             {"host": "h", "dbname": "db"},
         ),
         (
-            "postgresql+asyncpg://u@/db?host=/run/pg&x=1",
+            "postgresql+asyncpg://u@/db?host=/run/pg",
             {"user": "u", "host": "/run/pg", "dbname": "db"},
+        ),
+        ("postgresql://%2Frun%2Fp%20g/db", {"host": "/run/p g", "dbname": "db"}),
+        (
+            "postgresql://u@%2Frun%2Fpg:5433/db",
+            {"user": "u", "host": "/run/pg", "port": "5433", "dbname": "db"},
+        ),
+        ("postgresql://@/db?host=@abstract", {"host": "@abstract", "dbname": "db"}),
+        ("postgresql:///db?hostaddr=127.0.0.1", {"hostaddr": "127.0.0.1", "dbname": "db"}),
+        ("postgresql://h/db?ssl=true", {"host": "h", "dbname": "db", "sslmode": "require"}),
+        ("postgresql://h/db?ssl=require", {"host": "h", "dbname": "db", "sslmode": "require"}),
+        (
+            "postgresql://h/db?options=-csearch_path=a",
+            {"host": "h", "dbname": "db", "options": "-csearch_path=a"},
+        ),
+        (
+            "postgresql://h/db?options=-c%20search_path%3Da+b",
+            {"host": "h", "dbname": "db", "options": "-c search_path=a+b"},
+        ),
+        (
+            "postgresql+psycopg://h/db?options=-c+search_path%3Da",
+            {"host": "h", "dbname": "db", "options": "-c search_path=a"},
         ),
         ("postgresql:///db?host=/run/pg", {"host": "/run/pg", "dbname": "db"}),
         ("postgresql:///db", {"dbname": "db"}),
@@ -107,8 +134,10 @@ def test_what_is_taken(text: str, expected: dict[str, str]) -> None:
         ("postgresql://u:a/b@h/db", "is malformed."),
         ("postgresql://h/d@b", "is malformed."),
         ("postgresql://[::1/db", "is malformed."),
-        ("postgresql://h/db?ssl=require", "is malformed."),
-        ("postgresql+psycopg2://h/db?nonsense=1", "is malformed."),
+        ("postgresql://h/db?application_name=100%", "is malformed."),
+        ("postgresql://h/db?application_name=a%00b", "is malformed."),
+        ("postgresql://h/db?application_name", "is malformed."),
+        ("postgresql://h/db?=x", "is malformed."),
         ("postgresql+asyncpg://[::1/db?x=1", "is malformed."),
         ("postgresql:///db?host=a:1&host=b:x", "is malformed."),
         ("postgresql:///db?host=a:1&host=::1", "is malformed."),
@@ -131,6 +160,145 @@ def test_what_is_refused(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_database_url(text, "SOME_URL")
     assert (f"SOME_URL {expected} {ADVICE}", 2) == (str(caught.value), caught.value.exit_status)
+
+
+LEAVE_OUT = "Leave the option out."
+PLAIN = "write the URL as postgresql://…, which means psycopg2."
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        *(
+            (
+                f"postgresql://u:p@h/db?sslmode=prefer&{name}={value}",
+                f"has the option {name}, which neither libpq nor the driver knows. {LEAVE_OUT}",
+            )
+            for name, value in [
+                ("pgbouncer", "true"),
+                ("schema", "public"),
+                ("connection_limit", "5"),
+                ("server_settings", "x"),
+                ("prepared_statement_cache_size", "0"),
+            ]
+        ),
+        (
+            "postgresql+psycopg2://h/db?a%20b=1",
+            f"has an option, which neither libpq nor the driver knows. {LEAVE_OUT}",
+        ),
+        *(
+            (
+                f"postgresql+asyncpg://h/db?{name}=10",
+                f"has the option {name}, which the driver asyncpg takes from no URL. Leave the "
+                f"option out, or {PLAIN}",
+            )
+            for name in ("application_name", "connect_timeout", "options", "sslrootcert")
+        ),
+        *(
+            (
+                f"postgresql://u:p@h/db?application_name=x&{name}={value}",
+                f"has the option {name} with a value that libpq does not take. Correct the value, "
+                "or leave the option out.",
+            )
+            for name, value in [
+                ("sslmode", "always"),
+                ("sslmode", "on"),
+                ("channel_binding", "yes"),
+                ("keepalives", "x"),
+                ("connect_timeout", "soon"),
+                ("require_auth", "nothing"),
+            ]
+        ),
+        (
+            "postgresql://h/db?sslrootcert=system&sslmode=prefer",
+            "has the option sslrootcert and sslmode with a value that libpq does not take. "
+            "Correct the value, or leave the option out.",
+        ),
+        (
+            "postgresql+nonsense://h/db",
+            "names the driver nonsense, which cannot be used here. Name one of psycopg2, psycopg, "
+            f"psycopg_async, asyncpg, or {PLAIN}",
+        ),
+    ],
+)
+def test_what_is_refused_by_its_name(text: str, expected: str) -> None:
+    """The part that cannot be used is named, without advice on what is in order."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(text, "SOME_URL")
+    assert (f"SOME_URL {expected}", 2) == (str(caught.value), caught.value.exit_status)
+
+
+@pytest.mark.parametrize("rest", ["x?secret=word@h/db", "x?sslmode=secret@h/db"])
+def test_no_name_where_it_may_be_the_passwords(rest: str) -> None:
+    """Of a password that is not encoded, the rest can pass for an option."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(f"postgresql://user:12/{rest}")
+    assert "secret" not in str(caught.value)
+    assert "sslmode" not in str(caught.value)
+
+
+def test_a_driver_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is named."""
+    missing = replace(DRIVERS["asyncpg"], package="not_installed_here")
+    monkeypatch.setattr(urls, "DRIVERS", {**DRIVERS, "asyncpg": missing})
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url("postgresql+asyncpg://h/db", "SOME_URL")
+    assert str(caught.value) == (
+        "SOME_URL names the driver asyncpg, and the package not_installed_here is not installed. "
+        f"Install the package, or {PLAIN}"
+    )
+
+
+class TestService:
+    @pytest.fixture(autouse=True)
+    def file(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        """Give a service file with one service in it."""
+        file = tmp_path / "services"
+        file.write_text(
+            "# all\n[other]\nhost=no\n\n[books]\nhost=h\nport=5433\n# who\nuser=u\ndbname=db\n"
+            "password=the-secret-of-it\nsslmode=require\n[last]\nhost=no\n"
+        )
+        monkeypatch.setenv("PGSERVICEFILE", str(file))
+        return file
+
+    @pytest.mark.parametrize("text", ["postgresql:///?service=books", "postgresql://"])
+    def test_says_what_the_url_leaves_out(self, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        """By the URL's option or for every URL; the secret stays where libpq finds it."""
+        monkeypatch.setenv("PGSERVICE", "books")
+        url = parse_database_url(text)
+        found = {name: it for name, it in url.parameters.items() if name != "service"}
+        place = {"host": "h", "port": "5433", "user": "u", "dbname": "db"}
+        assert found == {**place, "sslmode": "require"}
+        assert masking.mask("the-secret-of-it") == "***"
+
+    def test_yields_to_the_url(self) -> None:
+        """What the URL says itself counts."""
+        found = parse_database_url("postgresql://v@other/mine?service=books").parameters
+        assert [found[it] for it in ("user", "host", "dbname")] == ["v", "other", "mine"]
+
+    def test_is_spelt_out_for_a_driver_that_knows_none(self) -> None:
+        """asyncpg gets the login whole."""
+        url = parse_database_url("postgresql+asyncpg:///?service=books")
+        assert url.sqlalchemy_url == (
+            "postgresql+asyncpg://u:the-secret-of-it@h:5433/db?ssl=require"
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "variable", "expected"),
+        [
+            ("postgresql:///?service=none", "", "names a service, which no service file has."),
+            ("postgresql://h/db", "none", "is read with PGSERVICE, which no service file has."),
+        ],
+    )
+    def test_that_is_not_there(
+        self, text: str, variable: str, expected: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """It is refused where the URL is read."""
+        monkeypatch.setenv("PGSERVICE", variable)
+        with pytest.raises(ConfigurationError) as caught:
+            parse_database_url(text, "SOME_URL")
+        advice = "Add it to the file that PGSERVICEFILE names."
+        assert str(caught.value) == f"SOME_URL {expected} {advice}"
 
 
 @pytest.mark.parametrize(
@@ -194,6 +362,17 @@ def test_for_people(text: str, expected: str) -> None:
         ("postgresql+psycopg2://h/db", "postgresql+psycopg2://h/db"),
         ("postgresql+asyncpg://h/db?ssl=require", "postgresql+asyncpg://h/db?ssl=require"),
         ("postgresql:///db?host=/run/pg", "postgresql+psycopg2:///db?host=/run/pg"),
+        ("postgresql://%2Frun%2Fpg/db", "postgresql+psycopg2:///db?host=/run/pg"),
+        ("postgresql+asyncpg://h/db?sslmode=require", "postgresql+asyncpg://h/db?ssl=require"),
+        (
+            "postgresql+asyncpg:///db?hostaddr=127.0.0.1&prepared_statement_cache_size=0",
+            "postgresql+asyncpg://127.0.0.1/db?prepared_statement_cache_size=0",
+        ),
+        (
+            "postgresql://h/db?options=-csearch_path%3Da",
+            "postgresql+psycopg2://h/db?options=-csearch_path%3Da",
+        ),
+        ("postgresql://:p@h/db", "postgresql+psycopg2://h/db?password=p"),
     ],
 )
 def test_for_sqlalchemy(text: str, expected: str) -> None:
@@ -201,13 +380,21 @@ def test_for_sqlalchemy(text: str, expected: str) -> None:
     assert expected == parse_database_url(text).sqlalchemy_url
 
 
+def test_ours_is_psycopg2_whatever_the_url_names() -> None:
+    """What boot and the application connect by has no word of another driver's."""
+    url = parse_database_url(
+        "postgresql+asyncpg://h/db?ssl=require&prepared_statement_cache_size=0"
+    )
+    assert url.for_driver("psycopg2") == "postgresql+psycopg2://h/db?sslmode=require"
+
+
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "asyncpg"])
 @pytest.mark.parametrize(
     "text",
     [
-        "postgresql://u:p%40@a:1,[::1]:2/d%2Fb?application_name=x",
-        "postgresql://u:p%40@/d%2Fb?application_name=x&host=a:1&host=%5B::1%5D:2",
-        "postgresql://u:p%40@/d%2Fb?host=a,::1&port=1,2&application_name=x",
+        "postgresql://u:p%40@a:1,[::1]:2/d%2Fb?sslmode=require",
+        "postgresql://u:p%40@/d%2Fb?sslmode=require&host=a:1&host=%5B::1%5D:2",
+        "postgresql://u:p%40@/d%2Fb?host=a,::1&port=1,2&sslmode=require",
     ],
 )
 def test_several_hosts_for_each_driver(text: str, driver: str) -> None:
@@ -222,7 +409,7 @@ def test_several_hosts_for_each_driver(text: str, driver: str) -> None:
         "database" if is_async else "dbname": "d/b",
         "host": ["a", "::1"] if is_async else "a,::1",
         "port": [1, 2] if is_async else "1,2",
-        "application_name": "x",
+        "ssl" if is_async else "sslmode": "require",
         "target_session_attrs": "primary",
     }
 
@@ -232,14 +419,14 @@ def test_several_hosts_for_each_driver(text: str, driver: str) -> None:
     [
         ("postgresql://u:p@h:1/db", "postgresql://u:p@h:1/ne%2Fw"),
         ("postgresql://u:p@h/db?sslmode=require", "postgresql://u:p@h/ne%2Fw?sslmode=require"),
-        ("postgresql://u:p?#w@h/db", "postgresql://u:p?#w@h/ne%2Fw"),
+        ("postgresql://u:p?#w@h/db", "postgresql://u:p%3F%23w@h/ne%2Fw"),
         ("postgresql:///db?host=/run/pg", "postgresql:///ne%2Fw?host=/run/pg"),
         ("postgresql://u@/db?host=/run/pg", "postgresql://u@/ne%2Fw?host=/run/pg"),
-        ("postgresql://h?dbname=db&user=u", "postgresql://h/ne%2Fw?user=u"),
+        ("postgresql://h?dbname=db&user=u", "postgresql://u@h/ne%2Fw"),
         ("postgresql://h/a?dbname=db", "postgresql://h/ne%2Fw"),
         ("postgresql+asyncpg://h/db?ssl=require", "postgresql+asyncpg://h/ne%2Fw?ssl=require"),
-        ("postgresql://a:1,[::1]:2/db", "postgresql://a:1,[::1]:2/ne%2Fw"),
-        ("postgresql:///db?host=a:1&host=b:2", "postgresql:///ne%2Fw?host=a:1&host=b:2"),
+        ("postgresql://a:1,[::1]:2/db", "postgresql:///ne%2Fw?host=a,::1&port=1,2"),
+        ("postgresql:///db?host=a:1&host=b:2", "postgresql:///ne%2Fw?host=a,b&port=1,2"),
     ],
 )
 def test_another_database_on_the_same_server(text: str, expected: str) -> None:
@@ -257,8 +444,8 @@ def test_another_database_on_the_same_server(text: str, expected: str) -> None:
         ("h", "5432", "postgresql://u:p@h:5432/db"),
         ("::1", "5432", "postgresql://u:p@[::1]:5432/db"),
         ("/run/pg", "5433", "postgresql://u:p@/db?host=/run/pg&port=5433"),
-        ("a,::1", "5432", "postgresql://u:p@a:5432,[::1]:5432/db"),
-        ("a,b", "1,2", "postgresql://u:p@a:1,b:2/db"),
+        ("a,::1", "5432", "postgresql://u:p@/db?host=a,::1&port=5432,5432"),
+        ("a,b", "1,2", "postgresql://u:p@/db?host=a,b&port=1,2"),
     ],
 )
 def test_parts_make_a_url(host: str, port: str, expected: str) -> None:
@@ -358,5 +545,35 @@ def test_another_database_is_what_drivers_read(
 
 
 def test_equal_urls() -> None:
-    """Two URLs are one and the same where their texts are."""
-    assert parse_database_url("postgresql://h/db") == DatabaseUrl("postgresql://h/db", {})
+    """Two URLs are one and the same where they lead to the same place by the same login."""
+    one = parse_database_url("postgresql://h/db?sslmode=require", "DATABASE_URL")
+    assert one == parse_database_url("postgres:///db?host=h&ssl=require", "OTHER_URL")
+    assert one != parse_database_url("postgresql+asyncpg://h/db?ssl=require")
+
+
+class TestPasswordFile:
+    @pytest.fixture
+    def url(self, tmp_path: Path) -> DatabaseUrl:
+        """Give a URL whose password is in a file."""
+        file = tmp_path / "secret"
+        file.write_text("first\n")
+        return replace(parse_database_url("postgresql://u:old@h/db"), password_file=file)
+
+    def test_is_read_for_each_login(self, url: DatabaseUrl) -> None:
+        """By boot's own connections, and in what an env.py and the application are given."""
+        for password in ("first", "second/one"):
+            assert url.password_file is not None
+            url.password_file.write_text(f"{password}\n")
+            assert url.login["password"] == password
+            assert url.with_database("other").login["password"] == password
+            assert make_url(url.sqlalchemy_url).password == password
+            assert masking.mask(f"it is {password}") == "it is ***"
+
+    def test_that_cannot_be_read(self, url: DatabaseUrl) -> None:
+        """A login fails as others do; a URL cannot be said."""
+        assert url.password_file is not None
+        url.password_file.unlink()
+        with pytest.raises(psycopg2.OperationalError, match="the file with the password cannot"):
+            _ = url.login
+        with pytest.raises(ConfigurationError, match="The file with the password cannot be read"):
+            _ = url.sqlalchemy_url

@@ -247,10 +247,28 @@ class TestNever:
         assert (clock.pauses, caught.value.exit_status) == ([], 4)
         said = str(caught.value).replace("FATAL:  ", "")
         assert (
-            f"PostgreSQL refused the login at {url.masked}: {cause}. Mend the role, the password "
-            "or the TLS settings in DATABASE_URL (or POSTGRES_USER and POSTGRES_PASSWORD)."
+            f"PostgreSQL refused the login at {url.masked}: {cause}. Correct the role, the "
+            "password, the TLS settings or the options in DATABASE_URL."
         ) == said
         assert "top-secret" not in said
+
+    def test_a_login_made_of_parts(self, cluster: Cluster) -> None:
+        """Where a container's settings make the login, an old volume may have another password."""
+        url = build_database_url(
+            host="127.0.0.1",
+            port=str(cluster.port),
+            user=OWNER,
+            password="changed-meanwhile",
+            database="postgres",
+        )
+        with pytest.raises(LoginRefusedError) as caught:
+            wait_for_database(url, LONG)
+        assert caught.value.advice == (
+            "Correct POSTGRES_USER or POSTGRES_PASSWORD. A database container takes them for a new "
+            "volume only, and an old volume keeps its first password: set that one again, or "
+            "change it in the database (ALTER ROLE … PASSWORD …), or remove the volume with its "
+            "data."
+        )
 
     def test_a_database_missing(self, cluster: Cluster) -> None:
         """A database that does not exist is told apart from a login that is refused."""
@@ -261,8 +279,8 @@ class TestNever:
         assert (
             [],
             4,
-            f"Database 'nowhere' does not exist at {url.masked}. Create it, or mend the name; in "
-            "dev and test `inv migrate` and `inv start` create it.",
+            f"Database 'nowhere' does not exist at {url.masked}. Create it, or correct the name; "
+            "in dev and test `inv migrate` and `inv start` create it.",
         ) == (clock.pauses, caught.value.exit_status, str(caught.value))
 
 
