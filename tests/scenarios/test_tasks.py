@@ -109,7 +109,7 @@ def test_wait_db_imports_little(tmp_path: Path, database_url: str) -> None:
 
 @pytest.mark.parametrize("task", ["migrate", "status"])
 def test_on_a_current_schema(tmp_path: Path, database_url: str, task: str) -> None:
-    """Nothing is imported but Alembic and what it stands on, and nothing that only colours pages."""
+    """Nothing is imported but Alembic and what it stands on; Pygments only colours pages."""
     folder = project(tmp_path)
     imported(folder, "migrate", DATABASE_URL=database_url)
     found = imported(folder, task, DATABASE_URL=database_url)
