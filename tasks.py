@@ -6,7 +6,7 @@ when the task runs.
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -35,23 +35,37 @@ _ARGS = "More for pytest, as in a shell."
 
 _IN = "Run it in a container of the stack: the name of the service, such as backend."
 
+_ALEMBIC = {
+    "x": "An argument for env.py, as `alembic -x` has it; may be repeated (default: ALEMBIC_X).",
+    "n": "The section of alembic.ini to read, as `alembic -n` has it (default: ALEMBIC_NAME).",
+}
+"""What the tasks that run env.py say of their flags."""
+
 
 @contextmanager
-def _session(stream: str = "stdout", **overrides: str | None) -> Iterator["Settings"]:
-    """Give the settings, in a session; `overrides` are variables that a flag sets."""
+def _session(task: str, stream: str = "stdout", /, **overrides: str | None) -> Iterator["Settings"]:
+    """Give the settings that a task uses; `overrides` are variables that a flag sets."""
     from backend.settings import load_settings
+    from backend.uses import USES
 
-    with _reporting(load_settings, stream, **overrides) as settings:
+    load = partial(load_settings, uses=USES[task])
+    is_data = stream == "stderr"
+    with _reporting(load, stream, is_data=is_data, **overrides) as settings:
         yield settings
 
 
 @contextmanager
 def _reporting(
-    load: Callable[[], L], stream: str = "stdout", **overrides: str | None
+    load: Callable[[], L],
+    stream: str = "stdout",
+    *,
+    is_data: bool = False,
+    **overrides: str | None,
 ) -> Iterator[L]:
     """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
 
-    `stream` is where the log goes: stderr for tasks whose stdout is data.
+    `stream` is where the log goes: stderr for tasks that print. `is_data` reserves stdout for what
+    the task itself prints, whatever the code that it runs does.
     """
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
@@ -63,11 +77,18 @@ def _reporting(
     import_quickly()
 
     from backend.boot.errors import BootError
-    from backend.boot.log import configure_logging, report_failure, report_unforeseen
-    from backend.boot.output import give_up_unwritten, open_closed_streams
+    from backend.boot.foreign import plugin_failure
+    from backend.boot.log import (
+        configure_logging,
+        report_cause,
+        report_failure,
+        report_service_links,
+        report_unforeseen,
+    )
+    from backend.boot.output import give_up_unwritten, prepare_streams
     from backend.boot.signals import Stopped, stopping_on_signals
 
-    open_closed_streams()
+    prepare_streams(for_data=is_data)
     log_format = os.environ.get("LOG_FORMAT", "text")
     try:
         with stopping_on_signals():
@@ -75,8 +96,10 @@ def _reporting(
             settings = load()
             log_format = settings.log_format
             configure_logging(settings.log_level, log_format, stream)
+            report_service_links(settings.service_links)
             yield settings
     except BootError as error:
+        report_cause(error)
         report_failure(str(error), log_format)
         raise SystemExit(error.exit_status) from None
     except Stopped as stop:
@@ -84,7 +107,11 @@ def _reporting(
         raise
     except SystemExit:
         raise
-    except BaseException:  # noqa: BLE001 (what nobody foresaw ends here, its passwords masked)
+    except BaseException as error:  # noqa: BLE001 (what nobody foresaw ends here, passwords masked)
+        if failure := plugin_failure(error):
+            report_cause(failure)
+            report_failure(str(failure), log_format)
+            raise SystemExit(failure.exit_status) from None
         report_unforeseen(log_format)
         raise SystemExit(1) from None
     finally:
@@ -108,8 +135,10 @@ def _database(settings: "Settings") -> Iterator["BootDescription"]:
 
 
 @contextmanager
-def _booting(stream: str = "stdout", **overrides: str | None) -> Iterator["BootDescription"]:
-    with _session(stream, **overrides) as settings, _database(settings) as boot:
+def _booting(
+    task: str, stream: str = "stdout", /, **overrides: str | None
+) -> Iterator["BootDescription"]:
+    with _session(task, stream, **overrides) as settings, _database(settings) as boot:
         from backend.boot.postgres.connection import keeping_one
 
         with keeping_one(boot.migration_database_url):
@@ -117,11 +146,11 @@ def _booting(stream: str = "stdout", **overrides: str | None) -> Iterator["BootD
 
 
 @contextmanager
-def _serving(port: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
+def _serving(task: str, /, **overrides: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
     """Give what to boot and the socket to serve on, reserved before anything else has moved."""
     from backend.boot.serving.port import reserved_port
 
-    with _session(BACKEND_PORT=port) as settings:
+    with _session(task, **overrides) as settings:
         settings.require_secrets_to_serve()
         with reserved_port(settings.serve) as listener, _database(settings) as boot:
             yield boot, listener
@@ -138,7 +167,7 @@ def _stack(stream: str = "stdout") -> Iterator["Place"]:
         yield read_place(Path.cwd())
 
 
-def _run_inside(service: str, task: str, **flags: str | bool | None) -> None:
+def _run_inside(service: str, task: str, **flags: str | bool | list[str] | None) -> None:
     """Run a task in a service's container, and end with its status."""
     with _stack("stderr") as place:
         from backend.stack.engine.connection import streaming
@@ -148,6 +177,13 @@ def _run_inside(service: str, task: str, **flags: str | bool | None) -> None:
             status = run_inside(client, place, service, inv_command(task, flags))
     if status:
         raise SystemExit(status)
+
+
+def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
+    """Return the variables that Alembic's own flags set: env.py's children read them, too."""
+    from shlex import join
+
+    return {"ALEMBIC_X": join(x or ()), "ALEMBIC_NAME": n}
 
 
 def _show(*lines: str) -> None:
@@ -167,7 +203,7 @@ def _print_preview(found: "Preview") -> None:
 @task(auto_shortflags=False)
 def wait_db(_c: Context) -> None:
     """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds."""
-    with _booting() as boot:
+    with _booting("wait-db") as boot:
         from backend.boot.waiting import wait
 
         wait(boot)
@@ -175,25 +211,30 @@ def wait_db(_c: Context) -> None:
 
 @task(
     auto_shortflags=False,
+    iterable=["x"],
     help={
         "target": "The revision to go up to (default: MIGRATION_TARGET, else head).",
         "dry_run": "Print the state and the plan, and change nothing.",
         "sql": "Print the SQL of the pending revisions, and change nothing.",
         "in": _IN,
+        **_ALEMBIC,
     },
 )
-def migrate(
+def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
     _c: Context,
     target: str | None = None,
     dry_run: bool = False,
     sql: bool = False,
     in_: str | None = None,
+    x: list[str] | None = None,
+    n: str | None = None,
 ) -> None:
     """Bring the schema to its newest revision."""
     if in_:
-        _run_inside(in_, "migrate", target=target, dry_run=dry_run, sql=sql)
+        _run_inside(in_, "migrate", target=target, dry_run=dry_run, sql=sql, x=x, n=n)
         return
-    with _booting("stderr" if dry_run or sql else "stdout", MIGRATION_TARGET=target) as boot:
+    task, stream = ("preview", "stderr") if dry_run or sql else ("migrate", "stdout")
+    with _booting(task, stream, MIGRATION_TARGET=target, **_alembic(x, n)) as boot:
         if dry_run and sql:
             from backend.boot.errors import ConfigurationError
 
@@ -219,20 +260,28 @@ def migrate(
 
 @task(
     auto_shortflags=False,
+    iterable=["x"],
     help={
         "target": "The revision to go down to (default: the one below the database's own).",
         "yes": "Go ahead without asking.",
         "in": _IN,
+        **_ALEMBIC,
     },
 )
 def rollback(
-    _c: Context, target: str | None = None, yes: bool = False, in_: str | None = None
+    _c: Context,
+    target: str | None = None,
+    yes: bool = False,
+    in_: str | None = None,
+    x: list[str] | None = None,
+    n: str | None = None,
 ) -> None:
     """Take the schema back, one revision or to a target; asks first."""
     if in_:
-        _run_inside(in_, "rollback", target=target, yes=yes)
+        _run_inside(in_, "rollback", target=target, yes=yes, x=x, n=n)
         return
-    with _booting(MIGRATION_TARGET=target, MIGRATION_ROLLBACK="true") as boot:
+    down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
+    with _booting("rollback", **down, **_alembic(x, n)) as boot:
         from backend.boot.migration.migrate import migrate
         from backend.boot.migration.preview import preview
         from backend.boot.migration.step_down import preview_one_step_down
@@ -250,13 +299,15 @@ def rollback(
             _show("Nothing was changed.")
 
 
-@task(auto_shortflags=False, help={"in": _IN})
-def seed(_c: Context, in_: str | None = None) -> None:
+@task(auto_shortflags=False, iterable=["x"], help={"in": _IN, **_ALEMBIC})
+def seed(
+    _c: Context, in_: str | None = None, x: list[str] | None = None, n: str | None = None
+) -> None:
     """Insert the development data that is absent."""
     if in_:
-        _run_inside(in_, "seed")
+        _run_inside(in_, "seed", x=x, n=n)
         return
-    with _booting() as boot:
+    with _booting("seed", **_alembic(x, n)) as boot:
         from backend.boot.seeding import seed_alone
 
         seed_alone(boot)
@@ -264,11 +315,14 @@ def seed(_c: Context, in_: str | None = None) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"port": "The port to serve on (default: BACKEND_PORT, else 8000)."},
+    iterable=["x"],
+    help={"port": "The port to serve on (default: BACKEND_PORT, else 8000).", **_ALEMBIC},
 )
-def serve(_c: Context, port: str | None = None) -> None:
+def serve(
+    _c: Context, port: str | None = None, x: list[str] | None = None, n: str | None = None
+) -> None:
     """Serve the application without touching the schema."""
-    with _serving(port) as (boot, listener):
+    with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
         from backend.boot.start import serve_alone
 
         serve_alone(boot, listener)
@@ -276,32 +330,51 @@ def serve(_c: Context, port: str | None = None) -> None:
 
 @task(
     auto_shortflags=False,
+    iterable=["x"],
     help={
         "dry_run": "Print the state and the plan; change nothing and serve nothing.",
         "port": "The port to serve on (default: BACKEND_PORT, else 8000).",
+        **_ALEMBIC,
     },
 )
-def start(_c: Context, dry_run: bool = False, port: str | None = None) -> None:
+def start(
+    _c: Context,
+    dry_run: bool = False,
+    port: str | None = None,
+    x: list[str] | None = None,
+    n: str | None = None,
+) -> None:
     """Wait for PostgreSQL, migrate, seed and serve: the one command that gets there."""
     if dry_run:
-        with _booting("stderr") as boot:
+        with _booting("preview", "stderr", **_alembic(x, n)) as boot:
             from backend.boot.migration.preview import preview
 
             _print_preview(preview(boot))
         return
-    with _serving(port) as (boot, listener):
+    with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
         from backend.boot.start import start
 
         start(boot, listener)
 
 
-@task(auto_shortflags=False, help={"json": "Print one JSON object, for programs.", "in": _IN})
-def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
+@task(
+    auto_shortflags=False,
+    iterable=["x"],
+    help={"json": "Print one JSON object, for programs.", "in": _IN, **_ALEMBIC},
+)
+def status(
+    _c: Context,
+    json: bool = False,
+    in_: str | None = None,
+    x: list[str] | None = None,
+    n: str | None = None,
+) -> None:
     """Show where the schema is and where it should be."""
     if in_:
-        _run_inside(in_, "status", json=json)
+        _run_inside(in_, "status", json=json, x=x, n=n)
         return
-    with _booting("stderr", LOG_LEVEL=os.environ.get("LOG_LEVEL") or "warning") as boot:
+    level = os.environ.get("LOG_LEVEL") or "warning"
+    with _booting("status", "stderr", LOG_LEVEL=level, **_alembic(x, n)) as boot:
         from backend.boot.migration.status import read_status
 
         found = read_status(boot)
@@ -315,14 +388,22 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
 
 @task(
     auto_shortflags=False,
+    iterable=["x"],
     help={
         "revision": "Which one to record, where the schema is that of several.",
         "dry_run": "Say which revision it is, and change nothing.",
+        **_ALEMBIC,
     },
 )
-def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> None:
+def adopt(
+    _c: Context,
+    revision: str | None = None,
+    dry_run: bool = False,
+    x: list[str] | None = None,
+    n: str | None = None,
+) -> None:
     """Record the revision that a database without one is at."""
-    with _booting() as boot:
+    with _booting("adopt", **_alembic(x, n)) as boot:
         from backend.boot.migration.adopt import adopt
         from backend.boot.waiting import wait
 
@@ -330,10 +411,16 @@ def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> No
         adopt(boot, revision, dry_run=dry_run)
 
 
-@task(auto_shortflags=False, help={"message": "What the revision does, in a few words."})
-def revision(_c: Context, message: str | None = None) -> None:
+@task(
+    auto_shortflags=False,
+    iterable=["x"],
+    help={"message": "What the revision does, in a few words.", **_ALEMBIC},
+)
+def revision(
+    _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
+) -> None:
     """Write a new revision from what the models have and the history has not."""
-    with _booting() as boot:
+    with _booting("revision", **_alembic(x, n)) as boot:
         from backend.boot.migration.revise import write_revision
         from backend.boot.waiting import wait
 
@@ -348,20 +435,26 @@ def revision(_c: Context, message: str | None = None) -> None:
         _show(f"Wrote {written.path}: {advice}")
 
 
-@task(auto_shortflags=False, help={"message": "What the branches bring, in a few words."})
-def merge(_c: Context, message: str | None = None) -> None:
+@task(
+    auto_shortflags=False,
+    iterable=["x"],
+    help={"message": "What the branches bring, in a few words.", **_ALEMBIC},
+)
+def merge(
+    _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
+) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
-    with _session() as settings:
+    with _session("merge", **_alembic(x, n)) as settings:
         from backend.boot.migration.merge import write_merge
 
         url = settings.migration_database_url
         _show(str(write_merge(settings.alembic_config, url, _required(message))))
 
 
-@task(auto_shortflags=False)
-def check(_c: Context) -> None:
+@task(auto_shortflags=False, iterable=["x"], help=_ALEMBIC)
+def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
-    with _booting() as boot:
+    with _booting("check", **_alembic(x, n)) as boot:
         from backend.boot.migration.check import check
         from backend.boot.waiting import wait
 

@@ -11,6 +11,7 @@ from backend.boot.migration.by_hand import one_at_a_time
 from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
 from backend.settings import load_settings
+from backend.uses import Use
 
 
 def database_url() -> str:
@@ -20,7 +21,7 @@ def database_url() -> str:
     """
     if text := context.config.get_main_option("sqlalchemy.url"):
         return parse_database_url(text, "sqlalchemy.url").for_driver("psycopg2")
-    settings = load_settings()
+    settings = load_settings(uses=(Use.DATABASE,))
     if settings.migration_database_url is None:
         raise CommandError("No database configured: set DATABASE_URL, or use inv migrate")
     return settings.migration_database_url.for_driver("psycopg2")
@@ -28,12 +29,12 @@ def database_url() -> str:
 
 def lock_timeout() -> float:
     """Return how many seconds to wait for another starter."""
-    return load_settings().schema.lock_timeout
+    return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.lock_timeout
 
 
 def traffic_timeout() -> float:
     """Return for how many seconds live traffic may hold migrations off."""
-    return load_settings().schema.traffic_timeout
+    return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.traffic_timeout
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:

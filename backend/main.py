@@ -36,6 +36,7 @@ from backend.services.changes import told_here
 from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
 from backend.settings import DATA_FOLDER, Settings, load_settings
+from backend.uses import USES
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +52,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        current = settings or load_settings()
+        current = settings or load_settings(uses=USES["serve"])
         current.require_secrets_to_serve()
         tokens = Tokens(current.jwt_secret or kept_secret(DATA_FOLDER))
         boot = current.description()

@@ -6,18 +6,25 @@ Plain code instead of a settings library: this runs before every task, where a l
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
 from backend import __version__
-from backend.boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
+from backend.boot.description import (
+    AlembicConfig,
+    BootDescription,
+    OnFailure,
+    SchemaPolicy,
+    ServePolicy,
+)
 from backend.boot.errors import ConfigurationError
 from backend.boot.masking import hide
 from backend.boot.postgres.urls import DatabaseUrl, build_database_url
 from backend.disposal import disposal, is_in_image
-from backend.variables import Values, read_env_file, refuse_undecodable
+from backend.uses import EVERYTHING, Use, used_variables
+from backend.variables import Values, is_service_link, read_env_file, refuse_undecodable
 
 # name → (default as people write it, what it is for). The README's table is held against this.
 VARIABLES: Mapping[str, tuple[str, str]] = {
@@ -67,7 +74,15 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "JWT_SECRET_FILE": ("", "a file that holds it; read once, at the start"),
     "LOG_LEVEL": ("info", "debug, info, warning or error"),
     "LOG_FORMAT": ("text", "text, or json for one object a line"),
-    "ALEMBIC_CONFIG": ("alembic.ini", "the Alembic project to boot"),
+    "ALEMBIC_CONFIG": (
+        "alembic.ini",
+        "the Alembic project to boot: its alembic.ini or pyproject.toml",
+    ),
+    "ALEMBIC_NAME": ("alembic", "the section of alembic.ini to read, as `alembic -n` names it"),
+    "ALEMBIC_X": (
+        "",
+        "arguments for env.py, as `alembic -x` gives them: `tenant=a 'note=two words'`",
+    ),
     "ASGI_APP": ("backend.main:app", "the application to serve"),
     "SEED_CALLABLE": ("backend.seeds:seed", "what inserts the development data"),
 }
@@ -121,6 +136,8 @@ class LogSettings:
 
     log_level: LogLevel
     log_format: LogFormat
+    service_links: tuple[str, ...]
+    """Variables that Kubernetes has set for a Service of ours: they count as unset."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +157,7 @@ class Settings(LogSettings):
     seed: bool
     max_body_bytes: int
     jwt_secret: str | None = field(repr=False)
-    alembic_config: Path
+    alembic_config: AlembicConfig
     asgi_app: str
     seed_callable: str
     is_in_stack: bool = False
@@ -200,14 +217,16 @@ class Settings(LogSettings):
 
 
 def load_settings(
-    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
+    environ: Mapping[str, str] | None = None,
+    env_file: Path = Path(".env"),
+    uses: Collection[Use] = EVERYTHING,
 ) -> Settings:
     """Return the settings from the environment and, in development, from a `.env` file.
 
     The environment wins over the file; an empty value counts as unset, as Compose passes them.
-    Raises ConfigurationError.
+    Variables without one of these `uses` count as unset, too. Raises ConfigurationError.
     """
-    values = _read_values(environ, env_file)
+    values = _read_values(environ, env_file, uses)
     app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
     is_prod = app_env is AppEnv.PROD
     database_url = _database_url(values, is_prod)
@@ -272,7 +291,12 @@ def load_settings(
         jwt_secret=jwt_secret,
         log_level=_log_level(values),
         log_format=_log_format(values),
-        alembic_config=Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
+        service_links=values.service_links,
+        alembic_config=AlembicConfig(
+            Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
+            values.text("ALEMBIC_NAME", "alembic"),
+            values.words("ALEMBIC_X"),
+        ),
         asgi_app=values.text("ASGI_APP", _OWN_APP),
         seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
         is_in_stack="POSTGRES_HOST" in values.given
@@ -289,18 +313,25 @@ def load_log_settings(
     The variables of a stack are for its containers: a range of ports in BACKEND_PORT, say, is none
     of this process's business. Raises ConfigurationError.
     """
-    values = _read_values(environ, env_file)
-    return LogSettings(_log_level(values), _log_format(values))
+    values = _read_values(environ, env_file, (Use.LOG,))
+    return LogSettings(_log_level(values), _log_format(values), values.service_links)
 
 
-def _read_values(environ: Mapping[str, str] | None, env_file: Path) -> Values:
+def _read_values(
+    environ: Mapping[str, str] | None, env_file: Path, uses: Collection[Use]
+) -> Values:
     given = dict(os.environ if environ is None else environ)
     if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
         given = {
-            **read_env_file(env_file, given, VARIABLES),
+            **read_env_file(env_file, given, used_variables(uses)),
             **{key: text for key, text in given.items() if text},
         }
-    values = Values({key: text for key, text in given.items() if text and key in VARIABLES})
+    # Also where nothing here uses it: code of the project may print it.
+    hide(given.get("JWT_SECRET"))
+    used = used_variables(uses)
+    found = {key: text for key, text in given.items() if text and key in used}
+    links = tuple(name for name, text in found.items() if is_service_link(name, text))
+    values = Values({key: text for key, text in found.items() if key not in links}, links)
     refuse_undecodable(values.given)
     return values
 

@@ -1,5 +1,7 @@
 """Variables as they are given, and what reads each kind of value from them."""
 
+import re
+import shlex
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,6 +14,8 @@ from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
+
+_SERVICE_LINK = re.compile(r"\s*(?:tcp|udp|sctp)://\S*:\d+\s*", re.IGNORECASE)
 
 
 def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -> dict[str, str]:
@@ -38,6 +42,15 @@ def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -
     return {key: it for key, it in parse_dotenv(text, given, on_error=pass_over).items() if it}
 
 
+def is_service_link(name: str, text: str) -> bool:
+    """Return whether a variable is one that Kubernetes sets for each Service of the namespace.
+
+    A Service `backend` gives BACKEND_PORT=tcp://10.96.0.7:8000 to every pod. The other names that
+    come of it (BACKEND_SERVICE_HOST, BACKEND_PORT_8000_TCP, …) are no settings of ours.
+    """
+    return name.endswith("_PORT") and _SERVICE_LINK.fullmatch(text) is not None
+
+
 def refuse_undecodable(given: Mapping[str, str]) -> None:
     """Raise ConfigurationError for a value that is not UTF-8."""
     # Python keeps bytes that are no UTF-8 as surrogates, which no driver takes.
@@ -51,6 +64,8 @@ class Values:
     """The variables that are set. Each reader raises ConfigurationError for what it cannot read."""
 
     given: Mapping[str, str] = field(repr=False)
+    service_links: tuple[str, ...] = ()
+    """Names that are left out of `given`: Kubernetes has set them, and not a person."""
 
     def text(self, name: str, default: str) -> str:
         """Return the text without spaces around it."""
@@ -76,6 +91,16 @@ class Values:
         """Return a database's URL; None where it is not set."""
         text = self.text(name, "")
         return parse_database_url(text, name) if text else None
+
+    def words(self, name: str) -> tuple[str, ...]:
+        """Return the words of a text, separated and quoted as in a shell."""
+        try:
+            return tuple(shlex.split(self.text(name, "")))
+        except ValueError as error:
+            raise ConfigurationError(
+                f"{name} is not written as in a shell: {error}.",
+                "Close each quote: tenant=a 'note=two words'.",
+            ) from error
 
     def truth(self, name: str, *, default: bool) -> bool:
         """Return whether it is true, 1, yes or on; or false, 0, no or off."""

@@ -9,6 +9,7 @@ from backend.boot.state.inspection import SchemaState
 from backend.schemas.problems import ProblemType
 from backend.settings import VARIABLES
 from backend.stack.compose import model
+from backend.uses import USES, VARIABLES_OF, Use
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -26,7 +27,7 @@ def test_every_setting_is_there() -> None:
     expected = [
         [f"`{name}`", default or "—", meaning] for name, (default, meaning) in VARIABLES.items()
     ]
-    assert rows("Settings") == expected
+    assert rows("Settings")[: len(VARIABLES)] == expected
 
 
 def test_every_exit_status_is_there() -> None:
@@ -49,10 +50,19 @@ def test_every_task_is_there() -> None:
     listed = {cells[0].strip("`"): cells[1] for cells in rows("Tasks")}
     assert set(listed) == set(tasks.ns.task_names)
     for name, text in listed.items():
-        flags = {
-            f"--{flag.name.strip('_').replace('_', '-')}" for flag in tasks.ns[name].get_arguments()
-        }
-        assert flags == set(re.findall(r"--[a-z-]+", text)), name
+        names = [it.name.strip("_").replace("_", "-") for it in tasks.ns[name].get_arguments()]
+        flags = {f"-{it}" if len(it) == 1 else f"--{it}" for it in names}
+        assert flags == set(re.findall(r"`(--[a-z-]+|-[a-z])\b", text)), name
+
+
+def test_who_reads_which_setting_is_there() -> None:
+    """The table names for each use its settings, and the tasks that have it."""
+    expected = []
+    for use in Use:
+        readers = [f"`{task}`" for task in USES if task != "preview" and use in USES[task]]
+        who = "every task" if use is Use.LOG else ", ".join(readers)
+        expected.append([", ".join(f"`{name}`" for name in VARIABLES_OF[use]), who])
+    assert expected == rows("Settings")[len(VARIABLES) + 2 :]
 
 
 def test_every_state_is_there() -> None:
@@ -98,6 +108,10 @@ QUOTED: dict[str, str | None] = {
     "A revision ended its transaction itself": "A revision ended its transaction itself",
     "it rolled its transaction back itself": "it rolled its transaction back itself",
     "A starter died at its work": "A starter died at its work",
+    "needs the package …, which is not installed": "needs the package ",
+    "describes no Alembic project": "describes no Alembic project",
+    "has no section [": "has no section [",
+    "Kubernetes has set it for a Service": "Kubernetes has set it for a Service",
     "connects to another database than the one it was given": (
         "connects to another database than the one it was given"
     ),

@@ -17,7 +17,7 @@ from sqlalchemy import make_url
 
 from backend import settings
 from backend.boot import masking
-from backend.boot.description import OnFailure, SchemaPolicy, ServePolicy
+from backend.boot.description import AlembicConfig, OnFailure, SchemaPolicy, ServePolicy
 from backend.boot.errors import ConfigurationError
 from backend.boot.postgres.urls import build_database_url, parse_database_url
 from backend.settings import (
@@ -75,7 +75,8 @@ DEFAULTS = Settings(
     jwt_secret=None,
     log_level=LogLevel.INFO,
     log_format=LogFormat.TEXT,
-    alembic_config=Path("alembic.ini"),
+    alembic_config=AlembicConfig(Path("alembic.ini")),
+    service_links=(),
     asgi_app="backend.main:app",
     seed_callable="backend.seeds:seed",
 )
@@ -150,7 +151,16 @@ GOOD: list[tuple[str, str, dict[str, str], str, object]] = [
     ("LOG_LEVEL", "debug", {}, "log_level", LogLevel.DEBUG),
     ("LOG_LEVEL", "WARNING", {}, "log_level", LogLevel.WARNING),
     ("LOG_FORMAT", "json", {}, "log_format", LogFormat.JSON),
-    ("ALEMBIC_CONFIG", "other/alembic.ini", {}, "alembic_config", Path("other/alembic.ini")),
+    ("ALEMBIC_CONFIG", "other/alembic.ini", {}, "alembic_config.file", Path("other/alembic.ini")),
+    ("ALEMBIC_NAME", "second", {}, "alembic_config.name", "second"),
+    ("ALEMBIC_X", "tenant=a", {}, "alembic_config.arguments", ("tenant=a",)),
+    (
+        "ALEMBIC_X",
+        "a=1 'b=two words' c",
+        {},
+        "alembic_config.arguments",
+        ("a=1", "b=two words", "c"),
+    ),
     ("ASGI_APP", "other:app", {}, "asgi_app", "other:app"),
     ("SEED_CALLABLE", "other:seed", {}, "seed_callable", "other:seed"),
 ]

@@ -1,6 +1,6 @@
 """What to boot, and how strictly: plain frozen data that the caller fills in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
@@ -44,6 +44,18 @@ class ServePolicy:
 
 
 @dataclass(frozen=True)
+class AlembicConfig:
+    """What Alembic's command line is told of a project."""
+
+    file: Path
+    """`alembic.ini` or `pyproject.toml`; the other one is read as well if it lies beside it."""
+    name: str = "alembic"
+    """The section of `alembic.ini`, as `alembic -n` names it."""
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    """Each `alembic -x`."""
+
+
+@dataclass(frozen=True)
 class BootDescription:
     """One Alembic project, its database and its application."""
 
@@ -53,7 +65,7 @@ class BootDescription:
     """Where boot works: a direct connection of the schema's owner."""
     scratch_database_url: DatabaseUrl | None
     """An empty database for replays; None makes one beside the real one."""
-    alembic_config: Path
+    alembic_config: AlembicConfig
     asgi_app: str
     """`module:attribute`"""
     seed_callable: str

@@ -45,7 +45,7 @@ class BootError(Exception):
 
 
 class ConfigurationError(BootError):
-    """A setting is missing, malformed or not allowed here."""
+    """A setting is missing, malformed or not allowed here; or a package is not installed."""
 
     exit_status = 2
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from backend.boot.masking import mask
@@ -177,6 +178,20 @@ def restore_logging() -> None:
         old.close()
     logging.root.addHandler(handler(level, log_format, stream))
     logging.root.setLevel(level.upper())
+
+
+def report_cause(error: BaseException) -> None:
+    """Log at debug level the whole traceback of what a failure comes from, if there is more."""
+    if error.__cause__ is not None:
+        logging.getLogger(__name__).debug("The failure in full", exc_info=error)
+
+
+def report_service_links(names: Iterable[str]) -> None:
+    """Log that these variables are no settings: whoever has set one would look for it."""
+    for name in names:
+        logging.getLogger(__name__).info(
+            "%s is ignored: Kubernetes has set it for a Service of that name", name
+        )
 
 
 def report_failure(message: str, log_format: str) -> None:

@@ -7,25 +7,58 @@ from signal import SIGPIPE
 
 from backend.boot.errors import BootError
 
+_data: int | None = None
+"""The descriptor of the real stdout, if a task has reserved it for data."""
 
-def open_closed_streams() -> None:
-    """Lead nowhere what the shell has closed (`inv migrate >&-`): everybody expects it to be there.
 
-    Else a connection might get the descriptor, and what others print would go to the database.
+def prepare_streams(*, for_data: bool) -> None:
+    """Open the streams that the shell has closed, and reserve stdout for data if asked to.
+
+    Everybody expects the streams to be there (`inv migrate >&-`): else a connection might get the
+    descriptor, and what others print would go to the database.
+
+    Reserved means: only `show` writes to stdout. What env.py, a revision or a process that they
+    start prints goes to stderr, also what is written below Python, and also after the task.
     """
+    _open_closed()
+    _release()
+    if for_data:
+        _reserve()
+
+
+def _open_closed() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (until the end)
 
 
+def _reserve() -> None:
+    global _data  # noqa: PLW0603 (descriptors are process-wide themselves)
+    sys.stdout.flush()
+    _data = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _release() -> None:
+    global _data  # noqa: PLW0603
+    if _data is not None:
+        sys.stdout.flush()
+        os.dup2(_data, sys.stdout.fileno())
+        os.close(_data)
+        _data = None
+
+
 def show(*lines: str) -> None:
-    """Print lines to stdout, at once.
+    """Print lines to stdout, at once: also where stdout is reserved for them.
 
     Raises SystemExit, with the status of SIGPIPE and without a word, where whoever read them has
     gone, as `head` does; BootError where they cannot be written for another reason.
     """
     try:
-        print(*lines, sep="\n", flush=True)  # noqa: T201 (this is what prints)
+        if _data is None:
+            print(*lines, sep="\n", flush=True)  # noqa: T201 (this is what prints)
+        else:
+            _write(_data, "".join(f"{line}\n" for line in lines))
     except OSError as error:
         give_up_unwritten()
         if isinstance(error, BrokenPipeError):
@@ -33,6 +66,12 @@ def show(*lines: str) -> None:
         raise BootError(
             f"What was to be printed cannot be written: {error.strerror}.", "Send it elsewhere."
         ) from error
+
+
+def _write(descriptor: int, text: str) -> None:
+    rest = memoryview(text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 def give_up_unwritten() -> None:

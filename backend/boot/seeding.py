@@ -10,7 +10,8 @@ from typing import Any
 from psycopg2.errors import InsufficientPrivilege
 
 from backend.boot.description import BootDescription
-from backend.boot.errors import ConfigurationError, SeedingFailedError
+from backend.boot.errors import BootError, ConfigurationError, SeedingFailedError
+from backend.boot.foreign import describe, is_own_code, missing_package
 from backend.boot.postgres.connection import driver_connection
 from backend.boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
@@ -56,16 +57,11 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
             raise_if_stopped()
     except Stopped:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         raise_if_stopped()
-        _log.debug("The failure in full", exc_info=True)
         if _is_for_row_security(error):
             raise _hidden(hidden, boot.seed_callable) from error
-        lines = str(error).strip().splitlines() or [""]
-        raise SeedingFailedError(
-            f"Seeding failed: {type(error).__name__}: {lines[0].rstrip('.')}.",
-            f"Nothing of it was kept. Mend {boot.seed_callable}, or start with SEED=false.",
-        ) from error
+        raise _failed(boot.seed_callable, error) from error
     if inserted == 0:
         _log.info("Initial data is complete already")
     else:
@@ -140,14 +136,27 @@ def is_at_head(inspection: Inspection) -> bool:
     )
 
 
+def _failed(name: str, error: BaseException) -> BootError:
+    return missing_package(error) or SeedingFailedError(
+        f"Seeding failed: {describe(error)}.",
+        f"Nothing of it was kept. Mend {name}, or start with SEED=false.",
+    )
+
+
 def _resolve(name: str) -> Callable[[Any], int | None]:
     try:
         found = resolve_name(name)
+    except Stopped:
+        raise
     except (ImportError, AttributeError, ValueError) as error:
+        if is_own_code(error):
+            raise _failed(name, error) from error
         raise ConfigurationError(
             f"SEED_CALLABLE={name!r} cannot be imported: {error}.",
             "Write it as module:function, or start with SEED=false.",
         ) from error
+    except BaseException as error:
+        raise _failed(name, error) from error
     if not callable(found):
         raise ConfigurationError(
             f"SEED_CALLABLE={name!r} is not callable.", "Write it as module:function."

@@ -7,6 +7,7 @@ from functools import partial
 
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
+from backend.boot.log import report_cause
 from backend.boot.postgres.connection import keeping_one
 from backend.boot.postgres.wait import wait_for_database
 from backend.boot.seeding import is_at_head, seed
@@ -97,6 +98,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
+        report_cause(error)
         _log.error("%s", error)
         _log.warning("Database migrations failed, but continuing...")
         hand_over_failure(str(error))

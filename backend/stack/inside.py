@@ -19,15 +19,16 @@ from backend.stack.terminal import is_terminal, join_terminal
 _ANNOUNCE = 'echo "$$"; exec "$@"'
 
 
-def inv_command(task: str, flags: Mapping[str, str | bool | None]) -> list[str]:
-    """Return the command line of a task with the flags that are set."""
+def inv_command(task: str, flags: Mapping[str, str | bool | list[str] | None]) -> list[str]:
+    """Return the command line of a task with the flags that are set; a list repeats its flag."""
     command = ["inv", task]
     for name, value in flags.items():
-        flag = f"--{name.replace('_', '-')}"
+        flag = f"-{name}" if len(name) == 1 else f"--{name.replace('_', '-')}"
         if value is True:
             command.append(flag)
         elif value:
-            command.append(f"{flag}={value}")
+            values = value if isinstance(value, list) else [value]
+            command += [f"{flag}={it}" for it in values]
     return command
 
 

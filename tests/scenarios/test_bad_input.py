@@ -438,8 +438,6 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     "Fix it and start again; the database was not touched.",
     depend_on_nothing: "The migration history is broken: …nowhere…. "
     "Fix it and start again; the database was not touched.",
-    import_nothing: "The migration history is broken: …no_such_module…. "
-    "Fix it and start again; the database was not touched.",
     leave_out_id: "The migration history is broken: …009_test.py…. "
     "Fix it and start again; the database was not touched.",
 }
@@ -458,6 +456,17 @@ def test_broken_history(
     spoil(folder / "alembic" / "versions")
     finished = run(folder, "migrate", DATABASE_URL=database_url)
     finished.assert_failed(9, HISTORIES[spoil])
+    assert_untouched(cluster, database)
+
+
+def test_package_that_is_missing(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Nothing is wrong with a history that needs a package: the environment lacks the package."""
+    folder = project(tmp_path)
+    import_nothing(folder / "alembic" / "versions")
+    finished = run(folder, "migrate", DATABASE_URL=database_url)
+    finished.assert_failed(2, "009_test.py, line … needs the package no_such_module, which …")
     assert_untouched(cluster, database)
 
 
@@ -725,21 +734,22 @@ async def app(scope, receive, send):
         pytest.param(
             "planted:app",
             "def app(:",
-            "The application planted:app cannot be loaded: SyntaxError: …. "
+            "The application planted:app cannot be loaded: planted.py, line 1: invalid syntax. "
             "Mend it, or name another in ASGI_APP.",
             id="syntax error",
         ),
         pytest.param(
             "planted:app",
             "raise RuntimeError('no kettle')",
-            "The application planted:app cannot be loaded: RuntimeError: no kettle. "
+            "The application planted:app cannot be loaded: planted.py, line 1: RuntimeError: no "
+            "kettle. "
             "Mend it, or name another in ASGI_APP.",
             id="raises at import",
         ),
         pytest.param(
             "planted:app",
             "raise SystemExit(0)",
-            "The application planted:app cannot be loaded: SystemExit: 0. "
+            "The application planted:app cannot be loaded: planted.py, line 1: SystemExit: 0. "
             "Mend it, or name another in ASGI_APP.",
             id="exits at import",
         ),
@@ -892,7 +902,7 @@ def test_seed_callable_that_raises(
     )
     finished.assert_failed(
         10,
-        f"Seeding failed: {sentence} "
+        f"Seeding failed: planted.py, line 6: {sentence} "
         "Nothing of it was kept. Mend planted:seed, or start with SEED=false.",
     )
     finished.assert_says("Seeding initial data...")
@@ -915,6 +925,24 @@ def test_unknown_seed_callable(tmp_path: Path, database_url: str, name: str, sen
     migrated(folder, database_url)
     finished = run(folder, "seed", DATABASE_URL=database_url, SEED_CALLABLE=name)
     finished.assert_failed(2, sentence)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "sentence"),
+    [
+        ("raise ValueError('no tea')", 10, "Seeding failed: planted.py, line 1: ValueError: no …"),
+        ("import no_such_package", 2, "planted.py, line 1 needs the package no_such_package, …"),
+    ],
+)
+def test_seed_module_that_does_not_import(
+    tmp_path: Path, database_url: str, code: str, status: int, sentence: str
+) -> None:
+    """Its own code is at fault, and not the setting that names it."""
+    folder = project(tmp_path)
+    plant_application(folder, code)
+    migrated(folder, database_url)
+    finished = run(folder, "seed", DATABASE_URL=database_url, SEED_CALLABLE="planted:seed")
+    finished.assert_failed(status, sentence)
 
 
 def objects(finished: Finished) -> list[dict[str, object]]:

@@ -2,18 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import cast
 
-from alembic.script import Script, ScriptDirectory
+from alembic.script import Script
 
 from backend.boot.errors import HistoryBrokenError
 
 
-def refuse_ids_that_are_twice(scripts: ScriptDirectory) -> None:
-    """Raise HistoryBrokenError if two files have the same id. Every file must be readable."""
+def refuse_ids_that_are_twice(scripts: Iterable[Script]) -> None:
+    """Raise HistoryBrokenError if two files have the same id."""
     files: defaultdict[str, list[str]] = defaultdict(list)
-    # Alembic's map of the revisions keeps one of the two; what the map is made from has both.
-    for script in cast("Iterable[Script]", scripts.revision_map._generator()):
+    for script in scripts:
         files[script.revision].append(script.path)
     twice = {id_: sorted(paths) for id_, paths in files.items() if len(paths) > 1}
     if not twice:

@@ -1,7 +1,6 @@
 """What it means that somebody's env.py, or a revision, raised."""
 
 import re
-import traceback
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from backend.boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
+from backend.boot.foreign import describe, missing_package
 from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.refusal import Refusal, causes, meaning
 from backend.boot.revisions.sql_text import first_tokens
@@ -63,19 +63,18 @@ _KEY = re.compile(r"\((.+?)\)=\(")
 
 
 def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
-    """Return what went wrong on one line, with the migration's file and line where it did."""
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{Path(error.filename).name}, line {error.lineno}: {error.msg}"
-    folders = [str(folder) for folder in scripts._version_locations]
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if any(frame.filename.startswith(folder) for folder in folders)
-    ]
-    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}: " if frames else ""
-    kind = "" if isinstance(error, CommandError) else f"{type(error).__name__}: "
-    text = str(error).strip().splitlines() or [type(error).__name__]
-    return f"{where}{kind}{text[0].rstrip('.')}"
+    """Return what went wrong on one line, with the project's file and line where it did."""
+    return describe(error, _folders(scripts), plain=(CommandError,))
+
+
+def package_missing(error: BaseException, scripts: ScriptDirectory) -> ConfigurationError | None:
+    """Return the failure if the project imports a package that is not installed; else None."""
+    return missing_package(error, _folders(scripts))
+
+
+def _folders(scripts: ScriptDirectory) -> list[Path]:
+    folder = Path(scripts.dir).absolute()
+    return [*map(Path, scripts._version_locations), folder, folder.parent]
 
 
 def no_connection(error: BaseException) -> BootError | None:

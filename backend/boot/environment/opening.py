@@ -1,20 +1,15 @@
 """Open somebody's Alembic project, with its whole history read."""
 
-import configparser
-import re
-import warnings
-from pathlib import Path
-
-from alembic.config import Config
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
-from backend.boot.environment.anchoring import anchor_paths
-from backend.boot.environment.duplicates import refuse_ids_that_are_twice
-from backend.boot.environment.failures import describe_error
+from backend.boot.description import AlembicConfig
+from backend.boot.environment.command_line import no_project, read_config
+from backend.boot.environment.failures import describe_error, package_missing
 from backend.boot.environment.project import Project
 from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded
-from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from backend.boot.environment.working import open_scripts, working_in
+from backend.boot.errors import BootError, HistoryBrokenError
+from backend.boot.foreign import missing_package
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
@@ -22,71 +17,49 @@ from backend.boot.signals import Stopped
 RUN_BY_BOOT = "run_by_boot"
 """The attribute of Alembic's configuration by which an env.py knows who runs it."""
 
-_BROKEN = re.compile(r"present more than once|is not present")
-
 
 def open_project(
-    alembic_config: Path,
+    alembic: AlembicConfig,
     url: DatabaseUrl | None,
     *,
     may_be_empty: bool = False,
 ) -> Project:
-    """Return the project that a configuration file describes, its whole history read.
+    """Return the project that a configuration describes, its whole history read.
 
-    `url` may be None if no database is to be reached. The file is `alembic.ini`, or a
-    `pyproject.toml` with Alembic's table. No revision is imported if its header can be read. Raises
-    ConfigurationError for the file and HistoryBrokenError for what it leads to.
+    `url` may be None if no database is to be reached. Relative paths start from the folder of the
+    configuration, where people run Alembic. No revision is imported if its header can be read.
+    Raises ConfigurationError for the configuration and HistoryBrokenError for what it leads to.
     """
-    config = _config(alembic_config)
+    config = read_config(alembic)
     config.attributes[RUN_BY_BOOT] = True
+    if url is not None:
+        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
+    folder = alembic.file.absolute().parent
     try:
-        anchor_paths(config, alembic_config.parent)
-        scripts = ScriptDirectory.from_config(config)
-    except (CommandError, configparser.Error, ValueError) as error:  # ValueError: TOML, encoding
-        cause = str(error).partition("\n")[0].rstrip(".")
-        raise ConfigurationError(
-            f"{alembic_config} describes no Alembic project: {cause}.",
-            "Mend it; script_location names the folder with env.py.",
-        ) from error
+        scripts = open_scripts(config, folder)
+    except Stopped:
+        raise
+    except BaseException as error:  # `script_location = package:folder` imports the package
+        raise missing_package(error) or no_project(alembic.file, error) from error
     leave_unloaded(scripts)
-    history = read_history(scripts)
+    with working_in(folder):
+        history = read_history(scripts)
     if not history.revisions and not may_be_empty:
         folders = ", ".join(str(folder) for folder in scripts._version_locations)
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
             "Check that the folder was shipped, or write the first with `inv revision`.",
         )
-    return Project(config, scripts, history, url)
-
-
-def _config(path: Path) -> Config:
-    if not path.is_file():
-        raise ConfigurationError(
-            f"{path} does not exist.", "Set ALEMBIC_CONFIG, or run this where alembic.ini is."
-        )
-    return Config(toml_file=str(path)) if path.suffix == ".toml" else Config(str(path))
+    return Project(config, scripts, history, url, folder)
 
 
 def read_history(scripts: ScriptDirectory) -> History:
     """Return the whole history on disk. Raises HistoryBrokenError."""
     try:
-        # Alembic only warns of a missing parent or a duplicate, and goes on to a KeyError.
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always", UserWarning)
-            revisions = {script.revision: describe(script) for script in all_scripts(scripts)}
+        return History({it.revision: describe(it) for it in all_scripts(scripts)})
     except (BootError, Stopped):
         raise
-    except (Exception, SystemExit) as error:
-        problem = _broken_by_warning(caught)
-        if problem:
-            refuse_ids_that_are_twice(scripts)
-        raise broken(problem or describe_error(error, scripts)) from error
-    if problem := _broken_by_warning(caught):
-        refuse_ids_that_are_twice(scripts)
-        raise broken(problem)
-    return History(revisions)
-
-
-def _broken_by_warning(caught: list[warnings.WarningMessage] | None) -> str | None:
-    messages = [str(warning.message) for warning in caught or ()]
-    return next((text.rstrip(".") for text in messages if _BROKEN.search(text)), None)
+    except BaseException as error:
+        if missing := package_missing(error, scripts):
+            raise missing from error
+        raise broken(describe_error(error, scripts)) from error

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -18,20 +19,30 @@ from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.boot.environment.attempts import noting_attempts
+from backend.boot.environment.failures import (
+    describe_error,
+    no_connection,
+    package_missing,
+    way_out,
+)
 from backend.boot.environment.location import Location, read_location
 from backend.boot.environment.scripts import load_revision
 from backend.boot.environment.session import MigrationSession
-from backend.boot.errors import ConfigurationError
+from backend.boot.environment.working import working_in
+from backend.boot.errors import BootError, ConfigurationError, MigrationFailedError
 from backend.boot.log import restore_logging
 from backend.boot.postgres.interruption import interrupt
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Target
-from backend.boot.signals import interrupting, raise_if_stopped
+from backend.boot.signals import Stopped, interrupting, raise_if_stopped
 
 _CONNECT_TIMEOUT = "10"
 """Seconds that an env.py's connect may take where nothing says it: no signal is heard meanwhile."""
 
 MigrationSteps = Iterable[MigrationStep]
+
+Failed = Callable[[BaseException], BootError | None]
+"""Says what it means that env.py, or a revision, raised; None lets the exception go on."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,8 @@ class Project:
     scripts: ScriptDirectory
     history: History
     url: DatabaseUrl | None
+    folder: Path
+    """Where people run Alembic: its relative paths start there, and env.py's own do."""
 
     def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
         """Return Alembic's own steps to a target.
@@ -61,19 +74,64 @@ class Project:
 
     def load(self, revisions: Iterable[str]) -> None:
         """Import the files of revisions that are to run. Raises HistoryBrokenError."""
-        for revision in self.history.in_order(revisions):
-            load_revision(self.scripts, revision)
+        with working_in(self.folder):
+            for revision in self.history.in_order(revisions):
+                load_revision(self.scripts, revision)
 
     def stamps(self, revision: str, current: Any) -> list[StampStep]:
         """Return Alembic's own steps that record a revision without running anything."""
         return self.scripts._stamp_revs(revision, current)
+
+    def describe(self, error: BaseException) -> str:
+        """Return what went wrong on one line, with the project's file and line where it did."""
+        return describe_error(error, self.scripts)
+
+    def env_failed(self, error: BaseException) -> BootError:
+        """Return what it means that env.py raised while it was only looked at."""
+        return no_connection(error) or MigrationFailedError(
+            f"Alembic's env.py failed: {self.describe(error)}.",
+            f"{way_out(error, 'it')} Nothing was changed.",
+        )
 
     def run(
         self,
         steps: Callable[[Any, MigrationContext], MigrationSteps],
         configured: Callable[[MigrationContext], None] = lambda _context: None,
         overrides: Mapping[str, Any] = MappingProxyType({}),
+        failed: Failed | None = None,
         **options: Any,
+    ) -> None:
+        """Run env.py with these steps, and turn whatever its code raises into a failure.
+
+        `failed` says which failure that is; a package that is missing is always the same one.
+        Raises BootError.
+        """
+        with self.running(failed):
+            self._run(steps, configured, overrides, options)
+
+    @contextmanager
+    def running(self, failed: Failed | None = None) -> Iterator[None]:
+        """Run the project's own code in its own folder; see `run` for what it raises."""
+        try:
+            with working_in(self.folder):
+                yield
+        except (BootError, Stopped):
+            raise
+        except BaseException as error:
+            raise_if_stopped()  # what was made of a cancelled statement is beside the point
+            if missing := package_missing(error, self.scripts):
+                raise missing from error
+            failure = (failed or self.env_failed)(error)
+            if failure is None:
+                raise
+            raise failure from error
+
+    def _run(
+        self,
+        steps: Callable[[Any, MigrationContext], MigrationSteps],
+        configured: Callable[[MigrationContext], None],
+        overrides: Mapping[str, Any],
+        options: Mapping[str, Any],
     ) -> None:
         """Run env.py with these steps, one transaction each whatever env.py says itself.
 

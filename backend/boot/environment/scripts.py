@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from alembic import util
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision as RevisionNode
 from alembic.script.revision import RevisionMap
 
-from backend.boot.environment.failures import describe_error
+from backend.boot.environment.duplicates import refuse_ids_that_are_twice
+from backend.boot.environment.failures import describe_error, package_missing
 from backend.boot.errors import BootError, HistoryBrokenError
 from backend.boot.revisions.checksum import file_sha256
 from backend.boot.revisions.headers import Header, read_header
@@ -60,7 +62,7 @@ def leave_unloaded(scripts: ScriptDirectory) -> None:
     A file whose header is not plain is imported, as Alembic does with every file. So the graph is
     always the one that Alembic would build.
     """
-    scripts.revision_map = RevisionMap(lambda: _read(scripts))
+    scripts.revision_map = RevisionMap(lambda: _consistent(list(_read(scripts))))
 
 
 def load_revision(scripts: ScriptDirectory, revision: str) -> None:
@@ -71,7 +73,9 @@ def load_revision(scripts: ScriptDirectory, revision: str) -> None:
         has_upgrade = callable(getattr(module, "upgrade", None))
     except (BootError, Stopped):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if missing := package_missing(error, scripts):
+            raise missing from error
         raise broken(describe_error(error, scripts)) from error
     if not has_upgrade:
         raise broken(f"{Path(script.path).name} has no upgrade()")
@@ -112,6 +116,27 @@ def all_scripts(scripts: ScriptDirectory) -> list[Script]:
     found = scripts.revision_map._revision_map
     # Labels lead to a revision as well, and None to nothing.
     return [it for name, it in found.items() if isinstance(it, Script) and it.revision == name]
+
+
+def _consistent(found: list[Script]) -> list[Script]:
+    """Return the revisions. Raises HistoryBrokenError if one is there twice, or a parent is not.
+
+    Alembic only warns of both, and goes on to a KeyError.
+    """
+    known = {script.revision for script in found}
+    if len(known) < len(found):
+        refuse_ids_that_are_twice(found)
+    known.update(label for script in found for label in script.branch_labels)
+    for script in found:
+        for name in (*_names(script.down_revision), *_names(script.dependencies)):
+            if name not in known:
+                where = Path(script.path).name
+                raise broken(f"Revision {name} referenced from {where} is not present")
+    return found
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    return util.to_tuple(said, default=())
 
 
 def _read(scripts: ScriptDirectory) -> Iterator[Script]:

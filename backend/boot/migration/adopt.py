@@ -8,10 +8,9 @@ from alembic.runtime.migration import MigrationContext
 
 from backend.boot.catalogue.likeness import Likenesses, liken
 from backend.boot.description import BootDescription
-from backend.boot.environment.failures import describe_error, way_out
+from backend.boot.environment.failures import way_out
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import (
-    BootError,
     ConfigurationError,
     MigrationFailedError,
     SchemaUnmanagedError,
@@ -30,7 +29,6 @@ from backend.boot.postgres.identity import server
 from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import said_meanwhile
-from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import SchemaState
 from backend.boot.state.plan import some
 from backend.boot.state.schema import Schema, open_schema
@@ -150,16 +148,14 @@ def _is_unmanaged(schema: Schema) -> bool:
 
 def _stamp(schema: Schema, revision: str, watch: Callable[[MigrationContext], None]) -> None:
     project = schema.project
-    try:
-        project.run(lambda current, _context: project.stamps(revision, current), watch)
-    except (BootError, Stopped):
-        raise
-    except (Exception, SystemExit) as error:
-        raise_if_stopped()
-        raise MigrationFailedError(
-            f"Revision {revision} could not be recorded: {describe_error(error, project.scripts)}.",
+
+    def failed(error: BaseException) -> MigrationFailedError:
+        return MigrationFailedError(
+            f"Revision {revision} could not be recorded: {project.describe(error)}.",
             f"Nothing was changed. {way_out(error)}",
-        ) from error
+        )
+
+    project.run(lambda current, _context: project.stamps(revision, current), watch, failed=failed)
     if schema.inspect().current != (revision,):
         raise MigrationFailedError(
             f"Revision {revision} was recorded, but the database does not have it.",

@@ -4,15 +4,15 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 
-from backend.boot.environment.failures import describe_error, no_connection, way_out
+from backend.boot.environment.failures import no_connection, way_out
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
 from backend.boot.progress import progress_bar
-from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.plan import Action, Plan
 from backend.boot.state.schema import Schema
@@ -38,15 +38,8 @@ def apply(
     back, unless it made them outside its transaction.
     """
     run = _Run(schema, plan, watch, level)
-    try:
-        with progress_bar(len(plan.steps)) as run.begin:
-            schema.project.run(run.steps, run.note)
-    except (BootError, Stopped):
-        raise
-    except (Exception, SystemExit) as error:  # a revision that exits has not succeeded either
-        raise_if_stopped()  # what the revision made of a cancelled statement is beside the point
-        _log.debug("The failure in full", exc_info=True)
-        raise _failure(schema, run, error) from error
+    with progress_bar(len(plan.steps)) as run.begin:
+        schema.project.run(run.steps, run.note, failed=partial(_failure, schema, run))
     return _verify(schema)
 
 
@@ -121,7 +114,7 @@ def _verify(schema: Schema) -> Inspection:
 def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
     if run.session is None and (failure := no_connection(error)):
         return failure
-    cause = describe_error(error, schema.project.scripts)
+    cause = schema.project.describe(error)
     what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
     what_failed = f"{what} failed: {cause}."
     place = "The database cannot be asked where it is now"

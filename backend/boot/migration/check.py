@@ -13,6 +13,7 @@ from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import HistoryBrokenError, MigrationFailedError
+from backend.boot.log import report_cause
 from backend.boot.migration.differences import code, missing_labels, operations
 from backend.boot.migration.models import NO_MODELS
 from backend.boot.migration.replay import move, open_scratch, read
@@ -55,6 +56,7 @@ def _problems(url: DatabaseUrl, project: Project) -> list[str]:
         for problem in _replay(url, project):
             found.append(problem)  # what was found before a failure is often its cause
     except MigrationFailedError as error:
+        report_cause(error)
         return [*found, error.what]
     return [*found, *_differences_from_models(project)]
 

@@ -1,10 +1,10 @@
 """Write a revision that joins the heads of a history; no database is needed."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from alembic import command
 
+from backend.boot.description import AlembicConfig
 from backend.boot.environment.opening import open_project
 from backend.boot.migration.revise import telling_what_is_wrong
 from backend.boot.postgres.urls import DatabaseUrl
@@ -24,12 +24,12 @@ class Merged:
         return f"Wrote {self.path}: it joins {' and '.join(self.heads)}."
 
 
-def write_merge(alembic_config: Path, url: DatabaseUrl | None, message: str) -> Merged:
+def write_merge(alembic: AlembicConfig, url: DatabaseUrl | None, message: str) -> Merged:
     """Write the file of a revision that stands on all heads, if there are several.
 
     `url` is for an env.py that Alembic is configured to run. Raises BootError.
     """
-    project = open_project(alembic_config, url)
+    project = open_project(alembic, url)
     heads = project.history.heads
     if len(heads) == 1:
         return Merged(heads, None)

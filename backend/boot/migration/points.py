@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.catalogue.comparison import Catalogue
 from backend.boot.catalogue.likeness import Point
 from backend.boot.description import SchemaPolicy
-from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.failures import no_connection
 from backend.boot.environment.project import Project
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
@@ -23,7 +23,6 @@ from backend.boot.postgres.timeouts import lift
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
 from backend.boot.revisions.own_sql import below_sqlalchemy
-from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.facts import read_current
 from backend.boot.state.schema import Schema, open_schema
 
@@ -88,18 +87,14 @@ class Replay:
                 )
 
     def _run_env(self) -> None:
-        try:
-            self._project.run(self._steps, self._refuse_other_database)
-        except (BootError, Stopped):
-            raise
-        except (Exception, SystemExit) as error:
-            raise_if_stopped()
-            raise no_connection(error) or MigrationFailedError(
-                f"{self._what()} failed: {describe_error(error, self._project.scripts)}.",
-                "Mend it and start again.",
-            ) from error
+        self._project.run(self._steps, self._refuse_other_database, failed=self._failed)
         if self._running is not None:  # env.py had a transaction open, which has ended now
             self._take(self._running)
+
+    def _failed(self, error: BaseException) -> BootError:
+        return no_connection(error) or MigrationFailedError(
+            f"{self._what()} failed: {self._project.describe(error)}.", "Mend it and start again."
+        )
 
     def _refuse_other_database(self, context: MigrationContext) -> None:
         """Have env.py prove where it is, each time and before anything runs."""

@@ -1,16 +1,14 @@
 """Write what would be done about the schema as SQL, for people who run it themselves."""
 
 import logging
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
 from io import StringIO
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.failures import describe_error, no_connection
+from backend.boot.environment.failures import no_connection
 from backend.boot.environment.offline import OfflineConnection, Place, look_at
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import Project
@@ -33,11 +31,6 @@ def render_sql(boot: BootDescription) -> str:
     Raises the refusal that the state calls for, and MigrationFailedError where a revision cannot
     be written as SQL because it needs a database: all that can be used is the whole script.
     """
-    with redirect_stdout(sys.stderr):  # what env.py or a revision prints is no SQL
-        return _render_sql(boot)
-
-
-def _render_sql(boot: BootDescription) -> str:
     url, policy = boot.migration_database_url, boot.schema
     try:
         wait_for_database(url, boot.wait_timeout)
@@ -91,15 +84,11 @@ class _Rendering:
     def _run_env(self) -> None:
         try:
             self._run_offline()
-            raise_if_stopped()
-        except (BootError, Stopped):
+        except Stopped:
             raise
-        except (Exception, SystemExit) as error:
+        except SystemExit:
+            # An env.py may end early, its work being done.
             raise_if_stopped()
-            # An env.py may end early, its work being done; a revision that exits is no success.
-            if not isinstance(error, SystemExit) or self._running is not None:
-                _log.debug("The failure in full", exc_info=True)
-                raise self._failure(error) from error
         if sorted(self._begun) != sorted(self._plan.steps):
             raise MigrationFailedError(
                 f"{self._project.scripts.env_py_location} runs {len(self._begun)} of "
@@ -136,6 +125,7 @@ class _Rendering:
             self._steps,
             attach,
             overrides,
+            self._failed,
             as_sql=True,
             starting_rev=self._inspection.current or None,
             destination_rev=target.revisions or target.name,
@@ -149,10 +139,12 @@ class _Rendering:
             yield step
         self._running = None
 
-    def _failure(self, error: BaseException) -> BootError:
+    def _failed(self, error: BaseException) -> BootError | None:
+        if isinstance(error, SystemExit) and self._running is None:
+            return None
         if not self._begun and (failure := no_connection(error)):
             return failure
-        cause = describe_error(error, self._project.scripts)
+        cause = self._project.describe(error)
         if self._running is None:
             return MigrationFailedError(
                 f"Alembic's env.py failed in offline mode: {cause}.",

@@ -1,15 +1,15 @@
 """Write a new revision from what the models have and the history has not."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from alembic import command
 
 from backend.boot.description import BootDescription, SchemaPolicy
-from backend.boot.environment.failures import describe_error
+from backend.boot.environment.command_line import options
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, HistoryBrokenError
@@ -18,7 +18,6 @@ from backend.boot.migration.models import refuse_no_models
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.revisions.history import merge_command
 from backend.boot.revisions.numbering import next_id
-from backend.boot.signals import Stopped, raise_if_stopped
 from backend.boot.state.plan import Action, decide
 from backend.boot.state.schema import ask_location, open_schema
 
@@ -53,6 +52,9 @@ def write_revision(boot: BootDescription, message: str) -> Written:
                 _log.info("Replaying the history on a scratch database")
                 # People would take a line about a revision for one about the real database.
                 apply(schema, plan, level=logging.DEBUG)
+        project.config.cmd_opts = options(
+            boot.alembic_config, "revision", "--autogenerate", f"--message={message}"
+        )
         empty: list[bool] = []
 
         def note(_context: object, _revision: object, directives: list[Any]) -> None:
@@ -69,20 +71,16 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     return Written(str(getattr(script, "path", script)), all(empty))
 
 
-@contextmanager
-def telling_what_is_wrong(project: Project) -> Iterator[None]:
+def telling_what_is_wrong(project: Project) -> AbstractContextManager[None]:
     """Turn what Alembic, a template or a hook raises into a sentence."""
-    try:
-        yield
-    except (BootError, Stopped):
-        raise
-    except (Exception, SystemExit) as error:
-        raise_if_stopped()
-        _log.debug("The failure in full", exc_info=True)
-        raise HistoryBrokenError(
-            f"The revision could not be written: {describe_error(error, project.scripts)}.",
-            "Fix that and try again.",
-        ) from error
+    return project.running(partial(_not_written, project))
+
+
+def _not_written(project: Project, error: BaseException) -> BootError:
+    return HistoryBrokenError(
+        f"The revision could not be written: {project.describe(error)}.",
+        "Fix that and try again.",
+    )
 
 
 def _refuse_several_heads(boot: BootDescription) -> None:

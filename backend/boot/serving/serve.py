@@ -12,9 +12,9 @@ from uvicorn.config import STARTUP_FAILURE
 
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError, ServingFailedError
+from backend.boot.foreign import describe, missing_package
 from backend.boot.imports import import_as_usual
 from backend.boot.log import logging_config
-from backend.boot.masking import mask
 from backend.boot.serving.application import not_loaded
 from backend.boot.serving.port import prepare_to_listen
 from backend.boot.serving.server import Config, Server
@@ -84,8 +84,7 @@ def _load(config: uvicorn.Config) -> None:
         uvicorn.importer.import_from_string(config.app)
     except Stopped:
         raise
-    except (Exception, SystemExit) as error:  # an application that exits has not loaded either
-        _log.debug("The failure in full", exc_info=True)
+    except BaseException as error:  # an application that exits has not loaded either
         raise _not_loaded(config, error) from error
 
 
@@ -102,7 +101,6 @@ def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
     except SystemExit as error:
         raise _not_started(config) from error
     except Exception as error:
-        _log.debug("The failure in full", exc_info=True)
         raise _not_loaded(config, error) from error
 
 
@@ -122,6 +120,5 @@ def _not_started(config: uvicorn.Config) -> ServingFailedError:
     )
 
 
-def _not_loaded(config: uvicorn.Config, error: BaseException) -> ServingFailedError:
-    lines = mask(str(error)).strip().splitlines() or [""]
-    return not_loaded(str(config.app), f"{type(error).__name__}: {lines[0].rstrip('.')}")
+def _not_loaded(config: uvicorn.Config, error: BaseException) -> BootError:
+    return missing_package(error) or not_loaded(str(config.app), describe(error))

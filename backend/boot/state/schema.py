@@ -6,24 +6,16 @@ from functools import cache, cached_property, partial
 from psycopg2 import errors
 
 from backend.boot.description import SchemaPolicy
-from backend.boot.environment.failures import describe_error, no_connection, way_out
 from backend.boot.environment.location import Location
 from backend.boot.environment.project import Project
 from backend.boot.environment.schemas import named_schemas
 from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import (
-    BootError,
-    ConfigurationError,
-    HistoryBrokenError,
-    LockTimeoutError,
-    MigrationFailedError,
-)
+from backend.boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
 from backend.boot.postgres.connection import connected, forget_kept
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
-from backend.boot.signals import Stopped
 from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import lockers, read_facts
@@ -141,24 +133,11 @@ def ask_location(url: DatabaseUrl, project: Project) -> Location:
     Raises ConfigurationError where it connects to another database, and MigrationFailedError where
     it does not run.
     """
-    try:
-        return _location(url, project)
-    except (BootError, Stopped):
-        raise
-    except (Exception, SystemExit) as error:
-        raise no_connection(error) or MigrationFailedError(
-            f"Alembic's env.py failed: {describe_error(error, project.scripts)}.",
-            f"{way_out(error, 'it')} Nothing was changed.",
-        ) from error
-
-
-def _location(url: DatabaseUrl, project: Project) -> Location:
-    """Ask env.py, which must be where we are: again where a failover has come in between."""
     is_same_database = _identity(url)
     while True:
         try:
             return project.location(is_same_database)
-        except ConfigurationError:
+        except ConfigurationError:  # again if a failover has come in between
             forget_kept()
             asked, is_same_database = is_same_database, _identity(url)
             if asked == is_same_database:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.boot.description import AlembicConfig
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import HistoryBrokenError
 from tests.scenarios.process import ForeignProject, write_revision
@@ -11,7 +12,7 @@ from tests.scenarios.process import ForeignProject, write_revision
 
 def refusal(config: Path) -> HistoryBrokenError:
     with pytest.raises(HistoryBrokenError) as caught:
-        open_project(config, None)
+        open_project(AlembicConfig(config), None)
     return caught.value
 
 

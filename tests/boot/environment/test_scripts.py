@@ -11,10 +11,11 @@ from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backend.boot.description import AlembicConfig
 from backend.boot.environment.opening import open_project, read_history
 from backend.boot.environment.project import Project
 from backend.boot.environment.scripts import leave_unloaded
-from backend.boot.errors import HistoryBrokenError
+from backend.boot.errors import ConfigurationError, HistoryBrokenError
 from backend.boot.postgres.urls import parse_database_url
 from tests.scenarios.process import ForeignProject
 
@@ -121,7 +122,7 @@ def imported(theirs: ForeignProject, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def opened(theirs: ForeignProject) -> Project:
-    return open_project(theirs.config, URL)
+    return open_project(AlembicConfig(theirs.config), URL)
 
 
 def test_only_what_is_to_run_is_imported(theirs: ForeignProject, imported: Sequence[str]) -> None:
@@ -154,7 +155,6 @@ def test_a_file_that_changes_its_header(theirs: ForeignProject) -> None:
     ("text", "expected"),
     [
         ("def upgrade(:\n", r"d4_test\.py, line \d+"),
-        ("import no_such_package\n", "no_such_package"),
         ("x = 1 / 0\n", "ZeroDivisionError"),
         ("x = exit(3)\n", "SystemExit"),
         ("del upgrade\n", r"has no upgrade\(\)"),
@@ -166,6 +166,15 @@ def test_a_file_that_does_not_import(theirs: ForeignProject, text: str, expected
     path = theirs.versions / "d4_test.py"
     path.write_text(path.read_text().replace("import marks\nx = marks.note('d4')", "") + text)
     with pytest.raises(HistoryBrokenError, match=expected):
+        opened(theirs).load(["d4"])
+
+
+def test_a_package_that_is_missing(theirs: ForeignProject) -> None:
+    """Nothing is wrong with the history then: the environment lacks the package."""
+    path = theirs.versions / "d4_test.py"
+    text = path.read_text().replace("import marks\nx = marks.note('d4')", "")
+    path.write_text(f"import no_such_package\n{text}")
+    with pytest.raises(ConfigurationError, match=r"d4_test\.py, line 1 needs the package no_such_"):
         opened(theirs).load(["d4"])
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.boot.description import AlembicConfig
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import HistoryBrokenError
 from backend.boot.migration.merge import write_merge
@@ -26,12 +27,12 @@ def test_two_heads(config: Path) -> None:
     versions = config.parent / "alembic" / "versions"
     write_revision(versions, "009_aaaa", "008")
     write_revision(versions, "010_bbbb", "008")
-    merged = write_merge(config, None, 'Nicknames "and" \\mottos, """too""".')
+    merged = write_merge(AlembicConfig(config), None, 'Nicknames "and" \\mottos, """too""".')
     assert merged.heads == ("009_aaaa", "010_bbbb")
     assert merged.path is not None
     assert re.fullmatch(r"011_\w{4}_nicknames_and_mottos_too\.py", Path(merged.path).name)
     assert str(merged) == f"Wrote {merged.path}: it joins 009_aaaa and 010_bbbb."
-    history = open_project(config, None).history
+    history = open_project(AlembicConfig(config), None).history
     assert len(history.heads) == 1
     revision = history.revisions[history.heads[0]]
     assert revision.parents == ("009_aaaa", "010_bbbb")
@@ -47,8 +48,8 @@ def test_three_heads_of_another_project(tmp_path: Path) -> None:
     shutil.copy(ROOT / "alembic" / "script.py.mako", theirs.folder / "scripts")
     for revision, parent in {"a1": None, "b1": "a1", "b2": "a1", "b3": "a1"}.items():
         theirs.revision(revision, parent)
-    merged = write_merge(theirs.config, None, "All of them")
-    history = open_project(theirs.config, None).history
+    merged = write_merge(AlembicConfig(theirs.config), None, "All of them")
+    history = open_project(AlembicConfig(theirs.config), None).history
     assert re.fullmatch("[0-9a-f]{12}", history.heads[0])
     assert history.revisions[history.heads[0]].parents == merged.heads == ("b1", "b2", "b3")
 
@@ -56,7 +57,7 @@ def test_three_heads_of_another_project(tmp_path: Path) -> None:
 def test_one_head(config: Path) -> None:
     """There is nothing to join, and nothing is written."""
     before = sorted((config.parent / "alembic" / "versions").iterdir())
-    assert str(write_merge(config, None, "Both")) == (
+    assert str(write_merge(AlembicConfig(config), None, "Both")) == (
         "There is nothing to join: the history has one head, 008."
     )
     assert sorted((config.parent / "alembic" / "versions").iterdir()) == before
@@ -68,6 +69,6 @@ def test_no_template(tmp_path: Path) -> None:
     for revision, parent in {"a1": None, "b1": "a1", "b2": "a1"}.items():
         theirs.revision(revision, parent)
     with pytest.raises(HistoryBrokenError) as caught:
-        write_merge(theirs.config, None, "Both")
+        write_merge(AlembicConfig(theirs.config), None, "Both")
     assert caught.value.what.startswith("The revision could not be written: ")
     assert "script.py.mako" in caught.value.what

@@ -7,7 +7,7 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from backend.boot.description import BootDescription
+from backend.boot.description import AlembicConfig, BootDescription
 from backend.boot.migration.migrate import migrate
 from backend.boot.migration.status import read_status
 from backend.boot.state.inspection import Inspection, SchemaState
@@ -32,7 +32,7 @@ from sqlalchemy import text
 
 def described(url: str, config: Path) -> BootDescription:
     boot = load_settings({"DATABASE_URL": url}, Path("/nonexistent")).description()
-    return replace(boot, alembic_config=config)
+    return replace(boot, alembic_config=AlembicConfig(config))
 
 
 def migrated(boot: BootDescription) -> Inspection:

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
-from backend.boot.description import BootDescription
+from backend.boot.description import AlembicConfig, BootDescription
 from backend.boot.errors import (
     BootError,
     ConfigurationError,
@@ -281,7 +281,7 @@ def test_an_env_py_of_its_own_mind(
         "    with context.begin_transaction():\n"
         "        context.run_migrations()\n"
     )
-    boot = replace(described(database_url), alembic_config=tmp_path / "alembic.ini")
+    boot = replace(described(database_url), alembic_config=AlembicConfig(tmp_path / "alembic.ini"))
     before = databases(cluster)
     with pytest.raises(ConfigurationError) as caught:
         check(boot)

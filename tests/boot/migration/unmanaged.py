@@ -7,7 +7,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.catalogue.likeness import Likenesses, liken
-from backend.boot.description import BootDescription, SchemaPolicy
+from backend.boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import SchemaUnmanagedError
@@ -57,7 +57,7 @@ class Theirs:
     @property
     def boot(self) -> BootDescription:
         boot = described(self.cluster, self.database, "heads")
-        return replace(boot, alembic_config=self.project.config)
+        return replace(boot, alembic_config=AlembicConfig(self.project.config))
 
     def write_env(self, text: str) -> None:
         (self.project.folder / "scripts" / "env.py").write_text(text)
@@ -121,6 +121,7 @@ def replayed(cluster: Cluster, config: Path | None, user: str = OWNER) -> Replay
     with cluster.database() as scratch:
         boot = described(cluster, scratch)
         url = parse_database_url(cluster.url(scratch, user=user))
-        replay = Replay(url, open_project(config or boot.alembic_config, url))
+        alembic = AlembicConfig(config) if config else boot.alembic_config
+        replay = Replay(url, open_project(alembic, url))
         replay.run()
         return replay

@@ -1,0 +1,43 @@
+"""The folder of somebody's Alembic project, from which its relative paths start."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+
+@contextmanager
+def working_in(folder: Path) -> Iterator[None]:
+    """Have this process work in a folder, as people do when they run Alembic there.
+
+    Threads share the working folder. If it is this one already, only what code of the project
+    changes is changed back.
+    """
+    before = Path.cwd()
+    if not before.samefile(folder):
+        os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def open_scripts(config: Config, folder: Path) -> ScriptDirectory:
+    """Return Alembic's own view of a project whose paths start from a folder.
+
+    They stay the same when the process works elsewhere. Raises what Alembic raises.
+    """
+    with working_in(folder):
+        before = sys.path[:]
+        scripts = ScriptDirectory.from_config(config)
+        scripts.dir = os.path.abspath(scripts.dir)  # noqa: PTH100 (Alembic has it as text)
+        scripts._version_locations  # noqa: B018 (made absolute here, and kept)
+        added = sys.path[: len(sys.path) - len(before)]
+        absolute = [os.path.abspath(it) for it in added]  # noqa: PTH100 (resolves no links)
+        again = before[: len(absolute)] == absolute
+        sys.path[:] = before if again else [*absolute, *before]
+    return scripts
