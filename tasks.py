@@ -317,17 +317,51 @@ def status(_c: Context, json: bool = False, in_: str | None = None) -> None:
     auto_shortflags=False,
     help={
         "revision": "Which one to record, where the schema is that of several.",
+        "restamp": "Replace recorded revisions that this history does not have, or has edited.",
         "dry_run": "Say which revision it is, and change nothing.",
+        "in": _IN,
     },
 )
-def adopt(_c: Context, revision: str | None = None, dry_run: bool = False) -> None:
+def adopt(
+    _c: Context,
+    revision: str | None = None,
+    restamp: bool = False,
+    dry_run: bool = False,
+    in_: str | None = None,
+) -> None:
     """Record the revision that a database without one is at."""
+    if in_:
+        _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run)
+        return
     with _booting() as boot:
         from backend.boot.migration.adopt import adopt
         from backend.boot.waiting import wait
 
         wait(boot)
-        adopt(boot, revision, dry_run=dry_run)
+        adopt(boot, revision, restamp=restamp, dry_run=dry_run)
+
+
+@task(
+    auto_shortflags=False,
+    help={"revision": "The revision, or heads for all branches.", "in": _IN},
+)
+def stamp(_c: Context, revision: str | None = None, in_: str | None = None) -> None:
+    """Record a revision on your word: nothing is run, and nothing is compared."""
+    if in_:
+        _run_inside(in_, "stamp", revision=revision)
+        return
+    with _booting() as boot:
+        if not revision:
+            from backend.boot.errors import ConfigurationError
+
+            raise ConfigurationError(
+                "Which revision to record is not said.", "Name it, as in --revision 008."
+            )
+        from backend.boot.migration.record import stamp
+        from backend.boot.waiting import wait
+
+        wait(boot)
+        stamp(boot, revision)
 
 
 @task(auto_shortflags=False, help={"message": "What the revision does, in a few words."})
@@ -601,7 +635,8 @@ def _is_agreed(question: str) -> bool:
 
 
 ns = Collection(
-    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, merge, check),
+    *(wait_db, migrate, rollback, seed, serve, start, status),
+    *(adopt, stamp, revision, merge, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test, bench),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),

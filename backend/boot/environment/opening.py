@@ -9,6 +9,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 
+from backend.boot.commands import as_typed
 from backend.boot.environment.anchoring import anchor_paths
 from backend.boot.environment.duplicates import refuse_ids_that_are_twice
 from backend.boot.environment.failures import describe_error
@@ -21,6 +22,12 @@ from backend.boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
 """The attribute of Alembic's configuration by which an env.py knows who runs it."""
+
+_WORDS = frozenset({"head", "heads"})
+"""What means other revisions to Alembic."""
+
+_NOT_STORED = re.compile(r"['\0]")
+"""What Alembic does not escape when it writes the version table."""
 
 _BROKEN = re.compile(r"present more than once|is not present")
 
@@ -54,7 +61,8 @@ def open_project(
         folders = ", ".join(str(folder) for folder in scripts._version_locations)
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
-            "Check that the folder was shipped, or write the first with `inv revision`.",
+            "Check that the folder was shipped, or write the first with "
+            f"`{as_typed('inv revision --message first')}`.",
         )
     return Project(config, scripts, history, url)
 
@@ -84,6 +92,10 @@ def read_history(scripts: ScriptDirectory) -> History:
     if problem := _broken_by_warning(caught):
         refuse_ids_that_are_twice(scripts)
         raise broken(problem)
+    for id_, revision in revisions.items():
+        if not id_ or id_ in _WORDS or _NOT_STORED.search(id_):
+            file = revision.path.name if revision.path else "a file"
+            raise broken(f"the id {id_!r} in {file} is none that Alembic can record")
     return History(revisions)
 
 
