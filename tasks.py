@@ -391,24 +391,61 @@ def status(
     iterable=["x"],
     help={
         "revision": "Which one to record, where the schema is that of several.",
+        "restamp": "Replace recorded revisions that this history does not have, or has edited.",
         "dry_run": "Say which revision it is, and change nothing.",
+        "in": _IN,
         **_ALEMBIC,
     },
 )
-def adopt(
+def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
     _c: Context,
     revision: str | None = None,
+    restamp: bool = False,
     dry_run: bool = False,
+    in_: str | None = None,
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
     """Record the revision that a database without one is at."""
+    if in_:
+        _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
+        return
     with _booting("adopt", **_alembic(x, n)) as boot:
         from backend.boot.migration.adopt import adopt
         from backend.boot.waiting import wait
 
         wait(boot)
-        adopt(boot, revision, dry_run=dry_run)
+        adopt(boot, revision, restamp=restamp, dry_run=dry_run)
+
+
+@task(
+    auto_shortflags=False,
+    iterable=["x"],
+    help={"revision": "The revision, or heads for all branches.", "in": _IN, **_ALEMBIC},
+)
+def stamp(
+    _c: Context,
+    revision: str | None = None,
+    in_: str | None = None,
+    x: list[str] | None = None,
+    n: str | None = None,
+) -> None:
+    """Record a revision on your word: nothing is run, and nothing is compared."""
+    if in_:
+        _run_inside(in_, "stamp", revision=revision, x=x, n=n)
+        return
+    with _booting("stamp", **_alembic(x, n)) as boot:
+        if not revision:
+            from backend.boot.errors import ConfigurationError
+
+            raise ConfigurationError(
+                "Which revision to record is not said.", "Name it, as in --revision 008."
+            )
+        from backend.boot.migration.record import stamp
+        from backend.boot.waiting import wait
+
+        wait(boot)
+        stamp(boot, revision)
 
 
 @task(
@@ -694,7 +731,8 @@ def _is_agreed(question: str) -> bool:
 
 
 ns = Collection(
-    *(wait_db, migrate, rollback, seed, serve, start, status, adopt, revision, merge, check),
+    *(wait_db, migrate, rollback, seed, serve, start, status),
+    *(adopt, stamp, revision, merge, check),
     *(images, build, up, down, restart, ps, logs, shell),
     *(lint, test, bench),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),

@@ -7,6 +7,7 @@ from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine
 
 from backend import __version__
+from backend.boot.commands import as_typed
 from backend.boot.migration.by_hand import one_at_a_time
 from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
@@ -23,7 +24,9 @@ def database_url() -> str:
         return parse_database_url(text, "sqlalchemy.url").for_driver("psycopg2")
     settings = load_settings(uses=(Use.DATABASE,))
     if settings.migration_database_url is None:
-        raise CommandError("No database configured: set DATABASE_URL, or use inv migrate")
+        raise CommandError(
+            f"No database configured: set DATABASE_URL, or use `{as_typed('inv migrate')}`"
+        )
     return settings.migration_database_url.for_driver("psycopg2")
 
 

@@ -12,6 +12,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from backend import __version__
+from backend.boot.commands import as_typed
 from backend.boot.description import (
     AlembicConfig,
     BootDescription,
@@ -169,7 +170,8 @@ class Settings(LogSettings):
         if url is None:
             raise ConfigurationError(
                 "No database is configured.",
-                "Set DATABASE_URL, or use `inv start`, which brings an embedded PostgreSQL along.",
+                f"Set DATABASE_URL, or use `{as_typed('inv start')}`, which brings an embedded "
+                "PostgreSQL along.",
             )
         migration_url = self.migration_database_url or url
         is_disposable = self.app_env is not AppEnv.PROD

@@ -69,6 +69,7 @@ USES: Mapping[str, frozenset[Use]] = MappingProxyType(
         "migrate": frozenset({*_REPLAY, Use.TARGET}),
         "rollback": frozenset({*_REPLAY, Use.TARGET}),
         "adopt": frozenset({*_REPLAY, Use.TARGET}),
+        "stamp": frozenset({*_LOOK, Use.WAIT, Use.LOCK}),
         "revision": frozenset(_REPLAY),
         "merge": frozenset({Use.LOG, Use.DATABASE, Use.HISTORY}),
         "check": frozenset(_REPLAY),

@@ -118,6 +118,8 @@ QUOTED: dict[str, str | None] = {
     "was edited after it was applied": "was edited after it was applied",
     "was moved after it was applied": "was moved after it was applied",
     "the same id is there twice": "the same id is there twice",
+    "longer than the 32 characters of version_num": "characters of version_num in",
+    "which has no place in this history": "which has no place in this history",
     "The schema is that of no revision": "The schema is that of no revision",
     "The history has 2 heads": "The history has",
     "so one step down could mean several things": "so one step down could mean several things",

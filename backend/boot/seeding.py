@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg2.errors import InsufficientPrivilege
 
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.errors import BootError, ConfigurationError, SeedingFailedError
 from backend.boot.foreign import describe, is_own_code, missing_package
@@ -38,7 +39,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         raise SeedingFailedError(
             f"The schema is {inspection.state} at {current}, and the seed data is made for "
             f"{', '.join(inspection.heads)}.",
-            "See `inv status`; `inv migrate` brings it there if anything does.",
+            f"See `{as_typed('inv status')}`; `{as_typed('inv migrate')}` brings it there if "
+            "anything does.",
         )
     _log.info("Seeding initial data...")
     insert_absent = _resolve(boot.seed_callable)

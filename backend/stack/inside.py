@@ -53,7 +53,8 @@ def open_shell(client: DockerClient, place: Place, service: str) -> int:
     """
     if not is_terminal():
         raise ConfigurationError(
-            "A shell needs a terminal.", "Run `inv shell` in one; `docker exec` needs none."
+            "A shell needs a terminal.",
+            f"Run `{as_typed('inv shell')}` in one; `docker exec` needs none.",
         )
     member = running_member(client, place, service)
     return _run_on_terminal(client, member, ["sh", "-c", "exec $(command -v bash || echo sh)"])

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 
 from docker import DockerClient
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import ConfigurationError
 from backend.stack.compose.model import Condition
 from backend.stack.compose.order import start_order
@@ -104,7 +105,8 @@ def _converge(
     everyone = [member for group in members.values() for member in group]
     watch.wait({it: _final(project, it.service) for it in everyone})
     for orphan in (it for it in present if it.service not in project.services):
-        logger.warning("%s is of no service any more; `inv down` removes it", orphan.title)
+        down = as_typed("inv down")
+        logger.warning("%s is of no service any more; `%s` removes it", orphan.title, down)
     return everyone
 
 

@@ -423,9 +423,9 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     break_syntax: "The migration history is broken: 009_test.py, line 2: …. "
     "Fix it and start again; the database was not touched.",
     empty: "There are no revisions in …/alembic/versions. "
-    "Check that the folder was shipped, or write the first with `inv revision`.",
+    "Check that the folder was shipped, or write the first with `inv revision --message first`.",
     remove: "There are no revisions in …/alembic/versions. "
-    "Check that the folder was shipped, or write the first with `inv revision`.",
+    "Check that the folder was shipped, or write the first with `inv revision --message first`.",
     fork: "The history has 2 heads: 009a, 009b. "
     "Join them with `inv merge --message 'Join 009a and 009b'`, or set MIGRATION_TARGET=heads.",
     duplicate: "The migration history is broken: the same id is there twice: 008 is in "
@@ -520,7 +520,7 @@ def test_port_in_use(tmp_path: Path, cluster: Cluster, database: str, database_u
     finished.assert_failed(
         11,
         f"Port {port} on 127.0.0.1 is taken. Stop what listens there, or choose another: "
-        f"BACKEND_PORT={port + 1} make start.",
+        f"`BACKEND_PORT={port + 1} inv start`.",
     )
     assert finished.stdout == ()
     assert_untouched(cluster, database)

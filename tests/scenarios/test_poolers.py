@@ -312,7 +312,7 @@ def test_a_scratch_database_that_the_pooler_does_not_know(
         run(folder, "adopt", **settings).assert_failed(
             8,
             f"{why}found out: {UNREACHABLE_SCRATCH} "
-            "Or record it yourself with `alembic stamp REVISION`. Nothing was changed.",
+            "Or record it yourself with `inv stamp --revision REVISION`. Nothing was changed.",
         )
         assert databases(debian_cluster, name) == []
         given = {"SCRATCH_DATABASE_URL": debian_cluster.url(scratch)}

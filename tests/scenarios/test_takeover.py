@@ -332,8 +332,8 @@ def test_a_session_that_may_not_be_ended(any_cluster: Cluster, make_scene: MakeS
         scene.start(MIGRATE_LOCK_TIMEOUT="5").finish().assert_failed(
             6,
             f"A session of a starter that died (backend {backend}, at b2) is still running, and "
-            f"this role may not end it. End it with pg_terminate_backend({backend}) as the "
-            "superuser. Nothing was changed.",
+            f"this role may not end it. End it as the superuser with `SELECT "
+            f"pg_terminate_backend({backend})`. Nothing was changed.",
         )
         scene.assert_at_first()
         cursor.execute("SELECT 1")

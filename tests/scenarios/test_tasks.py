@@ -42,6 +42,7 @@ TASKS = (
     "seed",
     "serve",
     "shell",
+    "stamp",
     "start",
     "status",
     "test",

@@ -1,7 +1,10 @@
 """Open somebody's Alembic project, with its whole history read."""
 
+import re
+
 from alembic.script import ScriptDirectory
 
+from backend.boot.commands import as_typed
 from backend.boot.description import AlembicConfig
 from backend.boot.environment.command_line import no_project, read_config
 from backend.boot.environment.failures import describe_error, package_missing
@@ -16,6 +19,13 @@ from backend.boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
 """The attribute of Alembic's configuration by which an env.py knows who runs it."""
+
+
+_WORDS = frozenset({"head", "heads"})
+"""What means other revisions to Alembic."""
+
+_NOT_STORED = re.compile(r"['\0]")
+"""What Alembic does not escape when it writes the version table."""
 
 
 def open_project(
@@ -48,7 +58,8 @@ def open_project(
         folders = ", ".join(str(folder) for folder in scripts._version_locations)
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
-            "Check that the folder was shipped, or write the first with `inv revision`.",
+            "Check that the folder was shipped, or write the first with "
+            f"`{as_typed('inv revision --message first')}`.",
         )
     return Project(config, scripts, history, url, folder)
 
@@ -56,10 +67,15 @@ def open_project(
 def read_history(scripts: ScriptDirectory) -> History:
     """Return the whole history on disk. Raises HistoryBrokenError."""
     try:
-        return History({it.revision: describe(it) for it in all_scripts(scripts)})
+        history = History({it.revision: describe(it) for it in all_scripts(scripts)})
     except (BootError, Stopped):
         raise
     except BaseException as error:
         if missing := package_missing(error, scripts):
             raise missing from error
         raise broken(describe_error(error, scripts)) from error
+    for id_, revision in history.revisions.items():
+        if not id_ or id_ in _WORDS or _NOT_STORED.search(id_):
+            file = revision.path.name if revision.path else "a file"
+            raise broken(f"the id {id_!r} in {file} is none that Alembic can record")
+    return history

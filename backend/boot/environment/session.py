@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
@@ -241,7 +242,12 @@ class MigrationSession:
                 "The search_path names no schema that this role may use.",
                 "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
             )
-        return VersionTable(name, schema)
+        table = VersionTable(name, schema)
+        is_there, room = self.ask(table.room_query)
+        if not is_there:  # it will be as Alembic, or env.py, describes it
+            column: Any = self.context._version.c.get("version_num")
+            room = getattr(getattr(column, "type", None), "length", None)
+        return replace(table, room=room)
 
     def search_path(self) -> str:
         """Return the setting by which this session looks names up."""

@@ -1,6 +1,18 @@
 """Where an Alembic project records its revision."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+_ROOM = """
+SELECT to_regclass({name}) IS NOT NULL, (
+    SELECT modifier - 4
+    FROM pg_attribute a
+    JOIN pg_type t ON t.oid = a.atttypid
+    CROSS JOIN LATERAL (
+        SELECT CASE typtype WHEN 'd' THEN typbasetype ELSE atttypid END,
+               CASE typtype WHEN 'd' THEN typtypmod ELSE atttypmod END) AS kind (type, modifier)
+    WHERE attrelid = to_regclass({name}) AND attname = 'version_num' AND modifier > 4
+      AND kind.type IN ('varchar'::regtype, 'bpchar'::regtype))
+"""
 
 
 @dataclass(frozen=True)
@@ -13,6 +25,8 @@ class VersionTable:
 
     name: str = "alembic_version"
     schema: str | None = None
+    room: int | None = field(default=None, compare=False)
+    """The characters that a revision's id may have; None is any number, or not known."""
 
     @property
     def path(self) -> tuple[str, ...]:
@@ -21,6 +35,11 @@ class VersionTable:
 
     def __str__(self) -> str:
         return ".".join(quoted(part) for part in self.path)
+
+    @property
+    def room_query(self) -> str:
+        """SQL, free of parameters: whether the table exists, and the room in its column."""
+        return _ROOM.format(name=literal(str(self)))
 
     def beside(self, name: str) -> str:
         """Return another table of the same schema, as SQL writes it."""

@@ -65,11 +65,11 @@ def _await_end(connection: Connection, left: Running, key: AdvisoryKey, timeout:
         waited = time.monotonic() - started
         if waited >= max(timeout, 2 * _GRACE):
             backends = ", ".join(map(str, sessions))
+            statements = "; ".join(f"SELECT pg_terminate_backend({pid})" for pid in sessions)
             raise LockTimeoutError(
                 f"A session of a starter that died (backend {backends}, at {left.revision}) is "
                 "still running, and this role may not end it.",
-                f"End it with pg_terminate_backend({backends}) as the superuser. "
-                "Nothing was changed.",
+                f"End it as the superuser with `{statements}`. Nothing was changed.",
             )
         if waited >= _GRACE:
             for pid in end_sessions(connection, key):

@@ -4,10 +4,21 @@ import threading
 from typing import Any
 
 from backend.boot.environment.session import MigrationSession, led_astray
-from backend.boot.environment.version_table import literal
+from backend.boot.environment.version_table import literal, quoted
 from backend.boot.errors import MigrationFailedError
 from backend.boot.exclusive.recorder import Recorder
 from backend.boot.state.access import why_not_writable
+
+# A row is updated, or is the first one. What a branch needs besides shows when it is needed.
+_WRITABLE = """
+SELECT current_setting('transaction_read_only') = 'on',
+       pg_relation_is_updatable(to_regclass({version_table}), true) & 12 = 12,
+       has_table_privilege(
+           to_regclass({version_table}),
+           CASE WHEN EXISTS (SELECT FROM {rows}) THEN 'UPDATE' ELSE 'INSERT' END),
+       has_table_privilege(to_regclass({journal}), 'UPDATE'),
+       current_user::text
+"""
 
 _BACKEND = "SELECT pg_backend_pid()"
 
@@ -79,6 +90,40 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
         return
     for statement in journal.create_statements(str(recorder.ask(current_role))):
         session.tell(statement)
+
+
+def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
+    """Raise MigrationFailedError if env.py's session could not record that a revision has run.
+
+    A revision that commits a part of itself would be known too late.
+    """
+    version_table, journal = recorder.journal.version_table, recorder.journal.table
+    read_only, is_updatable, may_write, may_note, role = session.ask(
+        _WRITABLE.format(
+            version_table=literal(str(version_table)),
+            rows=version_table,
+            journal=literal(journal),
+        )
+    )
+    if read_only:
+        raise MigrationFailedError(
+            "The database takes no writes from this session: transactions are read-only.",
+            "Connect to the primary, or set default_transaction_read_only to off for the role and "
+            "the database. Nothing was changed.",
+        )
+    if not is_updatable:
+        raise MigrationFailedError(
+            f"{version_table} cannot be written: it is no table.",
+            "Rename it, or let env.py name another version_table. Nothing was changed.",
+        )
+    for may, table in ((may_write, version_table), (may_note, journal)):
+        if not may:
+            grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {quoted(role)}"
+            raise MigrationFailedError(
+                f"The role {role} may not write {table}, where each revision is recorded.",
+                f"Say `{grant}` as the table's owner, or set MIGRATION_DATABASE_URL to the "
+                "schema's owner. Nothing was changed.",
+            )
 
 
 def leave_transaction(session: MigrationSession) -> None:

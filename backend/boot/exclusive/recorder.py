@@ -3,10 +3,11 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg2
@@ -54,13 +55,21 @@ class Recorder:
     is_committing: bool = field(default=False, init=False)
     """Whether all that is left of the revision is its commit."""
 
-    def begin(self, moves: Iterable[tuple[str, Direction]], worker: Worker) -> None:
-        """Write that these revisions are about to run in that session."""
+    def begin(
+        self,
+        moves: Iterable[tuple[str, Direction]],
+        worker: Worker,
+        stands_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Write that these revisions are about to run in that session.
+
+        `stands_on` has what is in the database before a revision, if not what its file says.
+        """
         self._worker = worker
         self.is_committing = False
         self._rows = [
-            self._write(partial(self.journal.begin, row=self._row(revision, direction, worker)))
-            for revision, direction in moves
+            self._write(partial(self.journal.begin, row=row))
+            for row in (self._row(*move, worker, stands_on.get(move[0])) for move in moves)
         ]
         self._uncommitted += self._rows
 
@@ -116,14 +125,21 @@ class Recorder:
             [value] = cursor.fetchone() or [None]
         return value
 
-    def _row(self, revision: str, direction: Direction, worker: Worker) -> dict[str, Any]:
+    def _row(
+        self,
+        revision: str,
+        direction: Direction,
+        worker: Worker,
+        stands_on: tuple[str, ...] | None,
+    ) -> dict[str, Any]:
         known = self.history.revisions.get(revision)
         sha256, checksum = fingerprint(known.path if known else None)
         return {
             "revision": revision,
-            "down_revision": joined(known.parents) if known else None,
+            "down_revision": joined(stands_on or (known.parents if known else ())),
             "direction": direction,
-            "phase": "expand" if known and known.is_expand else "contract",
+            # What replaces others has changed nothing: the release that has those works on it.
+            "phase": "expand" if stands_on or (known and known.is_expand) else "contract",
             "file_sha256": sha256,
             "checksum": checksum,
             "host": self.starter.host,

@@ -3,8 +3,9 @@ where live traffic holds it off, and with a note of what can not.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import wraps
 from typing import Any
 
@@ -12,6 +13,7 @@ import psycopg2
 from alembic.runtime.migration import MigrationStep, RevisionStep
 
 from backend.boot.environment.failures import sqlstate
+from backend.boot.environment.recording import RecordStep
 from backend.boot.environment.session import MigrationSession
 from backend.boot.exclusive.lock import lock_lost
 from backend.boot.exclusive.preparation import (
@@ -19,6 +21,7 @@ from backend.boot.exclusive.preparation import (
     leave_transaction,
     make_journal,
     refuse_snapshot,
+    refuse_unrecordable,
     refuse_unwritable,
 )
 from backend.boot.exclusive.recorder import Recorder
@@ -28,7 +31,9 @@ from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.revisions.repeatable import again
 from backend.boot.state.doubts import doubts, refusal
+from backend.boot.state.id_length import too_long
 from backend.boot.state.journal import Direction
+from backend.boot.state.plan import refuse_too_long
 from backend.boot.traffic.ladder import Ladder, is_whole
 from backend.boot.traffic.outside import Outside
 from backend.boot.traffic.patience import Patience
@@ -80,6 +85,7 @@ class Steps:
         if not session.is_one_unit:
             leave_transaction(session)
         make_journal(session, self._recorder)
+        refuse_unrecordable(session, self._recorder)
         refuse_unwritable(session, self._recorder)
         if session.is_one_unit:
             _log.warning(
@@ -106,7 +112,8 @@ class Steps:
             if self._session.is_one_unit:  # whose one transaction has begun long ago
                 transaction.resume_unit()
                 self.began()
-            self._recorder.begin(moves, self._worker)
+            stands_on = step.stands_on if isinstance(step, RecordStep) else {}
+            self._recorder.begin(moves, self._worker, stands_on)
             step.migration_fn = self._rejoining(step.migration_fn, label)
             yield from self._tried(step, label)
             if not self._session.is_one_unit or transaction.is_unit_over:
@@ -128,6 +135,7 @@ class Steps:
         self._remains.start()
         self._is_over = False
         self._is_again = any(move in self._unfinished for move in moves)
+        self._refuse_too_long([revision for revision, _ in moves])
         for doubt in self._doubts:
             if (doubt.revision, doubt.direction) not in moves:
                 continue
@@ -141,6 +149,20 @@ class Steps:
             )
         if self._outside is not None:
             self._outside.start(label, is_again=self._is_again)
+
+    def _refuse_too_long(self, revisions: Sequence[str]) -> None:
+        """Raise HistoryBrokenError if the version table has no room for a revision.
+
+        `alembic upgrade` typed by hand comes here unasked, and a revision before this one may have
+        changed the table.
+        """
+        history, table = self._recorder.history, self._recorder.journal.version_table
+        if too_long(revisions, history, table, is_there=True) is None:
+            return
+        is_there, room = self._session.ask(table.room_query)
+        if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
+            self._session.settle()
+            raise refuse_too_long(it, "It did not run.")
 
     def _rejoining(self, move: Move, label: str) -> Move:
         """Wrap a revision's function: it may leave its transaction; the version moves in one."""
@@ -263,4 +285,6 @@ def _moves(step: MigrationStep) -> Moves:
     if isinstance(step, RevisionStep):
         direction = Direction.UPGRADE if step.is_upgrade else Direction.DOWNGRADE
         return [(step.revision.revision, direction)]
-    return [(revision, Direction.STAMP) for revision in step.to_revisions_no_deps]
+    confirmed = step.confirmed if isinstance(step, RecordStep) else ()
+    stamped = (*confirmed, *step.to_revisions_no_deps)
+    return [(revision, Direction.STAMP) for revision in stamped]

@@ -1,36 +1,35 @@
-"""Adopt a database that was made without Alembic: find the revision that it is, and record it."""
+"""Adopt a database that has no revision of this history: find the one that it is, and record it."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic.runtime.migration import MigrationContext
-
 from backend.boot.catalogue.likeness import Likenesses, liken
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
-from backend.boot.environment.failures import way_out
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import (
     ConfigurationError,
     MigrationFailedError,
+    SchemaDivergedError,
     SchemaUnmanagedError,
 )
 from backend.boot.exclusive.fence import exclusively
-from backend.boot.exclusive.guard import Guard
 from backend.boot.exclusive.lock import SchemaLock
-from backend.boot.exclusive.recorder import recording
 from backend.boot.migration.choice import choose, resolve
 from backend.boot.migration.extent import read_beside
 from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.migration.points import Replay
+from backend.boot.migration.record import record
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import server
 from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import said_meanwhile
-from backend.boot.state.inspection import SchemaState
-from backend.boot.state.plan import some
+from backend.boot.revisions.history import History
+from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.plan import refuse_ahead, refuse_too_long, some
 from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
@@ -38,59 +37,78 @@ _log = logging.getLogger(__name__)
 _UNCHANGED = " Nothing was changed."
 
 
-def adopt(boot: BootDescription, revision: str | None = None, *, dry_run: bool = False) -> None:
-    """Record the revision that an unmanaged database is; `revision` chooses among equal ones.
+def adopt(
+    boot: BootDescription,
+    revision: str | None = None,
+    *,
+    restamp: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Record the revision that the schema is; `revision` chooses among equal ones.
 
-    Raises SchemaUnmanagedError where it is none, or several and none was chosen; nothing is
-    changed then.
+    A database with another revision recorded is changed if `restamp` says so. Raises
+    SchemaUnmanagedError if the schema is that of no revision, or of several and none was chosen;
+    SchemaDivergedError and SchemaAheadError for a database that has another one recorded. Nothing
+    is changed then.
     """
     with naming_pooler(boot.migration_database_url):
-        _adopt(boot, revision, dry_run=dry_run)
+        _adopt(boot, revision, restamp=restamp, dry_run=dry_run)
 
 
-def _adopt(boot: BootDescription, revision: str | None, *, dry_run: bool) -> None:
+def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_run: bool) -> None:
     project = open_project(boot.alembic_config, boot.migration_database_url)
     schema = open_schema(boot.migration_database_url, project, boot.schema)
     remove_leftovers(schema.url)
-    if not _is_unmanaged(schema):
+    inspection = schema.inspect()
+    if not _is_to_compare(inspection, restamp=restamp):
         return
-    if dry_run:
+    if dry_run or not (restamp or _is_unmanaged(inspection)):
         found = find_revision(boot, schema, revision)
-        _log.info("The database is as revision %s makes it: that would be recorded", found)
+        if not (restamp or _is_unmanaged(inspection)):
+            raise _not_restamped(inspection, found, revision, project.history)
+        _log.info(
+            "The database is as revision %s makes it: that would be recorded%s",
+            ", ".join(found),
+            _instead_of(inspection),
+        )
         return
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
-        if _is_unmanaged(schema):
+        if _is_to_compare(schema.inspect(), restamp=restamp):
             adopt_locked(boot, schema, lock, revision)
 
 
 def adopt_locked(
     boot: BootDescription, schema: Schema, lock: SchemaLock, revision: str | None = None
 ) -> None:
-    """Do so while the lock is held."""
+    """Do so while the lock is held, whatever is recorded."""
+    before = schema.inspect()
     found = find_revision(boot, schema, revision)
-    with recording(schema.url, schema.journal, schema.project.history, boot.app_version) as it:
-        try:
-            _stamp(schema, found, Guard(lock, it, schema.policy.traffic_timeout).attach)
-        finally:
-            lock.on_loss = None
-    _log.info("Adopted the database as revision %s", schema.label(found))
+    record(boot, schema, lock, found, before)
+    labels = ", ".join(schema.label(it) for it in found)
+    _log.info("Adopted the database as revision %s%s", labels, _instead_of(before))
 
 
-def find_revision(boot: BootDescription, schema: Schema, wanted: str | None = None) -> str:
-    """Return the revision that makes the schema as it is; `wanted` chooses among equal ones.
+def find_revision(
+    boot: BootDescription, schema: Schema, wanted: str | None = None
+) -> tuple[str, ...]:
+    """Return the revision that makes the schema as it is, one of each branch.
 
-    Raises SchemaUnmanagedError, and what the state would be refused by once that is recorded.
+    `wanted` chooses among equal ones. Raises SchemaUnmanagedError, and what the state would be
+    refused by once that is recorded.
     """
-    wanted = resolve(schema.project.history, wanted)
-    tables = some(schema.tables())
-    _log.info(
-        "The database has tables (%s) but no revision recorded: replaying the history", tables
-    )
-    with _refusing(tables):
+    history = schema.project.history
+    wanted = resolve(history, wanted)
+    inspection = schema.inspect()
+    where = _where(inspection)
+    _log.info("%s: replaying the history", where)
+    with _refusing(where):
         likenesses = _liken(boot, schema)
-    found = choose(likenesses, schema.project.history, wanted)
+    found = choose(likenesses, history, wanted, is_recorded=not _is_unmanaged(inspection))
     # What would be refused as soon as it is recorded is not recorded either.
-    plan = schema.decide(schema.supposing(schema.inspect(), found))
+    supposed = schema.supposing(schema.inspect(), found)
+    if supposed.too_long is not None:
+        raise refuse_too_long(supposed.too_long)
+    plan = schema.decide(supposed)
     if plan.refusal is not None:
         raise plan.refusal
     return found
@@ -123,41 +141,65 @@ def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
 
 
 @contextmanager
-def _refusing(tables: str) -> Iterator[None]:
+def _refusing(where: str) -> Iterator[None]:
     """Turn what keeps the history from being replayed into a refusal of the database."""
     try:
         yield
     except (ConfigurationError, MigrationFailedError) as error:
         advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
         raise SchemaUnmanagedError(
-            f"The database has tables ({tables}) but no revision recorded, and which one it is "
-            f"cannot be found out: {error.what}",
+            f"{where}, and which revision it is cannot be found out: {error.what}",
             f"{advice}{' Or record' if advice else 'Record'} it yourself with "
-            f"`alembic stamp REVISION`.{_UNCHANGED}",
+            f"`{as_typed('inv stamp --revision REVISION')}`.{_UNCHANGED}",
         ) from error
 
 
-def _is_unmanaged(schema: Schema) -> bool:
-    inspection = schema.inspect()
-    if inspection.state is SchemaState.UNMANAGED:
+def _is_unmanaged(inspection: Inspection) -> bool:
+    return inspection.state is SchemaState.UNMANAGED
+
+
+def _is_to_compare(inspection: Inspection, *, restamp: bool) -> bool:
+    """Return whether to look which revision the schema is.
+
+    That is where nothing is recorded, or what is recorded has no place in this history: because
+    revisions were squashed, renamed or edited. Raises SchemaAheadError.
+    """
+    if _is_unmanaged(inspection) or _has_no_place(inspection):
         return True
+    if restamp and inspection.state is SchemaState.AHEAD:
+        raise refuse_ahead(inspection)
     where = ", ".join(inspection.current) or "base"
     _log.info("There is nothing to adopt: the database is %s, at %s", inspection.state, where)
     return False
 
 
-def _stamp(schema: Schema, revision: str, watch: Callable[[MigrationContext], None]) -> None:
-    project = schema.project
+def _has_no_place(inspection: Inspection) -> bool:
+    """Return whether a row is unknown, or says again what another row implies."""
+    is_diverged = inspection.state is SchemaState.DIVERGED
+    has_reason = inspection.unknown or inspection.is_twofold or inspection.replaced
+    return is_diverged and bool(has_reason)
 
-    def failed(error: BaseException) -> MigrationFailedError:
-        return MigrationFailedError(
-            f"Revision {revision} could not be recorded: {project.describe(error)}.",
-            f"Nothing was changed. {way_out(error)}",
-        )
 
-    project.run(lambda current, _context: project.stamps(revision, current), watch, failed=failed)
-    if schema.inspect().current != (revision,):
-        raise MigrationFailedError(
-            f"Revision {revision} was recorded, but the database does not have it.",
-            "env.py left its transaction uncommitted, or works on another database.",
-        )
+def _where(inspection: Inspection) -> str:
+    if _is_unmanaged(inspection):
+        return f"The database has tables ({some(inspection.tables)}) but no revision recorded"
+    current = ", ".join(inspection.current)
+    if inspection.replaced:
+        edited = ", ".join(it.entry.revision for it in inspection.replaced)
+        return f"The database is at {current}, and {edited} was edited or moved since"
+    return f"The database is at {current}, which has no place in this history"
+
+
+def _instead_of(inspection: Inspection) -> str:
+    return f" instead of {', '.join(inspection.current)}" if inspection.current else ""
+
+
+def _not_restamped(
+    inspection: Inspection, found: tuple[str, ...], wanted: str | None, history: History
+) -> SchemaDivergedError:
+    labels = " and ".join(history.label(it) for it in found)
+    command = "inv adopt --restamp" + (f" --revision {wanted}" if wanted else "")
+    return SchemaDivergedError(
+        f"{_where(inspection)}. Its schema is that of {labels}.",
+        f"Record that with `{as_typed(command)}`.{_UNCHANGED}",
+    )

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
+from backend.boot.commands import as_typed
 from backend.boot.environment.opening import RUN_BY_BOOT
 from backend.boot.errors import BootError
 
@@ -47,7 +48,7 @@ def one_at_a_time(
             raise CommandError(
                 "env.py has a transaction open, which would end after the lock. Say "
                 "one_at_a_time() before context.begin_transaction(), and open none yourself; "
-                "or use `inv migrate`."
+                f"or use `{as_typed('inv migrate')}`."
             )
         # As boot has it: each revision's row is committed together with the revision.
         context._transaction_per_migration = True

@@ -16,7 +16,7 @@ from backend.boot.errors import HistoryBrokenError, MigrationFailedError
 from backend.boot.log import report_cause
 from backend.boot.migration.differences import code, missing_labels, operations
 from backend.boot.migration.models import NO_MODELS
-from backend.boot.migration.replay import move, open_scratch, read
+from backend.boot.migration.replay import make_room, move, open_scratch, read
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Revision, Target, resolve_target
@@ -69,6 +69,11 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     """
     history = project.history
     schema = open_scratch(url, project)
+    if (it := make_room(schema)) is not None:
+        yield from (
+            f"{id_} is longer than the {it.room} characters of version_num in {it.table}"
+            for id_ in it.ids
+        )
     order = history.in_order(history.revisions)
     is_one_line = _is_one_line(history)
     if not is_one_line:

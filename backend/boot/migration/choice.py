@@ -3,6 +3,7 @@
 import logging
 
 from backend.boot.catalogue.likeness import Likeness, Likenesses
+from backend.boot.commands import as_typed
 from backend.boot.errors import ConfigurationError, SchemaUnmanagedError
 from backend.boot.revisions.history import History, resolve_target
 
@@ -25,38 +26,49 @@ def resolve(history: History, wanted: str | None) -> str | None:
     )
 
 
-def choose(likenesses: Likenesses, history: History, wanted: str | None = None) -> str:
-    """Return which revision to record; logs the differences where there is none.
+def choose(
+    likenesses: Likenesses,
+    history: History,
+    wanted: str | None = None,
+    *,
+    is_recorded: bool = False,
+) -> tuple[str, ...]:
+    """Return what to record, a revision of each branch; log the differences if nothing is equal.
 
-    The only one that is equal; of several the one that is wanted, which must be one of them.
-    Raises SchemaUnmanagedError.
+    That is the only revision that is equal; of several the wanted one, which must be one of them.
+    `is_recorded` says that the database has another revision recorded. Raises SchemaUnmanagedError.
     """
     equal = [it for it in likenesses.equal if wanted is None or wanted in it]
-    if len(equal) == 1 and len(equal[0]) == 1:
-        return equal[0][0]
-    if len(equal) > 1:
+    if len(equal) == 1:
+        return equal[0]
+    adopt = "inv adopt --restamp" if is_recorded else "inv adopt"
+    if equal:
         names = ", ".join(_label(it, history) for it in equal)
+        others = {revision for it in equal[:-1] for revision in it}
+        telling = next(revision for revision in equal[-1] if revision not in others)
         raise SchemaUnmanagedError(
             f"The schema is that of several revisions: {names}.",
-            f"Say which one it is: `inv adopt --revision {equal[-1][0]}`. Nothing was changed.",
+            f"Say which one it is: `{as_typed(f'{adopt} --revision {telling}')}`. Nothing was "
+            "changed.",
         )
-    if equal:
-        # Recorded one after the other, a start that is killed between leaves the half of them.
-        raise SchemaUnmanagedError(
-            f"The schema is that of several branches, at {_label(equal[0], history)}.",
-            f"Record them together: `alembic stamp {' '.join(equal[0])}`. Nothing was changed.",
-        )
-    raise _unlike(likenesses, history, wanted)
+    raise _unlike(likenesses, history, wanted, as_typed(adopt), is_recorded=is_recorded)
 
 
-def _unlike(likenesses: Likenesses, history: History, wanted: str | None) -> SchemaUnmanagedError:
-    advice = "Mend the schema by hand until it is that of a revision, or use an empty database."
+def _unlike(
+    likenesses: Likenesses, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
+) -> SchemaUnmanagedError:
+    advice = "Change the schema by hand until it is that of a revision, or " + (
+        "bring it to the newest revision of the release that it comes from, with that release."
+        if is_recorded
+        else "use an empty database."
+    )
     if wanted is None:
         nearest = likenesses.nearest
         labels = [_label(it, history) for it in likenesses.as_near]
         verb = "is nearest" if len(labels) == 1 else "are equally near"
         what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
-        advice += " `inv adopt --dry-run --revision REV` shows the differences to another one."
+        show = as_typed("inv adopt --dry-run --revision REV")
+        advice += f" `{show}` shows the differences to another one."
     else:
         what = f"The schema is not that of {history.label(wanted)}"
         if (like := likenesses.of(wanted)) is None:
@@ -68,7 +80,7 @@ def _unlike(likenesses: Likenesses, history: History, wanted: str | None) -> Sch
         if likenesses.equal:
             advice = (
                 "It is that of "
-                f"{', '.join(_label(it, history) for it in likenesses.equal)}: say `inv adopt` "
+                f"{', '.join(_label(it, history) for it in likenesses.equal)}: say `{adopt}` "
                 "alone, or with one of these."
             )
     lines = nearest.lines()

@@ -4,7 +4,6 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
-from backend.boot.commands import as_typed
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import ConfigurationError
 
@@ -24,5 +23,5 @@ def refuse_no_models(project: Project) -> None:
         raise ConfigurationError(
             f"{NO_MODELS}.",
             "Pass that of the models to context.configure(), or write the revision by hand "
-            f"(`{as_typed('alembic revision')}`).",
+            "in a new file of the versions folder.",
         )

@@ -17,6 +17,7 @@ from backend.boot.exclusive.limits import lift_timeouts
 from backend.boot.migration.confinement import confined, is_mighty, refusal
 from backend.boot.migration.extent import read_made
 from backend.boot.migration.reach import Reach
+from backend.boot.migration.replay import make_room
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.timeouts import lift
@@ -77,6 +78,7 @@ class Replay:
 
     def _replay(self) -> None:
         self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        make_room(self._schema)  # the real one may have it
         while len(self.points) < self._total:
             before = len(self.points)
             self._run_env()

@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext, MigrationStep
 
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.environment.failures import no_connection
 from backend.boot.environment.offline import OfflineConnection, Place, look_at
@@ -94,7 +95,7 @@ class _Rendering:
                 f"{self._project.scripts.env_py_location} runs {len(self._begun)} of "
                 f"{len(self._plan.steps)} revisions in Alembic's offline mode.",
                 "Let it configure and run the migrations there too, as Alembic's templates do, "
-                "or use `inv migrate`. Nothing was changed.",
+                f"or use `{as_typed('inv migrate')}`. Nothing was changed.",
             )
 
     def _run_offline(self) -> None:
@@ -148,10 +149,11 @@ class _Rendering:
         if self._running is None:
             return MigrationFailedError(
                 f"Alembic's env.py failed in offline mode: {cause}.",
-                "Mend it, or use `inv migrate`. Nothing was changed.",
+                f"Mend it, or use `{as_typed('inv migrate')}`. Nothing was changed.",
             )
         return MigrationFailedError(
             f"Migration {self._project.history.label(self._running)} cannot be rendered as SQL: "
             f"{cause}.",
-            "It needs a database to run on, which `inv migrate` gives it. Nothing was changed.",
+            f"It needs a database to run on, which `{as_typed('inv migrate')}` gives it. Nothing "
+            "was changed.",
         )

@@ -16,13 +16,22 @@ from backend.boot.migration.apply import Watch, apply
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import Target
-from backend.boot.state.inspection import NO_DATABASE, SchemaState, inspect
+from backend.boot.state.inspection import NO_DATABASE, SchemaState, TooLong, inspect
 from backend.boot.state.schema import Schema, open_schema
 
 
 def open_scratch(url: DatabaseUrl, project: Project) -> Schema:
     """Return a scratch database's schema, which may be moved both ways."""
     return open_schema(url, project, SchemaPolicy("heads", rollback=True))
+
+
+def make_room(schema: Schema) -> TooLong | None:
+    """Let a scratch record any revision; return which ones it could not have recorded."""
+    found = schema.too_long(schema.project.history.in_order(schema.project.history.revisions))
+    if found is not None:
+        with connected(schema.url) as connection:
+            connection.cursor().execute(found.widening)
+    return found
 
 
 def read(schema: Schema) -> Catalogue:

@@ -15,6 +15,7 @@ from backend.boot.environment.project import Project
 from backend.boot.errors import BootError, HistoryBrokenError
 from backend.boot.migration.apply import apply
 from backend.boot.migration.models import refuse_no_models
+from backend.boot.migration.replay import make_room
 from backend.boot.migration.scratch import scratch_database
 from backend.boot.revisions.history import merge_command
 from backend.boot.revisions.numbering import next_id
@@ -47,6 +48,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
         refuse_no_models(project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())
+            make_room(schema)
             plan = decide(schema.inspect(), rollback=False)
             if plan.action is Action.UPGRADE:
                 _log.info("Replaying the history on a scratch database")

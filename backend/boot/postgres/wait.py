@@ -10,6 +10,7 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import (
     BootError,
     ConfigurationError,
@@ -204,8 +205,8 @@ def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
     if failed.refusal is Refusal.DATABASE_MISSING:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist at {url.masked}.",
-            "Create it, or correct the name; in dev and test `inv migrate` and `inv start` create "
-            "it." + (_HINT if failed.by_pooler else ""),
+            f"Create it, or correct the name; in dev and test `{as_typed('inv migrate')}` and "
+            f"`{as_typed('inv start')}` create it.{_HINT if failed.by_pooler else ''}",
         )
 
 

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from backend.boot.commands import as_typed
 from backend.boot.description import ServePolicy
 from backend.boot.errors import ServingFailedError
 
@@ -54,7 +55,8 @@ def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
         other = policy.port + 1 if policy.port < 65535 else policy.port - 1
         return ServingFailedError(
             f"Port {policy.port} on {policy.host} is taken.",
-            f"Stop what listens there, or choose another: BACKEND_PORT={other} make start.",
+            "Stop what listens there, or choose another: "
+            f"`BACKEND_PORT={other} {as_typed('inv start')}`.",
         )
     return ServingFailedError(
         f"Port {policy.port} on {policy.host} cannot be had: {error.strerror}.",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import MigrationFailedError
 from backend.boot.revisions.history import History
 from backend.boot.state.inspection import Doubt
@@ -30,7 +31,7 @@ def _doubt(unfinished: Unfinished, history: History, journal: Journal) -> Doubt:
 
 def refusal(doubt: Doubt) -> MigrationFailedError:
     """Return why that revision is not run again, and what people can do about it."""
-    stamp = f" and say so with `alembic stamp {doubt.revision}`"
+    stamp = f" and say so with `{as_typed(f'inv stamp --revision {doubt.revision}')}`"
     return MigrationFailedError(
         f"Migration {doubt.label} was cut short before, when it had committed a part of itself "
         f"({doubt.committed}), which may do harm where it is done again.",

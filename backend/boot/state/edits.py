@@ -50,7 +50,7 @@ def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
     if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
         return None
     is_same_upgrade = _is_same_upgrade(path, entry.checksum)
-    if is_same_upgrade and set(revision.parents) == set(entry.parents):
+    if is_same_upgrade and (entry.is_stamp or set(revision.parents) == set(entry.parents)):
         return None
     return Replaced(entry, path.name, revision.parents, is_same_upgrade, is_drawn(revision.id))
 

@@ -4,7 +4,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable, quoted
-from backend.boot.errors import LoginRefusedError
+from backend.boot.errors import LoginRefusedError, MigrationFailedError
 from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import DatabaseFacts
@@ -27,6 +27,11 @@ WHERE c.relname = %(name)s AND NOT has_schema_privilege(n.oid, 'USAGE')
           SELECT CASE btrim(part, ' "') WHEN '$user' THEN session_user ELSE btrim(part, ' "') END
           FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part)
       ELSE n.nspname = %(schema)s END
+"""
+
+_HAS_COLUMN = """
+SELECT FROM pg_attribute
+WHERE attrelid = to_regclass(%s) AND attname = 'version_num' AND NOT attisdropped
 """
 
 _PATIENCE = "2s"
@@ -118,6 +123,12 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
     if refusal := found.refusal():
         raise refusal
     with connection.cursor() as cursor:
+        cursor.execute(_HAS_COLUMN, (table,))
+        if cursor.fetchone() is None:
+            raise MigrationFailedError(
+                f"{table} is where the revision belongs, and it has no column version_num.",
+                "Rename it, or let env.py name another version_table. Nothing was changed.",
+            )
         cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
         rows = tuple(sorted(str(row) for (row,) in cursor.fetchall()))
     if refusal := found.why_incomplete(ask, len(rows)):

@@ -1,6 +1,6 @@
 """In which state a schema is: decided from facts alone, without side effects."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -42,6 +42,8 @@ class Applied:
     when: datetime | None = None
     host: str | None = None
     app_version: str | None = None
+    is_stamp: bool = False
+    """Whether it was only recorded: its parents may be what it has replaced."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,18 @@ class Doubt:
     """Where the journal has it, as SQL."""
     is_changed: bool
     """Whether its file was changed since: somebody has looked at it."""
+
+
+@dataclass(frozen=True)
+class TooLong:
+    """Revisions with ids that the version table has no room for."""
+
+    ids: tuple[str, ...]
+    table: str
+    room: int
+    """The characters that an id may have."""
+    widening: str
+    """The SQL that makes room."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +136,10 @@ class Inspection:
     """Why which of the revisions beyond the target cannot be taken back, a sentence each."""
     doubts: tuple[Doubt, ...] = ()
     """Of what a part was committed before it was cut short."""
+    is_twofold: bool = False
+    """Whether one recorded revision is the ancestor of another, or is recorded twice."""
+    too_long: TooLong | None = None
+    """Revisions that could not be recorded if they ran."""
     applied: frozenset[str] = field(default=frozenset(), compare=False)
     """Known revisions that are in the database, by its version table and its journal."""
     strangers: tuple[Applied, ...] = field(default=(), compare=False)
@@ -148,7 +166,8 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     unknown = tuple(sorted(lineage.unknown))
     applied = history.closure([*known, *lineage.roots])
     wanted = history.closure(target.revisions)
-    if _overlap(known, history):
+    is_twofold = _overlap(known, history)
+    if is_twofold:
         state = SchemaState.DIVERGED
     elif unknown:
         is_ahead = lineage.is_whole and lineage.roots <= set(history.heads) <= applied
@@ -165,6 +184,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         unknown=unknown,
         tables=facts.tables,
         contracting=tuple(sorted(set(unknown) - lineage.expanding)),
+        is_twofold=is_twofold,
         applied=applied,
         strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
         roots=tuple(sorted(lineage.roots)),
@@ -207,14 +227,27 @@ def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
             is_whole = is_whole and entry is not None and bool(entry.parents)
             waiting += entry.parents if entry else ()
     if unknown:
-        # What a revision depends on besides its parents has no place in this walk.
-        unknown |= {name for name in journal if name not in history.revisions}
+        # What a revision depends on besides its parents has no place in this walk. What known ones
+        # were applied on top of is of an older history, and was squashed or renamed since.
+        older = _below(history.revisions, journal)
+        unknown |= {name for name in journal if name not in history.revisions} - older
     return _Lineage(
         frozenset(unknown),
         frozenset(name for name in unknown if name in journal and journal[name].is_expand),
         frozenset(roots),
         is_whole and bool(roots),
     )
+
+
+def _below(known: Iterable[str], journal: Mapping[str, Applied]) -> set[str]:
+    """Return what stands below known revisions by the journal, whether it is known or not."""
+    found: set[str] = set()
+    waiting = [parent for name in known if name in journal for parent in journal[name].parents]
+    while waiting:
+        if (current := waiting.pop()) not in found:
+            found.add(current)
+            waiting += journal[current].parents if current in journal else ()
+    return found
 
 
 def _overlap(known: Sequence[str], history: History) -> bool:

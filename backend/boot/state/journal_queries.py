@@ -76,7 +76,8 @@ WHERE id = {id} AND status = 'running'
 
 # What counts of a revision is how it came into the database last.
 APPLIED = """
-SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version
+SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version,
+       direction = 'stamp'
 FROM (
     SELECT DISTINCT ON (revision) *
     FROM {journal}
@@ -93,11 +94,12 @@ ORDER BY id DESC
 LIMIT %s
 """
 
+# The name may be that of a type as well, which a table of that name would have.
 IS_JOURNAL = """
-SELECT (
+SELECT CASE WHEN to_regclass({name}) IS NULL AND to_regtype({name}) IS NOT NULL THEN false ELSE (
     SELECT c.relkind IN ('r', 'p')
        AND ARRAY[{columns}] <@ ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid)
-    FROM pg_class c WHERE c.oid = to_regclass({name}))
+    FROM pg_class c WHERE c.oid = to_regclass({name})) END
 """
 
 RUNNING = """

@@ -6,6 +6,7 @@ from enum import StrEnum
 from backend.boot.commands import as_typed
 from backend.boot.errors import (
     BootError,
+    HistoryBrokenError,
     MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
@@ -13,7 +14,7 @@ from backend.boot.errors import (
     SchemaUnmanagedError,
 )
 from backend.boot.state.doubts import refusal
-from backend.boot.state.inspection import Inspection, SchemaState
+from backend.boot.state.inspection import Inspection, SchemaState, TooLong
 from backend.boot.state.strangers import not_as_applied, way_back
 
 
@@ -67,7 +68,9 @@ def _is_way_down(inspection: Inspection) -> bool:
 
 
 def _certain(plan: Plan, inspection: Inspection) -> Plan:
-    """Return the plan, or its refusal where a step would do again what may do harm then."""
+    """Return the plan, or its refusal if a step cannot be recorded or may do harm."""
+    if plan.action is Action.UPGRADE and inspection.too_long is not None:
+        return Plan(Action.REFUSE, refusal=refuse_too_long(inspection.too_long))
     for doubt in inspection.doubts:
         is_a_step = doubt.revision in plan.steps and doubt.direction == plan.action
         if is_a_step and not doubt.is_changed:
@@ -110,30 +113,16 @@ def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
                 "MIGRATION_ROLLBACK=true) to go down.",
             )
         case SchemaState.AHEAD:
-            reason = (
-                f", and {_listed(inspection.contracting)} is not journalled as expand"
-                if inspection.contracting
-                else ", which cannot take back what it does not know"
-            )
-            return SchemaAheadError(
-                f"The database is at {current}, ahead of this release, whose head is "
-                f"{_listed(inspection.heads)}{reason}.",
-                way_back(
-                    inspection,
-                    disposal,
-                    "Deploy the release that has it, or roll the database back with that release.",
-                ),
-            )
+            return refuse_ahead(inspection, disposal)
         case SchemaState.UNMANAGED:
             return unmanaged(inspection)
         case _:
-            is_twofold = len(inspection.current) > 1 and not inspection.pending
             known = f"this release's history, whose head is {_listed(inspection.heads)}"
             reason = (
                 f"{_listed(inspection.unknown)} is not in {known}"
                 if inspection.unknown
                 else "of these one is the ancestor of another, or stands there twice"
-                if is_twofold
+                if inspection.is_twofold
                 else f"that and the target {target} lie on different branches"
             )
             restore = (
@@ -141,14 +130,40 @@ def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
                 "this one. Nothing was changed."
             )
             way_out = (
-                way_back(inspection, disposal, restore)
+                _or_squashed(way_back(inspection, disposal, restore))
                 if inspection.unknown
-                else restore
-                if is_twofold
+                else _or_squashed(restore)
+                if inspection.is_twofold
                 else "Set MIGRATION_TARGET=heads to have both branches, or to a revision that "
                 f"joins them, as `{as_typed('inv merge')}` writes it. Nothing was changed."
             )
             return SchemaDivergedError(f"The database is at {current}, and {reason}.", way_out)
+
+
+def _or_squashed(way_out: str) -> str:
+    unchanged = " Nothing was changed."
+    return (
+        f"{way_out.removesuffix(unchanged)} If revisions were squashed or renamed, "
+        f"`{as_typed('inv adopt --dry-run')}` says which one the schema is.{unchanged}"
+    )
+
+
+def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaAheadError:
+    """Return why nothing is done with revisions that only a newer release has."""
+    reason = (
+        f", and {_listed(inspection.contracting)} is not journalled as expand"
+        if inspection.contracting
+        else ", which cannot take back what it does not know"
+    )
+    return SchemaAheadError(
+        f"The database is at {_listed(inspection.current)}, ahead of this release, whose head is "
+        f"{_listed(inspection.heads)}{reason}.",
+        way_back(
+            inspection,
+            disposal,
+            "Deploy the release that has it, or roll the database back with that release.",
+        ),
+    )
 
 
 def _stay(inspection: Inspection) -> str:
@@ -174,6 +189,18 @@ def unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
         f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
         f"See with `{as_typed('inv adopt --dry-run')}` whether it is at one, and record it with "
         f"`{as_typed('inv adopt')}`. Nothing was changed.",
+    )
+
+
+def refuse_too_long(it: TooLong, unchanged: str = "Nothing was changed.") -> HistoryBrokenError:
+    """Return why revisions with such ids do not run."""
+    is_one = len(it.ids) == 1
+    return HistoryBrokenError(
+        f"{'The revision id' if is_one else 'The revision ids'} {some(it.ids)} "
+        f"{'is' if is_one else 'are'} longer than the {it.room} characters of version_num in "
+        f"{it.table}.",
+        f"Give {'the revision a shorter id' if is_one else 'these revisions shorter ids'}, or make "
+        f"room with `{it.widening}`. {unchanged}",
     )
 
 

@@ -14,12 +14,13 @@ from backend.boot.errors import ConfigurationError, HistoryBrokenError, LockTime
 from backend.boot.postgres.connection import connected, forget_kept
 from backend.boot.postgres.identity import same_database_query
 from backend.boot.postgres.urls import DatabaseUrl
-from backend.boot.revisions.history import Target, resolve_target
+from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import lockers, read_facts
-from backend.boot.state.inspection import DatabaseFacts, Inspection, inspect
+from backend.boot.state.id_length import too_long
+from backend.boot.state.inspection import DatabaseFacts, Inspection, TooLong, inspect
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Action, Plan, decide
 from backend.boot.state.tables import Extent, list_tables
@@ -74,16 +75,35 @@ class Schema:
         return replace(
             with_replaced(inspection, replaced),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+            too_long=self.too_long(inspection.pending),
             doubts=doubts(unfinished, history, self.journal),
         )
 
-    def supposing(self, inspection: Inspection, revision: str) -> Inspection:
-        """Return the state as it will be when that revision is recorded, and nothing else done."""
-        facts = DatabaseFacts((revision,), inspection.tables)
+    def supposing(self, inspection: Inspection, revisions: tuple[str, ...]) -> Inspection:
+        """Return the state as it will be when these are recorded, and nothing else is done."""
+        facts = DatabaseFacts(tuple(sorted(revisions)), inspection.tables)
         supposed = inspect(facts, self.project.history, self.target)
         return replace(
-            supposed, irreversible=self._irreversible(supposed) if self.policy.rollback else ()
+            supposed,
+            irreversible=self._irreversible(supposed) if self.policy.rollback else (),
+            too_long=self.too_long(revisions, is_run=False) or self.too_long(supposed.pending),
         )
+
+    def too_long(self, revisions: tuple[str, ...], *, is_run: bool = True) -> TooLong | None:
+        """Return which of the revisions, in this order, the version table has no room for.
+
+        `is_run` says that they are to run, and not only recorded.
+        """
+        history = self.project.history if is_run else History({})
+        found = too_long(revisions, history, self.version_table, is_there=True)
+        if found is None:
+            return None
+        # Another starter, or a revision that has run, may have made room since env.py was asked.
+        with connected(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(self.version_table.room_query)
+            is_there, room = cursor.fetchone() or (False, None)
+        table = replace(self.version_table, room=room) if is_there else self.version_table
+        return too_long(revisions, history, table, is_there=is_there)
 
     def decide(self, inspection: Inspection) -> Plan:
         """Return what is to be done in this state, by this policy.

@@ -12,6 +12,7 @@ from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 from requests.exceptions import RequestException
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import ConfigurationError, EngineError
 from backend.stack.compose.interpolation import InterpolationError, interpolate
 from backend.stack.compose.model import Build
@@ -30,7 +31,7 @@ _WIDTH = 90
 """Characters of an instruction that a line shows."""
 
 _NO_REGISTRY = (
-    "Where no image registry can be reached, `inv images` makes stand-ins; "
+    f"Where no image registry can be reached, `{as_typed('inv images')}` makes stand-ins; "
     "else mend the name or log in to its registry."
 )
 

@@ -10,6 +10,7 @@ from time import monotonic
 from docker import DockerClient
 from docker.errors import NotFound
 
+from backend.boot.commands import as_typed
 from backend.boot.errors import EngineError
 from backend.stack.compose.model import Condition
 from backend.stack.engine import labels
@@ -113,7 +114,8 @@ def failure(member: Member, how: str) -> ContainerFailedError:
         )
     return ContainerFailedError(
         f"{member.title} {how}.",
-        "Its last lines are above, and `inv logs` has them all; mend it and run `make up` again.",
+        f"Its last lines are above, and `{as_typed('inv logs')}` has them all; mend it and run "
+        "`make up` again.",
     )
 
 

@@ -301,7 +301,10 @@ def test_what_reaches_out(tmp_path: Path, debian_cluster: Cluster, said: str) ->
         )
         refusal = theirs.refusal()
         assert f"Migration b2 Foreign b2 reaches out of its database ({said}" in refusal
-        assert ". Record it yourself with `alembic stamp REVISION`. Nothing was changed." in refusal
+        assert (
+            ". Record it yourself with `inv stamp --revision REVISION`. Nothing was changed."
+            in refusal
+        )
         assert "host=" not in refusal
         assert_untouched(theirs)
 

@@ -249,7 +249,7 @@ def test_whatever_is_planted_is_named(ours: Ours, drawn: list[tuple[int, tuple[i
     history = ours.beside.replay.history
     lines = [it.line for it in mutations if it.line is not None]
     if not lines:
-        assert choose(likenesses, history) == ours.revision
+        assert choose(likenesses, history) == (ours.revision,)
         return
     with pytest.raises(SchemaUnmanagedError):
         choose(likenesses, history)

@@ -94,7 +94,7 @@ def test_a_taken_port(listener_host: str) -> None:
     alternative = port + 1 if port < 65535 else port - 1
     assert (
         f"Port {port} on 127.0.0.1 is taken. Stop what listens there, or choose another: "
-        f"BACKEND_PORT={alternative} make start."
+        f"`BACKEND_PORT={alternative} inv start`."
     ) == said
 
 
@@ -106,7 +106,7 @@ def test_the_last_port_of_all() -> None:
         pytest.skip("port 65535 is in use on this machine")
     with taken:
         said = refusal(policy(port=65535))
-    assert said.endswith("or choose another: BACKEND_PORT=65534 make start.")
+    assert said.endswith("or choose another: `BACKEND_PORT=65534 inv start`.")
 
 
 ADVICE = "127.0.0.1 serves this machine, 0.0.0.0 every network."

@@ -111,6 +111,14 @@ def entry(text: str) -> Applied:
         # what came along by depends_on
         (LINE, "004", "x1 004<003+", "003", AHEAD, "004 x1", "x1"),
         (LINE, "004", "x1+ 004<003+", "003", AHEAD, "004 x1", ""),
+        # what known ones were applied on top of is of an older history: squashed since
+        (LINE, "004", "x1 x2<x1 003<x2 004<003+", "003", AHEAD, "004", ""),
+        (LINE, "004", "x1 x2<x1 002<x2 004<003+", "003", AHEAD, "004", ""),
+        (LINE, "004", "x2<x1 003<x2 x3 004<003+", "003", AHEAD, "004 x3", "x3"),
+        (LINE, "x3", "x2<x1 x3<x2", "003", DIVERGED, "x1 x2 x3", "x1 x2 x3"),
+        # recorded here and there in turn
+        (LINE, "003", "x1<003 003<x1", "003", CURRENT, "", ""),
+        (LINE, "004", "x1<003 003<x1 004<003+", "003", AHEAD, "004", ""),
         # no row, no opinion
         (LINE, "004", "", "003", DIVERGED, "004", "004"),
         (LINE, "005", "005<004+", "003", DIVERGED, "004 005", "004"),

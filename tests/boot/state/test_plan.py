@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from backend.boot.errors import (
     BootError,
+    HistoryBrokenError,
     MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
@@ -23,6 +24,7 @@ from backend.boot.state.inspection import (
     Inspection,
     Replaced,
     SchemaState,
+    TooLong,
     inspect,
 )
 from backend.boot.state.plan import Action, Plan, decide
@@ -59,6 +61,7 @@ PAST_BASE = inspection(
 DOUBT = Doubt(
     "003", "upgrade", "003 Pages", "UPDATE books", "schema_journal WHERE id = 7", is_changed=False
 )
+TOO_LONG = TooLong(("004",), "versions", 2, "ALTER …")
 UPGRADE_LAST = Plan(Action.UPGRADE, ("003",))
 EXPANDED = inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES)
 CONTRACTED = replace(EXPANDED, contracting=("004",))
@@ -201,8 +204,8 @@ def test_the_way_down_from_there(
             "Migration 003 Pages was cut short before, when it had committed a part of itself "
             "(UPDATE books), which may do harm where it is done again. Take that part back and say "
             "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand and "
-            "say so with `alembic stamp 003`, or change the file so that it can be run again. "
-            "Nothing was changed.",
+            "say so with `inv stamp --revision 003`, or change the file so that it can be run "
+            "again. Nothing was changed.",
         ),
         (
             replace(PAST, doubts=(replace(DOUBT, direction="downgrade"),)),
@@ -221,7 +224,28 @@ def test_the_way_down_from_there(
             7,
             "The database is at 002, 009, and 009 is not in this release's history, whose head is "
             "003. Deploy the release that has that revision, or restore a database that belongs to "
-            "this one. Nothing was changed.",
+            "this one. If revisions were squashed or renamed, `inv adopt --dry-run` says which one "
+            "the schema is. Nothing was changed.",
+        ),
+        (
+            replace(
+                inspection(SchemaState.DIVERGED, ("001", "003"), tables=TABLES), is_twofold=True
+            ),
+            BOTH,
+            SchemaDivergedError,
+            7,
+            "The database is at 001, 003, and of these one is the ancestor of another, or stands "
+            "there twice. Deploy the release that has that revision, or restore a database that "
+            "belongs to this one. If revisions were squashed or renamed, `inv adopt --dry-run` "
+            "says which one the schema is. Nothing was changed.",
+        ),
+        (
+            replace(CURRENT, state=SchemaState.BEHIND, pending=("004",), too_long=TOO_LONG),
+            BOTH,
+            HistoryBrokenError,
+            9,
+            "The revision id 004 is longer than the 2 characters of version_num in versions. Give "
+            "the revision a shorter id, or make room with `ALTER …`. Nothing was changed.",
         ),
         (
             inspection(
