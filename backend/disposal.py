@@ -1,4 +1,4 @@
-"""How people throw a development database away: a command for each kind of database."""
+"""The commands that remove a development database, for each kind of database."""
 
 import shlex
 from pathlib import Path

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 
 class Use(StrEnum):
-    """What a variable is for."""
+    """A purpose that variables serve."""
 
     LOG = "log"
     DATABASE = "database"

@@ -559,10 +559,10 @@ def test_parts_survive_the_url(user: str, password: str, database: str) -> None:
 
 
 @hypothesis_settings(deadline=None)
-@given(folder=parts, password=parts)
+@given(folder=parts.filter(lambda it: "," not in it), password=parts)
 @example("run/a b%", "p+q")
 def test_a_socket_folder_survives_the_url(folder: str, password: str) -> None:
-    """A folder of a Unix socket comes out as it went in, for both readers."""
+    """A folder of a Unix socket comes out as it went in, for both readers; a comma parts hosts."""
     url = build_database_url(
         host=f"/{folder}", port="5432", user="u", password=password, database="db"
     )

@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 class HeadAsGet:
     """ASGI middleware: a HEAD request is a GET request until its answer begins.
 
-    So each route has HEAD, whoever made it (RFC 9110, 9.3.2), and the OpenAPI document says
+    So each route has HEAD (RFC 9110, 9.3.2), and the OpenAPI document says
     everything once. The log, the metrics and the server see the method that was sent.
     """
 

@@ -1,4 +1,4 @@
-"""The commands that sentences advise, as they work when somebody types them."""
+"""The commands that sentences advise, as they work when they are typed."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Exceptions of somebody's own code (env.py, revisions, hooks, seeds, the application) in words."""
+"""Exceptions of the project's own code (env.py, revisions, hooks, seeds, application) in words."""
 
 import os
 import sys

@@ -95,4 +95,8 @@ def test_a_comparison_that_fails(head: Migrated, monkeypatch: pytest.MonkeyPatch
         raise KeyError("nothing")
 
     monkeypatch.setattr(comparison, "operations", fail)
-    assert compare(description(head)) == Comparison(failure="KeyError: 'nothing'.")
+    found = compare(description(head))
+    assert found.differences == found.beyond == ()
+    assert found.failure is not None
+    assert "test_comparison.py, line " in found.failure
+    assert "KeyError: there is no 'nothing'" in found.failure

@@ -33,7 +33,7 @@ def noting_attempts() -> Iterator[None]:
 
 
 def last_attempt() -> Mapping[str, str] | None:
-    """Return libpq's keywords of the last login that was tried; None where nobody knows them."""
+    """Return libpq's keywords of the last login that was tried; None if that is not known."""
     if not _attempts:
         return None
     [(arguments, parameters)] = _attempts

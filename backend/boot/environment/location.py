@@ -1,4 +1,4 @@
-"""Where an env.py keeps a schema: its version table, its search_path, and the models' schemas."""
+"""The place of a schema as env.py sees it: version table, search_path, the models' schemas."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from backend.boot.environment.version_table import VersionTable
 
 @dataclass(frozen=True)
 class Location:
-    """What one run of env.py tells of where things are."""
+    """The schemas and the version table that one run of env.py names."""
 
     version_table: VersionTable
     path: str | None = None

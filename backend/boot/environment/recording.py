@@ -1,4 +1,4 @@
-"""Alembic's step that records revisions without running them, whatever was recorded before."""
+"""Alembic's step that records revisions without running them; it replaces all rows."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The folder of somebody's Alembic project, from which its relative paths start."""
+"""The folder of a foreign Alembic project, from which its relative paths start."""
 
 import os
 import sys

@@ -16,7 +16,6 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 
 from backend.boot.description import BootDescription
-from backend.boot.environment.failures import describe_error
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.errors import BootError
@@ -56,8 +55,6 @@ def compare(boot: BootDescription) -> Comparison:
         every = _differences(project)
     except BootError as error:
         return Comparison(failure=str(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 (from somebody's env.py or models)
-        return Comparison(failure=f"{describe_error(error, project.scripts)}.")
     return Comparison(
         tuple(it.text for it in every if not it.is_harmless),
         tuple(it.text for it in every if it.is_harmless),
@@ -81,7 +78,7 @@ def _main() -> None:
     # Ctrl-C is for the process that serves, which ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.nice(_NICENESS)
-    # Somebody's env.py may print.
+    # An env.py may print.
     answer = os.fdopen(os.dup(sys.stdout.fileno()), "w")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     boot: BootDescription = pickle.load(sys.stdin.buffer)  # noqa: S301 (from our own process)

@@ -109,7 +109,7 @@ _ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddCons
 
 
 def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Difference]:
-    """Give the words for an operation; what is dropped and made anew has `changed`."""
+    """Give the words for an operation; an object that is dropped and made again has `changed`."""
     name = _name(operation)
     if isinstance(operation, ops.AlterColumnOp):
         yield from map(Difference, _changes(operation))

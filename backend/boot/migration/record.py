@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def stamp(boot: BootDescription, revision: str) -> None:
-    """Record a revision on somebody's word: nothing is run, and nothing is compared.
+    """Record a revision without running or comparing anything.
 
     Raises SchemaAheadError if the database is at a newer release's revision, and what record()
     raises.

@@ -30,7 +30,7 @@ _CODED = re.compile(r":  (?P<code>[0-9A-Z]{5}): (?P<sentence>.*)$", re.MULTILINE
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a login."""
+    """The outcome of a login."""
 
     code: str = ""
     """The SQLSTATE that the server, or a pooler, refused it with; empty where it said none."""
@@ -104,7 +104,7 @@ class _Watched:
 
     @property
     def goes_on(self) -> bool:
-        """Whether the other side is still connected, and waits for what comes next."""
+        """Return whether the other side is still connected and waits."""
         if self._socket is None:
             return False
         try:

@@ -23,7 +23,7 @@ _PLAIN = re.compile(r"[\w.,:-]*", re.ASCII)
 
 @dataclass(frozen=True)
 class DatabaseUrl:
-    """Where a database is and how to log in. Of several hosts, the primary is meant."""
+    """The address of a database and the login to it. Of several hosts, the primary is meant."""
 
     parameters: Mapping[str, str] = field(repr=False)
     """libpq's keywords; the password is the one that was there when the URL was read."""
@@ -48,7 +48,7 @@ class DatabaseUrl:
 
     @property
     def host_count(self) -> int:
-        """How many hosts there are, of which one takes writes."""
+        """The number of hosts; one of them takes writes."""
         return len(hosts_of(self.parameters))
 
     @property
@@ -87,7 +87,7 @@ class DatabaseUrl:
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The URL for an env.py of whatever project, with the driver that it names, or psycopg2.
+        """The URL for any project's env.py, with the driver that the URL names, or psycopg2.
 
         A plain `postgresql://` means psycopg 3 since SQLAlchemy 2.1, so the driver is said.
         """

@@ -19,7 +19,7 @@ class Driver:
 
     @property
     def is_installed(self) -> bool:
-        """Whether the package can be imported here."""
+        """Return whether the package can be imported here."""
         return find_spec(self.package) is not None
 
 

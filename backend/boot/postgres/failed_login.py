@@ -62,12 +62,12 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
 
 
 def _is_standby(url: DatabaseUrl, timeout: float) -> bool:
-    """Whether libpq has left a server only for not being the primary."""
+    """Return whether libpq has left a server only for not being the primary."""
     return SESSION in url.parameters and answer_to(url.having(**{SESSION: "any"}), timeout).is_good
 
 
 def _is_for_options(url: DatabaseUrl, timeout: float) -> bool:
-    """Whether the login works without the settings that it begins with, and with them still not."""
+    """Return whether the login fails only because of the settings that it begins with."""
     if not (url.parameters.get("options") or os.environ.get("PGOPTIONS")):
         return False
     is_good_without = answer_to(url.having(options=""), timeout).is_good
@@ -75,7 +75,7 @@ def _is_for_options(url: DatabaseUrl, timeout: float) -> bool:
 
 
 def _is_missing(url: DatabaseUrl, timeout: float) -> bool:
-    """Whether the same login works on another database, where there is none of this name."""
+    """Return whether the same login works on another database, and this one does not exist."""
     query = _IS_THERE.format(url.database.replace("'", "''"))
     for name in _ANYWHERE:
         try:

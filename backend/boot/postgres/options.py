@@ -35,7 +35,7 @@ def read_query(query: str, *, is_sqlalchemys: bool) -> dict[str, str]:
 
 
 def is_known(name: str, driver: Driver) -> bool:
-    """Whether libpq, or the driver alone, has an option of this name."""
+    """Return whether libpq, or the driver alone, has an option of this name."""
     if name in driver.own:
         return True
     try:
@@ -46,7 +46,7 @@ def is_known(name: str, driver: Driver) -> bool:
 
 
 def is_taken(name: str, driver: Driver) -> bool:
-    """Whether the driver takes a known option from a URL."""
+    """Return whether the driver takes a known option from a URL."""
     if driver.names is None or name in _PLACE or name in driver.own:
         return True
     return name in driver.names or name == "service"
@@ -55,7 +55,7 @@ def is_taken(name: str, driver: Driver) -> bool:
 def unusable(parameters: Mapping[str, str]) -> list[str]:
     """Return the options whose values libpq does not take; all where only together they are wrong.
 
-    libpq itself is asked: it begins to connect to a port of our own, where nobody answers.
+    libpq itself is asked: it begins to connect to a port of our own, which never answers.
     """
     options = {name: value for name, value in parameters.items() if name not in (*_PLACE, SESSION)}
     # The one number that libpq reads only where it waits itself.

@@ -33,7 +33,7 @@ _FOREIGN_KEY = re.compile(r"(\w+)\.\w+\.\w+")
 
 @dataclass
 class SchemaNames:
-    """What the revisions that were read say of schemas."""
+    """The schemas that the revisions name, as far as they were read."""
 
     made: set[str] = field(default_factory=set)
     """Those in which something is made."""

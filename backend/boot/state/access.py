@@ -160,7 +160,7 @@ def _policies(lines: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 @dataclass(frozen=True)
 class Access:
-    """What a role may do with a table that is there."""
+    """The rights of a role on a table."""
 
     table: str
     role: str

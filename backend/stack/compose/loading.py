@@ -17,7 +17,7 @@ Where = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Document:
-    """What one file says."""
+    """The contents of one file."""
 
     name: str
     """The file's."""

@@ -21,7 +21,7 @@ _DEFAULT_URL = "unix:///var/run/docker.sock"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the engine is, and how to talk to it."""
+    """The address of the engine, and its TLS settings."""
 
     url: str
     tls: TLSConfig | None = None

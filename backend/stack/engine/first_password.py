@@ -1,7 +1,7 @@
 """Tell a database that is down from one that has another password than its container now.
 
 The image postgres reads POSTGRES_PASSWORD, POSTGRES_USER and POSTGRES_DB once, when it makes the
-database. The volume keeps them, whatever the variables say later.
+database. The volume keeps them when the variables change later.
 """
 
 from collections.abc import Mapping
@@ -33,7 +33,7 @@ _VARIABLES = ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE")
 
 @dataclass(frozen=True)
 class Login:
-    """What a container's variables say of its database, and where that is kept."""
+    """A container's variables for its database, and the volume that keeps it."""
 
     service: str
     volume: str
@@ -45,7 +45,7 @@ class Login:
 
 @dataclass(frozen=True)
 class Difference:
-    """What is wrong between a container's variables and the database in its volume."""
+    """A difference between a container's variables and the database in its volume."""
 
     what: str
     advice: str

@@ -101,29 +101,27 @@ def test_the_way_out(cluster: Cluster, driver: str) -> None:
     assert advice == ADVICE
 
 
+def failure_of(url: str, driver: str) -> BootError | None:
+    with noting_attempts(), pytest.raises(DBAPIError) as caught:
+        execute(url, driver, "SELECT 1")
+    return no_connection(caught.value)
+
+
 @pytest.mark.parametrize("driver", DRIVERS)
-class TestNoConnection:
+def test_a_login_that_is_refused(cluster: Cluster, driver: str) -> None:
     """An env.py may have a login of its own, which is tried once more."""
+    url = cluster.url("postgres", password="not-this-one")
+    found = failure_of(url, driver)
+    assert isinstance(found, LoginRefusedError)
+    assert "password authentication failed" in found.what
+    assert isinstance(failure_of(cluster.url("nowhere"), driver), LoginRefusedError)
 
-    def failure(self, url: str, driver: str) -> BootError | None:
-        with noting_attempts(), pytest.raises(DBAPIError) as caught:
-            execute(url, driver, "SELECT 1")
-        return no_connection(caught.value)
 
-    def test_a_login_that_is_refused(self, cluster: Cluster, driver: str) -> None:
-        """Whoever says so, and in whatever words."""
-        url = cluster.url("postgres", password="not-this-one")
-        found = self.failure(url, driver)
-        assert isinstance(found, LoginRefusedError)
-        assert "password authentication failed" in found.what
-        assert isinstance(self.failure(cluster.url("nowhere"), driver), LoginRefusedError)
-
-    def test_nobody_there(self, driver: str) -> None:
-        """It may be there soon."""
-        if driver == "asyncpg":
-            pytest.skip("asyncpg says that as Python does")
-        url = f"postgresql://u:p@127.0.0.1:{free_port()}/d"
-        assert isinstance(self.failure(url, driver), DatabaseUnreachableError)
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_nobody_there(driver: str) -> None:
+    """It may be there soon. asyncpg says that as Python does."""
+    url = f"postgresql://u:p@127.0.0.1:{free_port()}/d"
+    assert isinstance(failure_of(url, driver), DatabaseUnreachableError)
 
 
 def test_a_driver_that_needs_asyncio() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from backend.boot.environment.opening import open_project
-from backend.boot.errors import BootError, HistoryBrokenError
+from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from backend.boot.state.schema import open_schema
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
@@ -107,14 +107,19 @@ def test_on_an_empty_database(theirs: Theirs, caplog: pytest.LogCaptureFixture) 
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
-    [("schema = ", "a1_test.py, line "), ("op.create_table('t', schema=name)", "No module named")],
+    ("body", "refusal", "said"),
+    [
+        ("schema = ", HistoryBrokenError, "a1_test.py, line "),
+        ("op.create_table('t', schema=name)", ConfigurationError, "needs the package nowhere"),
+    ],
 )
-def test_a_revision_that_cannot_be_read(theirs: Theirs, body: str, said: str) -> None:
-    """It is refused as a broken history, though nothing was to run yet."""
+def test_a_revision_that_cannot_be_read(
+    theirs: Theirs, body: str, refusal: type[BootError], said: str
+) -> None:
+    """It is refused, though nothing was to run yet."""
     theirs.project.revision("a1", None, body, constants="from nowhere import name")
     theirs.execute(OTHERS)
-    with pytest.raises(HistoryBrokenError, match=said):
+    with pytest.raises(refusal, match=said):
         state(theirs)
 
 
