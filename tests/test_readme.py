@@ -90,6 +90,7 @@ QUOTED: dict[str, str | None] = {
     "a service, which no service file has": "which no service file has",
     "connects without asyncio": "connects without asyncio",
     "The file with the password cannot be read": "The file with the password cannot be read",
+    "POSTGRES_PASSWORD_FILE cannot be read": None,
     "DATABASE_URL is malformed.": "is malformed.",
     "Waiting for another starter": "Waiting for another starter",
     "keeps … locked, so the schema's state cannot be read": (
@@ -124,6 +125,7 @@ QUOTED: dict[str, str | None] = {
     "The history has 2 heads": "The history has",
     "so one step down could mean several things": "so one step down could mean several things",
     "is not in this release's history": "this release's history",
+    "ahead of this release, whose head is": "ahead of this release, whose head is ",
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."
     ),
