@@ -32,7 +32,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "APP_ENV": ("dev", "dev, test or prod"),
     "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),
     "POSTGRES_HOST": ("", "where no DATABASE_URL is set: the server; several as `h1,h2`"),
-    "POSTGRES_PORT": ("5432", "its port; theirs as `p1,p2`"),
+    "POSTGRES_PORT": ("5432", "its port; of several servers `p1,p2`"),
     "POSTGRES_USER": ("moriai_user", "the role"),
     "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
     "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password; read again for each login"),
@@ -65,7 +65,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "WEB_CONCURRENCY": ("1", "worker processes"),
     "DRAIN_DELAY": (
         "0",
-        "seconds that it goes on taking requests after SIGTERM, though not ready any more",
+        "seconds to keep serving after SIGTERM while readiness returns 503",
     ),
     "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
     "JWT_SECRET": (

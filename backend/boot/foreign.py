@@ -23,7 +23,7 @@ def describe(
     Paths are shown from one of `folders` on. The texts of `plain` exceptions say it all.
     """
     first, others = _unpacked(error)
-    place = _place(first, folders)
+    place = _place(first, folders) or _place(error, folders)  # of a group, where that was raised
     text = _text(first).rstrip(".")
     kind = "" if text and isinstance(first, (SyntaxError, *plain)) else type(first).__name__
     more = f" (and {others} more)" if others else ""

@@ -189,7 +189,7 @@ def report_cause(error: BaseException) -> None:
 def report_service_links(names: Iterable[str]) -> None:
     """Log that these variables are no settings: whoever has set one would look for it."""
     for name in names:
-        logging.getLogger(__name__).info(
+        logging.getLogger(__name__).warning(
             "%s is ignored: Kubernetes has set it for a Service of that name", name
         )
 

@@ -55,10 +55,8 @@ def show(*lines: str) -> None:
     gone, as `head` does; BootError where they cannot be written for another reason.
     """
     try:
-        if _data is None:
-            print(*lines, sep="\n", flush=True)  # noqa: T201 (this is what prints)
-        else:
-            _write(_data, "".join(f"{line}\n" for line in lines))
+        sys.stdout.flush()
+        _write(_data or sys.stdout.fileno(), "".join(f"{line}\n" for line in lines))
     except OSError as error:
         give_up_unwritten()
         if isinstance(error, BrokenPipeError):
@@ -69,7 +67,8 @@ def show(*lines: str) -> None:
 
 
 def _write(descriptor: int, text: str) -> None:
-    rest = memoryview(text.encode(sys.stdout.encoding, sys.stdout.errors or "strict"))
+    # A title may have characters that the terminal's encoding does not have.
+    rest = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 

@@ -1,5 +1,6 @@
 """Call the project's seed function on a schema that is ready for it."""
 
+import inspect
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -56,6 +57,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
             hidden = _hide_nothing(connection)
             with interrupting(partial(interrupt, connection.connection.driver_connection)):
                 inserted = insert_absent(connection)
+            _refuse_unstarted(inserted)
             raise_if_stopped()
     except Stopped:
         raise
@@ -68,6 +70,15 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         _log.info("Initial data is complete already")
     else:
         _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+
+
+def _refuse_unstarted(returned: object) -> None:
+    """Raise TypeError if the seed callable has returned its work instead of doing it."""
+    if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
+        returned.close()
+        raise TypeError(
+            "it is an async function or a generator, so its call runs nothing; name a plain one"
+        )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """What seeding makes of a database in which row level security hides rows from it."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -41,6 +42,16 @@ def insert_where_meant(connection: Connection) -> int:
 def insert_elsewhere(connection: Connection) -> int:
     """Insert into a table that nobody hides."""
     return connection.exec_driver_sql("INSERT INTO pets VALUES ('Rex')").rowcount
+
+
+async def insert_later(_connection: Connection) -> int:
+    """Return what would have to be awaited."""
+    return 1
+
+
+def insert_one_by_one(connection: Connection) -> Iterator[int]:
+    """Insert only if somebody asks for it."""
+    yield insert_elsewhere(connection)
 
 
 def seeded(cluster: Cluster, database: str, function: str = "insert_absent") -> str:
@@ -92,6 +103,12 @@ def test_what_goes_on_as_ever(cluster: Cluster, database: str, policy: str, func
         cluster.execute(f"CREATE POLICY p ON people {policy}", database)
     assert seeded(cluster, database, function) == ""
     assert people(cluster, database) == 1
+
+
+@pytest.mark.parametrize("function", ["insert_later", "insert_one_by_one"])
+def test_what_its_call_does_not_run(cluster: Cluster, database: str, function: str) -> None:
+    """Nothing was inserted, so nothing is said to be."""
+    assert "its call runs nothing" in seeded(cluster, database, function)
 
 
 def test_another_right_that_is_missing(cluster: Cluster, database: str) -> None:

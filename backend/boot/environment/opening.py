@@ -21,7 +21,7 @@ RUN_BY_BOOT = "run_by_boot"
 """The attribute of Alembic's configuration by which an env.py knows who runs it."""
 
 
-_WORDS = frozenset({"head", "heads"})
+_WORDS = frozenset({"head", "heads", "base"})
 """What means other revisions to Alembic."""
 
 _NOT_STORED = re.compile(r"['\0]")

@@ -154,7 +154,7 @@ def _read(scripts: ScriptDirectory) -> Iterator[Script]:
 def _script(scripts: ScriptDirectory, path: str) -> Script | None:
     """Return the revision in a file; None if the file is of another kind."""
     name = os.path.basename(path)  # noqa: PTH119 (no Path for each of thousands of files)
-    if name.endswith(".py") and not name.startswith((".#", "__init__")):
+    if name.endswith(".py") and not name.startswith((".#", "__init__")) and name != ".py":
         with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (see above)
             source = file.read()
         if header := read_header(source):

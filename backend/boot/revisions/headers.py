@@ -73,7 +73,8 @@ _UNUSUAL = re.compile(
 )
 
 _DECLARED_ENCODING = re.compile(
-    r"^(?:[ \t]*(?:#.*)?\n)?[ \t]*#.*?coding[:=](?![ \t]*utf-?8\b)", re.ASCII | re.IGNORECASE
+    r"^(?:[ \t\f]*(?:#.*)?\n)?[ \t\f]*#.*?coding[:=](?![ \t]*utf-?8(?![-\w.]))",
+    re.ASCII | re.IGNORECASE,
 )
 
 _CLEANS_DOCSTRINGS = sys.version_info >= (3, 13)

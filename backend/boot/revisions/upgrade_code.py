@@ -16,13 +16,16 @@ def upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
     nothing uses. The nodes are changed in place.
     """
     kept = [it for it in body if _bound_name(it) not in _BESIDE_THE_UPGRADE]
+    # What the upgrade uses is a part of it, even its own downgrade.
+    while used := _names(kept) & {_bound_name(it) for it in body if it not in kept}:
+        kept = [it for it in body if it in kept or _bound_name(it) in used]
     code = [_plain(it) for it in kept if not isinstance(it, Import)]
     for node in _nodes(code):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
-    used = {node.id for node in _nodes(code) if isinstance(node, ast.Name)} | {"*"}
+    used = _names(code) | {"*"}
     imports = [one for it in kept if isinstance(it, Import) for one in _one_by_one(it, used)]
     return [*sorted(imports, key=ast.unparse), *code]
 
@@ -44,7 +47,7 @@ def _plain(statement: ast.stmt) -> ast.stmt:
     return statement
 
 
-def _one_by_one(statement: Import, used: set[str]) -> Iterator[ast.stmt]:
+def _one_by_one(statement: Import, used: set[str | None]) -> Iterator[ast.stmt]:
     """Give an import for each name that is used, however they were grouped."""
     for alias in statement.names:
         if (alias.asname or alias.name.partition(".")[0]) not in used:
@@ -53,6 +56,10 @@ def _one_by_one(statement: Import, used: set[str]) -> Iterator[ast.stmt]:
             yield ast.Import([alias])
         else:
             yield ast.ImportFrom(statement.module, [alias], statement.level)
+
+
+def _names(statements: Iterable[ast.stmt]) -> set[str | None]:
+    return {node.id for node in _nodes(statements) if isinstance(node, ast.Name)}
 
 
 def _nodes(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.serving.handover import boot_differences, hand_over_differences
 
@@ -18,8 +19,8 @@ _MODULE = "backend.boot.migration.comparison"
 _CALM = 1.0
 """Seconds after the start: the first requests come first."""
 
-_PAUSES = (5.0, 60.0)
-"""Seconds before the models are compared again, where they differ: each time twice as long."""
+_PAUSES = (5.0, 30.0)
+"""Seconds before the models are compared again, until they agree: each time twice as long."""
 
 _LONGEST = 120.0
 """Seconds that a comparison may take."""
@@ -27,7 +28,7 @@ _LONGEST = 120.0
 _NAMED = 3
 """Differences that readiness names."""
 
-_REVISION = '`inv revision --message "what changed"`'
+_REVISION = 'inv revision --message "what changed"'
 
 _log = logging.getLogger(__name__)
 
@@ -40,12 +41,12 @@ def reason(differences: tuple[str, ...]) -> str | None:
     named = "; ".join(differences[:_NAMED]) + (f"; and {rest} more, in the log" if rest > 0 else "")
     return (
         f"The models and the schema differ: {named}. Write the revision that is missing: "
-        f"{_REVISION}. The next start applies it."
+        f"`{as_typed(_REVISION)}`. The next start applies it."
     )
 
 
 class ModelWatch:
-    """Compares the models with the schema, once; again and again where they differ.
+    """Compares the models with the schema, again and again until they agree.
 
     In a process of its own each time, so the models are those on the disk.
     """
@@ -86,11 +87,13 @@ class ModelWatch:
             self._failure = failure
         if failure is not None or not found["is_at_head"]:
             # What is known to differ, differs until a comparison says otherwise.
-            return boot_differences() is not None
+            return True
         for text in found["differences"]:
             if text not in self._known:
                 _log.warning(
-                    "The models and the schema differ: %s. Write the revision: %s", text, _REVISION
+                    "The models and the schema differ: %s. Write the revision: `%s`",
+                    text,
+                    as_typed(_REVISION),
                 )
         for text in found["beyond"]:
             if text not in self._known:

@@ -48,7 +48,8 @@ class Readiness:
 class ReadinessProbe:
     """Looks at the database at every check, so that it notices what others changed there.
 
-    Thread-safe: the history on disk is read once, everything else anew.
+    Thread-safe. The history on disk is read once, and in development again when requests fail:
+    a revision may have been written meanwhile.
     """
 
     def __init__(
@@ -63,6 +64,8 @@ class ReadinessProbe:
         self._version_table = version_table or handed_over_table() or VersionTable()
         self._reached = reached()
         self._has_been_ready = False
+        self._failed_at: tuple[str, ...] | None = None
+        """Where the schema was at the first look after a boot that failed."""
         self._last: tuple[float, Readiness] | None = None
 
     def check(self) -> Readiness:
@@ -86,19 +89,22 @@ class ReadinessProbe:
             with connected(
                 self._description.database_url, _CONNECT_TIMEOUT, _SILENCE
             ) as connection:
-                inspection = self._inspect(connection)
-                policy = self._description.schema
-                plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
-                is_there = plan.action is Action.NOTHING
-                unfit = self._why_unfit(connection, inspection) if is_there else None
+                inspection, plan = self._look(connection)
+                unfit = self._why_unfit(connection, inspection, plan)
+                if unfit is not None and self._description.compare_models:
+                    self._reached = None
+                    self.__dict__.pop("_aim", None)
+                    inspection, plan = self._look(connection)
         except BootError as error:
             return Readiness(ready=False, reason=self._boot_failure() or str(error))
         except psycopg2.Error as error:
             return Readiness(
                 ready=False, reason=f"The database cannot be asked: {one_line(error)}."
             )
+        is_there = plan.action is Action.NOTHING
         self._has_been_ready = self._has_been_ready or is_there
-        reason = unfit if is_there else self._boot_failure() or _reason(inspection, plan)
+        failure = self._boot_failure(inspection.current)
+        reason = unfit if is_there else failure or _reason(inspection, plan)
         return Readiness(
             ready=reason is None,
             state=inspection.state.value,
@@ -107,11 +113,18 @@ class ReadinessProbe:
             reason=reason,
         )
 
-    def _why_unfit(self, connection: Connection, inspection: Inspection) -> str | None:
+    def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
+        inspection = self._inspect(connection)
+        policy = self._description.schema
+        return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
+
+    def _why_unfit(self, connection: Connection, inspection: Inspection, plan: Plan) -> str | None:
         """Return why requests fail, or may fail, though the revision is the right one.
 
         On a schema that is pinned below the newest one, the requests that fail tell.
         """
+        if plan.action is not Action.NOTHING:
+            return None
         is_pinned = inspection.target.revisions != inspection.heads
         return boot_differences() or self._statements.why_unfit(connection, is_pinned=is_pinned)
 
@@ -128,9 +141,15 @@ class ReadinessProbe:
         replaced = replaced_revisions(facts.journal, inspection.applied, history)
         return with_replaced(inspection, replaced)
 
-    def _boot_failure(self) -> str | None:
-        """Return why the boot failed, as long as nobody has mended it since."""
-        return None if self._has_been_ready else boot_failure()
+    def _boot_failure(self, current: tuple[str, ...] | None = None) -> str | None:
+        """Return why the boot failed, until the schema is ready or has moved since.
+
+        `current` is where the schema is now, if that is known.
+        """
+        if current is not None and self._failed_at is None:
+            self._failed_at = current
+        has_moved = current is not None and current != self._failed_at
+        return None if self._has_been_ready or has_moved else boot_failure()
 
     @cached_property
     def _aim(self) -> tuple[History, Target]:

@@ -11,6 +11,8 @@ import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.commands import as_typed
+
 UNFIT = frozenset(
     {
         errorcodes.UNDEFINED_TABLE,
@@ -51,8 +53,9 @@ _TYPES: Mapping[type, str] = {
 }
 """The types of parameters that the statement itself does not say."""
 
+_REVISION = 'inv revision --message "what changed"'
 _ADVICE = (
-    'If a model was changed, write its revision: `inv revision --message "what changed"`. '
+    "If a model was changed, write its revision: `{}`. "
     "If the schema was, put back what it has lost."
 )
 _ADVICE_IF_PINNED = (
@@ -142,5 +145,8 @@ def _plan(connection: Connection, statement: str) -> psycopg2.Error | None:
 
 def _sentence(error: psycopg2.Error, *, is_pinned: bool = False) -> str:
     is_right = error.pgcode == errorcodes.INSUFFICIENT_PRIVILEGE
-    advice = _ADVICE_ON_RIGHTS if is_right else _ADVICE_IF_PINNED if is_pinned else _ADVICE
+    if is_right:
+        advice = _ADVICE_ON_RIGHTS
+    else:
+        advice = _ADVICE_IF_PINNED if is_pinned else _ADVICE.format(as_typed(_REVISION))
     return f"Requests fail on this schema: {error.diag.message_primary} ({error.pgcode}). {advice}"

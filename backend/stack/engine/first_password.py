@@ -10,6 +10,7 @@ from typing import Any
 
 from docker.errors import APIError
 
+from backend.boot.commands import as_typed
 from backend.stack.engine.containers import Member
 
 # The image itself lets in everybody who comes over its socket, and asks others for the password.
@@ -80,13 +81,14 @@ def read_login(service: str, attributes: Mapping[str, Any]) -> Login | None:
 
 def explain(login: Login, status: int | None) -> Difference | None:
     """Return what the exit status of the probe means."""
-    remove = "`inv down --volumes` removes the database with all its data"
+    remove = f"`{as_typed('inv down --volumes')}` removes the database with all its data"
+    shell = as_typed(f"inv shell --service {login.service}")
     if status == _OTHER_PASSWORD:
         return Difference(
             f"PostgreSQL runs, but refuses {login.user} with {login.variable}: the volume "
             f"{login.volume} keeps the password that its database was made with",
-            "Put the old password back; or set the new one in the database: `inv shell --service "
-            f"{login.service}`, and there `psql -U {login.user} {login.database} -c "
+            "Put the old password back; or set the new one in the database: "
+            f"`{shell}`, and there `psql -U {login.user} {login.database} -c "
             f"'\\password'`; or start anew: {remove}.",
         )
     if status == _OTHER_NAMES:

@@ -262,3 +262,26 @@ def test_writing_the_code_anew_changes_nothing(node: ast.expr) -> None:
     """Whatever the code, its formatting is no part of it."""
     code = written(node)
     assert code_checksum(code) == code_checksum(f"value = (\n  {ast.unparse(node)}  # so\n)\n")
+
+
+OWN_DOWNGRADE = "def upgrade():\n    downgrade()\n\n\ndef downgrade():\n    op.drop('one')\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (OWN_DOWNGRADE, OWN_DOWNGRADE.replace("one", "two")),
+        (
+            "phase = 'a'\ndef upgrade(): op.go(phase)\n",
+            "phase = 'b'\ndef upgrade(): op.go(phase)\n",
+        ),
+        ('"""a"""\ndef upgrade(): op.go(__doc__)\n', '"""b"""\ndef upgrade(): op.go(__doc__)\n'),
+        (
+            "def upgrade():\n    'a'\n    op.go(upgrade.__doc__)\n",
+            "def upgrade():\n    'b'\n    op.go(upgrade.__doc__)\n",
+        ),
+    ],
+)
+def test_what_the_upgrade_uses(before: str, after: str) -> None:
+    """A part that is left out elsewhere counts if the upgrade runs or reads it."""
+    assert upgrade_checksum(before) != upgrade_checksum(after)

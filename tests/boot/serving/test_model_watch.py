@@ -99,10 +99,12 @@ def test_what_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_comparison_that_fails(caplog: pytest.LogCaptureFixture) -> None:
-    """It is said, and readiness stays as it is."""
-    watched(Watch(outcome(failure=FAILURE)))
-    assert boot_differences() is None
-    assert caplog.messages == [f"The models could not be compared with the schema: {FAILURE}"]
+    """It is said once, readiness stays as it is, and the next comparison may succeed."""
+    failed = outcome(failure=FAILURE)
+    watch = watched(Watch(failed, failed, outcome("one"), outcome()))
+    assert watch.reasons == [None, None, None, reason(("one",))]
+    assert caplog.messages[0] == f"The models could not be compared with the schema: {FAILURE}"
+    assert caplog.messages[1].startswith("The models and the schema differ: one.")
 
 
 def test_a_comparison_that_fails_again(caplog: pytest.LogCaptureFixture) -> None:
@@ -126,9 +128,11 @@ def test_a_schema_that_is_on_its_way(caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_schema_that_is_not_at_head(caplog: pytest.LogCaptureFixture) -> None:
-    """Nothing is said, and nobody waits for it to come there."""
-    watched(Watch(asdict(Comparison(is_at_head=False))))
-    assert (boot_differences(), caplog.messages) == (None, [])
+    """Nothing is said until it is there."""
+    behind = asdict(Comparison(is_at_head=False))
+    watch = watched(Watch(behind, behind, outcome("one"), outcome()))
+    assert watch.reasons == [None, None, None, reason(("one",))]
+    assert caplog.messages[0].startswith("The models and the schema differ: one.")
 
 
 @pytest.mark.parametrize(
@@ -150,8 +154,10 @@ def test_a_process_that_does_not_come_to_its_end(
     monkeypatch.setattr(of_module, name, value)
     watch = ModelWatch(BOOT)
     watch.start()
-    watch._thread.join(30)
-    [line] = caplog.messages
+    while not caplog.messages:
+        assert watch._thread.is_alive()
+    watch.stop()
+    line = caplog.messages[0]
     assert line.startswith(f"The models could not be compared with the schema: {cause}")
 
 
