@@ -156,8 +156,8 @@ def connected(
     not there, goes away meanwhile or takes no writes (any more), and LoginRefusedError where the
     role lacks a right; other errors of the statements pass.
     """
+    connection = _opened(url, timeout, silence)
     try:
-        connection = _kept.take(url, timeout, silence) or connect(url, timeout, silence)
         try:
             with interrupting(partial(_interrupt, connection)):
                 yield connection
@@ -181,6 +181,17 @@ def connected(
         raise DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
             "Check that it runs, and try again.",
+        ) from error
+
+
+def _opened(url: DatabaseUrl, timeout: float, silence: float) -> Connection:
+    try:
+        return _kept.take(url, timeout, silence) or connect(url, timeout, silence)
+    except psycopg2.OperationalError as error:
+        raise_if_stopped()
+        raise DatabaseUnreachableError(
+            f"Logging in to PostgreSQL at {url.masked} failed: {one_line(error)}.",
+            "Check that it runs and that it accepts this login, and try again.",
         ) from error
 
 

@@ -409,6 +409,13 @@ class TestConnected:
             str(caught.value)[: len(url.masked) + 32],
         )
 
+    def test_a_login_that_fails(self, cluster: Cluster) -> None:
+        """A server that refuses a login does answer, and is not said to be away."""
+        url = parse_database_url(cluster.url("postgres", password="not-this-one"))
+        with pytest.raises(DatabaseUnreachableError) as caught, connected(url):
+            pass
+        assert caught.value.what.startswith(f"Logging in to PostgreSQL at {url.masked} failed: ")
+
     def test_a_right_that_is_lacking(self, database_url: str) -> None:
         """A role that may not do what the block does is told what to grant."""
         url = parse_database_url(database_url)
