@@ -102,7 +102,7 @@ class TestAhead:
             f"{what}Deploy the release that has it, or roll the database back with that release.",
         )
         sentence = (
-            f"{what}Bring the applied file back (check out its branch or commit), say "
+            f"{what}Bring the applied files back (check out their branch or commit), say "
             "`inv rollback --target 008`, come back, and say `inv migrate`. Or throw this "
             "development database away: say `dropdb …`, …"
         )

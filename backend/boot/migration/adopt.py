@@ -29,8 +29,10 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import said_meanwhile
 from backend.boot.revisions.history import History
 from backend.boot.state.inspection import Inspection, SchemaState
-from backend.boot.state.plan import refuse_ahead, refuse_too_long, some
+from backend.boot.state.plan import refuse_ahead, refuse_too_long
 from backend.boot.state.schema import Schema, open_schema
+from backend.boot.state.strangers import is_stamped
+from backend.boot.state.wording import some
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,8 @@ def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_ru
     schema = open_schema(boot.migration_database_url, project, boot.schema)
     remove_leftovers(schema.url)
     inspection = schema.inspect()
-    if not _is_to_compare(inspection, restamp=restamp):
+    disposal = boot.schema.disposal
+    if not _is_to_compare(inspection, disposal, restamp=restamp):
         return
     if dry_run or not (restamp or _is_unmanaged(inspection)):
         found = find_revision(boot, schema, revision)
@@ -73,7 +76,7 @@ def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_ru
         )
         return
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
-        if _is_to_compare(schema.inspect(), restamp=restamp):
+        if _is_to_compare(schema.inspect(), disposal, restamp=restamp):
             adopt_locked(boot, schema, lock, revision)
 
 
@@ -158,16 +161,19 @@ def _is_unmanaged(inspection: Inspection) -> bool:
     return inspection.state is SchemaState.UNMANAGED
 
 
-def _is_to_compare(inspection: Inspection, *, restamp: bool) -> bool:
+def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: bool) -> bool:
     """Return whether to look which revision the schema is.
 
     That is where nothing is recorded, or what is recorded has no place in this history: because
-    revisions were squashed, renamed or edited. Raises SchemaAheadError.
+    revisions were squashed, renamed or edited. In development a row that was only recorded may be
+    replaced by what it replaced. Raises SchemaAheadError.
     """
     if _is_unmanaged(inspection) or _has_no_place(inspection):
         return True
     if restamp and inspection.state is SchemaState.AHEAD:
-        raise refuse_ahead(inspection)
+        if disposal is not None and is_stamped(inspection):
+            return True
+        raise refuse_ahead(inspection, disposal)
     where = ", ".join(inspection.current) or "base"
     _log.info("There is nothing to adopt: the database is %s, at %s", inspection.state, where)
     return False

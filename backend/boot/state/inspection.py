@@ -144,8 +144,8 @@ class Inspection:
     """Known revisions that are in the database, by its version table and its journal."""
     strangers: tuple[Applied, ...] = field(default=(), compare=False)
     """The journal's rows of the unknown revisions."""
-    roots: tuple[str, ...] = field(default=(), compare=False)
-    """The known revisions that the unknown ones stand on."""
+    staying: tuple[str, ...] = field(default=(), compare=False)
+    """The known revisions that the unknown ones stand on or are recorded beside, in order."""
     digest: str = field(default="", compare=False)
     """Of what the journal says of the applied files."""
 
@@ -187,7 +187,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         is_twofold=is_twofold,
         applied=applied,
         strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
-        roots=tuple(sorted(lineage.roots)),
+        staying=history.in_order(lineage.roots.union(known)) if unknown else (),
         digest=digest_of(facts.journal),
     )
 

@@ -16,6 +16,7 @@ from backend.boot.errors import (
 from backend.boot.state.doubts import refusal
 from backend.boot.state.inspection import Inspection, SchemaState, TooLong
 from backend.boot.state.strangers import not_as_applied, way_back
+from backend.boot.state.wording import are, listed, some
 
 
 class Action(StrEnum):
@@ -103,7 +104,7 @@ def _plan(inspection: Inspection, rollback: bool, disposal: str | None) -> Plan:
 
 
 def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
-    current, target = _listed(inspection.current), inspection.target.name
+    current, target = listed(inspection.current), inspection.target.name
     match inspection.state:
         case SchemaState.PAST:
             return SchemaPastError(
@@ -117,9 +118,9 @@ def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
         case SchemaState.UNMANAGED:
             return unmanaged(inspection)
         case _:
-            known = f"this release's history, whose head is {_listed(inspection.heads)}"
+            known = f"this release's history, whose head is {listed(inspection.heads)}"
             reason = (
-                f"{_listed(inspection.unknown)} is not in {known}"
+                f"{listed(inspection.unknown)} {are(inspection.unknown)} not in {known}"
                 if inspection.unknown
                 else "of these one is the ancestor of another, or stands there twice"
                 if inspection.is_twofold
@@ -151,13 +152,14 @@ def _or_squashed(way_out: str) -> str:
 def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaAheadError:
     """Return why nothing is done with revisions that only a newer release has."""
     reason = (
-        f", and {_listed(inspection.contracting)} is not journalled as expand"
+        f", and {listed(inspection.contracting)} {are(inspection.contracting)} not journalled as "
+        "expand"
         if inspection.contracting
         else ", which cannot take back what it does not know"
     )
     return SchemaAheadError(
-        f"The database is at {_listed(inspection.current)}, ahead of this release, whose head is "
-        f"{_listed(inspection.heads)}{reason}.",
+        f"The database is at {listed(inspection.current)}, ahead of this release, whose head is "
+        f"{listed(inspection.heads)}{reason}.",
         way_back(
             inspection,
             disposal,
@@ -173,14 +175,10 @@ def _stay(inspection: Inspection) -> str:
 
 def _ahead(inspection: Inspection) -> str:
     return (
-        f"The database is at {_listed(inspection.current)}, ahead of this release, whose head is "
-        f"{_listed(inspection.heads)}. All that it has more ({_listed(inspection.unknown)}) is "
+        f"The database is at {listed(inspection.current)}, ahead of this release, whose head is "
+        f"{listed(inspection.heads)}. All that it has more ({listed(inspection.unknown)}) is "
         "journalled as expand, so this release works on it as it is."
     )
-
-
-def _listed(revisions: tuple[str, ...]) -> str:
-    return ", ".join(revisions) or "base"
 
 
 def unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
@@ -202,9 +200,3 @@ def refuse_too_long(it: TooLong, unchanged: str = "Nothing was changed.") -> His
         f"Give {'the revision a shorter id' if is_one else 'these revisions shorter ids'}, or make "
         f"room with `{it.widening}`. {unchanged}",
     )
-
-
-def some(names: tuple[str, ...], most: int = 5) -> str:
-    """Return the first of several names, and how many more there are."""
-    rest = len(names) - most
-    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -116,3 +116,25 @@ def test_a_moved_revision_never_leads_to_a_parent_that_was_not_applied(
     _, found = preview_one_step_down(boot)
     assert isinstance(found.plan.refusal, HistoryBrokenError)
     assert revisions(cluster, database) == ["b1"]
+
+
+def test_the_way_back_from_a_merge_works_as_it_is_typed(
+    tmp_path: Path, cluster: Cluster, database: str
+) -> None:
+    """The target that the refusal names is one that the branch with the file can go down to."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for revision, parents in list(MERGED.items())[:4]:
+        theirs.project.revision(revision, parents)
+    policy = SchemaPolicy("heads", disposal="say `rm -r data`")
+    boot = replace(theirs.boot, schema=policy)
+    migrate(boot)
+    merge = theirs.project.versions / "d1_test.py"
+    text = merge.read_text()
+    merge.unlink()
+    with pytest.raises(SchemaAheadError, match=r"`inv rollback --target c1`"):
+        preview_one_step_down(boot)
+    merge.write_text(text)
+    migrate(replace(boot, schema=replace(policy, target="c1", rollback=True)))
+    merge.unlink()
+    migrate(boot)
+    assert revisions(cluster, database) == ["b1", "c1"]

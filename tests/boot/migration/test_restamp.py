@@ -1,9 +1,11 @@
 """A database whose recorded revisions have no place in this history: squashed, renamed, edited."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from backend.boot.description import SchemaPolicy
 from backend.boot.errors import (
     BootError,
     ConfigurationError,
@@ -16,6 +18,7 @@ from backend.boot.errors import (
 from backend.boot.migration.adopt import adopt
 from backend.boot.migration.record import rows_after, stamp
 from backend.boot.migration.status import read_status
+from backend.boot.migration.step_down import preview_one_step_down
 from backend.boot.revisions.history import History
 from tests.boot.migration.unmanaged import Theirs, scratches
 from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE
@@ -178,6 +181,28 @@ def test_the_release_before_knows_what_is_newer(theirs: Squashed) -> None:
     assert refusal.startswith("The database is at s1, ahead of this release, whose head is b2")
     with pytest.raises(SchemaAheadError):
         stamp(theirs.boot, "b2")
+
+
+def test_back_to_the_history_that_was_squashed(theirs: Squashed) -> None:
+    """In development an older checkout records its own revision again: nothing else works."""
+    theirs.line("a1", "b2")
+    theirs.forget("a1", "b2")
+    theirs.squash("s1", "a1", "b2")
+    theirs.restamp()
+    theirs.forget("s1")
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1")
+    boot = replace(theirs.boot, schema=SchemaPolicy("heads", disposal="say `rm -r data`"))
+    with pytest.raises(SchemaAheadError, match=r"s1 was recorded by a stamp .* --restamp`"):
+        preview_one_step_down(boot)
+    adopt(boot, restamp=True)
+    assert theirs.revisions() == ["b2"]
+    assert theirs.state() == ("current", (), None)
+    theirs.forget("a1", "b2")
+    theirs.squash("s1", "a1", "b2")
+    adopt(boot, restamp=True)
+    assert theirs.revisions() == ["s1"]
+    assert theirs.state() == ("current", (), None)
 
 
 def test_an_id_that_was_used_before(theirs: Squashed) -> None:

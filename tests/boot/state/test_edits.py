@@ -1,5 +1,6 @@
 """Which applied revisions the files on disk do not describe any more, and what is said of them."""
 
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -39,6 +40,16 @@ WAY = (
     "come back, and say `inv migrate`. Or throw this development database away: say `rm -r data`. "
     "Nothing was changed."
 )
+
+KEEP = (
+    "Or keep the edited file, if downgrade() still undoes what was applied: say "
+    "`inv rollback --target {}`, and then `inv migrate`. Or throw"
+)
+
+
+def keeping(target: str) -> str:
+    """Return the advice for a file that was edited and not moved."""
+    return WAY.format(target).replace("Or throw", KEEP.format(target))
 
 
 def applied(id_: str, *parents: str, source: bytes = BEFORE, checksum: str = "") -> Applied:
@@ -115,7 +126,8 @@ def test_what_a_file_is_to_what_was_applied(
     assert found.state is SchemaState.DIVERGED
     refusal = not_as_applied(found, "say `rm -r data`")
     assert (refusal.exit_status, refusal.what) == (9, expected)
-    assert refusal.advice == WAY.format("008")
+    is_moved = parents != ("008",)
+    assert refusal.advice == (WAY.format("008") if is_moved else keeping("008"))
     assert not_as_applied(found, None).advice.startswith("Put the file back as it was, and write")
 
 
@@ -150,7 +162,7 @@ def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
         f"009_k3f9_title.py was edited after it was applied: this database's 009_k3f9 ({PLACE}) "
         "ran other code."
     )
-    assert refusal.advice == WAY.format("base")
+    assert refusal.advice == keeping("base")
 
 
 def test_below_a_revision_that_is_unknown(tmp_path: Path) -> None:
@@ -175,6 +187,81 @@ def test_several_are_named(tmp_path: Path) -> None:
     refusal = not_as_applied(with_replaced(found, replaced), None)
     assert refusal.what.startswith("008_title.py was edited")
     assert refusal.what.endswith("ran other code. The same is true of 009.")
+
+
+def test_a_merge_that_was_edited(tmp_path: Path) -> None:
+    """One step down from a merge could mean several things, so the advice names a target."""
+    made = history(
+        on_disk(tmp_path, "a1"),
+        on_disk(tmp_path, "b1", "a1"),
+        on_disk(tmp_path, "c1", "a1"),
+        on_disk(tmp_path, "d1", "b1", "c1", source=OTHER),
+    )
+    journal = (applied("d1", "b1", "c1"),)
+    found = inspect(DatabaseFacts(("d1",), (), journal), made, Target("d1", ("d1",)))
+    replaced = replaced_revisions(journal, found.applied, made)
+    refusal = not_as_applied(with_replaced(found, replaced), "say `rm -r data`")
+    assert refusal.advice == keeping("b1")
+
+
+@pytest.mark.parametrize(
+    ("rows", "journal", "target"),
+    [
+        ("d1", {"d1": "b1 c1"}, "c1"),
+        ("d1", {"d1": "b1 x1", "x1": "a1"}, "b1"),
+        ("b1 x1", {"x1": "a1"}, "b1"),
+        ("x1 x2", {"x1": "a1", "x2": "a1"}, "a1"),
+        ("b1 x1", {}, "b1"),
+        ("x1 x2", {}, "base"),
+        ("x2", {"x2": "x1", "x1": ""}, "base"),
+        ("x1", {"x1": ""}, "base"),
+    ],
+)
+def test_the_target_of_the_way_back(
+    tmp_path: Path, rows: str, journal: dict[str, str], target: str
+) -> None:
+    """It is a known revision, or base: with the files back it works wherever one step may not."""
+    made = history(
+        on_disk(tmp_path, "a1"), on_disk(tmp_path, "b1", "a1"), on_disk(tmp_path, "c1", "a1")
+    )
+    entries = tuple(applied(name, *parents.split()) for name, parents in journal.items())
+    facts = DatabaseFacts(tuple(rows.split()), ("users",), entries)
+    found = inspect(facts, made, Target("heads", ("b1", "c1")))
+    advice = way_back(found, "say `rm -r data`", "")
+    assert f", say `inv rollback --target {target}`, come back," in advice
+    files = "file" if len(found.unknown) == 1 else "files"
+    assert f"Bring the applied {files} back" in advice
+
+
+STAMPED = replace(applied("100", "008"), is_stamp=True)
+STAMP = "recorded by a stamp 2026-11-30 02:42 by host laptop, release 1.4"
+
+
+@pytest.mark.parametrize(
+    ("row", "journal", "expected"),
+    [
+        (
+            "100",
+            (STAMPED,),
+            f"100 was {STAMP}; it replaced or stands on 008. If the schema is that of a revision "
+            "here, record that revision with `inv adopt --restamp`. Or throw ",
+        ),
+        (
+            "101",
+            (applied("101", "100"), STAMPED),
+            f"101 was {PLACE}. 100 was {STAMP}; it replaced or stands on 008. Bring the applied "
+            "file back (check out its branch or commit), say `inv rollback --target 100`, come "
+            "back, and say `inv adopt --restamp`. Or throw ",
+        ),
+    ],
+)
+def test_the_way_back_from_a_stamp(
+    tmp_path: Path, row: str, journal: tuple[Applied, ...], expected: str
+) -> None:
+    """A squashed history does not have what it replaced, so nothing goes down to that."""
+    made = history(on_disk(tmp_path, "008"))
+    found = inspect(DatabaseFacts((row,), ("users",), journal), made, Target("008", ("008",)))
+    assert way_back(found, "say `rm -r data`", "").startswith(expected)
 
 
 @pytest.mark.parametrize(

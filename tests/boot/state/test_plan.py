@@ -228,6 +228,18 @@ def test_the_way_down_from_there(
             "the schema is. Nothing was changed.",
         ),
         (
+            inspection(
+                SchemaState.DIVERGED, ("e5",), unknown=("a1", "b2", "c3", "d4", "e5"), tables=TABLES
+            ),
+            BOTH,
+            SchemaDivergedError,
+            7,
+            "The database is at e5, and a1, b2, c3 and 2 more are not in this release's history, "
+            "whose head is 003. Deploy the release that has that revision, or restore a database "
+            "that belongs to this one. If revisions were squashed or renamed, `inv adopt "
+            "--dry-run` says which one the schema is. Nothing was changed.",
+        ),
+        (
             replace(
                 inspection(SchemaState.DIVERGED, ("001", "003"), tables=TABLES), is_twofold=True
             ),
