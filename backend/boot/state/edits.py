@@ -1,6 +1,6 @@
 """Compare the revisions that a database has with the files that have their ids now."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,15 +49,15 @@ def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
     path = revision.path
     if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
         return None
-    is_same_upgrade = _is_same_upgrade(path, entry.checksum)
+    is_same_upgrade = _is_same_upgrade(path, {entry.checksum, *entry.former})
     if is_same_upgrade and (entry.is_stamp or set(revision.parents) == set(entry.parents)):
         return None
     return Replaced(entry, path.name, revision.parents, is_same_upgrade, is_drawn(revision.id))
 
 
-def _is_same_upgrade(path: Path, checksum: str | None) -> bool:
+def _is_same_upgrade(path: Path, checksums: Set[str | None]) -> bool:
     try:
         source = path.read_bytes()
-        return checksum in (upgrade_checksum(source), code_checksum(source))
+        return not checksums.isdisjoint((upgrade_checksum(source), code_checksum(source)))
     except (OSError, SyntaxError, ValueError):  # it was there, and did parse, when it was applied
         return False

@@ -44,6 +44,9 @@ class Applied:
     app_version: str | None = None
     is_stamp: bool = False
     """Whether it was only recorded: its parents may be what it has replaced."""
+    former: tuple[str, ...] = ()
+    """Of a stamp, the checksums of the files of this id that were recorded before: the release
+    before still has one of them, and its schema is the same."""
 
 
 @dataclass(frozen=True)

@@ -116,8 +116,8 @@ class Journal:
     def applied(self, connection: Connection) -> tuple[Applied, ...]:
         """Return what is in the database by the journal; nothing where there is no journal."""
         return tuple(
-            Applied(revision, _split(parents), phase == "expand", *rest)
-            for revision, parents, phase, *rest in self._rows(connection, queries.APPLIED)
+            Applied(revision, _split(parents), phase == "expand", *rest, former=tuple(former or ()))
+            for revision, parents, phase, *rest, former in self._rows(connection, queries.APPLIED)
         )
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:

@@ -77,7 +77,14 @@ WHERE id = {id} AND status = 'running'
 # What counts of a revision is how it came into the database last.
 APPLIED = """
 SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version,
-       direction = 'stamp'
+       direction = 'stamp',
+       CASE WHEN direction = 'stamp' THEN ARRAY(
+           SELECT former.checksum::text FROM {journal} former
+           WHERE former.version_table = latest.version_table
+             AND former.revision = latest.revision AND former.id < latest.id
+             AND former.status = 'applied' AND former.direction <> 'downgrade'
+             AND former.down_revision IS NOT DISTINCT FROM latest.down_revision
+             AND former.checksum IS NOT NULL) END
 FROM (
     SELECT DISTINCT ON (revision) *
     FROM {journal}

@@ -226,6 +226,33 @@ def test_the_last_id_is_kept(theirs: Squashed) -> None:
     assert read_status(theirs.boot).inspection.replaced == ()
 
 
+def test_the_release_before_has_the_file_that_was_applied(theirs: Squashed) -> None:
+    """If the last id is kept, the old history is at its head still: replicas of it go on."""
+    theirs.line("a1", "b2")
+    theirs.forget("a1", "b2")
+    theirs.squash("b2", "a1", "b2")
+    theirs.restamp()
+    theirs.forget("b2")
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1")
+    assert theirs.state() == ("current", (), None)
+    theirs.forget("b2")
+    theirs.project.revision("b2", "a1", "pass")
+    assert theirs.state()[0] == "diverged"
+
+
+def test_the_release_before_would_run_again_what_is_there(theirs: Squashed) -> None:
+    """If an id from the middle is kept, the old history must not go on from it."""
+    theirs.line("a1", "b2", "c3")
+    theirs.forget("a1", "b2", "c3")
+    theirs.squash("a1", "a1", "b2", "c3")
+    theirs.restamp()
+    theirs.forget("a1")
+    for parent, revision in ((None, "a1"), ("a1", "b2"), ("b2", "c3")):
+        theirs.project.revision(revision, parent)
+    assert theirs.state()[0] == "diverged"
+
+
 def test_a_revision_below_that_was_edited(theirs: Squashed) -> None:
     """Its file counts from then on if the history still makes the schema that is there."""
     theirs.line("a1", "b2")
