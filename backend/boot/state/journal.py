@@ -115,9 +115,10 @@ class Journal:
 
     def applied(self, connection: Connection) -> tuple[Applied, ...]:
         """Return what is in the database by the journal; nothing where there is no journal."""
+        rows = self._rows(connection, queries.APPLIED)
         return tuple(
-            Applied(revision, _split(parents), phase == "expand", *rest, former=tuple(former or ()))
-            for revision, parents, phase, *rest, former in self._rows(connection, queries.APPLIED)
+            Applied(revision, _split(parents), phase == "expand", *rest, tuple(former or ()))
+            for revision, parents, phase, *rest, former in rows
         )
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
