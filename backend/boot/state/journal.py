@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -115,11 +115,7 @@ class Journal:
 
     def applied(self, connection: Connection) -> tuple[Applied, ...]:
         """Return what is in the database by the journal; nothing where there is no journal."""
-        rows = self._rows(connection, queries.APPLIED)
-        return tuple(
-            Applied(revision, _split(parents), phase == "expand", *rest, tuple(former or ()))
-            for revision, parents, phase, *rest, former in rows
-        )
+        return tuple(map(_applied, self._rows(connection, queries.APPLIED)))
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as JSON can say them."""
@@ -249,3 +245,9 @@ def _split(parents: str | None) -> tuple[str, ...]:
 
 def _as_json(value: Any) -> Any:
     return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
+
+
+def _applied(row: tuple[Any, ...]) -> Applied:
+    revision, parents, phase, *columns, former = row
+    entry = Applied(revision, _split(parents), phase == "expand", *columns)
+    return replace(entry, former=tuple(former)) if former else entry
