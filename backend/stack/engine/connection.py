@@ -106,12 +106,12 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> EngineError:
     number = cause.errno if isinstance(cause, OSError) else None
     if number in (errno.EACCES, errno.EPERM):
         return EngineError(
-            f"This user may not talk to the container engine{endpoint}.",
+            f"This user may not talk to the container engine{str(endpoint).rstrip(',')}.",
             "Add the user to its group (`sudo usermod -aG docker $USER`, then log in again).",
         )
     if number in (errno.ENOENT, errno.ECONNREFUSED):
         return EngineError(
-            f"No container engine answers{endpoint}.",
+            f"No container engine answers{str(endpoint).rstrip(',')}.",
             "Install Docker and start it, or say in DOCKER_HOST where one is; "
             "`make start` needs none.",
         )

@@ -37,6 +37,10 @@ class Endpoint:
         return f" at {self.url}" + (f", of the context {self.context}," if self.context else "")
 
 
+_OBJECTS = ("auths", "credHelpers", "HttpHeaders", "proxies")
+"""The parts of config.json that the Docker SDK reads as objects."""
+
+
 def config_folder(environ: Mapping[str, str], home: Path) -> Path:
     """Return the folder of docker's own configuration."""
     given = environ.get("DOCKER_CONFIG")
@@ -61,6 +65,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise _damaged(path, "it is not an object")
     if not isinstance(found.get("currentContext") or "", str):
         raise _damaged(path, "currentContext is not a text")
+    for name in _OBJECTS:
+        if not isinstance(found.get(name) or {}, dict):
+            raise _damaged(path, f"{name} is not an object")
     return found
 
 

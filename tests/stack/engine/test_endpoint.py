@@ -106,7 +106,19 @@ def test_context_of_an_odd_name(tmp_path: Path, name: str) -> None:
         find(tmp_path, DOCKER_CONTEXT=name)
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '"x"', '{"currentContext": 5}', "\x00", "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "[]",
+        '"x"',
+        '{"currentContext": 5}',
+        "\x00",
+        "null",
+        '{"HttpHeaders": 3}',
+        '{"auths": "x"}',
+    ],
+)
 def test_damaged_config(tmp_path: Path, text: str) -> None:
     """What cannot be read may have named another engine."""
     (tmp_path / "config.json").write_text(text)
