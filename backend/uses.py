@@ -72,7 +72,7 @@ USES: Mapping[str, frozenset[Use]] = MappingProxyType(
         "stamp": frozenset({*_LOOK, Use.WAIT, Use.LOCK}),
         "revision": frozenset(_REPLAY),
         "merge": frozenset({Use.LOG, Use.DATABASE, Use.HISTORY}),
-        "check": frozenset(_REPLAY),
+        "check": frozenset({*_REPLAY, Use.TARGET}),
         "seed": frozenset({*_LOOK, Use.WAIT, Use.LOCK, Use.SEED}),
         "serve": frozenset({*_LOOK, Use.SERVE}),
         "start": EVERYTHING,

@@ -36,7 +36,7 @@ def test_those_who_start_at_once_get_the_same(tmp_path: Path) -> None:
 
 def test_it_is_masked(tmp_path: Path) -> None:
     secret = kept_secret(tmp_path)
-    assert mask(f"the secret is {secret}") == "the secret is ***"
+    assert mask(f"signed with {secret}") == "signed with ***"
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:

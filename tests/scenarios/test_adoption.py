@@ -154,7 +154,7 @@ def test_one_difference(
         cluster,
         database,
         "The schema is that of no revision; 007 Shared default books is nearest, with … "
-        "differences. Mend the schema …",
+        "differences. Change the schema by hand …",
     )
 
 

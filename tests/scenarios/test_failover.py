@@ -284,8 +284,8 @@ def test_an_address_that_leads_to_a_standby(pair: Pair, make_scene: MakeScene) -
     with Proxy(pair[0].port, on_query=move) as proxy:
         scene.start(proxy.port).finish().assert_failed(
             5,
-            f"Migration b2 Foreign b2 failed: …{READ_ONLY}. The database is at a1 now; … "
-            "The database is read-only: connect to the primary, or make it writable.",
+            "The database takes no writes from this session: transactions are read-only. "
+            "Connect to the primary, or …",
         )
         proxy.lead_to(pair[0].port)
         pair[0].execute("UPDATE schema_journal SET status = 'running'", scene.database)
