@@ -24,8 +24,8 @@ def describe(
     """
     first, others = _unpacked(error)
     place = _place(first, folders) or _place(error, folders)  # of a group, where that was raised
-    if isinstance(first, plain) and _is_our_own(first):
-        place = ""  # env.py has only called what we raise it in
+    if getattr(first, "has_no_place", False):  # of ours: no line that runs then is to blame
+        place = ""
     text = _text(first).rstrip(".")
     kind = "" if text and isinstance(first, (SyntaxError, *plain)) else type(first).__name__
     more = f" (and {others} more)" if others else ""
@@ -74,12 +74,6 @@ def _unpacked(error: BaseException) -> tuple[BaseException, int]:
     """Return the first exception of a group, and how many others there are."""
     leaves = list(_leaves(error))
     return leaves[0], len(leaves) - 1
-
-
-def _is_our_own(error: BaseException) -> bool:
-    """Return whether it was raised by this package itself."""
-    *_, last = ["", *(frame.f_code.co_filename for frame, _ in walk_tb(error.__traceback__))]
-    return bool(last) and Path(last).is_relative_to(_TOOL)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:

@@ -16,6 +16,13 @@ from backend.boot.environment.session import MigrationSession
 _log = logging.getLogger(__name__)
 
 
+class TransactionLeftError(CommandError):
+    """A revision has ended its transaction, so that nothing of it can be called applied."""
+
+    has_no_place = True
+    """It is noticed at the end: the line that is running then is not to blame."""
+
+
 class RevisionTransaction:
     """Follows one session's transactions while revisions run, one after the other."""
 
@@ -90,7 +97,7 @@ class RevisionTransaction:
     def rejoin(self, columns: tuple[str, ...]) -> None:
         """Be in a transaction again, after a revision, for the version to move in.
 
-        `columns` are asked for along with where it is now. Raises Alembic's CommandError where
+        `columns` are asked for along with where it is now. Raises TransactionLeftError if
         there is nothing that could be called applied.
         """
         session = self._session
@@ -99,7 +106,9 @@ class RevisionTransaction:
         if self._was_rolled_back:
             raise _undone()
         if has_replaced and session.is_one_unit:
-            raise CommandError("it committed the transaction that env.py opened for all revisions")
+            raise TransactionLeftError(
+                "it committed the transaction that env.py opened for all revisions"
+            )
         if has_replaced and not session.connection.in_transaction():
             session.connection.begin()
         self._to_commit = has_replaced
@@ -140,5 +149,7 @@ class RevisionTransaction:
 _STATUS = "SELECT txid_status({})"
 
 
-def _undone() -> CommandError:
-    return CommandError("it rolled its transaction back itself, and with it what it had done")
+def _undone() -> TransactionLeftError:
+    return TransactionLeftError(
+        "it rolled its transaction back itself, and with it what it had done"
+    )
