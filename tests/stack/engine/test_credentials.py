@@ -5,11 +5,12 @@ from base64 import b64encode
 from pathlib import Path
 
 import pytest
+from docker.auth import INDEX_URL
 
 from backend.boot.errors import ConfigurationError
 from backend.stack.engine.credentials import Credentials, read_credentials
 
-HUB = "https://index.docker.io/v1/"
+HUB = INDEX_URL
 AUTH = {"auth": b64encode(b"me:secret").decode()}
 
 
