@@ -7,11 +7,10 @@ from alembic.script import ScriptDirectory
 from backend.boot.commands import as_typed
 from backend.boot.description import AlembicConfig
 from backend.boot.environment.command_line import no_project, read_config
-from backend.boot.environment.failures import describe_error, package_missing
 from backend.boot.environment.project import Project
-from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded
+from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded, reading
 from backend.boot.environment.working import open_scripts, working_in
-from backend.boot.errors import BootError, HistoryBrokenError
+from backend.boot.errors import HistoryBrokenError
 from backend.boot.foreign import missing_package
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History
@@ -66,14 +65,8 @@ def open_project(
 
 def read_history(scripts: ScriptDirectory) -> History:
     """Return the whole history on disk. Raises HistoryBrokenError."""
-    try:
+    with reading(scripts):
         history = History({it.revision: describe(it) for it in all_scripts(scripts)})
-    except (BootError, Stopped):
-        raise
-    except BaseException as error:
-        if missing := package_missing(error, scripts):
-            raise missing from error
-        raise broken(describe_error(error, scripts)) from error
     for id_, revision in history.revisions.items():
         if not id_ or id_ in _WORDS or _NOT_STORED.search(id_):
             file = revision.path.name if revision.path else "a file"

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -68,17 +69,26 @@ def leave_unloaded(scripts: ScriptDirectory) -> None:
 def load_revision(scripts: ScriptDirectory, revision: str) -> None:
     """Import a revision's file, and find what runs it. Raises HistoryBrokenError."""
     script = scripts.get_revision(revision)
+    with reading(scripts):
+        has_upgrade = callable(getattr(script.module, "upgrade", None))
+    if not has_upgrade:
+        raise broken(f"{Path(script.path).name} has no upgrade()")
+
+
+@contextmanager
+def reading(scripts: ScriptDirectory) -> Iterator[None]:
+    """Turn what revisions raise when they are imported into a failure.
+
+    Raises ConfigurationError for a package that is missing, else HistoryBrokenError.
+    """
     try:
-        module = script.module
-        has_upgrade = callable(getattr(module, "upgrade", None))
+        yield
     except (BootError, Stopped):
         raise
     except BaseException as error:
         if missing := package_missing(error, scripts):
             raise missing from error
         raise broken(describe_error(error, scripts)) from error
-    if not has_upgrade:
-        raise broken(f"{Path(script.path).name} has no upgrade()")
 
 
 def broken(problem: str) -> HistoryBrokenError:
