@@ -641,7 +641,8 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
     auto_shortflags=False,
     help={
         "quick": "See that everything runs, once each and little of it: a few minutes.",
-        "only": "One of start, current, upgrade, wait, starters, traffic, commands and reads.",
+        "only": "One of start, current, upgrade, wait, starters, crowd, traffic, commands, reads "
+        "and attacks.",
         "json": "A file for what every run cost.",
         "args": "More: --rounds N, --plots FOLDER, --markdown.",
     },

@@ -9,41 +9,48 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.benchmarks.attacks import attacks
 from tests.benchmarks.boot import start, waiting
 from tests.benchmarks.commands import commands
 from tests.benchmarks.figures import Bench, Figure
 from tests.benchmarks.migrations import current_starters, nothing_to_do, starters, upgrade
 from tests.benchmarks.reads import reads
 from tests.benchmarks.report import as_json, markdown, plot, show
-from tests.benchmarks.rivals import RivalMissingError, Rivals, set_up
+from tests.benchmarks.rivals import RivalMissingError, set_up
 from tests.benchmarks.traffic import stalls
 from tests.cluster import OWNER, PASSWORD, Cluster, running_cluster
 
-Measure = Callable[[Bench, Cluster, Path, Rivals, bool], Iterator[Figure]]
+Measure = Callable[[Bench, Cluster, Path, bool], Iterator[Figure]]
 
 MEASURES: dict[str, Measure] = {
-    "start": lambda bench, cluster, folder, _rivals, _quick: start(bench, cluster, folder),
-    "current": lambda bench, cluster, folder, rivals, quick: nothing_to_do(
-        bench, cluster, folder, rivals, (8, 20) if quick else (8, 100, 1000, 5000)
+    "start": lambda bench, cluster, folder, _quick: start(bench, cluster, folder),
+    "current": lambda bench, cluster, folder, quick: nothing_to_do(
+        bench, cluster, folder, set_up(), (8, 20) if quick else (8, 100, 1000, 5000)
     ),
-    "upgrade": lambda bench, cluster, folder, rivals, quick: upgrade(
-        bench, cluster, folder, rivals, (8, 20) if quick else (8, 1000)
+    "upgrade": lambda bench, cluster, folder, quick: upgrade(
+        bench, cluster, folder, set_up(), (8, 20) if quick else (8, 1000)
     ),
-    "wait": lambda bench, cluster, folder, _rivals, quick: waiting(
+    "wait": lambda bench, cluster, folder, quick: waiting(
         bench if quick else Bench(20, bench.say), cluster, folder
     ),
-    "starters": lambda bench, cluster, folder, rivals, quick: starters(
-        bench, cluster, folder, rivals, (1, 2) if quick else (1, 2, 4, 8, 16, 32)
+    "starters": lambda bench, cluster, folder, quick: starters(
+        bench, cluster, folder, set_up(), (1, 2) if quick else (1, 2, 4, 8, 16, 32)
     ),
-    "crowd": lambda bench, cluster, folder, rivals, quick: current_starters(
-        bench, cluster, folder, rivals, 2 if quick else 16
+    "crowd": lambda bench, cluster, folder, quick: current_starters(
+        bench, cluster, folder, set_up(), 2 if quick else 16
     ),
-    "traffic": lambda bench, cluster, folder, rivals, quick: stalls(
-        bench, cluster, folder, rivals, 0.2 if quick else 1.0
+    "traffic": lambda bench, cluster, folder, quick: stalls(
+        bench, cluster, folder, set_up(), 0.2 if quick else 1.0
     ),
-    "commands": lambda bench, cluster, folder, _rivals, _quick: commands(bench, cluster, folder),
-    "reads": lambda bench, cluster, folder, _rivals, _quick: reads(bench, cluster, folder),
+    "commands": lambda bench, cluster, folder, _quick: commands(bench, cluster, folder),
+    "reads": lambda bench, cluster, folder, _quick: reads(bench, cluster, folder),
+    "attacks": lambda bench, cluster, folder, quick: attacks(
+        bench.say, cluster, folder, 0.1 if quick else 1.0
+    ),
 }
+
+_BESIDE_RIVALS = frozenset({"current", "upgrade", "starters", "crowd", "traffic"})
+"""What needs the tools to compare with."""
 
 PLOTS = {
     "current": ("A migration with nothing to do", "revisions in the history"),
@@ -64,19 +71,19 @@ def main() -> int:
     }
     bench = Bench(1 if options.quick else options.rounds, _say)
     found: dict[str, list[Figure]] = {}
+    chosen = options.only or list(MEASURES)
     try:
-        rivals = set_up()
+        if _BESIDE_RIVALS.intersection(chosen):
+            set_up()
     except RivalMissingError as error:
         print(f"The tools to compare with are not all here: {error}", file=sys.stderr)
         return 1
     with TemporaryDirectory(prefix="benchmark-") as folder:
         Path(folder).chmod(0o755)
-        for name in options.only or MEASURES:
+        for name in chosen:
             with running_cluster(Path(folder) / f"{name}-data", 18) as cluster:
                 _as_delivered(cluster)
-                measured = MEASURES[name](
-                    bench, cluster, Path(folder) / name, rivals, options.quick
-                )
+                measured = MEASURES[name](bench, cluster, Path(folder) / name, options.quick)
                 found[name] = list(measured)
     figures = [figure for each in found.values() for figure in each]
     _say("")

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tarfile
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from tests.scenarios.process import ROOT
@@ -42,6 +43,7 @@ class Rivals:
     dbmate: Path
 
 
+@cache
 def set_up() -> Rivals:
     """Return the tools, installed where they are not yet. Raises RivalMissingError."""
     _FOLDER.mkdir(parents=True, exist_ok=True)

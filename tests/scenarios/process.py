@@ -111,11 +111,14 @@ def run(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> Fin
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, stdin: str = "", **variables: str
+    folder: Path, *arguments: str, stdin: str = "", before: Sequence[str] = (), **variables: str
 ) -> Iterator["Running"]:
-    """Start `inv` in the background; whatever is left of it at the end is killed by its id."""
+    """Start `inv` in the background; whatever is left of it at the end is killed by its id.
+
+    `before` are the words of a program that becomes `inv`.
+    """
     process = subprocess.Popen(
-        [str(INV), *arguments],
+        [*before, str(INV), *arguments],
         cwd=folder,
         env={**_surroundings(), "HOME": str(folder), **variables},
         stdin=subprocess.PIPE,
@@ -169,6 +172,11 @@ class Running:
     def pid(self) -> int:
         """The process's id, which is that of its group too."""
         return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended, by itself or by a signal."""
+        return self._process.poll() is None
 
     @property
     def url(self) -> str:

@@ -1,0 +1,125 @@
+"""The attacks that `inv bench --only attacks` measures, a row each.
+
+A row has a few lines: `run` sends the load to an application and returns what became of it;
+`prepare`, if there is one, adds rows to the database beforehand.
+"""
+
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from string import ascii_lowercase
+from typing import Any
+
+import psycopg2
+
+from tests.attacks.application import Application
+from tests.attacks.load import Outcomes, ask, crowd, read_slowly, request, stay_idle
+from tests.attacks.probing import LIST, READY
+
+BIG_BOOK = "00000000-0000-0000-0000-00000000b16b"
+
+_BIG_BOOK = f"""
+WITH owner AS (
+    INSERT INTO users (email) VALUES ('author@example.org') RETURNING id
+), book AS (
+    INSERT INTO books (id, user_id, title, status, visibility)
+    SELECT '{BIG_BOOK}', id, 'A big book', 'completed', 'public' FROM owner RETURNING id
+), page AS (
+    INSERT INTO pages (book_id, sequence)
+    SELECT id, n FROM book, generate_series(1, 200) n RETURNING id
+), dialogue AS (
+    INSERT INTO dialogues (page_id, sequence, speaker)
+    SELECT id, n, 'Narrator' FROM page, generate_series(1, 5) n RETURNING id
+)
+INSERT INTO dialogue_translations (dialogue_id, language_code, text)
+SELECT id, 'a' || chr(96 + n), repeat('The gate goes squeak. ', 10)
+FROM dialogue, generate_series(1, 10) n
+"""
+"""200 pages, 1,000 dialogues, 10,000 translations: about 3 MB as an answer."""
+
+_CREDENTIALS = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
+
+_REFUSED_BODY = b"[" + b'{"title": 1},' * 80_000 + b"1]"
+"""1 MB that is read, parsed and refused."""
+
+
+_HELD = 5.0
+"""Seconds that slow and idle clients hold on to their connections."""
+
+
+def _nothing(database_url: str) -> None:
+    """Prepare nothing."""
+
+
+@dataclass(frozen=True)
+class Load:
+    """An attack by `count` clients at once; a quick look takes a tenth of them."""
+
+    count: int
+    run: Callable[[Application, int], Coroutine[Any, Any, Outcomes]]
+    prepare: Callable[[str], None] = _nothing
+
+
+async def sign_in(target: Application, count: int) -> Outcomes:
+    """Send a wrong password, which is hashed all the same."""
+    sent = request("POST", "/api/v1/auth/login", _CREDENTIALS)
+    return await crowd(count, partial(ask, target.port, sent))
+
+
+async def read_languages(target: Application, count: int) -> Outcomes:
+    """Read a big book in a language of one's own each, so that no answer is kept for another."""
+    languages = map("".join, product(ascii_lowercase, repeat=2))
+
+    async def read() -> str:
+        path = f"/api/v1/books/{BIG_BOOK}?language={next(languages)}"
+        return await ask(target.port, request("GET", path))
+
+    return await crowd(count, read)
+
+
+async def send_refused(target: Application, count: int) -> Outcomes:
+    sent = request("POST", "/api/v1/auth/login", _REFUSED_BODY)
+    return await crowd(count, partial(ask, target.port, sent))
+
+
+async def read_slowly_big(target: Application, count: int) -> Outcomes:
+    sent = request("GET", f"/api/v1/books/{BIG_BOOK}")
+    return await crowd(count, partial(read_slowly, target.port, sent, 256, 0.1, _HELD))
+
+
+async def idle(target: Application, count: int) -> Outcomes:
+    return await crowd(count, partial(stay_idle, target.port, _HELD))
+
+
+async def ask_ready(target: Application, count: int) -> Outcomes:
+    """Ask for readiness five times each, one question after the other."""
+    sent = request("GET", READY)
+
+    async def ask_five_times() -> str:
+        statuses = [await ask(target.port, sent) for _ in range(5)]
+        return max(statuses)
+
+    return await crowd(count, ask_five_times)
+
+
+async def read_list(target: Application, count: int) -> Outcomes:
+    return await crowd(count, partial(ask, target.port, request("GET", LIST)))
+
+
+def add_big_book(database_url: str) -> None:
+    with closing(psycopg2.connect(database_url)) as connection, connection:
+        connection.cursor().execute(_BIG_BOOK)
+
+
+LOADS: Mapping[str, Load] = {
+    "read a list": Load(500, read_list),
+    "sign in with a wrong password": Load(200, sign_in),
+    "read a big book, each in another language": Load(200, read_languages, add_big_book),
+    "send 1 MB that is refused": Load(100, send_refused),
+    "read a big book slowly": Load(100, read_slowly_big, add_big_book),
+    "connect and say nothing": Load(1000, idle),
+    "ask for readiness, five times each": Load(200, ask_ready),
+}
+"""By what the clients do."""
