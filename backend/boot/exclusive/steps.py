@@ -30,11 +30,12 @@ from backend.boot.exclusive.sight import LockInSight
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
 from backend.boot.revisions.repeatable import again
+from backend.boot.sql.statement import is_atomic
 from backend.boot.state.doubts import doubts, refusal
 from backend.boot.state.id_length import too_long
 from backend.boot.state.journal import Direction
 from backend.boot.state.plan import refuse_too_long
-from backend.boot.traffic.ladder import Ladder, is_whole
+from backend.boot.traffic.ladder import Ladder
 from backend.boot.traffic.outside import Outside
 from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.yielding import Yielding
@@ -214,7 +215,7 @@ class Steps:
             try:
                 self._outside.run_bare(statement, execute)
             except Exception as error:
-                if is_whole(statement) and _is_servers(error):
+                if is_atomic(statement) and _is_servers(error):
                     self._remains.undone(statement)
                 raise
         elif self._transaction.is_first:

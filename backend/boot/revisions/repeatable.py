@@ -101,17 +101,6 @@ def again(statement: str) -> str:
     return statement
 
 
-def commits(statement: str) -> bool:
-    """Return whether a statement, or one of several, ends its transaction so that it is kept."""
-    lower = statement.lower()
-    if "commit" not in lower and "end" not in lower:
-        return False
-    return any(
-        it[0].says("COMMIT", "END") and not any(word.says("PREPARED") for word in it[1:2])
-        for it in statements(statement)
-    )
-
-
 def name_of(statement: str) -> str:
     """Return a statement on one line, without its values, as far as it tells it from others."""
     line, end = "", 0

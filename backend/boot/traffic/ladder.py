@@ -1,13 +1,11 @@
 """How long to ask for a lock, how long to leave it alone, and when it has been enough.
 
-Whoever waits for a lock has everybody queue behind it who wants the table in a way that does not
-go with its own. So a wait is short, and between two waits the queue gets time to run dry.
+While a statement waits for a table lock, every later conflicting statement queues behind it. So a
+wait is short, and between two waits the queue gets time to run dry.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 _LIMITS = (0.1, 0.2)
 """Seconds that a statement may wait for a lock, try by try; the last goes for all that follow."""
@@ -24,91 +22,6 @@ _LONGEST = 0.2
 _STRICT_TRIES = 10
 """Tries in which several waits of ours count as one for who waits through all of them. What needs
 several busy tables at once may never get them so."""
-
-_ROWS = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|COPY)\b[^;]*;?\s*", re.I)
-_CONCURRENT = re.compile(
-    r"\s*(?:(?:CREATE|DROP|REINDEX|REFRESH)\b[^;'\"]*\bCONCURRENTLY\b"
-    r"|ALTER\s+TABLE\b[^;]*\bDETACH\s+PARTITION\b[^;]*\bCONCURRENTLY\s*;?\s*$)",
-    re.I,
-)
-
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.S)
-
-# In one pass, or a quote in a comment would begin a string. Comments within comments are left over.
-_LITERAL = re.compile(
-    r"--[^\n]*|/\*(?:(?!/\*).)*?\*/|\b[Ee]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'"
-    r"|\"(?:[^\"]|\"\")*\"|(\$\w*\$).*?\1",
-    re.S,
-)
-_LEFT_OVER = re.compile(r"'|\"|\$\w*\$|/\*|\*/")
-
-# A procedure may have committed something before it fails, and so may a block that says so.
-_PROCEDURE, _BLOCK = re.compile(r"\s*CALL\b", re.I), re.compile(r"\s*DO\b", re.I)
-_COMMITTING = re.compile(r"COMMIT|ROLLBACK|\bCALL\b", re.I)
-_ENDING = re.compile(r"\s*(?:BEGIN|START|COMMIT|END|ROLLBACK|ABORT|PREPARE\s+TRANSACTION)\b", re.I)
-_CONTROL = re.compile(r"\s*(SAVEPOINT|RELEASE|ROLLBACK|ABORT|COMMIT|END|BEGIN|START|SET)\b", re.I)
-
-# Of what may run somebody's code only what does so after it has its lock.
-_DEFINITION = re.compile(r"\s*(?:ALTER|CREATE|DROP|LOCK|COMMENT)\b", re.I)
-_QUERY = re.compile(r"\bAS\b(?!\s+IDENTITY\b)", re.I)
-
-
-class Work(StrEnum):
-    """What a statement works on, as far as its first word tells."""
-
-    ROWS = "rows"
-    """It locks its table in a way that nobody queues behind, and waits for rows mostly: it may have
-    been at work for an hour when it comes to one that somebody has."""
-    TABLES = "tables"
-    CONTROL = "control"
-    """On the transaction: in one that has failed nothing else may be said before it."""
-
-
-def work_of(statement: str) -> Work:
-    """Return what a statement works on; where that is in doubt, tables."""
-    if _CONTROL.match(statement):
-        return Work.CONTROL
-    return Work.ROWS if _ROWS.fullmatch(statement) else Work.TABLES
-
-
-def is_single(statement: str) -> bool:
-    """Whether nothing can stand behind the first statement."""
-    return ";" not in statement.rstrip().rstrip(";")
-
-
-def is_plain(statement: str) -> bool:
-    """Whether a statement surely fails where the lock that it asks for is kept from it.
-
-    In others there may be code that catches the error and goes on, as in a function, a block or a
-    trigger: nobody would know what it left out.
-    """
-    if not is_single(statement) or _QUERY.search(statement):
-        return False
-    return _DEFINITION.match(_COMMENT.sub(" ", statement)) is not None
-
-
-def is_concurrent(statement: str) -> bool:
-    """Whether a statement must not be cut short: what it has done by then, it leaves behind.
-
-    Nobody queues behind one that waits, but for the last moment of DETACH PARTITION: then it locks
-    the partition itself.
-    """
-    return _CONCURRENT.match(_COMMENT.sub(" ", statement)) is not None
-
-
-def is_whole(statement: str, *, in_transaction: bool = False) -> bool:
-    """Whether all that a statement does is undone where it fails; where in doubt, not.
-
-    Several in one are a transaction of their own, unless they end it themselves.
-    """
-    text = _LITERAL.sub(" ", statement)
-    parts = [part for part in text.split(";") if part.strip()]
-    if _LEFT_OVER.search(text) or (len(parts) > 1 and any(map(_ENDING.match, parts))):
-        return False
-    if in_transaction:
-        return True
-    commits = _COMMITTING.search(statement) is not None
-    return not any(_PROCEDURE.match(it) or (commits and _BLOCK.match(it)) for it in parts)
 
 
 def is_share(seconds: float) -> bool:

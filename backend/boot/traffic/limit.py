@@ -5,18 +5,19 @@ the server catches the error, nobody hears of it. So a statement that may have s
 the watch, which knows whose wait it has ended.
 """
 
-import re
-
 from backend.boot.environment.session import MigrationSession
-from backend.boot.traffic.ladder import Work, is_plain, is_single, work_of
+from backend.boot.sql.statement import (
+    begins_with_control,
+    begins_with_rollback,
+    fails_without_its_lock,
+    is_single,
+)
 
 # Asked once: it takes the server as long as a small revision.
 _FOUND = """
 SELECT source IN ('session', 'client'), reset_val::int FROM pg_settings
 WHERE name = 'lock_timeout'
 """
-
-_ROLLBACK = re.compile(r"\s*(?:ROLLBACK|ABORT)\b", re.IGNORECASE)
 
 _GRACE = 10.0
 """Seconds that the server waits longer than the watch: only where that is blind or gone."""
@@ -67,11 +68,11 @@ class LockLimit:
 
     def executing(self, statement: str) -> None:
         """Set the limit for a statement that comes next."""
-        if work_of(statement) is Work.CONTROL:
+        if begins_with_control(statement):
             self._now = None  # with a savepoint goes what was set since
-            if is_single(statement) or _ROLLBACK.match(statement):
+            if is_single(statement) or begins_with_rollback(statement):
                 return
-        seconds = self._brief if is_plain(statement) else self._patient
+        seconds = self._brief if fails_without_its_lock(statement) else self._patient
         if seconds != self._now:
             self._set(seconds)
 

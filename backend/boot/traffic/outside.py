@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager, contextmanager
 from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.session import MigrationSession
 from backend.boot.signals import raise_if_stopped
+from backend.boot.sql.statement import is_atomic, is_concurrent, works_on_rows
 from backend.boot.traffic import reasons
 from backend.boot.traffic.blockers import Blocker, session_query
 from backend.boot.traffic.indexes import Indexes
-from backend.boot.traffic.ladder import Work, is_concurrent, is_share, is_whole, work_of
+from backend.boot.traffic.ladder import is_share
 from backend.boot.traffic.patience import Patience
 from backend.boot.traffic.wait_limit import WaitLimit
 from backend.boot.traffic.watch import TrafficWatch
@@ -73,7 +74,7 @@ class Outside:
             self._indexes.run(statement, execute, is_again=self._is_again)
 
         try:
-            while not self._has_run(statement, run, self._limited, is_whole(statement)):
+            while not self._has_run(statement, run, self._limited, is_atomic(statement)):
                 self._patience.pause()
         except Exception:
             self._indexes.warn(statement)
@@ -86,7 +87,7 @@ class Outside:
         A savepoint gives back what the statement has locked; what was locked before stays so, and
         is not to keep others waiting for long.
         """
-        is_undone = is_whole(statement, in_transaction=True)
+        is_undone = is_atomic(statement, in_transaction=True)
         watch = self._watch()
         cost = watch.cost if watch else 0
         while not self._has_run(statement, execute, self._saved, is_undone):
@@ -198,7 +199,7 @@ class Outside:
         or nobody queues behind it.
         """
         is_patient = is_concurrent(statement) or not is_undone
-        is_patient |= work_of(statement) is Work.ROWS
+        is_patient |= works_on_rows(statement)
         return self._patience.row_limit if is_patient else self._patience.limit
 
     def _wait(self, what: str, builder: int) -> None:

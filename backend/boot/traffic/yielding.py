@@ -5,7 +5,6 @@ back as well; but a serialization failure needs a new snapshot, and a transactio
 during the pauses keeps every vacuum from its work.
 """
 
-import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -20,6 +19,7 @@ from backend.boot.environment.session import MigrationSession
 from backend.boot.environment.version_table import literal
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
+from backend.boot.sql.statement import commits
 from backend.boot.traffic import reasons
 from backend.boot.traffic.limit import LockLimit
 from backend.boot.traffic.patience import Patience
@@ -29,8 +29,6 @@ from backend.boot.traffic.watch import Lookout, TrafficWatch
 # longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.
 _MAY_ASK = "SELECT has_table_privilege(to_regclass({table}), 'UPDATE')"
 _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
-
-_COMMIT = re.compile(r"\s*(?:COMMIT|END)\b", re.IGNORECASE)
 
 
 class Transaction(Protocol):
@@ -180,7 +178,7 @@ class Yielding:
 
         Raises CutShortError, as below.
         """
-        if _COMMIT.match(statement):
+        if commits(statement):
             self.require_whole()
         if "lock_timeout" in statement.lower():
             self.has_own_limit = True

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.revisions.repeatable import again, commits, is_repeatable, name_of
+from backend.boot.revisions.repeatable import again, is_repeatable, name_of
 from backend.boot.revisions.sql_text import Kind, tokens
 
 MAY = [
@@ -166,25 +166,6 @@ def test_long_names_are_cut() -> None:
     assert (len(name), name[-1]) == (80, "…")
 
 
-@pytest.mark.parametrize(
-    ("statement", "expected"),
-    [
-        ("COMMIT", True),
-        ("/* so far */ commit and chain;", True),
-        ("UPDATE t SET a = 1; COMMIT; BEGIN", True),
-        ("END", True),
-        ("SELECT 'COMMIT'", False),
-        ("COMMENT ON TABLE t IS 'the end; COMMIT'", False),
-        ("COMMIT PREPARED 'x'", False),
-        ("SELECT CASE WHEN true THEN 1 END", False),
-        ("ROLLBACK", False),
-    ],
-)
-def test_what_commits(statement: str, expected: bool) -> None:
-    """Wherever it stands, and not where a word only looks like it."""
-    assert commits(statement) is expected
-
-
 ANYTHING = st.text(alphabet=" ';$\\\"()-*/\nabfEISXé", max_size=12)
 COMMENTS = st.one_of(
     st.sampled_from([" ", "\n", " \t "]),
@@ -208,7 +189,6 @@ def test_comments_and_strings_change_nothing(statement: str, data: st.DataObject
     ]
     other = "".join(piece + data.draw(COMMENTS) for piece in pieces)
     assert is_repeatable(other) is is_repeatable(statement)
-    assert commits(other) is commits(statement)
 
 
 @given(st.sampled_from(MAY + MAY_NOT), st.data())

@@ -4,16 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.traffic.ladder import (
-    Harm,
-    Ladder,
-    Look,
-    Work,
-    is_concurrent,
-    is_plain,
-    is_whole,
-    work_of,
-)
+from backend.boot.traffic.ladder import Harm, Ladder, Look
 
 
 @pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
@@ -27,107 +18,6 @@ def test_limit(tries: int, limit: float) -> None:
 def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
     """It is all that is left, and never none at all."""
     assert Ladder(budget).row_limit(1, held_off) == limit
-
-
-@pytest.mark.parametrize(
-    ("statement", "work"),
-    [
-        ("UPDATE books SET title = ''", Work.ROWS),
-        ("\n  insert into books VALUES (1);\n", Work.ROWS),
-        ("WITH gone AS (DELETE FROM books RETURNING *) SELECT * FROM gone", Work.ROWS),
-        ("SELECT 1; ALTER TABLE books ADD x int", Work.TABLES),
-        ("UPDATE books SET title = ';'", Work.TABLES),
-        ("ALTER TABLE books ADD x int", Work.TABLES),
-        ("LOCK TABLE books", Work.TABLES),
-        ("DO $$ BEGIN UPDATE books SET x = 1; END $$", Work.TABLES),
-        ("CREATE INDEX by_title ON books (title)", Work.TABLES),
-        ("-- why\nUPDATE books SET x = 1", Work.TABLES),
-        ("SELECTED", Work.TABLES),
-        ("", Work.TABLES),
-        ("ROLLBACK TO SAVEPOINT sa_savepoint_1", Work.CONTROL),
-        ("savepoint a", Work.CONTROL),
-        ("SET LOCAL search_path = x", Work.CONTROL),
-    ],
-)
-def test_work(statement: str, work: Work) -> None:
-    assert work_of(statement) is work
-
-
-@pytest.mark.parametrize(
-    ("statement", "is_one"),
-    [
-        ("ALTER TABLE t ADD a int", True),
-        ("\n-- why\n  alter table t add a int;\n", True),
-        ("CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY)", True),
-        ("CREATE UNIQUE INDEX i ON t (a)", True),
-        ("CREATE TRIGGER t BEFORE INSERT ON t EXECUTE FUNCTION f()", True),
-        ("LOCK TABLE t", True),
-        ("DROP TABLE t", True),
-        ("SELECT f()", False),
-        ("UPDATE t SET a = 1", False),  # and whatever its triggers do
-        ("TRUNCATE t", False),
-        ("DO $$ BEGIN ALTER TABLE t ADD a int; EXCEPTION WHEN OTHERS THEN END $$", False),
-        ("DO 'BEGIN PERFORM f(); END'", False),
-        ("CALL p()", False),
-        ("CREATE TABLE t AS SELECT f()", False),
-        ("CREATE TABLE t AS/**/EXECUTE q", False),
-        ("ALTER TABLE t ADD a int; SELECT f()", False),
-        ("COMMENT ON TABLE t IS '--'; DO 'BEGIN PERFORM f(); END'", False),
-        ("/* ALTER */ SELECT f()", False),
-        ("", False),
-    ],
-)
-def test_plain(statement: str, is_one: bool) -> None:
-    """Only what cannot go on without the lock that it asks for."""
-    assert is_plain(statement) is is_one
-
-
-@pytest.mark.parametrize(
-    ("statement", "is_one"),
-    [
-        ("CREATE INDEX CONCURRENTLY i ON t (a)", True),
-        ("/* why */ -- so\n drop index concurrently i", True),
-        ("REINDEX (VERBOSE) TABLE CONCURRENTLY t", True),
-        ("REFRESH MATERIALIZED VIEW CONCURRENTLY v", True),
-        ('ALTER TABLE "p" DETACH PARTITION "p1" CONCURRENTLY;', True),
-        ("ALTER TABLE t ADD a int /* cannot be done CONCURRENTLY */", False),
-        ("ALTER TABLE t ADD a int -- not CONCURRENTLY", False),
-        ("ALTER TABLE t ALTER a SET DEFAULT 'CONCURRENTLY'", False),
-        ("CREATE INDEX i ON t (lower('CONCURRENTLY'))", False),
-        ('CREATE TABLE "CONCURRENTLY" ()', False),
-    ],
-)
-def test_concurrent(statement: str, is_one: bool) -> None:
-    """The word alone does not make it one."""
-    assert is_concurrent(statement) is is_one
-
-
-@pytest.mark.parametrize(
-    ("statement", "alone", "in_transaction"),
-    [
-        ("ALTER TABLE a ADD x int;", True, True),
-        ("UPDATE a SET t = 'x; COMMIT; y'", True, True),
-        ("ALTER TABLE a ADD x int; ALTER TABLE b ADD y int", True, True),
-        ("ALTER TABLE a ADD x int; -- don't COMMIT\n ALTER TABLE b ADD y int", True, True),
-        ("CREATE FUNCTION f() … AS $f$ BEGIN x(); COMMIT; END; $f$; SELECT 1", True, True),
-        ("SELECT CASE WHEN true THEN 1 END; SELECT 2", True, True),
-        ("DO $$ BEGIN ALTER TABLE a ADD x int; END $$", True, True),
-        ("DO $$ BEGIN ALTER TABLE a ADD x int; COMMIT; END $$", False, True),
-        ("/* why */ DO $$ BEGIN CALL fill(); END $$", False, True),
-        ("SELECT 1; DO 'BEGIN COMMIT; END'", False, True),
-        ("CALL fill()", False, True),
-        ("-- why\ncall fill();", False, True),
-        ("ALTER TABLE a ADD x int; COMMIT; ALTER TABLE b ADD y int", False, False),
-        ("SELECT 1; end; SELECT 2", False, False),
-        ("SELECT E'it\\'s'; COMMIT; SELECT '", False, False),
-        ("SELECT 1 /* a /* b */ ' */; COMMIT; SELECT 2 --'", False, False),
-        ("SELECT 1; /* don't */ COMMIT; SELECT 2 -- don't", False, False),
-    ],
-)
-def test_whole(statement: str, alone: bool, in_transaction: bool) -> None:
-    """PostgreSQL undoes all of a statement, and of several in one, that ends no transaction."""
-    assert is_whole(statement) is alone
-    assert is_whole(statement, in_transaction=True) is in_transaction
 
 
 @given(st.floats(0, 1))

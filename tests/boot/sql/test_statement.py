@@ -1,0 +1,233 @@
+"""The questions about a statement, as tables. Formatting changes no answer."""
+
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.boot.revisions.sql_text import Kind, tokens
+from backend.boot.sql.statement import (
+    begins_with_control,
+    begins_with_rollback,
+    commits,
+    fails_without_its_lock,
+    is_atomic,
+    is_concurrent,
+    is_single,
+    works_on_rows,
+)
+
+ROWS = {
+    "UPDATE books SET title = ''": True,
+    "\n  insert into books VALUES (1);\n": True,
+    "WITH gone AS (DELETE FROM books RETURNING *) SELECT * FROM gone": True,
+    "UPDATE books SET title = ';'": True,
+    "-- why\nUPDATE books SET x = 1": True,
+    "UPDATE books SET x = %(x)s WHERE title LIKE '%%; ALTER'": True,
+    "DELETE FROM a; INSERT INTO b VALUES (1)": True,
+    "SELECT 1; ALTER TABLE books ADD x int": False,
+    "ALTER TABLE books ADD x int": False,
+    "LOCK TABLE books": False,
+    "DO $$ BEGIN UPDATE books SET x = 1; END $$": False,
+    "CREATE INDEX by_title ON books (title)": False,
+    "EXPLAIN ANALYZE UPDATE books SET x = 1": False,
+    "SELECTED": False,
+    "": False,
+}
+
+CONTROL = {
+    "ROLLBACK TO SAVEPOINT sa_savepoint_1": True,
+    "savepoint a": True,
+    "/* why */ SET LOCAL search_path = x": True,
+    "COMMIT; ALTER TABLE t ADD a int": True,
+    "ALTER TABLE t ADD a int; COMMIT": False,
+    "CREATE TABLE t ()": False,
+}
+
+ROLLBACKS = {
+    "ROLLBACK": True,
+    "/* x */ abort; SELECT 1": True,
+    "rollback to a": True,
+    "COMMIT": False,
+    "ROLLBACK PREPARED 'x'": False,
+    "SELECT 1; ROLLBACK": False,
+}
+
+FAILS_WITHOUT_ITS_LOCK = {
+    "ALTER TABLE t ADD a int": True,
+    "\n-- why\n  alter table t add a int;\n": True,
+    "CREATE TABLE t (id int GENERATED ALWAYS AS IDENTITY)": True,
+    "CREATE UNIQUE INDEX i ON t (a)": True,
+    "CREATE TRIGGER t BEFORE INSERT ON t EXECUTE FUNCTION f()": True,
+    "COMMENT ON TABLE t IS '100%%'": True,
+    "LOCK TABLE t": True,
+    "DROP TABLE t": True,
+    "SELECT f()": False,
+    "UPDATE t SET a = 1": False,  # its triggers may do anything
+    "TRUNCATE t": False,
+    "CREATE EXTENSION e": False,
+    "DO $$ BEGIN ALTER TABLE t ADD a int; EXCEPTION WHEN OTHERS THEN END $$": False,
+    "DO 'BEGIN PERFORM f(); END'": False,
+    "CALL p()": False,
+    "CREATE TABLE t AS SELECT f()": False,
+    "CREATE TABLE t AS/**/EXECUTE q": False,
+    "ALTER TABLE t ADD a int; SELECT f()": False,
+    "COMMENT ON TABLE t IS '--'; DO 'BEGIN PERFORM f(); END'": False,
+    "/* ALTER */ SELECT f()": False,
+    "ALTER TABLE t ADD CONSTRAINT c NOT NULL a NOT VALID": False,  # PostgreSQL 18's
+    "": False,
+}
+
+CONCURRENT = {
+    "CREATE INDEX CONCURRENTLY i ON t (a)": True,
+    "CREATE INDEX CONCURRENTLY /* it's /* nested */ here */ i ON t (a)": True,
+    "/* why */ -- so\n drop index concurrently i": True,
+    'REINDEX (TABLESPACE "fast", CONCURRENTLY) INDEX i': True,
+    "REINDEX (VERBOSE) TABLE CONCURRENTLY t": True,
+    "REINDEX (CONCURRENTLY 1) INDEX i": True,
+    "REINDEX (CONCURRENTLY 0) INDEX i": False,
+    "REINDEX (CONCURRENTLY off) INDEX i": False,
+    "REFRESH MATERIALIZED VIEW CONCURRENTLY v": True,
+    'ALTER TABLE "p" DETACH PARTITION "p1" CONCURRENTLY;': True,
+    "ALTER TABLE t ADD a int /* cannot be done CONCURRENTLY */": False,
+    "ALTER TABLE t ADD a int -- not CONCURRENTLY": False,
+    "ALTER TABLE t ALTER a SET DEFAULT 'CONCURRENTLY'": False,
+    "CREATE INDEX i ON t (lower('CONCURRENTLY'))": False,
+    'CREATE TABLE "CONCURRENTLY" ()': False,
+    "what nobody can read": True,
+}
+
+
+class Atomic(NamedTuple):
+    alone: bool
+    in_transaction: bool
+
+
+ALWAYS, IN_TRANSACTION, NEVER = Atomic(True, True), Atomic(False, True), Atomic(False, False)
+
+ATOMIC = {
+    "ALTER TABLE a ADD x int;": ALWAYS,
+    "UPDATE a SET t = 'x; COMMIT; y'": ALWAYS,
+    "ALTER TABLE a ADD x int; ALTER TABLE b ADD y int": ALWAYS,
+    "ALTER TABLE a ADD x int; -- don't COMMIT\n ALTER TABLE b ADD y int": ALWAYS,
+    "CREATE PROCEDURE p() LANGUAGE plpgsql AS $f$ BEGIN COMMIT; END; $f$; SELECT 1": ALWAYS,
+    "SELECT CASE WHEN true THEN 1 END; SELECT 2": ALWAYS,
+    "SELECT 1 /* a /* b */ ' */; SELECT 2 --'": ALWAYS,
+    "SAVEPOINT a; DELETE FROM t; RELEASE a": ALWAYS,
+    "DO $$ BEGIN ALTER TABLE a ADD x int; END $$": ALWAYS,
+    "DO $$ BEGIN ALTER TABLE a ADD x int; COMMIT; END $$": IN_TRANSACTION,
+    "/* why */ DO $$ BEGIN CALL fill(); END $$": IN_TRANSACTION,
+    "SELECT 1; DO 'BEGIN COMMIT; END'": IN_TRANSACTION,
+    "DO LANGUAGE plpython3u 'plpy.commit()'": IN_TRANSACTION,
+    "CALL fill()": IN_TRANSACTION,
+    "-- why\ncall fill();": IN_TRANSACTION,
+    "ALTER TABLE a ADD x int; COMMIT; ALTER TABLE b ADD y int": NEVER,
+    "SELECT 1; end; SELECT 2": NEVER,
+    "SELECT E'it\\'s'; COMMIT; SELECT '1'": NEVER,
+    "SELECT 1 /* a /* b */ ' */; COMMIT; SELECT 2 --'": NEVER,
+    "SELECT 1; /* don't */ COMMIT; SELECT 2 -- don't": NEVER,
+    "what nobody can read": NEVER,
+}
+
+COMMITS = {
+    "COMMIT": True,
+    "/* so far */ commit and chain;": True,
+    "UPDATE t SET a = 1; COMMIT; BEGIN": True,
+    "END": True,
+    "SELECT 'COMMIT'": False,
+    "COMMENT ON TABLE t IS 'the end; COMMIT'": False,
+    "COMMIT PREPARED 'x'": False,
+    "SELECT CASE WHEN true THEN 1 END": False,
+    "ROLLBACK": False,
+    "commit what nobody can read": True,
+    "what nobody can read": False,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), ROWS.items())
+def test_works_on_rows(text: str, expected: bool) -> None:
+    assert works_on_rows(text) is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), CONTROL.items())
+def test_begins_with_control(text: str, expected: bool) -> None:
+    assert begins_with_control(text) is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), ROLLBACKS.items())
+def test_begins_with_rollback(text: str, expected: bool) -> None:
+    assert begins_with_rollback(text) is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), FAILS_WITHOUT_ITS_LOCK.items())
+def test_fails_without_its_lock(text: str, expected: bool) -> None:
+    """Only a statement that cannot go on without the lock that it asks for."""
+    assert fails_without_its_lock(text) is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), CONCURRENT.items())
+def test_concurrent(text: str, expected: bool) -> None:
+    """The word alone does not make a statement concurrent."""
+    assert is_concurrent(text) is expected
+
+
+@pytest.mark.parametrize(("text", "expected"), ATOMIC.items())
+def test_atomic(text: str, expected: Atomic) -> None:
+    """PostgreSQL undoes all of a text that ends no transaction."""
+    assert Atomic(is_atomic(text), is_atomic(text, in_transaction=True)) == expected
+
+
+@pytest.mark.parametrize(("text", "expected"), COMMITS.items())
+def test_commits(text: str, expected: bool) -> None:
+    """A commit counts at every place, and not where a word only looks like one."""
+    assert commits(text) is expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "UPDATE t SET a = 'secret\0'; COMMIT",  # the parser would stop at the NUL
+        "UPDATE t SET a = '" + "x" * (1 << 20) + "'",
+    ],
+)
+def test_texts_that_are_not_read(text: str) -> None:
+    """They count as the most dangerous case."""
+    assert not works_on_rows(text)
+    assert not fails_without_its_lock(text)
+    assert not is_atomic(text, in_transaction=True)
+    assert is_concurrent(text)
+
+
+QUESTIONS = (
+    works_on_rows,
+    begins_with_control,
+    begins_with_rollback,
+    fails_without_its_lock,
+    is_single,
+    is_concurrent,
+    is_atomic,
+    commits,
+)
+READABLE = [
+    text
+    for text in (*ROWS, *CONTROL, *ROLLBACKS, *FAILS_WITHOUT_ITS_LOCK, *CONCURRENT, *ATOMIC)
+    if "nobody" not in text and "NOT VALID" not in text and "DO" not in text and text
+]
+
+ANYTHING = st.text(alphabet=" ';$\\\"()-*/\nabfEISXé", max_size=12)
+GAPS = st.one_of(
+    st.sampled_from([" ", "\n", " \t "]),
+    ANYTHING.map(lambda it: "--" + it.replace("\n", " ") + "\n"),
+    ANYTHING.map(lambda it: "/*" + it.replace("*", "").replace("/", "") + "/*'*/ */"),
+)
+
+
+@given(st.sampled_from(READABLE), st.data())
+def test_formatting_changes_no_answer(text: str, data: st.DataObject) -> None:
+    """Comments, white space and case between and in the words of a statement."""
+    other = ""
+    for token in tokens(text.replace("%%", "%").replace("%(x)s", "$1")):
+        is_swapped = token.kind is Kind.WORD and data.draw(st.booleans())
+        other += data.draw(GAPS) + (token.text.swapcase() if is_swapped else token.text)
+    assert [ask(other) for ask in QUESTIONS] == [ask(text) for ask in QUESTIONS]
