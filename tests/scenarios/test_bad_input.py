@@ -805,25 +805,36 @@ def test_application_that_is_nowhere(
     assert_untouched(cluster, database)
 
 
+LIFESPAN = """
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+@asynccontextmanager
+async def lifespan(app):
+    {before}
+    yield
+    {after}
+
+app = FastAPI(lifespan=lifespan)
+"""
+
+
+@pytest.mark.parametrize(
+    ("raised", "cause"),
+    [
+        ("raise RuntimeError('no kettle')", "planted.py, line 8: RuntimeError: no kettle"),
+        ("raise SystemExit(0)", "planted.py, line 8: SystemExit: 0"),
+        ("import json; json.loads('{')", "planted.py, line 8: JSONDecodeError: …"),
+    ],
+)
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_lifespan_that_raises(tmp_path: Path, database_url: str, workers: str) -> None:
-    """An application's own defect in its start-up shows its traceback, and ends in a sentence."""
+def test_lifespan_that_raises(
+    tmp_path: Path, database_url: str, workers: str, raised: str, cause: str
+) -> None:
+    """One sentence says where and what; workers say it in the log, each for itself."""
     folder = project(tmp_path)
-    plant_application(
-        folder,
-        """
-        from contextlib import asynccontextmanager
-
-        from fastapi import FastAPI
-
-        @asynccontextmanager
-        async def lifespan(app):
-            raise RuntimeError("no kettle")
-            yield
-
-        app = FastAPI(lifespan=lifespan)
-        """,
-    )
+    plant_application(folder, LIFESPAN.format(before=raised, after="pass"))
     with running(
         folder,
         "start",
@@ -833,12 +844,34 @@ def test_lifespan_that_raises(tmp_path: Path, database_url: str, workers: str) -
         WEB_CONCURRENCY=workers,
         PYTHONPATH=str(folder),
     ) as inv:
-        finished = inv.finish(traceback=True)
+        finished = inv.finish()
         inv.assert_nothing_left()
-    finished.assert_failed(
-        11, "The application planted:app did not start. The lines above say why."
-    )
-    assert finished.stdout.count("RuntimeError: no kettle") == int(workers)
+    what = "The application planted:app did not start"
+    if workers == "1":
+        finished.assert_failed(11, f"{what}: {cause}. Fix the application and start again.")
+    else:
+        finished.assert_failed(11, f"{what}. The lines above say why.")
+        finished.assert_says(cause)
+
+
+def test_lifespan_that_raises_at_its_end(tmp_path: Path, database_url: str) -> None:
+    """It is a line of the log; the requests were served all the same."""
+    folder = project(tmp_path)
+    raised = "raise RuntimeError('no kettle')"
+    plant_application(folder, LIFESPAN.format(before="pass", after=raised))
+    with running(
+        folder,
+        "serve",
+        DATABASE_URL=database_url,
+        BACKEND_PORT="0",
+        ASGI_APP="planted:app",
+        PYTHONPATH=str(folder),
+    ) as inv:
+        inv.wait_for("Serving on …")
+        inv.signal(signal.SIGTERM)
+        finished = inv.finish()
+    finished.assert_ok()
+    finished.assert_says("planted.py, line 10: RuntimeError: no kettle")
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
@@ -851,10 +884,13 @@ def test_database_that_goes_away_before_serving(tmp_path: Path, workers: str) ->
         BACKEND_PORT="0",
         WEB_CONCURRENCY=workers,
     )
-    finished.assert_failed(
-        11, "The application backend.main:app did not start. The lines above say why."
-    )
-    finished.assert_says("…127.0.0.1:1/x…Connection refused…")
+    what = "The application backend.main:app did not start"
+    cause = "The database at …127.0.0.1:1/x cannot be used: Connection refused. Check that it runs"
+    if workers == "1":
+        finished.assert_failed(11, f"{what}: {cause}…")
+    else:
+        finished.assert_failed(11, f"{what}. The lines above say why.")
+        finished.assert_says(f"{cause}…")
     finished.assert_never_says("Database connection verified")
 
 

@@ -98,8 +98,10 @@ def _serve_here(config: uvicorn.Config, listener: socket.socket) -> None:
             raise
     except asyncio.CancelledError:
         _log.info("Requests that took longer than %d s were cut off", _DRAIN)
-    except SystemExit as error:
-        raise _not_started(config) from error
+    except SystemExit:
+        if server.startup_error is None:
+            raise _not_started(config) from None
+        raise _start_failed(config, server.startup_error) from server.startup_error
     except Exception as error:
         raise _not_loaded(config, error) from error
 
@@ -117,6 +119,15 @@ def _serve_with_workers(config: uvicorn.Config, listener: socket.socket) -> None
 def _not_started(config: uvicorn.Config) -> ServingFailedError:
     return ServingFailedError(
         f"The application {config.app} did not start.", "The lines above say why."
+    )
+
+
+def _start_failed(config: uvicorn.Config, error: BaseException) -> BootError:
+    what = f"The application {config.app} did not start: "
+    if isinstance(error, BootError):
+        return ServingFailedError(what + error.what, error.advice)
+    return missing_package(error) or ServingFailedError(
+        f"{what}{describe(error)}.", "Fix the application and start again."
     )
 
 

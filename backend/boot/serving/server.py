@@ -17,6 +17,7 @@ from uvicorn.config import STARTUP_FAILURE
 
 from backend.boot.description import BootDescription
 from backend.boot.serving.draining import closing_while
+from backend.boot.serving.lifespan import failing_briefly
 from backend.boot.serving.model_watch import ModelWatch
 
 _log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Server(uvicorn.Server):
     """Uvicorn's server, which says where it listens also when the socket was handed to it."""
 
     config: Config
+    startup_error: BaseException | None = None
+    """What the application's lifespan raised before it was started."""
     _draining_since: float | None = None
     _model_watch: ModelWatch | None = None
 
@@ -71,7 +74,8 @@ class Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen; a stop signal ends the start where it stands."""
-        self.config.loaded_app = closing_while(self.is_draining, self.config.loaded_app)
+        app = failing_briefly(self.config.loaded_app, self._is_reported)
+        self.config.loaded_app = closing_while(self.is_draining, app)
         starting = asyncio.create_task(self._start(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=_TICK)
@@ -85,6 +89,13 @@ class Server(uvicorn.Server):
     def is_draining(self) -> bool:
         """Whether a stop signal was heard: requests are finished, and new ones belong elsewhere."""
         return self.should_exit
+
+    def _is_reported(self, event: str, error: BaseException) -> bool:
+        """Keep why the start failed; return whether `serve` says it, as it can in one process."""
+        if event != "lifespan.startup.failed" or parent_process() is not None:
+            return False
+        self.startup_error = error
+        return True
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop listening."""
