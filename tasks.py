@@ -43,14 +43,15 @@ _ALEMBIC = {
 
 
 @contextmanager
-def _session(task: str, stream: str = "stdout", /, **overrides: str | None) -> Iterator["Settings"]:
+def _session(
+    task: str, stream: str = "stdout", /, *, is_quiet: bool = True, **overrides: str | None
+) -> Iterator["Settings"]:
     """Give the settings that a task uses; `overrides` are variables that a flag sets."""
     from backend.settings import load_settings
     from backend.uses import USES
 
     load = partial(load_settings, uses=USES[task])
-    is_data = stream == "stderr"
-    with _reporting(load, stream, is_data=is_data, **overrides) as settings:
+    with _reporting(load, stream, is_quiet=is_quiet, **overrides) as settings:
         yield settings
 
 
@@ -59,13 +60,13 @@ def _reporting(
     load: Callable[[], L],
     stream: str = "stdout",
     *,
-    is_data: bool = False,
+    is_quiet: bool = False,
     **overrides: str | None,
 ) -> Iterator[L]:
     """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
 
-    `stream` is where the log goes: stderr for tasks that print. `is_data` reserves stdout for what
-    the task itself prints, whatever the code that it runs does.
+    `stream` is where the log goes: stderr for tasks that print. `is_quiet` reserves stdout for what
+    the task itself prints or logs, whatever the code that it runs does.
     """
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
@@ -88,7 +89,7 @@ def _reporting(
     from backend.boot.output import give_up_unwritten, prepare_streams
     from backend.boot.signals import Stopped, stopping_on_signals
 
-    prepare_streams(for_data=is_data)
+    prepare_streams(is_reserved=is_quiet)
     log_format = os.environ.get("LOG_FORMAT", "text")
     try:
         with stopping_on_signals():
@@ -150,7 +151,7 @@ def _serving(task: str, /, **overrides: str | None) -> Iterator[tuple["BootDescr
     """Give what to boot and the socket to serve on, reserved before anything else has moved."""
     from backend.boot.serving.port import reserved_port
 
-    with _session(task, **overrides) as settings:
+    with _session(task, is_quiet=False, **overrides) as settings:
         settings.require_secrets_to_serve()
         with reserved_port(settings.serve) as listener, _database(settings) as boot:
             yield boot, listener

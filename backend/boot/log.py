@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, ClassVar, Literal
 
 from backend.boot.masking import mask
+from backend.boot.output import log_stream
 from backend.boot.request_id import current_request_id
 
 LogFormat = Literal["text", "json"]
@@ -101,7 +102,7 @@ class StreamHandler(logging.StreamHandler[Any]):
     @property
     def stream(self) -> Any:
         """The stream of this moment."""
-        return getattr(sys, self._name_of_stream)
+        return log_stream(self._name_of_stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
         """Go on without a log that cannot be written, and say so once: serving is worth more."""

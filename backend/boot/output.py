@@ -1,29 +1,62 @@
-"""What a task has to say as data, on stdout."""
+"""What a task itself says on stdout: its data, and its log if that goes there."""
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from signal import SIGPIPE
+from typing import Any
 
 from backend.boot.errors import BootError
 
-_data: int | None = None
-"""The descriptor of the real stdout, if a task has reserved it for data."""
+_stdout: int | None = None
+"""The descriptor of the real stdout, while stdout is reserved."""
 
 
-def prepare_streams(*, for_data: bool) -> None:
-    """Open the streams that the shell has closed, and reserve stdout for data if asked to.
+def prepare_streams(*, is_reserved: bool) -> None:
+    """Open the streams that the shell has closed, and reserve stdout for the task if asked to.
 
     Everybody expects the streams to be there (`inv migrate >&-`): else a connection might get the
     descriptor, and what others print would go to the database.
 
-    Reserved means: only `show` writes to stdout. What env.py, a revision or a process that they
-    start prints goes to stderr, also what is written below Python, and also after the task.
+    Reserved means: only `show` and the log write to stdout. What env.py, a revision or a process
+    that they start prints goes to stderr, also what is written below Python, and also after the
+    task.
     """
     _open_closed()
     _release()
-    if for_data:
+    if is_reserved:
         _reserve()
+
+
+@contextmanager
+def reserved() -> Iterator[None]:
+    """Reserve stdout for the task within the block, unless it is reserved already."""
+    if _stdout is not None:
+        yield
+        return
+    _reserve()
+    try:
+        yield
+    finally:
+        _release()
+
+
+class Unbuffered:
+    """The real stdout as a stream that keeps nothing back: there is nothing to flush at the end."""
+
+    def write(self, text: str) -> None:
+        """Write a text. Raises OSError."""
+        _write(sys.stdout.fileno() if _stdout is None else _stdout, text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def log_stream(name: str) -> Any:
+    """Return what the log is written to now: `name` is stdout or stderr."""
+    return Unbuffered() if name == "stdout" and _stdout is not None else getattr(sys, name)
 
 
 def _open_closed() -> None:
@@ -33,19 +66,19 @@ def _open_closed() -> None:
 
 
 def _reserve() -> None:
-    global _data  # noqa: PLW0603 (descriptors are process-wide themselves)
+    global _stdout  # noqa: PLW0603 (descriptors are process-wide themselves)
     sys.stdout.flush()
-    _data = os.dup(sys.stdout.fileno())
+    _stdout = os.dup(sys.stdout.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
 
 def _release() -> None:
-    global _data  # noqa: PLW0603
-    if _data is not None:
+    global _stdout  # noqa: PLW0603
+    if _stdout is not None:
         sys.stdout.flush()
-        os.dup2(_data, sys.stdout.fileno())
-        os.close(_data)
-        _data = None
+        os.dup2(_stdout, sys.stdout.fileno())
+        os.close(_stdout)
+        _stdout = None
 
 
 def show(*lines: str) -> None:
@@ -56,7 +89,7 @@ def show(*lines: str) -> None:
     """
     try:
         sys.stdout.flush()
-        _write(_data or sys.stdout.fileno(), "".join(f"{line}\n" for line in lines))
+        Unbuffered().write("".join(f"{line}\n" for line in lines))
     except OSError as error:
         give_up_unwritten()
         if isinstance(error, BrokenPipeError):

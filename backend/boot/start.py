@@ -8,6 +8,7 @@ from functools import partial
 from backend.boot.description import BootDescription, OnFailure
 from backend.boot.errors import BootError
 from backend.boot.log import report_cause
+from backend.boot.output import reserved
 from backend.boot.postgres.connection import keeping_one
 from backend.boot.postgres.wait import wait_for_database
 from backend.boot.seeding import is_at_head, seed
@@ -93,7 +94,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
             _seed(boot, inspection)
 
     try:
-        with stages.timed("migrate"):
+        with stages.timed("migrate"), reserved():
             migrate(boot, then, located=hand_over_version_table)
     except BootError as error:
         if not _may_go_on(boot, error):

@@ -10,7 +10,7 @@ NOISY = """
 import os, subprocess, sys
 from backend.boot.output import prepare_streams, show
 print("before")
-prepare_streams(for_data={for_data})
+prepare_streams(is_reserved={is_reserved})
 print("printed")
 os.write(1, b"written\\n")
 subprocess.run(["echo", "by a child"])
@@ -30,25 +30,51 @@ def run(code: str, redirection: str = "") -> tuple[list[str], list[str]]:
     return finished.stdout.splitlines(), finished.stderr.splitlines()
 
 
-def test_reserved_for_data() -> None:
+def test_reserved_is_reserved() -> None:
     """All else goes to stderr, also what is written below Python."""
-    out, err = run(NOISY.format(for_data=True))
+    out, err = run(NOISY.format(is_reserved=True))
     assert out == ["before", "data", "more"]
     assert sorted(err) == ["by a child", "printed", "printed later", "written"]
 
 
 def test_not_reserved() -> None:
     """A task that prints no data has its stdout as it is."""
-    out, err = run(NOISY.format(for_data=False))
+    out, err = run(NOISY.format(is_reserved=False))
     assert sorted(out) == sorted(
         ["before", "printed", "written", "by a child", "data", "more", "printed later"]
     )
     assert err == []
 
 
+LOGGING = """
+import logging
+from backend.boot.log import configure_logging
+from backend.boot.output import prepare_streams, reserved
+prepare_streams(is_reserved=False)
+configure_logging("info", "text")
+with reserved():
+    print("printed")
+    logging.info("logged")
+    with reserved():
+        logging.info("logged in a block of a block")
+print("printed later")
+"""
+
+
+def test_the_log_of_a_reserved_stdout() -> None:
+    """What others print does not get between its lines, as long as the block lasts."""
+    out, err = run(LOGGING)
+    assert [line.partition("INFO    ")[2] or line for line in out] == [
+        "logged",
+        "logged in a block of a block",
+        "printed later",
+    ]
+    assert err == ["printed"]
+
+
 def test_the_next_task_has_its_stdout_back() -> None:
     """`inv status migrate` runs two tasks in one process."""
-    out, err = run(NOISY.format(for_data=True) + "prepare_streams(for_data=False)\nprint('log')\n")
+    out, err = run(NOISY.format(is_reserved=True) + "prepare_streams(is_reserved=False)\nprint('log')\n")
     assert out == ["before", "data", "more", "log"]
     assert "log" not in err
 
@@ -59,6 +85,6 @@ def test_the_next_task_has_its_stdout_back() -> None:
 )
 def test_streams_that_are_closed(redirection: str, expected: list[str]) -> None:
     """They lead nowhere, and nothing else gets what is written to them."""
-    out, err = run(NOISY.format(for_data=True), redirection)
+    out, err = run(NOISY.format(is_reserved=True), redirection)
     assert out == expected
     assert "data" not in err

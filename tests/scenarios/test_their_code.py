@@ -1,6 +1,7 @@
 """Code of somebody's project prints, fails and asks for arguments: as under Alembic itself."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,73 @@ def test_stdout_is_the_data_alone(tmp_path: Path, database_url: str) -> None:
     assert found["migrate --sql"].stdout[0] == "-- From base to a1."
     assert found["status"].stdout[0].startswith("state ")
     assert found["migrate --dry-run"].stdout[0].startswith("The schema is empty")
+
+
+TEMPLATE = """revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+def upgrade(): ${upgrades or "pass"}
+
+def downgrade(): ${downgrades or "pass"}
+"""
+
+MODELS = """
+from sqlalchemy import Column, Integer, MetaData, Table
+models = MetaData()
+Table("t", models, Column("id", Integer))
+"""
+
+ACTIONS = [
+    "adopt --dry-run",
+    "migrate",
+    "check",
+    "revision --message more",
+    "rollback --yes",
+    "stamp --revision a1",
+]
+
+
+def printed_in(lines: Sequence[str]) -> list[str]:
+    """Return the lines that are none of the log."""
+    return [line for line in lines if ("NOISE" in line or "printed" in line) and "WARN" not in line]
+
+
+def test_stdout_is_the_log_alone(tmp_path: Path, database_url: str) -> None:
+    """Tasks that act have their log there, which programs read, too; and their answer."""
+    folder = project(tmp_path)
+    env = TALK + MODELS + FOREIGN_ENV.replace("=None", "=models")
+    theirs = ForeignProject(tmp_path / "theirs", env=env)
+    up, down = "op.execute('CREATE TABLE t (id int)')", "op.drop_table('t')"
+    theirs.revision("a1", None, TALK + up, TALK + down, constants='phase = "contract"')
+    (tmp_path / "theirs" / "scripts" / "script.py.mako").write_text(TEMPLATE)
+    for task in ACTIONS:
+        finished = inv(folder, theirs, database_url, *task.split(), APP_ENV="test")
+        assert finished.status == 0, (task, finished)
+        assert printed_in(finished.stdout) == [], (task, finished)
+        assert [line for line in finished.stderr if "NOISE of print" in line], (task, finished)
+
+
+def test_a_start_keeps_its_log_apart(tmp_path: Path, database_url: str) -> None:
+    """Until it serves: what the application prints is its own to say on stdout."""
+    folder = project(tmp_path)
+    theirs = ForeignProject(tmp_path / "theirs", env=TALK + FOREIGN_ENV)
+    theirs.revision("a1", None, f"{TALK}op.execute('CREATE TABLE t ()')")
+    (folder / "app_of_tests.py").write_text("print('printed by the application')\nraise SystemExit")
+    known = {"DATABASE_URL": database_url, "ALEMBIC_CONFIG": str(theirs.config)}
+    with running(
+        folder,
+        "start",
+        BACKEND_PORT="0",
+        SEED="false",
+        ASGI_APP="app_of_tests:app",
+        PYTHONPATH=str(folder),
+        **known,
+    ) as process:
+        finished = process.finish()
+    assert finished.status == 11, finished
+    printed = printed_in(finished.stdout)
+    assert printed[0] == "printed by the application"
+    assert set(printed[1:]) == {"NOISE of the end"}
 
 
 ARGUMENTS_ENV = FOREIGN_ENV.replace(
