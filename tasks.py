@@ -44,7 +44,7 @@ _ALEMBIC = {
 
 @contextmanager
 def _session(
-    task: str, stream: str = "stdout", /, *, is_quiet: bool = True, **overrides: str | None
+    task: str, stream: str = "stdout", is_quiet: bool = True, /, **overrides: str | None
 ) -> Iterator["Settings"]:
     """Give the settings that a task uses; `overrides` are variables that a flag sets."""
     from backend.settings import load_settings
@@ -151,7 +151,7 @@ def _serving(task: str, /, **overrides: str | None) -> Iterator[tuple["BootDescr
     """Give what to boot and the socket to serve on, reserved before anything else has moved."""
     from backend.boot.serving.port import reserved_port
 
-    with _session(task, is_quiet=False, **overrides) as settings:
+    with _session(task, "stdout", False, **overrides) as settings:
         settings.require_secrets_to_serve()
         with reserved_port(settings.serve) as listener, _database(settings) as boot:
             yield boot, listener

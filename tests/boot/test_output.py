@@ -74,7 +74,8 @@ def test_the_log_of_a_reserved_stdout() -> None:
 
 def test_the_next_task_has_its_stdout_back() -> None:
     """`inv status migrate` runs two tasks in one process."""
-    out, err = run(NOISY.format(is_reserved=True) + "prepare_streams(is_reserved=False)\nprint('log')\n")
+    again = "prepare_streams(is_reserved=False)\nprint('log')\n"
+    out, err = run(NOISY.format(is_reserved=True) + again)
     assert out == ["before", "data", "more", "log"]
     assert "log" not in err
 
