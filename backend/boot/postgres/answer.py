@@ -40,10 +40,12 @@ class Answer:
     """Whether the server would have gone on, and libpq refused what it had said."""
     is_good: bool = False
     """Whether the login worked."""
+    is_late: bool = False
+    """Whether no answer came in time, neither good nor bad."""
 
 
 def ask(login: Mapping[str, Any], timeout: float) -> Answer:
-    """Return what comes of a login now. No answer within `timeout` seconds is an empty one."""
+    """Return what comes of a login now, within `timeout` seconds."""
     watched = _Watched()
     with closing(watched):
         try:
@@ -51,7 +53,7 @@ def ask(login: Mapping[str, Any], timeout: float) -> Answer:
             with closing(psycopg2.connect(**arguments)) as connection:
                 _have_codes(connection)
                 is_good = _finish(connection, watched, time.monotonic() + timeout)
-                return Answer(is_good=is_good)
+                return Answer(is_good=is_good, is_late=not is_good)
         except UnicodeDecodeError as error:  # a message in the server's own encoding
             said = error.object.decode(errors="replace")
         except psycopg2.Error as error:

@@ -97,7 +97,7 @@ def answer_to(url: DatabaseUrl, timeout: float) -> Answer:
     try:
         return _within(timeout, attempt)
     except ConnectTimeoutError:
-        return Answer()
+        return Answer(is_late=True)
 
 
 def _within(

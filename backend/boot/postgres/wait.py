@@ -86,15 +86,19 @@ def wait_for_database(
     attempt = _ATTEMPT * url.host_count
     _log.info("Waiting for PostgreSQL... (%s)", url.masked)
     last_cause, said_at = "", started
+    held_back: psycopg2.OperationalError | None = None
     while True:
         raise_if_stopped()  # an import that a signal fell into may have swallowed it
         remaining = deadline - clock()
         try:
+            if held_back is not None:  # to ask on is to log in as well, and gets the code
+                raise held_back
             # The first attempt gets its time even where the waiting has none.
             server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
         except psycopg2.OperationalError as error:
             failed = understand(url, error, min(attempt, max(remaining, _LEAST)))
             _raise_if_never(url, failed)
+            held_back = error if failed.is_held_back else None
             cause = failed.cause if url.host_count == 1 else each_host(error)
         else:
             if server is not None:

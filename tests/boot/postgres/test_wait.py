@@ -27,6 +27,7 @@ from backend.boot.postgres.wait import INTERVAL, Server, create_database, wait_f
 from backend.boot.waiting import wait
 from backend.settings import load_settings
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port
+from tests.pgbouncer import running_pgbouncer
 
 LONG = 60.0
 """Seconds that a wait may take where a test expects it to end long before."""
@@ -282,6 +283,61 @@ class TestNever:
             f"Database 'nowhere' does not exist at {url.masked}. Create it, or correct the name; "
             "in dev and test `inv migrate` and `inv start` create it.",
         ) == (clock.pauses, caught.value.exit_status, str(caught.value))
+
+
+@contextmanager
+def holding_back(code: str) -> Iterator[DatabaseUrl]:
+    """Give the URL of a pooler that refuses each other login, and holds back those in between.
+
+    Logins to other databases than `d` are refused at once.
+    """
+    message = f"SFATAL\0C{code}\0Mnein\0\0".encode()
+    refusal = b"E" + struct.pack("!I", len(message) + 4) + message
+    held: list[socket.socket] = []
+
+    def serve() -> None:
+        count = 0
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            count += b"database\0d\0" in client.recv(1000)
+            held.append(client)
+            if count % 2:
+                client.sendall(refusal)
+                held.pop().close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            port = listener.getsockname()[1]
+            options = "sslmode=disable&gssencmode=disable"
+            yield parse_database_url(f"postgresql://u:p@127.0.0.1:{port}/d?{options}")
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            for client in held:
+                client.close()
+
+
+def test_a_login_that_is_held_back_is_asked_until_its_code_comes() -> None:
+    """A pooler answers the first, then none for a while: a new one would get no code again."""
+    with holding_back("28P01") as url, pytest.raises(LoginRefusedError) as caught:
+        wait_for_database(url, LONG)
+    assert caught.value.exit_status == 4
+
+
+@pytest.mark.parametrize("timeout", [0, LONG])
+def test_a_database_missing_behind_a_pooler_that_holds_logins_back(
+    tmp_path: Path, debian_cluster: Cluster, timeout: float
+) -> None:
+    """PgBouncer does so for `server_login_retry` seconds; the same login works elsewhere."""
+    with running_pgbouncer(tmp_path / "p", debian_cluster.port, server_login_retry=600) as port:
+        url = parse_database_url(f"postgresql://{OWNER}:x@127.0.0.1:{port}/no_such_database")
+        with pytest.raises(DatabaseMissingError):
+            wait_for_database(url, timeout)
 
 
 def test_a_message_in_another_encoding() -> None:
