@@ -22,35 +22,57 @@ NOBODY_MAY_ASK: dict[str, Any] = {"security": [{}]}
 
 
 # Not in a thread: most readers show no token, and need no query.
-async def _viewing_account(
+async def _claimed(
     request: Request,
-    session: DatabaseSession,
     opened: OpenResources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> Account | None:
-    """Return who asks; None where the request says nothing about it.
+) -> UUID | None:
+    """Return whose token the request shows; None if it shows none.
 
     Raises UnauthenticatedError for a token that is not good, which is never passed over.
     """
     if "authorization" not in request.headers:
         return None
     identifier = None if credentials is None else opened.tokens.account(credentials.credentials)
-    found = None
-    if identifier is not None:
-        found = await run_in_threadpool(_account, session, identifier)
+    if identifier is None:
+        raise _refusal()
+    return identifier
+
+
+Claimed = Annotated[UUID | None, Depends(_claimed)]
+"""Whose token the request shows. The account may be inactive: see `require_active`."""
+
+
+def require_active(session: Session, identifier: UUID) -> Account:
+    """Return the active account; raise UnauthenticatedError if there is none. One query."""
+    found = active_account(session, identifier)
     if found is None:
-        raise UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
+        raise _refusal()
+    return found
+
+
+def _refusal() -> UnauthenticatedError:
+    return UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
+
+
+async def _viewing_account(
+    request: Request, session: DatabaseSession, claimed: Claimed
+) -> Account | None:
+    """Return who asks; None if the request says nothing about it."""
+    if claimed is None:
+        return None
+    found = await run_in_threadpool(_account, session, claimed)
     request.state.user_id = found.id  # for the log
     return found
 
 
-def _account(session: Session, identifier: UUID) -> Account | None:
+def _account(session: Session, identifier: UUID) -> Account:
     """Return the active account, with the connection given back for the wait for another thread.
 
     Those who have a thread wait for a connection: who has one must not wait for a thread.
     """
     with session:
-        return active_account(session, identifier)
+        return require_active(session, identifier)
 
 
 async def _current_account(
@@ -62,14 +84,9 @@ async def _current_account(
     return account
 
 
-async def _viewer(account: Annotated[Account | None, Depends(_viewing_account)]) -> UUID | None:
-    return None if account is None else account.id
-
-
 async def _owner(account: Annotated[Account, Depends(_current_account)]) -> UUID:
     return account.id
 
 
 CurrentAccount = Annotated[Account, Depends(_current_account)]
-Viewer = Annotated[UUID | None, Depends(_viewer)]
 Owner = Annotated[UUID, Depends(_owner)]

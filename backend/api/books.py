@@ -7,18 +7,24 @@ from fastapi import APIRouter, Path, Query, Response, status
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
-from backend.api.keeping import Reading
+from backend.api.keeping import Reader, Reading, as_json, dumped, found
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
+from backend.cache.answers import Source
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
 from backend.schemas.sent import Sent
 from backend.schemas.writing import BookChange, NewBook
 from backend.services import books, shelves
 from backend.services.everybodys import key_of_list, key_of_one
-from backend.services.shelves import in_language, own_book, shared_book
+from backend.services.marked import has_language, in_language
+from backend.services.shelves import own_book, shared_book
 
 router = APIRouter(prefix="/api/v1/books", tags=["books"])
+
+_MARKED = "marked"
+_NONE = "none"
+"""What is kept of a book beside its answers in all languages and in each: no codes of languages."""
 
 BookId = Annotated[UUID, Path(description="The book's id.")]
 
@@ -35,7 +41,7 @@ async def list_books(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Re
     viewer = reader.viewer
     return await reader.list(
         key_of_list("book", viewer, shelf, turn),
-        lambda session: shelves.list_books(session, viewer, shelf, turn),
+        lambda session: dumped(shelves.list_books(session, viewer, shelf, turn)),
     )
 
 
@@ -43,11 +49,13 @@ async def list_books(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Re
     "",
     summary="Make a book",
     status_code=status.HTTP_201_CREATED,
+    response_model=BookDetail,
     responses=answers(400, 401, 409, 422, 503),
 )
-def create_book(session: DatabaseSession, owner: Owner, new: Sent[NewBook]) -> BookDetail:
+def create_book(session: DatabaseSession, owner: Owner, new: Sent[NewBook]) -> Response:
     """Make a book of your own, with the pages that it has already."""
-    return books.create_book(session, owner, new)
+    made = books.create_book(session, owner, new)
+    return as_json(in_language(made, None), status.HTTP_201_CREATED)
 
 
 @router.get(
@@ -66,11 +74,33 @@ async def read_book(
     ] = None,
 ) -> Response:
     """Return a book with its pages, what is said on them, and the recordings, all in order."""
-    return await reader.one(
-        key_of_one("book", book_id, language),
-        lambda session: in_language(shared_book(session, book_id), language),
-        lambda viewer: lambda session: in_language(own_book(session, viewer, book_id), language),
+    own = await reader.own(
+        key_of_one("book", book_id, _MARKED),
+        lambda session, owner: _unmarked(own_book(session, owner, book_id), language),
     )
+    return found(own or await _shared_book(reader, book_id, language), "book")
+
+
+async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> bytes | None:
+    """Return a book that everybody sees, read once for all languages.
+
+    In the languages that it does not have it is the same.
+    """
+    key = key_of_one("book", book_id, _MARKED)
+    marked = await reader.shared(key, lambda session: shared_book(session, book_id))
+    if marked is None:
+        return None
+    if language is not None and not has_language(marked, language):
+        language = _NONE
+    return await reader.made(
+        key_of_one("book", book_id, language),
+        Source(key, marked),
+        lambda source: in_language(source, language),
+    )
+
+
+def _unmarked(marked: bytes | None, language: str | None) -> bytes | None:
+    return None if marked is None else in_language(marked, language)
 
 
 @router.patch(

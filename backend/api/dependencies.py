@@ -28,6 +28,8 @@ class Resources:
     max_body_bytes: int
     answers: Answers
     events: Listener
+    making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
+    """The thread that makes the answers in single languages of books that were read."""
     hashing: CapacityLimiter = field(default_factory=partial(CapacityLimiter, AT_ONCE))
     """The threads of those who sign in or register: a crowd of them leaves all others' free."""
 

@@ -1,87 +1,115 @@
-"""Answers to readers: what is the same for everybody comes from the cache where that has it."""
+"""Answers to readers: what is the same for everybody comes from the cache if that has it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Response
+from anyio import to_thread
+from fastapi import Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from backend.api.authentication import Viewer
-from backend.api.dependencies import DatabaseSession, OpenResources
-from backend.cache.answers import Answers, Key
+from backend.api.authentication import Claimed, require_active
+from backend.api.dependencies import OpenResources, Resources
+from backend.cache.answers import Key, Source
 from backend.services.errors import NotFoundError
 
-Read = Callable[[Session], BaseModel | None]
+Read = Callable[[Session], bytes | None]
+"""Reads an answer, as JSON, in a thread; None when there is none."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Who reads (None is anybody), by which session, and what the process keeps."""
+    """Reads for one request. `viewer` is whose token it shows; None is anybody."""
 
     viewer: UUID | None
-    session: Session
-    answers: Answers
+    request: Request
+    opened: Resources
 
-    async def shared(self, key: Key, read: Read) -> Response | None:
-        """Return the answer that is the same for everybody, kept or read; None without any."""
-        if (kept := self.answers.get(key)) is not None:
-            return _json(kept)
-        return await run_in_threadpool(self._filled, key, read)
+    async def shared(self, key: Key, read: Read) -> bytes | None:
+        """Return what is the same for everybody, kept or read; None without any."""
+        return await self.opened.answers.answer(key, partial(self._in_thread, read))
 
-    async def private(self, read: Read) -> Response | None:
-        """Return an answer that is read each time; None without any."""
-        found = await run_in_threadpool(self._read, read)
-        return None if found is None else _json(_bytes(found))
+    async def made(self, key: Key, source: Source, make: Callable[[bytes], bytes]) -> bytes | None:
+        """Return what is made of an answer for everybody, kept or made in a thread.
 
-    async def one(self, key: Key, shared: Read, own: Callable[[UUID], Read]) -> Response:
-        """Return what everybody sees under this key, or what is the viewer's own.
-
-        Raises NotFoundError where there is neither. The queries are the same for what is somebody
-        else's and for nothing at all.
+        One at a time is made: else many threads would keep the event loop from its turn.
         """
-        answer = await self.shared(key, shared)
-        if answer is None and self.viewer is not None:
-            answer = await self.private(own(self.viewer))
-        if answer is None:
-            raise NotFoundError(f"There is no such {key.subject.partition(' ')[0]}.")
-        return answer
+        in_thread = partial(to_thread.run_sync, make, source.answer, limiter=self.opened.making)
+        return await self.opened.answers.answer(key, in_thread, source)
+
+    async def own(self, key: Key, read: Callable[[Session, UUID], bytes | None]) -> bytes | None:
+        """Return what is the viewer's own; None without any.
+
+        Nothing is read if the answer for everybody is kept: the viewer sees the same.
+        """
+        viewer = self.viewer
+        if viewer is None:
+            return None
+        is_kept = self.opened.answers.has(key)
+        return await self._private(_nothing if is_kept else lambda session: read(session, viewer))
 
     async def list(self, key: Key | None, read: Read) -> Response:
         """Return a page of a list, kept or read; without a key it is the viewer's own."""
-        answer = await (self.private(read) if key is None else self.shared(key, read))
+        if key is None:
+            answer = await self._private(read)
+        else:
+            if self.viewer is not None:
+                await self._private(_nothing)
+            answer = await self.shared(key, read)
         if answer is None:
-            raise RuntimeError("A list is there even where nothing is in it.")
-        return answer
+            raise RuntimeError("A list is there even if nothing is in it.")
+        return as_json(answer)
 
-    def _filled(self, key: Key, read: Read) -> Response | None:
-        with self.answers.filling(key) as keep:
-            found = self._read(read)
-            if found is None:
-                return None
-            body = _bytes(found)
-            keep(body)
-        return _json(body)
+    async def _private(self, read: Read) -> bytes | None:
+        """Return what is read each time, after a look whether the account is active.
 
-    def _read(self, read: Read) -> BaseModel | None:
+        One thread and one connection are enough for both.
+        """
+
+        def look_up_and_read(session: Session) -> bytes | None:
+            if self.viewer is not None:
+                require_active(session, self.viewer)
+                self.request.state.user_id = self.viewer  # for the log
+            return read(session)
+
+        return await self._in_thread(look_up_and_read)
+
+    async def _in_thread(self, read: Read) -> bytes | None:
+        return await run_in_threadpool(self._read, read)
+
+    def _read(self, read: Read) -> bytes | None:
         """Return what is read, with nothing left to end: that would take another thread."""
-        with self.session:
-            return read(self.session)
+        with self.opened.sessions() as session:
+            return read(session)
 
 
-def _bytes(found: BaseModel) -> bytes:
-    return found.model_dump_json().encode()
+def _nothing(_session: Session) -> None:
+    """Read nothing: only the account is looked up."""
 
 
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json")
+def found(answer: bytes | None, kind: str) -> Response:
+    """Return what was found; raise NotFoundError if nothing was."""
+    if answer is None:
+        raise NotFoundError(f"There is no such {kind}.")
+    return as_json(answer)
 
 
-async def _reader(viewer: Viewer, session: DatabaseSession, opened: OpenResources) -> Reader:
-    return Reader(viewer, session, opened.answers)
+def as_json(body: bytes, status: int = 200) -> Response:
+    """Return an answer of what is JSON already."""
+    return Response(body, status, media_type="application/json")
+
+
+def dumped(model: BaseModel | None) -> bytes | None:
+    """Return a model as JSON; None without one."""
+    return None if model is None else model.model_dump_json().encode()
+
+
+async def _reader(viewer: Claimed, request: Request, opened: OpenResources) -> Reader:
+    return Reader(viewer, request, opened)
 
 
 Reading = Annotated[Reader, Depends(_reader)]

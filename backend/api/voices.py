@@ -7,7 +7,7 @@ from fastapi import APIRouter, Path, Response, status
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
-from backend.api.keeping import Reading
+from backend.api.keeping import Reading, dumped, found
 from backend.api.problems import answers
 from backend.api.turning import OnShelf, Turned
 from backend.schemas.sent import Sent
@@ -32,7 +32,7 @@ async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> R
     viewer = reader.viewer
     return await reader.list(
         key_of_list("voice", viewer, shelf, turn),
-        lambda session: voices.list_voices(session, viewer, shelf, turn),
+        lambda session: dumped(voices.list_voices(session, viewer, shelf, turn)),
     )
 
 
@@ -56,11 +56,15 @@ def create_voice(session: DatabaseSession, owner: Owner, new: Sent[NewVoice]) ->
 )
 async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     """Return a voice that you see."""
-    return await reader.one(
-        key_of_one("voice", voice_id),
-        lambda session: voices.shared_voice(session, voice_id),
-        lambda viewer: lambda session: voices.own_voice(session, viewer, voice_id),
+    key = key_of_one("voice", voice_id)
+    answer = await reader.own(
+        key, lambda session, owner: dumped(voices.own_voice(session, owner, voice_id))
     )
+    if answer is None:
+        answer = await reader.shared(
+            key, lambda session: dumped(voices.shared_voice(session, voice_id))
+        )
+    return found(answer, "voice")
 
 
 @router.patch(

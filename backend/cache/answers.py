@@ -1,9 +1,9 @@
-"""Answers kept for some seconds, and given up at once where what they tell has changed."""
+"""Answers kept for some seconds, and given up at once when what they tell has changed."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Collection, Hashable
+from dataclasses import dataclass
 
 from cachetools import TTLCache
 
@@ -25,73 +25,106 @@ class Key:
     which: Hashable = None
 
 
-# Told apart by identity: two requests may fill the same key at once.
-@dataclass(eq=False)
-class _Filling:
-    """Somebody reads what is to be kept; `is_stale` once the subject changed meanwhile."""
+@dataclass(frozen=True)
+class Source:
+    """The answer that another one is made of, and what it is known by."""
 
     key: Key
-    is_stale: bool = field(default=False, init=False)
+    answer: bytes
+
+
+Read = Callable[[], Awaitable[bytes | None]]
+"""Reads an answer; None when there is none."""
+
+_Reading = asyncio.Future[bytes | None]
+"""The answer that one request reads, for all that ask meanwhile."""
 
 
 class Answers:
-    """The answers that a process keeps. Thread-safe; every method takes microseconds."""
+    """The answers that a process keeps.
+
+    `answer` is for the event loop. All else is thread-safe, and takes microseconds.
+    """
 
     def __init__(self, seconds: float) -> None:
         self._kept: TTLCache[Key, bytes] = TTLCache(_ROOM, seconds, getsizeof=_size)
-        self._fillings: set[_Filling] = set()
+        self._readings: dict[Key, _Reading] = {}
         self._lock = threading.Lock()
         self.hits = 0
-        """How often what was asked for was there."""
+        """How often an answer was there, or was being read already."""
         self.misses = 0
-        """How often it was not."""
+        """How often an answer had to be read."""
 
-    def get(self, key: Key) -> bytes | None:
-        """Return what is kept; None where nothing is."""
+    def has(self, key: Key) -> bool:
+        """Return whether an answer is kept."""
         with self._lock:
-            found = self._kept.get(key)
-            if found is None:
-                self.misses += 1
-            else:
-                self.hits += 1
-            return found
+            return key in self._kept
 
-    @contextmanager
-    def filling(self, key: Key) -> Iterator[Callable[[bytes], None]]:
-        """Give what keeps an answer. What it is made of has to be read inside of the block.
+    async def answer(self, key: Key, read: Read, source: Source | None = None) -> bytes | None:
+        """Return the answer that is kept, or else what `read` returns.
 
-        Whatever `forget` or `clear` is told meanwhile, the reading may have missed: then nothing is
-        kept.
+        Requests that ask while one reads wait for its answer, or for its exception. They wait
+        without a thread and without a connection. What `forget` or `clear` is told meanwhile, that
+        reading may have missed: its answer is not kept, and who asks from then on reads anew.
+        With a `source`, `read` makes the answer of another one. If that is not kept any more, it
+        may be older than a change: then the answer is for this request alone.
         """
-        filling = _Filling(key)
-        with self._lock:
-            self._fillings.add(filling)
-
-        def keep(answer: bytes) -> None:
+        while True:
             with self._lock:
-                if not filling.is_stale and _size(answer) <= _ROOM:
-                    self._kept[key] = answer
+                kept = self._kept.get(key)
+                reading = self._readings.get(key)
+                if kept is None and reading is None:
+                    self.misses += 1
+                    own = asyncio.get_running_loop().create_future()
+                    if source is None or self._kept.get(source.key) is source.answer:
+                        self._readings[key] = own
+                    break
+                self.hits += 1
+            if kept is not None:
+                return kept
+            if reading is not None:
+                await asyncio.wait([reading])
+                # Cancelled with the request that was to read: then the next one does.
+                if not reading.cancelled():
+                    return reading.result()
+        return await self._read(key, read, own)
 
+    async def _read(self, key: Key, read: Read, reading: _Reading) -> bytes | None:
         try:
-            yield keep
-        finally:
-            with self._lock:
-                self._fillings.discard(filling)
+            found = await read()
+        except Exception as error:
+            self._end(key, reading)
+            reading.set_exception(error)
+            reading.exception()  # nobody else may have waited for it
+            raise
+        except BaseException:
+            self._end(key, reading)
+            reading.cancel()
+            raise
+        self._end(key, reading, found)
+        reading.set_result(found)
+        return found
+
+    def _end(self, key: Key, reading: _Reading, found: bytes | None = None) -> None:
+        """Keep what was found, unless it may be older than a change."""
+        with self._lock:
+            if self._readings.get(key) is reading:
+                del self._readings[key]
+                if found is not None and _size(found) <= _ROOM:
+                    self._kept[key] = found
 
     def forget(self, subjects: Collection[str]) -> None:
-        """Give up every answer about these subjects, and those that are being made."""
+        """Give up every answer about these subjects, and those that are being read."""
         with self._lock:
-            for filling in self._fillings:
-                filling.is_stale |= filling.key.subject in subjects
-            for key in [it for it in self._kept if it.subject in subjects]:
-                self._kept.pop(key, None)
+            for kept in (self._kept, self._readings):
+                for key in [it for it in kept if it.subject in subjects]:
+                    kept.pop(key, None)
 
     def clear(self) -> None:
-        """Give up every answer, and those that are being made."""
+        """Give up every answer, and those that are being read."""
         with self._lock:
-            for filling in self._fillings:
-                filling.is_stale = True
             self._kept.clear()
+            self._readings.clear()
 
     def keys(self) -> frozenset[Key]:
         """Return what there is an answer to."""

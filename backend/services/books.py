@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from backend.events.event import Event
 from backend.models import Book
-from backend.schemas.books import BookDetail, BookSummary
+from backend.schemas.books import BookSummary
 from backend.schemas.writing import BookChange, NewBook
 from backend.services.access import changeable, is_for_everybody
 from backend.services.changes import commit
@@ -16,8 +16,8 @@ from backend.services.transitions import OF_BOOKS, require_transition
 from backend.services.writing import book_row
 
 
-def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
-    """Make a book, with its pages if there are any; a statement for each kind of row.
+def create_book(session: Session, owner: UUID, new: NewBook) -> bytes:
+    """Make a book, with its pages if there are any, and return it marked.
 
     Raises ConflictError where that is more than a book has room for.
     """
@@ -26,7 +26,7 @@ def create_book(session: Session, owner: UUID, new: NewBook) -> BookDetail:
     session.flush()
     require_room(session, row.id)
     book = written_book(session, row.id)
-    commit(session, Event("book", "created", book.id, owner, is_for_everybody(book.visibility)))
+    commit(session, Event("book", "created", row.id, owner, is_for_everybody(new.visibility)))
     return book
 
 

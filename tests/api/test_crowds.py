@@ -6,9 +6,13 @@ from collections.abc import Sequence
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from tests.api.people import sign_up
-from tests.api.test_books import BOOKS
+from tests.api.rows import add_book, add_owner
+from tests.api.test_books import BOOKS, counted_queries
+from tests.api.test_writing_books import wait_for_writer
 
 CROWD = 100
 
@@ -67,3 +71,35 @@ def test_a_crowd_that_shows_its_token_is_answered(
     headers = sign_up(service).headers
     requests = [service.build_request(method, path, headers=headers) for _ in range(CROWD)]
     assert Counter(it.status_code for it in all_at_once(requests)) == {status: CROWD}
+
+
+@pytest.mark.slow
+def test_a_crowd_that_reads_one_book_is_one_reader(
+    service: httpx.Client, kept_session: Session
+) -> None:
+    """Whichever language each asks for. While they wait, others have threads and connections."""
+    book = add_book(kept_session, add_owner(kept_session))
+    kept_session.commit()
+    kept_session.execute(text("LOCK TABLE books"))
+    headers = sign_up(service).headers
+
+    async def ask() -> list[int]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=service.base_url, limits=unbounded, timeout=60
+        ) as client:
+            languages = [f"{chr(97 + number % 26)}a" for number in range(CROWD)]
+            crowd = [
+                asyncio.create_task(client.get(f"{BOOKS}/{book.id}?language={it}"))
+                for it in languages
+            ]
+            await asyncio.to_thread(wait_for_writer, kept_session)
+            others = [client.get("/api/v1/auth/me", headers=headers) for _ in range(CROWD)]
+            assert {it.status_code for it in await asyncio.gather(*others)} == {200}
+            assert not any(it.done() for it in crowd)
+            kept_session.commit()
+            return [it.status_code for it in await asyncio.gather(*crowd)]
+
+    with counted_queries() as queries:
+        assert asyncio.run(ask()) == [200] * CROWD
+    assert len([it for it in queries if "FROM pages" in it]) == 1
