@@ -1,4 +1,4 @@
-"""Who asks: nobody, or the active account whose token the request shows."""
+"""The account that asks: none, or the active one whose token the request shows."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -78,7 +78,7 @@ def _account(session: Session, identifier: UUID) -> Account:
 async def _current_account(
     account: Annotated[Account | None, Depends(_viewing_account)],
 ) -> Account:
-    """Return who asks; raise UnauthenticatedError where nobody says so."""
+    """Return who asks; raise UnauthenticatedError without a token."""
     if account is None:
         raise UnauthenticatedError("Sign in, and send the token: `Authorization: Bearer …`.")
     return account

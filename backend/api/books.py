@@ -1,4 +1,4 @@
-"""Books: whoever has no account reads those that are there for everybody."""
+"""Books: a request without a token reads those that are there for everybody."""
 
 from typing import Annotated
 from uuid import UUID
@@ -124,5 +124,5 @@ def change_book(
     responses=answers(401, 403, 404, 409, 422, 503),
 )
 def delete_book(session: DatabaseSession, owner: Owner, book_id: BookId) -> None:
-    """Delete a book of your own, and whatever is in it."""
+    """Delete a book of your own, with everything in it."""
     books.delete_book(session, owner, book_id)

@@ -1,4 +1,4 @@
-"""What the lifespan opens and the endpoints use."""
+"""The resources that the lifespan opens and the endpoints use."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field

@@ -16,7 +16,7 @@ _LEAST = 16 << 10
 
 @dataclass(frozen=True)
 class Key:
-    """What an answer is known by: the subject that it tells about, and which of its answers.
+    """The name of an answer: the subject that it tells about, and which of its answers.
 
     A change of the subject ends all of its answers.
     """
@@ -27,7 +27,7 @@ class Key:
 
 @dataclass(frozen=True)
 class Source:
-    """The answer that another one is made of, and what it is known by."""
+    """The answer that another one is made of, and its key."""
 
     key: Key
     answer: bytes
@@ -95,7 +95,7 @@ class Answers:
         except Exception as error:
             self._end(key, reading)
             reading.set_exception(error)
-            reading.exception()  # nobody else may have waited for it
+            reading.exception()  # other requests may have waited, or none: asyncio warns of none
             raise
         except BaseException:
             self._end(key, reading)

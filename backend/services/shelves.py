@@ -20,7 +20,7 @@ def list_books(
 ) -> BookList:
     """Return some of the books that `viewer` sees, in one query.
 
-    Raises UnauthenticatedError where nobody asks for what is theirs.
+    Raises UnauthenticatedError if the shelf is `mine` and there is no viewer.
     """
     books, next_cursor = rows_of(session, Book, is_on_shelf(Book, viewer, shelf), turn)
     return BookList(
@@ -29,7 +29,7 @@ def list_books(
 
 
 def shared_book(session: Session, book_id: UUID) -> bytes | None:
-    """Return a book that everybody sees, marked: the same for whoever asks."""
+    """Return a book that everybody sees, marked: the same for every reader."""
     return marked_book(session, (Book.id == book_id) & is_shared(Book))
 
 
