@@ -113,6 +113,25 @@ def test_a_slow_request_is_answered_whole(
     finished.assert_never_says("Requests that took longer than …")
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_who_has_just_connected_is_answered(
+    tmp_path: Path, database_url: str, workers: str
+) -> None:
+    """The connection is there before the signal, its request comes after the port is closed."""
+    with serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, _client):
+        parts = urlsplit(inv.url)
+        with closing(http.client.HTTPConnection(str(parts.hostname), parts.port)) as connection:
+            connection.connect()
+            inv.signal(SIGTERM)
+            wait_until_refused(inv.url)
+            connection.request("GET", "/api/v1/books")
+            answer = connection.getresponse()
+            answer.read()
+        finished = inv.finish(timeout=SOON)
+    finished.assert_ok()
+    assert (answer.status, answer.getheader("Connection")) == (200, "close")
+
+
 def test_an_idle_connection_holds_nothing_up(tmp_path: Path, database_url: str) -> None:
     """Whether it has been used or not."""
     with serving(project(tmp_path), database_url) as (inv, client):

@@ -3,8 +3,10 @@
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -115,6 +117,26 @@ def test_a_reload_migrates(
         stop(inv).assert_ok()
     applied = "SELECT revision FROM schema_journal WHERE status = 'applied' ORDER BY id"
     assert cluster.query(applied, database) == [(f"{number:03d}",) for number in range(1, 11)]
+
+
+def test_a_reload_answers_who_has_just_connected(tmp_path: Path, database_url: str) -> None:
+    """The process that ends or the one that starts answers a request on each connection."""
+    folder = project(tmp_path, with_models=True)
+    with serving(folder, "serve", database_url, RELOAD="true") as inv:
+        parts = urlsplit(inv.url)
+        with ExitStack() as stack:
+            clients = [
+                stack.enter_context(closing(HTTPConnection(str(parts.hostname), parts.port)))
+                for _ in range(20)
+            ]
+            for client in clients[:10]:
+                client.connect()
+            write_revision(folder / "alembic" / "versions", "009", "008")
+            inv.wait_for("Shutting down")
+            for client in clients:
+                client.request("GET", "/health/live")
+            assert [it.getresponse().status for it in clients] == 20 * [200]
+        stop(inv).assert_ok()
 
 
 def test_serving_alone_never_migrates(tmp_path: Path, database_url: str) -> None:

@@ -9,13 +9,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import wait
+from typing import Any
 
 import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from backend.boot.description import BootDescription
+from backend.boot.serving.accepting import Acceptor
+from backend.boot.serving.connection import Connection
 from backend.boot.serving.draining import closing_while
 from backend.boot.serving.lifespan import failing_briefly
 from backend.boot.serving.model_watch import ModelWatch
@@ -37,6 +41,10 @@ class Config(uvicorn.Config):
     """Seconds that SIGTERM leaves the server taking requests, for balancers to notice."""
     compared: BootDescription | None = None
     """Whose models to compare with the schema while it serves; None compares nothing."""
+
+    def __init__(self, app: Any, **options: Any) -> None:
+        """Take what Uvicorn takes, but for the protocols: HTTP/1.1 is ours, and nothing else is."""
+        super().__init__(app, http=Connection, ws="none", **options)
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
@@ -60,11 +68,16 @@ class Server(uvicorn.Server):
     """What the application's lifespan raised before it was started."""
     _draining_since: float | None = None
     _model_watch: ModelWatch | None = None
+    _acceptors: tuple[Acceptor, ...] = ()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Hear SIGHUP as well, where a terminal that closes is to end the serving."""
         with super().capture_signals():
+            # Only the main thread may set a handler; Uvicorn checks that as well.
+            if threading.current_thread() is not threading.main_thread():
+                yield
+                return
             if (previous := signal.getsignal(signal.SIGHUP)) is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, self.handle_exit)
             try:
@@ -119,24 +132,41 @@ class Server(uvicorn.Server):
         """
         if self._model_watch is not None:
             self._model_watch.stop()
+        for acceptor in self._acceptors:
+            await acceptor.stop()
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()
 
+    def _accept_on(self, sockets: list[socket.socket]) -> None:
+        """Listen on these sockets and accept connections. Raises OSError."""
+        protocol = partial(
+            Connection,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        self._acceptors = tuple(Acceptor(it, protocol) for it in sockets)
+        for acceptor in self._acceptors:
+            acceptor.start(self.config.backlog)
+
     async def _start(self, sockets: list[socket.socket] | None) -> SystemExit | None:
         """Return the failure: a task that raises SystemExit ends the loop with it."""
         try:
-            await super().startup(sockets)
+            # Without a socket, for Uvicorn would have asyncio accept the connections.
+            await super().startup([])
+            self._accept_on(sockets or [])
         except OSError as error:
+            self.started = False
             # Two processes can bind a port side by side; only one of them can listen.
             _log.error("The port cannot be listened on: %s", error)
             await self.lifespan.shutdown()
             return SystemExit(STARTUP_FAILURE)
         except SystemExit as failure:
             return failure
-        if self.started and sockets and self.config.workers == 1:
+        if sockets and self.config.workers == 1:
             _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
-        if self.started and self.config.compared is not None:
+        if self.config.compared is not None:
             self._model_watch = ModelWatch(self.config.compared)
             self._model_watch.start()
         return None

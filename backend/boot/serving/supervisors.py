@@ -106,6 +106,15 @@ class Reloader(WatchFilesReload):
         with _deaf_children():
             super().restart()
 
+    def shutdown(self) -> None:
+        """Refuse connections, then end the process that serves.
+
+        While this process has the port open as well, connections queue up and none is accepted.
+        """
+        for listener in self.sockets:
+            listener.close()
+        super().shutdown()
+
 
 class Worker(multiprocess.Process):
     """A process that serves by our server, where Uvicorn's would be by its own."""

@@ -1,0 +1,96 @@
+"""An ASGI application behind our server, in this process, and raw connections to it."""
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from backend.boot.serving.port import prepare_to_listen
+from backend.boot.serving.server import Config, Server
+
+SOON = 20.0
+"""Seconds after which something that should have happened has not: generous, never measured."""
+
+REQUEST = b"GET /first HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+async def echo(scope: Any, receive: Any, send: Any) -> None:
+    """Answer with the path and the body of the request."""
+    if scope["type"] != "http":
+        return
+    body, is_over = b"", False
+    while not is_over:
+        message = await receive()
+        body += message.get("body", b"")
+        is_over = not message.get("more_body", False)
+    answer = scope["path"].encode() + body
+    headers = [(b"content-length", str(len(answer)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+@dataclass
+class Served:
+    """A server that runs in a thread."""
+
+    server: Server
+    address: tuple[str, int]
+
+    def connect(self) -> socket.socket:
+        """Return a connection that the server has accepted and set up."""
+        before = len(self.server.server_state.connections)
+        connection = socket.create_connection(self.address, timeout=SOON)
+        self.wait_for_connections(before + 1)
+        return connection
+
+    def wait_for_connections(self, count: int) -> None:
+        """Return when the server has so many connections."""
+        wait_until(lambda: len(self.server.server_state.connections) == count)
+
+    def stop(self) -> None:
+        """Tell the server to end; return when it listens no more."""
+        self.server.should_exit = True
+        wait_until(self._is_refused)
+
+    def _is_refused(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(self.address) != 0
+
+
+def wait_until(is_so: Any) -> None:
+    """Return when it is so."""
+    deadline = time.monotonic() + SOON
+    while not is_so():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.005)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Return everything until the server closes the connection."""
+    parts = []
+    while part := connection.recv(1 << 16):
+        parts.append(part)
+    return b"".join(parts)
+
+
+@contextmanager
+def served(app: Any = echo, **options: Any) -> Iterator[Served]:
+    """Serve the application from a thread, and stop in order at the end."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.bind(("127.0.0.1", 0))
+    prepare_to_listen(listener)
+    address = listener.getsockname()
+    config = Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=10, **options)
+    server = Server(config)
+    thread = threading.Thread(target=server.run, args=([listener],), name="server")
+    thread.start()
+    try:
+        wait_until(lambda: server.started)
+        yield Served(server, address)
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,40 @@
+"""A server that ends answers each request that is on its way, on each of its connections."""
+
+from contextlib import closing
+
+from tests.boot.serving.served import REQUEST, read_all, served
+
+
+def test_a_connection_that_has_sent_nothing_yet() -> None:
+    """It was accepted before the end, and its request comes after it."""
+    with served() as it, closing(it.connect()) as client:
+        it.stop()
+        client.sendall(REQUEST)
+        answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.endswith(b"/first")
+
+
+def test_half_a_request() -> None:
+    """The rest comes after the end has begun."""
+    with served() as it, closing(it.connect()) as client:
+        client.sendall(REQUEST[:10])
+        it.stop()
+        client.sendall(REQUEST[10:])
+        assert read_all(client).endswith(b"/first")
+
+
+def test_a_request_is_the_last_of_its_connection() -> None:
+    """A second one that was sent with it is not answered: the client was told of the close."""
+    with served() as it, closing(it.connect()) as client:
+        it.stop()
+        client.sendall(2 * REQUEST)
+        assert read_all(client).count(b"HTTP/1.1 200 OK\r\n") == 1
+
+
+def test_a_silent_connection_holds_nothing_up() -> None:
+    """It is closed without a word."""
+    with served() as it, closing(it.connect()) as client:
+        it.stop()
+        assert read_all(client) == b""
