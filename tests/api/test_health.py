@@ -13,6 +13,7 @@ from backend.main import create_app
 from tests.api.conftest import alembic_config, settings_for
 from tests.api.server import serving
 from tests.cluster import Cluster, running_cluster
+from tests.history import BEFORE_HEAD, HEAD
 
 SCHEMA_NOT_READY = "The database schema does not fit this release: see /health/ready, and the log."
 DATABASE_AWAY = "The database does not answer: see /health/ready."
@@ -32,15 +33,15 @@ def test_ready_says_where_the_schema_is(seeded_client: httpx.Client) -> None:
     assert answer.json() == {
         "status": "ready",
         "state": "current",
-        "current": ["008"],
-        "target": "008",
+        "current": [HEAD],
+        "target": HEAD,
     }
 
 
 def test_ready_follows_the_schema_down_and_up(seeded_url: str) -> None:
     """Whoever moves it, and without a restart of the application."""
     with serving(create_app(settings_for(seeded_url))) as client:
-        command.downgrade(alembic_config(seeded_url), "007")
+        command.downgrade(alembic_config(seeded_url), BEFORE_HEAD)
         behind = client.get("/health/ready")
         command.upgrade(alembic_config(seeded_url), "head")
         current = client.get("/health/ready")
@@ -48,7 +49,12 @@ def test_ready_follows_the_schema_down_and_up(seeded_url: str) -> None:
     assert behind.status_code == 503
     body = behind.json()
     assert "behind" in body.pop("reason")
-    assert body == {"status": "unavailable", "state": "behind", "current": ["007"], "target": "008"}
+    assert body == {
+        "status": "unavailable",
+        "state": "behind",
+        "current": [BEFORE_HEAD],
+        "target": HEAD,
+    }
     assert current.status_code == 200
 
 
@@ -61,7 +67,7 @@ def test_books_wait_for_the_schema(database_url: str, path: str) -> None:
     assert ready.status_code == 503
     body = ready.json()
     assert "empty" in body.pop("reason")
-    assert body == {"status": "unavailable", "state": "empty", "current": [], "target": "008"}
+    assert body == {"status": "unavailable", "state": "empty", "current": [], "target": HEAD}
     assert (books.status_code, books.json()["detail"]) == (503, SCHEMA_NOT_READY)
 
 

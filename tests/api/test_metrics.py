@@ -12,6 +12,7 @@ from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
 from tests.cluster import PASSWORD as DATABASE_PASSWORD
 from tests.cluster import free_port
+from tests.history import HEAD
 
 COUNT = "moriai_http_request_duration_seconds_count"
 
@@ -103,7 +104,7 @@ def test_the_pool_is_told(client: httpx.Client) -> None:
 def test_the_schema_is_told(client: httpx.Client) -> None:
     """Where it is, and whether that is where it should be."""
     [schema] = samples(client, "moriai_schema_info")
-    assert schema.labels == {"state": "current", "current": "008", "target": "008"}
+    assert schema.labels == {"state": "current", "current": HEAD, "target": HEAD}
     assert value(client, "moriai_schema_ready") == 1
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import create_engine
 from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
 from tests.cluster import OWNER, Cluster
+from tests.history import HEAD, OURS
 from tests.scenarios.process import (
     DEADLINE,
     FOREIGN_ENV,
@@ -26,8 +27,6 @@ from tests.scenarios.process import (
 )
 
 pytestmark = pytest.mark.slow
-
-REVISIONS = [f"00{number}" for number in range(1, 9)]
 
 
 @pytest.fixture
@@ -85,7 +84,7 @@ def assert_refused(finished: Finished, cluster: Cluster, database: str, sentence
     assert databases(cluster, database) == []
 
 
-@pytest.mark.parametrize("revision", ["001", "004", "008"])
+@pytest.mark.parametrize("revision", ["001", "004", HEAD])
 def test_one_of_our_revisions(folder: Path, any_cluster: Cluster, revision: str) -> None:
     """A database without a revision is taken for the one that it is, and brought up to date."""
     with any_cluster.database() as database:
@@ -95,8 +94,8 @@ def test_one_of_our_revisions(folder: Path, any_cluster: Cluster, revision: str)
         finished = run(folder, "migrate", DATABASE_URL=url)
         finished.assert_ok()
         finished.assert_says(f"Adopted the database as revision {revision} …")
-        assert revisions(any_cluster, database) == ["008"]
-        later = [f"upgrade {it} applied" for it in REVISIONS if it > revision]
+        assert revisions(any_cluster, database) == [HEAD]
+        later = [f"upgrade {it} applied" for it in OURS if it > revision]
         assert journal(any_cluster, database) == [f"stamp {revision} applied", *later]
         assert databases(any_cluster, database) == []
         run(folder, "migrate", DATABASE_URL=url).assert_says("…(already up to date)")
@@ -109,8 +108,8 @@ def test_made_by_the_models(folder: Path, any_cluster: Cluster) -> None:
         make_by_models(url)
         finished = run(folder, "migrate", DATABASE_URL=url, APP_ENV="prod")
         finished.assert_ok()
-        finished.assert_says("Adopted the database as revision 008 …")
-        assert journal(any_cluster, database) == ["stamp 008 applied"]
+        finished.assert_says(f"Adopted the database as revision {HEAD} …")
+        assert journal(any_cluster, database) == [f"stamp {HEAD} applied"]
 
 
 def test_dry_run_changes_nothing(
@@ -190,7 +189,7 @@ def test_killed_in_the_replay(
     assert "alembic_version" not in relations(cluster, database)
     assert databases(cluster, database) != []
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
     assert databases(cluster, database) == []
 
 
@@ -209,7 +208,7 @@ def test_several_starters_adopt_once(
             process.finish().assert_ok()
     assert journal(cluster, database) == [
         "stamp 005 applied",
-        *(f"upgrade {it} applied" for it in ("006", "007", "008")),
+        *(f"upgrade {it} applied" for it in OURS[5:]),
     ]
 
 
@@ -264,7 +263,7 @@ def test_start_adopts(folder: Path, cluster: Cluster, database: str, database_ur
     finished.assert_ok()
     finished.assert_says(
         "Adopted the database as revision 007 …",
-        "Applied 008 …",
+        f"Applied {HEAD} …",
         "Database migrations completed successfully",
         "Initial data seeded (66 rows)",
     )

@@ -19,6 +19,7 @@ import pytest
 from psycopg2 import sql
 
 from tests.cluster import Cluster, free_port
+from tests.history import BEFORE_HEAD, HEAD, OURS
 from tests.scenarios.process import (
     Finished,
     assert_untouched,
@@ -56,7 +57,7 @@ ADVICE = (
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
 LOGIN_ADVICE = "Correct the role, the password, the TLS settings or the options in DATABASE_URL."
-TARGET_ADVICE = "Name a revision, head (which is 008) or heads."
+TARGET_ADVICE = f"Name a revision, head (which is {HEAD}) or heads."
 CASES = [
     Case(
         "wrong password",
@@ -224,7 +225,7 @@ CASES = [
     Case(
         "ambiguous target",
         2,
-        "The target '00' could be 001, 002, 003, 004, 005, 006, 007, 008. " + TARGET_ADVICE,
+        f"The target '00' could be {', '.join(OURS)}. {TARGET_ADVICE}",
         {"DATABASE_URL": "{url}", "MIGRATION_TARGET": "00"},
     ),
     Case(
@@ -272,7 +273,7 @@ def test_unknown_database_is_created(tmp_path: Path, cluster: Cluster, app_env: 
             "PostgreSQL is ready (…)",
             "Database migrations completed successfully",
         )
-        assert revisions(cluster, name) == ["008"]
+        assert revisions(cluster, name) == [HEAD]
     finally:
         cluster.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
 
@@ -324,7 +325,7 @@ def test_awkward_password(
         finished.assert_says(
             f"Waiting for PostgreSQL... (postgresql://{role}:***@127.0.0.1:{cluster.port}/{name})"
         )
-        assert revisions(cluster, name) == ["008"]
+        assert revisions(cluster, name) == [HEAD]
     finally:
         cluster.execute(
             sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
@@ -338,24 +339,24 @@ def test_raising_revision_in_the_middle(
     folder = project(tmp_path)
     versions = folder / "alembic" / "versions"
     create = 'op.create_table("{}", sa.Column("id", sa.Integer))'
-    write_revision(versions, "009", "008", create.format("kept"))
+    write_revision(versions, "901", HEAD, create.format("kept"))
     broken = create.format("gone") + '\nop.execute("INSERT INTO nowhere VALUES (1)")'
-    write_revision(versions, "010", "009", broken, title="It breaks")
-    write_revision(versions, "011", "010", create.format("never"))
+    write_revision(versions, "902", "901", broken, title="It breaks")
+    write_revision(versions, "903", "902", create.format("never"))
     finished = run(folder, "migrate", APP_ENV="prod", DATABASE_URL=database_url)
     finished.assert_failed(
         5,
-        "Migration 010 It breaks failed: 010_test.py, line 13: ProgrammingError: "
+        "Migration 902 It breaks failed: 902_test.py, line 13: ProgrammingError: "
         '(psycopg2.errors.UndefinedTable) relation "nowhere" does not exist. '
-        "The database is at 009 now; what the failure's transaction had changed was rolled "
+        "The database is at 901 now; what the failure's transaction had changed was rolled "
         "back. Mend the revision and start again.",
     )
-    assert revisions(cluster, database) == ["009"]
+    assert revisions(cluster, database) == ["901"]
     assert {"kept", "gone", "never"} & set(relations(cluster, database)) == {"kept"}
 
-    write_revision(versions, "010", "009", create.format("mended"), title="It is mended")
+    write_revision(versions, "902", "901", create.format("mended"), title="It is mended")
     run(folder, "migrate", APP_ENV="prod", DATABASE_URL=database_url).assert_ok()
-    assert revisions(cluster, database) == ["011"]
+    assert revisions(cluster, database) == ["903"]
 
 
 def test_revision_that_exits(
@@ -363,14 +364,14 @@ def test_revision_that_exits(
 ) -> None:
     """A revision that calls sys.exit(0) has failed: it did not come to its end."""
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "009", "008", "raise SystemExit(0)")
+    write_revision(folder / "alembic" / "versions", "901", HEAD, "raise SystemExit(0)")
     finished = run(folder, "migrate", DATABASE_URL=database_url)
-    finished.assert_failed(5, "Migration 009 A test's own failed: …SystemExit…")
-    assert revisions(cluster, database) == ["008"]
+    finished.assert_failed(5, "Migration 901 A test's own failed: …SystemExit…")
+    assert revisions(cluster, database) == [HEAD]
 
 
 def break_syntax(versions: Path) -> None:
-    (versions / "009_test.py").write_text('revision = "009"\ndef upgrade(:\n')
+    (versions / "901_test.py").write_text('revision = "901"\ndef upgrade(:\n')
 
 
 def empty(versions: Path) -> None:
@@ -383,8 +384,8 @@ def remove(versions: Path) -> None:
 
 
 def fork(versions: Path) -> None:
-    write_revision(versions, "009a", "008")
-    write_revision(versions, "009b", "008")
+    write_revision(versions, "901a", HEAD)
+    write_revision(versions, "901b", HEAD)
 
 
 def duplicate(versions: Path) -> None:
@@ -392,13 +393,13 @@ def duplicate(versions: Path) -> None:
 
 
 def orphan(versions: Path) -> None:
-    write_revision(versions, "010", "009")
+    write_revision(versions, "902", "901")
 
 
 def close_circle(versions: Path) -> None:
     first = versions / "001_users.py"
     first.write_text(
-        first.read_text().replace("down_revision: str | None = None", 'down_revision = "008"')
+        first.read_text().replace("down_revision: str | None = None", f'down_revision = "{HEAD}"')
     )
 
 
@@ -408,29 +409,29 @@ def close_circle_beside(versions: Path) -> None:
 
 
 def depend_on_nothing(versions: Path) -> None:
-    write_revision(versions, "009", "008", constants='depends_on = "nowhere"')
+    write_revision(versions, "901", HEAD, constants='depends_on = "nowhere"')
 
 
 def import_nothing(versions: Path) -> None:
-    write_revision(versions, "009", "008", constants="import no_such_module")
+    write_revision(versions, "901", HEAD, constants="import no_such_module")
 
 
 def leave_out_id(versions: Path) -> None:
-    (versions / "009_test.py").write_text("def upgrade() -> None: ...\n")
+    (versions / "901_test.py").write_text("def upgrade() -> None: ...\n")
 
 
 HISTORIES: dict[Callable[[Path], None], str] = {
-    break_syntax: "The migration history is broken: 009_test.py, line 2: …. "
+    break_syntax: "The migration history is broken: 901_test.py, line 2: …. "
     "Fix it and start again; the database was not touched.",
     empty: "There are no revisions in …/alembic/versions. "
     "Check that the folder was shipped, or write the first with `inv revision --message first`.",
     remove: "There are no revisions in …/alembic/versions. "
     "Check that the folder was shipped, or write the first with `inv revision --message first`.",
-    fork: "The history has 2 heads: 009a, 009b. "
-    "Join them with `inv merge --message 'Join 009a and 009b'`, or set MIGRATION_TARGET=heads.",
+    fork: "The history has 2 heads: 901a, 901b. "
+    "Join them with `inv merge --message 'Join 901a and 901b'`, or set MIGRATION_TARGET=heads.",
     duplicate: "The migration history is broken: the same id is there twice: 008 is in "
     "…/008_again.py and in …/008_video_urls.py. Keep the file that databases have applied. …",
-    orphan: "The migration history is broken: Revision 009 …is not present. "
+    orphan: "The migration history is broken: Revision 901 …is not present. "
     "Fix it and start again; the database was not touched.",
     close_circle: "The migration history is broken: …ycle…. "
     "Fix it and start again; the database was not touched.",
@@ -438,7 +439,7 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     "Fix it and start again; the database was not touched.",
     depend_on_nothing: "The migration history is broken: …nowhere…. "
     "Fix it and start again; the database was not touched.",
-    leave_out_id: "The migration history is broken: …009_test.py…. "
+    leave_out_id: "The migration history is broken: …901_test.py…. "
     "Fix it and start again; the database was not touched.",
 }
 
@@ -466,7 +467,7 @@ def test_package_that_is_missing(
     folder = project(tmp_path)
     import_nothing(folder / "alembic" / "versions")
     finished = run(folder, "migrate", DATABASE_URL=database_url)
-    finished.assert_failed(2, "009_test.py, line … needs the package no_such_module, which …")
+    finished.assert_failed(2, "901_test.py, line … needs the package no_such_module, which …")
     assert_untouched(cluster, database)
 
 
@@ -480,7 +481,7 @@ def test_broken_history_in_development(tmp_path: Path, database_url: str) -> Non
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
     assert (ready.status_code, live.status_code) == (503, 200)
-    assert "The migration history is broken: 009_test.py, line 2" in ready.json()["reason"]
+    assert "The migration history is broken: 901_test.py, line 2" in ready.json()["reason"]
     finished.assert_ok()
     finished.assert_says(
         "The migration history is broken: …",
@@ -498,8 +499,8 @@ def test_two_heads_as_target(
     fork(folder / "alembic" / "versions")
     finished = run(folder, "migrate", DATABASE_URL=database_url, MIGRATION_TARGET="heads")
     finished.assert_ok()
-    finished.assert_says("Schema revision: 009a, 009b (head)")
-    assert revisions(cluster, database) == ["009a", "009b"]
+    finished.assert_says("Schema revision: 901a, 901b (head)")
+    assert revisions(cluster, database) == ["901a", "901b"]
 
 
 @contextmanager
@@ -589,8 +590,8 @@ def test_env_file(tmp_path: Path, cluster: Cluster, database: str, database_url:
     )
     run(folder, "migrate").assert_ok()
     assert revisions(cluster, database) == ["007"]
-    run(folder, "migrate", MIGRATION_TARGET="008").assert_ok()
-    assert revisions(cluster, database) == ["008"]
+    run(folder, "migrate", MIGRATION_TARGET=HEAD).assert_ok()
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_env_file_in_prod(tmp_path: Path, database_url: str) -> None:
@@ -647,7 +648,7 @@ def test_unknown_revision(
     finished = run(folder, "migrate", DATABASE_URL=database_url)
     finished.assert_failed(
         7,
-        "The database is at f00, and f00 is not in this release's history, whose head is 008. "
+        f"The database is at f00, and f00 is not in this release's history, whose head is {HEAD}. "
         "Bring the applied file back (check out its branch or commit), say `inv rollback`, come "
         "back, and say `inv migrate`. Or throw this development database away: say `dropdb …`, …",
     )
@@ -661,11 +662,11 @@ def test_past(tmp_path: Path, cluster: Cluster, database: str, database_url: str
     finished = run(folder, "migrate", DATABASE_URL=database_url, MIGRATION_TARGET="006")
     finished.assert_failed(
         7,
-        "The database is at 008, beyond the target 006. Set MIGRATION_TARGET=008 to stay there, "
-        "leave it out to go up to head, or say `inv rollback --target 006` (or "
+        f"The database is at {HEAD}, beyond the target 006. Set MIGRATION_TARGET={HEAD} to stay "
+        "there, leave it out to go up to head, or say `inv rollback --target 006` (or "
         "MIGRATION_ROLLBACK=true) to go down.",
     )
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_rollback_by_environment(
@@ -676,24 +677,24 @@ def test_rollback_by_environment(
     migrated(folder, database_url)
     finished = run(folder, "migrate", DATABASE_URL=database_url, MIGRATION_ROLLBACK="true")
     finished.assert_ok()
-    finished.assert_says("Reverted 008 … (… ms)", "Schema revision: 007")
-    assert revisions(cluster, database) == ["007"]
+    finished.assert_says(f"Reverted {HEAD} … (… ms)", f"Schema revision: {BEFORE_HEAD}")
+    assert revisions(cluster, database) == [BEFORE_HEAD]
     with running(
         folder, "start", DATABASE_URL=database_url, MIGRATION_ROLLBACK="true", BACKEND_PORT="0"
     ) as inv:
         ready = httpx.get(f"{inv.url}/health/ready")
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
-    assert (ready.status_code, ready.json()["current"]) == (200, ["007"])
+    assert (ready.status_code, ready.json()["current"]) == (200, [BEFORE_HEAD])
     finished.assert_ok()
     finished.assert_says(
         "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro",
         "Database migrations completed successfully (already up to date)",
-        "Schema revision: 007",
-        "Seeding skipped: the schema is pinned to 007",
+        f"Schema revision: {BEFORE_HEAD}",
+        f"Seeding skipped: the schema is pinned to {BEFORE_HEAD}",
         "Backend started",
     )
-    assert revisions(cluster, database) == ["007"]
+    assert revisions(cluster, database) == [BEFORE_HEAD]
 
 
 def plant_application(folder: Path, code: str) -> None:
@@ -1013,7 +1014,7 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
         messages,
         [
             "Running database migrations...",
-            "Applied 008 …",
+            f"Applied {HEAD} …",
             "Database migrations completed successfully",
             "Seeding initial data...",
             "Starting Uvicorn server...",
@@ -1047,8 +1048,8 @@ def test_json_log_of_a_failure(tmp_path: Path, database_url: str) -> None:
     folder = project(tmp_path)
     write_revision(
         folder / "alembic" / "versions",
-        "009",
-        "008",
+        "901",
+        HEAD,
         """
         import warnings
         warnings.warn("A warning of a revision")
@@ -1059,7 +1060,7 @@ def test_json_log_of_a_failure(tmp_path: Path, database_url: str) -> None:
     assert finished.status == 5
     [failure] = [json.loads(line) for line in finished.stderr]
     assert (failure["level"], failure["logger"]) == ("ERROR", "backend.boot")
-    assert failure["message"].startswith("Migration 009 A test's own failed: ")
+    assert failure["message"].startswith("Migration 901 A test's own failed: ")
     assert any("A warning of a revision" in str(line["message"]) for line in objects(finished))
 
 

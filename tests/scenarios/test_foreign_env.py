@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from tests.cluster import PASSWORD, Cluster
+from tests.history import HEAD
 from tests.scenarios.process import (
     FOREIGN_ENV,
     INV,
@@ -354,7 +355,7 @@ def test_statements_stay_out_of_the_journal(
     """By hand as by `inv`: the journal keeps the cause, not the statement with what it holds."""
     root = project(tmp_path)
     write_revision(
-        root / "alembic" / "versions", "009", "008", "op.execute(\"SELECT 1/0, 's3cret'\")"
+        root / "alembic" / "versions", "901", HEAD, "op.execute(\"SELECT 1/0, 's3cret'\")"
     )
     subprocess.run(
         [str(INV.with_name("alembic")), "upgrade", "head"],
@@ -364,7 +365,7 @@ def test_statements_stay_out_of_the_journal(
         capture_output=True,
     )
     [(status, error)] = cluster.query(
-        "SELECT status, error FROM schema_journal WHERE revision = '009'", database
+        "SELECT status, error FROM schema_journal WHERE revision = '901'", database
     )
     assert (status, "division by zero" in str(error)) == ("failed", True)
     assert "s3cret" not in str(error)

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from tests.cluster import Cluster
+from tests.history import HEAD, OURS
 from tests.scenarios.process import (
     project,
     relations,
@@ -25,9 +26,9 @@ EMPTY_START = [
     "Waiting for PostgreSQL... (postgresql://moriai_user:***@127.0.0.1:…/test_…)",
     "PostgreSQL is ready (18.…, … s)",
     "Running database migrations...",
-    *(f"Applied {number:03} … (… ms)" for number in range(1, 9)),
+    *(f"Applied {revision} … (… ms)" for revision in OURS),
     "Database migrations completed successfully",
-    "Schema revision: 008 (head)",
+    f"Schema revision: {HEAD} (head)",
     TABLES,
     "Seeding initial data...",
     "Initial data seeded (… rows)",
@@ -39,26 +40,26 @@ EMPTY_START = [
 CURRENT_START = [
     *EMPTY_START[:3],
     "Database migrations completed successfully (already up to date)",
-    "Schema revision: 008 (head)",
+    f"Schema revision: {HEAD} (head)",
     "Seeding initial data...",
     "Initial data is complete already",
     *EMPTY_START[-4:],
 ]
 BROKEN_START = [
     *EMPTY_START[:3],
-    *(f"Applied {number:03} … (… ms)" for number in range(1, 9)),
-    "Migration 009 It breaks failed: 009_test.py, line 13: RuntimeError: on purpose. …",
+    *(f"Applied {revision} … (… ms)" for revision in OURS),
+    "Migration 901 It breaks failed: 901_test.py, line 13: RuntimeError: on purpose. …",
     "Database migrations failed, but continuing...",
     *EMPTY_START[-4:],
 ]
 
 
 def plant_broken_revision(folder: Path) -> None:
-    """Add a 009 that raises after it has changed something."""
+    """Add a 901 that raises after it has changed something."""
     write_revision(
         folder / "alembic" / "versions",
-        "009",
-        "008",
+        "901",
+        HEAD,
         """
         op.create_table("half", sa.Column("id", sa.Integer))
         raise RuntimeError("on purpose")
@@ -75,7 +76,7 @@ def test_empty_database(tmp_path: Path, database_url: str) -> None:
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
         inv.assert_nothing_left()
-    assert (ready.status_code, ready.json()["current"]) == (200, ["008"])
+    assert (ready.status_code, ready.json()["current"]) == (200, [HEAD])
     titles = {book["title"] for book in books.json()["items"]}
     assert titles == {"My Playground Day", "My Mountain Adventure"}
     finished.assert_ok()
@@ -113,8 +114,8 @@ def test_broken_migration_in_development(
         finished = inv.finish()
         inv.assert_nothing_left()
     assert ready.status_code == 503
-    assert ready.json()["current"] == ["008"]
-    assert "Migration 009 It breaks failed" in ready.json()["reason"]
+    assert ready.json()["current"] == [HEAD]
+    assert "Migration 901 It breaks failed" in ready.json()["reason"]
     assert "on purpose" in ready.json()["reason"]
     assert live.status_code == 200
     assert (books.status_code, books.json()["items"]) == (200, [])
@@ -122,7 +123,7 @@ def test_broken_migration_in_development(
     finished.assert_says(*BROKEN_START)
     finished.assert_never_says("Seeding …")
     finished.assert_never_says("Database migrations completed successfully…")
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
     assert "half" not in relations(cluster, database)
     assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
 
@@ -143,14 +144,14 @@ def test_broken_migration_in_production(
     )
     finished.assert_failed(
         5,
-        "Migration 009 It breaks failed: 009_test.py, line 13: RuntimeError: on purpose. "
-        "The database is at 008 now; what the failure's transaction had changed was rolled "
+        "Migration 901 It breaks failed: 901_test.py, line 13: RuntimeError: on purpose. "
+        f"The database is at {HEAD} now; what the failure's transaction had changed was rolled "
         "back. Mend the revision and start again.",
     )
     finished.assert_says(*EMPTY_START[:11])
     finished.assert_never_says("Starting Uvicorn server...")
     finished.assert_never_says("Database migrations failed, but continuing...")
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
     assert "half" not in relations(cluster, database)
 
 
@@ -162,5 +163,5 @@ def test_failure_policy_is_a_setting(tmp_path: Path, database_url: str) -> None:
         folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0", MIGRATE_ON_FAILURE="exit"
     )
     finished.assert_failed(
-        5, "Migration 009 It breaks failed: … Mend the revision and start again."
+        5, "Migration 901 It breaks failed: … Mend the revision and start again."
     )

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.cluster import Cluster, free_port
+from tests.history import HEAD
 from tests.scenarios.process import project, relations, revisions, run, running, write_revision
 
 pytestmark = pytest.mark.slow
@@ -59,21 +60,21 @@ def test_a_swallowed_stop_is_not_recorded_as_applied(
         pass
     op.get_bind().exec_driver_sql("ROLLBACK")
     """
-    write_revision(folder / "alembic" / "versions", "009", "008", body)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, body)
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
-        inv.wait_for("Applied 008 …")
+        inv.wait_for(f"Applied {HEAD} …")
         query = f"SELECT FROM pg_stat_activity WHERE datname = '{database}' AND query ~ 'pg_sleep'"
         while not cluster.query(query):
             pass
         inv.signal(signal.SIGTERM)
         assert inv.finish().status == 143
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_a_broken_history_creates_no_database(tmp_path: Path, cluster: Cluster) -> None:
     """A missing database is not made for a history that cannot be applied."""
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "009", "nope", "pass")
+    write_revision(folder / "alembic" / "versions", "901", "nope", "pass")
     url = cluster.url("never_made")
     assert run(folder, "migrate", DATABASE_URL=url).status == 9
     assert cluster.query("SELECT FROM pg_database WHERE datname = 'never_made'") == []
@@ -90,10 +91,12 @@ def test_what_a_revision_did_outside_its_transaction_is_not_said_to_be_gone(
     op.execute("CREATE TABLE goes (i int)")
     raise RuntimeError("in the middle")
     """
-    write_revision(folder / "alembic" / "versions", "009", "008", body)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, body)
     finished = run(folder, "migrate", DATABASE_URL=database_url)
     assert finished.status == 5
-    sentence = "The database is at 008 now; what the failure's transaction had changed was rolled"
+    sentence = (
+        f"The database is at {HEAD} now; what the failure's transaction had changed was rolled"
+    )
     assert sentence in finished.stderr[-1]
     found = relations(cluster, database)
     assert ("stays" in found, "goes" in found) == (True, False)

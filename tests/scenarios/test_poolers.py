@@ -15,6 +15,7 @@ import psycopg2
 import pytest
 
 from tests.cluster import OWNER, PASSWORD, Cluster
+from tests.history import BEFORE_HEAD, HEAD
 from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.live_traffic import blocking, traffic
 from tests.scenarios.process import FOREIGN_ENV, Finished, project, run, running, write_revision
@@ -72,14 +73,14 @@ def test_every_task(
             process.interrupt()
             started = process.finish()
         started.assert_ok()
-        started.assert_says("Schema revision: 008 (head)", "Initial data seeded (66 rows)")
+        started.assert_says(f"Schema revision: {HEAD} (head)", "Initial data seeded (66 rows)")
         assert "state     current" in inv("status").stdout
         inv("seed").assert_says("Initial data is complete already")
         inv("check").assert_says("The history is sound: …")
-        inv("rollback", "--yes").assert_says("Schema revision: 007")
-        inv("migrate").assert_says("Schema revision: 008 (head)")
+        inv("rollback", "--yes").assert_says(f"Schema revision: {BEFORE_HEAD}")
+        inv("migrate").assert_says(f"Schema revision: {HEAD} (head)")
         forget(debian_cluster, name)
-        inv("adopt").assert_says("Adopted the database as revision 008 …")
+        inv("adopt").assert_says(f"Adopted the database as revision {HEAD} …")
         assert databases(debian_cluster, name) == []
         # Its sessions live on, in the pool.
         assert debian_cluster.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'") == []
@@ -135,7 +136,7 @@ def test_a_session_that_somebody_led_elsewhere(
         run(folder, "migrate", DATABASE_URL=debian_cluster.url(database)).assert_ok()
         debian_cluster.execute(f"CREATE SCHEMA other AUTHORIZATION {OWNER}", database)
         debian_cluster.execute(f"GRANT SET ON PARAMETER session_replication_role TO {OWNER}")
-        write_revision(folder / "alembic" / "versions", "009", "008", "op.execute('SELECT 1')")
+        write_revision(folder / "alembic" / "versions", "901", HEAD, "op.execute('SELECT 1')")
         url = pgbouncer(database)
         leave_in_the_pool(url, f"SET {name} = {value}")
         run(folder, "migrate", DATABASE_URL=url).assert_failed(

@@ -17,6 +17,7 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.postgres import advisory
 from backend.boot.postgres.advisory import AdvisoryKey
 from tests.cluster import PASSWORD, Cluster
+from tests.history import HEAD, OURS
 from tests.pgbouncer import running_pgbouncer
 from tests.proxy import Proxy
 from tests.scenarios.process import (
@@ -36,7 +37,6 @@ pytestmark = pytest.mark.slow
 
 ALEMBIC = Path(sys.executable).parent / "alembic"
 
-OURS = ["001", "002", "003", "004", "005", "006", "007", "008"]
 
 THE_LOCK = AdvisoryKey.named("schema", "public", "alembic_version")
 
@@ -88,11 +88,11 @@ def assert_one_migrates(
         is_winner = starter == winner
         assert count(end, "Applied …") == (len(OURS) - before if is_winner else 0), end
         assert count(end, UP_TO_DATE) == (0 if is_winner else 1), end
-        assert count(end, "Schema revision: 008 (head)") == 1, end
+        assert count(end, f"Schema revision: {HEAD} (head)") == 1, end
     assert_journalled_once(cluster, database)
     workers = [row[3] for row in journal(cluster, database)[before:]]
     assert workers == [winner.pid] * len(workers)
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 @pytest.mark.parametrize("at", [None, "004"])
@@ -317,7 +317,9 @@ def test_who_waits_goes_on_when_the_lock_is_free(
             waiting.wait_for("Waiting for another starter (…)")
         finished = waiting.finish()
     finished.assert_ok()
-    finished.assert_says("Waiting for another starter (…)", "Applied …", "Schema revision: 008…")
+    finished.assert_says(
+        "Waiting for another starter (…)", "Applied …", f"Schema revision: {HEAD}…"
+    )
     assert_journalled_once(cluster, database)
 
 
@@ -378,8 +380,8 @@ def at_008(
         zygote.spawn(folder, "migrate", DATABASE_URL=url).finish().assert_ok()
         write_revision(
             folder / "alembic" / "versions",
-            "009",
-            "008",
+            "901",
+            HEAD,
             'op.execute("SET LOCAL lock_timeout = 0")\n'
             f'op.execute("SELECT pg_advisory_lock({GATE})")\n'
             'op.execute("CREATE TABLE t ()")',
@@ -397,15 +399,15 @@ def test_by_hand_waits_for_a_starter(
         await_arrival_at_gate(cluster, name)
         with alembic_by_hand(folder, url) as by_hand:
             by_hand.wait_for(
-                f"…Waiting for another starter (host …, process {starter.pid}, since …, at 009)"
+                f"…Waiting for another starter (host …, process {starter.pid}, since …, at 901)"
             )
             open_gate(gate)
             assert by_hand.finish().status == 0
         finished = starter.finish()
     finished.assert_ok()
-    finished.assert_says("Applied 009 …", "Schema revision: 009 (head)")
-    assert journal(cluster, name)[len(OURS) :] == [("009", "upgrade", "applied", starter.pid)]
-    assert revisions(cluster, name) == ["009"]
+    finished.assert_says("Applied 901 …", "Schema revision: 901 (head)")
+    assert journal(cluster, name)[len(OURS) :] == [("901", "upgrade", "applied", starter.pid)]
+    assert revisions(cluster, name) == ["901"]
 
 
 def test_a_starter_waits_for_who_works_by_hand(
@@ -417,15 +419,15 @@ def test_a_starter_waits_for_who_works_by_hand(
         await_arrival_at_gate(cluster, name)
         starter = zygote.spawn(folder, "migrate", DATABASE_URL=url)
         starter.wait_for(
-            f"Waiting for another starter (host …, process {by_hand.pid}, since …, at 009)"
+            f"Waiting for another starter (host …, process {by_hand.pid}, since …, at 901)"
         )
         open_gate(gate)
         assert by_hand.finish().status == 0
         finished = starter.finish()
     finished.assert_ok()
     finished.assert_says("Waiting for another starter (…)", UP_TO_DATE)
-    assert journal(cluster, name)[len(OURS) :] == [("009", "upgrade", "applied", by_hand.pid)]
-    assert revisions(cluster, name) == ["009"]
+    assert journal(cluster, name)[len(OURS) :] == [("901", "upgrade", "applied", by_hand.pid)]
+    assert revisions(cluster, name) == ["901"]
 
 
 def test_by_hand_writes_the_journal_from_the_start(

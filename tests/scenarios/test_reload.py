@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.cluster import Cluster
+from tests.history import HEAD, OURS
 from tests.scenarios.process import (
     DEADLINE,
     Finished,
@@ -95,28 +96,28 @@ def test_a_reload_migrates(
         add_subtitle(folder)
         ready_with(inv, 503, MISSING)
 
-        write_revision(versions, "009", "008", ADD, DROP)
-        inv.wait_for("Applied 009 A test's own …")
+        write_revision(versions, "901", HEAD, ADD, DROP)
+        inv.wait_for("Applied 901 A test's own …")
         ready_with(inv, 200)
         assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
 
         contract = 'phase = "contract"'
         broken = write_revision(
-            versions, "010", "009", 'op.execute("SELECT nothing")', constants=contract
+            versions, "902", "901", 'op.execute("SELECT nothing")', constants=contract
         )
         inv.wait_for("Database migrations failed, but continuing...")
-        ready_with(inv, 503, "Migration 010 A test's own failed: 010_test.py, line")
+        ready_with(inv, 503, "Migration 902 A test's own failed: 902_test.py, line")
         assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
 
         broken.write_text(broken.read_text().replace("SELECT nothing", "SELECT 1"))
         ready_with(inv, 200)
-        assert revisions(cluster, database) == ["010"]
+        assert revisions(cluster, database) == ["902"]
 
         broken.unlink()
-        ready_with(inv, 503, "010")
+        ready_with(inv, 503, "902")
         stop(inv).assert_ok()
     applied = "SELECT revision FROM schema_journal WHERE status = 'applied' ORDER BY id"
-    assert cluster.query(applied, database) == [(f"{number:03d}",) for number in range(1, 11)]
+    assert cluster.query(applied, database) == [(it,) for it in (*OURS, "901", "902")]
 
 
 def test_a_reload_answers_who_has_just_connected(tmp_path: Path, database_url: str) -> None:
@@ -144,7 +145,7 @@ def test_serving_alone_never_migrates(tmp_path: Path, database_url: str) -> None
     folder = project(tmp_path)
     with serving(folder, "serve", database_url, RELOAD="true") as inv:
         inv.wait_for("Serving on …")
-        write_revision(folder / "alembic" / "versions", "009", "008")
+        write_revision(folder / "alembic" / "versions", "901", HEAD)
         inv.wait_for("Serving on …", count=2)
         finished = stop(inv)
     finished.assert_never_says("Running database migrations...")

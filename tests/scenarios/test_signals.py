@@ -15,6 +15,7 @@ import pytest
 
 from backend.boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from tests.cluster import Cluster, free_port
+from tests.history import HEAD
 from tests.scenarios.process import (
     Finished,
     Running,
@@ -106,7 +107,7 @@ op.execute("SELECT pg_sleep(60)")
 
 
 def plant_sleep(folder: Path) -> None:
-    write_revision(folder / "alembic" / "versions", "009", "008", SLEEP)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, SLEEP)
 
 
 @SIGNALS
@@ -118,11 +119,11 @@ def test_during_a_migration(
     folder = project(tmp_path)
     plant_sleep(folder)
     with running(folder, task, **variables("cluster", database_url)) as inv:
-        inv.wait_for("Applied 008 …")
+        inv.wait_for(f"Applied {HEAD} …")
         wait_for_sleep(cluster, database)
         assert_stopped(stop(inv, name), name)
     assert sleeping(cluster, database) == 0
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
     assert "half" not in relations(cluster, database)
 
 
@@ -156,11 +157,11 @@ def test_during_a_migration_on_the_embedded_server(tmp_path: Path, name: str) ->
     folder = project(tmp_path)
     plant_sleep(folder)
     with running(folder, "start", **variables("embedded", "")) as inv:
-        inv.wait_for("Applied 008 …")
+        inv.wait_for(f"Applied {HEAD} …")
         assert embedded_servers(folder) != []
         assert_stopped(stop(inv, name), name)
     assert not (folder / ".data" / "postgres" / "postmaster.pid").exists()
-    finished = run(folder, "migrate", MIGRATION_TARGET="008")
+    finished = run(folder, "migrate", MIGRATION_TARGET=HEAD)
     finished.assert_ok()
     finished.assert_says("Database migrations completed successfully (already up to date)")
 
@@ -171,11 +172,11 @@ def test_during_a_migration_that_waits_in_python(
 ) -> None:
     """A stop is heard while a revision is busy outside the database."""
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "009", "008", "import time\ntime.sleep(60)\n")
+    write_revision(folder / "alembic" / "versions", "901", HEAD, "import time\ntime.sleep(60)\n")
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
-        inv.wait_for("Applied 008 …")
+        inv.wait_for(f"Applied {HEAD} …")
         assert_stopped(stop(inv, name), name)
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 @SIGNALS
@@ -190,11 +191,11 @@ def test_during_a_migration_that_swallows_errors(
     except Exception:
         pass
     """
-    write_revision(folder / "alembic" / "versions", "009", "008", body)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, body)
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
         wait_for_sleep(cluster, database)
         assert_stopped(stop(inv, name), name)
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 SEED = """

@@ -6,6 +6,7 @@ import pytest
 
 from backend.boot.catalogue.comparison import compare
 from tests.cluster import Cluster
+from tests.history import HEAD, OURS
 from tests.migrations.conftest import read_schema
 from tests.scenarios.process import (
     FOREIGN_ENV,
@@ -21,7 +22,7 @@ from tests.scenarios.test_foreign_project import Foreign, foreign
 
 pytestmark = pytest.mark.slow
 
-HISTORY = ["base", *(f"{number:03d}" for number in range(1, 9))]
+HISTORY = ["base", *OURS]
 
 OFFLINE_ENV = (
     """
@@ -70,7 +71,7 @@ def test_from_everywhere(tmp_path: Path, any_cluster: Cluster, place: str) -> No
         execute(any_cluster, by_hand, text)
         run(root, "migrate", DATABASE_URL=any_cluster.url(migrated)).assert_ok()
         assert compare(read_schema(any_cluster, by_hand), read_schema(any_cluster, migrated)) == ()
-        assert revisions(any_cluster, by_hand) == ["008"]
+        assert revisions(any_cluster, by_hand) == [HEAD]
         run(root, "migrate", DATABASE_URL=url).assert_says("…(already up to date)")
 
 
@@ -96,7 +97,7 @@ def test_rolled_back_to_base(
     execute(cluster, database, text)
     assert relations(cluster, database) == ["alembic_version"]
     execute(cluster, database, script(run(root, "migrate", "--sql", DATABASE_URL=database_url)))
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_a_database_that_is_missing(tmp_path: Path, cluster: Cluster) -> None:

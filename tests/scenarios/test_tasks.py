@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
+from tests.history import BEFORE_HEAD, HEAD, OURS
 from tests.scenarios.process import (
     assert_untouched,
     matches,
@@ -134,10 +135,10 @@ def test_dry_run(
     finished = run(project(tmp_path), task, "--dry-run", DATABASE_URL=database_url)
     assert finished.status == 0
     assert finished.stdout[:2] == (
-        "The schema is empty: at base, and the target is 008.",
+        f"The schema is empty: at base, and the target is {HEAD}.",
         "Plan: upgrade",
     )
-    assert [line[:6] for line in finished.stdout[2:]] == [f"  {n:03} " for n in range(1, 9)]
+    assert [line.split()[0] for line in finished.stdout[2:]] == list(OURS)
     assert_untouched(cluster, database)
 
 
@@ -148,7 +149,7 @@ def test_dry_run_on_a_current_schema(tmp_path: Path, database_url: str) -> None:
     finished = run(folder, "migrate", "--dry-run", DATABASE_URL=database_url)
     assert finished.status == 0
     assert finished.stdout == (
-        "The schema is current: at 008, and the target is 008.",
+        f"The schema is current: at {HEAD}, and the target is {HEAD}.",
         "Plan: nothing",
     )
 
@@ -160,17 +161,17 @@ def test_dry_run_of_a_refusal(tmp_path: Path, database_url: str) -> None:
     finished = run(folder, "migrate", "--dry-run", "--target", "006", DATABASE_URL=database_url)
     assert finished.status == 7
     assert finished.stdout == (
-        "The schema is past: at 008, and the target is 006.",
+        f"The schema is past: at {HEAD}, and the target is 006.",
         "Plan: refuse",
     )
-    assert finished.stderr[-1].startswith("The database is at 008, beyond the target 006. ")
+    assert finished.stderr[-1].startswith(f"The database is at {HEAD}, beyond the target 006. ")
 
 
 def test_dry_run_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
     """A dry run does not create the database that the real one would."""
     finished = run(project(tmp_path), "migrate", "--dry-run", DATABASE_URL=cluster.url("not_yet"))
     assert finished.status == 0
-    assert finished.stdout[0] == "The schema is empty: at base, and the target is 008."
+    assert finished.stdout[0] == f"The schema is empty: at base, and the target is {HEAD}."
     assert cluster.query("SELECT FROM pg_database WHERE datname = 'not_yet'") == []
 
 
@@ -185,7 +186,7 @@ def test_migrate_to_a_target(
     finished.assert_never_says("Applied 004 …")
     assert revisions(cluster, database) == ["003"]
     run(folder, "migrate", DATABASE_URL=database_url).assert_says("Applied 004 …")
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def status_of(folder: Path, url: str, **variables: str) -> dict[str, object]:
@@ -199,15 +200,14 @@ def status_of(folder: Path, url: str, **variables: str) -> dict[str, object]:
 def test_status_as_json(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
     """`status --json` is one object with these keys and no others, at every stage."""
     folder = project(tmp_path)
-    everything = [f"{number:03}" for number in range(1, 9)]
     masked = f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"
     [(version,)] = cluster.query("SHOW server_version")
     expected: dict[str, object] = {
         "state": "empty",
         "current": [],
-        "heads": ["008"],
-        "target": "008",
-        "pending": everything,
+        "heads": [HEAD],
+        "target": HEAD,
+        "pending": list(OURS),
         "database": masked,
         "server_version": version,
         "journal": [],
@@ -216,21 +216,21 @@ def test_status_as_json(tmp_path: Path, cluster: Cluster, database: str, databas
     assert_untouched(cluster, database)
 
     run(folder, "migrate", "--target", "006", DATABASE_URL=database_url).assert_ok()
-    behind = {"state": "behind", "current": ["006"], "pending": ["007", "008"]}
+    behind = {"state": "behind", "current": ["006"], "pending": list(OURS[6:])}
     found = status_of(folder, database_url)
     journal = found["journal"]
     assert isinstance(journal, list)
-    assert [row["revision"] for row in journal] == everything[5::-1]
+    assert [row["revision"] for row in journal] == list(OURS[5::-1])
     assert found == {**expected, **behind, "journal": journal}
     pinned = {"state": "current", "current": ["006"], "pending": [], "target": "006"}
     found = status_of(folder, database_url, MIGRATION_TARGET="006")
     assert found == {**expected, **pinned, "journal": journal}
 
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
-    current = {"state": "current", "current": ["008"], "pending": []}
+    current = {"state": "current", "current": [HEAD], "pending": []}
     found = status_of(folder, database_url)
     assert found == {**expected, **current, "journal": found["journal"]}
-    past = {"state": "past", "current": ["008"], "pending": [], "target": "006"}
+    past = {"state": "past", "current": [HEAD], "pending": [], "target": "006"}
     past_its_target = status_of(folder, database_url, MIGRATION_TARGET="006")
     assert past_its_target == {**expected, **past, "journal": found["journal"]}
 
@@ -244,21 +244,22 @@ def test_status_as_json(tmp_path: Path, cluster: Cluster, database: str, databas
 def test_status(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
     """`status` says for people where the schema is, and what is yet to come by its title."""
     folder = project(tmp_path)
-    run(folder, "migrate", "--target", "007", DATABASE_URL=database_url).assert_ok()
+    run(folder, "migrate", "--target", BEFORE_HEAD, DATABASE_URL=database_url).assert_ok()
     finished = run(folder, "status", DATABASE_URL=database_url)
     assert finished.status == 0
     rows = [line.split(None, 1) for line in finished.stdout]
     assert rows[:5] == [
         ["state", "behind"],
-        ["current", "007"],
-        ["target", "008"],
-        ["heads", "008"],
+        ["current", BEFORE_HEAD],
+        ["target", HEAD],
+        ["heads", HEAD],
         ["database", f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"],
     ]
     assert rows[5][1].startswith("PostgreSQL 18.")
     assert [row[0] for row in rows[6:]] == ["pending", *["journal"] * 5]
-    assert rows[6][1].startswith("008 ")
-    pattern = r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d upgrade 007 applied in \d+ ms by \S+, process \d+"
+    assert rows[6][1].startswith(f"{HEAD} ")
+    applied = rf"upgrade {BEFORE_HEAD} applied in \d+ ms by \S+, process \d+"
+    pattern = rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d {applied}"
     assert re.fullmatch(pattern, rows[7][1])
 
 
@@ -275,18 +276,18 @@ def test_a_starter_that_died_with_a_part_committed(
 ) -> None:
     """`status` tells who works from who died, and both it and a dry run say what comes of that."""
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "009", "008", COMMITTING)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, COMMITTING)
     with running(folder, "migrate", DATABASE_URL=database_url) as first:
-        first.wait_for("Applied 008 …")
+        first.wait_for(f"Applied {HEAD} …")
         wait_for_sleep(cluster, database)
         at_work = run(folder, "status", DATABASE_URL=database_url)
-        assert " upgrade 009 running by " in at_work.stdout[-5]
+        assert " upgrade 901 running by " in at_work.stdout[-5]
         first.kill()
     after = run(folder, "status", DATABASE_URL=database_url)
     assert after.status == 0
-    assert " upgrade 009 died by " in after.stdout[-5]
+    assert " upgrade 901 died by " in after.stdout[-5]
     refused = (
-        "Migration 009 … was cut short before, when it had committed a part of itself (UPDATE "
+        "Migration 901 … was cut short before, when it had committed a part of itself (UPDATE "
         "books SET title = trim(title)…), which may do harm where it is done again. …"
     )
     run(folder, "migrate", DATABASE_URL=database_url).assert_failed(5, refused)
@@ -294,7 +295,7 @@ def test_a_starter_that_died_with_a_part_committed(
     assert (dry.status, dry.stdout[-1]) == (5, "Plan: refuse")
     told = run(folder, "status", DATABASE_URL=database_url)
     assert [line for line in told.stdout if line.startswith("pending")] == []
-    assert [line for line in told.stdout if line.startswith("refused   Migration 009 ")]
+    assert [line for line in told.stdout if line.startswith("refused   Migration 901 ")]
 
 
 def test_status_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
@@ -321,10 +322,10 @@ def test_rollback_declined(
     finished = run(migrated, "rollback", stdin=answer, DATABASE_URL=database_url)
     assert finished.status == 0
     text = "\n".join(finished.stdout)
-    assert "Plan: downgrade\n  008 " in text
+    assert f"Plan: downgrade\n  {HEAD} " in text
     assert "Take these revisions back, with the data that only they hold? [y/N] " in text
     assert finished.stdout[-1].endswith("Nothing was changed.")
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_rollback_agreed(
@@ -333,17 +334,17 @@ def test_rollback_agreed(
     """`rollback` with a yes goes down one step from where the database is, each time."""
     finished = run(migrated, "rollback", stdin="y\n", DATABASE_URL=database_url)
     assert finished.status == 0
-    finished.assert_says("…Reverted 008 … (… ms)", "Schema revision: 007")
-    assert revisions(cluster, database) == ["007"]
+    finished.assert_says(f"…Reverted {HEAD} … (… ms)", f"Schema revision: {BEFORE_HEAD}")
+    assert revisions(cluster, database) == [BEFORE_HEAD]
     again = run(migrated, "rollback", "--yes", DATABASE_URL=database_url)
     again.assert_ok()
-    again.assert_says("…Reverted 007 … (… ms)", "Schema revision: 006")
-    assert revisions(cluster, database) == ["006"]
+    again.assert_says(f"…Reverted {BEFORE_HEAD} … (… ms)", f"Schema revision: {OURS[-3]}")
+    assert revisions(cluster, database) == [OURS[-3]]
     pinned = run(migrated, "rollback", "--yes", DATABASE_URL=database_url, MIGRATION_TARGET="002")
-    pinned.assert_says("Schema revision: 005")
-    lower = run(migrated, "rollback", "--yes", "--target", "006", DATABASE_URL=database_url)
-    assert lower.stdout[-1] == "There is nothing to roll back: the schema is not beyond 006."
-    assert revisions(cluster, database) == ["005"]
+    pinned.assert_says(f"Schema revision: {OURS[-4]}")
+    lower = run(migrated, "rollback", "--yes", "--target", HEAD, DATABASE_URL=database_url)
+    assert lower.stdout[-1] == f"There is nothing to roll back: the schema is not beyond {HEAD}."
+    assert revisions(cluster, database) == [OURS[-4]]
 
 
 def test_rollback_with_nobody_to_ask(
@@ -352,7 +353,7 @@ def test_rollback_with_nobody_to_ask(
     """`rollback` in a pipeline, where nobody can answer, is refused."""
     finished = run(migrated, "rollback", DATABASE_URL=database_url)
     finished.assert_failed(2, "Nobody is there to be asked. Say --yes.")
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_rollback_to_a_target(
@@ -362,12 +363,12 @@ def test_rollback_to_a_target(
     arguments = ("rollback", "--yes", "--target")
     finished = run(migrated, *arguments, "003", DATABASE_URL=database_url)
     finished.assert_ok()
-    finished.assert_says(*(f"Reverted {n:03} …" for n in range(8, 3, -1)), "Schema revision: 003")
+    finished.assert_says(*(f"Reverted {it} …" for it in OURS[:2:-1]), "Schema revision: 003")
     assert revisions(cluster, database) == ["003"]
     run(migrated, *arguments, "base", DATABASE_URL=database_url).assert_ok()
     assert relations(cluster, database) == ["alembic_version"]
     run(migrated, "migrate", DATABASE_URL=database_url).assert_ok()
-    assert revisions(cluster, database) == ["008"]
+    assert revisions(cluster, database) == [HEAD]
 
 
 def test_seed_on_a_schema_behind(
@@ -375,12 +376,12 @@ def test_seed_on_a_schema_behind(
 ) -> None:
     """`seed` needs the schema that its models describe."""
     folder = project(tmp_path)
-    run(folder, "migrate", "--target", "007", DATABASE_URL=database_url).assert_ok()
+    run(folder, "migrate", "--target", BEFORE_HEAD, DATABASE_URL=database_url).assert_ok()
     finished = run(folder, "seed", DATABASE_URL=database_url)
     finished.assert_failed(
         10,
-        "The schema is behind at 007, and the seed data is made for 008. See `inv status`; "
-        "`inv migrate` brings it there if anything does.",
+        f"The schema is behind at {BEFORE_HEAD}, and the seed data is made for {HEAD}. "
+        "See `inv status`; `inv migrate` brings it there if anything does.",
     )
     assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
 
@@ -412,16 +413,16 @@ def scratches(cluster: Cluster) -> list[tuple[object, ...]]:
 
 CREATE = 'op.create_table("notes", sa.Column("id", sa.Integer))'
 UNREPEATABLE = {
-    "leaves a table behind": (CREATE, "pass", "009 leaves behind on its way down: …notes…"),
+    "leaves a table behind": (CREATE, "pass", "901 leaves behind on its way down: …notes…"),
     "raises on its way down": (
         CREATE,
         'raise RuntimeError("no way back")',
-        "Migration 009 A test's own failed: …RuntimeError: no way back.",
+        "Migration 901 A test's own failed: …RuntimeError: no way back.",
     ),
     "raises on its way up": (
         'raise RuntimeError("no way")',
         "pass",
-        "Migration 009 A test's own failed: …RuntimeError: no way.",
+        "Migration 901 A test's own failed: …RuntimeError: no way.",
     ),
     "makes something else the second time": (
         """
@@ -431,12 +432,12 @@ UNREPEATABLE = {
             op.execute("ALTER TABLE seen ADD COLUMN again int")
         """,
         "pass",
-        "009 comes back different: …again…",
+        "901 comes back different: …again…",
     ),
     "loses a column on its way down": (
         'op.alter_column("books", "title", new_column_name="name")',
         'op.drop_column("books", "name")',
-        "009 leaves behind on its way down: …title…",
+        "901 leaves behind on its way down: …title…",
     ),
 }
 
@@ -448,7 +449,7 @@ def test_check_of_a_lossy_revision(
     """`check` names the revision that does not come back to where it was."""
     upgrade, downgrade, complaint = UNREPEATABLE[name]
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "009", "008", upgrade, downgrade)
+    write_revision(folder / "alembic" / "versions", "901", HEAD, upgrade, downgrade)
     finished = run(folder, "check", DATABASE_URL=database_url)
     finished.assert_says(complaint)
     finished.assert_failed(9, "The history fails … check…. Mend the revisions, or the models, …")
@@ -494,12 +495,13 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     )
     finished.assert_ok()
     versions = folder / "alembic" / "versions"
-    [path] = versions.glob("009_*_users_have_nicknames.py")
+    number = int(HEAD.partition("_")[0])
+    [path] = versions.glob(f"{number + 1:03}_*_users_have_nicknames.py")
     assert finished.stdout[-1] == f"Wrote {path}: read it, and decide its phase."
     code = path.read_text()
     first = path.name.removesuffix("_users_have_nicknames.py")
     assert f'revision: str = "{first}"' in code
-    assert 'down_revision: str | Sequence[str] | None = "008"' in code
+    assert f'down_revision: str | Sequence[str] | None = "{HEAD}"' in code
     assert re.search(r'^phase = "contract"$', code, re.M)
     assert 'op.add_column("users", sa.Column("nickname", sa.Text(), nullable=True))' in code
     assert 'op.drop_column("users", "nickname")' in code
@@ -513,13 +515,12 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     assert second.stdout[-1].endswith(
         "_nothing_new.py: it is empty, for the models have nothing that the history has not."
     )
-    [empty] = versions.glob("010_*_nothing_new.py")
+    [empty] = versions.glob(f"{number + 2:03}_*_nothing_new.py")
     assert "op." not in empty.read_text().partition("def upgrade")[2]
-    write_revision(versions, "009", "008")
-    heads = (
-        f"The history has 2 heads: 009, {empty.name.removesuffix('_nothing_new.py')}. Join them "
-    )
-    merge = "`inv merge --message 'Join 009 and 010_…'`"
+    write_revision(versions, "901", HEAD)
+    second_id = empty.name.removesuffix("_nothing_new.py")
+    heads = f"The history has 2 heads: {second_id}, 901. Join them "
+    merge = f"`inv merge --message 'Join {second_id} and 901'`"
     run(folder, "check", DATABASE_URL=database_url).assert_failed(
         9, f"{heads}with {merge}, or set MIGRATION_TARGET=heads."
     )
@@ -528,7 +529,7 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     merged = run(folder, "merge", "--message", "Both")
     merged.assert_ok()
     assert not (folder / ".data").exists()
-    assert matches(merged.stdout[-1], "Wrote …_both.py: it joins 009 and 010_….")
+    assert matches(merged.stdout[-1], f"Wrote …_both.py: it joins {second_id} and 901.")
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
     run(folder, "check", DATABASE_URL=database_url).assert_ok()
 

@@ -10,6 +10,7 @@ from backend.boot.description import AlembicConfig
 from backend.boot.environment.opening import open_project
 from backend.boot.errors import HistoryBrokenError
 from backend.boot.migration.merge import write_merge
+from tests.history import HEAD
 from tests.scenarios.process import ForeignProject, write_revision
 
 ROOT = Path(__file__).parents[3]
@@ -25,17 +26,17 @@ def config(tmp_path: Path) -> Path:
 def test_two_heads(config: Path) -> None:
     """The revision has both as parents, its title, the next number, and changes nothing."""
     versions = config.parent / "alembic" / "versions"
-    write_revision(versions, "009_aaaa", "008")
-    write_revision(versions, "010_bbbb", "008")
+    write_revision(versions, "901_aaaa", HEAD)
+    write_revision(versions, "902_bbbb", HEAD)
     merged = write_merge(AlembicConfig(config), None, 'Nicknames "and" \\mottos, """too""".')
-    assert merged.heads == ("009_aaaa", "010_bbbb")
+    assert merged.heads == ("901_aaaa", "902_bbbb")
     assert merged.path is not None
-    assert re.fullmatch(r"011_\w{4}_nicknames_and_mottos_too\.py", Path(merged.path).name)
-    assert str(merged) == f"Wrote {merged.path}: it joins 009_aaaa and 010_bbbb."
+    assert re.fullmatch(r"903_\w{4}_nicknames_and_mottos_too\.py", Path(merged.path).name)
+    assert str(merged) == f"Wrote {merged.path}: it joins 901_aaaa and 902_bbbb."
     history = open_project(AlembicConfig(config), None).history
     assert len(history.heads) == 1
     revision = history.revisions[history.heads[0]]
-    assert revision.parents == ("009_aaaa", "010_bbbb")
+    assert revision.parents == ("901_aaaa", "902_bbbb")
     assert revision.title == 'Nicknames "and" \\mottos, """too"""'
     assert revision.is_expand
     text = Path(merged.path).read_text()
@@ -58,7 +59,7 @@ def test_one_head(config: Path) -> None:
     """There is nothing to join, and nothing is written."""
     before = sorted((config.parent / "alembic" / "versions").iterdir())
     assert str(write_merge(AlembicConfig(config), None, "Both")) == (
-        "There is nothing to join: the history has one head, 008."
+        f"There is nothing to join: the history has one head, {HEAD}."
     )
     assert sorted((config.parent / "alembic" / "versions").iterdir()) == before
 

@@ -15,6 +15,7 @@ from backend.boot.migration.choice import choose
 from tests.boot.catalogue.planted import PLANTED, Planted
 from tests.boot.migration.unmanaged import Beside, described, make_at, replayed, scratches
 from tests.cluster import Cluster
+from tests.history import HEAD
 from tests.migrations.conftest import read_schema
 from tests.migrations.project import revisions
 from tests.scenarios.process import ForeignProject
@@ -203,7 +204,7 @@ class Ours(NamedTuple):
     columns: dict[str, list[str]]
 
 
-@pytest.fixture(scope="module", params=["002", "005", "008"])
+@pytest.fixture(scope="module", params=["002", "005", HEAD])
 def ours(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Ours]:
     """Give a transaction in an unmanaged database, and our history replayed beside it."""
     revision: str = request.param

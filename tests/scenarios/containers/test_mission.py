@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from tests.history import HEAD, OURS
 from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import contains_in_order
 
@@ -16,7 +17,7 @@ LOGIN = [
     "PostgreSQL is ready (…, … s)",
     "Running database migrations...",
 ]
-APPLIED = [f"Applied {number:03} … (… ms)" for number in range(1, 9)]
+APPLIED = [f"Applied {revision} … (… ms)" for revision in OURS]
 SERVING = [
     "Starting Uvicorn server...",
     "Database connection verified",
@@ -27,7 +28,7 @@ EMPTY_START = [
     *LOGIN,
     *APPLIED,
     "Database migrations completed successfully",
-    "Schema revision: 008 (head)",
+    f"Schema revision: {HEAD} (head)",
     TABLES,
     "Seeding initial data...",
     "Initial data seeded (… rows)",
@@ -36,7 +37,7 @@ EMPTY_START = [
 CURRENT_START = [
     *LOGIN,
     "Database migrations completed successfully (already up to date)",
-    "Schema revision: 008 (head)",
+    f"Schema revision: {HEAD} (head)",
     *SERVING,
 ]
 BREAKS = """
@@ -44,8 +45,8 @@ op.create_table("half", sa.Column("id", sa.Integer))
 raise RuntimeError("on purpose")
 """
 BROKEN = (
-    "Migration 009 A test's own failed: 009_test.py, line 13: RuntimeError: on purpose. "
-    "The database is at 008 now; what the failure's transaction had changed was rolled back. "
+    "Migration 901 A test's own failed: 901_test.py, line 13: RuntimeError: on purpose. "
+    f"The database is at {HEAD} now; what the failure's transaction had changed was rolled back. "
     "Mend the revision and start again."
 )
 
@@ -56,7 +57,7 @@ def test_empty_volume(served: ServiceStack) -> None:
     assert contains_in_order(log, EMPTY_START), log
     ready = httpx.get(f"{served.url()}/health/ready")
     books = httpx.get(f"{served.url()}/api/v1/books").json()["items"]
-    assert (ready.status_code, ready.json()["current"]) == (200, ["008"])
+    assert (ready.status_code, ready.json()["current"]) == (200, [HEAD])
     assert {book["title"] for book in books} == {"My Playground Day", "My Mountain Adventure"}
 
 
@@ -73,7 +74,7 @@ def test_restart(served: ServiceStack) -> None:
 
 def test_broken_migration(stack: ServiceStack) -> None:
     """In development the application answers all the same; in production `up` says why it ends."""
-    stack.revision("009", "008", BREAKS)
+    stack.revision("901", HEAD, BREAKS)
     finished = stack.inv("up")
     finished.assert_failed(12, f"backend-1 is unhealthy: …{BROKEN}…. Its last lines are above, …")
     log = stack.log()
@@ -90,5 +91,5 @@ def test_broken_migration(stack: ServiceStack) -> None:
     log = stack.log()
     assert "Starting Uvicorn server..." not in log
     assert "Database migrations failed, but continuing..." not in log
-    assert stack.query("SELECT version_num FROM alembic_version") == ["008"]
+    assert stack.query("SELECT version_num FROM alembic_version") == [HEAD]
     assert stack.query("SELECT to_regclass('half') IS NULL") == ["t"]

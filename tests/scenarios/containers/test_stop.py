@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from tests.history import HEAD
 from tests.scenarios.containers.inside import SOON, stop
 from tests.scenarios.containers.stack import UNTIL_GATE, ServiceStack
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.container]
 @pytest.fixture
 def migrating(stack: ServiceStack) -> Iterator[ServiceStack]:
     """Give a stack in production that is in the middle of a revision, and `up` waiting for it."""
-    stack.revision("009", "008", UNTIL_GATE)
+    stack.revision("901", HEAD, UNTIL_GATE)
     with stack.running_inv("up", APP_ENV="prod", JWT_SECRET="a-long-random-text"):
         stack.wait_for_the_gate()
         yield stack
@@ -37,14 +38,14 @@ def test_while_it_migrates(migrating: ServiceStack) -> None:
     assert stopped.status == 143
     assert stopped.seconds < SOON
     assert migrating.log()[-1] == "Stopped by SIGTERM."
-    assert migrating.query("SELECT version_num FROM alembic_version") == ["008"]
+    assert migrating.query("SELECT version_num FROM alembic_version") == [HEAD]
     assert migrating.query("SELECT to_regclass('half') IS NULL") == ["t"]
-    assert migrating.journal()[-1] == "009|failed"
+    assert migrating.journal()[-1] == "901|failed"
 
     migrating.query("CREATE TABLE gate ()")
     migrating.backend.start()
     migrating.wait_until_healthy()
-    assert migrating.journal()[-2:] == ["009|failed", "009|applied"]
+    assert migrating.journal()[-2:] == ["901|failed", "901|applied"]
     assert migrating.query("SELECT to_regclass('half') IS NULL") == ["f"]
 
 
@@ -60,7 +61,7 @@ def test_database_is_killed(migrating: ServiceStack) -> None:
     migrating.query("CREATE TABLE gate ()")
     migrating.wait_until_healthy()
     ready = httpx.get(f"{migrating.url()}/health/ready")
-    assert (ready.status_code, ready.json()["current"]) == (200, ["009"])
+    assert (ready.status_code, ready.json()["current"]) == (200, ["901"])
     applied = [row for row in migrating.journal() if row.endswith("applied")]
     assert applied == [f"{number:03}|applied" for number in range(1, 10)]
     assert migrating.query("SELECT count(DISTINCT email) FROM users") == ["500"]
