@@ -137,7 +137,7 @@ def _text(error: BaseException) -> str:
     if isinstance(error, KeyError) and type(error).__str__ is KeyError.__str__ and error.args:
         return _of_key(error)
     try:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        lines = [line.strip() for line in _said(error).splitlines() if line.strip()]
         fields = _of_fields(error)
     except Exception as other:  # noqa: BLE001 (their own __str__, which may do anything)
         return f"its text cannot be shown, for that raises {type(other).__name__}"
@@ -146,6 +146,14 @@ def _text(error: BaseException) -> str:
     text = f"{lines[0]} {lines[1]}" if lines[0].endswith(":") and lines[1:] else lines[0]
     text = f"{text.rstrip('.')}: {fields}" if fields else text
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _said(error: BaseException) -> str:
+    """Return the exception's text, with the sentence of a database on one line."""
+    raised = getattr(error, "orig", None) or error
+    sentence = getattr(getattr(raised, "diag", None), "message_primary", None)
+    text = str(error)
+    return text.replace(sentence, " ".join(sentence.split())) if sentence else text
 
 
 def _of_key(error: KeyError) -> str:

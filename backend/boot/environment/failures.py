@@ -18,7 +18,8 @@ from backend.boot.errors import (
 )
 from backend.boot.foreign import describe, missing_package
 from backend.boot.postgres.answer import Answer, ask
-from backend.boot.postgres.refusal import Refusal, causes, meaning
+from backend.boot.postgres.message import causes
+from backend.boot.postgres.refusal import Refusal, meaning
 from backend.boot.revisions.sql_text import first_tokens
 
 _WAYS_OUT = {

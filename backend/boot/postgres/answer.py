@@ -21,10 +21,12 @@ from psycopg2 import _psycopg
 from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Connection
 
+from backend.boot.postgres.message import causes
+
 _VERBOSE = 2
 """libpq's PQERRORS_VERBOSE."""
 
-_CODED = re.compile(r":  (?P<code>[0-9A-Z]{5}): (?P<sentence>.*)$", re.MULTILINE)
+_CODED = re.compile(r":  (?P<code>[0-9A-Z]{5}): ")
 """What such a message has after the severity, which may be a word of any language."""
 
 
@@ -63,10 +65,11 @@ def ask(login: Mapping[str, Any], timeout: float) -> Answer:
 
 def _read(said: str, *, libpq_gave_up: bool) -> Answer:
     """Return the answer in an error: libpq ends at the first server that refuses for good."""
-    coded = list(_CODED.finditer(said))
+    coded = [(line, found) for line in causes(said) if (found := _CODED.search(line))]
     if not coded:
         return Answer(libpq_gave_up=libpq_gave_up)
-    return Answer(coded[-1]["code"], coded[-1]["sentence"].rstrip("."))
+    line, found = coded[-1]
+    return Answer(found["code"], line[found.end() :].rstrip("."))
 
 
 def _have_codes(connection: Connection) -> None:

@@ -18,7 +18,7 @@ from psycopg2.extensions import cursor as Cursor
 from backend.boot.errors import DatabaseUnreachableError, LoginRefusedError
 from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.interruption import cut_when_silent, interrupt
-from backend.boot.postgres.refusal import at_host, causes, reason
+from backend.boot.postgres.message import at_host, causes, reason
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.signals import interrupting, is_stopping, raise_if_stopped
 
@@ -281,6 +281,8 @@ def _interrupt(connection: Connection) -> None:
 
 def one_line(error: psycopg2.Error) -> str:
     """Return the cause that an error ends with, on one line and without libpq's preamble."""
+    if primary := error.diag.message_primary:  # of a statement; no login has one
+        return " ".join(primary.split()).rstrip(".")
     lines = causes(str(error))
     return reason(lines[-1] if lines else type(error).__name__)
 

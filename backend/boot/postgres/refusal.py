@@ -1,7 +1,6 @@
 """Tell *not yet* from *never* by what a server, a pooler or libpq made of a login.
 
-The facts decide, and not the words: a server's sentence may be in any language. Words of libpq's
-are only shown here in fewer ones.
+The facts decide, and not the words: a server's sentence may be in any language.
 """
 
 import re
@@ -38,17 +37,6 @@ _POOLER_REFUSES = re.compile(
 )
 _POOLER_KNOWS_NO_DATABASE = re.compile(r"no such database(: .*)?")
 
-STANDBY = "it is a standby, and this needs the primary"
-
-# Of several hosts libpq looks itself which one is the primary, and says so in these words.
-_NO_PRIMARY = re.compile(r"server is in hot standby mode|session is read-only")
-
-_AT = re.compile(r'connection to server at "([^"]*)"(?: \([^)]*\))?, port (\d+) failed: (.*)')
-
-_EXPLANATION = re.compile(
-    r"\s|(DETAIL|HINT|LINE|CONTEXT)\b|password retrieved from file|Either provide|$"
-)
-
 
 def meaning(answer: Answer) -> Refusal:
     """Return what an answer means; one that nobody knows means that waiting may help."""
@@ -73,19 +61,3 @@ def _poolers_meaning(sentence: str) -> Refusal:
     if _POOLER_KNOWS_NO_DATABASE.fullmatch(sentence):
         return Refusal.DATABASE_MISSING
     return Refusal.BY_POOLER
-
-
-def causes(message: str) -> list[str]:
-    """Return the lines of an error that say what happened, without those that explain it."""
-    return [line.strip() for line in message.splitlines() if not _EXPLANATION.match(line)]
-
-
-def reason(line: str) -> str:
-    """Return why, from a line that says where it was as well."""
-    return _NO_PRIMARY.sub(STANDBY, line.partition(" failed: ")[2] or line).rstrip(".")
-
-
-def at_host(line: str) -> str:
-    """Return in few words where it was, as far as the line says it, and why."""
-    found = _AT.fullmatch(line)
-    return f"{found[1]}:{found[2]}: {reason(line)}" if found else reason(line)

@@ -28,7 +28,8 @@ from backend.boot.postgres.connection import (
 )
 from backend.boot.postgres.failed_login import FailedLogin, understand
 from backend.boot.postgres.hosts import SESSION
-from backend.boot.postgres.refusal import STANDBY, Refusal
+from backend.boot.postgres.message import STANDBY
+from backend.boot.postgres.refusal import Refusal
 from backend.boot.postgres.urls import PARTS, DatabaseUrl
 from backend.boot.signals import raise_if_stopped
 

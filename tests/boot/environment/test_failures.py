@@ -15,6 +15,7 @@ from backend.boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
+from backend.boot.foreign import describe
 from tests.cluster import Cluster, free_port
 
 DRIVERS = ["psycopg2", "psycopg", "asyncpg"]
@@ -127,3 +128,12 @@ def test_nobody_there(driver: str) -> None:
 def test_a_driver_that_needs_asyncio() -> None:
     """An env.py that knows no asyncio cannot use what its URL names."""
     assert isinstance(no_connection(MissingGreenlet("no greenlet_spawn")), ConfigurationError)
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_a_sentence_of_several_lines(cluster: Cluster, driver: str) -> None:
+    """It is told whole, without the details."""
+    raised = "RAISE 'premier,\nsecond' USING detail = 'd\nd'"
+    with pytest.raises(DBAPIError) as caught:
+        execute(cluster.url("postgres"), driver, f"DO $$ BEGIN {raised}; END $$")
+    assert describe(caught.value).endswith("premier, second")

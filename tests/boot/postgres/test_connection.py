@@ -8,7 +8,12 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.errors import DatabaseUnreachableError
-from backend.boot.postgres.connection import connected, driver_connection, keeping_one
+from backend.boot.postgres.connection import (
+    connected,
+    driver_connection,
+    keeping_one,
+    one_line,
+)
 from backend.boot.postgres.interruption import cut_when_silent
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from tests.cluster import Cluster
@@ -124,3 +129,11 @@ def test_silence_is_bounded_again_and_again(url: DatabaseUrl) -> None:
                 cursor.execute("SELECT pg_sleep(0.6)")
         with pytest.raises(psycopg2.OperationalError), cut_when_silent(connection, 0.1):
             connection.cursor().execute("SELECT pg_sleep(30)")
+
+
+def test_an_error_of_several_lines(url: DatabaseUrl) -> None:
+    """The whole of what a statement was refused with, without what explains it."""
+    raised = "RAISE 'premier,\nsecond' USING detail = 'd\nd', hint = 'h\nh'"
+    with connected(url) as connection, pytest.raises(psycopg2.Error) as caught:
+        connection.cursor().execute(f"DO $$ BEGIN {raised}; END $$")
+    assert one_line(caught.value) == "premier, second"

@@ -12,8 +12,9 @@ import pytest
 from psycopg2 import sql
 
 from backend.boot.postgres.answer import Answer
-from backend.boot.postgres.connection import answer_to, connect
+from backend.boot.postgres.connection import answer_to, connect, one_line
 from backend.boot.postgres.failed_login import FailedLogin, understand
+from backend.boot.postgres.message import causes
 from backend.boot.postgres.refusal import Refusal, meaning
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
 from tests.cluster import PASSWORD, Cluster, free_port
@@ -93,9 +94,12 @@ def answering(*answers: bytes) -> Iterator[DatabaseUrl]:
             thread.join()
 
 
-def refusing(code: str, sentence: bytes, severity: bytes = b"FATAL") -> bytes:
+def refusing(
+    code: str, sentence: bytes, severity: bytes = b"FATAL", detail: bytes | None = None
+) -> bytes:
     """Return the message by which a server refuses a login."""
-    fields = b"S" + severity + b"\0C" + code.encode() + b"\0M" + sentence + b"\0\0"
+    explanation = b"" if detail is None else b"\0D" + detail
+    fields = b"S" + severity + b"\0C" + code.encode() + b"\0M" + sentence + explanation + b"\0\0"
     return b"E" + struct.pack("!I", len(fields) + 4) + fields
 
 
@@ -116,6 +120,53 @@ def test_the_code_decides_in_any_language(severity: str, sentence: str, shown: s
     """The severity and the sentence are the server's to choose."""
     with answering(refusing("28P01", sentence.encode(), severity.encode())) as url:
         assert understood(url) == FailedLogin(LOGIN, shown)
+
+
+FRENCH = "aucune entrée dans pg_hba.conf pour l'hôte « h »,\nbase de données « d »"
+DETAIL = "Le rôle a été enlevé,\net la base aussi."
+
+
+def test_a_refusal_of_several_lines() -> None:
+    """Translations break lines; the whole sentence is shown, and what explains it is not."""
+    with answering(refusing("28000", FRENCH.encode(), detail=DETAIL.encode())) as url:
+        said = FRENCH.replace("\n", " ")
+        assert understood(url) == FailedLogin(LOGIN, said)
+        with pytest.raises(psycopg2.OperationalError) as caught:
+            connect(url, timeout=30)
+        assert one_line(caught.value) == f"FATAL:  {said}"
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("one", ["one"]),
+        ("", []),
+        (
+            'connection to server at "a", port 1 failed: Connection refused\n\tIs the server '
+            'running?\nconnection to server at "b", port 1 failed: FATAL:  un\ndeux\n'
+            "DETAIL:  trois\nquatre\n"
+            'connection to server at "c", port 1 failed: Connection refused',
+            [
+                'connection to server at "a", port 1 failed: Connection refused',
+                'connection to server at "b", port 1 failed: FATAL:  un deux',
+                'connection to server at "c", port 1 failed: Connection refused',
+            ],
+        ),
+        (
+            'could not translate host name "a" to address: no\n'
+            'could not translate host name "b" to address: no',
+            [
+                'could not translate host name "a" to address: no',
+                'could not translate host name "b" to address: no',
+            ],
+        ),
+        ("FATAL:  un\n  deux\nHINT:  trois", ["FATAL:  un deux"]),
+        ("server closed\n\tThis probably means\n\tbefore or while", ["server closed"]),
+    ],
+)
+def test_the_causes_in_a_message(message: str, expected: list[str]) -> None:
+    """One for each host, on one line, without what explains it."""
+    assert causes(message) == expected
 
 
 def test_the_code_decides_in_any_encoding() -> None:
