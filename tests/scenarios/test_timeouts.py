@@ -92,7 +92,7 @@ def test_adoption(cluster: Cluster, make_scene: MakeScene) -> None:
 
 
 SET = "op.execute(\"SET LOCAL {} = '300ms'\")\n"
-BY_REVISION = "The revision or env.py sets it: set it higher there, or leave it out."
+BY_REVISION = "A revision or env.py sets it: set it higher there, or leave it out."
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg", "asyncpg"])
@@ -112,6 +112,25 @@ def test_that_a_revision_sets(
     scene = make_scene(cluster, SET.format(name) + body, env)
     scene.start().finish().assert_failed(5, f"…{name} (300 ms) ended the {what}. {BY_REVISION}")
     scene.assert_at_first()
+
+
+def test_that_an_earlier_revision_sets(cluster: Cluster, make_scene: MakeScene) -> None:
+    """What is set for the session goes on to the next revisions, and is named there."""
+    scene = make_scene(cluster, "op.execute(\"SET statement_timeout = '300ms'\")")
+    scene.foreign.revision("d4", "c3", 'op.execute("SELECT pg_sleep(9)")')
+    scene.start().finish().assert_failed(
+        5, f"Migration d4 …statement_timeout (300 ms) ended the statement. {BY_REVISION}"
+    )
+
+
+def test_that_an_earlier_revision_sets_for_itself(cluster: Cluster, make_scene: MakeScene) -> None:
+    """What is set for a transaction ends with it: a later revision is ended by others."""
+    scene = make_scene(cluster, SET.format("statement_timeout"))
+    ended = 'op.execute("SELECT pg_sleep(0.4), pg_cancel_backend(pg_backend_pid())")'
+    scene.foreign.revision("d4", "c3", ended)
+    finished = scene.start().finish()
+    finished.assert_failed(5, "Migration d4 …")
+    finished.assert_never_says("…timeout…")
 
 
 def test_that_a_url_sets(cluster: Cluster, make_scene: MakeScene) -> None:

@@ -40,7 +40,7 @@ _BY_STATE = {
 """By SQLSTATE; 57014 is also that of a statement which somebody has cancelled."""
 
 _SETTERS = {
-    "session": "The revision or env.py sets it: set it higher there, or leave it out.",
+    "session": "A revision or env.py sets it: set it higher there, or leave it out.",
     "client": "The URL or PGOPTIONS sets it: leave it out there, or set it higher.",
 }
 
@@ -105,7 +105,9 @@ class SessionLimits(Observer):
         self._kept: list[Limit] = []
         """Those of env.py and its URL."""
         self._limits: list[Limit] = []
-        """Those, or what the revision that runs has made of them."""
+        """Those, or what the revisions have made of them."""
+        self._are_changed = False
+        """Whether a revision may have changed them since the last one began."""
         self._answered = self._asked = self._began = time.monotonic()
         session.observer = self
 
@@ -115,8 +117,15 @@ class SessionLimits(Observer):
             self._kept = self._limits = _read(self._session.ask(_LIFT)[0])
 
     def start(self) -> None:
-        """Begin with the next revision."""
-        self._limits = self._kept
+        """Begin with the next revision: what an earlier one has set for the session stays set."""
+        if not self._are_changed:
+            return
+        self._are_changed = False
+        if self._session.is_direct:
+            self._limits = _read(self._session.ask(_IN_FORCE)[0])
+            self._session.settle()
+        else:
+            self._limits = self._kept
 
     def began(self) -> None:
         """Note that a transaction has begun."""
@@ -132,6 +141,7 @@ class SessionLimits(Observer):
             raise
         self.answered()
         if "_timeout" in statement.lower():
+            self._are_changed = True
             self._limits = _read(self._session.ask(_IN_FORCE)[0])
 
     def asked(self) -> None:

@@ -52,5 +52,5 @@ def test_what_is_said() -> None:
     )
     assert str(Limit("statement_timeout", "session", 250)) == (
         "statement_timeout (250 ms) ended the statement. "
-        "The revision or env.py sets it: set it higher there, or leave it out."
+        "A revision or env.py sets it: set it higher there, or leave it out."
     )
