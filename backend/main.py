@@ -8,10 +8,12 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from fastapi.routing import APIRoute
+from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
@@ -68,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 here = told_here(lambda event: answers.forget(subjects_of(event)))
                 needed = reading_each_table(engine, Base.metadata)
                 readiness = ReadinessProbe(boot, needed=needed)
+                event.listen(engine, "after_cursor_execute", partial(_worked, readiness))
                 worker = os.getpid() if boot.serve.workers > 1 else None
                 metrics = Metrics(engine, readiness, boot_stages(), worker)
                 metrics.watch_cache("answers", partial(_figures, answers))
@@ -104,6 +107,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     document = app.openapi
     app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]
     return app
+
+
+def _worked(
+    readiness: ReadinessProbe, _connection: Any, _cursor: Any, statement: str, *_more: object
+) -> None:
+    readiness.note_worked(statement)
 
 
 def _figures(answers: Answers) -> CacheFigures:

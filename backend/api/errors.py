@@ -16,9 +16,12 @@ from backend.api.complaints import complaints
 from backend.api.database import cause, sqlstate
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
+from backend.api.unfit_runs import failed_when_run, needs_unknown_column
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
+from backend.boot.serving.readiness import ReadinessProbe
 from backend.boot.serving.statements import UNFIT
+from backend.models import Base
 from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
@@ -128,12 +131,11 @@ async def _database_error(request: Request, error: Exception) -> Response:
     if not isinstance(error, DBAPIError):
         raise error
     code = sqlstate(error) or ""
-    detail = _NOT_READY if _is_label_missing(code, error) else _OF_CODES.get(code)
+    is_unfit = _is_label_missing(code, error) or needs_unknown_column(error, Base.metadata)
+    detail = _NOT_READY if is_unfit else _OF_CODES.get(code)
     if detail is not None:
-        if code in UNFIT and error.statement is not None:
-            parameters = error.params if isinstance(error.params, Mapping) else {}
-            readiness = request.app.state.resources.readiness
-            readiness.note_failed(error.statement, code, parameters)
+        if detail is _NOT_READY and error.statement is not None:
+            _tell(request.app.state.resources.readiness, error.statement, code, error)
         _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
         return _unavailable(detail)
     # A connection that breaks in the middle can come as an error of no particular class.
@@ -143,6 +145,15 @@ async def _database_error(request: Request, error: Exception) -> Response:
     if isinstance(error, IntegrityError):
         return answer(ProblemType.CONFLICT, 409, _MEANWHILE)
     raise error
+
+
+def _tell(readiness: ReadinessProbe, statement: str, code: str, error: DBAPIError) -> None:
+    """Have readiness know of a statement that the schema does not fit."""
+    if (message := failed_when_run(error)) is not None:
+        readiness.note_failed_run(statement, code, message)
+    elif code in UNFIT:
+        parameters = error.params if isinstance(error.params, Mapping) else {}
+        readiness.note_failed(statement, code, parameters)
 
 
 def _is_label_missing(code: str, error: DBAPIError) -> bool:

@@ -188,6 +188,68 @@ def test_a_write_that_the_schema_does_not_fit(
     assert person.ask("POST", BOOKS, {"title": "Up"}).status_code == 201
 
 
+TRIGGER = """
+CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {} RETURN NEW; END $$;
+CREATE TRIGGER note BEFORE INSERT ON books FOR EACH ROW EXECUTE FUNCTION note()
+"""
+NO_TRIGGER = "DROP FUNCTION note CASCADE"
+
+
+@pytest.mark.parametrize(
+    ("broken", "repaired", "reason"),
+    [
+        (
+            "ALTER TABLE books ADD isbn text NOT NULL DEFAULT '';"
+            " ALTER TABLE books ALTER isbn DROP DEFAULT",
+            "ALTER TABLE books DROP isbn",
+            'null value in column "isbn" of relation "books" violates not-null constraint (23502)',
+        ),
+        (
+            TRIGGER.format("INSERT INTO gone VALUES (NEW.title);"),
+            NO_TRIGGER,
+            'relation "gone" does not exist (42P01)',
+        ),
+        (TRIGGER.format("NEW.gone := 1;"), NO_TRIGGER, 'record "new" has no field "gone" (42703)'),
+        (
+            TRIGGER.format("PERFORM gone(NEW.title);"),
+            NO_TRIGGER,
+            "function gone(text) does not exist (42883)",
+        ),
+        (
+            TRIGGER.format("RAISE '%', NEW.title USING ERRCODE = '42501';"),
+            NO_TRIGGER,
+            "a function of the database refuses a statement (42501)",
+        ),
+        (
+            "ALTER TABLE books ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;"
+            " CREATE POLICY p ON books USING (true) WITH CHECK (false)",
+            "ALTER TABLE books DISABLE ROW LEVEL SECURITY; DROP POLICY p ON books",
+            'new row violates row-level security policy for table "books" (42501)',
+        ),
+    ],
+    ids=["column", "trigger's table", "trigger's column", "function", "raised", "policy"],
+)
+def test_a_write_that_fails_only_when_it_runs(
+    client: httpx.Client, operator: Connection, broken: str, repaired: str, reason: str
+) -> None:
+    """It is not the client's fault, and no replica is ready until such a write works again."""
+    operator.autocommit = True
+    person = sign_up(client)
+    operator.cursor().execute(broken)
+    write = person.ask("POST", BOOKS, {"title": "A title of somebody's own"})
+    probes = [client.get("/health/ready") for _ in range(2)]
+    operator.cursor().execute(repaired)
+    again = person.ask("POST", BOOKS, {"title": "A title of somebody's own"})
+    back = client.get("/health/ready")
+
+    assert (write.status_code, write.json()["detail"]) == (503, SCHEMA_NOT_READY)
+    for probe in probes:
+        assert probe.status_code == 503
+        assert reason in probe.json()["reason"]
+        assert "somebody's own" not in probe.text
+    assert (again.status_code, back.status_code) == (201, 200)
+
+
 def test_a_schema_that_is_pinned(seeded_url: str) -> None:
     """Somebody wants it so: it is ready until a request fails on it, and then it is not."""
     command.downgrade(alembic_config(seeded_url), "007")

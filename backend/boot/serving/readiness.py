@@ -84,6 +84,18 @@ class ReadinessProbe:
         """Not be ready as long as this statement of a request fails in this way."""
         self._statements.note_failed(statement, sqlstate, parameters)
 
+    def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
+        """Not be ready until this statement works again, or for half a minute.
+
+        PostgreSQL could plan the statement, so nothing else than a run can tell. The message must
+        not have anything in it that a client has sent.
+        """
+        self._statements.note_failed_run(statement, sqlstate, message)
+
+    def note_worked(self, statement: str) -> None:
+        """Hear that a statement has worked."""
+        self._statements.note_worked(statement)
+
     def _check(self) -> Readiness:
         try:
             with connected(

@@ -2,7 +2,9 @@
 
 import re
 import threading
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +37,9 @@ _LABEL_MISSING = errorcodes.INVALID_TEXT_REPRESENTATION
 
 _MOST = 8
 """Failed statements that are kept: one is enough not to be ready."""
+
+_TRIED_AGAIN_AFTER = 30.0
+"""Seconds after which requests are let in again to try what has failed only when it ran."""
 
 _PATIENCE = "100ms"
 """How long a table may be locked."""
@@ -80,17 +85,32 @@ def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({
     return "EXPLAIN " + _PARAMETER.sub(written, statement)
 
 
+@dataclass(frozen=True)
+class _FailedRun:
+    """Why a statement failed when it ran, and until when that counts."""
+
+    sqlstate: str
+    message: str
+    until: float
+
+
 class Statements:
     """The statements that an application cannot do without, and those that have failed.
 
     A failed statement is planned again at each look, without its parameters, and forgotten when
     that no longer fails in the same way. So a client cannot keep a replica from being ready by
-    what it sends, and readiness comes back without a request that tries. Thread-safe.
+    what it sends, and readiness comes back without a request that tries. A statement that can be
+    planned, and fails only when it runs, counts until it works or half a minute is over: a replica
+    that gets no requests would else stay out for ever. Thread-safe.
     """
 
-    def __init__(self, needed: Iterable[str] = ()) -> None:
+    def __init__(
+        self, needed: Iterable[str] = (), clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._needed = "; ".join(map(explained, needed))
         self._failed: dict[str, str] = {}
+        self._failed_runs: dict[str, _FailedRun] = {}
+        self._clock = clock
         self._lock = threading.Lock()
 
     def note_failed(
@@ -100,6 +120,22 @@ class Statements:
         with self._lock:
             if len(self._failed) < _MOST:
                 self._failed[explained(statement, parameters)] = sqlstate
+
+    def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
+        """Not fit for a while because of a statement that can be planned, but fails when it runs.
+
+        The message must not have anything in it that a client has sent.
+        """
+        until = self._clock() + _TRIED_AGAIN_AFTER
+        with self._lock:
+            if len(self._failed_runs) < _MOST:
+                self._failed_runs[statement] = _FailedRun(sqlstate, message, until)
+
+    def note_worked(self, statement: str) -> None:
+        """Forget that this statement has failed when it ran."""
+        if self._failed_runs:
+            with self._lock:
+                self._failed_runs.pop(statement, None)
 
     def why_unfit(self, connection: Connection, *, is_pinned: bool = False) -> str | None:
         """Return why a statement does not fit the schema; None if all of them fit.
@@ -113,9 +149,11 @@ class Statements:
             if error is not None and error.pgcode in _BUSY:
                 return "A request has failed on a table that is locked now. Ask again."
             if error is not None and error.pgcode == sqlstate:
-                return _sentence(error, is_pinned=is_pinned)
+                return _sentence_of(error, is_pinned=is_pinned)
             with self._lock:
                 self._failed.pop(statement, None)
+        if (failed_run := self._last_failed_run()) is not None:
+            return _sentence(failed_run.message, failed_run.sqlstate, is_pinned=is_pinned)
         # All of them in one round trip, at every probe.
         if is_pinned or not self._needed:
             return None
@@ -123,8 +161,16 @@ class Statements:
         if error is None or error.pgcode in _BUSY:
             return None
         if error.pgcode in UNFIT or error.pgcode == _LABEL_MISSING:
-            return _sentence(error)
+            return _sentence_of(error)
         raise error
+
+    def _last_failed_run(self) -> _FailedRun | None:
+        now = self._clock()
+        with self._lock:
+            self._failed_runs = {
+                statement: it for statement, it in self._failed_runs.items() if now < it.until
+            }
+            return next(reversed(self._failed_runs.values()), None)
 
 
 def _plan(connection: Connection, statement: str) -> psycopg2.Error | None:
@@ -143,10 +189,13 @@ def _plan(connection: Connection, statement: str) -> psycopg2.Error | None:
     return None
 
 
-def _sentence(error: psycopg2.Error, *, is_pinned: bool = False) -> str:
-    is_right = error.pgcode == errorcodes.INSUFFICIENT_PRIVILEGE
-    if is_right:
+def _sentence_of(error: psycopg2.Error, *, is_pinned: bool = False) -> str:
+    return _sentence(error.diag.message_primary or "", error.pgcode, is_pinned=is_pinned)
+
+
+def _sentence(message: str, sqlstate: str | None, *, is_pinned: bool = False) -> str:
+    if sqlstate == errorcodes.INSUFFICIENT_PRIVILEGE:
         advice = _ADVICE_ON_RIGHTS
     else:
         advice = _ADVICE_IF_PINNED if is_pinned else _ADVICE.format(as_typed(_REVISION))
-    return f"Requests fail on this schema: {error.diag.message_primary} ({error.pgcode}). {advice}"
+    return f"Requests fail on this schema: {message} ({sqlstate}). {advice}"

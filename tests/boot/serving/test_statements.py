@@ -127,3 +127,37 @@ def test_only_so_many_are_kept(connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE books " + ", ".join(f"ADD c{n} int" for n in range(8)))
     assert statements.why_unfit(connection) is None
+
+
+def test_what_fails_only_when_it_runs(connection: Connection) -> None:
+    """It counts until it works, or until requests have to be let in to try again."""
+    now = [0.0]
+    statements = Statements(clock=lambda: now[0])
+
+    def why() -> str | None:
+        return statements.why_unfit(connection)
+
+    statements.note_failed_run(INSERT, "23502", 'column "x" is null')
+    assert why() == (
+        'Requests fail on this schema: column "x" is null (23502). If a model was '
+        'changed, write its revision: `inv revision --message "what changed"`. If the schema was, '
+        "put back what it has lost."
+    )
+    statements.note_worked("SELECT 1")
+    assert why() is not None
+    statements.note_worked(INSERT)
+    assert why() is None
+    statements.note_failed_run(INSERT, "42501", "new row violates a policy")
+    assert "GRANT" in (why() or "")
+    now[0] += 60
+    assert why() is None
+
+
+def test_failed_runs_are_bounded(connection: Connection) -> None:
+    """A few are enough not to be ready."""
+    statements = Statements()
+    for number in range(1000):
+        statements.note_failed_run(f"SELECT {number}", "23502", str(number))
+    for number in range(100):
+        statements.note_worked(f"SELECT {number}")
+    assert statements.why_unfit(connection) is None
