@@ -1,5 +1,6 @@
 """The tables of the storybook service: all of them are registered by importing this package."""
 
+from backend.models.attempt import Attempt
 from backend.models.audio import Audio
 from backend.models.base import LATER, Base
 from backend.models.book import Book, Page
@@ -10,6 +11,7 @@ from backend.models.voice import Voice
 
 __all__ = [
     "LATER",
+    "Attempt",
     "Audio",
     "Base",
     "Book",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import true
+from sqlalchemy import text, true
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.models.base import Base, PrimaryKey, Timestamped
@@ -24,6 +24,8 @@ class User(Timestamped, Base):
     oauth_provider: Mapped[str | None]
     oauth_id: Mapped[str | None]
     is_active: Mapped[bool] = mapped_column(server_default=true())
+    # Tokens of an earlier generation are refused.
+    token_generation: Mapped[int] = mapped_column(server_default=text("0"))
 
     books: Mapped[list["Book"]] = relationship(
         back_populates="user", cascade="all, delete-orphan", passive_deletes=True

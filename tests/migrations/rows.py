@@ -39,6 +39,10 @@ _NEW_ROWS = {
         UPDATE books SET cover_video_url = '/cover.mp4';
         UPDATE pages SET video_url = '/1.mp4'
     """,
+    "009_3n9k": """
+        INSERT INTO attempts (key, next_at, forgotten_at) VALUES ('\\x01', now(), now());
+        UPDATE users SET token_generation = 7
+    """,
 }
 
 

@@ -20,7 +20,8 @@ from tests.scenarios.process import (
 pytestmark = pytest.mark.slow
 
 TABLES = (
-    "Tables: users, books, pages, dialogues, voices, audios, dialogue_audios, dialogue_translations"
+    "Tables: users, books, pages, dialogues, voices, audios, dialogue_audios, "
+    "dialogue_translations, attempts"
 )
 EMPTY_START = [
     "Waiting for PostgreSQL... (postgresql://moriai_user:***@127.0.0.1:…/test_…)",

@@ -10,7 +10,8 @@ from tests.scenarios.process import contains_in_order
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 
 TABLES = (
-    "Tables: users, books, pages, dialogues, voices, audios, dialogue_audios, dialogue_translations"
+    "Tables: users, books, pages, dialogues, voices, audios, dialogue_audios, "
+    "dialogue_translations, attempts"
 )
 LOGIN = [
     "Waiting for PostgreSQL... (postgresql://moriai_user:***@postgres:5432/moriai_db)",
