@@ -1,12 +1,15 @@
-"""Bodies have a greatest size: what is larger is refused, and the connection closed in order."""
+"""Bodies have a greatest size: a larger one is refused, and the connection closed in order."""
 
 import asyncio
 from contextlib import suppress
+from typing import NoReturn
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.api.big_bodies import NoRoomError, Place, Room
 from backend.api.problems import answer
+from backend.schemas.parts import MOST_PARTS
 from backend.schemas.problems import ProblemType
 
 _READ_BY_ROUTES = frozenset({"POST", "PUT", "PATCH"})
@@ -16,24 +19,29 @@ _LINGER = 2
 """Seconds that a client has to finish sending what is not read any more."""
 
 
-class BodyTooLargeError(HTTPException):
-    """The body is larger than MAX_BODY_BYTES. It is an HTTPException for FastAPI to pass it on."""
+_MOST_BRACKETS = 4 * MOST_PARTS
+"""Brackets that begin a list or an object: of the largest book, they are three for each part."""
 
-    def __init__(self, most: int) -> None:
-        super().__init__(413, f"The body is larger than {most} bytes. Send less at a time.")
+
+class BodyTooLargeError(HTTPException):
+    """The body is too large to be read. It is an HTTPException for FastAPI to pass it on."""
+
+    def __init__(self, most: str) -> None:
+        super().__init__(413, f"The body is larger than {most}. Send less at a time.")
 
 
 class BodyLimit:
-    """ASGI middleware: raises where an endpoint reads more than is allowed.
+    """ASGI middleware: raises if an endpoint reads more than is allowed.
 
-    What no endpoint reads is read here, before anything is done that could not be refused then.
-    A length that is declared is believed at once, what comes in chunks is counted. FastAPI has a
-    limit of its own, but its size has to be known before the settings are read, and it answers
-    with plain text.
+    A body that no endpoint reads is read here, before anything is done that could not be refused
+    then. A length that is declared is believed at once, what comes in chunks is counted. Big bodies
+    are few at once. FastAPI has a limit of its own, but its size has to be known before the
+    settings are read, and it answers with plain text.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
+        self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, its body up to what is allowed."""
@@ -41,10 +49,14 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         most: int = scope["app"].state.resources.max_body_bytes
-        body = _Body(receive, _declared(scope), most)
+        is_read = scope["method"] in _READ_BY_ROUTES
+        place = Place(self._room)
+        body = _Body(receive, _declared(scope), most, place)
 
         async def send_and_close(message: Message) -> None:
-            if not body.is_too_large:
+            # The work is done: a slow reader of the answer keeps no place from others.
+            place.leave()
+            if not body.is_refused:
                 await send(message)
             elif message["type"] == "http.response.start":
                 close = (b"connection", b"close")
@@ -56,41 +68,54 @@ class BodyLimit:
                 await body.pass_over()
                 await send({"type": "http.response.body"})
 
-        if scope["method"] not in _READ_BY_ROUTES:
+        if not is_read:
             try:
                 await body.read_over()
             except BodyTooLargeError as error:
                 refusal = answer(ProblemType.TOO_LARGE, error.status_code, error.detail)
                 await refusal(scope, receive, send_and_close)
                 return
-        await self.app(scope, body.receive, send_and_close)
+        try:
+            await self.app(scope, body.receive, send_and_close)
+        finally:
+            place.leave()
 
 
 class _Body:
-    """What is received of one body."""
+    """One body, as it is received."""
 
-    def __init__(self, receive: Receive, declared: int, most: int) -> None:
+    def __init__(self, receive: Receive, declared: int, most: int, place: Place) -> None:
         self._receive = receive
         self._declared = declared
         self._most = most
+        self._place = place
         self._received = 0
+        self._brackets = 0
         self._is_over = False
-        self.is_too_large = False
+        self.is_refused = False
 
     async def receive(self) -> Message:
-        """Return the next part; raise BodyTooLargeError where that is too much."""
-        if self._declared > self._most:
-            self._refuse()
-        message = await self._next()
-        self._received += len(message.get("body", b""))
-        if self._received > self._most:
-            self._refuse()
+        """Return the next part, for an endpoint that keeps it.
+
+        Raises BodyTooLargeError if that is too much, and NoRoomError if others take the room.
+        """
+        message = await self._next_allowed()
+        part = message.get("body", b"")
+        self._brackets += part.count(b"[") + part.count(b"{")
+        if self._brackets > _MOST_BRACKETS:
+            self._refuse(BodyTooLargeError(f"{_MOST_BRACKETS} brackets"))
+        try:
+            self._place.grow(len(part))
+            if self._is_over:
+                self._place.work()
+        except NoRoomError as error:
+            self._refuse(error)
         return message
 
     async def read_over(self) -> None:
-        """Read all of it; raise BodyTooLargeError where that is too much."""
+        """Read all of it, and keep nothing; raise BodyTooLargeError if that is too much."""
         while not self._is_over:
-            await self.receive()
+            await self._next_allowed()
 
     async def pass_over(self) -> None:
         """Return when the client has sent everything, or has had its time."""
@@ -99,14 +124,23 @@ class _Body:
                 while not self._is_over:
                     await self._next()
 
+    async def _next_allowed(self) -> Message:
+        if self._declared > self._most:
+            self._refuse(BodyTooLargeError(f"{self._most} bytes"))
+        message = await self._next()
+        self._received += len(message.get("body", b""))
+        if self._received > self._most:
+            self._refuse(BodyTooLargeError(f"{self._most} bytes"))
+        return message
+
     async def _next(self) -> Message:
         message = await self._receive()
         self._is_over = not message.get("more_body", False)
         return message
 
-    def _refuse(self) -> None:
-        self.is_too_large = True
-        raise BodyTooLargeError(self._most)
+    def _refuse(self, error: HTTPException) -> NoReturn:
+        self.is_refused = True
+        raise error
 
 
 def _declared(scope: Scope) -> int:

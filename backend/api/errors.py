@@ -1,4 +1,4 @@
-"""What a request gets that fails: a problem in two sentences, never SQL and never a traceback."""
+"""Answers to requests that fail: a problem in two sentences, never SQL and never a traceback."""
 
 import logging
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from backend.api.big_bodies import NoRoomError
 from backend.api.body_limit import BodyTooLargeError
 from backend.api.complaints import complaints
 from backend.api.database import cause, sqlstate
@@ -22,6 +23,7 @@ from backend.boot.request_id import current_request_id
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.boot.serving.statements import UNFIT
 from backend.models import Base
+from backend.schemas.parts import TooManyPartsError
 from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
@@ -74,8 +76,10 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every failure by a problem; 503 for what mends itself, 500 for a defect alone."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(TooManyPartsError, _too_many_parts)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(BodyTooLargeError, _too_large)
+    app.add_exception_handler(NoRoomError, _no_room)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _pool_exhausted)
     # The server still gets the exception, and logs it.
@@ -102,6 +106,10 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return invalid(complaints(faults, is_json=is_json), len(faults))
 
 
+async def _too_many_parts(_request: Request, error: Exception) -> Response:
+    return answer(ProblemType.CONFLICT, 409, str(error))
+
+
 async def _of_http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise error
@@ -114,6 +122,12 @@ async def _too_large(_request: Request, error: Exception) -> Response:
     if not isinstance(error, BodyTooLargeError):
         raise error
     return answer(ProblemType.TOO_LARGE, 413, error.detail)
+
+
+async def _no_room(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, NoRoomError):
+        raise error
+    return answer(ProblemType.UNAVAILABLE, 503, error.detail, {"Retry-After": "1"})
 
 
 def _allowed(request: Request) -> str:

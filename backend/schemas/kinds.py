@@ -6,6 +6,7 @@ the OpenAPI document, so that a caller can know them beforehand.
 
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -33,13 +34,19 @@ IN_WORDS: Mapping[str, str] = {
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
-def _visible(text: str) -> str:
-    """Return a text in which something is to be seen: no pattern knows every space there is.
+@lru_cache(4096)
+def _is_hidden(character: str) -> bool:
+    """Return whether nothing of a character is to be seen if it stands alone.
 
-    Marks alone do not count, nor do separators, controls and what only directs others.
+    Marks are hidden, as are separators, controls and what only directs others.
     """
     hidden = ("M", "Z", "Cc", "Cf", "Cs")
-    if all(it in _BLANKS or unicodedata.category(it).startswith(hidden) for it in text):
+    return character in _BLANKS or unicodedata.category(character).startswith(hidden)
+
+
+def _visible(text: str) -> str:
+    """Return a text in which something is to be seen: no pattern knows every space there is."""
+    if all(map(_is_hidden, text)):
         raise ValueError("nothing in it can be seen: write a letter, a digit or a sign")
     return text
 

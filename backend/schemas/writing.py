@@ -4,7 +4,7 @@ What changes something is a TypedDict: a key that was not sent is not there, whi
 than null.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator, with_config
 from typing_extensions import TypedDict
@@ -23,6 +23,7 @@ from backend.schemas.kinds import (
     Truth,
     Url,
 )
+from backend.schemas.parts import require_few_parts
 from backend.schemas.sent import EXACT, New
 
 
@@ -49,8 +50,9 @@ class NewDialogue(New):
     """One utterance, with its words in some languages, each of them once."""
 
     speaker: Name
-    translations: list[NewTranslation] = Field(default=[], max_length=20)
-    audios: list[NewRecording] = Field(default=[], max_length=40)
+    # One fault in each of these lists is enough: there may be thousands of lists.
+    translations: list[NewTranslation] = Field(default=[], max_length=20, fail_fast=True)
+    audios: list[NewRecording] = Field(default=[], max_length=40, fail_fast=True)
 
     @model_validator(mode="after")
     def _has_each_once(self) -> Self:
@@ -91,10 +93,16 @@ class NewBook(New):
     visibility: OwnVisibility = Visibility.PRIVATE
     pages: list[NewPage] = Field(default=[], max_length=100)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_room(cls, sent: Any) -> Any:
+        require_few_parts(sent)
+        return sent
+
 
 @with_config(EXACT)
 class BookChange(TypedDict, total=False):
-    """What to change about a book; the rest stays."""
+    """Changes of a book; the rest stays."""
 
     title: Title
     cover_image: Url | None
@@ -108,7 +116,7 @@ class BookChange(TypedDict, total=False):
 
 @with_config(EXACT)
 class PageChange(TypedDict, total=False):
-    """What to change about a page; its sequence must be free."""
+    """Changes of a page; its sequence must be free."""
 
     sequence: Sequence
     image_url: Url | None
@@ -118,7 +126,7 @@ class PageChange(TypedDict, total=False):
 
 @with_config(EXACT)
 class DialogueChange(TypedDict, total=False):
-    """What to change about a dialogue; its sequence must be free."""
+    """Changes of a dialogue; its sequence must be free."""
 
     sequence: Sequence
     speaker: Name

@@ -13,20 +13,18 @@ from backend.services.changes import commit
 from backend.services.room import require_room
 from backend.services.shelves import written_book
 from backend.services.transitions import OF_BOOKS, require_transition
-from backend.services.writing import book_row
+from backend.services.writing import insert_book
 
 
 def create_book(session: Session, owner: UUID, new: NewBook) -> bytes:
     """Make a book, with its pages if there are any, and return it marked.
 
-    Raises ConflictError where that is more than a book has room for.
+    Raises TooManyPartsError or ConflictError if that is more than a book has room for.
     """
-    row = book_row(owner, new)
-    session.add(row)
-    session.flush()
-    require_room(session, row.id)
-    book = written_book(session, row.id)
-    commit(session, Event("book", "created", row.id, owner, is_for_everybody(new.visibility)))
+    identifier = insert_book(session, owner, new)
+    require_room(session, identifier)
+    book = written_book(session, identifier)
+    commit(session, Event("book", "created", identifier, owner, is_for_everybody(new.visibility)))
     return book
 
 
@@ -47,7 +45,7 @@ def change_book(session: Session, owner: UUID, book_id: UUID, change: BookChange
 
 
 def delete_book(session: Session, owner: UUID, book_id: UUID) -> None:
-    """Delete a book and whatever is in it. Raises as `changeable` does."""
+    """Delete a book with everything in it. Raises as `changeable` does."""
     book = changeable(session, Book, owner, book_id)
     was_shared = is_for_everybody(book.visibility)
     session.delete(book)

@@ -1,6 +1,6 @@
-"""What is inside of a book, written a part at a time: its pages, and who speaks on them.
+"""The inside of a book, written a part at a time: its pages, and who speaks on them.
 
-Whoever writes holds the lock of the book, so that positions are given once.
+A writer holds the lock of the book, so that positions are given once.
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ from backend.services.access import changeable, is_for_everybody
 from backend.services.changes import commit
 from backend.services.errors import ConflictError, NotFoundError
 from backend.services.room import require_room
-from backend.services.writing import dialogue_row, page_row
+from backend.services.writing import insert_dialogue, insert_page
 
 
 @dataclass(frozen=True)
 class OwnBook:
-    """A book that somebody says is theirs."""
+    """A book, and the account that says it is its own."""
 
     owner: UUID
     id: UUID
@@ -40,10 +40,8 @@ def add_page(session: Session, own: OwnBook, new: NewPage) -> PageDetail:
     """Add a page after the last one. Raises as `changeable` does."""
     book = own.locked(session)
     last = session.scalar(select(func.max(Page.sequence)).where(Page.book_id == own.id))
-    page = page_row(new, _following(last))
-    page.book_id = own.id
-    session.add(page)
-    return _page_done(session, book, page.id)
+    page_id = insert_page(session, own.id, new, _following(last))
+    return _page_done(session, book, page_id)
 
 
 def change_page(session: Session, own: OwnBook, page_id: UUID, change: PageChange) -> PageDetail:
@@ -59,7 +57,7 @@ def change_page(session: Session, own: OwnBook, page_id: UUID, change: PageChang
 
 
 def delete_page(session: Session, own: OwnBook, page_id: UUID) -> None:
-    """Delete a page and whatever is on it; the others keep their positions."""
+    """Delete a page with everything on it; the others keep their positions."""
     book = own.locked(session)
     session.delete(_page(session, own.id, page_id))
     finish(session, book)
@@ -70,10 +68,8 @@ def add_dialogue(session: Session, own: OwnBook, page_id: UUID, new: NewDialogue
     book = own.locked(session)
     page = _page(session, own.id, page_id)
     last = session.scalar(select(func.max(Dialogue.sequence)).where(Dialogue.page_id == page.id))
-    dialogue = dialogue_row(new, _following(last))
-    dialogue.page_id = page.id
-    session.add(dialogue)
-    return _dialogue_done(session, book, dialogue.id)
+    dialogue_id = insert_dialogue(session, page.id, new, _following(last))
+    return _dialogue_done(session, book, dialogue_id)
 
 
 def change_dialogue(

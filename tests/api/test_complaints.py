@@ -142,22 +142,23 @@ _DIALOGUE = {"translations": [1] * 20, "audios": [1] * 40}
 @pytest.mark.parametrize(
     ("path", "body", "sentence"),
     [
-        (LOGIN, {f"{n}": 1 for n in range(90_000)}, "Has 90002 faults"),
+        (LOGIN, {f"{n}": 1 for n in range(90_000)}, "Has more than 100 faults"),
         (LOGIN, {"k" * 1_000_000: 1}, None),
         (
             BOOKS,
-            {"title": "Up", "pages": [{"dialogues": [_DIALOGUE] * 20}] * 100},
-            "Has 122000 faults",
+            {"title": "Up", "pages": [{"dialogues": [_DIALOGUE] * 20}] * 8},
+            "Has more than 100 faults",
         ),
+        (BOOKS, {"title": "Up", "pages": [{f"{n}": 1 for n in range(900)}] * 100}, None),
     ],
-    ids=["many keys", "a long key", "many items"],
+    ids=["many keys", "a long key", "many items", "many keys inside"],
 )
 def test_the_largest_body_has_a_short_answer(
     person: Person, path: str, body: object, sentence: str | None
 ) -> None:
     """It is made in no time: the process does nothing else meanwhile."""
     content = json.dumps(body, separators=(",", ":")).encode()
-    assert 100_000 < len(content) < 1 << 20
+    assert 20_000 < len(content) < 1 << 20
     headers = {**person.headers, "Content-Type": "application/json"}
     times = []
     for _ in range(3):
@@ -180,5 +181,5 @@ def test_every_body_has_few_faults(person: Person, operation: str) -> None:
     method, path = operation.split()
     path = path.replace("{language_code}", "en")
     unknown = {f"{number}": 1 for number in range(200)}
-    [complaint] = said(person.ask(method, re.sub("{.*?}", str(uuid4()), path), unknown))
-    assert re.fullmatch("Has 20[0-9] faults", complaint)
+    found = said(person.ask(method, re.sub("{.*?}", str(uuid4()), path), unknown))
+    assert found == ["Has more than 100 faults"]

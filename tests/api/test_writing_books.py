@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 
 from backend.main import create_app
 from backend.models import Book, BookStatus
-from backend.services.room import MOST_PARTS, MOST_TEXT
+from backend.schemas.parts import MOST_PARTS
+from backend.services.room import MOST_TEXT
 from backend.services.transitions import OF_BOOKS
 from tests.api.people import STORY, Person, sign_up
 from tests.api.test_books import BOOKS, counted_queries

@@ -4,6 +4,7 @@ A row has a few lines: `run` sends the load to an application and returns what b
 `prepare`, if there is one, adds rows to the database beforehand.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -11,7 +12,9 @@ from functools import partial
 from itertools import product
 from string import ascii_lowercase
 from typing import Any
+from uuid import uuid4
 
+import httpx
 import psycopg2
 
 from tests.attacks.application import Application
@@ -84,6 +87,42 @@ async def send_refused(target: Application, count: int) -> Outcomes:
     return await crowd(count, partial(ask, target.port, sent))
 
 
+def book(pages: int) -> dict[str, Any]:
+    """Return a book of 20 dialogues a page, each in 20 languages: 421 parts a page."""
+    languages = [f"a{letter}" for letter in ascii_lowercase[:20]]
+    words = [{"language_code": it, "text": "The gate goes squeak."} for it in languages]
+    page = {"dialogues": [{"speaker": "Narrator", "translations": words}] * 20}
+    return {"title": "A big book", "pages": [page] * pages}
+
+
+async def write_refused_books(target: Application, count: int) -> Outcomes:
+    """Send books of 900 KB with more parts than a book has room for."""
+    return await _write(target, count, book(37))
+
+
+async def write_big_books(target: Application, count: int) -> Outcomes:
+    """Send books of 8,000 parts, which are written."""
+    return await _write(target, count, book(19))
+
+
+async def _write(target: Application, count: int, sent: dict[str, Any]) -> Outcomes:
+    headers = {"Authorization": f"Bearer {await asyncio.to_thread(sign_up, target.port)}"}
+    return await crowd(
+        count, partial(ask, target.port, request("POST", "/api/v1/books", sent, headers))
+    )
+
+
+def sign_up(port: int) -> str:
+    """Make an account; return its token."""
+    credentials = {"email": f"{uuid4().hex}@example.org", "password": "a-password-of-attacks"}
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/auth", timeout=60) as client:
+        client.post("/register", json=credentials).raise_for_status()
+        token: str = (
+            client.post("/login", json=credentials).raise_for_status().json()["access_token"]
+        )
+    return token
+
+
 async def read_slowly_big(target: Application, count: int) -> Outcomes:
     sent = request("GET", f"/api/v1/books/{BIG_BOOK}")
     return await crowd(count, partial(read_slowly, target.port, sent, 256, 0.1, _HELD))
@@ -118,6 +157,8 @@ LOADS: Mapping[str, Load] = {
     "sign in with a wrong password": Load(200, sign_in),
     "read a big book, each in another language": Load(200, read_languages, add_big_book),
     "send 1 MB that is refused": Load(100, send_refused),
+    "write a book that is too big": Load(100, write_refused_books),
+    "write a book of 8,000 parts": Load(100, write_big_books),
     "read a big book slowly": Load(100, read_slowly_big, add_big_book),
     "connect and say nothing": Load(1000, idle),
     "ask for readiness, five times each": Load(200, ask_ready),
