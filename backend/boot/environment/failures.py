@@ -20,7 +20,7 @@ from backend.boot.foreign import describe, missing_package
 from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.message import causes
 from backend.boot.postgres.refusal import Refusal, meaning
-from backend.boot.revisions.sql_text import first_tokens
+from backend.boot.sql.scanner import first_tokens
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",

@@ -13,9 +13,9 @@ from sqlalchemy.schema import ExecutableDDLElement
 
 from backend.boot.environment.project import MigrationSteps, Project
 from backend.boot.environment.session import MigrationSession
-from backend.boot.environment.version_table import literal
 from backend.boot.postgres.connection import connected
 from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.sql.writing import literal
 
 _VERSION_OPTIONS = ("version_table", "version_table_schema", "version_table_pk")
 

@@ -11,9 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
 from backend.boot.environment.failures import way_out
-from backend.boot.environment.version_table import VersionTable, literal
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
 from backend.boot.signals import Stopped
+from backend.boot.sql.writing import literal
 
 _ASTRAY = """
 SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from backend.boot.sql.writing import literal, quoted
+
 _ROOM = """
 SELECT to_regclass({name}) IS NOT NULL, (
     SELECT modifier - 4
@@ -44,14 +46,3 @@ class VersionTable:
     def beside(self, name: str) -> str:
         """Return another table of the same schema, as SQL writes it."""
         return ".".join(quoted(part) for part in (*self.path[:-1], name))
-
-
-def quoted(identifier: str) -> str:
-    """Return an identifier as SQL writes it."""
-    return '"' + identifier.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return a string as SQL writes it, for statements that any driver must be able to send."""
-    escaped = text.replace("\\", "\\\\").replace("'", "''")
-    return f"E'{escaped}'"

@@ -4,9 +4,9 @@ import threading
 from typing import Any
 
 from backend.boot.environment.session import MigrationSession, led_astray
-from backend.boot.environment.version_table import literal, quoted
 from backend.boot.errors import MigrationFailedError
 from backend.boot.exclusive.recorder import Recorder
+from backend.boot.sql.writing import literal, quoted
 from backend.boot.state.access import why_not_writable
 
 # A row is updated, or is the first one. What a branch needs besides shows when it is needed.

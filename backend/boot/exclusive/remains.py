@@ -3,7 +3,8 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from backend.boot.revisions.repeatable import again, is_repeatable, name_of
+from backend.boot.sql.naming import name_of
+from backend.boot.sql.repetition import again, is_repeatable
 from backend.boot.sql.statement import commits
 
 _log = logging.getLogger(__name__)

@@ -29,7 +29,7 @@ from backend.boot.exclusive.remains import Remains
 from backend.boot.exclusive.sight import LockInSight
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
-from backend.boot.revisions.repeatable import again
+from backend.boot.sql.repetition import again
 from backend.boot.sql.statement import is_atomic
 from backend.boot.state.doubts import doubts, refusal
 from backend.boot.state.id_length import too_long

@@ -10,7 +10,7 @@ from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
 
-from backend.boot.revisions.sql_text import Kind, Token, statements, without_values
+from backend.boot.sql.scanner import Kind, Token, statements, without_values
 
 
 class Reach(Enum):

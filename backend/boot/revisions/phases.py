@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from backend.boot.catalogue.comparison import Catalogue, ObjectKey, Value
-from backend.boot.revisions.sql_text import tokens, without_values
+from backend.boot.sql.scanner import tokens, without_values
 
 _Properties = Mapping[str, Value]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from backend.boot.revisions.checksum import parse, without_docstring
-from backend.boot.revisions.sql_text import Kind, Token, statements
+from backend.boot.sql.scanner import Kind, Token, statements
 
 Resolve = Callable[[str], object]
 """Return what a name of the revision's module stands for; None where nothing tells."""

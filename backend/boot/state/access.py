@@ -11,8 +11,8 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import literal, quoted
 from backend.boot.errors import LoginRefusedError
+from backend.boot.sql.writing import literal, quoted
 
 Ask = Callable[[str], Any]
 """Return the one value of a query that has no parameters."""

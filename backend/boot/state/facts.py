@@ -3,9 +3,10 @@
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import VersionTable, quoted
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LoginRefusedError, MigrationFailedError
 from backend.boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from backend.boot.sql.writing import quoted
 from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import Journal

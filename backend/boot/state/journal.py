@@ -10,9 +10,10 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import VersionTable, literal, quoted
+from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LoginRefusedError
 from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.sql.writing import literal, quoted
 from backend.boot.state import journal_queries as queries
 from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import Applied

@@ -1,21 +1,26 @@
 """What a `CREATE INDEX CONCURRENTLY` says, or a `REINDEX`, and what to do about what it finds."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from backend.boot.environment.version_table import quoted
-from backend.boot.revisions.sql_text import Kind, Token, statements
+from backend.boot.sql.parser import Statement, read
+from backend.boot.sql.scanner import first_tokens
+from backend.boot.sql.statement import is_concurrent
+from backend.boot.sql.writing import quoted
+
+_MOST_PARTS = 5
+"""Tokens of a name: database, schema, table and the dots between them."""
 
 
 @dataclass(frozen=True)
 class IndexBuild:
-    """A statement's parts, each as SQL writes it."""
+    """The parts of a `CREATE INDEX CONCURRENTLY`, each as SQL writes it."""
 
     name: str
     table: str
     rest: str
-    """From the method, or the columns, to the end."""
+    """The text behind the table's name, to the end."""
     is_unique: bool
     is_lenient: bool
     """Whether it says IF NOT EXISTS."""
@@ -44,97 +49,56 @@ class Reindex:
     """As SQL writes it; of the database it may be missing."""
 
 
-def parse_build(statement: str) -> IndexBuild | None:
-    """Return what a statement builds; None where it is another one, or leaves the name open."""
-    words = _Words(_only(statement))
-    if not words.take("CREATE"):
+def parse_build(text: str) -> IndexBuild | None:
+    """Return what a statement builds; None if it is another one, or leaves the name open."""
+    statement = _only(text)
+    if statement is None or statement.kind != "IndexStmt":
         return None
-    is_unique = words.take("UNIQUE")
-    if not words.take("INDEX", "CONCURRENTLY"):
+    node = statement.node
+    if not node.get("concurrent") or "idxname" not in node:
         return None
-    is_lenient = words.take("IF", "NOT", "EXISTS")
-    name = None if words.are("ON") else words.take_name()
-    if name is None or "." in (it.text for it in name) or not words.take("ON"):
-        return None
-    words.take("ONLY")
-    table = words.take_name()
-    if table is None or not words.left:
-        return None
+    # The parser counts bytes.
+    from_table = text.encode()[node["relation"]["location"] :].decode()
     return IndexBuild(
-        name=_text(name),
-        table=_text(table),
-        rest=statement[words.left[0].start : words.left[-1].end],
-        is_unique=is_unique,
-        is_lenient=is_lenient,
+        name=quoted(node["idxname"]),
+        table=_relation(node["relation"]),
+        rest=from_table[_name_length(from_table) :].strip(),
+        is_unique=bool(node.get("unique")),
+        is_lenient=bool(node.get("if_not_exists")),
     )
 
 
-def parse_reindex(statement: str) -> Reindex | None:
-    """Return what a statement reindexes concurrently; None where it is another one."""
-    words = _Words(_only(statement))
-    if not words.take("REINDEX"):
+def parse_reindex(text: str) -> Reindex | None:
+    """Return what a statement reindexes concurrently; None if it is another one."""
+    statement = _only(text)
+    if statement is None or statement.kind != "ReindexStmt" or not is_concurrent(text):
         return None
-    options = words.take_parentheses()
-    scope = next((it for it in Scope if words.take(it)), None)
-    is_concurrent = words.take("CONCURRENTLY") or any(it.says("CONCURRENTLY") for it in options)
-    if scope is None or not is_concurrent:
-        return None
-    return Reindex(scope, _text(words.take_name() or ()))
+    node = statement.node
+    scope = Scope(node["kind"].removeprefix("REINDEX_OBJECT_"))
+    if "relation" in node:
+        return Reindex(scope, _relation(node["relation"]))
+    return Reindex(scope, quoted(node["name"]) if "name" in node else "")
 
 
-class _Words:
-    """Tokens of a statement, which are taken one after the other as far as they are expected."""
-
-    def __init__(self, left: Sequence[Token]) -> None:
-        self.left = left
-
-    def are(self, *words: str) -> bool:
-        """Whether these words come next."""
-        return len(self.left) >= len(words) and all(
-            token.says(word) for token, word in zip(self.left, words, strict=False)
-        )
-
-    def take(self, *words: str) -> bool:
-        """Take these words, if they come next; return whether they did."""
-        if found := self.are(*words):
-            self.left = self.left[len(words) :]
-        return found
-
-    def take_name(self) -> Sequence[Token] | None:
-        """Take a name, with the schema that it may have before it, if one comes next."""
-        length = 0
-        while self.left[length : length + 1] and _is_name(self.left[length]):
-            length += 1
-            if not any(it.says(".") for it in self.left[length : length + 1]):
-                break
-            length += 1
-        name, self.left = self.left[:length], self.left[length:]
-        return name or None
-
-    def take_parentheses(self) -> Sequence[Token]:
-        """Take what is in parentheses, if they come next."""
-        ends = [place for place, token in enumerate(self.left) if token.says(")")]
-        if not self.are("(") or not ends:
-            return ()
-        inside, self.left = self.left[1 : ends[0]], self.left[ends[0] + 1 :]
-        return inside
+def _only(text: str) -> Statement | None:
+    """Return the one statement of a text; None if there are several, which run as a whole."""
+    statements = read(text)
+    return statements[0] if statements is not None and len(statements) == 1 else None
 
 
-def _only(statement: str) -> Sequence[Token]:
-    """Return the tokens of a statement; none where there are several, which run as a whole."""
-    found = statements(statement)
-    return found[0] if len(found) == 1 else ()
+def _relation(node: dict[str, Any]) -> str:
+    """Return a relation's name as PostgreSQL's own functions read it."""
+    return ".".join(quoted(node[part]) for part in ("schemaname", "relname") if part in node)
 
 
-def _is_name(token: Token) -> bool:
-    return token.kind in (Kind.WORD, Kind.QUOTED)
-
-
-def _text(tokens: Sequence[Token]) -> str:
-    """Return a name as PostgreSQL's own functions read it, which know no escapes (`U&`)."""
-    return "".join(
-        quoted(token.name) if token.kind is Kind.QUOTED else token.text for token in tokens
-    )
+def _name_length(text: str) -> int:
+    """Return the length of the name that a text begins with, as it is written."""
+    end, is_open = 0, True
+    for token in first_tokens(text, _MOST_PARTS):
+        if not (is_open or token.says(".")):
+            break
+        end, is_open = token.end, token.says(".")
+    return end
 
 
 class Found(StrEnum):

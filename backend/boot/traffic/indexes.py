@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.boot.environment.session import MigrationSession
-from backend.boot.environment.version_table import literal
 from backend.boot.errors import BootError
+from backend.boot.sql.writing import literal
 from backend.boot.traffic.index_build import (
     Found,
     IndexBuild,

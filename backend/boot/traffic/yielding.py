@@ -16,10 +16,10 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.heads import Heads
 from backend.boot.environment.session import MigrationSession
-from backend.boot.environment.version_table import literal
 from backend.boot.postgres.advisory import AdvisoryKey
 from backend.boot.signals import raise_if_stopped
 from backend.boot.sql.statement import commits
+from backend.boot.sql.writing import literal
 from backend.boot.traffic import reasons
 from backend.boot.traffic.limit import LockLimit
 from backend.boot.traffic.patience import Patience

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.revisions.sql_text import Kind, tokens
+from backend.boot.sql.scanner import Kind, tokens
 from backend.boot.sql.statement import (
     begins_with_control,
     begins_with_rollback,

@@ -14,24 +14,27 @@ from backend.boot.traffic.index_build import (
 )
 
 BUILDS = {
-    "CREATE INDEX CONCURRENTLY i ON t (a)": IndexBuild("i", "t", "(a)", False, False),
-    "create unique index concurrently if not exists i on s.t using btree (a) where b > 0;": (
-        IndexBuild("i", "s.t", "using btree (a) where b > 0", True, True)
+    "CREATE INDEX CONCURRENTLY i ON t (a)": IndexBuild('"i"', '"t"', "(a)", False, False),
+    "create unique index concurrently if not exists I on s.t using btree (a) where b > 0;": (
+        IndexBuild('"i"', '"s"."t"', "using btree (a) where b > 0;", True, True)
     ),
-    '/* ours */ -- a word\nCREATE INDEX CONCURRENTLY "a "" b" ON ONLY "S"."T"(lower(a))\n;': (
+    '/* ours */ -- a word\nCREATE INDEX CONCURRENTLY "a "" b" ON ONLY "S"."T"(lower(a))\n': (
         IndexBuild('"a "" b"', '"S"."T"', "(lower(a))", False, False)
     ),
     "CREATE INDEX CONCURRENTLY IF NOT EXISTS i -- by text\n ON s . t (a) -- all of it": (
-        IndexBuild("i", "s.t", "(a)", False, True)
+        IndexBuild('"i"', '"s"."t"', "(a) -- all of it", False, True)
     ),
     "CREATE INDEX /* online /* it's */ */ CONCURRENTLY i ON t (a) WHERE b = ';' /* no */ AND c": (
-        IndexBuild("i", "t", "(a) WHERE b = ';' /* no */ AND c", False, False)
+        IndexBuild('"i"', '"t"', "(a) WHERE b = ';' /* no */ AND c", False, False)
     ),
     'CREATE INDEX CONCURRENTLY U&"d\\0061" ON "T" (a)': (
         IndexBuild('"da"', '"T"', "(a)", False, False)
     ),
+    "CREATE INDEX CONCURRENTLY U&\"d!0061\" UESCAPE '!' ON t (a)": (
+        IndexBuild('"da"', '"t"', "(a)", False, False)
+    ),
     "CREATE INDEX CONCURRENTLY größe ON bücher (größe)": (
-        IndexBuild("größe", "bücher", "(größe)", False, False)
+        IndexBuild('"größe"', '"bücher"', "(größe)", False, False)
     ),
 }
 
@@ -41,7 +44,6 @@ OTHERS = [
     "DROP INDEX CONCURRENTLY i",
     "SELECT 'CREATE INDEX CONCURRENTLY i ON t (a)'",
     "CREATE INDEX CONCURRENTLY s.i ON t (a)",
-    "CREATE INDEX CONCURRENTLY U&\"d!0061\" UESCAPE '!' ON t (a)",
     "CREATE INDEX CONCURRENTLY i ON t (a); SELECT 1",
     "CREATE INDEX CONCURRENTLY i ON t",
     "CREATE INDEX CONCURRENTLY i",
@@ -64,10 +66,14 @@ def test_parse_others(statement: str) -> None:
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("REINDEX INDEX CONCURRENTLY t_pkey;", Reindex(Scope.INDEX, "t_pkey")),
-        ('/* a */ reindex (verbose) table concurrently s."T"', Reindex(Scope.TABLE, 's."T"')),
-        ("REINDEX (CONCURRENTLY, VERBOSE) SCHEMA s", Reindex(Scope.SCHEMA, "s")),
+        ("REINDEX INDEX CONCURRENTLY t_pkey;", Reindex(Scope.INDEX, '"t_pkey"')),
+        ('/* a */ reindex (verbose) table concurrently s."T"', Reindex(Scope.TABLE, '"s"."T"')),
+        ("REINDEX (CONCURRENTLY, VERBOSE) SCHEMA s", Reindex(Scope.SCHEMA, '"s"')),
         ("REINDEX DATABASE CONCURRENTLY", Reindex(Scope.DATABASE, "")),
+        (
+            'REINDEX (TABLESPACE "fast", CONCURRENTLY) INDEX t_pkey',
+            Reindex(Scope.INDEX, '"t_pkey"'),
+        ),
         ("REINDEX INDEX t_pkey", None),
         ("SELECT 'REINDEX INDEX CONCURRENTLY t_pkey'", None),
         ("REINDEX (", None),

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.revisions.repeatable import again, is_repeatable, name_of
-from backend.boot.revisions.sql_text import Kind, tokens
+from backend.boot.sql.naming import name_of
+from backend.boot.sql.repetition import again, is_repeatable
+from backend.boot.sql.scanner import Kind, tokens
 
 MAY = [
     "SELECT 1",
@@ -55,7 +56,6 @@ MAY_NOT = [
     'CREATE TABLE "IF NOT EXISTS" (id int)',
     "CREATE TABLE t (id int) -- IF NOT EXISTS",
     "CREATE INDEX CONCURRENTLY ON t (id)",
-    "CREATE INDEX CONCURRENTLY U&\"d!0061\" UESCAPE '!' ON t (id)",
     "DROP INDEX CONCURRENTLY i",
     "ALTER TYPE mood ADD VALUE 'sleepy' AFTER 'calm'",
     "ALTER TABLE a ADD COLUMN p_id int REFERENCES b(id) ON DELETE SET DEFAULT",
@@ -112,10 +112,15 @@ def test_may_not_be_repeated(statement: str) -> None:
 
 def test_again() -> None:
     """What has been done is not missed, and not an error."""
-    added = "ALTER TYPE mood ADD VALUE {}'sleepy'"
-    dropped = "/* ours */ DROP INDEX CONCURRENTLY {}by_name"
-    assert again(added.format("")) == added.format("IF NOT EXISTS ")
-    assert again(dropped.format("")) == dropped.format("IF EXISTS ")
+    assert again('/* ours */ DROP INDEX CONCURRENTLY s.by_name, "A" CASCADE') == (
+        'DROP INDEX CONCURRENTLY IF EXISTS "s"."by_name", "A" CASCADE'
+    )
+    assert again("ALTER TYPE mood ADD VALUE 'it''s' BEFORE 'calm'") == (
+        "ALTER TYPE \"mood\" ADD VALUE IF NOT EXISTS E'it''s' BEFORE E'calm'"
+    )
+    assert again("ALTER TYPE mood ADD VALUE 'sleepy'") == (
+        "ALTER TYPE \"mood\" ADD VALUE IF NOT EXISTS E'sleepy'"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,6 +129,8 @@ def test_again() -> None:
         "ALTER TYPE mood ADD VALUE IF NOT EXISTS 'sleepy'",
         "DROP INDEX CONCURRENTLY IF EXISTS by_name",
         "DROP INDEX by_name",
+        "ALTER TYPE mood RENAME VALUE 'calm' TO 'sleepy'",
+        "DROP INDEX CONCURRENTLY a; DROP INDEX CONCURRENTLY b",
         "INSERT INTO t VALUES ('ALTER TYPE mood ADD VALUE ''sleepy''')",
     ],
 )

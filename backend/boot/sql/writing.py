@@ -1,0 +1,19 @@
+"""Names and strings, as SQL writes them."""
+
+from typing import Any
+
+
+def quoted(identifier: str) -> str:
+    """Return an identifier in quotes."""
+    return '"' + identifier.replace('"', '""') + '"'
+
+
+def literal(text: str) -> str:
+    """Return a string constant, for statements that any driver must be able to send."""
+    escaped = text.replace("\\", "\\\\").replace("'", "''")
+    return f"E'{escaped}'"
+
+
+def name(parts: list[dict[str, Any]]) -> str:
+    """Return a name, with its schema if it has one, from the parser's list of its parts."""
+    return ".".join(quoted(part["String"]["sval"]) for part in parts)
