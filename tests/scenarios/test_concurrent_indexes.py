@@ -383,7 +383,7 @@ def test_another_is_built_meanwhile(any_cluster: Cluster, make_scene: MakeScene,
 
 
 @pytest.mark.parametrize(
-    ("user", "what"), [(OWNER, "index public.other"), (SUPERUSER, "an index on steps")]
+    ("user", "what"), [(OWNER, "index public.other"), (SUPERUSER, 'an index on "steps"')]
 )
 def test_another_is_built_before(
     any_cluster: Cluster, make_scene: MakeScene, user: str, what: str

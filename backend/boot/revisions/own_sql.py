@@ -1,7 +1,6 @@
 """What a revision runs as SQL of its own, which no rule can judge."""
 
 import ast
-import re
 from collections.abc import Callable, Iterator
 from functools import wraps
 from typing import Any
@@ -10,10 +9,9 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import DDL, TextClause, TextualSelect, event
 
 from backend.boot.revisions.checksum import parse
+from backend.boot.sql.statement import is_setting
 
 _TEXT = (TextClause, TextualSelect, DDL)
-
-_SETTING = re.compile(r"\s*(SET|RESET|SHOW)\b[^;]*;?\s*", re.IGNORECASE)
 
 
 _BELOW = frozenset(
@@ -86,5 +84,5 @@ class OwnSql:
             # ALTER COLUMN … TYPE … USING an expression
             or getattr(compiled.statement, "using", None) is not None
         )
-        if is_text and _SETTING.fullmatch(statement) is None:
+        if is_text and not is_setting(statement):
             self.statements.append(statement)

@@ -20,6 +20,8 @@ _DEFINITIONS = frozenset(
 )
 """Definitions that run nobody's code before they have their lock."""
 
+_SETTINGS = frozenset({"VariableSetStmt", "VariableShowStmt"})
+
 _SAVEPOINTS = frozenset({"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"})
 _ROLLBACKS = frozenset({"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"})
 _COMMIT = "TRANS_STMT_COMMIT"
@@ -49,6 +51,12 @@ def begins_with_control(text: str) -> bool:
     """
     first = _first(text)
     return first is not None and first.kind in ("TransactionStmt", "VariableSetStmt")
+
+
+def is_setting(text: str) -> bool:
+    """Return whether a text only sets or shows settings of the session."""
+    statements = read(text) if _is_short(text) else None
+    return bool(statements) and all(it.kind in _SETTINGS for it in statements or ())
 
 
 def is_single(text: str) -> bool:

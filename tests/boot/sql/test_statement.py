@@ -14,6 +14,7 @@ from backend.boot.sql.statement import (
     fails_without_its_lock,
     is_atomic,
     is_concurrent,
+    is_setting,
     is_single,
     works_on_rows,
 )
@@ -43,6 +44,16 @@ CONTROL = {
     "COMMIT; ALTER TABLE t ADD a int": True,
     "ALTER TABLE t ADD a int; COMMIT": False,
     "CREATE TABLE t ()": False,
+}
+
+SETTINGS = {
+    "SET LOCAL search_path = x": True,
+    "-- why\nRESET lock_timeout; SHOW search_path": True,
+    "SET a.b = 'x; DROP TABLE t'": True,
+    "SELECT set_config('a.b', 'x', true)": False,
+    "SET a.b = 1; SELECT f()": False,
+    "SET SESSION AUTHORIZATION": False,
+    "": False,
 }
 
 ROLLBACKS = {
@@ -155,6 +166,12 @@ def test_begins_with_control(text: str, expected: bool) -> None:
     assert begins_with_control(text) is expected
 
 
+@pytest.mark.parametrize(("text", "expected"), SETTINGS.items())
+def test_setting(text: str, expected: bool) -> None:
+    """SELECT may call a function of a project, so it is none."""
+    assert is_setting(text) is expected
+
+
 @pytest.mark.parametrize(("text", "expected"), ROLLBACKS.items())
 def test_begins_with_rollback(text: str, expected: bool) -> None:
     assert begins_with_rollback(text) is expected
@@ -205,6 +222,7 @@ QUESTIONS = (
     begins_with_rollback,
     fails_without_its_lock,
     is_single,
+    is_setting,
     is_concurrent,
     is_atomic,
     commits,
