@@ -23,6 +23,7 @@ from backend.boot.revisions.history import History
 from backend.boot.signals import Stopped
 from backend.boot.state.edits import fingerprint
 from backend.boot.state.journal import Direction, Journal, Starter, Unfinished, joined
+from backend.boot.state.squashed import taken_along
 
 _log = logging.getLogger(__name__)
 
@@ -63,10 +64,16 @@ class Recorder:
     ) -> None:
         """Write that these revisions are about to run in that session.
 
-        `stands_on` has what is in the database before a revision, if not what its file says.
+        `stands_on` has what is in the database before a revision, if not what its file says. What
+        is taken back along with a revision, as its file stands for it, has a row as well.
         """
         self._worker = worker
         self.is_committing = False
+        moves = list(moves)
+        if down := [revision for revision, direction in moves if direction is Direction.DOWNGRADE]:
+            journal = self._write(self.journal.applied)
+            also = taken_along(down, journal, self.history)
+            moves += [(revision, Direction.DOWNGRADE) for revision in also]
         self._rows = [
             self._write(partial(self.journal.begin, row=row))
             for row in (self._row(*move, worker, stands_on.get(move[0])) for move in moves)

@@ -16,6 +16,7 @@ from backend.boot.errors import (
     SchemaUnmanagedError,
 )
 from backend.boot.migration.adopt import adopt
+from backend.boot.migration.migrate import migrate
 from backend.boot.migration.record import rows_after, stamp
 from backend.boot.migration.status import read_status
 from backend.boot.migration.step_down import preview_one_step_down
@@ -277,6 +278,26 @@ def test_none_is_equal(theirs: Squashed, caplog: pytest.LogCaptureFixture) -> No
         "shows the differences to another one. Nothing was changed."
     )
     assert "s1: table t_b2 is missing" in caplog.messages
+
+
+def test_rollback_over_a_restamp(theirs: Squashed) -> None:
+    """What the squashed one stands for is gone, too: it makes no later release seem to contract."""
+    theirs.line("a1", "b2", "c3")
+    theirs.forget("b2", "c3")
+    theirs.squash("s1", "b2", "c3", parent="a1")
+    theirs.restamp()
+    migrate(replace(theirs.boot, schema=SchemaPolicy("a1", rollback=True)))
+    assert theirs.journal()[3:] == [
+        "stamp s1 applied",
+        "downgrade s1 applied",
+        "downgrade c3 applied",
+        "downgrade b2 applied",
+    ]
+    theirs.migrate()
+    theirs.project.revision("d4", "s1", constants='phase = "expand"')
+    theirs.migrate()
+    theirs.forget("d4")
+    assert theirs.state() == ("ahead", (), None)
 
 
 def test_several_are_equal(theirs: Squashed) -> None:
