@@ -32,9 +32,10 @@ from backend.boot.exclusive.worker import Worker
 from backend.boot.sql.repetition import again
 from backend.boot.sql.statement import is_atomic
 from backend.boot.state.doubts import doubts, refusal
+from backend.boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from backend.boot.state.id_length import too_long
 from backend.boot.state.journal import Direction
-from backend.boot.state.plan import refuse_too_long
+from backend.boot.state.plan import refuse_too_long, refuse_unencodable
 from backend.boot.traffic.ladder import Ladder
 from backend.boot.traffic.outside import Outside
 from backend.boot.traffic.patience import Patience
@@ -137,6 +138,7 @@ class Steps:
         self._is_over = False
         self._is_again = any(move in self._unfinished for move in moves)
         self._refuse_too_long([revision for revision, _ in moves])
+        self._refuse_unencodable([revision for revision, _ in moves])
         for doubt in self._doubts:
             if (doubt.revision, doubt.direction) not in moves:
                 continue
@@ -164,6 +166,14 @@ class Steps:
         if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
             self._session.settle()
             raise refuse_too_long(it, "It did not run.")
+
+    def _refuse_unencodable(self, revisions: Sequence[str]) -> None:
+        """Raise HistoryBrokenError if the database has no characters for a revision's id."""
+        if ids := [it for it in revisions if not it.isascii()]:
+            server, client = self._session.ask(ENCODINGS_QUERY)
+            self._session.settle()
+            if it := unencodable(ids, server, client):
+                raise refuse_unencodable(it, "It did not run.")
 
     def _rejoining(self, move: Move, label: str) -> Move:
         """Wrap a revision's function: it may leave its transaction; the version moves in one."""

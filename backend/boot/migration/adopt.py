@@ -29,7 +29,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.progress import said_meanwhile
 from backend.boot.revisions.history import History
 from backend.boot.state.inspection import Inspection, SchemaState
-from backend.boot.state.plan import refuse_ahead, refuse_too_long
+from backend.boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
 from backend.boot.state.schema import Schema, open_schema
 from backend.boot.state.strangers import is_stamped
 from backend.boot.state.wording import some
@@ -111,6 +111,8 @@ def find_revision(
     supposed = schema.supposing(schema.inspect(), found)
     if supposed.too_long is not None:
         raise refuse_too_long(supposed.too_long)
+    if supposed.unencodable is not None:
+        raise refuse_unencodable(supposed.unencodable)
     plan = schema.decide(supposed)
     if plan.refusal is not None:
         raise plan.refusal

@@ -16,7 +16,7 @@ from backend.boot.exclusive.recorder import recording
 from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.revisions.history import History, resolve_target
 from backend.boot.state.inspection import Inspection, SchemaState
-from backend.boot.state.plan import refuse_ahead, refuse_too_long
+from backend.boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
 from backend.boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
@@ -45,6 +45,8 @@ def stamp(boot: BootDescription, revision: str) -> None:
             rows = rows_after(inspection.current, target.revisions, project.history)
             if too_long := schema.too_long(rows, is_run=False):
                 raise refuse_too_long(too_long)
+            if unencodable := schema.unencodable(rows):
+                raise refuse_unencodable(unencodable)
             record(boot, schema, lock, rows, inspection)
         _log.info("Recorded revision %s", ", ".join(schema.label(row) for row in rows))
 

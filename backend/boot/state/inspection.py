@@ -98,6 +98,15 @@ class TooLong:
 
 
 @dataclass(frozen=True)
+class Unencodable:
+    """Revisions with ids that the encoding of the database has no characters for."""
+
+    ids: tuple[str, ...]
+    encoding: str
+    """Of the database, by PostgreSQL's name."""
+
+
+@dataclass(frozen=True)
 class DatabaseFacts:
     """What was read from a database: no more than `inspect` needs."""
 
@@ -143,6 +152,8 @@ class Inspection:
     """Whether one recorded revision is the ancestor of another, or is recorded twice."""
     too_long: TooLong | None = None
     """Revisions that could not be recorded if they ran."""
+    unencodable: Unencodable | None = None
+    """The same, for another reason."""
     applied: frozenset[str] = field(default=frozenset(), compare=False)
     """Known revisions that are in the database, by its version table and its journal."""
     strangers: tuple[Applied, ...] = field(default=(), compare=False)

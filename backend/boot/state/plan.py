@@ -14,7 +14,7 @@ from backend.boot.errors import (
     SchemaUnmanagedError,
 )
 from backend.boot.state.doubts import refusal
-from backend.boot.state.inspection import Inspection, SchemaState, TooLong
+from backend.boot.state.inspection import Inspection, SchemaState, TooLong, Unencodable
 from backend.boot.state.strangers import not_as_applied, way_back
 from backend.boot.state.wording import are, listed, some
 
@@ -72,6 +72,8 @@ def _certain(plan: Plan, inspection: Inspection) -> Plan:
     """Return the plan, or its refusal if a step cannot be recorded or may do harm."""
     if plan.action is Action.UPGRADE and inspection.too_long is not None:
         return Plan(Action.REFUSE, refusal=refuse_too_long(inspection.too_long))
+    if plan.action is Action.UPGRADE and inspection.unencodable is not None:
+        return Plan(Action.REFUSE, refusal=refuse_unencodable(inspection.unencodable))
     for doubt in inspection.doubts:
         is_a_step = doubt.revision in plan.steps and doubt.direction == plan.action
         if is_a_step and not doubt.is_changed:
@@ -199,4 +201,18 @@ def refuse_too_long(it: TooLong, unchanged: str = "Nothing was changed.") -> His
         f"{it.table}.",
         f"Give {'the revision a shorter id' if is_one else 'these revisions shorter ids'}, or make "
         f"room with `{it.widening}`. {unchanged}",
+    )
+
+
+def refuse_unencodable(
+    it: Unencodable, unchanged: str = "Nothing was changed."
+) -> HistoryBrokenError:
+    """Return why revisions with such ids do not run."""
+    is_one = len(it.ids) == 1
+    return HistoryBrokenError(
+        f"{'The revision id' if is_one else 'The revision ids'} {some(it.ids)} "
+        f"{'has' if is_one else 'have'} characters that the encoding of the database "
+        f"({it.encoding}) does not have.",
+        f"Give {'the revision an id' if is_one else 'these revisions ids'} of letters and digits "
+        f"in ASCII. {unchanged}",
     )

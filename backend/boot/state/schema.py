@@ -19,8 +19,15 @@ from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.state.doubts import doubts
 from backend.boot.state.edits import replaced_revisions, with_replaced
 from backend.boot.state.facts import lockers, read_facts
+from backend.boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from backend.boot.state.id_length import too_long
-from backend.boot.state.inspection import DatabaseFacts, Inspection, TooLong, inspect
+from backend.boot.state.inspection import (
+    DatabaseFacts,
+    Inspection,
+    TooLong,
+    Unencodable,
+    inspect,
+)
 from backend.boot.state.journal import Journal
 from backend.boot.state.plan import Action, Plan, decide
 from backend.boot.state.tables import Extent, list_tables
@@ -76,6 +83,7 @@ class Schema:
             with_replaced(inspection, replaced),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
             too_long=self.too_long(inspection.pending),
+            unencodable=self.unencodable(inspection.pending),
             doubts=doubts(unfinished, history, self.journal),
         )
 
@@ -87,6 +95,7 @@ class Schema:
             supposed,
             irreversible=self._irreversible(supposed) if self.policy.rollback else (),
             too_long=self.too_long(revisions, is_run=False) or self.too_long(supposed.pending),
+            unencodable=self.unencodable((*revisions, *supposed.pending)),
         )
 
     def too_long(self, revisions: tuple[str, ...], *, is_run: bool = True) -> TooLong | None:
@@ -104,6 +113,16 @@ class Schema:
             is_there, room = cursor.fetchone() or (False, None)
         table = replace(self.version_table, room=room) if is_there else self.version_table
         return too_long(revisions, history, table, is_there=is_there)
+
+    def unencodable(self, revisions: tuple[str, ...]) -> Unencodable | None:
+        """Return which of the revisions the encoding of the database has no characters for."""
+        ids = tuple(it for it in revisions if not it.isascii())
+        if not ids:
+            return None
+        with connected(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(ENCODINGS_QUERY)
+            [(server, client)] = cursor.fetchall()
+        return unencodable(ids, server, client)
 
     def decide(self, inspection: Inspection) -> Plan:
         """Return what is to be done in this state, by this policy.
