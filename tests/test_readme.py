@@ -120,6 +120,9 @@ QUOTED: dict[str, str | None] = {
     "was moved after it was applied": "was moved after it was applied",
     "the same id is there twice": "the same id is there twice",
     "longer than the 32 characters of version_num": "characters of version_num in",
+    "characters that the encoding of the database": (
+        "characters that the encoding of the database"
+    ),
     "which has no place in this history": "which has no place in this history",
     "The schema is that of no revision": "The schema is that of no revision",
     "The history has 2 heads": "The history has",

@@ -169,7 +169,16 @@ def _script(scripts: ScriptDirectory, path: str) -> Script | None:
             source = file.read()
         if header := read_header(source):
             return UnloadedScript(header, path, file_sha256(source))
-    return Script._from_path(scripts, path)
+    try:
+        return Script._from_path(scripts, path)
+    except AttributeError as error:
+        if error.name != "down_revision" or getattr(error.obj, "__file__", None) != path:
+            raise
+        raise HistoryBrokenError(
+            f"The migration history is broken: {name} has no down_revision.",
+            'Write `down_revision = "…"` into the file, with the id of the revision before it, or '
+            "`down_revision = None` if it is the first; the database was not touched.",
+        ) from error
 
 
 def _files(scripts: ScriptDirectory) -> Iterator[str]:

@@ -169,6 +169,30 @@ def test_a_file_that_does_not_import(theirs: ForeignProject, text: str, expected
         opened(theirs).load(["d4"])
 
 
+def test_a_file_without_a_parent(theirs: ForeignProject) -> None:
+    """The sentence names the file, and what to write into it."""
+    path = theirs.versions / "d4_test.py"
+    text = path.read_text().replace("import marks\nx = marks.note('d4')", "")
+    path.write_text(text.replace("down_revision = 'c3'\n", ""))
+    with pytest.raises(HistoryBrokenError) as caught:
+        opened(theirs)
+    assert str(caught.value) == (
+        "The migration history is broken: d4_test.py has no down_revision. Write "
+        '`down_revision = "…"` into the file, with the id of the revision before it, or '
+        "`down_revision = None` if it is the first; the database was not touched."
+    )
+
+
+@pytest.mark.parametrize("line", ["x = object().down_revision", "import os; os.down_revision"])
+def test_another_attribute_of_that_name(theirs: ForeignProject, line: str) -> None:
+    """It is not said of the file what was true of something else."""
+    path = theirs.versions / "d4_test.py"
+    text = path.read_text().replace("import marks\nx = marks.note('d4')", "")
+    path.write_text(f"{text}\n{line}\n")
+    with pytest.raises(HistoryBrokenError, match="AttributeError"):
+        opened(theirs).load(["d4"])
+
+
 def test_a_package_that_is_missing(theirs: ForeignProject) -> None:
     """Nothing is wrong with the history then: the environment lacks the package."""
     path = theirs.versions / "d4_test.py"
