@@ -284,11 +284,13 @@ def rollback(
     down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
     with _booting("rollback", **down, **_alembic(x, n)) as boot:
         from backend.boot.migration.migrate import migrate
-        from backend.boot.migration.preview import preview
-        from backend.boot.migration.step_down import preview_one_step_down
+        from backend.boot.migration.step_down import (
+            preview_down_to_target,
+            preview_one_step_down,
+        )
         from backend.boot.state.plan import Action
 
-        wanted, found = (boot, preview(boot)) if target else preview_one_step_down(boot)
+        wanted, found = preview_down_to_target(boot) if target else preview_one_step_down(boot)
         if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
             lowest = found.inspection.target.name
             _show(f"There is nothing to roll back: the schema is not beyond {lowest}.")

@@ -52,7 +52,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "MIGRATE_TRAFFIC_TIMEOUT": ("120", "seconds that live traffic may hold migrations off"),
     "MIGRATION_TARGET": (
         "head",
-        "a revision to pin the schema to; `heads` where there are several",
+        "a revision to pin the schema to; several with commas; `heads` for all branches",
     ),
     "MIGRATION_ROLLBACK": ("false", "go down to the parent of head, or to MIGRATION_TARGET"),
     "SEED": ("prod: false; else true", "whether `start` inserts the development data"),

@@ -62,7 +62,7 @@ class Project:
         On the way down Alembic's own choice would stay on the branches beside the target.
         """
         if going_up:
-            goal = target.revisions[0] if len(target.revisions) == 1 else target.name
+            goal: Any = target.revisions[0] if len(target.revisions) == 1 else target.revisions
             return self.scripts._upgrade_revs(goal, current)
         beyond = self.history.closure(current) - self.history.closure(target.revisions)
         return [

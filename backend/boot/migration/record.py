@@ -67,7 +67,7 @@ def rows_after(
         and row not in below
         and not history.closure([row]).intersection(stamped)
     }
-    return history.in_order(stay | _tips(stamped, history))
+    return history.in_order(stay.union(history.tips(stamped)))
 
 
 def record(
@@ -114,11 +114,3 @@ def record(
             f"Revision {', '.join(revisions)} was recorded, but the database does not have it.",
             "env.py left its transaction uncommitted, or works on another database.",
         )
-
-
-def _tips(revisions: tuple[str, ...], history: History) -> set[str]:
-    """Return those of the revisions that no other one of them stands on."""
-    parents = (history.revisions[it].parents for it in revisions)
-    needs = (history.revisions[it].depends_on for it in revisions)
-    below = history.closure(below for group in (*parents, *needs) for below in group)
-    return set(revisions) - below

@@ -1,4 +1,4 @@
-"""One step down from where the database is: what `inv rollback` means without a target."""
+"""The way down that `inv rollback` means: one step from where the database is, or to a target."""
 
 from dataclasses import replace
 
@@ -7,7 +7,7 @@ from backend.boot.description import BootDescription
 from backend.boot.errors import ConfigurationError
 from backend.boot.migration.preview import Preview, preview, preview_again
 from backend.boot.revisions.history import History
-from backend.boot.state.inspection import Inspection
+from backend.boot.state.inspection import Inspection, SchemaState
 from backend.boot.state.plan import decide
 
 
@@ -29,6 +29,24 @@ def preview_one_step_down(boot: BootDescription) -> tuple[BootDescription, Previ
     return replace(boot, schema=policy), preview_again(found, policy)
 
 
+def preview_down_to_target(boot: BootDescription) -> tuple[BootDescription, Preview]:
+    """Return what to boot to take back what stands on the target, and nothing else, and its plan.
+
+    A start with MIGRATION_ROLLBACK goes to exactly the target, so that all starts agree. Here
+    branches beside the target stay as they are: they become part of the target. Raises BootError.
+    """
+    found = preview(boot)
+    inspection, history = found.inspection, found.project.history
+    target = inspection.target.revisions
+    if inspection.state is not SchemaState.PAST or not target:
+        return boot, found
+    beside = [it for it in inspection.beyond if history.closure([it]).isdisjoint(target)]
+    if not beside:
+        return boot, found
+    policy = replace(boot.schema, target=",".join(history.tips((*target, *beside))))
+    return replace(boot, schema=policy), preview_again(found, policy)
+
+
 def below(inspection: Inspection, history: History) -> str:
     """Return the revision that is one step down, or base. Raises ConfigurationError."""
     if not inspection.current:
@@ -37,7 +55,7 @@ def below(inspection: Inspection, history: History) -> str:
         raise _several(
             f"The database is at {len(inspection.current)} revisions: "
             f"{', '.join(inspection.current)}",
-            inspection.current,
+            history.revisions[inspection.current[0]].parents,
         )
     [current] = inspection.current
     parents = history.revisions[current].parents

@@ -98,6 +98,16 @@ class History:
                 waiting += self.revisions[current].parents
         return frozenset(found)
 
+    def tips(self, ids: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the revisions that no other one of them stands on, sorted."""
+        wanted = set(ids)
+        below = {
+            it
+            for name in wanted
+            for it in (*self.revisions[name].parents, *self.revisions[name].depends_on)
+        }
+        return tuple(sorted(wanted - self.closure(below)))
+
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return these revisions sorted so that each comes after what it stands on."""
         wanted = set(ids)
@@ -107,10 +117,10 @@ class History:
 def resolve_target(history: History, text: str | None, *, rollback: bool) -> Target:
     """Return what a target stands for in this history.
 
-    `text` is a revision, an unambiguous beginning of one, `LABEL@head`, `head`, `heads` or
-    `base`; None is `head`, or with `rollback` the parent of head, so that every restart means
-    the same revision and never one step further. Raises ConfigurationError, and
-    HistoryBrokenError where `head` is asked for and there is not just one.
+    `text` is a revision, an unambiguous beginning of one, several of these with commas between
+    them, `LABEL@head`, `head`, `heads` or `base`. None is `head`, or with `rollback` the parent of
+    head, so that every restart means the same revision and never one step further. Raises
+    ConfigurationError, and HistoryBrokenError if `head` is asked for and there is not just one.
     """
     if text is None:
         return _parent_of_head(history) if rollback else _single_head(history)
@@ -127,6 +137,9 @@ def resolve_target(history: History, text: str | None, *, rollback: bool) -> Tar
         return Target("base", ())
     if text.endswith("@head"):
         return _head_of_branch(history, text)
+    if "," in text:
+        named = [_revision(history, part.strip()) for part in text.split(",")]
+        return Target(text, history.tips(name for it in named for name in it.revisions))
     return _revision(history, text)
 
 

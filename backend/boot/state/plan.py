@@ -172,7 +172,7 @@ def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaA
 
 def _stay(inspection: Inspection) -> str:
     """Return the target by which the schema stays where it is."""
-    return inspection.current[0] if len(inspection.current) == 1 else "heads"
+    return ",".join(inspection.current)
 
 
 def _ahead(inspection: Inspection) -> str:

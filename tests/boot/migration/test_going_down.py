@@ -8,7 +8,7 @@ import pytest
 from backend.boot.description import SchemaPolicy
 from backend.boot.errors import HistoryBrokenError, SchemaAheadError, SchemaUnmanagedError
 from backend.boot.migration.migrate import migrate
-from backend.boot.migration.step_down import preview_one_step_down
+from backend.boot.migration.step_down import preview_down_to_target, preview_one_step_down
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions
@@ -50,6 +50,54 @@ def test_to_a_target(
     assert revisions(cluster, database) == ([] if target == "base" else [target])
     made = [name for name in relations(cluster, database) if name.startswith("t_")]
     assert made == [f"t_{revision}" for revision in expected]
+
+
+@pytest.mark.parametrize(
+    ("graph", "target", "left", "rows"),
+    [
+        (MERGED, "d1", "a1 b1 c1 d1", "d1"),
+        (MERGED, "b1", "a1 b1 c1", "b1 c1"),
+        (MERGED, "a1", "a1", "a1"),
+        (MERGED, "base", "", ""),
+        (BRANCHED, "b1", "a1 b1 c1 c2", "b1 c2"),
+        (BRANCHED, "c1", "a1 b1 c1", "b1 c1"),
+        (BRANCHED, "c1,a1", "a1 b1 c1", "b1 c1"),
+        (BRANCHED, "a1", "a1", "a1"),
+        (SEPARATE, "y1", "x1 x2 y1", "x2 y1"),
+    ],
+)
+def test_to_the_target_of_a_rollback(
+    tmp_path: Path,
+    cluster: Cluster,
+    database: str,
+    graph: dict[str, str | tuple[str, ...] | None],
+    target: str,
+    left: str,
+    rows: str,
+) -> None:
+    """`inv rollback --target` takes back what stands on the target: other branches stay."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for revision, parents in graph.items():
+        theirs.project.revision(revision, parents)
+    migrate(theirs.boot)
+    boot = replace(theirs.boot, schema=SchemaPolicy(target, rollback=True))
+    boot, _ = preview_down_to_target(boot)
+    migrate(boot)
+    assert revisions(cluster, database) == rows.split()
+    made = [name for name in relations(cluster, database) if name.startswith("t_")]
+    assert made == [f"t_{revision}" for revision in left.split()]
+
+
+def test_several_revisions_as_a_target(tmp_path: Path, cluster: Cluster, database: str) -> None:
+    """A start with the target that a rollback has left stays there, and goes up to it as well."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for revision, parents in MERGED.items():
+        theirs.project.revision(revision, parents)
+    for target, rows in (("c1,b1", ["b1", "c1"]), ("e1", ["e1"])):
+        migrate(replace(theirs.boot, schema=SchemaPolicy(target)))
+        assert revisions(cluster, database) == rows
+    migrate(replace(theirs.boot, schema=SchemaPolicy("b1,c1", rollback=True)))
+    assert revisions(cluster, database) == ["b1", "c1"]
 
 
 def test_one_step_each_time(tmp_path: Path, cluster: Cluster, database: str) -> None:

@@ -42,7 +42,7 @@ ADVICE = (
     ("made", "rows", "sentence"),
     [
         (MERGED, "d1", f"d1 joins b1 and c1, {ADVICE.format('b1')}"),
-        (MERGED, "b1 c1", f"The database is at 2 revisions: b1, c1, {ADVICE.format('b1')}"),
+        (MERGED, "b1 c1", f"The database is at 2 revisions: b1, c1, {ADVICE.format('a1')}"),
         (SEPARATE, "y1", f"y1 also needs x1, {ADVICE.format('base')}"),
     ],
 )
