@@ -18,9 +18,10 @@ from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
 from backend.api import accounts, books, health, pages, scraping, voices
+from backend.api.asking import SharedProbe
 from backend.api.body_limit import BodyLimit
 from backend.api.cut_off import CutOff
-from backend.api.database import check_connection, opened_engine, reading_each_table
+from backend.api.database import check_connection, lent, opened_engine, reading_each_table
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
 from backend.api.head import HeadAsGet
@@ -29,6 +30,7 @@ from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
 from backend.boot.serving.handover import boot_stages
+from backend.boot.serving.judge import Judge
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
@@ -69,7 +71,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 _log.info("Event bus started")
                 here = told_here(lambda event: answers.forget(subjects_of(event)))
                 needed = reading_each_table(engine, Base.metadata)
-                readiness = ReadinessProbe(boot, needed=needed)
+                judge = Judge(boot, needed=needed)
+                readiness = ReadinessProbe(boot.database_url, judge, partial(lent, engine))
                 event.listen(engine, "after_cursor_execute", partial(_worked, readiness))
                 worker = os.getpid() if boot.serve.workers > 1 else None
                 metrics = Metrics(engine, readiness, boot_stages(), worker)
@@ -77,6 +80,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 app.state.resources = Resources(
                     sessions=sessionmaker(engine, info=dict(here)),
                     readiness=readiness,
+                    asked=SharedProbe(readiness),
                     tokens=tokens,
                     metrics=metrics,
                     max_body_bytes=current.max_body_bytes,
@@ -85,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 )
                 _log.info("Backend started")
                 yield
+                await run_in_threadpool(readiness.close)
         _log.info("Backend stopped")
 
     app = FastAPI(

@@ -7,8 +7,10 @@ from typing import Any
 from weakref import WeakSet
 
 import psycopg2
+from psycopg2.extensions import connection as DriverConnection
 from sqlalchemy import Connection, Engine, Enum, MetaData, create_engine, event, select, text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
@@ -100,6 +102,21 @@ def _bound_transaction(connection: Connection) -> None:
         # Below SQLAlchemy, which is beginning the transaction only now.
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
+
+
+@contextmanager
+def lent(engine: Engine) -> Iterator[DriverConnection]:
+    """Give a connection of the pool in autocommit, as its driver has it.
+
+    Raises psycopg2.OperationalError if the pool has none and can make none.
+    """
+    try:
+        opened = engine.connect()
+    except (DBAPIError, PoolTimeoutError) as error:
+        raise psycopg2.OperationalError("The pool has no connection.") from error
+    with opened.execution_options(isolation_level="AUTOCOMMIT") as connection:
+        driver_connection: Any = connection.connection.driver_connection
+        yield driver_connection
 
 
 def check_connection(engine: Engine, url: DatabaseUrl) -> None:

@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from backend.api.asking import SharedProbe
 from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
@@ -23,6 +24,7 @@ class Resources:
 
     sessions: sessionmaker[Session]
     readiness: ReadinessProbe
+    asked: SharedProbe
     tokens: Tokens
     metrics: Metrics
     max_body_bytes: int

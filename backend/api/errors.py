@@ -21,6 +21,7 @@ from backend.api.unfit_runs import failed_when_run, needs_unknown_column
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
 from backend.boot.serving.readiness import ReadinessProbe
+from backend.boot.serving.shortage import SHORTAGES
 from backend.boot.serving.statements import UNFIT
 from backend.models import Base
 from backend.schemas.parts import TooManyPartsError
@@ -39,6 +40,7 @@ _log = logging.getLogger(__name__)
 _NOT_READY = "The database schema does not fit this release: see /health/ready, and the log."
 _AWAY = "The database does not answer: see /health/ready."
 _BUSY = "The database is busy: try again."
+_SHORT = "The database is short of something: see /health/ready."
 _TAKES_NO_WRITES = "The database takes no writes now: try again later."
 _MEANWHILE = "Somebody else changed it meanwhile. Read it again, then try again."
 _DEFECT = "Something went wrong that nobody foresaw. The log of the service says what."
@@ -52,6 +54,7 @@ _OF_CODES: Mapping[str, str] = {
     errorcodes.LOCK_NOT_AVAILABLE: _BUSY,
     errorcodes.DEADLOCK_DETECTED: _BUSY,
     errorcodes.SERIALIZATION_FAILURE: _BUSY,
+    **dict.fromkeys(SHORTAGES, _SHORT),
     # A standby, or a database that was closed for writing.
     errorcodes.READ_ONLY_SQL_TRANSACTION: _TAKES_NO_WRITES,
 }
@@ -150,10 +153,12 @@ async def _database_error(request: Request, error: Exception) -> Response:
     if detail is not None:
         if detail is _NOT_READY and error.statement is not None:
             _tell(request.app.state.resources.readiness, error.statement, code, error)
+        request.app.state.resources.readiness.note_unavailable(code)
         _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
         return _unavailable(detail)
     # A connection that breaks in the middle can come as an error of no particular class.
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
+        request.app.state.resources.readiness.note_unavailable(code or None)
         _log.warning("The database does not answer: %s", mask(cause(error)))
         return _unavailable(_AWAY)
     if isinstance(error, IntegrityError):

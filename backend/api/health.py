@@ -1,7 +1,5 @@
 """Health: whether the process answers, and whether it can do its work."""
 
-import asyncio
-
 from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
@@ -9,7 +7,7 @@ from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable
 from backend.boot.masking import mask
 from backend.boot.serving.draining import IS_DRAINING
-from backend.boot.serving.readiness import Readiness
+from backend.boot.serving.judge import Readiness
 
 _DRAINING = Unavailable(
     status="draining",
@@ -49,11 +47,13 @@ async def live() -> Live:
     },
 )
 async def ready(opened: OpenResources, request: Request) -> JSONResponse:
-    """Return whether the database answers and its schema is where this release needs it."""
+    """Return whether the database answers and its schema is where this release needs it.
+
+    The answer may be a second old. The database is asked once for all who ask meanwhile.
+    """
     if getattr(request.state, IS_DRAINING, bool)():
         return JSONResponse(_DRAINING.model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)
-    # Not among the threads of requests: those may all be waiting for the database.
-    found = await asyncio.to_thread(opened.readiness.check)
+    found = await opened.asked.now()
     if found.ready:
         ready = _ready(found, hears=opened.events.is_listening)
         return JSONResponse(ready.model_dump(exclude_none=True))
@@ -61,12 +61,13 @@ async def ready(opened: OpenResources, request: Request) -> JSONResponse:
 
 
 def _ready(found: Readiness, *, hears: bool) -> Ready:
+    reasons = [it for it in (found.reason, None if hears else _DEAF) if it is not None]
     return Ready(
-        status="ready" if hears else "degraded",
+        status="degraded" if reasons else "ready",
         state=str(found.state),
         current=list(found.current),
         target=str(found.target),
-        reason=None if hears else _DEAF,
+        reason=" ".join(reasons) or None,
     )
 
 

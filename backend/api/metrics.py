@@ -1,6 +1,5 @@
 """What Prometheus is told: requests, connections, caches, the boot, and where the schema is."""
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -11,13 +10,11 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, QueuePool
 
-from backend.boot.serving.readiness import Readiness, ReadinessProbe
+from backend.boot.serving.judge import Readiness
+from backend.boot.serving.readiness import ReadinessProbe
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds."""
-
-_FRESH = 30
-"""Seconds that the last probe's finding counts: a scrape asks the database only without one."""
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
@@ -75,12 +72,6 @@ class Metrics(Collector):
     def watch_cache(self, name: str, read: Callable[[], CacheFigures]) -> None:
         """Tell the figures of a cache as well; `read` is called at every scrape."""
         self._caches[name] = read
-
-    async def refresh(self) -> None:
-        """Have where the schema is be known, by what the last probe found if that is recent."""
-        if self._readiness.last(within=_FRESH) is None:
-            # Not among the threads of requests: those may all be waiting for the database.
-            await asyncio.to_thread(self._readiness.check)
 
     def collect(self) -> Iterator[Metric]:
         """Give everything, each sample with the worker that it is from."""

@@ -15,7 +15,7 @@ class Ready(BaseModel):
     """The database answers and its schema is where this release needs it."""
 
     status: Literal["ready", "degraded"] = Field(
-        description="Degraded: changes made elsewhere are seen late, after some seconds."
+        description="Degraded: most requests work, and the reason says what does not."
     )
     state: str = Field(examples=["current"])
     current: list[str] = Field(description="The revisions the schema is at.", examples=[["008"]])

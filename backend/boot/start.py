@@ -102,7 +102,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
         report_cause(error)
         _log.error("%s", error)
         _log.warning("Database migrations failed, but continuing...")
-        hand_over_failure(str(error))
+        hand_over_failure(error.public)
 
 
 def _seed(boot: BootDescription, inspection: Inspection) -> None:

@@ -11,7 +11,7 @@ from tests.api.conftest import SECRET, settings_for
 from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
 from tests.cluster import PASSWORD as DATABASE_PASSWORD
-from tests.cluster import free_port
+from tests.cluster import Cluster
 from tests.history import HEAD
 
 COUNT = "moriai_http_request_duration_seconds_count"
@@ -108,7 +108,9 @@ def test_the_schema_is_told(client: httpx.Client) -> None:
     assert value(client, "moriai_schema_ready") == 1
 
 
-def test_a_scrape_asks_no_more_than_a_probe_has(seeded_url: str) -> None:
+def test_a_scrape_asks_no_more_than_a_probe_has(
+    seeded_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The database is asked where nobody has asked it for a while, and else not."""
     app = create_app(settings_for(seeded_url))
     with serving(app) as client:
@@ -117,17 +119,16 @@ def test_a_scrape_asks_no_more_than_a_probe_has(seeded_url: str) -> None:
         found = readiness.last()
         client.get("/metrics")
         assert readiness.last() is found
-        readiness._last = (0.0, found)
+        monkeypatch.setattr("backend.api.scraping._FRESH", 0.0)
         client.get("/metrics")
         assert readiness.last() is not found
 
 
-def test_a_scrape_without_a_database(seeded_url: str) -> None:
+def test_a_scrape_without_a_database(cluster: Cluster, seeded_url: str) -> None:
     """Figures are wanted most when something is wrong."""
-    app = create_app(settings_for(seeded_url))
-    with serving(app) as client:
-        elsewhere = settings_for(f"postgresql://moriai_user:x@127.0.0.1:{free_port()}/x")
-        app.state.resources.readiness._description = elsewhere.description()
+    with serving(create_app(settings_for(seeded_url))) as client:
+        database = seeded_url.rpartition("/")[2]
+        cluster.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
         [schema] = samples(client, "moriai_schema_info")
         assert schema.labels == {"state": "unknown", "current": "", "target": ""}
         assert value(client, "moriai_schema_ready") == 0

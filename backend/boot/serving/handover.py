@@ -46,7 +46,7 @@ def hand_over_database(url: DatabaseUrl) -> None:
 
 
 def hand_over_failure(sentence: str) -> None:
-    """Let the application's readiness say why the schema is not where it should be."""
+    """Let readiness say why the schema is not where it should be, in words without names."""
     os.environ[_BOOT_FAILURE] = sentence
 
 

@@ -1,88 +1,82 @@
-"""Whether the schema is what this release needs: for the application to ask while it serves."""
+"""Tell the application, while it serves, whether the schema is what this release needs."""
 
+import logging
 import math
+import threading
 import time
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.commands import as_typed
-from backend.boot.description import BootDescription
-from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import BootError
-from backend.boot.postgres.connection import connected, one_line
-from backend.boot.revisions.history import History, Target, resolve_target
-from backend.boot.serving.handover import boot_differences, boot_failure, reached
-from backend.boot.serving.handover import version_table as handed_over_table
-from backend.boot.serving.statements import Statements
-from backend.boot.state.edits import replaced_revisions, with_replaced
-from backend.boot.state.facts import read_facts
-from backend.boot.state.inspection import Inspection, at_target, inspect
-from backend.boot.state.plan import Action, Plan, decide
+from backend.boot.masking import mask
+from backend.boot.postgres.connection import one_line
+from backend.boot.postgres.urls import DatabaseUrl
+from backend.boot.serving.handover import boot_differences
+from backend.boot.serving.judge import Judge, Readiness
+from backend.boot.serving.probe_connection import KeptConnection, LoginFailedError
+from backend.boot.serving.shortage import Shortage, is_shortage
+from backend.boot.serving.sqlstates import sentence, sqlstate
 
-_CONNECT_TIMEOUT = 1.5
-"""Seconds."""
+Lend = Callable[[], AbstractContextManager[Connection]]
+"""Gives a connection of those by which requests ask, in autocommit; raises psycopg2.Error."""
 
-_STATEMENT_TIMEOUT = 500
-"""Milliseconds: two statements and the connection stay under the three seconds probes wait."""
-
-_SILENCE = 0.75
-"""Seconds that a server has to answer a statement which does not keep to that."""
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """The answer to a probe. `reason` is a sentence for whoever operates the service."""
-
-    ready: bool
-    state: str | None = None
-    current: tuple[str, ...] = ()
-    target: str | None = None
-    reason: str | None = None
+_log = logging.getLogger(__name__)
 
 
 class ReadinessProbe:
     """Looks at the database at every check, so that it notices what others changed there.
 
-    Thread-safe. The history on disk is read once, and in development again when requests fail:
-    a revision may have been written meanwhile.
+    Thread-safe. All checks use one connection, which is kept. If the database is short of
+    connections, a check borrows one of those by which requests ask.
     """
 
-    def __init__(
-        self,
-        description: BootDescription,
-        version_table: VersionTable | None = None,
-        needed: Iterable[str] = (),
-    ) -> None:
-        """`needed` are statements that the schema has to fit: they are planned, and not run."""
-        self._description = description
-        self._statements = Statements(needed)
-        self._version_table = version_table or handed_over_table() or VersionTable()
-        self._reached = reached()
-        self._has_been_ready = False
-        self._failed_at: tuple[str, ...] | None = None
-        """Where the schema was at the first look after a boot that failed."""
-        self._last: tuple[float, Readiness] | None = None
+    def __init__(self, url: DatabaseUrl, judge: Judge, lend: Lend) -> None:
+        self._url = url
+        self._judge = judge
+        self._lend = lend
+        self._connection = KeptConnection(url)
+        self._shortage = Shortage()
+        self._is_login_due = False
+        self._lock = threading.Lock()
+        self._last: tuple[float, object, Readiness] | None = None
+        self._told: str | None = None
 
     def check(self) -> Readiness:
-        """Return whether the schema is at its target, and if not, why; never raises for that."""
-        found = self._check()
-        self._last = (time.monotonic(), found)
-        return found
+        """Return whether the schema is at its target, and if not, why; never raises for that.
+
+        The log has the cause with all names, once for as long as it stays the same.
+        """
+        with self._lock:
+            known = self._own_knowledge()
+            found = self._check()
+            self._tell(found)
+            self._last = (time.monotonic(), known, found)
+            return found
 
     def last(self, within: float = math.inf) -> Readiness | None:
-        """Return what the last check found, if it was in the last `within` seconds."""
-        if self._last is None or time.monotonic() - self._last[0] > within:
+        """Return what the last check found, if it was in the last `within` seconds.
+
+        None also if this process has learned since then that requests fail.
+        """
+        if self._last is None:
             return None
-        return self._last[1]
+        when, known, found = self._last
+        is_fresh = time.monotonic() - when <= within
+        return found if is_fresh and known == self._own_knowledge() else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            self._connection.close()
 
     def note_failed(self, statement: str, sqlstate: str, parameters: Mapping[str, Any]) -> None:
         """Not be ready as long as this statement of a request fails in this way."""
-        self._statements.note_failed(statement, sqlstate, parameters)
+        self._judge.statements.note_failed(statement, sqlstate, parameters)
 
     def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
         """Not be ready until this statement works again, or for half a minute.
@@ -90,93 +84,72 @@ class ReadinessProbe:
         PostgreSQL could plan the statement, so nothing else than a run can tell. The message must
         not have anything in it that a client has sent.
         """
-        self._statements.note_failed_run(statement, sqlstate, message)
+        self._judge.statements.note_failed_run(statement, sqlstate, message)
 
     def note_worked(self, statement: str) -> None:
         """Hear that a statement has worked."""
-        self._statements.note_worked(statement)
+        self._judge.statements.note_worked(statement)
+
+    def note_unavailable(self, sqlstate: str | None) -> None:
+        """Find out why a request got no answer, or what the database is short of.
+
+        Without a SQLSTATE the request's login may have failed: the next check logs in as well.
+        """
+        if sqlstate is None:
+            self._is_login_due = True
+        elif is_shortage(sqlstate):
+            self._shortage.note(sqlstate)
+
+    def _own_knowledge(self) -> object:
+        """Return what this process knows without a look at the database."""
+        return self._judge.statements.noted, boot_differences()
+
+    def _tell(self, found: Readiness) -> None:
+        cause = found.cause or found.reason
+        if cause == self._told:
+            return
+        self._told = cause
+        if cause is None:
+            _log.info("Ready again")
+        elif found.ready:
+            _log.warning("Ready, but some requests fail: %s", mask(cause))
+        else:
+            _log.warning("Not ready: %s", mask(cause))
 
     def _check(self) -> Readiness:
         try:
-            with connected(
-                self._description.database_url, _CONNECT_TIMEOUT, _SILENCE
-            ) as connection:
-                inspection, plan = self._look(connection)
-                unfit = self._why_unfit(connection, inspection, plan)
-                if unfit is not None and self._description.compare_models:
-                    self._reached = None
-                    self.__dict__.pop("_aim", None)
-                    inspection, plan = self._look(connection)
+            return self._asked()
         except BootError as error:
-            return Readiness(ready=False, reason=self._boot_failure() or str(error))
+            reason = self._judge.failure_of_boot() or error.public
+            return Readiness(ready=False, reason=reason, cause=str(error))
         except psycopg2.Error as error:
-            return Readiness(
-                ready=False, reason=f"The database cannot be asked: {one_line(error)}."
-            )
-        is_there = plan.action is Action.NOTHING
-        self._has_been_ready = self._has_been_ready or is_there
-        failure = self._boot_failure(inspection.current)
-        reason = unfit if is_there else failure or _reason(inspection, plan)
-        return Readiness(
-            ready=reason is None,
-            state=inspection.state.value,
-            current=inspection.current,
-            target=inspection.target.name,
-            reason=reason,
-        )
+            cause = f"the database at {self._url.masked} cannot be asked: {one_line(error)}."
+            return Readiness(ready=False, reason=sentence(sqlstate(error)), cause=cause)
 
-    def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
-        inspection = self._inspect(connection)
-        policy = self._description.schema
-        return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
+    def _asked(self) -> Readiness:
+        if self._is_login_due:
+            self._is_login_due = False
+            self._connection.close()
+        try:
+            with self._connection.lent() as connection:
+                found = self._judge.judge(connection)
+        except LoginFailedError as refused:
+            if not is_shortage(refused.sqlstate):
+                raise
+            return self._asked_of_pool(refused)
+        code = self._shortage.now()
+        return found if code is None else _although(found, sentence(code))
 
-    def _why_unfit(self, connection: Connection, inspection: Inspection, plan: Plan) -> str | None:
-        """Return why requests fail, or may fail, though the revision is the right one.
-
-        On a schema that is pinned below the newest one, the requests that fail tell.
-        """
-        if plan.action is not Action.NOTHING:
-            return None
-        is_pinned = inspection.target.revisions != inspection.heads
-        return boot_differences() or self._statements.why_unfit(connection, is_pinned=is_pinned)
-
-    def _inspect(self, connection: Connection) -> Inspection:
-        """Return the state now; what is on disk is read once, and only if it is needed."""
-        facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
-        known = self._reached
-        if known is not None and known.is_still_true_of(facts):
-            return at_target(facts, known.target, known.heads)
-        history, target = self._aim
-        inspection = inspect(facts, history, target)
-        if inspection.unknown and facts.journal_refusal is not None:
-            raise facts.journal_refusal
-        replaced = replaced_revisions(facts.journal, inspection.applied, history)
-        return with_replaced(inspection, replaced)
-
-    def _boot_failure(self, current: tuple[str, ...] | None = None) -> str | None:
-        """Return why the boot failed, until the schema is ready or has moved since.
-
-        `current` is where the schema is now, if that is known.
-        """
-        if current is not None and self._failed_at is None:
-            self._failed_at = current
-        has_moved = current is not None and current != self._failed_at
-        return None if self._has_been_ready or has_moved else boot_failure()
-
-    @cached_property
-    def _aim(self) -> tuple[History, Target]:
-        from backend.boot.environment.opening import open_project
-
-        boot = self._description
-        history = open_project(boot.alembic_config, boot.migration_database_url).history
-        policy = boot.schema
-        return history, resolve_target(history, policy.target, rollback=policy.rollback)
+    def _asked_of_pool(self, refused: LoginFailedError) -> Readiness:
+        """Return what one of the requests' own connections shows: on those, requests work."""
+        try:
+            with self._lend() as connection:
+                found = self._judge.judge(connection)
+        except psycopg2.OperationalError as error:
+            raise refused from error
+        return _although(found, sentence(refused.sqlstate))
 
 
-def _reason(inspection: Inspection, plan: Plan) -> str:
-    if plan.refusal is not None:
-        return str(plan.refusal)
-    current = ", ".join(inspection.current) or "base"
-    return f"The schema is {inspection.state} at {current}, and should be at " + (
-        f"{inspection.target.name}: run `{as_typed('inv migrate')}`."
-    )
+def _although(found: Readiness, shortage: str) -> Readiness:
+    """Return the answer with what the database is short of, unless it has a reason already."""
+    return replace(found, reason=found.reason or shortage)

@@ -111,15 +111,19 @@ class Statements:
         self._failed: dict[str, str] = {}
         self._failed_runs: dict[str, _FailedRun] = {}
         self._clock = clock
+        self.noted = 0
+        """How often something new was learnt of a statement."""
         self._lock = threading.Lock()
 
     def note_failed(
         self, statement: str, sqlstate: str, parameters: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
         """Have a look, from now on, at a statement of a request that failed in this way."""
+        planned = explained(statement, parameters)
         with self._lock:
-            if len(self._failed) < _MOST:
-                self._failed[explained(statement, parameters)] = sqlstate
+            if len(self._failed) < _MOST and self._failed.get(planned) != sqlstate:
+                self._failed[planned] = sqlstate
+                self.noted += 1
 
     def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
         """Not fit for a while because of a statement that can be planned, but fails when it runs.
@@ -129,13 +133,14 @@ class Statements:
         until = self._clock() + _TRIED_AGAIN_AFTER
         with self._lock:
             if len(self._failed_runs) < _MOST:
+                self.noted += statement not in self._failed_runs
                 self._failed_runs[statement] = _FailedRun(sqlstate, message, until)
 
     def note_worked(self, statement: str) -> None:
         """Forget that this statement has failed when it ran."""
         if self._failed_runs:
             with self._lock:
-                self._failed_runs.pop(statement, None)
+                self.noted += self._failed_runs.pop(statement, None) is not None
 
     def why_unfit(self, connection: Connection, *, is_pinned: bool = False) -> str | None:
         """Return why a statement does not fit the schema; None if all of them fit.

@@ -3,6 +3,7 @@
 import httpx
 import pytest
 
+from backend.boot.errors import MigrationFailedError
 from tests.history import HEAD, OURS
 from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import contains_in_order
@@ -77,13 +78,18 @@ def test_broken_migration(stack: ServiceStack) -> None:
     """In development the application answers all the same; in production `up` says why it ends."""
     stack.revision("901", HEAD, BREAKS)
     finished = stack.inv("up")
-    finished.assert_failed(12, f"backend-1 is unhealthy: …{BROKEN}…. Its last lines are above, …")
+    finished.assert_failed(
+        12, f"backend-1 is unhealthy: …{MigrationFailedError.public}…. Its last lines are above, …"
+    )
     log = stack.log()
     assert contains_in_order(
         log, [*LOGIN, *APPLIED, BROKEN, "Database migrations failed, but continuing...", *SERVING]
     ), log
     ready = httpx.get(f"{stack.url()}/health/ready")
-    assert (ready.status_code, ready.json()["reason"]) == (503, BROKEN)
+    assert (ready.status_code, ready.json()["reason"]) == (
+        503,
+        MigrationFailedError.public,
+    )
     assert httpx.get(f"{stack.url()}/health/live").status_code == 200
 
     finished = stack.inv("up", APP_ENV="prod", JWT_SECRET="a-long-random-text")

@@ -1,0 +1,49 @@
+"""Readiness for all who ask: one question of the database answers everybody who waits for it."""
+
+import asyncio
+import math
+from typing import Protocol
+
+from backend.boot.serving.judge import Readiness
+
+FRESH = 1.0
+"""Seconds for which an answer is given again, so that callers cause one question a second."""
+
+
+class Probe(Protocol):
+    """Looks at the database, and remembers what it found."""
+
+    def check(self) -> Readiness:
+        """Look now, which takes up to three seconds."""
+
+    def last(self, within: float = math.inf) -> Readiness | None:
+        """Return what the last look found, if that is young enough and still true."""
+
+
+class SharedProbe:
+    """Asks one question at a time; for use in one event loop."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._question: asyncio.Task[None] | None = None
+
+    async def now(self, within: float = FRESH) -> Readiness:
+        """Return an answer that is at most `within` seconds old, or the next one.
+
+        If this process learns meanwhile that requests fail, the answer counts that in.
+        """
+        known = self._probe.last(within)
+        while known is None:
+            if self._question is None:
+                self._question = asyncio.create_task(self._ask())
+            # One caller that goes away takes the answer from nobody else.
+            await asyncio.shield(self._question)
+            known = self._probe.last()
+        return known
+
+    async def _ask(self) -> None:
+        try:
+            # Not among the threads of requests: those may all be waiting for the database.
+            await asyncio.to_thread(self._probe.check)
+        finally:
+            self._question = None

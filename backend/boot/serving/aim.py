@@ -1,0 +1,49 @@
+"""Where the schema should be: known from the boot, else read from the history on disk."""
+
+from backend.boot.description import BootDescription
+from backend.boot.revisions.history import History, Target, resolve_target
+from backend.boot.serving.handover import reached
+from backend.boot.state.edits import replaced_revisions, with_replaced
+from backend.boot.state.inspection import DatabaseFacts, Inspection, at_target, inspect
+
+
+class Aim:
+    """The target, beside which facts about a database are put.
+
+    What is on disk is read when the boot's word does not settle it, and once.
+    """
+
+    def __init__(self, description: BootDescription) -> None:
+        self._description = description
+        self._reached = reached()
+        self._read: tuple[History, Target] | None = None
+
+    def forget(self) -> None:
+        """Read what is on disk anew at the next look, whatever the boot has found."""
+        self._reached = None
+        self._read = None
+
+    def inspect(self, facts: DatabaseFacts) -> Inspection:
+        """Return the state of the schema. Raises BootError if the files or the journal tell none.
+
+        Imports Alembic if the history has to be read.
+        """
+        known = self._reached
+        if known is not None and known.is_still_true_of(facts):
+            return at_target(facts, known.target, known.heads)
+        if self._read is None:
+            self._read = self._from_disk()
+        history, target = self._read
+        inspection = inspect(facts, history, target)
+        if inspection.unknown and facts.journal_refusal is not None:
+            raise facts.journal_refusal
+        replaced = replaced_revisions(facts.journal, inspection.applied, history)
+        return with_replaced(inspection, replaced)
+
+    def _from_disk(self) -> tuple[History, Target]:
+        from backend.boot.environment.opening import open_project
+
+        boot = self._description
+        history = open_project(boot.alembic_config, boot.migration_database_url).history
+        policy = boot.schema
+        return history, resolve_target(history, policy.target, rollback=policy.rollback)

@@ -1,0 +1,46 @@
+"""What anybody may read about an error of PostgreSQL: by its SQLSTATE, without a name."""
+
+from collections.abc import Mapping
+
+import psycopg2
+from psycopg2 import errorcodes
+
+_NO_ANSWER = (
+    "The database does not answer. Check that it runs and can be reached; the log says where."
+)
+_ANY_OTHER = "The database cannot be asked ({}). The log says why."
+_BUSY = "The database is too busy to say where the schema is ({}). Ask again."
+_MOVING = "The database starts, stops or recovers ({}). Wait, or see the log of the server."
+
+_SENTENCES: Mapping[str, str] = {
+    errorcodes.DISK_FULL: "The disk of the database is full ({}). Make room on it.",
+    errorcodes.OUT_OF_MEMORY: "The database has no memory left ({}). Give the server more.",
+    errorcodes.TOO_MANY_CONNECTIONS: (
+        "The database takes no more connections ({}). Raise the limit of the server, the database "
+        "or the role, or run fewer replicas."
+    ),
+    "53": "The database is at one of its limits ({}). The log says which.",
+    errorcodes.CANNOT_CONNECT_NOW: _MOVING,
+    errorcodes.ADMIN_SHUTDOWN: _MOVING,
+    errorcodes.CRASH_SHUTDOWN: _MOVING,
+    errorcodes.LOCK_NOT_AVAILABLE: _BUSY,
+    errorcodes.QUERY_CANCELED: _BUSY,
+    "28": "The database refuses the login ({}). Check the password; the log names the role.",
+    "3D": "The database does not exist ({}). Create it; the log names it.",
+    errorcodes.INSUFFICIENT_PRIVILEGE: "The role lacks a right ({}). Grant it; the log says which.",
+}
+"""By the whole code, or by its class: the first two characters."""
+
+
+def sentence(sqlstate: str | None) -> str:
+    """Return what is wrong and what helps; without a SQLSTATE no server has answered."""
+    if not sqlstate:
+        return _NO_ANSWER
+    text = _SENTENCES.get(sqlstate) or _SENTENCES.get(sqlstate[:2], _ANY_OTHER)
+    return text.format(sqlstate)
+
+
+def sqlstate(error: psycopg2.Error) -> str | None:
+    """Return the code that the server gave; None if it gave none."""
+    code: str | None = getattr(error, "sqlstate", None) or error.pgcode
+    return code

@@ -1,0 +1,44 @@
+"""One question answers all who ask meanwhile."""
+
+import asyncio
+import threading
+
+from backend.api.asking import SharedProbe
+from backend.boot.serving.judge import Readiness
+
+
+class SlowProbe:
+    """Answers when it is told to, and forgets an answer when something is learnt."""
+
+    def __init__(self) -> None:
+        self.checks = 0
+        self.begun = threading.Event()
+        self.go_on = threading.Event()
+        self.found: Readiness | None = None
+
+    def check(self) -> Readiness:
+        self.begun.set()
+        assert self.go_on.wait(30)
+        self.checks += 1
+        # What is learnt during the first look is not in its answer.
+        self.found = None if self.checks == 1 else Readiness(ready=False)
+        return Readiness(ready=True)
+
+    def last(self, within: float = 0) -> Readiness | None:
+        return self.found
+
+
+async def _ask(count: int) -> tuple[SlowProbe, list[Readiness]]:
+    probe = SlowProbe()
+    shared = SharedProbe(probe)
+    first, *others = [asyncio.create_task(shared.now()) for _ in range(count)]
+    await asyncio.to_thread(probe.begun.wait, 30)
+    first.cancel()
+    probe.go_on.set()
+    return probe, await asyncio.gather(*others)
+
+
+def test_who_goes_away_takes_the_answer_from_nobody() -> None:
+    probe, found = asyncio.run(_ask(20))
+    assert found == [Readiness(ready=False)] * 19
+    assert probe.checks == 2
