@@ -726,9 +726,11 @@ def _required(message: str | None) -> str:
 
 def _is_agreed(question: str) -> bool:
     from backend.boot.errors import ConfigurationError
+    from backend.boot.output import Unbuffered
 
+    Unbuffered().write(f"{question} [y/N] ")  # where the plan is that it is about
     try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
+        return input().strip().lower() in ("y", "yes")
     except EOFError:
         _show("")
         raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None

@@ -19,6 +19,8 @@ class Location:
     """The search_path of env.py's session, as it is set; None where it was not asked."""
     models: frozenset[str] = frozenset()
     """The schemas that `target_metadata` puts tables in."""
+    role: str | None = None
+    """The role that env.py's session works as; None where it was not asked."""
 
 
 def read_location(context: MigrationContext) -> Location:
@@ -27,7 +29,9 @@ def read_location(context: MigrationContext) -> Location:
     Raises as `MigrationSession.version_table` does.
     """
     session = MigrationSession(context)
-    return Location(session.version_table(), session.search_path(), model_schemas(context))
+    table = session.version_table()
+    path, role = session.surroundings()
+    return Location(table, path, model_schemas(context), role)
 
 
 def model_schemas(context: MigrationContext) -> frozenset[str]:

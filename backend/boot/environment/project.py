@@ -62,7 +62,8 @@ class Project:
         On the way down Alembic's own choice would stay on the branches beside the target.
         """
         if going_up:
-            goal: Any = target.revisions[0] if len(target.revisions) == 1 else target.revisions
+            # Alembic refuses several of which one stands on another, as by depends_on.
+            goal: Any = self.history.tips(target.revisions)
             return self.scripts._upgrade_revs(goal, current)
         beyond = self.history.closure(current) - self.history.closure(target.revisions)
         return [

@@ -250,10 +250,10 @@ class MigrationSession:
             room = getattr(getattr(column, "type", None), "length", None)
         return replace(table, room=room)
 
-    def search_path(self) -> str:
-        """Return the setting by which this session looks names up."""
-        [path] = self.ask("SELECT current_setting('search_path')")
-        return str(path)
+    def surroundings(self) -> tuple[str, str]:
+        """Return the setting by which this session looks names up, and the role it works as."""
+        path, role = self.ask("SELECT current_setting('search_path'), current_user::text")
+        return str(path), str(role)
 
     def refuse_other_database(self, is_right: str) -> None:
         """Raise ConfigurationError unless the query is true here, as it is in the right one."""

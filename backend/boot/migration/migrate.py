@@ -15,6 +15,7 @@ from backend.boot.postgres.pooler import naming_pooler
 from backend.boot.revisions.history import resolve_target
 from backend.boot.signals import raise_if_stopped
 from backend.boot.state.inspection import Inspection
+from backend.boot.state.journal_making import make_journal_if_absent
 from backend.boot.state.plan import Action, Plan
 from backend.boot.state.schema import Schema, open_schema
 
@@ -51,6 +52,8 @@ def migrate(
         if plan.action is Action.NOTHING:
             # Somebody may have recorded by hand what a replay was killed at.
             remove_leftovers(schema.url)
+            if inspection.current and not inspection.is_journalled:
+                make_journal_if_absent(schema.url, schema.journal, schema.location.role)
             _report(schema, inspection, plan)
             then(inspection)
         else:

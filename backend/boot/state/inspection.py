@@ -162,6 +162,8 @@ class Inspection:
     """The known revisions that the unknown ones stand on or are recorded beside, in order."""
     digest: str = field(default="", compare=False)
     """Of what the journal says of the applied files."""
+    is_journalled: bool = field(default=False, compare=False)
+    """Whether the journal has a row of anything that was applied."""
 
 
 def at_target(facts: DatabaseFacts, target: Target, heads: tuple[str, ...]) -> Inspection:
@@ -203,6 +205,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
         staying=history.in_order(lineage.roots.union(known)) if unknown else (),
         digest=digest_of(facts.journal),
+        is_journalled=bool(facts.journal),
     )
 
 

@@ -206,11 +206,15 @@ class Journal:
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
         """Return what makes the journal, for two roles to write it: boot's and env.py's."""
-        key = AdvisoryKey.named("journal", *self.version_table.path[:-1])
         create = queries.CREATE.format(journal=self.table)
         grant = f"GRANT SELECT, INSERT, UPDATE ON {self.table} TO {quoted(other_role)}"
         # Two histories of one schema have a lock each, and may get here at once.
-        return (f"SELECT pg_advisory_xact_lock({key.number})", create, grant)
+        return (f"SELECT pg_advisory_xact_lock({self.making_key})", create, grant)
+
+    @property
+    def making_key(self) -> int:
+        """The advisory lock under which the journal of a schema is made."""
+        return AdvisoryKey.named("journal", *self.version_table.path[:-1]).number
 
     @property
     def _escaped(self) -> str:
