@@ -37,11 +37,16 @@ class Application:
 
 @contextmanager
 def attacked(
-    root: Path, database_url: str, megabytes: int = LIMIT, **variables: str
+    root: Path,
+    database_url: str,
+    megabytes: int = LIMIT,
+    descriptors: int | None = None,
+    **variables: str,
 ) -> Iterator[Application]:
     """Serve a migrated database as production does; give the application when it has started.
 
-    `root` is a folder where `inv` works; `variables` are more settings.
+    `root` is a folder where `inv` works, `descriptors` the hard limit of open files, `variables`
+    are more settings.
     """
     settings = {
         "APP_ENV": "prod",
@@ -50,9 +55,10 @@ def attacked(
         "BACKEND_PORT": "0",
         **variables,
     }
+    few = ("/bin/sh", "-c", f'ulimit -n {descriptors} && exec "$0" "$@"') if descriptors else ()
     with (
         limited(megabytes * MEGABYTE) as limit,
-        running(root, "serve", before=limit.prefix, **settings) as process,
+        running(root, "serve", before=[*limit.prefix, *few], **settings) as process,
         limit.watched(process.pid),
     ):
         port = urlsplit(process.url).port

@@ -18,7 +18,7 @@ Attack = Callable[..., AbstractContextManager[Application]]
 
 @pytest.fixture
 def attack(tmp_path: Path, seeded_url: str) -> Attack:
-    """Give what starts the application; it takes `megabytes` and settings."""
+    """Give what starts the application; it takes `megabytes`, `descriptors` and settings."""
     return partial(attacked, project(tmp_path), seeded_url)
 
 

@@ -9,6 +9,9 @@ from backend.boot.commands import as_typed
 from backend.boot.description import ServePolicy
 from backend.boot.errors import ServingFailedError
 
+_BUFFER = 64 << 10
+"""Bytes in each direction; Linux doubles that for what it has to note beside them."""
+
 
 @contextmanager
 def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
@@ -43,11 +46,15 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
 
 
 def prepare_to_listen(listener: socket.socket) -> None:
-    """Let the port be bound again at once when this socket is closed.
+    """Set the options that the connections of this socket inherit.
 
-    Connections inherit the option, and those that are still closing would keep the port else.
+    The port can be bound again at once when this socket is closed: connections that are still
+    closing would keep it. The system buffers little for a client, else it would take megabytes
+    for each one that does not read.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
 
 
 def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:

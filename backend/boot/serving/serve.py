@@ -16,6 +16,7 @@ from backend.boot.foreign import describe, missing_package
 from backend.boot.imports import import_as_usual
 from backend.boot.log import logging_config
 from backend.boot.serving.application import not_loaded
+from backend.boot.serving.descriptors import allow_all
 from backend.boot.serving.port import prepare_to_listen
 from backend.boot.serving.server import Config, Server
 from backend.boot.serving.supervisors import Reloader, Workers
@@ -55,6 +56,7 @@ def serve(
     config.compared = boot if boot.compare_models else None
     _log.info("Starting Uvicorn server...")
     prepare_to_listen(listener)
+    allow_all()
     if boot.serve.reload:
         Reloader(config, listener, before_reload, boot.log_format).run()
         return

@@ -20,14 +20,23 @@ from uvicorn.config import STARTUP_FAILURE
 from backend.boot.description import BootDescription
 from backend.boot.serving.accepting import Acceptor
 from backend.boot.serving.connection import Connection
+from backend.boot.serving.crowd import Crowd
+from backend.boot.serving.descriptors import most_connections
 from backend.boot.serving.draining import closing_while
 from backend.boot.serving.lifespan import failing_briefly
 from backend.boot.serving.model_watch import ModelWatch
+from backend.boot.serving.pieces import in_pieces
 
 _log = logging.getLogger(__name__)
 
 _TICK = 0.1
 """Seconds between two looks at whether a stop signal came while the application starts."""
+
+_LOOK = 10
+"""Ticks of Uvicorn's, of which ten are a second, from one look at all connections to the next."""
+
+_HEADERS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
+"""What each answer has: a browser takes it for nothing else, and tells no other site of it."""
 
 _cut_off = logging.getLogger(f"{__name__}.cut_off")
 _cut_off.addHandler(logging.NullHandler())
@@ -44,7 +53,7 @@ class Config(uvicorn.Config):
 
     def __init__(self, app: Any, **options: Any) -> None:
         """Take what Uvicorn takes, but for the protocols: HTTP/1.1 is ours, and nothing else is."""
-        super().__init__(app, http=Connection, ws="none", **options)
+        super().__init__(app, http=Connection, ws="none", headers=list(_HEADERS), **options)
 
     def load(self) -> None:
         """Load the application, in the process that serves it."""
@@ -68,6 +77,7 @@ class Server(uvicorn.Server):
     """What the application's lifespan raised before it was started."""
     _draining_since: float | None = None
     _model_watch: ModelWatch | None = None
+    _crowd: Crowd | None = None
     _acceptors: tuple[Acceptor, ...] = ()
 
     @contextmanager
@@ -88,7 +98,7 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start the application, then listen; a stop signal ends the start where it stands."""
         app = failing_briefly(self.config.loaded_app, self._is_reported)
-        self.config.loaded_app = closing_while(self.is_draining, app)
+        self.config.loaded_app = in_pieces(closing_while(self.is_draining, app))
         starting = asyncio.create_task(self._start(sockets))
         while not starting.done() and not self.should_exit:
             await asyncio.wait([starting], timeout=_TICK)
@@ -112,6 +122,8 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop listening."""
+        if self._crowd is not None and counter % _LOOK == 0:
+            self._crowd.end_overdue(asyncio.get_running_loop().time())
         if not await super().on_tick(counter):
             return False
         # Ctrl-C comes from somebody who waits; so does a second signal.
@@ -146,7 +158,8 @@ class Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        self._acceptors = tuple(Acceptor(it, protocol) for it in sockets)
+        self._crowd = Crowd(self.server_state.connections, most_connections())
+        self._acceptors = tuple(Acceptor(it, protocol, self._crowd.room_for) for it in sockets)
         for acceptor in self._acceptors:
             acceptor.start(self.config.backlog)
 

@@ -1,5 +1,6 @@
 """An ASGI application behind our server, in this process, and raw connections to it."""
 
+import asyncio
 import socket
 import threading
 import time
@@ -8,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from backend.boot.serving.connection import Connection
 from backend.boot.serving.port import prepare_to_listen
 from backend.boot.serving.server import Config, Server
 
@@ -41,19 +43,30 @@ class Served:
 
     def connect(self) -> socket.socket:
         """Return a connection that the server has accepted and set up."""
-        before = len(self.server.server_state.connections)
         connection = socket.create_connection(self.address, timeout=SOON)
-        self.wait_for_connections(before + 1)
+        address = connection.getsockname()
+        wait_until(lambda: any(it.client == address for it in self._connections()))
         return connection
 
-    def wait_for_connections(self, count: int) -> None:
-        """Return when the server has so many connections."""
-        wait_until(lambda: len(self.server.server_state.connections) == count)
+    def connection(self, client: socket.socket) -> Connection:
+        """Return the server's end of a connection."""
+        [found] = [it for it in self._connections() if it.client == client.getsockname()]
+        return found
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop of the server."""
+        [loop] = {it.loop for it in self._connections()}
+        return loop
 
     def stop(self) -> None:
         """Tell the server to end; return when it listens no more."""
         self.server.should_exit = True
         wait_until(self._is_refused)
+
+    def _connections(self) -> list[Connection]:
+        connections: set[Any] = self.server.server_state.connections
+        return list(connections)
 
     def _is_refused(self) -> bool:
         with socket.socket() as probe:

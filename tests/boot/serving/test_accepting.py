@@ -20,6 +20,11 @@ def listener() -> Iterator[socket.socket]:
         yield listener
 
 
+def anybody(count: int, _now: float) -> int:
+    """Return that so many connections may come as may want to."""
+    return count
+
+
 class Greeting(asyncio.Protocol):
     """Greets the client, and closes the connection."""
 
@@ -33,7 +38,7 @@ def test_connections_in_the_queue_are_accepted(listener: socket.socket) -> None:
     """The event loop runs again only when all clients have connected and the listener stops."""
 
     async def scenario() -> None:
-        acceptor = Acceptor(listener, Greeting)
+        acceptor = Acceptor(listener, Greeting, anybody)
         acceptor.start(2 * CLIENTS)
         with ExitStack() as stack:
             clients = [
@@ -53,7 +58,7 @@ def test_a_stop_is_final(listener: socket.socket) -> None:
     """A second one finds nothing to do."""
 
     async def scenario() -> None:
-        acceptor = Acceptor(listener, Greeting)
+        acceptor = Acceptor(listener, Greeting, anybody)
         acceptor.start(1)
         await acceptor.stop()
         await acceptor.stop()

@@ -1,0 +1,26 @@
+"""Answers of the server itself, when a request does not reach the application."""
+
+import json
+from collections.abc import Iterable
+from http import HTTPStatus
+
+NO_REQUEST = "The request did not arrive in time. Send it again, all at once."
+UNREADABLE = "This is not a request of HTTP/1.1. The connection is closed."
+
+
+def refusal(status: int, detail: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return a problem (RFC 9457) as a whole answer, which closes the connection.
+
+    `headers` are those that every answer has.
+    """
+    phrase = HTTPStatus(status).phrase
+    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    body = json.dumps(problem).encode()
+    lines = [
+        f"HTTP/1.1 {status} {phrase}".encode(),
+        *(name + b": " + value for name, value in headers),
+        b"content-type: application/problem+json",
+        b"content-length: %d" % len(body),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body])

@@ -1,0 +1,32 @@
+"""The descriptors of a process, and how many of them connections may take."""
+
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from backend.boot.serving.descriptors import connections_within
+
+
+@pytest.mark.parametrize(
+    ("descriptors", "connections"),
+    [(64, 32), (256, 128), (512, 256), (1024, 768), (4096, 3840), (20_000, 4096), (None, 4096)],
+)
+def test_a_part_is_kept_for_other_things(descriptors: int | None, connections: int) -> None:
+    assert connections_within(descriptors) == connections
+
+
+def test_the_soft_limit_becomes_the_hard_one() -> None:
+    """In a process of its own: this one keeps its limit."""
+    code = (
+        "import resource; from backend.boot.serving.descriptors import allow_all\n"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard()}))\n"
+        "allow_all(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert told.stdout == f"({hard()}, {hard()})\n"
+
+
+def hard() -> int:
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[1]
