@@ -126,5 +126,5 @@ def _text(value: Value) -> str:
         case bool():
             return "yes" if value else "no"
         case tuple():
-            return f"({', '.join(value)})"
+            return f"({', '.join(map(_text, value))})"
     return value.replace("\\", "\\\\").replace("\n", "\\n").replace("\r", "\\r") or "''"
