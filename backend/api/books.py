@@ -9,7 +9,7 @@ from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reader, Reading, as_json, dumped, found
 from backend.api.problems import answers
-from backend.api.turning import OnShelf, Turned
+from backend.api.turning import Filtered, OnShelf, Turned
 from backend.cache.answers import Source
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
@@ -36,12 +36,17 @@ BookId = Annotated[UUID, Path(description="The book's id.")]
     responses=answers(401, 422, 503),
     openapi_extra=NOBODY_MAY_ASK,
 )
-async def list_books(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Response:
-    """Return the books that you see, oldest first, a page at a time."""
+async def list_books(
+    reader: Reading, turn: Turned, filters: Filtered, shelf: OnShelf = None
+) -> Response:
+    """Return the books that you see, newest first if not asked otherwise, a page at a time.
+
+    Each filter leaves fewer of them.
+    """
     viewer = reader.viewer
     return await reader.list(
-        key_of_list("book", viewer, shelf, turn),
-        lambda session: dumped(shelves.list_books(session, viewer, shelf, turn)),
+        key_of_list("book", viewer, shelf, turn, filters),
+        lambda session: dumped(shelves.list_books(session, viewer, shelf, filters, turn)),
     )
 
 

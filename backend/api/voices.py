@@ -28,7 +28,7 @@ VoiceId = Annotated[UUID, Path(description="The voice's id.")]
     openapi_extra=NOBODY_MAY_ASK,
 )
 async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Response:
-    """Return the voices that you see, oldest first, a page at a time."""
+    """Return the voices that you see, newest first if not asked otherwise, a page at a time."""
     viewer = reader.viewer
     return await reader.list(
         key_of_list("voice", viewer, shelf, turn),

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from backend.models.base import Base, PrimaryKey, Timestamped, parent
 from backend.models.enums import BookStatus, Visibility
+from backend.models.titles import TITLE_WORDS
 
 if TYPE_CHECKING:
     from backend.models.dialogue import Dialogue
@@ -43,6 +44,7 @@ class Book(Timestamped, Base):
         CheckConstraint("NOT is_default OR visibility = 'default'", name="default_visibility"),
         # The few default books among everybody's, as every shelf lists them.
         Index("ix_books_default", "created_at", postgresql_where="is_default"),
+        Index("ix_books_title_words", text(TITLE_WORDS), postgresql_using="gin"),
     )
 
 

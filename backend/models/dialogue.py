@@ -46,7 +46,8 @@ class DialogueTranslation(Timestamped, Base):
 
     id: Mapped[PrimaryKey]
     dialogue_id: Mapped[UUID] = mapped_column(parent("dialogues.id"))
-    language_code: Mapped[str]
+    # For lists of books with words in a language, of which there may be few.
+    language_code: Mapped[str] = mapped_column(index=True)
     text: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=false())
 

@@ -73,7 +73,7 @@ class BookDetail(BookSummary):
 
 
 class BookList(BaseModel):
-    """Some of the books, oldest first."""
+    """Some of the books, in the order that was asked for."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -39,7 +39,7 @@ class VoiceDetail(BaseModel):
 
 
 class VoiceList(BaseModel):
-    """Some of the voices, oldest first."""
+    """Some of the voices, in the order that was asked for."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -9,14 +9,21 @@ from uuid import UUID
 from backend.cache.answers import Answers, Key
 from backend.events.event import Event, Kind, UnreadableEventError, parse
 from backend.services.access import Shelf
+from backend.services.filters import BookFilters
 from backend.services.listing import Turn
 
 
-def key_of_list(kind: Kind, viewer: UUID | None, shelf: Shelf | None, turn: Turn) -> Key | None:
-    """Return what a page of a list is known by; None where it is not the same for everybody."""
+def key_of_list(
+    kind: Kind,
+    viewer: UUID | None,
+    shelf: Shelf | None,
+    turn: Turn,
+    filters: BookFilters | None = None,
+) -> Key | None:
+    """Return the key of a page of a list; None if it is not the same for everybody."""
     if shelf is Shelf.MINE or (shelf is None and viewer is not None):
         return None
-    return Key(_lists(kind), (shelf, turn))
+    return Key(_lists(kind), (shelf, turn, filters))
 
 
 def key_of_one(kind: Kind, identifier: UUID, language: str | None = None) -> Key:

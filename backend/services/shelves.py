@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from backend.models import Book
 from backend.schemas.books import BookList, BookSummary
 from backend.services.access import Shelf, is_on_shelf, is_own, is_shared
+from backend.services.filters import BookFilters, conditions
 from backend.services.listing import Turn, rows_of
 from backend.services.marked import marked_book
 
@@ -16,16 +17,16 @@ def list_books(
     session: Session,
     viewer: UUID | None,
     shelf: Shelf | None,
+    filters: BookFilters,
     turn: Turn,
 ) -> BookList:
     """Return some of the books that `viewer` sees, in one query.
 
     Raises UnauthenticatedError if the shelf is `mine` and there is no viewer.
     """
-    books, next_cursor = rows_of(session, Book, is_on_shelf(Book, viewer, shelf), turn)
-    return BookList(
-        items=[BookSummary.model_validate(book) for book in books], next_cursor=next_cursor
-    )
+    wanted = [is_on_shelf(Book, viewer, shelf), *conditions(filters)]
+    books, next_cursor = rows_of(session, Book, BookSummary, wanted, turn)
+    return BookList(items=books, next_cursor=next_cursor)
 
 
 def shared_book(session: Session, book_id: UUID) -> bytes | None:

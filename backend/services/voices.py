@@ -33,10 +33,9 @@ def list_voices(
 
     Raises UnauthenticatedError where nobody asks for what is theirs.
     """
-    voices, next_cursor = rows_of(session, Voice, is_on_shelf(Voice, viewer, shelf), turn)
-    return VoiceList(
-        items=[VoiceDetail.model_validate(voice) for voice in voices], next_cursor=next_cursor
-    )
+    wanted = [is_on_shelf(Voice, viewer, shelf)]
+    voices, next_cursor = rows_of(session, Voice, VoiceDetail, wanted, turn)
+    return VoiceList(items=voices, next_cursor=next_cursor)
 
 
 def shared_voice(session: Session, voice_id: UUID) -> VoiceDetail | None:

@@ -46,9 +46,9 @@ def listened_to(target: object, name: str, listener: Callable[..., None]) -> Ite
         event.remove(target, name, listener)
 
 
-def walk(client: httpx.Client, limit: int) -> Iterator[list[dict[str, Any]]]:
+def walk(client: httpx.Client, limit: int, **filters: str) -> Iterator[list[dict[str, Any]]]:
     """Give the pages of the list, one after the other, as a client would turn them."""
-    parameters: dict[str, str | int] = {"limit": limit}
+    parameters: dict[str, str | int] = {"limit": limit, **filters}
     while True:
         answer = client.get(BOOKS, params=parameters)
         assert answer.status_code == 200, answer.text
@@ -99,11 +99,12 @@ def test_no_books_is_an_empty_list(client: httpx.Client) -> None:
     assert client.get(BOOKS).json() == {"items": [], "next_cursor": None}
 
 
+@pytest.mark.parametrize("order", [None, "newest", "oldest"])
 @pytest.mark.parametrize("limit", [1, 2, 3, 7, 100])
 def test_turning_the_pages_shows_every_book_once(
-    session: Session, client: httpx.Client, limit: int
+    session: Session, client: httpx.Client, limit: int, order: str | None
 ) -> None:
-    """Without a gap or a repeat, also where books were made in the same moment."""
+    """Without a gap or a repeat, also if books were made in the same moment; newest first."""
     owner = add_owner(session)
     moments = (
         [MORNING] * 4 + [MORNING + timedelta(microseconds=1)] * 2 + [MORNING.replace(year=1999)]
@@ -111,16 +112,16 @@ def test_turning_the_pages_shows_every_book_once(
     books = [add_book(session, owner, f"Book {n}", created_at=at) for n, at in enumerate(moments)]
     session.commit()
 
-    pages = list(walk(client, limit))
+    pages = list(walk(client, limit, **({} if order is None else {"order": order})))
 
-    in_order = sorted(books, key=lambda book: (book.created_at, book.id))
+    in_order = sorted(books, key=lambda book: (book.created_at, book.id), reverse=order != "oldest")
     assert [book.title for book in in_order] == titles(iter(pages))
     assert all(len(page) == limit for page in pages[:-1])
     assert pages[-1]
 
 
 def test_a_book_that_comes_meanwhile_moves_no_other(session: Session, client: httpx.Client) -> None:
-    """One before the place where somebody reads does not push what is after it."""
+    """A new one, before the place of a reader, does not push what is after it."""
     owner = add_owner(session)
     for hour in range(3):
         add_book(session, owner, f"Book {hour}", created_at=MORNING + timedelta(hours=hour))
@@ -128,11 +129,11 @@ def test_a_book_that_comes_meanwhile_moves_no_other(session: Session, client: ht
     pages = walk(client, limit=1)
 
     first = next(pages)
-    add_book(session, owner, "Too late", created_at=MORNING - timedelta(hours=1))
+    add_book(session, owner, "Too late", created_at=MORNING + timedelta(hours=9))
     session.commit()
 
-    assert titles(iter([first, *pages])) == ["Book 0", "Book 1", "Book 2"]
-    assert titles(walk(client, limit=1)) == ["Too late", "Book 0", "Book 1", "Book 2"]
+    assert titles(iter([first, *pages])) == ["Book 2", "Book 1", "Book 0"]
+    assert titles(walk(client, limit=1)) == ["Too late", "Book 2", "Book 1", "Book 0"]
 
 
 def test_the_list_is_one_query(session: Session, client: httpx.Client) -> None:

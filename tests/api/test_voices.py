@@ -53,7 +53,7 @@ def test_shelves(service: httpx.Client, kept_session: Session) -> None:
 
 
 def test_turning_the_pages_shows_every_voice_once(service: httpx.Client) -> None:
-    """In the order they were made; each page is one query, after the one for who asks."""
+    """Newest first; each page is one query, after the one for the account."""
     person = sign_up(service)
     made = [person.make("voices")["id"] for _ in range(5)]
     seen: list[str] = []
@@ -66,7 +66,7 @@ def test_turning_the_pages_shows_every_voice_once(service: httpx.Client) -> None
         if body["next_cursor"] is None:
             break
         cursor = f"&cursor={body['next_cursor']}"
-    assert seen == made
+    assert seen == made[::-1]
 
 
 @pytest.mark.parametrize("wanted", VoiceStatus)
