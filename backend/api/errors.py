@@ -24,7 +24,7 @@ from backend.boot.serving.readiness import ReadinessProbe
 from backend.boot.serving.shortage import SHORTAGES
 from backend.boot.serving.statements import UNFIT
 from backend.models import Base
-from backend.schemas.parts import TooManyPartsError
+from backend.schemas.parts import PartsConflictError
 from backend.schemas.problems import ProblemType
 from backend.services.errors import (
     ConflictError,
@@ -79,7 +79,7 @@ def add_error_handlers(app: FastAPI) -> None:
     """Answer every failure by a problem; 503 for what mends itself, 500 for a defect alone."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(TooManyPartsError, _too_many_parts)
+    app.add_exception_handler(PartsConflictError, _parts_conflict)
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(BodyTooLargeError, _too_large)
     app.add_exception_handler(NoRoomError, _no_room)
@@ -109,7 +109,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     return invalid(complaints(faults, is_json=is_json), len(faults))
 
 
-async def _too_many_parts(_request: Request, error: Exception) -> Response:
+async def _parts_conflict(_request: Request, error: Exception) -> Response:
     return answer(ProblemType.CONFLICT, 409, str(error))
 
 

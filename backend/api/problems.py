@@ -15,7 +15,7 @@ _MEANINGS: Mapping[int, str] = {
     401: "Nobody is signed in, or the token is not good (any longer).",
     403: "It is there by default, or somebody else's: it can be read, and not be changed.",
     404: "There is none, or it is not there for whoever asks.",
-    409: "It is there already, a status does not follow, or a book has no room for more.",
+    409: "It is there already, a status does not follow, or parts of a book do not go together.",
     413: "The body is larger than MAX_BODY_BYTES, or has too many brackets.",
     422: "Parts of the request are not as they must be.",
     503: "The database is away, busy or read-only, or its schema is not ready; or this stops, "

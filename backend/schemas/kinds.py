@@ -20,12 +20,16 @@ _EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 _VOICE_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
 
+CURSOR = r"^[A-Za-z0-9_-]{32}$"
+"""The pattern of a cursor."""
+
 IN_WORDS: Mapping[str, str] = {
     _TITLE: "Should have at least one character that is to be seen, and no NUL",
     _TEXT: "Should have no NUL in it",
     _URL: "Should be an address by http or https, or a path on this server, without spaces",
     _EMAIL: "Should be an address like mina@example.org",
     _LANGUAGE: "Should be a language as BCP 47 writes it, like en, pt-BR or zh-Hant",
+    CURSOR: "This is not a cursor of this list: take the next_cursor of an answer, unchanged",
     _VOICE_ID: "Should be letters, digits and ._:- alone, and begin with a letter or a digit",
 }
 """What each pattern means, for people who wrote something else."""
@@ -102,6 +106,15 @@ LanguageCode = Annotated[
         pattern=_LANGUAGE,
         description="As BCP 47 writes it: the language, then the script or the region if need be.",
         examples=["en", "pt-BR", "zh-Hant"],
+    ),
+]
+
+Cursor = Annotated[
+    str,
+    Field(
+        pattern=CURSOR,
+        description="`next_cursor` of the answer before, unchanged; left out for the first. "
+        "What is there from the first to the last appears once; what comes meanwhile may not.",
     ),
 ]
 

@@ -8,7 +8,11 @@ MOST_PARTS = 10_000
 """Pages, dialogues, translations and recordings of a book, all together."""
 
 
-class TooManyPartsError(Exception):
+class PartsConflictError(Exception):
+    """The parts of a book are right one by one, and not together: no schema can say so."""
+
+
+class TooManyPartsError(PartsConflictError):
     """A book has more parts than a book has room for."""
 
     def __init__(self, count: int, most: int) -> None:
@@ -16,6 +20,10 @@ class TooManyPartsError(Exception):
             f"The book would have {count:,} parts, and has room for {most:,} (pages, "
             "dialogues, translations and recordings). Put the rest into another book."
         )
+
+
+class RepeatedPartError(PartsConflictError):
+    """A dialogue has something twice that it has room for once."""
 
 
 def require_few_parts(book: object) -> None:

@@ -23,7 +23,7 @@ from backend.schemas.kinds import (
     Truth,
     Url,
 )
-from backend.schemas.parts import require_few_parts
+from backend.schemas.parts import RepeatedPartError, require_few_parts
 from backend.schemas.sent import EXACT, New
 
 
@@ -47,7 +47,10 @@ class NewRecording(New):
 
 
 class NewDialogue(New):
-    """One utterance, with its words in some languages, each of them once."""
+    """One utterance, with its words in some languages.
+
+    Each language comes once, with one recording of each voice; more is a conflict.
+    """
 
     speaker: Name
     # One fault in each of these lists is enough: there may be thousands of lists.
@@ -58,12 +61,14 @@ class NewDialogue(New):
     def _has_each_once(self) -> Self:
         languages = [it.language_code for it in self.translations]
         if len(languages) != len(set(languages)):
-            raise ValueError("a language has one translation: leave the others out")
+            raise RepeatedPartError("A language has one translation: leave the others out.")
         if sum(it.is_primary for it in self.translations) > 1:
-            raise ValueError("one translation is primary: say so of one of them")
+            raise RepeatedPartError("One translation is primary: say so of one of them.")
         recordings = [(it.language_code, it.voice_id) for it in self.audios]
         if len(recordings) != len(set(recordings)):
-            raise ValueError("a voice has one recording in a language: leave the others out")
+            raise RepeatedPartError(
+                "A voice has one recording in a language: leave the others out."
+            )
         return self
 
 

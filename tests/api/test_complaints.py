@@ -53,21 +53,6 @@ def said(answer: httpx.Response) -> list[str]:
             },
             "Should be a language as BCP 47 writes it, like en, pt-BR or zh-Hant",
         ),
-        (
-            {
-                "pages": [
-                    {
-                        "dialogues": [
-                            {
-                                "speaker": "A",
-                                "translations": [{"language_code": "en", "text": ""}] * 2,
-                            }
-                        ]
-                    }
-                ]
-            },
-            "A language has one translation: leave the others out",
-        ),
     ],
 )
 def test_a_complaint_is_in_plain_words(

@@ -82,8 +82,7 @@ def _try(case: Case[Any], person: Person) -> None:
     answer = case.call(base_url=str(person.client.base_url), headers=person.headers)
     excluded: list[CheckFunction] = []
     if answer.status_code == 422:
-        # What no schema can say (which text is a cursor, that no language comes twice), and what
-        # was taken out of this one.
+        # What no schema can say (which characters are to be seen), and what was taken out of this.
         kinds = {complaint["type"] for complaint in answer.json()["errors"]}
         excluded = [positive_data_acceptance] if kinds <= OWN_RULES else []
     if answer.status_code == 413:
