@@ -27,7 +27,7 @@ class RepeatedPartError(PartsConflictError):
 
 
 def require_few_parts(book: object) -> None:
-    """Return if a book that was sent has not too many parts, whatever else is wrong with it.
+    """Return if a book that was sent has not too many parts; nothing else is looked at.
 
     Raises TooManyPartsError as soon as it is known, with the parts that were counted until then.
     """

@@ -1,9 +1,9 @@
-"""Where a page of a list ends: a position among rows ordered by (created_at, id), as opaque text.
+"""The end of a page of a list: a position among rows ordered by (created_at, id), as opaque text.
 
-The position is that of a row and not a number of rows: what is there from the first page to the
-last appears exactly once, whatever comes or goes while somebody turns them, and nothing appears
-twice. What comes meanwhile may be missed: it is dated by when its transaction began, and what is
-dated later may have been committed, and turned over, before it. Who begins anew sees it.
+The position is that of a row and not a number of rows. So a row that is there from the first page
+to the last appears exactly once, and no row appears twice, while others come and go. A row that
+comes meanwhile may be missing: its date is the beginning of its transaction, and a page with rows
+of a later date may be over by the time of its commit. It is in a list that begins anew.
 """
 
 import re

@@ -16,7 +16,7 @@ _NOTHING: ColumnElement[Any] = cast(literal_column("''"), TSQUERY)
 
 @dataclass(frozen=True)
 class BookFilters:
-    """What a book in a list has to have; None is anything."""
+    """The filters of a list of books; None lets every book pass."""
 
     title: str | None = None
     genre: str | None = None
