@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Set
 from dataclasses import replace
+from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path
 
 from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
 from backend.boot.revisions.history import History, Revision
 from backend.boot.revisions.numbering import is_drawn
 from backend.boot.state.inspection import Applied, Inspection, Replaced, SchemaState
+from backend.boot.state.journal import joined
 
 
 def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:
@@ -18,6 +21,27 @@ def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Ins
     if not replaced:
         return inspection
     return replace(inspection, state=SchemaState.DIVERGED, replaced=replaced)
+
+
+def agreed_digest(current: Iterable[str], history: History) -> str | None:
+    """Return the digest of a journal that has each applied revision as its file is now.
+
+    `current` are the rows of the version table. Nothing was edited, and nothing is unknown, if the
+    journal has this digest. None if a row is unknown.
+    """
+    rows = set(current)
+    if not rows <= history.revisions.keys():
+        return None
+    return digest_of(history.revisions[id_] for id_ in history.closure(rows))
+
+
+def digest_of(revisions: Iterable[Revision]) -> str:
+    """Return a hash of ids, files and parents, in hexadecimal, as the journal's own query does."""
+    lines = [
+        f"{it.id} {it.file_sha256 or '-'} {joined(it.parents) or '-'}"
+        for it in sorted(revisions, key=attrgetter("id"))
+    ]
+    return sha256("\n".join(lines).encode()).hexdigest() if lines else ""
 
 
 def replaced_revisions(
@@ -31,8 +55,7 @@ def replaced_revisions(
     entries = {entry.revision: entry for entry in journal}
     found = (
         _replaced(entries[id_], history.revisions[id_])
-        for id_ in history.in_order(applied)
-        if id_ in entries
+        for id_ in history.in_order(entries.keys() & frozenset(applied))
     )
     return tuple(it for it in found if it is not None)
 
@@ -46,8 +69,10 @@ def fingerprint(path: Path | None) -> tuple[str | None, str | None]:
 
 
 def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
+    if entry.file_sha256 in (None, revision.file_sha256):
+        return None
     path = revision.path
-    if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
+    if path is None or path.suffix != ".py":
         return None
     is_same_upgrade = _is_same_upgrade(path, {entry.checksum, *entry.former})
     if is_same_upgrade and (entry.is_stamp or set(revision.parents) == set(entry.parents)):

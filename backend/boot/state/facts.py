@@ -1,5 +1,7 @@
 """Read the facts that `inspect` needs."""
 
+from collections.abc import Callable
+
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
@@ -11,6 +13,9 @@ from backend.boot.state.access import access, asking
 from backend.boot.state.inspection import DatabaseFacts
 from backend.boot.state.journal import Journal
 from backend.boot.state.tables import SEARCH_PATH, Extent, table_names
+
+Agreed = Callable[[tuple[str, ...]], str | None]
+"""Return, for the rows of the version table, the digest of a journal that says nothing new."""
 
 _SCHEMA = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -59,8 +64,11 @@ def read_facts(
     version_table: VersionTable,
     timeout: int = 0,
     extent: Extent = SEARCH_PATH,
+    agreed: Agreed = lambda _current: None,
 ) -> DatabaseFacts:
     """Return the recorded revisions, the tables that count, and what the journal says.
+
+    A journal with the digest that `agreed` returns is not read: its rows may be thousands.
 
     All of it is of one moment: seen one after the other, the first revision of somebody else's
     migration would look like tables without a revision. `timeout` bounds each statement, in
@@ -80,9 +88,10 @@ def read_facts(
             # Tables say nothing more about a schema whose revision is known.
             tables = () if current else table_names(connection, version_table, extent)
             journal = Journal(version_table)
-            facts = DatabaseFacts(
-                current, tables, journal.applied(connection), journal.why_unseen(connection)
-            )
+            digest = journal.digest(connection)
+            is_new = digest and digest != agreed(current)
+            applied = journal.applied(connection) if is_new else ()
+            facts = DatabaseFacts(current, tables, applied, journal.why_unseen(connection), digest)
         except (errors.LockNotAvailable, LoginRefusedError):
             cursor.execute("ROLLBACK")
             raise

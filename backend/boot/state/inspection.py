@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
 
 from backend.boot.errors import BootError
 from backend.boot.revisions.history import History, Target
@@ -116,9 +115,12 @@ class DatabaseFacts:
     """Tables of people's own, without the version table and boot's journal; read only where no
     revision is recorded."""
     journal: tuple[Applied, ...] = ()
-    """What is in the database by its journal, which says nothing of what it has no row of."""
+    """What is in the database by its journal, which says nothing of what it has no row of. It is
+    not read if its digest says that it agrees with what is known."""
     journal_refusal: BootError | None = None
     """Why the journal cannot be read as a whole, where it cannot."""
+    digest: str = field(default="", compare=False)
+    """The `digest_of` the journal; empty if it has no row."""
 
 
 NO_DATABASE = DatabaseFacts((), ())
@@ -162,8 +164,11 @@ class Inspection:
     """The known revisions that the unknown ones stand on or are recorded beside, in order."""
     digest: str = field(default="", compare=False)
     """Of what the journal says of the applied files."""
-    is_journalled: bool = field(default=False, compare=False)
-    """Whether the journal has a row of anything that was applied."""
+
+    @property
+    def is_journalled(self) -> bool:
+        """Whether the journal has a row of anything that was applied."""
+        return bool(self.digest)
 
 
 def at_target(facts: DatabaseFacts, target: Target, heads: tuple[str, ...]) -> Inspection:
@@ -204,15 +209,8 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         applied=applied,
         strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
         staying=history.in_order(lineage.roots.union(known)) if unknown else (),
-        digest=digest_of(facts.journal),
-        is_journalled=bool(facts.journal),
+        digest=facts.digest,
     )
-
-
-def digest_of(journal: Iterable[Applied]) -> str:
-    """Return a hash of which files were applied, in hexadecimal."""
-    lines = sorted(f"{it.revision} {it.file_sha256} {','.join(it.parents)}\n" for it in journal)
-    return sha256("".join(lines).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,14 @@ class Journal:
         """Return what is in the database by the journal; nothing where there is no journal."""
         return tuple(map(_applied, self._rows(connection, queries.APPLIED)))
 
+    def digest(self, connection: Connection) -> str:
+        """Return the `digest_of` what is in the database by the journal, as the server makes it.
+
+        It is empty if there is no journal, or no row in it.
+        """
+        [digest] = [digest for (digest,) in self._rows(connection, queries.DIGEST)] or [None]
+        return digest or ""
+
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as JSON can say them."""
         rows = self._rows(connection, _LAST, number)

@@ -38,12 +38,13 @@ UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
 
 # As JSON, for a journal from before there was that column.
 UNFINISHED = """
-SELECT id, revision, direction, file_sha256, to_jsonb(latest)->>'committed'
-FROM (
-    SELECT DISTINCT ON (revision) *
-    FROM {journal} WHERE version_table = %s
-    ORDER BY revision, id DESC) AS latest
-WHERE status = 'failed'
+SELECT id, revision, direction, file_sha256, to_jsonb(failed)->>'committed'
+FROM {journal} failed
+WHERE version_table = %s AND status = 'failed' AND NOT EXISTS (
+    SELECT FROM {journal} later
+    WHERE later.version_table = failed.version_table AND later.revision = failed.revision
+      AND later.id > failed.id)
+ORDER BY revision
 """
 
 # Its answer may be lost on the way, and it is sent again then.
@@ -75,23 +76,34 @@ WHERE id = {id} AND status = 'running'
 """
 
 # What counts of a revision is how it came into the database last.
-APPLIED = """
+_LATEST = """(
+    SELECT DISTINCT ON (revision COLLATE "C") *
+    FROM {journal}
+    WHERE version_table = %s AND status = 'applied'
+    ORDER BY revision COLLATE "C", id DESC) AS latest
+WHERE direction <> 'downgrade'
+"""
+
+APPLIED = f"""
 SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version,
        direction = 'stamp',
        CASE WHEN direction = 'stamp' THEN ARRAY(
-           SELECT former.checksum::text FROM {journal} former
+           SELECT former.checksum::text FROM {{journal}} former
            WHERE former.version_table = latest.version_table
              AND former.revision = latest.revision AND former.id < latest.id
              AND former.status = 'applied' AND former.direction <> 'downgrade'
              AND former.down_revision IS NOT DISTINCT FROM latest.down_revision
              AND former.checksum IS NOT NULL) END
-FROM (
-    SELECT DISTINCT ON (revision) *
-    FROM {journal}
-    WHERE version_table = %s AND status = 'applied'
-    ORDER BY revision, id DESC) AS latest
-WHERE direction <> 'downgrade'
-"""
+FROM {_LATEST}
+"""  # noqa: S608 (constants)
+
+# Python's `digest_of` makes the same one; of ids that are not ASCII, in a database of UTF8 alone.
+DIGEST = f"""
+SELECT encode(sha256(convert_to(string_agg(
+    concat_ws(' ', revision, coalesce(file_sha256, '-'), coalesce(down_revision, '-')),
+    chr(10) ORDER BY revision COLLATE "C"), getdatabaseencoding())), 'hex')
+FROM {_LATEST}
+"""  # noqa: S608 (constants)
 
 LAST = """
 SELECT {columns}

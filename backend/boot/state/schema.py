@@ -8,7 +8,6 @@ from psycopg2 import errors
 from backend.boot.description import SchemaPolicy
 from backend.boot.environment.location import Location
 from backend.boot.environment.project import Project
-from backend.boot.environment.schemas import named_schemas
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
 from backend.boot.postgres.connection import connected, forget_kept
@@ -17,7 +16,7 @@ from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.revisions.history import History, Target, resolve_target
 from backend.boot.revisions.reversibility import why_irreversible
 from backend.boot.state.doubts import doubts
-from backend.boot.state.edits import replaced_revisions, with_replaced
+from backend.boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from backend.boot.state.facts import lockers, read_facts
 from backend.boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from backend.boot.state.id_length import too_long
@@ -51,8 +50,15 @@ class Schema:
     @cached_property
     def extent(self) -> Extent:
         """The schemas whose tables count: env.py's, the models' and the history's."""
-        named = partial(named_schemas, self.project.scripts, self.location.models)
-        return Extent(self.location.path, cache(named))  # a long history is read once
+
+        @cache  # a long history is read once
+        def named(others: frozenset[str]) -> frozenset[str]:
+            # Only here: most databases have no tables elsewhere.
+            from backend.boot.environment.schemas import named_schemas
+
+            return named_schemas(self.project.scripts, self.location.models, others)
+
+        return Extent(self.location.path, named)
 
     @property
     def journal(self) -> Journal:
@@ -67,7 +73,12 @@ class Schema:
         history = self.project.history
         with connected(self.url) as connection:
             try:
-                facts = read_facts(connection, self.version_table, extent=self.extent)
+                facts = read_facts(
+                    connection,
+                    self.version_table,
+                    extent=self.extent,
+                    agreed=partial(agreed_digest, history=history),
+                )
                 if facts.journal_refusal is not None:
                     raise facts.journal_refusal
                 unfinished = self.journal.unfinished(connection)
