@@ -25,6 +25,11 @@ def import_quickly() -> None:
     _modules.setdefault(_COLOURS, None)  # an import of it raises ImportError now
 
 
+def keep_imported() -> None:
+    """Leave what is there out of every search for garbage from here on, as it stays anyway."""
+    gc.freeze()
+
+
 def import_as_usual() -> None:
     """Search for garbage as often as Python does, and only among what is made from here on."""
     gc.freeze()

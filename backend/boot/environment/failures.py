@@ -20,7 +20,6 @@ from backend.boot.foreign import describe, missing_package
 from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.message import causes
 from backend.boot.postgres.refusal import Refusal, meaning
-from backend.boot.sql.scanner import first_tokens
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
@@ -134,6 +133,9 @@ def way_out(error: BaseException, what: str = "the revision") -> str:
 
 
 def _is_setting(error: BaseException) -> bool:
+    # Only here: to make the scanner ready takes 10 ms, and nothing has failed at most starts.
+    from backend.boot.sql.scanner import first_tokens
+
     words = first_tokens(getattr(error, "statement", None) or "", 1)
     return any(word.says("SET") for word in words)
 

@@ -9,6 +9,7 @@ from backend.boot.environment.opening import open_project
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.errors import LockTimeoutError, MigrationFailedError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
+from backend.boot.imports import keep_imported
 from backend.boot.migration.leftovers import remove_leftovers
 from backend.boot.migration.report import report
 from backend.boot.postgres.pooler import naming_pooler
@@ -44,6 +45,7 @@ def migrate(
     each other. Otherwise the lock is held until `then` is done. Raises the refusal that the state
     calls for, LockTimeoutError or MigrationFailedError.
     """
+    keep_imported()
     with naming_pooler(boot.migration_database_url):
         _log.info("Running database migrations...")
         schema = _open(boot)

@@ -23,6 +23,11 @@ class Aim:
         self._reached = None
         self._read = None
 
+    def agreed(self, current: tuple[str, ...]) -> str | None:
+        """Return the digest of a journal that says what the boot has found; None if not known."""
+        known = self._reached
+        return known.digest if known is not None and current == known.rows else None
+
     def inspect(self, facts: DatabaseFacts) -> Inspection:
         """Return the state of the schema. Raises BootError if the files or the journal tell none.
 

@@ -77,7 +77,9 @@ class Judge:
         )
 
     def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
-        facts = read_facts(connection, self._version_table, _STATEMENT_TIMEOUT)
+        facts = read_facts(
+            connection, self._version_table, _STATEMENT_TIMEOUT, agreed=self._aim.agreed
+        )
         inspection = self._aim.inspect(facts)
         policy = self._description.schema
         return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
