@@ -252,11 +252,14 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
 
             _show(render_sql(boot))
             return
-        from backend.boot.migration.migrate import check_history, migrate
-        from backend.boot.waiting import wait
+        from backend.boot.revisions.ahead import reading_ahead
 
-        wait(boot, before_creating=partial(check_history, boot))
-        migrate(boot)
+        with reading_ahead(boot.alembic_config):
+            from backend.boot.migration.migrate import check_history, migrate
+            from backend.boot.waiting import wait
+
+            wait(boot, before_creating=partial(check_history, boot))
+            migrate(boot)
 
 
 @task(

@@ -11,6 +11,7 @@ from backend.boot.log import report_cause
 from backend.boot.output import reserved
 from backend.boot.postgres.connection import keeping_one
 from backend.boot.postgres.wait import wait_for_database
+from backend.boot.revisions.ahead import reading_ahead
 from backend.boot.seeding import is_at_head, seed
 from backend.boot.serving.application import require_application
 from backend.boot.serving.handover import (
@@ -37,7 +38,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     require_application(boot.asgi_app)
     forget_boot()
     stages = Stages()
-    with keeping_one(boot.migration_database_url):
+    with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
         with importing(*_needed(boot)) as finish, stages.timed("wait"):
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:

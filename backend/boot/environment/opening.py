@@ -8,7 +8,7 @@ from backend.boot.commands import as_typed
 from backend.boot.description import AlembicConfig
 from backend.boot.environment.command_line import no_project, read_config
 from backend.boot.environment.project import Project
-from backend.boot.environment.scripts import all_scripts, broken, describe, leave_unloaded, reading
+from backend.boot.environment.scripts import broken, leave_unloaded, read_revisions, reading
 from backend.boot.environment.working import open_scripts, working_in
 from backend.boot.errors import HistoryBrokenError
 from backend.boot.foreign import missing_package
@@ -66,7 +66,7 @@ def open_project(
 def read_history(scripts: ScriptDirectory) -> History:
     """Return the whole history on disk. Raises HistoryBrokenError."""
     with reading(scripts):
-        history = History({it.revision: describe(it) for it in all_scripts(scripts)})
+        history = read_revisions(scripts)
     for id_, revision in history.revisions.items():
         if not id_ or id_ in _WORDS or _NOT_STORED.search(id_):
             file = revision.path.name if revision.path else "a file"

@@ -1,6 +1,5 @@
 """Alembic's directory of revisions, with files that are imported only when they are to run."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -15,17 +14,20 @@ from alembic.script.revision import RevisionMap
 
 from backend.boot.environment.duplicates import refuse_ids_that_are_twice
 from backend.boot.environment.failures import describe_error, package_missing
+from backend.boot.environment.files import read_files
 from backend.boot.errors import BootError, HistoryBrokenError
 from backend.boot.revisions.checksum import file_sha256
-from backend.boot.revisions.headers import Header, read_header
-from backend.boot.revisions.history import Revision
+from backend.boot.revisions.history import History, Revision
+from backend.boot.revisions.placing import place, title
+from backend.boot.revisions.reading import HeadedFile
 from backend.boot.signals import Stopped
 
 
 class UnloadedScript(Script):
     """A revision that was placed in its history by its header; its module is loaded when asked."""
 
-    def __init__(self, header: Header, path: str, sha256: str) -> None:
+    def __init__(self, file: HeadedFile) -> None:
+        header = file.header
         RevisionNode.__init__(
             self,
             header.revision,
@@ -34,8 +36,8 @@ class UnloadedScript(Script):
             branch_labels=header.branch_labels,
         )
         self.header = header
-        self.path = path
-        self.sha256 = sha256
+        self.path = file.path
+        self.sha256 = file.sha256
 
     @cached_property
     def module(self) -> ModuleType:  # type: ignore[override]
@@ -57,13 +59,44 @@ class UnloadedScript(Script):
         return (self.header.doc or "").strip()
 
 
+class UnloadedMap(RevisionMap):
+    """Alembic's graph of revisions that were not imported, built when Alembic asks for it."""
+
+    def __init__(self, scripts: ScriptDirectory) -> None:
+        super().__init__(self._scripts)
+        self._directory = scripts
+
+    @cached_property
+    def files(self) -> tuple[HeadedFile | Script, ...]:
+        """Every revision on disk, in the order in which Alembic reads the files."""
+        return tuple(read_files(self._directory))
+
+    @property
+    def placed(self) -> History | None:
+        """The history, if the headers tell it without Alembic's graph."""
+        headed = [it for it in self.files if isinstance(it, HeadedFile)]
+        return place(headed) if len(headed) == len(self.files) else None
+
+    def _scripts(self) -> list[Script]:
+        return _consistent(
+            [UnloadedScript(it) if isinstance(it, HeadedFile) else it for it in self.files]
+        )
+
+
 def leave_unloaded(scripts: ScriptDirectory) -> None:
     """Have a directory read its revisions by their headers.
 
     A file whose header is not plain is imported, as Alembic does with every file. So the graph is
     always the one that Alembic would build.
     """
-    scripts.revision_map = RevisionMap(lambda: _consistent(list(_read(scripts))))
+    scripts.revision_map = UnloadedMap(scripts)
+
+
+def read_revisions(scripts: ScriptDirectory) -> History:
+    """Return the history on disk. Raises what Alembic, or a file that it imports, raises."""
+    graph = scripts.revision_map
+    placed = graph.placed if isinstance(graph, UnloadedMap) else None
+    return placed or History({it.revision: describe(it) for it in all_scripts(scripts)})
 
 
 def load_revision(scripts: ScriptDirectory, revision: str) -> None:
@@ -102,21 +135,21 @@ def broken(problem: str) -> HistoryBrokenError:
 def describe(script: Script) -> Revision:
     """Return a revision as plain data."""
     parents = script.down_revision or ()
-    path = Path(script.path)
     if isinstance(script, UnloadedScript):
         phase: str | None = script.header.phase
         sha256: str | None = script.sha256
     else:
         phase = getattr(script.module, "phase", None)
+        path = Path(script.path)
         sha256 = file_sha256(path.read_bytes()) if path.suffix == ".py" else None
     return Revision(
         id=script.revision,
         parents=(parents,) if isinstance(parents, str) else tuple(parents),
-        title=" ".join((script.doc or script.revision).split()).rstrip("."),
+        title=title(script.longdoc, script.revision),
         depends_on=tuple(sorted(script._resolved_dependencies)),
         branch_labels=tuple(sorted(script.branch_labels)),
         phase=phase,
-        path=path,
+        file=script.path,
         file_sha256=sha256,
     )
 
@@ -147,67 +180,6 @@ def _consistent(found: list[Script]) -> list[Script]:
 
 def _names(said: Any) -> tuple[str, ...]:
     return util.to_tuple(said, default=())
-
-
-def _read(scripts: ScriptDirectory) -> Iterator[Script]:
-    """Give every revision on disk, in the order in which Alembic reads the files."""
-    seen: set[str] = set()
-    for path in _files(scripts):
-        if path in seen:
-            util.warn(f"File {path} is in two version locations; it is read once.")
-            continue
-        seen.add(path)
-        if script := _script(scripts, path):
-            yield script
-
-
-def _script(scripts: ScriptDirectory, path: str) -> Script | None:
-    """Return the revision in a file; None if the file is of another kind."""
-    name = os.path.basename(path)  # noqa: PTH119 (no Path for each of thousands of files)
-    if name.endswith(".py") and not name.startswith((".#", "__init__")) and name != ".py":
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 (see above)
-            source = file.read()
-        if header := read_header(source):
-            return UnloadedScript(header, path, file_sha256(source))
-    try:
-        return Script._from_path(scripts, path)
-    except AttributeError as error:
-        if error.name != "down_revision" or getattr(error.obj, "__file__", None) != path:
-            raise
-        raise HistoryBrokenError(
-            f"The migration history is broken: {name} has no down_revision.",
-            'Write `down_revision = "…"` into the file, with the id of the revision before it, or '
-            "`down_revision = None` if it is the first; the database was not touched.",
-        ) from error
-
-
-def _files(scripts: ScriptDirectory) -> Iterator[str]:
-    """Give the files of all version locations, with their links resolved.
-
-    They are strings, because a history may have thousands: Path is a third of the whole time.
-    """
-    for location in scripts._version_locations:
-        if not location.exists():
-            continue
-        if scripts.sourceless:
-            yield from (os.path.realpath(it) for it in Script._list_py_dir(scripts, location))
-        else:
-            yield from _below(str(location), recursively=scripts.recursive_version_locations)
-
-
-def _below(folder: str, *, recursively: bool) -> Iterator[str]:
-    """Give the files of a folder, sorted, and then those of the folders in it."""
-    folder = os.path.realpath(folder)
-    with os.scandir(folder) as found:
-        entries = sorted(found, key=lambda entry: entry.name)
-    for entry in entries:
-        if not entry.is_dir():
-            yield os.path.realpath(entry.path) if entry.is_symlink() else entry.path
-    if recursively:
-        for entry in entries:
-            is_own = entry.is_dir(follow_symlinks=False)
-            if is_own and not entry.name.endswith("__pycache__"):
-                yield from _below(entry.path, recursively=True)
 
 
 def _placing(source: object) -> dict[str, tuple[str, ...]]:

@@ -10,15 +10,14 @@ import inspect
 import re
 import sys
 import warnings
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 from unicodedata import normalize
 
 Names = str | tuple[str, ...] | None
 """One id or label, several, or none; as Alembic takes them."""
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(NamedTuple):
     """The module-level names of a revision's file that place the revision in its history."""
 
     revision: str
@@ -30,7 +29,7 @@ class Header:
     """The module's docstring, as Python would give it."""
 
 
-_NAMES = frozenset(field.name for field in fields(Header)) - {"doc"}
+_NAMES = frozenset(Header._fields) - {"doc"}
 
 _NAME = "|".join(sorted(_NAMES))
 
@@ -63,7 +62,7 @@ _TOP = re.compile(rf"(?:(?:{_IMPORT}|{_ASSIGNMENT})?[ \t]*(?:#[^\n]*)?\n)*", re.
 
 _ASSIGNMENTS = re.compile(rf"^{_ASSIGNMENT}", re.ASCII | re.MULTILINE)
 
-_OTHER_THAN_WORDS = {code: " " for code in range(128) if not (chr(code).isalnum() or code == 95)}
+_WORD = re.compile(r"\w+")
 
 # Statements of other kinds than a revision's file has.
 _UNUSUAL = re.compile(
@@ -98,8 +97,10 @@ def _quick(text: str) -> Header | None:
     opening = _DOCSTRING.match(text)
     start, doc = (opening.end(), opening[opening.lastindex or 0]) if opening else (0, None)
     end = top.end() if (top := _TOP.match(text, start)) else start
-    assignments = [match.groups() for match in _ASSIGNMENTS.finditer(text, start, end)]
-    found = {name: None if none else one or two for name, none, one, two in assignments}
+    assignments = _ASSIGNMENTS.findall(text, start, end)
+    found: dict[str, str | None] = {}
+    for name, none, one, two in assignments:
+        found[name] = None if none else one or two
     if len(found) < len(assignments):
         return None
     revision = found.get("revision")
@@ -117,11 +118,13 @@ def _quick(text: str) -> Header | None:
 
 def _is_usual(text: str, position: int) -> bool:
     """Return whether the text from there on has nothing that needs a closer look."""
-    rest = text[position:]
-    if not rest.isascii():
-        rest = normalize("NFKC", rest)  # as Python reads names
+    words = (
+        _WORD.findall(text, position)
+        if text.isascii()
+        else _WORD.findall(normalize("NFKC", text[position:]))  # as Python reads names
+    )
     return (
-        _TELLTALES.isdisjoint(rest.translate(_OTHER_THAN_WORDS).split())
+        _TELLTALES.isdisjoint(words)
         and _UNUSUAL.search(text, position) is None
         and "\f" not in text
         and "\0" not in text

@@ -25,10 +25,16 @@ class Revision:
     branch_labels: tuple[str, ...] = ()
     phase: str | None = None
     """What the file says itself: `expand` or `contract`, or nothing."""
-    path: Path | None = None
-    """The file."""
+    file: str | None = None
+    """The file's path."""
     file_sha256: str | None = None
     """Of the file's bytes, in hexadecimal."""
+
+    @property
+    def path(self) -> Path | None:
+        """The file."""
+        # Made when it is asked for: a Path for each of thousands of revisions takes 20 ms.
+        return None if self.file is None else Path(self.file)
 
     @property
     def is_expand(self) -> bool:

@@ -68,7 +68,7 @@ def applied(id_: str, *parents: str, source: bytes = BEFORE, checksum: str = "")
 def on_disk(folder: Path, id_: str, *parents: str, source: bytes = BEFORE) -> Revision:
     path = folder / f"{id_}_title.py"
     path.write_bytes(source)
-    return Revision(id_, parents, "Title", path=path, file_sha256=file_sha256(source))
+    return Revision(id_, parents, "Title", file=str(path), file_sha256=file_sha256(source))
 
 
 def history(*revisions: Revision) -> History:

@@ -25,7 +25,8 @@ def theirs(tmp_path: Path, cluster: Cluster, database: str) -> Theirs:
 def history(folder: Path, **sources: str) -> History:
     for name, source in sources.items():
         (folder / f"{name}.py").write_text(source)
-    return History({name: Revision(name, (), name, path=folder / f"{name}.py") for name in sources})
+    files = {name: str(folder / f"{name}.py") for name in sources}
+    return History({name: Revision(name, (), name, file=files[name]) for name in sources})
 
 
 @pytest.mark.parametrize(

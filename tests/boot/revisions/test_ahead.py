@@ -1,0 +1,151 @@
+"""A child process reads a long history ahead: what it read is right, or is not used at all."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from backend.boot.description import AlembicConfig
+from backend.boot.revisions import ahead
+from backend.boot.revisions.ahead import read_ahead, reading_ahead
+from backend.boot.revisions.reading import read_file
+from backend.boot.signals import Stopped, stopping_on_signals
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AlembicConfig:
+    """Give a project with a history that counts as long."""
+    monkeypatch.setattr(ahead, "_LONG", 3)
+    versions = tmp_path / "scripts" / "versions"
+    versions.mkdir(parents=True)
+    for number in range(1, 4):
+        text = f'"""Step {number}."""\nrevision = "r{number}"\ndown_revision = "r{number - 1}"\n'
+        (versions / f"r{number}.py").write_text(text)
+    (versions / "computed.py").write_text('revision = "".join("r4")\ndown_revision = "r3"\n')
+    (versions / "notes.txt").write_text("no revision")
+    ini = tmp_path / "alembic.ini"
+    ini.write_text("[alembic]\nscript_location = %(here)s/scripts\n")
+    return AlembicConfig(ini)
+
+
+def assert_no_child() -> None:
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_was_read(theirs: AlembicConfig) -> None:
+    """It is what this process would read; a file whose header is computed is none of it."""
+    with reading_ahead(theirs):
+        found = read_ahead()
+        assert_no_child()
+    versions = theirs.file.parent / "scripts" / "versions"
+    paths = [str(versions / f"r{number}.py") for number in range(1, 4)]
+    assert dict(found) == {path: read_file(path) for path in paths}
+
+
+def test_only_the_first_who_asks_gets_it(theirs: AlembicConfig) -> None:
+    """Later, in the same process, somebody may have edited a file."""
+    with reading_ahead(theirs):
+        assert read_ahead()
+        assert not read_ahead()
+    assert not read_ahead()
+
+
+def test_an_old_answer(theirs: AlembicConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a long wait for the database the files are read again."""
+    with reading_ahead(theirs):
+        monkeypatch.setattr(ahead, "_FRESH", 0.0)
+        assert not read_ahead()
+        assert_no_child()
+
+
+def test_nobody_asks(theirs: AlembicConfig) -> None:
+    """The child is gone at the end of the block, and so is its answer."""
+    with reading_ahead(theirs):
+        pass
+    assert_no_child()
+    assert not read_ahead()
+
+
+def _killed(_path: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _raising(path: str) -> None:
+    raise PermissionError(path)
+
+
+@pytest.mark.parametrize("reading", [_killed, _raising])
+def test_a_child_that_dies(
+    theirs: AlembicConfig, monkeypatch: pytest.MonkeyPatch, reading: Callable[[str], None]
+) -> None:
+    """Nothing was read ahead then, and nothing is wrong: this process reads the files itself."""
+    monkeypatch.setattr(ahead, "read_file", reading)
+    with reading_ahead(theirs):
+        assert not read_ahead()
+        assert_no_child()
+
+
+def test_a_stop_signal(theirs: AlembicConfig) -> None:
+    """A stop ends the child, too."""
+    with pytest.raises(Stopped), stopping_on_signals(), reading_ahead(theirs):
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(60)
+    assert_no_child()
+
+
+@pytest.mark.parametrize(
+    "ini",
+    [
+        "[alembic]\n",
+        "[other]\nscript_location = scripts\n",
+        "[alembic]\nscript_location = %(nowhere)s/scripts\n",
+        "[alembic]\nscript_location = elsewhere\n",
+        "[alembic]\nscript_location = package:scripts\n",
+        "script_location = scripts\n",
+    ],
+)
+def test_a_configuration_that_tells_no_folder(theirs: AlembicConfig, ini: str) -> None:
+    """Nothing is read ahead; Alembic says what is wrong, if something is."""
+    theirs.file.write_text(ini)
+    with reading_ahead(theirs):
+        assert_no_child()
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    """The same is true of a configuration that does not exist."""
+    with reading_ahead(AlembicConfig(tmp_path / "alembic.ini")):
+        assert_no_child()
+
+
+def test_a_short_history(theirs: AlembicConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process for a few files would cost more than it saves."""
+    monkeypatch.setattr(ahead, "_LONG", 5)
+    with reading_ahead(theirs):
+        assert_no_child()
+
+
+def test_several_threads(theirs: AlembicConfig) -> None:
+    """A child of a process with several threads may never end."""
+    done = threading.Event()
+    thread = threading.Thread(target=done.wait)
+    thread.start()
+    try:
+        with reading_ahead(theirs):
+            assert_no_child()
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_children_that_nobody_waits_for(theirs: AlembicConfig) -> None:
+    """If SIGCHLD is ignored, the id of a child that has ended may be another process's."""
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        with reading_ahead(theirs):
+            assert_no_child()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
