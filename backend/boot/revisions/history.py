@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 from backend.boot.commands import as_typed
 from backend.boot.errors import ConfigurationError, HistoryBrokenError
@@ -14,8 +15,7 @@ from backend.boot.errors import ConfigurationError, HistoryBrokenError
 _RELATIVE = re.compile(r"[+-]\d+$")
 
 
-@dataclass(frozen=True)
-class Revision:
+class Revision(NamedTuple):
     """One migration file. `parents` are what it revises, `depends_on` what it needs besides."""
 
     id: str
