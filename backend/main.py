@@ -17,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
-from backend.api import accounts, books, health, pages, scraping, voices
+from backend.api import accounts, books, docs, health, pages, scraping, voices
 from backend.api.asking import SharedProbe
 from backend.api.body_limit import BodyLimit
 from backend.api.cut_off import CutOff
@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     asked=SharedProbe(readiness),
                     tokens=tokens,
                     metrics=metrics,
+                    shows_docs=current.api_docs,
                     max_body_bytes=current.max_body_bytes,
                     answers=answers,
                     events=listener,
@@ -98,6 +99,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Storybooks for children, read aloud.",
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        # By the package's own CDN, and open to everybody: see docs.py.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
         # It would be to whatever host the request names.
         redirect_slashes=False,
     )
@@ -107,7 +112,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)
-    for part in (health, scraping, accounts, books, pages, voices):
+    for part in (health, scraping, docs, accounts, books, pages, voices):
         app.include_router(part.router)
     document = app.openapi
     app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]

@@ -67,6 +67,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "0",
         "seconds to keep serving after SIGTERM while readiness returns 503",
     ),
+    "API_DOCS": ("prod: false; else true", "serve `/docs` and `/openapi.json`"),
     "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
     "JWT_SECRET": (
         "made and kept under `.data/`",
@@ -157,6 +158,7 @@ class Settings(LogSettings):
     serve: ServePolicy
     seed: bool
     max_body_bytes: int
+    api_docs: bool
     jwt_secret: str | None = field(repr=False)
     alembic_config: AlembicConfig
     asgi_app: str
@@ -289,6 +291,7 @@ def load_settings(
         ),
         serve=serve,
         seed=values.truth("SEED", default=not is_prod),
+        api_docs=values.truth("API_DOCS", default=not is_prod),
         max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
         jwt_secret=jwt_secret,
         log_level=_log_level(values),

@@ -48,6 +48,7 @@ VARIABLES_OF: Mapping[Use, tuple[str, ...]] = MappingProxyType(
             "RELOAD",
             "WEB_CONCURRENCY",
             "DRAIN_DELAY",
+            "API_DOCS",
             "MAX_BODY_BYTES",
             "JWT_SECRET",
             "JWT_SECRET_FILE",

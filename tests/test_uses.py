@@ -31,6 +31,7 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
     "RELOAD": ("maybe", {}),
     "WEB_CONCURRENCY": ("many", {}),
     "DRAIN_DELAY": ("soon", {}),
+    "API_DOCS": ("maybe", {}),
     "MAX_BODY_BYTES": ("some", {}),
     "JWT_SECRET_FILE": ("/nonexistent", {}),
     "LOG_LEVEL": ("loud", {}),

@@ -28,6 +28,7 @@ class Resources:
     tokens: Tokens
     metrics: Metrics
     max_body_bytes: int
+    shows_docs: bool
     answers: Answers
     events: Listener
     making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))

@@ -70,8 +70,8 @@ _REFUSALS: Mapping[type[ServiceError], tuple[ProblemType, int]] = {
 # What FastAPI and Starlette refuse by themselves.
 _OF_STATUS: Mapping[int, tuple[ProblemType, str]] = {
     400: (ProblemType.MALFORMED, "The body cannot be read. Send JSON in UTF-8."),
-    404: (ProblemType.NOT_FOUND, "There is nothing here: see /docs."),
-    405: (ProblemType.METHOD_NOT_ALLOWED, "This method is not for this address: see /docs."),
+    404: (ProblemType.NOT_FOUND, "There is nothing here."),
+    405: (ProblemType.METHOD_NOT_ALLOWED, "This method is not for this address."),
 }
 
 

@@ -1,7 +1,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import httpx
 import pytest
 
 from backend.main import create_app
@@ -85,8 +84,3 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
             is_problem = status >= "400" and name != "GET /health/ready"
             media = "application/problem+json" if is_problem else "application/json"
             assert status == "204" or list(answer["content"]) == [media], (name, status)
-
-
-def test_the_documentation_is_served(seeded_client: httpx.Client) -> None:
-    assert seeded_client.get("/docs").status_code == 200
-    assert seeded_client.get("/openapi.json").json()["info"]["title"] == "MoriAI"

@@ -1,0 +1,88 @@
+"""The document of the API, and a page that shows it, of which nothing comes from elsewhere.
+
+The scripts are Swagger UI's, as the package fastapi-offline brings them.
+"""
+
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+
+from backend.api.dependencies import OpenResources
+
+_ASSETS = Path(str(files("fastapi_offline"))) / "static"
+
+_FILES: Mapping[str, str] = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "favicon.png": "image/png",
+}
+"""Their media types."""
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>MoriAI</title>
+<link rel="icon" href="docs/favicon.png">
+<link rel="stylesheet" href="docs/swagger-ui.css">
+</head>
+<body>
+<div id="api"></div>
+<script src="docs/swagger-ui-bundle.js"></script>
+<script src="docs/start.js"></script>
+</body>
+</html>
+"""
+
+# The validator would be asked over the Internet.
+_START = """
+SwaggerUIBundle({url: "openapi.json", dom_id: "#api", deepLinking: true, validatorUrl: null});
+"""
+
+_HEADERS = {
+    # Swagger UI draws its icons from data: URLs.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+def _shown(opened: OpenResources) -> None:
+    """Raise the answer to an unknown address if the settings keep the document back."""
+    if not opened.shows_docs:
+        raise HTTPException(404)
+
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(_shown)])
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> Response:
+    """Return the document of the API."""
+    return JSONResponse(request.app.openapi())
+
+
+@router.get("/docs")
+async def page() -> Response:
+    """Return the page that shows the document."""
+    return HTMLResponse(_PAGE, headers=_HEADERS)
+
+
+@router.get("/docs/start.js")
+async def start() -> Response:
+    """Return the script that begins; it is a file because the page allows none in itself."""
+    return Response(_START, media_type="text/javascript", headers=_HEADERS)
+
+
+@router.get("/docs/{name}")
+async def asset(name: str) -> Response:
+    """Return a file that the page consists of."""
+    if name not in _FILES:
+        raise HTTPException(404)
+    return FileResponse(_ASSETS / name, media_type=_FILES[name], headers=_HEADERS)
