@@ -19,7 +19,7 @@ NAMED = history(revision("0001_initial"))
 @pytest.mark.parametrize(
     ("made", "number"),
     [
-        (EMPTY, "001"),
+        (EMPTY, "0001"),
         (LINE, "004"),
         (GROWN, "005"),
         (TWO_HEADS, "005"),
@@ -35,6 +35,20 @@ def test_the_number_goes_on(made: History, number: str) -> None:
     assert found is not None
     assert found.partition("_")[0] == number
     assert is_drawn(found)
+
+
+def test_numbers_sort_by_text_as_by_value() -> None:
+    """A history that begins here does so up to 9999, as ids and as names of files."""
+    made = EMPTY
+    drawn: list[str] = []
+    for _ in range(1200):
+        id_ = next_id(made)
+        assert id_ is not None
+        drawn.append(id_)
+        made = history(revision(drawn[0]), *(revision(it, drawn[0]) for it in drawn[1:][-1:]))
+    assert drawn == sorted(drawn)
+    names = [f"{it}_title.py" for it in drawn]
+    assert names == sorted(names)
 
 
 @pytest.mark.parametrize("root", ["1975ea83b712", "ae10", "20240102", "202401021530_users"])
