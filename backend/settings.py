@@ -352,13 +352,14 @@ def _log_format(values: Values) -> LogFormat:
 def _hide_password(url: DatabaseUrl | None) -> None:
     if url is None:
         return
-    for name in ("password", "sslpassword"):
-        # One that equals the role's or the database's name cannot be told from it in a line.
-        if url.parameters.get(name) not in (url.database, url.parameters.get("user")):
-            hide(url.parameters.get(name))
-    # However it is encoded there: nobody has to write %2F in capitals.
-    if as_written := _PASSWORD_IN_URL.search(url.written):
-        hide(as_written[1])
+    # One that equals the role's, the database's or a host's name cannot be told from it in a line.
+    shown = {url.database, url.parameters.get("user"), *url.parameters.get("host", "").split(",")}
+    # However it is encoded in the URL: nobody has to write %2F in capitals.
+    as_written = _PASSWORD_IN_URL.search(url.written)
+    secrets = [url.parameters.get(name) for name in ("password", "sslpassword")]
+    for secret in (*secrets, as_written and as_written[1]):
+        if secret not in shown:
+            hide(secret)
 
 
 def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:

@@ -87,6 +87,7 @@ QUOTED: dict[str, str | None] = {
     "which the driver asyncpg takes from no URL": "takes from no URL",
     "with a value that libpq does not take": "with a value that libpq does not take",
     "names the driver": "names the driver ",
+    "names a driver that cannot be used here": "names a driver that cannot be used here",
     "a service, which no service file has": "which no service file has",
     "connects without asyncio": "connects without asyncio",
     "The file with the password cannot be read": "The file with the password cannot be read",

@@ -653,3 +653,14 @@ def test_a_password_is_hidden_as_it_was_written() -> None:
     load(DATABASE_URL="postgresql://me:hu%2fn%74er2@localhost/books")
     assert masking.mask("no such host: hu%2fn%74er2") == "no such host: ***"
     assert masking.mask("no such host: hu/nter2") == "no such host: ***"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgresql://same:same@h/d", "postgresql://u:same@h/same", "postgresql://u:same@same/d"],
+)
+def test_a_password_that_is_a_name_as_well(url: str) -> None:
+    """The name has to be readable; at the password's place it is blanked out."""
+    load_settings({"DATABASE_URL": url})
+    assert masking.mask("the role same") == "the role same"
+    assert masking.mask(url) == url.replace(":same@", ":***@")

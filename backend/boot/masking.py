@@ -20,12 +20,28 @@ _QUOTED_PASSWORD = re.compile(
 # Shorter ones would blank out half of every line; the patterns above still catch them.
 _SHORTEST_SECRET = 4
 
+_OF_SENTENCES = frozenset(
+    {
+        *("admin", "alembic", "application", "backend", "base", "boot", "connection", "database"),
+        *("docker", "driver", "head", "host", "localhost", "login", "migration", "migrations"),
+        *("password", "port", "postgres", "postgresql", "ready", "revision", "role", "root"),
+        *("schema", "server", "service", "session", "start", "state", "table", "tables", "test"),
+        *("upgrade", "user", "users", "uvicorn", "waiting"),
+    }
+)
+"""Words that the log is made of. As a password each is the first that anybody tries; blanked out
+wherever it stands, it would only make the log unreadable."""
+
 _secrets: set[str] = set()
 
 
 def hide(secret: str | None) -> None:
-    """Have `mask` blank out this text, raw or percent-encoded, wherever it stands."""
-    if secret and len(secret) >= _SHORTEST_SECRET:
+    """Have `mask` blank out this text, raw or percent-encoded, wherever it stands.
+
+    A word that the log is made of is blanked out only at the place of a password.
+    """
+    is_word = secret is not None and secret.lower() in _OF_SENTENCES
+    if secret and len(secret) >= _SHORTEST_SECRET and not is_word:
         # As it is, as URLs have it, and as Python and JSON quote it.
         _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
         _secrets.update({repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]})

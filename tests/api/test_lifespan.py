@@ -125,7 +125,7 @@ def test_importing_needs_nothing() -> None:
         ("http://secret-word@example.org", r"DATABASE_URL is not a PostgreSQL URL\."),
         (
             "postgresql+nonsense://moriai_user:secret-word@127.0.0.1:1/moriai_db",
-            r"DATABASE_URL names the driver nonsense, which cannot be used here\.",
+            r"DATABASE_URL names a driver that cannot be used here\.",
         ),
     ],
 )

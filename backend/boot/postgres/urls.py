@@ -30,7 +30,8 @@ _SSL = {"true": "require", "false": "disable"}
 
 _SECRETS = ("password", "sslpassword")
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z_]+")
+"""What a sentence may repeat of a name that is not known: other clients' options look so."""
 
 
 def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
@@ -56,8 +57,10 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     if ssl := options.pop("ssl", None):
         options["sslmode"] = _SSL.get(ssl, ssl)
     _refuse_ports({**parameters, **options}, setting)
-    # So does one in the query: then an option's name may be a part of the password.
-    shown = _Shown(setting, may_name="@" not in query)
+    # So does one in the query, or a login without its @: then an option's name may be a part of
+    # the password.
+    is_login_clear = bool(login) or ":" not in place
+    shown = _Shown(setting, may_name="@" not in query and is_login_clear)
     _refuse_names(options, driver, shown)
     own = {it: options.pop(it) for it in DRIVERS[driver or OWN_DRIVER].own & options.keys()}
     parameters = _with_service({**parameters, **options}, setting)
@@ -99,17 +102,21 @@ class _Shown:
 
     def option(self, names: list[str]) -> str:
         """Return the beginning of a sentence about options."""
-        if not self.may_name or not all(map(_NAME.fullmatch, names)):
+        if not self.may_name or not all(_NAME.fullmatch(it) or _is_libpqs(it) for it in names):
             return f"{self.setting} has an option"
         return f"{self.setting} has the option {' and '.join(names)}"
+
+
+def _is_libpqs(name: str) -> bool:
+    return is_known(name, DRIVERS[OWN_DRIVER])
 
 
 def _refuse_driver(name: str, setting: str) -> None:
     instead = "or write the URL as postgresql://…, which means psycopg2"
     if name and name not in DRIVERS:
-        said = f"names the driver {name}" if _NAME.fullmatch(name) else "names a driver"
+        # Not repeated: it may be anything that was typed at the wrong place.
         raise ConfigurationError(
-            f"{setting} {said}, which cannot be used here.",
+            f"{setting} names a driver that cannot be used here.",
             f"Name one of {', '.join(DRIVERS)}, {instead}.",
         )
     if name and not DRIVERS[name].is_installed:

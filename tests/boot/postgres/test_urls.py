@@ -216,7 +216,7 @@ PLAIN = "write the URL as postgresql://…, which means psycopg2."
         ),
         (
             "postgresql+nonsense://h/db",
-            "names the driver nonsense, which cannot be used here. Name one of psycopg2, psycopg, "
+            "names a driver that cannot be used here. Name one of psycopg2, psycopg, "
             f"psycopg_async, asyncpg, or {PLAIN}",
         ),
     ],
@@ -226,6 +226,25 @@ def test_what_is_refused_by_its_name(text: str, expected: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_database_url(text, "SOME_URL")
     assert (f"SOME_URL {expected}", 2) == (str(caught.value), caught.value.exit_status)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgresql+secret://h/db",
+        "postgresql+s3cret://user:pw@h/db",
+        "postgresql://user:pw@h/db?s3cret=x",
+        "postgresql://user:pw@h/db?pass.secret=x",
+        "postgresql://user:12/x?secret=word",
+        "postgresql://user:12?secret=word",
+    ],
+)
+def test_nothing_is_repeated_that_may_be_a_secret(text: str) -> None:
+    """What was typed at the wrong place stays out of the sentence."""
+    with pytest.raises(ConfigurationError) as caught:
+        parse_database_url(text)
+    assert "secret" not in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize("rest", ["x?secret=word@h/db", "x?sslmode=secret@h/db"])
