@@ -85,6 +85,12 @@ class _Normal:
             part = normal.get(key)
             if isinstance(part, dict) and inner in part:
                 normal[key] = {**normal[key], inner: self.assignments(part[inner], (key, inner))}
+        self.refuse_unquoted(normal.get("user"), ("user",))
+        check = normal.get("healthcheck")
+        test = check.get("test") if isinstance(check, dict) else None
+        for number, part in enumerate(test if isinstance(test, list) else [test]):
+            place = ("healthcheck", "test", str(number))
+            self.refuse_unquoted(part, place if isinstance(test, list) else place[:2])
         for key in ("env_file", "tmpfs"):
             if isinstance(normal.get(key), str):
                 normal[key] = [normal[key]]
@@ -109,18 +115,22 @@ class _Normal:
         if not isinstance(part, dict):
             return part
         for name, value in part.items():
-            if isinstance(value, Unquoted):
-                place = (*self.where, *where, str(name))
-                raise ConfigurationError(
-                    f"{'.'.join(place)} in {self.document.place(place)}: without quotes YAML reads "
-                    "it as a number, a date or a truth, and Compose writes that in another way.",
-                    "Put the value into quotes.",
-                )
+            self.refuse_unquoted(value, (*where, str(name)))
         given = {
             name: self._default(name, where) if value is None else value
             for name, value in part.items()
         }
         return {name: value for name, value in given.items() if value is not None}
+
+    def refuse_unquoted(self, value: Any, where: Where) -> None:
+        """Raise ConfigurationError for a value that Compose would pass on in another form."""
+        if isinstance(value, Unquoted):
+            place = (*self.where, *where)
+            raise ConfigurationError(
+                f"{'.'.join(place)} in {self.document.place(place)}: without quotes YAML reads "
+                "it as a number, a date or a truth, and Compose writes that in another way.",
+                "Put the value into quotes.",
+            )
 
     def _default(self, name: Any, where: Where) -> str | None:
         return "" if where[-1] == "labels" else self.variables.get(str(name))

@@ -4,10 +4,11 @@ A key is supported if it is a field of one of these models; every other key is r
 not ignored. Lists and maps, short and long forms, are taken where the specification has both.
 """
 
+import re
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from backend.stack.compose.ports import PortRange, parse_address, parse_range, parse_short
 from backend.stack.compose.units import parse_duration, parse_size
@@ -34,10 +35,40 @@ def _words(value: Any) -> Any:
 
 def _test(value: Any) -> Any:
     if isinstance(value, str):
-        return ["CMD-SHELL", value]
-    if isinstance(value, list) and value[:1] not in ([], ["NONE"], ["CMD"], ["CMD-SHELL"]):
-        raise ValueError("a list has to begin with NONE, CMD or CMD-SHELL")
-    return value
+        value = ["CMD-SHELL", value]
+    if not isinstance(value, list) or not value:
+        return value
+    command = value[1:]
+    match value[0]:
+        case "NONE" if command:
+            raise ValueError("NONE stands alone")
+        case "CMD" if not command or not command[0]:
+            raise ValueError("after CMD comes a command")
+        case "CMD-SHELL" if not command or not str(command[0]).strip():
+            raise ValueError("after CMD-SHELL comes a command in one text")
+        case "NONE" | "CMD" | "CMD-SHELL":
+            return value
+    raise ValueError("a list has to begin with NONE, CMD or CMD-SHELL")
+
+
+def _user(text: str) -> str:
+    names = text.split(":")
+    if text and (len(names) > 2 or not all(map(_is_user, names))):
+        raise ValueError("it is no user: write it as a name or a number, or as USER:GROUP")
+    return text
+
+
+def _is_user(text: str) -> bool:
+    """Return whether a text may be the name or the number of a user or a group."""
+    if re.fullmatch("[0-9]{1,10}", text):
+        return int(text) <= _LARGEST_USER
+    return text not in ("true", "false") and bool(re.fullmatch(r"[^\W\d][\w.-]*\$?", text))
+
+
+def _pause(nanoseconds: int) -> int:
+    if 0 < nanoseconds < _MILLISECOND or nanoseconds > _LONGEST:
+        raise ValueError("it has to be 0, which is the image's own, or 1ms to 2562047h")
+    return nanoseconds
 
 
 def _one_or_many(value: Any) -> Any:
@@ -54,7 +85,15 @@ Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 
 Several = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 
+_LARGEST_USER = 2**31 - 1
+_MILLISECOND = 10**6
+_LONGEST = 2562047 * 3600 * 10**9
+"""What the engine's 64 bits hold."""
+
 Nanoseconds = Annotated[int, BeforeValidator(parse_duration)]
+
+Pause = Annotated[int, BeforeValidator(parse_duration), AfterValidator(_pause)]
+"""Nanoseconds that the engine takes for a healthcheck."""
 
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 
@@ -162,10 +201,10 @@ class Healthcheck(Part):
     """How the engine tells whether a container is well."""
 
     test: Annotated[tuple[str, ...], BeforeValidator(_test)] = ()
-    interval: Nanoseconds | None = None
-    timeout: Nanoseconds | None = None
-    start_period: Nanoseconds | None = None
-    retries: int | None = Field(default=None, ge=1)
+    interval: Pause | None = None
+    timeout: Pause | None = None
+    start_period: Pause | None = None
+    retries: int | None = Field(default=None, ge=1, le=1_000_000)
     disable: bool = False
 
 
@@ -214,7 +253,7 @@ class Service(Part):
     """A name without a value takes it from the variables, or is left out."""
     env_file: Annotated[tuple[EnvFile, ...], BeforeValidator(_one_or_many)] = ()
     """`environment` wins over them, and a later file over an earlier one."""
-    user: str | None = None
+    user: Annotated[str, AfterValidator(_user)] | None = None
     working_dir: str | None = None
     hostname: str | None = None
     labels: dict[str, str] = {}

@@ -297,6 +297,63 @@ def test_refusal(tmp_path: Path, text: str, sentence: str) -> None:
     assert str(raised.value) == sentence
 
 
+NO_USER = "it is no user: write it as a name or a number, or as USER:GROUP"
+UNQUOTED = "without quotes YAML reads it as a number"
+NO_PAUSE = "it has to be 0, which is the image's own, or 1ms to 2562047h"
+
+
+@pytest.mark.parametrize(
+    ("part", "reason"),
+    [
+        *((f"user: {it}", NO_USER) for it in ("true", "1.5", "'a b'", "'1000:'", "':1'", "-1")),
+        *((f"user: {it}", NO_USER) for it in ("99999999999", "'a:b:c'", "'1000:true'", "'a/b'")),
+        *((f"user: {it}", UNQUOTED) for it in ("0755", "0x10", "1_000", "2024-01-01", "True")),
+        *((f"user: {it}", "should be a valid string") for it in ("[a]", "{a: 1}")),
+        ("healthcheck: {test: ''}", "after CMD-SHELL comes a command"),
+        ("healthcheck: {test: ' '}", "after CMD-SHELL comes a command"),
+        ("healthcheck: {test: [CMD-SHELL]}", "after CMD-SHELL comes a command"),
+        ("healthcheck: {test: [CMD]}", "after CMD comes a command"),
+        ("healthcheck: {test: [CMD, '']}", "after CMD comes a command"),
+        ("healthcheck: {test: [NONE, x]}", "NONE stands alone"),
+        ("healthcheck: {test: [CMD, [a]]}", "should be a valid string"),
+        ("healthcheck: {test: {a: b}}", "should be a valid tuple"),
+        ("healthcheck: {test: 0755}", UNQUOTED),
+        ("healthcheck: {test: [CMD, sleep, 1.10]}", UNQUOTED),
+        ("healthcheck: {test: x, interval: 1us}", NO_PAUSE),
+        ("healthcheck: {test: x, timeout: 0.5ms}", NO_PAUSE),
+        ("healthcheck: {test: x, start_period: 99999999h}", NO_PAUSE),
+        ("healthcheck: {test: x, retries: 99999999999999999999}", "less than or equal to"),
+        ("healthcheck: pg_isready", "should be a valid dictionary"),
+    ],
+)
+def test_values_that_the_engine_would_refuse(tmp_path: Path, part: str, reason: str) -> None:
+    """They are refused when the file is read, with their place in the file."""
+    with pytest.raises(ConfigurationError) as raised:
+        read(tmp_path, f"services:\n  a:\n    image: x\n    {part}\n")
+    key = part.partition(":")[0]
+    assert str(raised.value).startswith(f"services.a.{key}")
+    assert "docker-compose.yml, line 4: " in str(raised.value)
+    assert reason in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        *(f"user: {it}" for it in ("1000", "1000:1000", "me", "me:staff", "www-data", "''", "mé")),
+        "user:",
+        "healthcheck: {test: [NONE]}",
+        "healthcheck: {test: [CMD, sleep, 1]}",
+        "healthcheck: {test: [CMD-SHELL, 'exit 0']}",
+        "healthcheck: {test: x, interval: 0s, timeout: 1ms, start_period: 48h, retries: 1}",
+        "healthcheck: {disable: true}",
+        "healthcheck:",
+    ],
+)
+def test_values_that_the_engine_takes(tmp_path: Path, part: str) -> None:
+    """They are in order as they stand."""
+    assert read(tmp_path, f"services:\n  a:\n    image: x\n    {part}\n").services["a"]
+
+
 def test_refusal_names_the_line(tmp_path: Path) -> None:
     text = "services:\n  a:\n    image: x\n    ports:\n      - 80:80\n      - what\n"
     with pytest.raises(ConfigurationError, match=r"^services\.a\.ports\.1 in .*\.yml, line 6: "):
