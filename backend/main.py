@@ -6,7 +6,7 @@ It checks its database and never changes the schema: that is done before it star
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
 from backend import __version__
+from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices
 from backend.api.asking import SharedProbe
 from backend.api.body_limit import BodyLimit
@@ -24,6 +25,7 @@ from backend.api.cut_off import CutOff
 from backend.api.database import check_connection, lent, opened_engine, reading_each_table
 from backend.api.dependencies import Resources
 from backend.api.errors import add_error_handlers
+from backend.api.hashing import Hashing
 from backend.api.head import HeadAsGet
 from backend.api.metrics import CacheFigures, Metrics
 from backend.api.problems import with_media_type
@@ -36,6 +38,7 @@ from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
 from backend.models import Base
+from backend.services.attempts import Attempts
 from backend.services.changes import told_here
 from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
@@ -56,11 +59,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        bound_memory()
         current = settings or load_settings(uses=USES["serve"])
         current.require_secrets_to_serve()
-        tokens = Tokens(current.jwt_secret or kept_secret(DATA_FOLDER))
+        secret = current.jwt_secret or kept_secret(DATA_FOLDER)
         boot = current.description()
-        with opened_engine(boot.database_url) as engine:
+        with opened_engine(boot.database_url) as engine, closing(Hashing()) as hashing:
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
             answers = Answers(_KEPT_FOR)
@@ -81,12 +85,14 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     sessions=sessionmaker(engine, info=dict(here)),
                     readiness=readiness,
                     asked=SharedProbe(readiness),
-                    tokens=tokens,
+                    tokens=Tokens(secret),
                     metrics=metrics,
                     shows_docs=current.api_docs,
                     max_body_bytes=current.max_body_bytes,
                     answers=answers,
                     events=listener,
+                    hashing=hashing,
+                    attempts=Attempts(secret if current.sign_in_limits else None),
                 )
                 _log.info("Backend started")
                 yield

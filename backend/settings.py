@@ -69,6 +69,11 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     ),
     "API_DOCS": ("prod: false; else true", "serve `/docs` and `/openapi.json`"),
     "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
+    "SIGN_IN_LIMITS": ("true", "whether too many attempts to sign in or register are refused"),
+    "FORWARDED_ALLOW_IPS": (
+        "127.0.0.1",
+        "proxies whose X-Forwarded-For says who asks: addresses and networks, `a,b`",
+    ),
     "JWT_SECRET": (
         "made and kept under `.data/`",
         "signs the tokens; in prod it must be set to serve",
@@ -159,6 +164,7 @@ class Settings(LogSettings):
     seed: bool
     max_body_bytes: int
     api_docs: bool
+    sign_in_limits: bool
     jwt_secret: str | None = field(repr=False)
     alembic_config: AlembicConfig
     asgi_app: str
@@ -257,6 +263,7 @@ def load_settings(
         reload=values.truth("RELOAD", default=False),
         workers=values.integer("WEB_CONCURRENCY", 1, least=1, most=1024),
         drain_delay=values.seconds("DRAIN_DELAY", 0),
+        forwarded_allow_ips=values.text("FORWARDED_ALLOW_IPS", "127.0.0.1"),
     )
     if serve.reload and app_env is not AppEnv.DEV:
         raise ConfigurationError(
@@ -293,6 +300,7 @@ def load_settings(
         seed=values.truth("SEED", default=not is_prod),
         api_docs=values.truth("API_DOCS", default=not is_prod),
         max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
+        sign_in_limits=values.truth("SIGN_IN_LIMITS", default=True),
         jwt_secret=jwt_secret,
         log_level=_log_level(values),
         log_format=_log_format(values),

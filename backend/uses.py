@@ -50,6 +50,8 @@ VARIABLES_OF: Mapping[Use, tuple[str, ...]] = MappingProxyType(
             "DRAIN_DELAY",
             "API_DOCS",
             "MAX_BODY_BYTES",
+            "SIGN_IN_LIMITS",
+            "FORWARDED_ALLOW_IPS",
             "JWT_SECRET",
             "JWT_SECRET_FILE",
             "ASGI_APP",

@@ -33,6 +33,7 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
     "DRAIN_DELAY": ("soon", {}),
     "API_DOCS": ("maybe", {}),
     "MAX_BODY_BYTES": ("some", {}),
+    "SIGN_IN_LIMITS": ("maybe", {}),
     "JWT_SECRET_FILE": ("/nonexistent", {}),
     "LOG_LEVEL": ("loud", {}),
     "LOG_FORMAT": ("xml", {}),
@@ -41,7 +42,7 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
 ANYTHING_GOES = {
     *("POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"),
     *("POSTGRES_DB", "MIGRATION_TARGET", "BACKEND_HOST", "JWT_SECRET", "ALEMBIC_CONFIG"),
-    *("ALEMBIC_NAME", "ASGI_APP", "SEED_CALLABLE"),
+    *("ALEMBIC_NAME", "ASGI_APP", "SEED_CALLABLE", "FORWARDED_ALLOW_IPS"),
 }
 """Are texts, or wrong only together with others."""
 

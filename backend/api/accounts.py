@@ -1,15 +1,29 @@
-"""Accounts: register, sign in, and who that is."""
+"""Accounts: register, sign in, who that is, and what ends tokens and accounts."""
 
-from anyio import to_thread
-from fastapi import APIRouter, status
+from fastapi import APIRouter, Response, status
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import StreamingResponse
 
-from backend.api.authentication import CurrentAccount
-from backend.api.dependencies import DatabaseSession, OpenResources
+from backend.api.authentication import CurrentAccount, CurrentClaim
+from backend.api.dependencies import DatabaseSession, OpenResources, Resources
+from backend.api.guessing import Guessing
 from backend.api.problems import answers
-from backend.schemas.accounts import AccessToken, Account, Credentials, NewAccount
+from backend.schemas.accounts import (
+    AccessToken,
+    Account,
+    Confirmation,
+    Credentials,
+    NewAccount,
+    PasswordChange,
+    Registered,
+)
+from backend.schemas.export import Export
 from backend.schemas.sent import Sent
 from backend.services import accounts
-from backend.services.tokens import LIFETIME
+from backend.services.errors import UnauthenticatedError, WrongPasswordError
+from backend.services.export import exported
+from backend.services.leaving import delete_account
+from backend.services.tokens import LIFETIME, Claim
 
 router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])
 
@@ -17,28 +31,106 @@ router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])
 @router.post(
     "/register",
     summary="Register",
-    status_code=status.HTTP_201_CREATED,
-    responses=answers(400, 409, 422, 503),
+    status_code=status.HTTP_202_ACCEPTED,
+    responses=answers(400, 422, 429, 503),
 )
-async def register(
-    session: DatabaseSession, opened: OpenResources, new: Sent[NewAccount]
-) -> Account:
-    """Make an account, which may sign in at once."""
-    return await to_thread.run_sync(accounts.register, session, new, limiter=opened.hashing)
+async def register(guesser: Guessing, new: Sent[NewAccount]) -> Registered:
+    """Make an account, which may sign in at once. The answer does not tell whether the address had
+    one before: that one stays as it is, with its password.
+    """
+    await guesser.begin_registering()
+    kept = await guesser.hashed(new.password.get_secret_value(), new.email, "password")
+    await run_in_threadpool(accounts.register, guesser.session, new.email, kept)
+    return Registered(email=accounts.as_kept(new.email))
 
 
-@router.post("/login", summary="Sign in", responses=answers(400, 401, 422, 503))
-async def login(
-    session: DatabaseSession, opened: OpenResources, given: Sent[Credentials]
-) -> AccessToken:
+@router.post("/login", summary="Sign in", responses=answers(400, 401, 422, 429, 503))
+async def login(guesser: Guessing, given: Sent[Credentials], answer: Response) -> AccessToken:
     """Return a token; the answer to wrong ones does not tell whether there is such an account."""
-    account = await to_thread.run_sync(accounts.sign_in, session, given, limiter=opened.hashing)
-    return AccessToken(
-        access_token=opened.tokens.issue(account), expires_in=int(LIFETIME.total_seconds())
-    )
+    kept = await guesser.account(given.email, given.password.get_secret_value())
+    if kept is None:
+        raise UnauthenticatedError("Address or password are wrong.")
+    return _token(guesser.opened, kept.claim, answer)
 
 
 @router.get("/me", summary="Who am I?", responses=answers(401, 503))
 def me(account: CurrentAccount) -> Account:
     """Return the account whose token this is."""
     return account
+
+
+@router.get(
+    "/me/export",
+    summary="Export everything",
+    response_model=Export,
+    responses=answers(401, 503),
+)
+def export(opened: OpenResources, account: CurrentAccount) -> StreamingResponse:
+    """Return all that is yours: the account, books with their pages, voices and recordings."""
+    return StreamingResponse(
+        exported(opened.sessions, account),
+        media_type="application/json",
+        headers={"Cache-Control": "no-store"},
+    )
+
+
+@router.post(
+    "/password", summary="Change the password", responses=answers(400, 401, 403, 422, 429, 503)
+)
+async def change_password(
+    guesser: Guessing,
+    account: CurrentAccount,
+    claim: CurrentClaim,
+    change: Sent[PasswordChange],
+    answer: Response,
+) -> AccessToken:
+    """Change your password, and return a new token: all others are refused from now on."""
+    await _confirm(guesser, account, change.password.get_secret_value())
+    new = change.new_password.get_secret_value()
+    kept = await guesser.hashed(new, account.email, "new_password")
+    renewed = await run_in_threadpool(accounts.change_password, guesser.session, claim, kept)
+    return _token(guesser.opened, renewed, answer)
+
+
+@router.post(
+    "/logout-everywhere",
+    summary="Sign out everywhere",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=answers(401, 503),
+)
+def log_out_everywhere(
+    session: DatabaseSession, _account: CurrentAccount, claim: CurrentClaim
+) -> None:
+    """Have every token of your account refused from now on, this one too."""
+    accounts.end_tokens(session, claim)
+
+
+@router.post(
+    "/me/delete",
+    summary="Delete the account",
+    status_code=status.HTTP_204_NO_CONTENT,
+    responses=answers(400, 401, 403, 409, 422, 429, 503),
+)
+async def delete(
+    guesser: Guessing,
+    account: CurrentAccount,
+    claim: CurrentClaim,
+    given: Sent[Confirmation],
+) -> None:
+    """Delete your account with its books, recordings and voices. It cannot be taken back."""
+    await _confirm(guesser, account, given.password.get_secret_value())
+    await run_in_threadpool(delete_account, guesser.session, claim)
+
+
+async def _confirm(guesser: Guessing, account: Account, password: str) -> None:
+    kept = await guesser.account(account.email, password)
+    if kept is None or kept.id != account.id:
+        raise WrongPasswordError("The password is wrong.")
+
+
+def _token(opened: Resources, claim: Claim, answer: Response) -> AccessToken:
+    """Return a new token, which nothing on its way may keep (RFC 6749, 5.1)."""
+    answer.headers["Cache-Control"] = "no-store"
+    return AccessToken(
+        access_token=opened.tokens.issue(claim), expires_in=int(LIFETIME.total_seconds())
+    )

@@ -10,8 +10,9 @@ from sqlalchemy.orm import Session
 
 from backend.api.dependencies import DatabaseSession, OpenResources
 from backend.schemas.accounts import Account
-from backend.services.accounts import active_account
+from backend.services.accounts import TOKEN_REFUSED, active_account
 from backend.services.errors import UnauthenticatedError
+from backend.services.tokens import Claim
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="token", description="The access_token of a login."
@@ -26,62 +27,57 @@ async def _claimed(
     request: Request,
     opened: OpenResources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-) -> UUID | None:
-    """Return whose token the request shows; None if it shows none.
+) -> Claim | None:
+    """Return what the token of the request says; None if it shows none.
 
     Raises UnauthenticatedError for a token that is not good, which is never passed over.
     """
     if "authorization" not in request.headers:
         return None
-    identifier = None if credentials is None else opened.tokens.account(credentials.credentials)
-    if identifier is None:
-        raise _refusal()
-    return identifier
+    claim = None if credentials is None else opened.tokens.read(credentials.credentials)
+    if claim is None:
+        raise UnauthenticatedError(TOKEN_REFUSED)
+    return claim
 
 
-Claimed = Annotated[UUID | None, Depends(_claimed)]
-"""Whose token the request shows. The account may be inactive: see `require_active`."""
+Claimed = Annotated[Claim | None, Depends(_claimed)]
+"""What the token of the request says. The account may be inactive: see `require_active`."""
 
 
-def require_active(session: Session, identifier: UUID) -> Account:
+def require_active(session: Session, claim: Claim) -> Account:
     """Return the active account; raise UnauthenticatedError if there is none. One query."""
-    found = active_account(session, identifier)
+    found = active_account(session, claim)
     if found is None:
-        raise _refusal()
+        raise UnauthenticatedError(TOKEN_REFUSED)
     return found
 
 
-def _refusal() -> UnauthenticatedError:
-    return UnauthenticatedError("The token is not good, or not any longer. Sign in again.")
-
-
-async def _viewing_account(
-    request: Request, session: DatabaseSession, claimed: Claimed
-) -> Account | None:
-    """Return who asks; None if the request says nothing about it."""
+async def _current_claim(claimed: Claimed) -> Claim:
+    """Return what the token says; raise UnauthenticatedError without a token."""
     if claimed is None:
-        return None
-    found = await run_in_threadpool(_account, session, claimed)
+        raise UnauthenticatedError("Sign in, and send the token: `Authorization: Bearer …`.")
+    return claimed
+
+
+CurrentClaim = Annotated[Claim, Depends(_current_claim)]
+
+
+async def _current_account(
+    request: Request, session: DatabaseSession, claim: CurrentClaim
+) -> Account:
+    """Return the account that asks; raise UnauthenticatedError if none does."""
+    found = await run_in_threadpool(_account, session, claim)
     request.state.user_id = found.id  # for the log
     return found
 
 
-def _account(session: Session, identifier: UUID) -> Account:
+def _account(session: Session, claim: Claim) -> Account:
     """Return the active account, with the connection given back for the wait for another thread.
 
     Those who have a thread wait for a connection: who has one must not wait for a thread.
     """
     with session:
-        return require_active(session, identifier)
-
-
-async def _current_account(
-    account: Annotated[Account | None, Depends(_viewing_account)],
-) -> Account:
-    """Return who asks; raise UnauthenticatedError without a token."""
-    if account is None:
-        raise UnauthenticatedError("Sign in, and send the token: `Authorization: Bearer …`.")
-    return account
+        return require_active(session, claim)
 
 
 async def _owner(account: Annotated[Account, Depends(_current_account)]) -> UUID:

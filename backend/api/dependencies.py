@@ -10,11 +10,12 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.asking import SharedProbe
+from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
-from backend.services.passwords import AT_ONCE
+from backend.services.attempts import Attempts
 from backend.services.tokens import Tokens
 
 
@@ -31,10 +32,13 @@ class Resources:
     shows_docs: bool
     answers: Answers
     events: Listener
+    hashing: Hashing
+    """The threads of those who sign in or register: a crowd of them leaves all others' free."""
+    attempts: Attempts
+    counting: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
+    """The threads that count attempts, each with a connection: all others keep theirs."""
     making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
     """The thread that makes the answers in single languages of books that were read."""
-    hashing: CapacityLimiter = field(default_factory=partial(CapacityLimiter, AT_ONCE))
-    """The threads of those who sign in or register: a crowd of them leaves all others' free."""
 
 
 def resources(request: Request) -> Resources:

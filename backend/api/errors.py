@@ -25,14 +25,19 @@ from backend.boot.serving.shortage import SHORTAGES
 from backend.boot.serving.statements import UNFIT
 from backend.models import Base
 from backend.schemas.parts import PartsConflictError
-from backend.schemas.problems import ProblemType
+from backend.schemas.problems import Complaint, ProblemType
 from backend.services.errors import (
+    BusyError,
     ConflictError,
+    LaterError,
     NotFoundError,
     ReadOnlyError,
     ServiceError,
+    TooManyAttemptsError,
     TransitionError,
     UnauthenticatedError,
+    UnfitPasswordError,
+    WrongPasswordError,
 )
 
 _log = logging.getLogger(__name__)
@@ -61,10 +66,13 @@ _OF_CODES: Mapping[str, str] = {
 
 _REFUSALS: Mapping[type[ServiceError], tuple[ProblemType, int]] = {
     UnauthenticatedError: (ProblemType.UNAUTHENTICATED, 401),
+    WrongPasswordError: (ProblemType.WRONG_PASSWORD, 403),
     ReadOnlyError: (ProblemType.READ_ONLY, 403),
     NotFoundError: (ProblemType.NOT_FOUND, 404),
     ConflictError: (ProblemType.CONFLICT, 409),
     TransitionError: (ProblemType.TRANSITION, 409),
+    TooManyAttemptsError: (ProblemType.TOO_MANY, 429),
+    BusyError: (ProblemType.UNAVAILABLE, 503),
 }
 
 # What FastAPI and Starlette refuse by themselves.
@@ -78,6 +86,7 @@ _OF_STATUS: Mapping[int, tuple[ProblemType, str]] = {
 def add_error_handlers(app: FastAPI) -> None:
     """Answer every failure by a problem; 503 for what mends itself, 500 for a defect alone."""
     app.add_exception_handler(ServiceError, _refused)
+    app.add_exception_handler(UnfitPasswordError, _unfit)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PartsConflictError, _parts_conflict)
     app.add_exception_handler(HTTPException, _of_http)
@@ -93,8 +102,17 @@ async def _refused(_request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         raise error
     kind, status = _REFUSALS[type(error)]
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    if isinstance(error, LaterError):
+        headers["Retry-After"] = str(error.retry_after)
     return answer(kind, status, str(error), headers)
+
+
+async def _unfit(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, UnfitPasswordError):
+        raise error
+    complaint = Complaint(loc=["body", error.field], msg=str(error), type="unfit_password")
+    return invalid([complaint], 1)
 
 
 async def _invalid(request: Request, error: Exception) -> Response:

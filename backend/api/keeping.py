@@ -16,6 +16,7 @@ from backend.api.authentication import Claimed, require_active
 from backend.api.dependencies import OpenResources, Resources
 from backend.cache.answers import Key, Source
 from backend.services.errors import NotFoundError
+from backend.services.tokens import Claim
 
 Read = Callable[[Session], bytes | None]
 """Reads an answer, as JSON, in a thread; None when there is none."""
@@ -23,11 +24,16 @@ Read = Callable[[Session], bytes | None]
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads for one request. `viewer` is whose token it shows; None is anybody."""
+    """Reads for one request. `claim` is what its token says; None is anybody."""
 
-    viewer: UUID | None
+    claim: Claim | None
     request: Request
     opened: Resources
+
+    @property
+    def viewer(self) -> UUID | None:
+        """Return whose token the request shows; None is anybody."""
+        return None if self.claim is None else self.claim.account
 
     async def shared(self, key: Key, read: Read) -> bytes | None:
         """Return what is the same for everybody, kept or read; None without any."""
@@ -71,8 +77,8 @@ class Reader:
         """
 
         def look_up_and_read(session: Session) -> bytes | None:
-            if self.viewer is not None:
-                require_active(session, self.viewer)
+            if self.claim is not None:
+                require_active(session, self.claim)
                 self.request.state.user_id = self.viewer  # for the log
             return read(session)
 
@@ -108,8 +114,8 @@ def dumped(model: BaseModel | None) -> bytes | None:
     return None if model is None else model.model_dump_json().encode()
 
 
-async def _reader(viewer: Claimed, request: Request, opened: OpenResources) -> Reader:
-    return Reader(viewer, request, opened)
+async def _reader(claim: Claimed, request: Request, opened: OpenResources) -> Reader:
+    return Reader(claim, request, opened)
 
 
 Reading = Annotated[Reader, Depends(_reader)]

@@ -13,25 +13,29 @@ from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Prob
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be read.",
     401: "Nobody is signed in, or the token is not good (any longer).",
-    403: "It is there by default, or somebody else's: it can be read, and not be changed.",
+    403: "It is there by default, or somebody else's: it can be read, and not be changed. Or the "
+    "password is wrong.",
     404: "There is none, or it is not there for whoever asks.",
     409: "It is there already, a status does not follow, or parts of a book do not go together.",
     413: "The body is larger than MAX_BODY_BYTES, or has too many brackets.",
     422: "Parts of the request are not as they must be.",
+    429: "There were too many attempts: `Retry-After` says how many seconds to wait.",
     503: "The database is away, busy or read-only, or its schema is not ready; or this stops, "
-    "or has too many large bodies.",
+    "has too many large bodies, or too many sign in at once.",
 }
 
 _TITLES: Mapping[ProblemType, str] = {
     ProblemType.MALFORMED: "The request cannot be read",
     ProblemType.INVALID: "The request is not valid",
     ProblemType.UNAUTHENTICATED: "Nobody is signed in",
+    ProblemType.WRONG_PASSWORD: "The password is wrong",
     ProblemType.READ_ONLY: "It cannot be changed",
     ProblemType.NOT_FOUND: "There is no such thing",
     ProblemType.METHOD_NOT_ALLOWED: "It cannot be used in this way",
     ProblemType.CONFLICT: "It conflicts with what is there",
     ProblemType.TRANSITION: "The status does not follow",
     ProblemType.TOO_LARGE: "The body is too large",
+    ProblemType.TOO_MANY: "There were too many attempts",
     ProblemType.UNAVAILABLE: "The service cannot answer now",
     ProblemType.DEFECT: "The service has a defect",
 }

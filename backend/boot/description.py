@@ -41,6 +41,8 @@ class ServePolicy:
     workers: int
     drain_delay: float = 0
     """Seconds that SIGTERM leaves it taking requests, no longer ready, for balancers to notice."""
+    forwarded_allow_ips: str = "127.0.0.1"
+    """The proxies whose X-Forwarded-For says who asks, as Uvicorn takes them."""
 
 
 @dataclass(frozen=True)

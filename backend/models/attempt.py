@@ -8,10 +8,10 @@ from backend.models.base import Base
 
 
 class Attempt(Base):
-    """How often something was tried lately; `key` is a digest, from which nobody is known.
+    """Recent attempts at one thing; `key` is a digest, which names no person and no computer.
 
-    From `next_at` on it may be tried again. At `forgotten_at` every attempt is forgotten: the
-    row means nothing then, and can be deleted.
+    From `next_at` on it may be tried again. At `forgotten_at` every attempt is forgotten: the row
+    means nothing then, and can be deleted.
     """
 
     __tablename__ = "attempts"

@@ -1,7 +1,7 @@
 """Accounts: what registers them, what signs in, and what is said about them."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -9,19 +9,50 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.schemas.kinds import Email, Password
 from backend.schemas.sent import New
 
+_NewPassword = Annotated[
+    Password,
+    Field(
+        min_length=10,
+        max_length=200,
+        description="None that is guessed first, like a common one or the address.",
+    ),
+]
+
+# Any password may be tried: only a new one has a least length.
+_TriedPassword = Annotated[Password, Field(max_length=200)]
+
 
 class NewAccount(New):
-    """Who wants an account; upper and lower case are the same in the address."""
+    """A wish for an account; upper and lower case are the same in the address."""
 
     email: Email
-    password: Password = Field(min_length=10, max_length=200)
+    password: _NewPassword
+
+
+class Registered(BaseModel):
+    """The address that registered, in lower case. An account that it had before stays as it is."""
+
+    email: str
 
 
 class Credentials(New):
-    """Who wants to sign in. Any password may be tried: only registering has a least length."""
+    """A wish to sign in."""
 
     email: Email
-    password: Password = Field(max_length=200)
+    password: _TriedPassword
+
+
+class PasswordChange(New):
+    """The present password, and the one that comes after it."""
+
+    password: _TriedPassword
+    new_password: _NewPassword
+
+
+class Confirmation(New):
+    """The password of the account, for what cannot be taken back."""
+
+    password: _TriedPassword
 
 
 class Account(BaseModel):

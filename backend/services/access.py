@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, or_, select
 from sqlalchemy.orm import Session, raiseload
 
-from backend.models import Book, Visibility, Voice
+from backend.models import Audio, Book, Visibility, Voice
 from backend.services.errors import (
     NotFoundError,
     ReadOnlyError,
@@ -35,7 +35,7 @@ def is_shared(kind: type[Book] | type[Voice]) -> ColumnElement[bool]:
     return kind.visibility.in_([Visibility.PUBLIC, Visibility.DEFAULT])
 
 
-def is_own(kind: type[Book] | type[Voice], owner: UUID) -> ColumnElement[bool]:
+def is_own(kind: type[Book] | type[Voice] | type[Audio], owner: UUID) -> ColumnElement[bool]:
     """Return the condition for what is somebody's."""
     return kind.user_id == owner
 

@@ -1,62 +1,95 @@
-"""Accounts: register, sign in, and who somebody is."""
+"""Accounts: register, sign in, change the password, end all tokens."""
 
+from dataclasses import dataclass, field
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from backend.models import User
-from backend.schemas.accounts import Account, Credentials, NewAccount
-from backend.services.errors import ConflictError, UnauthenticatedError
-from backend.services.passwords import hash_password, is_password
+from backend.schemas.accounts import Account
+from backend.services.errors import UnauthenticatedError
+from backend.services.tokens import Claim
+
+TOKEN_REFUSED = "The token is not good, or not any longer. Sign in again."  # noqa: S105
 
 
-def register(session: Session, new: NewAccount) -> Account:
-    """Make an account. Raises ConflictError where its address has one already."""
-    # Before a connection is taken: hashing takes long.
-    kept = hash_password(new.password.get_secret_value())
-    made = session.execute(
-        insert(User)
-        .values(email=_address(new.email), password_hash=kept)
-        .on_conflict_do_nothing(index_elements=[User.email])
-        .returning(User.id, User.email, User.created_at)
-    ).one_or_none()
-    if made is None:
-        raise ConflictError("This address has an account already. Sign in with its password.")
-    account = Account.model_validate(made)
+@dataclass(frozen=True)
+class Kept:
+    """The part of an account that tells whether a password is its own."""
+
+    id: UUID
+    password_hash: str | None = field(repr=False)
+    is_active: bool
+    generation: int
+
+    @property
+    def claim(self) -> Claim:
+        """Return what a new token of the account says."""
+        return Claim(self.id, self.generation)
+
+
+def register(session: Session, email: str, password_hash: str) -> None:
+    """Make an account unless its address has one. Both take the same time."""
+    made = insert(User).values(email=as_kept(email), password_hash=password_hash)
+    session.execute(
+        # The row that is there is written as it is, so that both ways write and commit.
+        made.on_conflict_do_update(index_elements=[User.email], set_={"email": User.email})
+    )
     session.commit()
-    return account
 
 
-def sign_in(session: Session, given: Credentials) -> UUID:
-    """Return whose address and password these are.
+def kept_of(session: Session, email: str) -> Kept | None:
+    """Return what is kept of an account; None if the address has none.
 
-    Raises UnauthenticatedError where they are nobody's, or somebody's who is not active: in the
-    same words and after the same time.
+    The connection is given back: what comes next takes long.
     """
+    with session:
+        found = session.execute(
+            select(User.id, User.password_hash, User.is_active, User.token_generation).where(
+                User.email == as_kept(email)
+            )
+        ).one_or_none()
+    return None if found is None else Kept(*found)
+
+
+def active_account(session: Session, claim: Claim) -> Account | None:
+    """Return the account; None if there is none, it is not active, or has ended such tokens."""
     found = session.execute(
-        select(User.id, User.password_hash, User.is_active).where(
-            User.email == _address(given.email)
+        select(User.id, User.email, User.created_at).where(
+            User.id == claim.account, User.is_active, User.token_generation == claim.generation
         )
-    ).one_or_none()
-    # Verifying takes long, and others need the connection.
-    session.rollback()
-    kept = None if found is None else found.password_hash
-    is_right = is_password(given.password.get_secret_value(), kept)
-    if found is None or not is_right or not found.is_active:
-        raise UnauthenticatedError("Address or password are wrong.")
-    identifier: UUID = found.id
-    return identifier
-
-
-def active_account(session: Session, identifier: UUID) -> Account | None:
-    """Return the account; None where there is none, or it is not active."""
-    found = session.execute(
-        select(User.id, User.email, User.created_at).where(User.id == identifier, User.is_active)
     ).one_or_none()
     return None if found is None else Account.model_validate(found)
 
 
-def _address(email: str) -> str:
+def change_password(session: Session, claim: Claim, password_hash: str) -> Claim:
+    """Keep another password, and end all tokens; return what a new one says.
+
+    Raises UnauthenticatedError if all tokens were ended meanwhile.
+    """
+    return _end_tokens(session, claim, password_hash=password_hash)
+
+
+def end_tokens(session: Session, claim: Claim) -> None:
+    """End all tokens of an account, this one too. Raises as `change_password` does."""
+    _end_tokens(session, claim)
+
+
+def as_kept(email: str) -> str:
+    """Return an address as it is kept: upper and lower case are the same."""
     return email.lower()
+
+
+def _end_tokens(session: Session, claim: Claim, **changes: str) -> Claim:
+    generation = session.scalar(
+        update(User)
+        .where(User.id == claim.account, User.token_generation == claim.generation)
+        .values(token_generation=User.token_generation + 1, **changes)
+        .returning(User.token_generation)
+    )
+    if generation is None:
+        raise UnauthenticatedError(TOKEN_REFUSED)
+    session.commit()
+    return Claim(claim.account, generation)

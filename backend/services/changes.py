@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, func, literal, select
 from sqlalchemy.orm import Session
 
 from backend.events.event import CHANNEL, Event
@@ -21,17 +21,21 @@ def told_here(hear: Callable[[Event], None]) -> Mapping[str, Callable[[Event], N
     return {_HERE: hear}
 
 
-def commit(session: Session, event: Event) -> None:
+def commit(session: Session, *events: Event) -> None:
     """Commit what was changed; every write of a book or a voice ends here.
 
     PostgreSQL tells the event to whoever listens once the transaction is committed, and to nobody
     if it is not. Transactions that tell something commit one after the other.
     """
-    session.execute(select(func.pg_notify(CHANNEL, event.payload)))
+    if events:
+        payloads = literal([event.payload for event in events], ARRAY(Text))
+        session.execute(select(func.pg_notify(CHANNEL, func.unnest(payloads).column_valued())))
     try:
         session.commit()
     finally:
         # Also where the answer to the commit was lost, for then nobody knows.
         if (hear := session.info.get(_HERE)) is not None:
-            hear(event)
-    _log.debug("%s %s", event.name, event.id)
+            for event in events:
+                hear(event)
+    for event in events:
+        _log.debug("%s %s", event.name, event.id)

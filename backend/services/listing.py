@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sqlalchemy import ColumnElement, select, tuple_
 from sqlalchemy.orm import Session
 
-from backend.models import Book, Voice
+from backend.models import Audio, Book, Voice
 from backend.services.cursor import Position, encode
 
 Shown = TypeVar("Shown", bound=BaseModel)
@@ -33,7 +33,7 @@ class Turn:
 
 def rows_of(
     session: Session,
-    kind: type[Book] | type[Voice],
+    kind: type[Book] | type[Voice] | type[Audio],
     shown: type[Shown],
     conditions: Sequence[ColumnElement[bool]],
     turn: Turn,

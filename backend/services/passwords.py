@@ -1,19 +1,46 @@
-"""Passwords: only their Argon2id hashes are kept."""
+"""Passwords: only their Argon2id hashes are kept, and those that are guessed first are refused."""
+
+from threading import Lock
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from backend.services.errors import UnfitPasswordError
+
 # OWASP's least: 19 MiB, two passes, one lane. The library's own choice takes 64 MiB a hash.
 _hashes = PasswordHash((Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1),))
-
-AT_ONCE = 4
-"""How many passwords may be hashed at once, lest they take all of the memory: callers see to it."""
 
 # Nobody's: the hash of a random text that was thrown away.
 NOBODYS_HASH = (
     "$argon2id$v=19$m=19456,t=2,p=1$+J92aza1SJqB4yQJZqb85A$"
     "BJWEVg+nXgEAt6o7bmj3NpRGeq8Sd49bzdekT4fVQ0U"
 )
+
+_JUDGED = 20
+"""Characters that zxcvbn looks at: what it takes doubles with every few more."""
+
+_LEAST_SCORE = 2
+"""zxcvbn's for more than a million guesses, which the limit of attempts makes too many."""
+
+# zxcvbn keeps what belongs to one password in a variable of its module.
+_one_at_a_time = Lock()
+
+
+def hash_new_password(password: str, email: str, field: str) -> str:
+    """Return what to keep of a new password.
+
+    Raises UnfitPasswordError, which names the body's field, for one that is guessed first.
+    """
+    local = email.partition("@")[0]
+    if password.lower() in (email.lower(), local.lower()):
+        raise UnfitPasswordError("It is the address. Choose another password.", field)
+    if _score(password[:_JUDGED], email[:_JUDGED], local[:_JUDGED]) < _LEAST_SCORE:
+        raise UnfitPasswordError(
+            "It is among the passwords that are guessed first. Choose another, such as a few "
+            "words that do not belong together.",
+            field,
+        )
+    return hash_password(password)
 
 
 def hash_password(password: str) -> str:
@@ -29,3 +56,13 @@ def is_password(password: str, kept: str | None) -> bool:
     """
     is_right = _hashes.verify(password, NOBODYS_HASH if kept is None else kept)
     return is_right and kept is not None
+
+
+def _score(password: str, *known: str) -> int:
+    """Return zxcvbn's score of a password, from 0 to 4; `known` is what a guesser knows already."""
+    # Its lists take 14 MB, which a process needs only for new passwords.
+    from zxcvbn import zxcvbn
+
+    with _one_at_a_time:
+        score: int = zxcvbn(password, user_inputs=known)["score"]
+    return score

@@ -30,6 +30,7 @@ def settings_for(url: str, **variables: str) -> Settings:
         {
             "APP_ENV": "test",
             "JWT_SECRET": SECRET,
+            "SIGN_IN_LIMITS": "false",
             "DATABASE_URL": url,
             "ALEMBIC_CONFIG": str(ALEMBIC_INI),
             **variables,

@@ -86,10 +86,10 @@ def without_instance(answer: httpx.Response) -> bytes:
 def sign_up(client: httpx.Client) -> Person:
     """Register somebody new, and sign them in."""
     credentials = {"email": f"{new_name()}@example.org", "password": PASSWORD}
-    account = client.post("/api/v1/auth/register", json=credentials)
-    assert account.status_code == 201, account.text
-    token = client.post("/api/v1/auth/login", json=credentials)
-    assert token.status_code == 200, token.text
-    return Person(
-        account.json()["id"], account.json()["email"], token.json()["access_token"], client
-    )
+    registered = client.post("/api/v1/auth/register", json=credentials)
+    assert registered.status_code == 202, registered.text
+    answer = client.post("/api/v1/auth/login", json=credentials)
+    assert answer.status_code == 200, answer.text
+    token = answer.json()["access_token"]
+    account = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).json()
+    return Person(account["id"], account["email"], token, client)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 import httpx
 import uvicorn
@@ -16,12 +17,12 @@ class StartupFailedError(Exception):
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[httpx.Client]:
+def serving(app: FastAPI, **options: Any) -> Iterator[httpx.Client]:
     """Serve the application from a thread; give a client for it; stop in order at the end."""
     # With the protocol said, which asyncio looks at before it sends without delay: 40 ms a request.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, lifespan="on", **options))
 
     def run() -> None:
         with suppress(SystemExit):  # how Uvicorn ends where the lifespan failed

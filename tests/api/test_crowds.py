@@ -48,7 +48,8 @@ def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> No
             for path in ("/api/v1/auth/me", "/health/ready"):
                 assert (await client.get(path, headers=headers)).status_code == 200
                 left.append(sum(not it.done() for it in crowd))
-            assert {it.status_code for it in await asyncio.gather(*crowd)} == {401}
+            # Those who find the queue full are told to come again.
+            assert {it.status_code for it in await asyncio.gather(*crowd)} <= {401, 503}
             return left
 
     assert min(asyncio.run(ask())) > CROWD / 4

@@ -11,6 +11,8 @@ STABLE = {
     "urn:moriai:problem:malformed-request",
     "urn:moriai:problem:invalid-request",
     "urn:moriai:problem:unauthenticated",
+    "urn:moriai:problem:wrong-password",
+    "urn:moriai:problem:too-many-attempts",
     "urn:moriai:problem:read-only",
     "urn:moriai:problem:not-found",
     "urn:moriai:problem:method-not-allowed",

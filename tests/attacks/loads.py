@@ -5,6 +5,7 @@ A row has a few lines: `run` sends the load to an application and returns what b
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -48,6 +49,9 @@ _REFUSED_BODY = b"[" + b'{"title": 1},' * 80_000 + b"1]"
 """1 MB that is read, parsed and refused."""
 
 
+_SIGNED_IN_AND_READ = 10.0
+"""Seconds for which clients go on to sign in, and others to read."""
+
 _HELD = 5.0
 """Seconds that slow and idle clients hold on to their connections."""
 
@@ -69,6 +73,28 @@ async def sign_in(target: Application, count: int) -> Outcomes:
     """Send a wrong password, which is hashed all the same."""
     sent = request("POST", "/api/v1/auth/login", _CREDENTIALS)
     return await crowd(count, partial(ask, target.port, sent))
+
+
+async def log_in_and_read(
+    target: Application, count: int, seconds: float = _SIGNED_IN_AND_READ
+) -> Outcomes:
+    """Have a fifth of the clients sign in again and again, and the others read lists."""
+    sign_in_sent = request("POST", "/api/v1/auth/login", _CREDENTIALS)
+    is_over = asyncio.get_running_loop().time() + seconds
+    found = Outcomes()
+
+    async def go_on(sent: bytes) -> None:
+        while asyncio.get_running_loop().time() < is_over:
+            found.update(await crowd(1, partial(ask, target.port, sent)))
+
+    signing_in = math.ceil(count / 5)
+    await asyncio.gather(
+        *(
+            go_on(sign_in_sent if number < signing_in else request("GET", LIST))
+            for number in range(count)
+        )
+    )
+    return found
 
 
 async def read_languages(target: Application, count: int) -> Outcomes:
@@ -155,6 +181,7 @@ def add_big_book(database_url: str) -> None:
 LOADS: Mapping[str, Load] = {
     "read a list": Load(500, read_list),
     "sign in with a wrong password": Load(200, sign_in),
+    "sign in again and again, and four times as many read": Load(60, log_in_and_read),
     "read a big book, each in another language": Load(200, read_languages, add_big_book),
     "send 1 MB that is refused": Load(100, send_refused),
     "write a book that is too big": Load(100, write_refused_books),

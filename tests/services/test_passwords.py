@@ -1,8 +1,16 @@
+import time
 from unittest.mock import ANY
 
+import pytest
 from pwdlib.hashers.argon2 import Argon2Hasher
 
-from backend.services.passwords import NOBODYS_HASH, hash_password, is_password
+from backend.services.errors import UnfitPasswordError
+from backend.services.passwords import (
+    NOBODYS_HASH,
+    hash_new_password,
+    hash_password,
+    is_password,
+)
 
 
 def test_a_password_is_known_by_its_hash() -> None:
@@ -23,3 +31,41 @@ def test_nobodys_hash_takes_as_long_as_anybodys() -> None:
     assert [*anybody, ANY, ANY] == NOBODYS_HASH.split("$")
     hasher = Argon2Hasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
     assert not hasher.check_needs_rehash(NOBODYS_HASH)
+
+
+@pytest.mark.parametrize(
+    ("password", "is_taken"),
+    [
+        ("1234567890", False),
+        ("password123", False),
+        ("PASSWORDPASSWORD", False),
+        ("qwertyuiop", False),
+        ("aaaaaaaaaaaa", False),
+        ("iloveyou2020", False),
+        # What the address tells.
+        ("mina.of.the.mountains@example.org", False),
+        ("Mina.of.the.mountains", False),
+        ("a-lot-of-small-steps", True),
+        ("open sesame!", True),
+        ("그네가 올라가요 정말", True),
+        # What is strong at its end is, whatever is repeated there.
+        ("kx7-bread-lantern-aaaaaaaaaaaaaaaaaaaa", True),
+    ],
+)
+def test_passwords_that_are_guessed_first_are_refused(password: str, is_taken: bool) -> None:
+    email = "mina.of.the.mountains@example.org"
+    if is_taken:
+        assert is_password(password, hash_new_password(password, email, "password"))
+        return
+    with pytest.raises(UnfitPasswordError, match=r"Choose another") as refused:
+        hash_new_password(password, email, "password")
+    assert refused.value.field == "password"
+    assert password not in str(refused.value)
+
+
+def test_judging_a_password_takes_bounded_time() -> None:
+    """Letters that stand for others make zxcvbn try every way to read them, of 200 forever."""
+    awkward = "8+@1{2{[$815<$1!2|[|2632!%$499$6{<7@6(8@008+{+7%13@|[@97@{$00<<0" * 3
+    started = time.process_time()
+    hash_new_password(awkward, "mina@example.org", "password")
+    assert time.process_time() - started < 10

@@ -51,6 +51,7 @@ def serve(
         reload_dirs=_watched(boot) if boot.serve.reload else None,
         workers=boot.serve.workers,
         timeout_graceful_shutdown=_DRAIN,
+        forwarded_allow_ips=boot.serve.forwarded_allow_ips,
     )
     config.drain_delay = boot.serve.drain_delay
     config.compared = boot if boot.compare_models else None

@@ -1,0 +1,65 @@
+"""A password that a request shows: counted first, then looked up, then hashed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, TypeVar
+
+from anyio import to_thread
+from fastapi import Depends, Request
+from sqlalchemy.orm import Session
+
+from backend.api.dependencies import DatabaseSession, OpenResources, Resources
+from backend.api.network import network_of
+from backend.services.accounts import Kept, as_kept, kept_of
+from backend.services.passwords import hash_new_password, is_password
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Guesser:
+    """Tries passwords for one request, from the network that it comes from."""
+
+    session: Session
+    opened: Resources
+    network: str
+
+    async def account(self, email: str, password: str) -> Kept | None:
+        """Return the active account whose address and password these are; None if there is none.
+
+        Both take the same time. Raises TooManyAttemptsError, and BusyError.
+        """
+        address = as_kept(email)
+        kept = await self._in_counting_thread(self._begin, address)
+        password_hash = None if kept is None else kept.password_hash
+        is_right = await self.opened.hashing.run(is_password, password, password_hash)
+        if kept is None or not is_right or not kept.is_active:
+            return None
+        attempts = self.opened.attempts
+        await self._in_counting_thread(attempts.signed_in, self.session, address, self.network)
+        return kept
+
+    async def begin_registering(self) -> None:
+        """Count a registration. Raises TooManyAttemptsError."""
+        attempts = self.opened.attempts
+        await self._in_counting_thread(attempts.begin_registering, self.session, self.network)
+
+    async def hashed(self, password: str, email: str, field: str) -> str:
+        """Return what to keep of a new password. Raises UnfitPasswordError, and BusyError."""
+        return await self.opened.hashing.run(hash_new_password, password, email, field)
+
+    async def _in_counting_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
+        """Return what the work returns: few at a time, for a crowd waits for the same rows."""
+        return await to_thread.run_sync(work, *arguments, limiter=self.opened.counting)
+
+    def _begin(self, address: str) -> Kept | None:
+        self.opened.attempts.begin_sign_in(self.session, address, self.network)
+        return kept_of(self.session, address)
+
+
+async def _guesser(request: Request, session: DatabaseSession, opened: OpenResources) -> Guesser:
+    host = None if request.client is None else request.client.host
+    return Guesser(session, opened, network_of(host))
+
+
+Guessing = Annotated[Guesser, Depends(_guesser)]
