@@ -28,6 +28,8 @@ from backend.api.errors import add_error_handlers
 from backend.api.hashing import Hashing
 from backend.api.head import HeadAsGet
 from backend.api.metrics import CacheFigures, Metrics
+from backend.api.outgoing import BoundedAnswers
+from backend.api.privacy import NoStore
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
@@ -115,6 +117,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BodyLimit)
     app.add_middleware(CutOff)
     app.add_middleware(HeadAsGet)
+    app.add_middleware(BoundedAnswers)
+    app.add_middleware(NoStore)
     app.add_middleware(RequestLog)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)

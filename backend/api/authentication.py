@@ -4,7 +4,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Request
-from fastapi.concurrency import run_in_threadpool
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.orm import Session
 
@@ -63,10 +62,10 @@ CurrentClaim = Annotated[Claim, Depends(_current_claim)]
 
 
 async def _current_account(
-    request: Request, session: DatabaseSession, claim: CurrentClaim
+    request: Request, session: DatabaseSession, opened: OpenResources, claim: CurrentClaim
 ) -> Account:
     """Return the account that asks; raise UnauthenticatedError if none does."""
-    found = await run_in_threadpool(_account, session, claim)
+    found = await opened.reading.run(_account, session, claim)
     request.state.user_id = found.id  # for the log
     return found
 

@@ -35,6 +35,12 @@ _STATEMENT_TIMEOUT = round(STATEMENT_TIMEOUT * 1000)
 
 _IS_BOUND = "has_bounded_statements"
 
+CONNECTIONS = 15
+"""Connections that requests may have at once."""
+
+_KEPT = 5
+"""As many of them stay open when no request has them."""
+
 _POOL_TIMEOUT = 3
 """Seconds that a request waits for a connection when all are taken."""
 
@@ -54,8 +60,8 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
         hide_parameters=True,
         # A restart of the server costs no request: a dead connection is replaced when taken.
         pool_pre_ping=True,
-        pool_size=5,
-        max_overflow=10,
+        pool_size=_KEPT,
+        max_overflow=CONNECTIONS - _KEPT,
         pool_timeout=_POOL_TIMEOUT,
     )
     opened: WeakSet[Any] = WeakSet()

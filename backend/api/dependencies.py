@@ -10,8 +10,10 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.asking import SharedProbe
+from backend.api.database import CONNECTIONS
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
+from backend.api.threads import Threads
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
@@ -37,6 +39,8 @@ class Resources:
     attempts: Attempts
     counting: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
     """The threads that count attempts, each with a connection: all others keep theirs."""
+    reading: Threads = field(default_factory=partial(Threads, CONNECTIONS))
+    """The threads of those who read, or show a token: one for each connection that there can be."""
     making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
     """The thread that makes the answers in single languages of books that were read."""
 

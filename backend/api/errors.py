@@ -17,6 +17,7 @@ from backend.api.complaints import complaints
 from backend.api.database import cause, sqlstate
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
+from backend.api.threads import OverloadedError
 from backend.api.unfit_runs import failed_when_run, needs_unknown_column
 from backend.boot.masking import mask
 from backend.boot.request_id import current_request_id
@@ -92,6 +93,7 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _of_http)
     app.add_exception_handler(BodyTooLargeError, _too_large)
     app.add_exception_handler(NoRoomError, _no_room)
+    app.add_exception_handler(OverloadedError, _overloaded)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _pool_exhausted)
     # The server still gets the exception, and logs it.
@@ -149,6 +151,12 @@ async def _no_room(_request: Request, error: Exception) -> Response:
     if not isinstance(error, NoRoomError):
         raise error
     return answer(ProblemType.UNAVAILABLE, 503, error.detail, {"Retry-After": "1"})
+
+
+async def _overloaded(_request: Request, error: Exception) -> Response:
+    if not isinstance(error, OverloadedError):
+        raise error
+    return answer(ProblemType.UNAVAILABLE, 503, error.detail, error.headers)
 
 
 def _allowed(request: Request) -> str:

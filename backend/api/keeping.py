@@ -8,7 +8,6 @@ from uuid import UUID
 
 from anyio import to_thread
 from fastapi import Depends, Request, Response
-from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
@@ -85,7 +84,7 @@ class Reader:
         return await self._in_thread(look_up_and_read)
 
     async def _in_thread(self, read: Read) -> bytes | None:
-        return await run_in_threadpool(self._read, read)
+        return await self.opened.reading.run(self._read, read)
 
     def _read(self, read: Read) -> bytes | None:
         """Return what is read, with nothing left to end: that would take another thread."""

@@ -1,4 +1,4 @@
-"""More connections than the process has descriptors, and nobody sends a request on them."""
+"""More connections than the process has descriptors, without a request on any of them."""
 
 import asyncio
 from functools import partial
@@ -21,7 +21,7 @@ SILENT = 1010
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/books HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nHo"])
 def test_silent_clients_keep_nobody_out(attack: Attack, sent: bytes) -> None:
-    """Those that wait longest are closed; the log has no traceback, and few lines."""
+    """The oldest ones are closed; the log has no traceback, and few lines."""
     with attack(descriptors=DESCRIPTORS) as application:
         with probing(application.port, LIVE, READY, LIST) as meanwhile:
             act = partial(stay_idle, application.port, 2.0, sent)
@@ -37,7 +37,7 @@ def test_silent_clients_keep_nobody_out(attack: Attack, sent: bytes) -> None:
 
 
 def test_as_many_answers_as_callers(attack: Attack) -> None:
-    """Few descriptors are enough for callers of whom nobody has to make room."""
+    """Few descriptors are enough for as many callers as there is room for."""
     with attack(descriptors=256) as application:
         act = partial(ask, application.port, request("GET", LIST))
         assert set(asyncio.run(crowd(100, act))) == {"200"}

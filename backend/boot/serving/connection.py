@@ -102,7 +102,7 @@ class Connection(H11Protocol):
             self._refuse(408, NO_REQUEST)
 
     def abort(self) -> None:
-        """Reset the connection, whatever is under way: the system keeps no byte for the client."""
+        """Reset the connection at once: the system keeps no byte for the client."""
         sock = self.transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 class Awaited(Enum):
-    """What a client has to do next."""
+    """The thing that a client has to do next."""
 
     HEAD = auto()
     """Send a whole request head: the first one, or another one after an answer."""

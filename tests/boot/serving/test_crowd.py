@@ -20,7 +20,7 @@ def _little_room(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def is_answered(server: Served) -> bool:
-    """Whether somebody who connects and asks at once is answered."""
+    """Return whether a caller who connects and asks at once is answered."""
     with closing(socket.create_connection(server.address, timeout=20)) as client:
         client.sendall(REQUEST.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         return read_all(client).endswith(b"/first")

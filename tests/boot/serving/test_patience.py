@@ -1,4 +1,4 @@
-"""How long the server waits for a client, and whose connection makes room for another."""
+"""The server waits so long for a client, and the longest wait makes room for another."""
 
 import pytest
 

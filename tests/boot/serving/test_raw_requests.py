@@ -1,4 +1,4 @@
-"""What is no proper request, or one that two servers may read in two ways, byte for byte."""
+"""Bytes that are no proper request, or one that two servers may read in two ways."""
 
 import json
 from collections.abc import Iterator
@@ -105,7 +105,7 @@ def test_it_is_served(server: Served, sent: bytes, answer: bytes) -> None:
 
 
 def test_the_connection_does_not_serve_what_follows(server: Served) -> None:
-    """What another server takes for the rest of a body is no request here."""
+    """Bytes that another server takes for the rest of a body are no request here."""
     smuggled = b"GET /smuggled HTTP/1.1\r\n" + HOST + b"\r\n"
     sent = b"POST /x HTTP/1.1\r\n" + HOST + CHUNKED + b"Content-Length: 60\r\n\r\n0\r\n\r\n"
     with closing(server.connect()) as client:

@@ -62,7 +62,7 @@ def wait_until_still(connection: Connection) -> None:
 
 
 def is_open(client: socket.socket) -> bool:
-    """Whether the server has not ended the connection."""
+    """Return whether the server has not ended the connection."""
     client.setblocking(False)
     try:
         return client.recv(1, socket.MSG_PEEK) != b""
@@ -124,7 +124,7 @@ def test_a_client_that_takes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_client_that_takes_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it takes gives it another 30 seconds."""
+    """Each part that it takes gives it another 30 seconds."""
     with served(answer_much) as it, closing(it.connect()) as client:
         client.sendall(REQUEST)
         connection = it.connection(client)

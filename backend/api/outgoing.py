@@ -1,0 +1,88 @@
+"""A bound on the bytes of the answers that are being sent, which clients may take very slowly."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.api.problems import answer
+from backend.schemas.problems import ProblemType
+
+BIG = 64 << 10
+"""Bytes: smaller answers are never refused."""
+
+_MOST = 64 << 20
+"""Bytes of big answers, of which those that many clients get from the cache count once."""
+
+_RETRY_AFTER = 5
+"""Seconds."""
+
+_REFUSAL = "Too many large answers are being sent to clients that take them slowly: try again."
+
+
+class Held:
+    """The big answers that are being sent. For one event loop: nothing here is thread-safe."""
+
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
+        self._clients: dict[int, int] = {}
+        self._size = 0
+
+    def add(self, body: bytes) -> bool:
+        """Hold an answer for one more client; return False, and hold nothing, if it is too much."""
+        name = id(body)
+        if name not in self._clients:
+            # A single answer of any size can always be sent.
+            if self._clients and self._size + len(body) > self._most:
+                return False
+            self._clients[name] = 0
+            self._size += len(body)
+        self._clients[name] += 1
+        return True
+
+    def remove(self, body: bytes) -> None:
+        """Note that one client has its answer, or has gone."""
+        name = id(body)
+        self._clients[name] -= 1
+        if not self._clients[name]:
+            del self._clients[name]
+            self._size -= len(body)
+
+
+class BoundedAnswers:
+    """ASGI middleware: answers 503 in place of a big answer for which there is no room."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+        self._held = Held()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and its answer back as soon as the first bytes of it are known."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        start: Message | None = None
+        is_refused = False
+
+        async def send_if_there_is_room(message: Message) -> None:
+            nonlocal start, is_refused
+            if is_refused:
+                return
+            if message["type"] == "http.response.start":
+                start = message
+                return
+            body = message.get("body", b"")
+            is_big = len(body) > BIG
+            if is_big and not self._held.add(body):
+                is_refused = True
+                headers = {"Retry-After": str(_RETRY_AFTER), "Connection": "close"}
+                refusal = answer(ProblemType.UNAVAILABLE, 503, _REFUSAL, headers)
+                await refusal(scope, receive, send)
+                return
+            try:
+                if start is not None:
+                    begin, start = start, None
+                    await send(begin)
+                await send(message)
+            finally:
+                if is_big:
+                    self._held.remove(body)
+
+        await self.app(scope, receive, send_if_there_is_room)

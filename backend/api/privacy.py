@@ -1,0 +1,37 @@
+"""Keep proxies and browsers from storing answers that are for one account alone."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_ACCOUNTS = "/api/v1/auth/"
+_CACHE_CONTROL = b"cache-control"
+_NO_STORE = (_CACHE_CONTROL, b"no-store")
+
+
+class NoStore:
+    """ASGI middleware: adds `Cache-Control: no-store` if the answer says nothing about that.
+
+    It does so if the request shows a token, and to all answers about accounts. Answers that
+    everybody gets are left as they are.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, and the answer back with the header if it is private."""
+
+        async def send_private(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = message.get("headers", ())
+                if not any(name.lower() == _CACHE_CONTROL for name, _ in headers):
+                    message = {**message, "headers": [*headers, _NO_STORE]}
+            await send(message)
+
+        await self.app(scope, receive, send_private if _is_private(scope) else send)
+
+
+def _is_private(scope: Scope) -> bool:
+    if scope["type"] != "http":
+        return False
+    shows_token = any(name == b"authorization" for name, _ in scope["headers"])
+    return shows_token or scope["path"].startswith(_ACCOUNTS)
