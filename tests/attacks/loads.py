@@ -186,8 +186,8 @@ LOADS: Mapping[str, Load] = {
     "send 1 MB that is refused": Load(100, send_refused),
     "write a book that is too big": Load(100, write_refused_books),
     "write a book of 8,000 parts": Load(100, write_big_books),
-    "read a big book slowly": Load(100, read_slowly_big, add_big_book),
-    "connect and say nothing": Load(1000, idle),
+    "read a big book slowly": Load(2000, read_slowly_big, add_big_book),
+    "connect and say nothing": Load(5000, idle),
     "ask for readiness, five times each": Load(200, ask_ready),
 }
 """By what the clients do."""

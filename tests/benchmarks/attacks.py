@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from backend.boot.serving.descriptors import allow_all
 from tests.attacks.application import LIMIT, Application, attacked
 from tests.attacks.load import Outcomes
 from tests.attacks.loads import LOADS, Load
@@ -32,6 +33,7 @@ def attacks(
     say: Callable[[str], None], cluster: Cluster, folder: Path, part: float
 ) -> Iterator[Figure]:
     """Attack an application of its own by each load; `part` is how much of each, up to 1."""
+    allow_all()  # a client has as many connections as the application
     folder.mkdir()
     root = project(folder)
     found: dict[str, Seen] = {}
