@@ -1,4 +1,4 @@
-"""What a task itself says on stdout: its data, and its log if that goes there."""
+"""Stdout, for what a task itself says: its data, and its log if that goes there."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What libpq says of a failed login, in fewer words: only for people to read.
+"""Shorten what libpq says of a failed login, for people to read.
 
 libpq's own words are the same everywhere as long as the process keeps the locale C for messages,
 as Python does. A server's sentence may be in any language, and may have several lines.

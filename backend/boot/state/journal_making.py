@@ -21,8 +21,8 @@ SELECT ({shape}) IS NULL AND has_schema_privilege({schema}, 'CREATE')
 def make_journal_if_absent(url: DatabaseUrl, journal: Journal, other_role: str | None) -> None:
     """Make the journal, for this role and the other to write it, if there is none.
 
-    Nobody is waited for: of several starters at once one makes it, and the others go on. Where it
-    cannot be made, the first migration says why.
+    No starter waits: of several at once one makes the journal, and the others go on. If it cannot
+    be made, the first migration says why.
     """
     schema = journal.version_table.schema
     if schema is None or other_role is None:

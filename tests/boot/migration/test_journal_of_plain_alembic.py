@@ -80,7 +80,7 @@ def test_the_role_of_env_py_may_write_it(theirs: Theirs) -> None:
 
 
 def test_several_at_once(theirs: Theirs) -> None:
-    """One makes it, and nobody fails or waits."""
+    """One starter makes it, and no other fails or waits."""
     url = parse_database_url(theirs.cluster.url(theirs.database))
     journal = Journal(VersionTable("alembic_version", "public"))
     with ThreadPoolExecutor(8) as pool:
@@ -89,8 +89,8 @@ def test_several_at_once(theirs: Theirs) -> None:
     assert found(theirs) == WITH_JOURNAL
 
 
-def test_nobody_is_waited_for(theirs: Theirs) -> None:
-    """Whoever makes it now may take as long as it takes."""
+def test_no_starter_waits(theirs: Theirs) -> None:
+    """A session that makes the journal now may take long."""
     url = parse_database_url(theirs.cluster.url(theirs.database))
     journal = Journal(VersionTable("alembic_version", "public"))
     with closing(theirs.cluster.connect(theirs.database)) as connection:
@@ -122,7 +122,7 @@ def test_a_database_that_takes_no_writes(theirs: Theirs) -> None:
 
 
 def test_a_name_that_is_taken(theirs: Theirs) -> None:
-    """What else has the journal's name stays as it is."""
+    """Another table of the journal's name stays as it is."""
     theirs.execute("CREATE TABLE schema_journal (mine int)")
     migrate(theirs.boot)
     assert theirs.query("SELECT mine FROM schema_journal") == []

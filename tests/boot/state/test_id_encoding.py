@@ -23,7 +23,7 @@ from tests.cluster import OWNER, Cluster
         (("그림",), "EUC_KR", "UTF8", None),
         (("über", "그림"), "SQL_ASCII", "SQL_ASCII", ("über", "그림")),
         (("über", "그림"), "SQL_ASCII", "LATIN1", ("그림",)),
-        (("그림",), "SQL_ASCII", "UTF8", None),  # it keeps whatever bytes come
+        (("그림",), "SQL_ASCII", "UTF8", None),  # SQL_ASCII keeps the bytes as they come
         (("그림",), "NO_SUCH_ENCODING", "UTF8", None),
     ],
 )

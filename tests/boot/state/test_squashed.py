@@ -1,4 +1,4 @@
-"""What goes down with a revision that was recorded in place of others."""
+"""A revision that was recorded in place of others takes them down with it."""
 
 import pytest
 
