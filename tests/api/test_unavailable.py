@@ -79,18 +79,21 @@ def test_a_database_that_takes_no_writes(
 
 
 def test_a_table_that_is_locked(
-    client: httpx.Client, operator: Connection, monkeypatch: pytest.MonkeyPatch
+    seeded_url: str, operator: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The database does answer: it is busy."""
+    # Before the first connection, whose statements it bounds.
     monkeypatch.setattr("backend.api.database._STATEMENT_TIMEOUT", 200)
-    operator.cursor().execute("LOCK books")
-    answer = client.get(BOOKS)
+    with serving(create_app(settings_for(seeded_url))) as client:
+        operator.cursor().execute("LOCK books")
+        answer = client.get(BOOKS)
+        operator.rollback()
+        back = client.get(BOOKS)
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
         "The database is busy: try again.",
     )
-    operator.rollback()
-    assert client.get(BOOKS).status_code == 200
+    assert back.status_code == 200
 
 
 RIGHTS = "SELECT, INSERT, UPDATE, DELETE ON books"
