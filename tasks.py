@@ -6,11 +6,11 @@ when the task runs.
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -20,11 +20,8 @@ if TYPE_CHECKING:
     from socket import socket
 
     from backend.boot.description import BootDescription
-    from backend.boot.migration.preview import Preview
     from backend.settings import LogSettings, Settings
     from backend.stack.compose.project import Place
-
-L = TypeVar("L", bound="LogSettings")
 
 _BIN = Path(sys.executable).parent
 """Where the tools of this environment are, whatever PATH says."""
@@ -42,127 +39,59 @@ _ALEMBIC = {
 """What the tasks that run env.py say of their flags."""
 
 
-@contextmanager
-def _session(
-    task: str, stream: str = "stdout", is_quiet: bool = True, /, **overrides: str | None
-) -> Iterator["Settings"]:
-    """Give the settings that a task uses; `overrides` are variables that a flag sets."""
-    from backend.settings import load_settings
-    from backend.uses import USES
-
-    load = partial(load_settings, uses=USES[task])
-    with _reporting(load, stream, is_quiet=is_quiet, **overrides) as settings:
-        yield settings
-
-
-@contextmanager
-def _reporting(
-    load: Callable[[], L],
-    stream: str = "stdout",
-    *,
-    is_quiet: bool = False,
-    **overrides: str | None,
-) -> Iterator[L]:
-    """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
-
-    `stream` is where the log goes: stderr for tasks that print. `is_quiet` reserves stdout for what
-    the task itself prints or logs, whatever the code that it runs does.
-    """
+def _prepared() -> None:
+    """Make this process one of the project's own; what a task imports comes after it."""
     # `inv` finds this file from any folder below it; paths are those of the project's own.
     os.chdir(Path(__file__).parent)
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
-    from backend.boot.imports import import_quickly, leave_for_good
+    from backend.boot.imports import import_quickly
 
     import_quickly()
 
-    from backend.boot.errors import BootError
-    from backend.boot.foreign import plugin_failure
-    from backend.boot.log import (
-        configure_logging,
-        report_cause,
-        report_failure,
-        report_service_links,
-        report_unforeseen,
-    )
-    from backend.boot.output import give_up_unwritten, prepare_streams
-    from backend.boot.signals import Stopped, stopping_on_signals
 
-    prepare_streams(is_reserved=is_quiet)
-    log_format = os.environ.get("LOG_FORMAT", "text")
-    try:
-        with stopping_on_signals():
-            os.environ.update({name: text for name, text in overrides.items() if text})
-            settings = load()
-            log_format = settings.log_format
-            configure_logging(settings.log_level, log_format, stream)
-            report_service_links(settings.service_links)
-            yield settings
-    except BootError as error:
-        report_cause(error)
-        report_failure(str(error), log_format)
-        raise SystemExit(error.exit_status) from None
-    except Stopped as stop:
-        report_failure(f"Stopped by {stop.name}.", log_format)
-        raise
-    except SystemExit:
-        raise
-    except BaseException as error:  # noqa: BLE001 (what nobody foresaw ends here, passwords masked)
-        if failure := plugin_failure(error):
-            report_cause(failure)
-            report_failure(str(failure), log_format)
-            raise SystemExit(failure.exit_status) from None
-        report_unforeseen(log_format)
-        raise SystemExit(1) from None
-    finally:
-        give_up_unwritten()
-        leave_for_good()
-
-
-@contextmanager
-def _database(settings: "Settings") -> Iterator["BootDescription"]:
-    """Give what to boot, with an embedded PostgreSQL running where none is configured."""
-    if settings.database_url is not None:
-        yield settings.description()
-        return
-    from backend.boot.postgres.embedded import embedded_postgres
-    from backend.boot.serving.handover import hand_over_database
-    from backend.settings import DATA_FOLDER
-
-    with embedded_postgres(DATA_FOLDER, settings.database_name) as url:
-        hand_over_database(url)
-        yield settings.description(url)
-
-
-@contextmanager
 def _booting(
     task: str, stream: str = "stdout", /, **overrides: str | None
-) -> Iterator["BootDescription"]:
-    with _session(task, stream, **overrides) as settings, _database(settings) as boot:
-        from backend.boot.postgres.connection import keeping_one
+) -> AbstractContextManager["BootDescription"]:
+    """Give what to boot; `overrides` are variables that flags set."""
+    _prepared()
+    from backend.booting import booting
 
-        with keeping_one(boot.migration_database_url):
-            yield boot
+    return booting(task, stream, overrides)
 
 
-@contextmanager
-def _serving(task: str, /, **overrides: str | None) -> Iterator[tuple["BootDescription", "socket"]]:
-    """Give what to boot and the socket to serve on, reserved before anything else has moved."""
-    from backend.boot.serving.port import reserved_port
+def _session(task: str, /, **overrides: str | None) -> AbstractContextManager["Settings"]:
+    """Give the settings of a task that needs no database."""
+    _prepared()
+    from backend.booting import session
 
-    with _session(task, "stdout", False, **overrides) as settings:
-        settings.require_secrets_to_serve()
-        with reserved_port(settings.serve) as listener, _database(settings) as boot:
-            yield boot, listener
+    return session(task, "stdout", overrides)
+
+
+def _serving(
+    task: str, /, **overrides: str | None
+) -> AbstractContextManager[tuple["BootDescription", "socket"]]:
+    """Give what to boot and the socket to serve on."""
+    _prepared()
+    from backend.booting import serving
+
+    return serving(task, overrides)
+
+
+def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
+    """Give the log's own settings, to a task that has no use for others."""
+    _prepared()
+    from backend.reporting import reporting
+    from backend.settings import load_log_settings
+
+    return reporting(load_log_settings, stream)
 
 
 @contextmanager
 def _stack(stream: str = "stdout") -> Iterator["Place"]:
     """Give the stack of containers that this folder's Compose files describe."""
-    from backend.settings import load_log_settings
-
-    with _reporting(load_log_settings, stream):
+    with _logged(stream):
         from backend.stack.compose.reading import read_place
 
         yield read_place(Path.cwd())
@@ -192,13 +121,6 @@ def _show(*lines: str) -> None:
     from backend.boot.output import show
 
     show(*lines)
-
-
-def _print_preview(found: "Preview") -> None:
-    """Print the state and the plan; raise what the plan refuses for."""
-    _show(found.as_text())
-    if found.plan.refusal is not None:
-        raise found.plan.refusal
 
 
 @task(auto_shortflags=False)
@@ -243,9 +165,9 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
                 "--dry-run and --sql print different things.", "Say one of them."
             )
         if dry_run:
-            from backend.boot.migration.preview import preview
+            from backend.boot.migration.preview import preview, show_preview
 
-            _print_preview(preview(boot))
+            show_preview(preview(boot))
             return
         if sql:
             from backend.boot.migration.render import render_sql
@@ -286,23 +208,9 @@ def rollback(
         return
     down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
     with _booting("rollback", **down, **_alembic(x, n)) as boot:
-        from backend.boot.migration.migrate import migrate
-        from backend.boot.migration.step_down import (
-            preview_down_to_target,
-            preview_one_step_down,
-        )
-        from backend.boot.state.plan import Action
+        from backend.boot.migration.roll_back import roll_back
 
-        wanted, found = preview_down_to_target(boot) if target else preview_one_step_down(boot)
-        if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
-            lowest = found.inspection.target.name
-            _show(f"There is nothing to roll back: the schema is not beyond {lowest}.")
-            return
-        _print_preview(found)
-        if yes or _is_agreed("Take these revisions back, with the data that only they hold?"):
-            migrate(wanted)
-        else:
-            _show("Nothing was changed.")
+        roll_back(boot, is_one_step=not target, is_agreed=yes)
 
 
 @task(auto_shortflags=False, iterable=["x"], help={"in": _IN, **_ALEMBIC})
@@ -353,9 +261,9 @@ def start(
     """Wait for PostgreSQL, migrate, seed and serve: the one command that gets there."""
     if dry_run:
         with _booting("preview", "stderr", **_alembic(x, n)) as boot:
-            from backend.boot.migration.preview import preview
+            from backend.boot.migration.preview import preview, show_preview
 
-            _print_preview(preview(boot))
+            show_preview(preview(boot))
         return
     with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
         from backend.boot.start import start
@@ -464,18 +372,13 @@ def revision(
 ) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting("revision", **_alembic(x, n)) as boot:
+        from backend.boot.migration.message import required
         from backend.boot.migration.revise import write_revision
         from backend.boot.waiting import wait
 
-        text = _required(message)
+        text = required(message)
         wait(boot)
-        written = write_revision(boot, text)
-        advice = (
-            "it is empty, for the models have nothing that the history has not."
-            if written.is_empty
-            else "read it, and decide its phase."
-        )
-        _show(f"Wrote {written.path}: {advice}")
+        _show(str(write_revision(boot, text)))
 
 
 @task(
@@ -489,9 +392,10 @@ def merge(
     """Write a revision that joins the heads of the history; needs no database."""
     with _session("merge", **_alembic(x, n)) as settings:
         from backend.boot.migration.merge import write_merge
+        from backend.boot.migration.message import required
 
         url = settings.migration_database_url
-        _show(str(write_merge(settings.alembic_config, url, _required(message))))
+        _show(str(write_merge(settings.alembic_config, url, required(message))))
 
 
 @task(auto_shortflags=False, iterable=["x"], help=_ALEMBIC)
@@ -672,9 +576,7 @@ def bench(
 
 def _run_ci(*steps: str, args: str = "") -> None:
     """Run steps of the pipeline."""
-    from backend.settings import load_log_settings
-
-    with _reporting(load_log_settings):
+    with _logged():
         from backend.ci.pipeline import run_pipeline
 
         run_pipeline(Path.cwd(), steps, args)
@@ -714,29 +616,6 @@ def ci_scenarios(_c: Context, args: str = "") -> None:
 def ci_bench(_c: Context) -> None:
     """See that all benchmarks run, and those tools that they are measured beside."""
     _run_ci("bench")
-
-
-def _required(message: str | None) -> str:
-    """Return the message of a new revision. Raises ConfigurationError if there is none."""
-    from backend.boot.errors import ConfigurationError
-
-    if message and message.strip():
-        return message.strip()
-    raise ConfigurationError(
-        "A revision needs a message.", 'Say --message "what it does, in a few words".'
-    )
-
-
-def _is_agreed(question: str) -> bool:
-    from backend.boot.errors import ConfigurationError
-    from backend.boot.output import Unbuffered
-
-    Unbuffered().write(f"{question} [y/N] ")  # where the plan is that it is about
-    try:
-        return input().strip().lower() in ("y", "yes")
-    except EOFError:
-        _show("")
-        raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
 
 
 ns = Collection(

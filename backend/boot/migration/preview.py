@@ -8,6 +8,7 @@ from backend.boot.description import BootDescription, SchemaPolicy
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.project import Project
 from backend.boot.errors import DatabaseMissingError
+from backend.boot.output import show
 from backend.boot.postgres.wait import wait_for_database
 from backend.boot.revisions.history import resolve_target
 from backend.boot.state.inspection import NO_DATABASE, Inspection, inspect
@@ -56,6 +57,13 @@ def preview(boot: BootDescription) -> Preview:
         _log.info("Database %s would be created", url.database)
         return _without_database(open_project(boot.alembic_config, url), policy)
     return _on(open_schema(url, open_project(boot.alembic_config, url), policy))
+
+
+def show_preview(found: Preview) -> None:
+    """Print the state and the plan. Raises what the plan refuses for."""
+    show(found.as_text())
+    if found.plan.refusal is not None:
+        raise found.plan.refusal
 
 
 def preview_again(found: Preview, policy: SchemaPolicy) -> Preview:

@@ -33,6 +33,14 @@ class Written:
     is_empty: bool
     """Whether the models have nothing that the history has not."""
 
+    def __str__(self) -> str:
+        advice = (
+            "it is empty, for the models have nothing that the history has not."
+            if self.is_empty
+            else "read it, and decide its phase."
+        )
+        return f"Wrote {self.path}: {advice}"
+
 
 def write_revision(boot: BootDescription, message: str) -> Written:
     """Write the file of a new revision.

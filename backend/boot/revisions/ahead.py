@@ -62,7 +62,7 @@ _child: _Child | None = None
 def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
     """Have a child process read the headers of this project from here on.
 
-    `read_ahead` gives the answer. What nobody has asked for at the end of the block is given up.
+    `read_ahead` gives the answer. If it was not asked for, the end of the block ends the child.
     """
     global _child  # noqa: PLW0603 (one history is booted at a time)
     files = _likely_files(alembic)
@@ -93,10 +93,10 @@ def read_ahead() -> Mapping[str, HeadedFile]:
 
 
 def _may_fork() -> bool:
-    """Return whether a child can be had safely, and ended by its id.
+    """Return whether a fork is safe, and its id is the child's until the child is waited for.
 
-    It would wait for ever for the lock of another thread. If SIGCHLD is ignored, the system gives
-    the id of a child that has ended to another process.
+    A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
+    ignored, the system may give the id of an ended child to another process.
     """
     is_alone = threading.active_count() == 1
     return is_alone and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
@@ -120,7 +120,7 @@ def _read(files: list[str], writer: int) -> NoReturn:
             found = filter(None, map(read_file, files))
             marshal.dump([(path, tuple(header), sha) for path, header, sha in found], pipe)
     finally:
-        # Whatever is wrong with a file, its parent will read it too, and say so.
+        # If something is wrong with a file, the parent reads that file too, and says so.
         os._exit(0)
 
 

@@ -47,7 +47,7 @@ def test_what_was_read(theirs: AlembicConfig) -> None:
 
 
 def test_only_the_first_who_asks_gets_it(theirs: AlembicConfig) -> None:
-    """Later, in the same process, somebody may have edited a file."""
+    """Later in the same process a file may have been edited."""
     with reading_ahead(theirs):
         assert read_ahead()
         assert not read_ahead()

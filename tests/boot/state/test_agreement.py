@@ -71,7 +71,7 @@ def test_server_and_files_agree(write: Write, database_url: str) -> None:
 
 
 def test_what_the_journal_keeps_besides(write: Write, database_url: str) -> None:
-    """What was undone, has failed, is running, or is another history's, is not in the database."""
+    """Rows that were undone, failed, are running, or are another history's, do not count."""
     write(A1, B2, E6)
     write(E6, direction="downgrade")
     write(D5, status="failed")
@@ -130,7 +130,7 @@ def test_no_rows(write: Write, database_url: str) -> None:
 
 
 def test_only_an_agreeing_journal_is_not_read(write: Write, database_url: str) -> None:
-    """What the rows say is needed as soon as they say anything else."""
+    """As soon as the journal says anything else, its rows are read."""
     write(A1, B2)
     with connected(parse_database_url(database_url)) as connection:
         agreeing = read_facts(connection, TABLE, agreed=lambda _current: digest_of([A1, B2]))

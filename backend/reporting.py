@@ -1,0 +1,74 @@
+"""Set up what stands around a task: log, streams, signals, and failures as exit statuses."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+
+from backend.boot.errors import BootError
+from backend.boot.foreign import plugin_failure
+from backend.boot.imports import leave_for_good
+from backend.boot.log import (
+    configure_logging,
+    report_cause,
+    report_failure,
+    report_service_links,
+    report_unforeseen,
+)
+from backend.boot.output import give_up_unwritten, prepare_streams
+from backend.boot.signals import Stopped, stopping_on_signals
+
+if TYPE_CHECKING:
+    from backend.settings import LogSettings
+
+L = TypeVar("L", bound="LogSettings")
+
+Overrides = Mapping[str, str | None]
+"""Variables that flags set, by name; what is None or empty sets nothing."""
+
+
+@contextmanager
+def reporting(
+    load: Callable[[], L],
+    stream: str = "stdout",
+    *,
+    is_quiet: bool = False,
+    overrides: Overrides = MappingProxyType({}),
+) -> Iterator[L]:
+    """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
+
+    `stream` is where the log goes: stderr for tasks that print. `is_quiet` reserves stdout for what
+    the task itself prints or logs: other code writes to stderr then. Raises SystemExit.
+    """
+    prepare_streams(is_reserved=is_quiet)
+    log_format = os.environ.get("LOG_FORMAT", "text")
+    try:
+        with stopping_on_signals():
+            os.environ.update({name: text for name, text in overrides.items() if text})
+            settings = load()
+            log_format = settings.log_format
+            configure_logging(settings.log_level, log_format, stream)
+            report_service_links(settings.service_links)
+            yield settings
+    except BootError as error:
+        _fail(error, log_format)
+    except Stopped as stop:
+        report_failure(f"Stopped by {stop.name}.", log_format)
+        raise
+    except SystemExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 (what nobody foresaw ends here, passwords masked)
+        if failure := plugin_failure(error):
+            _fail(failure, log_format)
+        report_unforeseen(log_format)
+        raise SystemExit(1) from None
+    finally:
+        give_up_unwritten()
+        leave_for_good()
+
+
+def _fail(error: BootError, log_format: str) -> NoReturn:
+    report_cause(error)
+    report_failure(str(error), log_format)
+    raise SystemExit(error.exit_status) from None
