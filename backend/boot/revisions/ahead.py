@@ -102,9 +102,15 @@ def _may_fork() -> bool:
     return is_alone and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
 
 
-def _start(files: list[str]) -> _Child:
+def _start(files: list[str]) -> _Child | None:
+    """Return a child that reads these files; None if the system allows no more processes."""
     reader, writer = os.pipe()
-    pid = os.fork()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        return None
     if pid == 0:
         _read(files, writer)
     os.close(writer)

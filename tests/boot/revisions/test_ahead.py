@@ -128,6 +128,19 @@ def test_a_short_history(theirs: AlembicConfig, monkeypatch: pytest.MonkeyPatch)
         assert_no_child()
 
 
+def test_no_more_processes(theirs: AlembicConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the system allows no child, this process reads the files as without one."""
+
+    def refuse() -> int:
+        raise BlockingIOError
+
+    descriptors = len(list(Path("/dev/fd").iterdir()))
+    monkeypatch.setattr(os, "fork", refuse)
+    with reading_ahead(theirs):
+        assert not read_ahead()
+    assert len(list(Path("/dev/fd").iterdir())) == descriptors
+
+
 def test_several_threads(theirs: AlembicConfig) -> None:
     """A child of a process with several threads may never end."""
     done = threading.Event()
