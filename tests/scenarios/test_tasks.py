@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -108,6 +109,16 @@ def test_wait_db_imports_little(tmp_path: Path, database_url: str) -> None:
     """`wait-db` needs the driver and nothing above it."""
     found = imported(project(tmp_path), "wait-db", DATABASE_URL=database_url)
     assert found & HEAVY == {"psycopg2"}
+
+
+def test_bytecode_is_kept(tmp_path: Path, database_url: str) -> None:
+    """`inv` keeps none; without it each task would compile what it imports."""
+    folder = project(tmp_path, with_models=True)
+    for cache in list(folder.rglob("__pycache__")):
+        shutil.rmtree(cache)
+    run(folder, "wait-db", DATABASE_URL=database_url).assert_ok()
+    cache = folder / "backend" / "__pycache__"
+    assert {it.name.partition(".")[0] for it in cache.iterdir()} >= {"settings", "uses", "booting"}
 
 
 @pytest.mark.parametrize("task", ["migrate", "status"])
