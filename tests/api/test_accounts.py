@@ -136,7 +136,7 @@ def test_only_a_hash_is_kept(service: httpx.Client, kept_session: Session) -> No
 def test_secrets_are_in_no_log_and_no_complaint(
     service: httpx.Client, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Neither the password nor the token, whatever goes wrong."""
+    """Neither the password nor the token, whatever goes wrong; and no address."""
     caplog.set_level(logging.DEBUG)
     person = sign_up(service)
     person.ask("GET", f"{AUTH}/me")
@@ -145,6 +145,8 @@ def test_secrets_are_in_no_log_and_no_complaint(
     assert (short.status_code, wrong.status_code) == (422, 422)
     said = caplog.text + short.text + wrong.text
     assert [it for it in (PASSWORD, "sh0rt-1", person.token) if it in said] == []
+    assert person.email not in caplog.text
+    assert person.email not in service.get("/metrics").text
 
 
 def _token(claims: dict[str, object], key: bytes = Tokens(SECRET)._key) -> str:

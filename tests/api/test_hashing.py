@@ -30,14 +30,14 @@ def test_who_finds_the_queue_full_is_sent_away() -> None:
 
     async def ask() -> None:
         hashing = Hashing(threads=1, waiting=1)
-        first, second = (asyncio.create_task(hashing.run(gate.wait)) for _ in range(2))
+        first, second = (asyncio.create_task(hashing.run(gate.wait, 60)) for _ in range(2))
         await asyncio.sleep(0)
         with pytest.raises(BusyError) as refused:
-            await hashing.run(gate.wait)
+            await hashing.run(gate.wait, 60)
         assert refused.value.retry_after > 0
         second.cancel()
         await asyncio.wait([second])
-        third = asyncio.create_task(hashing.run(gate.wait))
+        third = asyncio.create_task(hashing.run(gate.wait, 60))
         await asyncio.sleep(0)
         gate.set()
         assert all(await asyncio.gather(first, third))
