@@ -36,7 +36,7 @@ class SharedProbe:
         while known is None:
             if self._question is None:
                 self._question = asyncio.create_task(self._ask())
-            # One caller that goes away takes the answer from nobody else.
+            # If one caller goes away, the others still get the answer.
             await asyncio.shield(self._question)
             known = self._probe.last()
         return known

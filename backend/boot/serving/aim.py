@@ -1,4 +1,4 @@
-"""Where the schema should be: known from the boot, else read from the history on disk."""
+"""The target of the schema: known from the boot, else read from the history on disk."""
 
 from backend.boot.description import BootDescription
 from backend.boot.revisions.history import History, Target, resolve_target
@@ -19,7 +19,7 @@ class Aim:
         self._read: tuple[History, Target] | None = None
 
     def forget(self) -> None:
-        """Read what is on disk anew at the next look, whatever the boot has found."""
+        """Read the history on disk again at the next look, and forget what the boot has found."""
         self._reached = None
         self._read = None
 

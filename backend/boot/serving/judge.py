@@ -1,4 +1,4 @@
-"""What a look at the database shows: whether the schema is where this release needs it."""
+"""Judge by a look at the database whether the schema is where this release needs it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a request has met that the database is short of: disk, memory, connections."""
+"""Remember what the database is short of, as requests have met it: disk, memory, connections."""
 
 import time
 

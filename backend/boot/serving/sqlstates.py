@@ -1,4 +1,4 @@
-"""What anybody may read about an error of PostgreSQL: by its SQLSTATE, without a name."""
+"""Say an error of PostgreSQL to anybody: by its SQLSTATE, without a name."""
 
 from collections.abc import Mapping
 
