@@ -1,10 +1,12 @@
 """`inv migrate --sql`: a script that does what `inv migrate` would, or why there is none."""
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from backend.boot.catalogue.comparison import compare
+from backend.boot.sql.scanner import statements
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.migrations.conftest import read_schema
@@ -50,8 +52,12 @@ def assert_refused(finished: Finished, status: int, sentence: str) -> None:
 
 
 def execute(cluster: Cluster, database: str, text: str) -> None:
-    """Run a script as the owner, as one who pastes it would."""
-    cluster.execute("SET ROLE moriai_user; " + text, database)
+    """Run a script as the owner in one session, statement by statement as psql does."""
+    with closing(cluster.connect(database)) as connection:
+        cursor = connection.cursor()
+        cursor.execute("SET ROLE moriai_user")
+        for words in statements(text):
+            cursor.execute(text[words[0].start : words[-1].end])
 
 
 @pytest.mark.parametrize("place", HISTORY)
