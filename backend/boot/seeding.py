@@ -29,8 +29,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
 
     The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
     it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
-    raises or the schema is not at head, which is what its models describe. A stop signal ends
-    the running statement.
+    raises or the schema is not at head, which is what its models describe. A callable that raises
+    SeedingFailedError itself says all of it. A stop signal ends the running statement.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
@@ -63,6 +63,8 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         raise
     except BaseException as error:
         raise_if_stopped()
+        if isinstance(error, SeedingFailedError):
+            raise
         if _is_for_row_security(error):
             raise _hidden(hidden, boot.seed_callable) from error
         raise _failed(boot.seed_callable, error) from error

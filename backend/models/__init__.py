@@ -6,11 +6,12 @@ from backend.models.base import LATER, Base
 from backend.models.book import Book, Page
 from backend.models.dialogue import Dialogue, DialogueAudio, DialogueTranslation
 from backend.models.enums import BookStatus, Visibility, VoiceStatus
-from backend.models.user import User
+from backend.models.user import SYSTEM_EMAIL, User
 from backend.models.voice import Voice
 
 __all__ = [
     "LATER",
+    "SYSTEM_EMAIL",
     "Attempt",
     "Audio",
     "Base",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from backend.models.voice import Voice
 
 
+SYSTEM_EMAIL = "system@moriai.ai"
+"""The address of the system's own account, which nobody signs in to: it has no password."""
+
+
 class User(Timestamped, Base):
     """A person, or the system itself; whoever signs in elsewhere has no password here."""
 

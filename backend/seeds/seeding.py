@@ -9,7 +9,9 @@ from uuid import UUID
 from sqlalchemy import Connection, Join, Subquery, Values, and_, exists, literal, select
 from sqlalchemy.dialects.postgresql import Insert, distinct_on, insert
 
+from backend.boot.errors import SeedingFailedError
 from backend.models import (
+    SYSTEM_EMAIL,
     Book,
     BookStatus,
     Dialogue,
@@ -20,7 +22,7 @@ from backend.models import (
     Visibility,
 )
 from backend.seeds.expected import expected_lines, expected_pages
-from backend.seeds.stories import LANGUAGE, SPEAKER, STORIES, SYSTEM_EMAIL, VOICE
+from backend.seeds.stories import LANGUAGE, SPEAKER, STORIES, VOICE
 
 
 def seed(connection: Connection) -> int:
@@ -29,6 +31,8 @@ def seed(connection: Connection) -> int:
     Where nothing is absent this is one query, without a lock. Otherwise one seeder works at a
     time, and the next finds the rows of the one before: in READ COMMITTED each statement sees
     what was committed until it began.
+
+    Raises SeedingFailedError if the system's address has an account with a password.
     """
     if not _is_anything_absent(connection):
         return 0
@@ -66,10 +70,20 @@ def _insert_and_lock_owner(connection: Connection) -> tuple[int, UUID]:
 
     The lock keeps other seeders out. It is FOR NO KEY UPDATE: a plain FOR UPDATE would make
     everybody wait who adds a book to this user meanwhile.
+
+    Raises SeedingFailedError if the account has a password: then somebody can sign in to it, and
+    would own the books of everybody.
     """
     inserted = connection.execute(insert(User).values(email=SYSTEM_EMAIL).on_conflict_do_nothing())
-    owner = select(User.id).where(User.email == SYSTEM_EMAIL).with_for_update(key_share=True)
-    return inserted.rowcount, connection.execute(owner).scalar_one()
+    owner = select(User.id, User.password_hash).where(User.email == SYSTEM_EMAIL)
+    identifier, password_hash = connection.execute(owner.with_for_update(key_share=True)).one()
+    if password_hash is not None:
+        raise SeedingFailedError(
+            f"The account {SYSTEM_EMAIL} has a password, so it is not the system's own.",
+            "Find out who made it. Then delete it, rename it or set its password_hash to NULL by "
+            "SQL; or start with SEED=false.",
+        )
+    return inserted.rowcount, identifier
 
 
 def _insert_books(connection: Connection, owner: UUID) -> int:
@@ -132,11 +146,14 @@ def _audios() -> Insert:
 
 
 def _books() -> Subquery:
-    """Return the system user's books by title: the oldest, where several have the same."""
+    """Return the system user's books by title: the oldest, where several have the same.
+
+    An account with a password is not the system's, so its books are not either.
+    """
     return (
         select(Book.id, Book.title)
         .join(User, User.id == Book.user_id)
-        .where(User.email == SYSTEM_EMAIL)
+        .where(User.email == SYSTEM_EMAIL, User.password_hash.is_(None))
         .ext(distinct_on(Book.title))
         .order_by(Book.title, Book.created_at, Book.id)
         .subquery("book")

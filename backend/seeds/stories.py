@@ -5,7 +5,6 @@ Nothing here has an id: a row is known by its owner's e-mail, a book's title, an
 
 from dataclasses import dataclass
 
-SYSTEM_EMAIL = "system@moriai.ai"
 SPEAKER = "Narrator"
 LANGUAGE = "en"
 VOICE = "narrator-en"

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from backend.models import User
+from backend.models import SYSTEM_EMAIL, User
 from backend.schemas.accounts import Account
 from backend.services.errors import UnauthenticatedError
 from backend.services.tokens import Claim
@@ -31,11 +31,18 @@ class Kept:
 
 
 def register(session: Session, email: str, password_hash: str) -> None:
-    """Make an account unless its address has one. Both take the same time."""
-    made = insert(User).values(email=as_kept(email), password_hash=password_hash)
+    """Make an account unless its address has one. Both take the same time.
+
+    The address of the system gets the system's account, which nobody can sign in to.
+    """
+    kept_email = as_kept(email)
+    made = insert(User).values(
+        email=kept_email, password_hash=None if kept_email == SYSTEM_EMAIL else password_hash
+    )
     session.execute(
-        # The row that is there is written as it is, so that both ways write and commit.
-        made.on_conflict_do_update(index_elements=[User.email], set_={"email": User.email})
+        # The row that is there is written as it is, so that both ways write and commit. The column
+        # is no key: else it would wait for each open transaction that adds a book of this account.
+        made.on_conflict_do_update(index_elements=[User.email], set_={"is_active": User.is_active})
     )
     session.commit()
 

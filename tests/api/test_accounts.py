@@ -2,14 +2,15 @@ import logging
 import re
 import time
 from statistics import median
+from uuid import UUID
 
 import httpx
 import jwt
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from backend.models import User
+from backend.models import SYSTEM_EMAIL, Book, User
 from backend.services.tokens import Tokens
 from tests.api.conftest import SECRET
 from tests.api.people import PASSWORD, new_name, sign_up, without_instance
@@ -50,6 +51,28 @@ def test_an_address_registers_once(service: httpx.Client) -> None:
     assert log_in(service, person.email, "another-password").status_code == 401
     assert log_in(service, person.email).status_code == 200
     assert person.ask("GET", f"{AUTH}/me").status_code == 200
+
+
+def test_the_systems_address_is_nobodys(service: httpx.Client, kept_session: Session) -> None:
+    """Whether its account is there or not, the answer is that of every address."""
+    kept_session.execute(delete(User).where(User.email == SYSTEM_EMAIL))
+    kept_session.commit()
+    for _ in range(2):
+        registered = register(service, "System@MoriAI.ai")
+        assert (registered.status_code, registered.json()) == (202, {"email": SYSTEM_EMAIL})
+        assert log_in(service, SYSTEM_EMAIL).status_code == 401
+    kept = kept_session.scalars(select(User.password_hash).where(User.email == SYSTEM_EMAIL)).all()
+    assert kept == [None]
+
+
+def test_a_book_that_is_being_written_holds_no_registration_up(
+    service: httpx.Client, kept_session: Session
+) -> None:
+    """The transaction that adds the book has locked its owner's row against changes of the key."""
+    person = sign_up(service)
+    kept_session.execute(insert(Book).values(user_id=UUID(person.id), title="Long"))
+    assert register(service, person.email).status_code == 202
+    kept_session.rollback()
 
 
 def test_a_taken_address_takes_as_long_to_register(service: httpx.Client) -> None:

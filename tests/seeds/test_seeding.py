@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
+from backend.boot.errors import SeedingFailedError
 from backend.seeds import seed
 
 PLAYGROUND, MOUNTAIN = "My Playground Day", "My Mountain Adventure"
@@ -220,8 +221,7 @@ def test_rows_that_a_person_made_are_used(engine: Engine) -> None:
         engine,
         f"""
         WITH owner AS (
-            INSERT INTO users (email, password_hash) VALUES ('system@moriai.ai', 'secret')
-            RETURNING id
+            INSERT INTO users (email, is_active) VALUES ('system@moriai.ai', false) RETURNING id
         ), book AS (
             INSERT INTO books (user_id, title, theme) SELECT id, '{MOUNTAIN}', 'mine' FROM owner
             RETURNING id
@@ -232,12 +232,30 @@ def test_rows_that_a_person_made_are_used(engine: Engine) -> None:
     assert sow(engine) == sum(ROWS.values()) - 3
     assert counts(engine) == ROWS
     query = f"""
-        SELECT u.password_hash, b.theme, b.is_default, p.image_url, count(d.id)
+        SELECT u.is_active, b.theme, b.is_default, p.image_url, count(d.id)
         FROM users u JOIN books b ON b.user_id = u.id AND b.title = '{MOUNTAIN}'
         JOIN pages p ON p.book_id = b.id AND p.sequence = 2
         JOIN dialogues d ON d.page_id = p.id GROUP BY 1, 2, 3, 4
     """
-    assert rows(engine, query) == [("secret", "mine", False, "/mine.png", 2)]
+    assert rows(engine, query) == [(False, "mine", False, "/mine.png", 2)]
+
+
+@pytest.mark.parametrize("has_books", [False, True])
+def test_an_account_that_somebody_signs_in_to_gets_no_stories(
+    engine: Engine, *, has_books: bool
+) -> None:
+    """A stranger with the system's address would own the books that everybody has."""
+    if has_books:
+        sow(engine)
+        execute(engine, "UPDATE users SET password_hash = 'secret'")
+    else:
+        execute(
+            engine, "INSERT INTO users (email, password_hash) VALUES ('system@moriai.ai', 'secret')"
+        )
+    before = everything(engine)
+    with pytest.raises(SeedingFailedError, match=r"system@moriai\.ai has a password"):
+        sow(engine)
+    assert everything(engine) == before
 
 
 def test_somebody_elses_book_is_another_book(engine: Engine) -> None:
