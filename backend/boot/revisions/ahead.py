@@ -24,7 +24,7 @@ from backend.boot.signals import STOP_SIGNALS, held_back
 _LONG = 500
 """Files; with fewer, a process costs more than it saves."""
 
-_FRESH = 10.0
+_FRESH = 2.0
 """Seconds after which the answer counts no more, because a file may have been edited since."""
 
 
@@ -112,16 +112,22 @@ def _start(files: list[str]) -> _Child | None:
         os.close(writer)
         return None
     if pid == 0:
-        _read(files, writer)
+        _read(files, reader, writer)
     os.close(writer)
     return _Child(pid, reader)
 
 
-def _read(files: list[str], writer: int) -> NoReturn:
+def _read(files: list[str], reader: int, writer: int) -> NoReturn:
     """Answer, in the child, and end without anything that is the parent's to close or to say."""
     try:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
+        # The parent may be killed. The port, the embedded server and the pipe must not wait for us:
+        # a write to a pipe without a reader ends this process.
+        os.close(reader)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.closerange(0, writer)
+        os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
         with open(writer, "wb") as pipe:
             found = filter(None, map(read_file, files))
             marshal.dump([(path, tuple(header), sha) for path, header, sha in found], pipe)

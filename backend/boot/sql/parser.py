@@ -46,8 +46,8 @@ def _tree(text: str) -> list[dict[str, Any]] | None:
 
     try:
         return list(pgparse.parse(text))
-    except pgparse.PGQueryError:
-        return None
+    except (pgparse.PGQueryError, RecursionError, UnicodeError):
+        return None  # the tree of a long chain of operators is as deep as the chain is long
 
 
 def _statements(tree: list[dict[str, Any]]) -> Iterator[Statement]:

@@ -54,7 +54,10 @@ def is_repeatable(text: str) -> bool:
     `CREATE INDEX CONCURRENTLY` with a name is repeatable: whoever runs it looks at the index first.
     """
     statements = read(text) if len(text) <= _LONGEST else None
-    return bool(statements) and all(map(_is_repeatable, statements or ()))
+    try:
+        return bool(statements) and all(map(_is_repeatable, statements or ()))
+    except RecursionError:  # from a tree that is deeper than this interpreter goes
+        return False
 
 
 def again(text: str) -> str:

@@ -7,6 +7,8 @@ import re
 from typing import Any
 
 from backend.boot.sql.parser import Statement, read
+from backend.boot.sql.scanner import first_tokens
+from backend.boot.sql.scanner import statements as scanned
 
 _ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
 _DEFINITIONS = frozenset(
@@ -26,9 +28,14 @@ _SAVEPOINTS = frozenset({"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_ST
 _ROLLBACKS = frozenset({"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"})
 _COMMIT = "TRANS_STMT_COMMIT"
 
+_CONTROL_WORDS = (
+    *("SET", "RESET", "BEGIN", "START", "SAVEPOINT", "RELEASE", "PREPARE"),
+    *("COMMIT", "END", "ROLLBACK", "ABORT"),
+)
+
 _COMMITTING_BLOCK = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL)\b", re.IGNORECASE)
 """Words of a block that may end a transaction, in whichever language it is written."""
-_COMMIT_WORD = re.compile(r"COMMIT|END", re.IGNORECASE)
+_COMMIT_WORD = re.compile(r"\b(?:COMMIT|END)\b", re.IGNORECASE)
 
 _LONGEST_DEFINITION = 4096
 """Characters. A longer text is rows or several statements, and is not worth reading so often."""
@@ -49,7 +56,7 @@ def begins_with_control(text: str) -> bool:
 
     In a failed transaction, nothing else can run before it.
     """
-    first = _first(text)
+    first = _first_control(text)
     return first is not None and first.kind in ("TransactionStmt", "VariableSetStmt")
 
 
@@ -66,7 +73,7 @@ def is_single(text: str) -> bool:
 
 def begins_with_rollback(text: str) -> bool:
     """Return whether a text first ends a transaction, or a part of it, that may have failed."""
-    first = _first(text)
+    first = _first_control(text)
     return first is not None and _transaction_kind(first) in _ROLLBACKS
 
 
@@ -107,15 +114,23 @@ def commits(text: str) -> bool:
     if _COMMIT_WORD.search(text) is None:
         return False  # without the parser: the text may be megabytes of rows
     statements = read(text)
-    return statements is None or any(_transaction_kind(it) == _COMMIT for it in statements)
+    if statements is None:
+        return any(words[0].says("COMMIT", "END") for words in scanned(text))
+    return any(_transaction_kind(it) == _COMMIT for it in statements)
 
 
 def _is_short(text: str) -> bool:
     return len(text) <= _LONGEST_DEFINITION
 
 
-def _first(text: str) -> Statement | None:
-    statements = read(text) if _is_short(text) else None
+def _first_control(text: str) -> Statement | None:
+    """Return the first statement if it acts on the transaction or the session; else None.
+
+    A text that begins with another word is not read: it may be megabytes of rows.
+    """
+    if not any(token.says(*_CONTROL_WORDS) for token in first_tokens(text, 1)):
+        return None
+    statements = read(text)
     return statements[0] if statements else None
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable
@@ -92,8 +91,10 @@ def read_facts(
             is_new = digest and digest != agreed(current)
             applied = journal.applied(connection) if is_new else ()
             facts = DatabaseFacts(current, tables, applied, journal.why_unseen(connection), digest)
-        except (errors.LockNotAvailable, LoginRefusedError):
-            cursor.execute("ROLLBACK")
+        except BaseException:
+            # A pool that lent this connection would lend it on in the failed transaction.
+            if not connection.closed:
+                cursor.execute("ROLLBACK")
             raise
         cursor.execute("COMMIT")
     return facts

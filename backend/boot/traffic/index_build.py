@@ -74,7 +74,9 @@ def parse_reindex(text: str) -> Reindex | None:
     if statement is None or statement.kind != "ReindexStmt" or not is_concurrent(text):
         return None
     node = statement.node
-    scope = Scope(node["kind"].removeprefix("REINDEX_OBJECT_"))
+    scope = next((it for it in Scope if node["kind"] == f"REINDEX_OBJECT_{it}"), None)
+    if scope is None:  # SYSTEM, which PostgreSQL refuses
+        return None
     if "relation" in node:
         return Reindex(scope, _relation(node["relation"]))
     return Reindex(scope, quoted(node["name"]) if "name" in node else "")

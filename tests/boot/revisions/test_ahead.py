@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -203,3 +205,29 @@ def test_children_that_nobody_waits_for(theirs: AlembicConfig, children: Childre
             assert children() == 0
     finally:
         signal.signal(signal.SIGCHLD, before)
+
+
+_KILLED = """
+import os, pathlib, signal, sys
+from backend.boot.description import AlembicConfig
+from backend.boot.revisions import ahead
+
+ahead._LONG = 1
+with ahead.reading_ahead(AlembicConfig(pathlib.Path(sys.argv[1]))):
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_parent_that_is_killed(theirs: AlembicConfig) -> None:
+    """The child ends too, and holds nothing that the parent had open, as a port or a pipe."""
+    versions = theirs.file.parent / "scripts" / "versions"
+    for number in range(1000):  # more than a pipe has room for
+        (versions / f"more{number}.py").write_text(
+            f'revision = "{number:0200}"\ndown_revision = None\n'
+        )
+    with subprocess.Popen(
+        [sys.executable, "-c", _KILLED, str(theirs.file)], stdout=subprocess.PIPE
+    ) as parent:
+        # It ends when nobody has the other side of the pipe any more.
+        assert parent.communicate(timeout=60)[0] == b""
+    assert parent.returncode == -signal.SIGKILL

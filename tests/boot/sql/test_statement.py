@@ -42,6 +42,7 @@ CONTROL = {
     "savepoint a": True,
     "/* why */ SET LOCAL search_path = x": True,
     "COMMIT; ALTER TABLE t ADD a int": True,
+    "ROLLBACK TO a; INSERT INTO t VALUES ('" + "x" * 5000 + "')": True,
     "ALTER TABLE t ADD a int; COMMIT": False,
     "CREATE TABLE t ()": False,
 }
@@ -60,6 +61,7 @@ ROLLBACKS = {
     "ROLLBACK": True,
     "/* x */ abort; SELECT 1": True,
     "rollback to a": True,
+    "ROLLBACK TO a; INSERT INTO t VALUES ('" + "x" * 5000 + "')": True,
     "COMMIT": False,
     "ROLLBACK PREPARED 'x'": False,
     "SELECT 1; ROLLBACK": False,
@@ -153,6 +155,8 @@ COMMITS = {
     "ROLLBACK": False,
     "commit what nobody can read": True,
     "what nobody can read": False,
+    "INSERT INTO t VALUES ('In the end. " + "x" * (1 << 20) + "')": False,
+    "INSERT INTO t VALUES ('" + "x" * (1 << 20) + "'); COMMIT": True,
 }
 
 
@@ -205,6 +209,8 @@ def test_commits(text: str, expected: bool) -> None:
     "text",
     [
         "UPDATE t SET a = 'secret\0'; COMMIT",  # the parser would stop at the NUL
+        "UPDATE t SET a = 1" + " + 1" * 1000,  # a tree that is too deep
+        "UPDATE t SET a = '\ud800'",  # no UTF-8
         "UPDATE t SET a = '" + "x" * (1 << 20) + "'",
     ],
 )

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from psycopg2 import errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.environment.version_table import VersionTable
@@ -105,6 +107,17 @@ class TestRevisions:
             f'"public"."alembic_version" TO "{OWNER}"` as the table\'s owner.'
         )
         assert expected == str(caught.value)
+
+    def test_a_failed_look(self, connection: Connection, monkeypatch: Any) -> None:
+        """Whatever fails, the transaction ends: a pool may lend the connection to a request."""
+
+        def fails(*_: object) -> None:
+            run(connection, "SELECT 1 / 0")
+
+        monkeypatch.setattr(facts, "table_names", fails)
+        with pytest.raises(errors.DivisionByZero):
+            read_facts(connection, DEFAULT)
+        assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
 
     def test_one_moment(
         self, connection: Connection, database: str, cluster: Cluster, monkeypatch: Any

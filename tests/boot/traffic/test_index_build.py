@@ -75,6 +75,7 @@ def test_parse_others(statement: str) -> None:
             Reindex(Scope.INDEX, '"t_pkey"'),
         ),
         ("REINDEX INDEX t_pkey", None),
+        ("REINDEX (CONCURRENTLY) SYSTEM db", None),
         ("SELECT 'REINDEX INDEX CONCURRENTLY t_pkey'", None),
         ("REINDEX (", None),
     ],
