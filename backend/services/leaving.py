@@ -1,20 +1,24 @@
 """The end of an account, and of all that is its own."""
 
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, select
-from sqlalchemy.orm import Session
+from sqlalchemy import Row, delete, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from backend.events.event import Event, Kind
-from backend.models import Book, User, Visibility, Voice
-from backend.services.access import is_own, is_shared
+from backend.models import Audio, Book, User, Visibility, Voice
+from backend.services.access import is_for_everybody, is_own
 from backend.services.accounts import TOKEN_REFUSED
 from backend.services.changes import commit
 from backend.services.errors import ConflictError, UnauthenticatedError
 from backend.services.tokens import Claim
 
 _KINDS: tuple[tuple[Kind, type[Book] | type[Voice]], ...] = (("book", Book), ("voice", Voice))
+
+_AT_ONCE: dict[type[Book] | type[Voice] | type[Audio], int] = {Book: 10, Voice: 1000, Audio: 1000}
+"""Rows that a statement deletes: it has only so much time, and a book may have many parts."""
 
 
 def delete_account(session: Session, claim: Claim) -> None:
@@ -32,20 +36,37 @@ def delete_account(session: Session, claim: Claim) -> None:
     )
     if found is None:
         raise UnauthenticatedError(TOKEN_REFUSED)
-    if any(_ids(session, kind, owner, kind.visibility == Visibility.DEFAULT) for _, kind in _KINDS):
-        raise ConflictError(
-            "Something of this account is there for everybody by default. Ask the operator."
-        )
-    events = [
-        Event(name, "deleted", identifier, owner, is_shared=True)
-        for name, kind in _KINDS
-        for identifier in _ids(session, kind, owner, is_shared(kind))
-    ]
+    events = []
+    for name, kind in _KINDS:
+        for row in _deleted(session, owner, kind, kind.id, kind.visibility):
+            if row.visibility is Visibility.DEFAULT:
+                raise ConflictError(
+                    "Something of this account is there for everybody by default. Ask the operator."
+                )
+            if is_for_everybody(row.visibility):
+                events.append(Event(name, "deleted", row.id, owner, is_shared=True))
+    for _ in _deleted(session, owner, Audio, Audio.id):
+        pass
     session.execute(delete(User).where(User.id == owner))
     commit(session, *events)
 
 
-def _ids(
-    session: Session, kind: type[Book] | type[Voice], owner: UUID, condition: ColumnElement[Any]
-) -> list[UUID]:
-    return list(session.scalars(select(kind.id).where(is_own(kind, owner), condition)))
+def _deleted(
+    session: Session,
+    owner: UUID,
+    kind: type[Book] | type[Voice] | type[Audio],
+    *columns: InstrumentedAttribute[Any],
+) -> Iterator[Row[Any]]:
+    """Delete all of a kind that is the owner's, some at a time; give these columns of each.
+
+    They are as they were when it was deleted, whatever another transaction changed just before.
+    """
+    own = is_own(kind, owner)
+    identifiers = session.scalars(select(kind.id).where(own)).all()
+    at_once = _AT_ONCE[kind]
+    for start in range(0, len(identifiers), at_once):
+        some = kind.id.in_(identifiers[start : start + at_once])
+        # The session holds none of these rows as objects.
+        options = {"synchronize_session": False}
+        statement = delete(kind).where(some, own).returning(*columns)
+        yield from session.execute(statement, execution_options=options)
