@@ -33,6 +33,7 @@ from backend.api.privacy import NoStore
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
+from backend.api.untrusted import UntrustedProxies
 from backend.boot.serving.handover import boot_stages
 from backend.boot.serving.judge import Judge
 from backend.boot.serving.readiness import ReadinessProbe
@@ -44,7 +45,7 @@ from backend.services.attempts import Attempts
 from backend.services.changes import told_here
 from backend.services.everybodys import forget, subjects_of
 from backend.services.tokens import Tokens
-from backend.settings import DATA_FOLDER, Settings, load_settings
+from backend.settings import DATA_FOLDER, AppEnv, Settings, load_settings
 from backend.uses import USES
 
 _log = logging.getLogger(__name__)
@@ -95,6 +96,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     events=listener,
                     hashing=hashing,
                     attempts=Attempts(secret if current.sign_in_limits else None),
+                    untrusted=UntrustedProxies(
+                        current.sign_in_limits and current.app_env is AppEnv.PROD
+                    ),
                 )
                 _log.info("Backend started")
                 yield

@@ -273,6 +273,14 @@ def load_settings(
         raise ConfigurationError(
             "RELOAD works with one worker only.", "Unset RELOAD or WEB_CONCURRENCY."
         )
+    sign_in_limits = values.truth("SIGN_IN_LIMITS", default=True)
+    if sign_in_limits and _trusts_everybody(serve.forwarded_allow_ips):
+        raise ConfigurationError(
+            "FORWARDED_ALLOW_IPS trusts every address, so each client could make up its own and "
+            "escape the limits of attempts.",
+            "Name the addresses or networks of your proxies, as in `10.0.0.7,172.16.0.0/12`; or "
+            "set SIGN_IN_LIMITS=false if something in front limits attempts already.",
+        )
     jwt_secret = values.secret("JWT_SECRET")
     hide(jwt_secret)
     for url in (database_url, migration_url, events_url, values.url("SCRATCH_DATABASE_URL")):
@@ -300,7 +308,7 @@ def load_settings(
         seed=values.truth("SEED", default=not is_prod),
         api_docs=values.truth("API_DOCS", default=not is_prod),
         max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
-        sign_in_limits=values.truth("SIGN_IN_LIMITS", default=True),
+        sign_in_limits=sign_in_limits,
         jwt_secret=jwt_secret,
         log_level=_log_level(values),
         log_format=_log_format(values),
@@ -355,6 +363,11 @@ def _log_level(values: Values) -> LogLevel:
 
 def _log_format(values: Values) -> LogFormat:
     return values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT)
+
+
+def _trusts_everybody(proxies: str) -> bool:
+    """Return whether one of these, which are separated by commas, is every address there is."""
+    return any(it.strip() == "*" or it.strip().endswith("/0") for it in proxies.split(","))
 
 
 def _hide_password(url: DatabaseUrl | None) -> None:

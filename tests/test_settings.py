@@ -152,6 +152,7 @@ GOOD: list[tuple[str, str, dict[str, str], str, object]] = [
     ("MAX_BODY_BYTES", "2048", {}, "max_body_bytes", 2048),
     ("SIGN_IN_LIMITS", "false", {}, "sign_in_limits", False),
     ("FORWARDED_ALLOW_IPS", "10.0.0.0/8", {}, "serve.forwarded_allow_ips", "10.0.0.0/8"),
+    ("FORWARDED_ALLOW_IPS", "*", {"SIGN_IN_LIMITS": "no"}, "serve.forwarded_allow_ips", "*"),
     ("WEB_CONCURRENCY", "4", {}, "serve.workers", 4),
     ("JWT_SECRET", "some long text", {}, "jwt_secret", "some long text"),
     ("LOG_LEVEL", "debug", {}, "log_level", LogLevel.DEBUG),
@@ -335,6 +336,16 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
         ("WEB_CONCURRENCY", "2.5", {}, "WEB_CONCURRENCY='2.5' is not a number from 1 to 1024."),
         ("LOG_LEVEL", "loud", {}, "LOG_LEVEL='loud' is none of debug, info, warning, error."),
         ("LOG_FORMAT", "xml", {}, "LOG_FORMAT='xml' is none of text, json."),
+        *(
+            (
+                "FORWARDED_ALLOW_IPS",
+                proxies,
+                {},
+                "FORWARDED_ALLOW_IPS trusts every address, so each client could make up its own "
+                "and escape the limits of attempts.",
+            )
+            for proxies in ("*", "0.0.0.0/0", "10.0.0.7, ::/0")
+        ),
         (
             "RELOAD",
             "true",

@@ -14,6 +14,7 @@ from backend.api.database import CONNECTIONS
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
 from backend.api.threads import Threads
+from backend.api.untrusted import UntrustedProxies
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
@@ -37,6 +38,7 @@ class Resources:
     hashing: Hashing
     """The threads of those who sign in or register: a crowd of them leaves all others' free."""
     attempts: Attempts
+    untrusted: UntrustedProxies
     counting: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
     """The threads that count attempts, each with a connection: all others keep theirs."""
     reading: Threads = field(default_factory=partial(Threads, CONNECTIONS))

@@ -59,6 +59,7 @@ class Guesser:
 
 async def _guesser(request: Request, session: DatabaseSession, opened: OpenResources) -> Guesser:
     host = None if request.client is None else request.client.host
+    opened.untrusted.note(host, request.headers.getlist("x-forwarded-for"))
     return Guesser(session, opened, network_of(host))
 
 

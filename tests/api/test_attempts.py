@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
+from backend.api.untrusted import is_ignored
 from backend.main import create_app
 from backend.services.attempts import OF_ACCOUNT_HERE, OF_REGISTERING
 from tests.api.conftest import settings_for
@@ -137,6 +138,45 @@ def test_an_ipv6_network_is_one_client(limited: Limited) -> None:
     limited.spend(*(f"2001:db8::{number:x}" for number in range(20)))
     assert limited.send("login", EMAIL, PASSWORD, "2001:db8::ffff").status_code == 429
     assert limited.send("login", EMAIL, PASSWORD, "2001:db8:0:1::1").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("172.18.0.1", [], False),
+        ("192.0.2.1", ["192.0.2.1"], False),
+        ("192.0.2.1", ["203.0.113.1, 192.0.2.1:4711"], False),
+        ("2001:db8::1", ["203.0.113.1", "[2001:db8::1]:80"], False),
+        ("172.18.0.1", ["192.0.2.1"], True),
+        (None, ["192.0.2.1"], True),
+    ],
+)
+def test_whether_a_proxy_is_believed(
+    peer: str | None, forwarded: list[str], *, expected: bool
+) -> None:
+    assert is_ignored(peer, forwarded) is expected
+
+
+@pytest.mark.parametrize(("trusted", "warnings"), [("192.0.2.99", 1), (TRUSTED, 0)])
+def test_a_proxy_that_is_not_trusted_is_said_once(
+    cluster: Cluster,
+    migrated_template: str,
+    caplog: pytest.LogCaptureFixture,
+    trusted: str,
+    warnings: int,
+) -> None:
+    """In production, where all its clients share the limits of one."""
+    with cluster.database(migrated_template) as database:
+        settings = settings_for(cluster.url(database), SIGN_IN_LIMITS="true", APP_ENV="prod")
+        with serving(create_app(settings), forwarded_allow_ips=trusted) as client:
+            for host in (HOME, STRANGER):
+                client.post(
+                    f"{AUTH}/login",
+                    json={"email": EMAIL, "password": PASSWORD},
+                    headers={"X-Forwarded-For": host},
+                )
+    said = [it for it in caplog.messages if "FORWARDED_ALLOW_IPS" in it]
+    assert len(said) == warnings
 
 
 def test_a_client_cannot_say_where_it_is(cluster: Cluster, migrated_template: str) -> None:
