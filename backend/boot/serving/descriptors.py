@@ -1,6 +1,7 @@
 """File descriptors: as many as the system allows, and how many of them connections may take."""
 
 import resource
+from contextlib import suppress
 
 _MOST_CONNECTIONS = 4096
 """A connection takes about 10 kB when it is silent, and 30 kB with an answer under way."""
@@ -10,9 +11,24 @@ _RESERVE = 256
 
 
 def allow_all() -> None:
-    """Raise the soft limit of this process and its children to the hard limit."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    """Raise the soft limit of this process and its children to the hard limit.
+
+    If the system refuses that, the limit stays as it is.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_limit(soft, hard), hard))
+
+
+def wanted_limit(soft: int, hard: int) -> int:
+    """Return the soft limit to ask for: the hard one, or enough if that is infinite.
+
+    macOS has an infinite hard limit, and takes no such soft limit.
+    """
+    if hard != resource.RLIM_INFINITY:
+        return hard
+    enough = _MOST_CONNECTIONS + _RESERVE
+    return soft if soft == resource.RLIM_INFINITY else max(soft, enough)
 
 
 def most_connections() -> int:

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from backend.boot.serving.descriptors import connections_within
+from backend.boot.serving.descriptors import allow_all, connections_within, wanted_limit
 
 
 @pytest.mark.parametrize(
@@ -15,6 +15,33 @@ from backend.boot.serving.descriptors import connections_within
 )
 def test_a_part_is_kept_for_other_things(descriptors: int | None, connections: int) -> None:
     assert connections_within(descriptors) == connections
+
+
+INFINITE = resource.RLIM_INFINITY
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "wanted"),
+    [
+        (256, 1024, 1024),
+        (256, INFINITE, 4352),
+        (9000, INFINITE, 9000),
+        (INFINITE, INFINITE, INFINITE),
+    ],
+)
+def test_an_infinite_limit_is_not_asked_for(soft: int, hard: int, wanted: int) -> None:
+    """macOS says that there is no limit, and refuses to have none."""
+    assert wanted_limit(soft, hard) == wanted
+
+
+def test_a_limit_that_the_system_refuses_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Serving begins all the same."""
+
+    def refuse(*_: object) -> None:
+        raise ValueError("current limit exceeds maximum limit")
+
+    monkeypatch.setattr(resource, "setrlimit", refuse)
+    allow_all()
 
 
 def test_the_soft_limit_becomes_the_hard_one() -> None:
