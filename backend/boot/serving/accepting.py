@@ -25,7 +25,21 @@ _CALM = 60.0
 _GONE = frozenset({errno.ECONNRESET, errno.ENOTCONN, errno.EINVAL})
 """Errors of a socket whose client has left between the accept and the set-up."""
 
-_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+_OF_THE_CLIENT = frozenset(
+    {
+        errno.ECONNABORTED,
+        errno.EPERM,
+        errno.EPROTO,
+        errno.ENOPROTOOPT,
+        errno.EOPNOTSUPP,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+        getattr(errno, "ENONET", errno.ENETDOWN),  # Linux alone has it
+    }
+)
+"""Errors of one connection: accept(2) tells what has happened to it, and to try again."""
 
 _log = logging.getLogger(__name__)
 
@@ -102,16 +116,20 @@ class Acceptor:
         return True
 
     def _next(self) -> socket.socket | None:
-        """Return the next connection of the kernel's queue; None if there is none now."""
-        try:
-            return self._listener.accept()[0]
-        except (BlockingIOError, InterruptedError, ConnectionAbortedError):
-            return None
-        except OSError as error:
-            if error.errno not in _EXHAUSTED:
-                raise
-            self._try_again_later(error)
-            return None
+        """Return the next connection of the kernel's queue; None if there is none now.
+
+        Those that have failed already are left out, of a whole queue one after the other.
+        """
+        for _ in range(_AT_A_TIME):
+            try:
+                return self._listener.accept()[0]
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError as error:
+                if error.errno not in _OF_THE_CLIENT:
+                    self._try_again_later(error)
+                    return None
+        return None
 
     def _try_again_later(self, error: OSError) -> None:
         now = self._loop.time()
