@@ -2,23 +2,26 @@
 
 Everything of Uvicorn that is not documented and that our connections need stands here. It was
 checked with Uvicorn 0.54: `uvicorn.protocols.http.h11_impl.H11Protocol` with `conn`, `cycle`,
-`flow`, `loop`, `server_state`, `transport`, `send_400_response` and `on_response_complete`;
+`flow`, `loop`, `server_state`, `transport`, `handle_events` and `on_response_complete`;
 `RequestResponseCycle` with `disconnected`, `keep_alive`, `message_event`, `more_body`,
-`response_complete` and `response_started`; `FlowControl.read_paused`. None has an underscore.
+`response_complete` and `response_started`; `FlowControl.read_paused`. One alone has an
+underscore: `_should_upgrade`, for which there is no setting.
 """
 
 import asyncio
 import fcntl
+import logging
 import socket
 import struct
 import sys
 import termios
+from contextlib import suppress
 from typing import Any
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from backend.boot.serving.patience import Awaited, Wait, is_too_long
+from backend.boot.serving.patience import Awaited, Episodes, Wait, is_too_long
 from backend.boot.serving.refusal import NO_REQUEST, UNREADABLE, refusal
 from backend.boot.serving.requests import Requests
 
@@ -33,6 +36,12 @@ _AT_ONCE = struct.pack("ii", 1, 0)
 
 _LONGEST_HEAD = 16 << 10
 """Bytes of a request head."""
+
+_CALM = 60.0
+"""Seconds without a request that cannot be read after which the next one is news."""
+
+_log = logging.getLogger(__name__)
+_unreadable = Episodes(_CALM)
 
 
 class Connection(H11Protocol):
@@ -104,12 +113,25 @@ class Connection(H11Protocol):
     def abort(self) -> None:
         """Reset the connection at once: the system keeps no byte for the client."""
         sock = self.transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        with suppress(OSError):  # macOS refuses the option once the client has gone
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 (Uvicorn's words)
-        """Answer what cannot be read as a request."""
-        self._refuse(self.conn.refused_with, UNREADABLE)
+    def handle_events(self) -> None:
+        """Serve what has come; answer what cannot be read as a request."""
+        super().handle_events()
+        if (status := self.conn.refused_with) is None or self._is_refused:
+            return
+        if _unreadable.begins(self.loop.time()):
+            _log.warning("A client sent what is no request of HTTP/1.1: refused (%d)", status)
+        self._refuse(status, UNREADABLE)
+
+    def _should_upgrade(self) -> bool:
+        """Return False: the request is answered as one of HTTP/1.1 (RFC 9110, 7.8).
+
+        Uvicorn would log the advice to install a library for WebSockets.
+        """
+        return False
 
     def shutdown(self) -> None:
         """Close the connection in order, because the server ends.
@@ -160,7 +182,8 @@ class Connection(H11Protocol):
         self._is_refused = True
         self._idle_since = self.loop.time()
         self.transport.write(refusal(status, detail, self.server_state.default_headers))
-        self.transport.write_eof()
+        with suppress(OSError):  # the client has gone meanwhile
+            self.transport.write_eof()
         self.flow.resume_reading()
 
 

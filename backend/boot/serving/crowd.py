@@ -26,9 +26,16 @@ class Crowd:
         self._full = Episodes(_CALM)
 
     def end_overdue(self, now: float) -> None:
-        """End each connection whose client has kept the server waiting for too long."""
+        """End each connection whose client has kept the server waiting for too long.
+
+        A connection at which that fails is reset: it must not keep the others from their end.
+        """
         for connection in tuple(self._connections):
-            connection.end_if_overdue(now)
+            try:
+                connection.end_if_overdue(now)
+            except Exception:  # noqa: BLE001 (logged; the server must go on)
+                _log.exception("A connection could not be looked at: it is reset")
+                connection.abort()
 
     def room_for(self, count: int, now: float) -> int:
         """Return how many connections may be added, which is at least `count` if possible.

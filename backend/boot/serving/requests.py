@@ -2,17 +2,17 @@
 
 import h11
 
-_BAD_REQUEST = 400
 _VERSION_NOT_SUPPORTED = 505
 
 
 class Requests(h11.Connection):
-    """h11's connection of a server; `refused_with` is the status for what it cannot read."""
+    """h11's connection of a server, which keeps for itself why a request cannot be read."""
 
-    refused_with: int = _BAD_REQUEST
+    refused_with: int | None = None
+    """The status for what cannot be read; None as long as everything can."""
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what comes next; raise h11.RemoteProtocolError for what is no proper request."""
+        """Return what comes next; after what is no proper request, nothing does."""
         try:
             event = super().next_event()
             if isinstance(event, h11.Request):
@@ -20,7 +20,7 @@ class Requests(h11.Connection):
                 _require_one_length(event)
         except h11.RemoteProtocolError as error:
             self.refused_with = error.error_status_hint
-            raise
+            return h11.NEED_DATA
         return event
 
 

@@ -32,8 +32,8 @@ _log = logging.getLogger(__name__)
 _TICK = 0.1
 """Seconds between two looks at whether a stop signal came while the application starts."""
 
-_LOOK = 10
-"""Ticks of Uvicorn's, of which ten are a second, from one look at all connections to the next."""
+_LOOK = 1.0
+"""Seconds from one look at all connections to the next."""
 
 _HEADERS = (("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer"))
 """What each answer has: a browser takes it for nothing else, and tells no other site of it."""
@@ -79,6 +79,7 @@ class Server(uvicorn.Server):
     _model_watch: ModelWatch | None = None
     _crowd: Crowd | None = None
     _acceptors: tuple[Acceptor, ...] = ()
+    _time_limits: asyncio.Task[None] | None = None
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -122,8 +123,6 @@ class Server(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether it is time to stop listening."""
-        if self._crowd is not None and counter % _LOOK == 0:
-            self._crowd.end_overdue(asyncio.get_running_loop().time())
         if not await super().on_tick(counter):
             return False
         # Ctrl-C comes from somebody who waits; so does a second signal.
@@ -139,6 +138,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what is served, and then the application in its own order.
 
+        The time limits of connections hold until all of them are closed.
         A second Ctrl-C spares the requests no time. Uvicorn would leave the application's closing
         out as well, which then ends in a traceback.
         """
@@ -149,6 +149,8 @@ class Server(uvicorn.Server):
         await super().shutdown(sockets)
         if self.force_exit:
             await self.lifespan.shutdown()
+        if self._time_limits is not None:
+            self._time_limits.cancel()
 
     def _accept_on(self, sockets: list[socket.socket]) -> None:
         """Listen on these sockets and accept connections. Raises OSError."""
@@ -162,6 +164,7 @@ class Server(uvicorn.Server):
         self._acceptors = tuple(Acceptor(it, protocol, self._crowd.room_for) for it in sockets)
         for acceptor in self._acceptors:
             acceptor.start(self.config.backlog)
+        self._time_limits = asyncio.create_task(_hold_to_time_limits(self._crowd))
 
     async def _start(self, sockets: list[socket.socket] | None) -> SystemExit | None:
         """Return the failure: a task that raises SystemExit ends the loop with it."""
@@ -183,6 +186,14 @@ class Server(uvicorn.Server):
             self._model_watch = ModelWatch(self.config.compared)
             self._model_watch.start()
         return None
+
+
+async def _hold_to_time_limits(crowd: Crowd) -> None:
+    """End overdue connections, once a second, until the task is cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(_LOOK)
+        crowd.end_overdue(loop.time())
 
 
 def url_of(listener: socket.socket) -> str:

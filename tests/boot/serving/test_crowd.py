@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backend.boot.serving import server as server_module
+from backend.boot.serving.crowd import Crowd
 from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
 
 MOST = 16
@@ -56,6 +57,48 @@ def test_the_last_to_come_are_closed_if_nobody_waits() -> None:
         with closing(socket.create_connection(it.address, timeout=20)) as late:
             assert read_all(late) == b""
         assert len(it.server.server_state.connections) == MOST
+
+
+class Odd:
+    """A connection that cannot even be looked at."""
+
+    def __init__(self) -> None:
+        self.is_reset = False
+
+    def end_if_overdue(self, _now: float) -> None:
+        raise OSError(errno.EBADF, "Bad file descriptor")
+
+    def abort(self) -> None:
+        self.is_reset = True
+
+
+def test_an_odd_connection_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Neither the others nor the server feel it."""
+    odd = [Odd(), Odd()]
+    Crowd(set(odd), MOST).end_overdue(0)
+    assert [it.is_reset for it in odd] == [True, True]
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("number", [errno.ECONNABORTED, errno.EPROTO, errno.EHOSTUNREACH])
+def test_a_connection_that_failed_in_the_queue(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    """It is left out without a word, also when the server ends; the next one is served."""
+    accept = socket.socket.accept
+    failures = iter(range(3))
+
+    def fail_at_first(listener: socket.socket) -> Any:
+        if next(failures, None) is not None:
+            raise OSError(number, "A client's network failed")
+        return accept(listener)
+
+    monkeypatch.setattr(socket.socket, "accept", fail_at_first)
+    with served() as it:
+        assert is_answered(it)
+        failures = iter(range(3))
+        it.stop()
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 def test_a_system_without_descriptors_is_tried_again(

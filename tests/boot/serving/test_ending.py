@@ -2,7 +2,7 @@
 
 from contextlib import closing
 
-from tests.boot.serving.served import REQUEST, read_all, served
+from tests.boot.serving.served import REQUEST, read_all, served, wait_until
 
 
 def test_a_connection_that_has_sent_nothing_yet() -> None:
@@ -38,3 +38,15 @@ def test_a_silent_connection_holds_nothing_up() -> None:
     with served() as it, closing(it.connect()) as client:
         it.stop()
         assert read_all(client) == b""
+
+
+def test_a_refusal_holds_nothing_up() -> None:
+    """The client sends a bad chunk after the end has begun, and keeps its connection open."""
+    start = b"POST /x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
+    with served() as it, closing(it.connect()) as client:
+        client.sendall(start)
+        wait_until(it.connection(client).has_request)
+        it.stop()
+        client.sendall(b"z\r\n")
+        assert client.recv(1000).startswith(b"HTTP/1.1 400 ")
+        wait_until(lambda: not it.server.server_state.connections)

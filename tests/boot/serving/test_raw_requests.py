@@ -1,11 +1,14 @@
 """Bytes that are no proper request, or one that two servers may read in two ways."""
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
 
+from backend.boot.serving import connection
+from backend.boot.serving.patience import Episodes
 from tests.boot.serving.served import Served, read_all, served
 
 HOST = b"Host: test\r\n"
@@ -102,6 +105,20 @@ def test_it_is_served(server: Served, sent: bytes, answer: bytes) -> None:
         head, _, body = read_all(client).partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 200 ")
     assert body == answer
+
+
+def test_garbage_is_one_line_in_the_log(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, server: Served
+) -> None:
+    """However much of it comes; an upgrade that is not made is none at all."""
+    monkeypatch.setattr(connection, "_unreadable", Episodes(60))
+    for sent in (b"garbage\r\n\r\n", b"more\r\n\r\n", SERVED["an upgrade"][0]):
+        with closing(server.connect()) as client:
+            client.sendall(sent)
+            read_all(client)
+    assert [it.message for it in caplog.records if it.levelno >= logging.WARNING] == [
+        "A client sent what is no request of HTTP/1.1: refused (400)"
+    ]
 
 
 def test_the_connection_does_not_serve_what_follows(server: Served) -> None:

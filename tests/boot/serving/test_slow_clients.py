@@ -101,6 +101,27 @@ def test_half_a_request_after_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> No
         assert b"HTTP/1.1 408 " in read_all(client)
 
 
+def test_a_client_that_leaves_while_it_is_refused(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The server goes on: the answer is sent, the client's system resets, the end fails."""
+    with served() as it, closing(it.connect()) as client:
+        client.sendall(POST)
+        connection = it.connection(client)
+        wait_until(connection.has_request)
+        end_if_overdue = connection.end_if_overdue
+
+        def leave_and_look(now: float) -> None:
+            client.close()
+            end_if_overdue(now)
+
+        monkeypatch.setattr(connection, "end_if_overdue", leave_and_look)
+        with closing(it.connect()) as other:
+            pass_time(it, 16, monkeypatch)
+            assert read_all(other) == b""  # silent as well, and looked at all the same
+        assert not [record for record in caplog.records if record.exc_info]
+
+
 async def answer_much(scope: Any, receive: Any, send: Any) -> None:
     """Answer more than any buffer takes, before the request is read."""
     headers = [(b"content-length", str(LONG).encode())]
