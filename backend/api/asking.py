@@ -25,25 +25,29 @@ class SharedProbe:
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self._question: asyncio.Task[None] | None = None
+        self._question: asyncio.Task[Readiness] | None = None
 
     async def now(self, within: float = FRESH) -> Readiness:
         """Return an answer that is at most `within` seconds old, or the next one.
 
-        If this process learns meanwhile that requests fail, the answer counts that in.
+        If this process learns meanwhile that requests fail, it asks again, once: a process that
+        learns something all the time would else never answer.
         """
-        known = self._probe.last(within)
-        while known is None:
-            if self._question is None:
-                self._question = asyncio.create_task(self._ask())
-            # If one caller goes away, the others still get the answer.
-            await asyncio.shield(self._question)
-            known = self._probe.last()
-        return known
+        if (known := self._probe.last(within)) is not None:
+            return known
+        await self._answer()
+        return self._probe.last() or await self._answer()
 
-    async def _ask(self) -> None:
+    async def _answer(self) -> Readiness:
+        """Return the answer to the question under way, or to a new one."""
+        if self._question is None:
+            self._question = asyncio.create_task(self._ask())
+        # If one caller goes away, the others still get the answer.
+        return await asyncio.shield(self._question)
+
+    async def _ask(self) -> Readiness:
         try:
             # Not among the threads of requests: those may all be waiting for the database.
-            await asyncio.to_thread(self._probe.check)
+            return await asyncio.to_thread(self._probe.check)
         finally:
             self._question = None
