@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response, status
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import StreamingResponse
 
 from backend.api.authentication import CurrentAccount, CurrentClaim
 from backend.api.dependencies import DatabaseSession, OpenResources, Resources
+from backend.api.exporting import ExportAnswer
 from backend.api.guessing import Guessing
 from backend.api.problems import answers
 from backend.schemas.accounts import (
@@ -65,13 +65,9 @@ def me(account: CurrentAccount) -> Account:
     response_model=Export,
     responses=answers(401, 503),
 )
-def export(opened: OpenResources, account: CurrentAccount) -> StreamingResponse:
+async def export(opened: OpenResources, account: CurrentAccount) -> Response:
     """Return all that is yours: the account, books with their pages, voices and recordings."""
-    return StreamingResponse(
-        exported(opened.sessions, account),
-        media_type="application/json",
-        headers={"Cache-Control": "no-store"},
-    )
+    return ExportAnswer(opened.exports, exported(opened.sessions, account))
 
 
 @router.post(

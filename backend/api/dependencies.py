@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.asking import SharedProbe
 from backend.api.database import CONNECTIONS
+from backend.api.exporting import Exports
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
 from backend.api.threads import Threads
@@ -45,6 +46,7 @@ class Resources:
     """The threads of those who read, or show a token: one for each connection that there can be."""
     making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
     """The thread that makes the answers in single languages of books that were read."""
+    exports: Exports = field(default_factory=Exports)
 
 
 def resources(request: Request) -> Resources:

@@ -2,6 +2,9 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+IS_HEAD = "moriai.is_head"
+"""The key of a scope whose answer goes out without its body, which need not be read then."""
+
 
 class HeadAsGet:
     """ASGI middleware: a HEAD request is a GET request until its answer begins.
@@ -28,6 +31,7 @@ class HeadAsGet:
             await send(message)
 
         scope["method"] = "GET"
+        scope[IS_HEAD] = True
         try:
             await self.app(scope, receive, send_without_body)
         finally:

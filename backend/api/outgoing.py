@@ -25,12 +25,17 @@ class Held:
         self._clients: dict[int, int] = {}
         self._size = 0
 
-    def add(self, body: bytes) -> bool:
-        """Hold an answer for one more client; return False, and hold nothing, if it is too much."""
+    def add(self, body: bytes, *, has_begun: bool = False) -> bool:
+        """Hold an answer for one more client; return False, and hold nothing, if it is too much.
+
+        A later part of an answer that has begun is never too much. Exports alone have such parts,
+        and few exports are sent at once.
+        """
         name = id(body)
         if name not in self._clients:
             # A single answer of any size can always be sent.
-            if self._clients and self._size + len(body) > self._most:
+            is_too_much = self._clients and self._size + len(body) > self._most
+            if is_too_much and not has_begun:
                 return False
             self._clients[name] = 0
             self._size += len(body)
@@ -70,7 +75,7 @@ class BoundedAnswers:
                 return
             body = message.get("body", b"")
             is_big = len(body) > BIG
-            if is_big and not self._held.add(body):
+            if is_big and not self._held.add(body, has_begun=start is None):
                 is_refused = True
                 headers = {"Retry-After": str(_RETRY_AFTER), "Connection": "close"}
                 refusal = answer(ProblemType.UNAVAILABLE, 503, _REFUSAL, headers)

@@ -42,10 +42,17 @@ def exported(sessions: Sessions, account: Account) -> Iterator[bytes]:
 def _books(sessions: Sessions, owner: UUID) -> Iterator[bytes]:
     for books in _pages(sessions, owner, Book, BookSummary):
         for book in books:
-            with sessions() as session:
-                marked = own_book(session, owner, book.id)
-            if marked is not None:  # it was not deleted meanwhile
-                yield in_language(marked, None)
+            whole = _book(sessions, owner, book.id)
+            if whole is not None:  # it was not deleted meanwhile
+                yield whole
+            # While the next one is read, this one is not needed.
+            del whole
+
+
+def _book(sessions: Sessions, owner: UUID, book_id: UUID) -> bytes | None:
+    with sessions() as session:
+        marked = own_book(session, owner, book_id)
+    return None if marked is None else in_language(marked, None)
 
 
 def _rows(
@@ -75,5 +82,11 @@ def _pages(
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
     """Give the items of a list as JSON, with commas between them."""
-    for number, part in enumerate(parts):
-        yield b"," + part if number else part
+    comma = b""
+    for part in parts:
+        if comma:
+            yield comma
+        yield part
+        comma = b","
+        # While the next one is read, this one is not needed.
+        del part

@@ -25,6 +25,36 @@ def test_a_single_answer_is_always_sent() -> None:
     assert Held(most=10).add(bytes(100))
 
 
+def test_a_later_part_is_always_sent() -> None:
+    """What has begun can be refused no more; it counts for others."""
+    held = Held(most=10)
+    one, other = bytes(6), bytes(7)
+    assert held.add(one)
+    assert held.add(other, has_begun=True)
+    held.remove(one)
+    assert not held.add(one)
+
+
+def test_without_room_a_begun_answer_goes_on() -> None:
+    """A second start would be a fault; the whole answer is sent."""
+    sent: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"[", "more_body": True})
+        await send({"type": "http.response.body", "body": bytes(BIG + 1), "more_body": True})
+        await send({"type": "http.response.body", "body": b"]"})
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    bounded = BoundedAnswers(app)
+    bounded._held = Held(most=BIG)
+    assert bounded._held.add(bytes(BIG))
+    asyncio.run(bounded({"type": "http"}, None, send))  # type: ignore[arg-type]
+    assert sent == ["http.response.start", *["http.response.body"] * 3]
+
+
 def test_without_room_the_answer_is_503() -> None:
     """It is a problem that says when to come again; nothing of the other answer is sent."""
     go_on = asyncio.Event()

@@ -1,0 +1,116 @@
+"""Exports: few at once, ended in order if the database fails, and not read for HEAD."""
+
+import asyncio
+import logging
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from backend.api.exporting import AT_ONCE, ExportAnswer, Exports
+from backend.api.head import IS_HEAD
+from backend.api.threads import OverloadedError
+from tests.api.people import Person, sign_up
+from tests.api.test_writing_books import wait_for_writer
+
+EXPORT = "/api/v1/auth/me/export"
+
+
+@pytest.fixture(scope="module")
+def person(service: httpx.Client) -> Person:
+    return sign_up(service)
+
+
+def test_few_exports_have_a_place() -> None:
+    exports = Exports(at_once=2)
+    with exports.place(), exports.place(), pytest.raises(OverloadedError), exports.place():
+        pass
+    with exports.place():
+        pass
+
+
+def test_more_exports_at_once_are_refused(
+    service: httpx.Client, person: Person, kept_session: Session
+) -> None:
+    """HEAD takes no place, and has the same headers."""
+    kept_session.execute(text("LOCK TABLE books"))
+    with ThreadPoolExecutor(AT_ONCE + 1) as pool:
+        asked = [pool.submit(person.ask, "GET", EXPORT) for _ in range(AT_ONCE + 1)]
+        refused = next(as_completed(asked, timeout=30)).result()
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
+        head = person.ask("HEAD", EXPORT)
+        assert (head.status_code, head.headers["cache-control"]) == (200, "no-store")
+        kept_session.rollback()
+        statuses = sorted(it.result().status_code for it in asked)
+    assert statuses == [200] * AT_ONCE + [503]
+    assert person.ask("GET", EXPORT).status_code == 200
+
+
+def test_an_export_breaks_off_if_the_database_fails(
+    service: httpx.Client,
+    person: Person,
+    kept_session: Session,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The client can tell; the log has a line and no traceback, and the place is free again."""
+    kept_session.execute(text("LOCK TABLE books"))
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING):
+        asked = pool.submit(person.ask, "GET", EXPORT)
+        wait_for_writer(kept_session)
+        kept_session.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND datname = current_database()"
+            )
+        )
+        with pytest.raises(httpx.RemoteProtocolError):
+            asked.result()
+    kept_session.rollback()
+    assert [it.message for it in caplog.records if "export" in it.message.lower()] == [
+        "An export broke off: OperationalError"
+    ]
+    assert not any(it.exc_info for it in caplog.records)
+    assert person.ask("GET", EXPORT).status_code == 200
+
+
+async def _answer(answer: ExportAnswer, scope: dict[str, object]) -> list[str]:
+    sent: list[str] = []
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(str(message["type"]))
+
+    async def receive() -> dict[str, object]:
+        await asyncio.Event().wait()
+        return {}
+
+    await answer(scope, receive, send)  # type: ignore[arg-type]
+    return sent
+
+
+def test_for_head_nothing_is_read() -> None:
+    read = []
+
+    def parts() -> Iterator[bytes]:
+        read.append("a part")
+        yield b"{}"
+
+    answer = ExportAnswer(Exports(at_once=0), parts())
+    sent = asyncio.run(_answer(answer, {"type": "http", IS_HEAD: True}))
+    assert (sent, read) == (["http.response.start", "http.response.body"], [])
+
+
+def test_an_export_ends_after_its_time(caplog: pytest.LogCaptureFixture) -> None:
+    """Its client reads too slowly: the answer stays without its end."""
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"[]"
+
+    answer = ExportAnswer(Exports(longest=0.05), endless())
+    with caplog.at_level(logging.WARNING):
+        sent = asyncio.run(_answer(answer, {"type": "http"}))
+    assert sent[0] == "http.response.start"
+    assert "broken off" in caplog.text
