@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from backend.api.dependencies import DatabaseSession, OpenResources, Resources
 from backend.api.network import network_of
 from backend.services.accounts import Kept, as_kept, kept_of
+from backend.services.attempts import Guess
 from backend.services.passwords import hash_new_password, is_password
 
 Result = TypeVar("Result")
@@ -30,13 +31,13 @@ class Guesser:
         Both take the same time. Raises TooManyAttemptsError, and BusyError.
         """
         address = as_kept(email)
-        kept = await self._in_counting_thread(self._begin, address)
+        guess, kept = await self._in_counting_thread(self._begin, address)
         password_hash = None if kept is None else kept.password_hash
         is_right = await self.opened.hashing.run(is_password, password, password_hash)
         if kept is None or not is_right or not kept.is_active:
             return None
         attempts = self.opened.attempts
-        await self._in_counting_thread(attempts.signed_in, self.session, address, self.network)
+        await self._in_counting_thread(attempts.signed_in, self.session, guess)
         return kept
 
     async def begin_registering(self) -> None:
@@ -52,9 +53,9 @@ class Guesser:
         """Return what the work returns: few at a time, for a crowd waits for the same rows."""
         return await to_thread.run_sync(work, *arguments, limiter=self.opened.counting)
 
-    def _begin(self, address: str) -> Kept | None:
-        self.opened.attempts.begin_sign_in(self.session, address, self.network)
-        return kept_of(self.session, address)
+    def _begin(self, address: str) -> tuple[Guess | None, Kept | None]:
+        guess = self.opened.attempts.begin_sign_in(self.session, address, self.network)
+        return guess, kept_of(self.session, address)
 
 
 async def _guesser(request: Request, session: DatabaseSession, opened: OpenResources) -> Guesser:

@@ -62,37 +62,44 @@ class _Keys:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """A guess that was counted: under which keys, and which of them a right one is taken from."""
+
+    keys: _Keys
+    taken_back: tuple[tuple[bytes, Limit], ...]
+
+
+@dataclass(frozen=True)
 class Attempts:
     """Counts attempts. `secret` is what all replicas share; None counts nothing."""
 
     secret: str | None = field(repr=False)
     now: ColumnElement[Any] = _NOW
 
-    def begin_sign_in(self, session: Session, email: str, network: str) -> None:
-        """Count a guess at the password of `email`, and commit that.
+    def begin_sign_in(self, session: Session, email: str, network: str) -> Guess | None:
+        """Count a guess at the password of `email`, and commit that; None if nothing is counted.
 
         Raises TooManyAttemptsError if it has to wait; then it isn't counted.
         """
         if self.secret is None:
-            return
+            return None
         keys = self._keys(email, network)
         known = select(Attempt.key).where(
             Attempt.key == keys.known, Attempt.forgotten_at > self.now
         )
         is_known = session.execute(known).one_or_none() is not None
-        of_account = [] if is_known else [(keys.account, OF_ACCOUNT)]
-        self._count(
-            session,
-            [(keys.account_here, OF_ACCOUNT_HERE), *of_account, (keys.network, OF_NETWORK)],
-        )
+        of_account = () if is_known else ((keys.account, OF_ACCOUNT),)
+        others = (*of_account, (keys.network, OF_NETWORK))
+        self._count(session, [(keys.account_here, OF_ACCOUNT_HERE), *others])
+        return Guess(keys, others)
 
-    def signed_in(self, session: Session, email: str, network: str) -> None:
+    def signed_in(self, session: Session, guess: Guess | None) -> None:
         """Take a guess back that was right, and commit that: its network is known from now on."""
-        if self.secret is None:
+        if guess is None:
             return
-        keys = self._keys(email, network)
-        session.execute(delete(Attempt).where(Attempt.key == keys.account_here))
-        for key, limit in ((keys.account, OF_ACCOUNT), (keys.network, OF_NETWORK)):
+        session.execute(delete(Attempt).where(Attempt.key == guess.keys.account_here))
+        # Only what was counted: else each would make room for a stranger's guess.
+        for key, limit in guess.taken_back:
             session.execute(
                 update(Attempt)
                 .where(Attempt.key == key)
@@ -101,7 +108,7 @@ class Attempts:
         known = {"next_at": self.now, "forgotten_at": self.now + KNOWN_FOR}
         session.execute(
             insert(Attempt)
-            .values(key=keys.known, **known)
+            .values(key=guess.keys.known, **known)
             .on_conflict_do_update(index_elements=[Attempt.key], set_=known)
         )
         session.commit()

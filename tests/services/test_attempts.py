@@ -51,10 +51,12 @@ class Counter:
 
     def sign_in(self, network: str = HOME, email: str = MINA) -> int:
         """Guess right."""
-        if wait := self.guess(network, email):
-            return wait
-        self.attempts.signed_in(self.session, email, network)
-        return 0
+
+        def sign_in() -> None:
+            guess = self.attempts.begin_sign_in(self.session, email, network)
+            self.attempts.signed_in(self.session, guess)
+
+        return self._waits(sign_in)
 
     def register(self, network: str = STRANGER) -> int:
         return self._waits(lambda: self.attempts.begin_registering(self.session, network))
@@ -62,7 +64,7 @@ class Counter:
     def rows(self) -> int:
         return self.session.scalar(select(func.count()).select_from(Attempt)) or 0
 
-    def _waits(self, attempt: Callable[[], None]) -> int:
+    def _waits(self, attempt: Callable[[], object]) -> int:
         try:
             attempt()
         except TooManyAttemptsError as refused:
@@ -164,6 +166,16 @@ def test_an_own_account_gives_no_guesses_back(counter: Counter) -> None:
     assert waits[-1] > 0
 
 
+def test_an_owner_at_a_known_network_makes_no_room_for_strangers(counter: Counter) -> None:
+    """The guess was not counted for the account, so nothing of it is taken back either."""
+    waits = []
+    counter.sign_in()
+    for number in range(OF_ACCOUNT.free + 1):
+        waits.append(counter.guess(f"203.0.113.{number}"))
+        counter.sign_in()
+    assert waits == [0] * OF_ACCOUNT.free + [4]
+
+
 def test_registering(counter: Counter) -> None:
     free = OF_REGISTERING.free
     assert [counter.register() for _ in range(free + 1)] == [0] * free + [8]
@@ -198,5 +210,5 @@ def test_without_limits_nothing_is_counted(counter: Counter) -> None:
     for _ in range(2 * OF_ACCOUNT_HERE.free):
         nothing.begin_sign_in(counter.session, MINA, HOME)
         nothing.begin_registering(counter.session, HOME)
-    nothing.signed_in(counter.session, MINA, HOME)
+    nothing.signed_in(counter.session, nothing.begin_sign_in(counter.session, MINA, HOME))
     assert counter.rows() == 0
