@@ -79,11 +79,12 @@ async def read_book(
     ] = None,
 ) -> Response:
     """Return a book with its pages, what is said on them, and the recordings, all in order."""
-    own = await reader.own(
+    book = await reader.one(
         key_of_one("book", book_id, _MARKED),
         lambda session, owner: _unmarked(own_book(session, owner, book_id), language),
+        lambda: _shared_book(reader, book_id, language),
     )
-    return found(own or await _shared_book(reader, book_id, language), "book")
+    return found(book, "book")
 
 
 async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> bytes | None:

@@ -1,6 +1,6 @@
 """Answers to readers: what is the same for everybody comes from the cache if that has it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated
@@ -46,16 +46,28 @@ class Reader:
         in_thread = partial(to_thread.run_sync, make, source.answer, limiter=self.opened.making)
         return await self.opened.answers.answer(key, in_thread, source)
 
-    async def own(self, key: Key, read: Callable[[Session, UUID], bytes | None]) -> bytes | None:
-        """Return what is the viewer's own; None without any.
+    async def one(
+        self,
+        key: Key,
+        own: Callable[[Session, UUID], bytes | None],
+        shared: Callable[[], Awaitable[bytes | None]],
+    ) -> bytes | None:
+        """Return what is the viewer's own or else everybody's; None without any.
 
-        Nothing is read if the answer for everybody is kept: the viewer sees the same.
+        If the answer for everybody is kept, the viewer sees the same. But that answer may be given
+        up meanwhile, because the owner has made it private.
         """
         viewer = self.viewer
         if viewer is None:
-            return None
-        is_kept = self.opened.answers.has(key)
-        return await self._private(_nothing if is_kept else lambda session: read(session, viewer))
+            return await shared()
+
+        def read(session: Session) -> bytes | None:
+            return own(session, viewer)
+
+        if self.opened.answers.has(key):
+            await self._private(_nothing)
+            return await shared() or await self._private(read)
+        return await self._private(read) or await shared()
 
     async def list(self, key: Key | None, read: Read) -> Response:
         """Return a page of a list, kept or read; without a key it is the viewer's own."""

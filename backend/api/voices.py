@@ -57,14 +57,12 @@ def create_voice(session: DatabaseSession, owner: Owner, new: Sent[NewVoice]) ->
 async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     """Return a voice that you see."""
     key = key_of_one("voice", voice_id)
-    answer = await reader.own(
-        key, lambda session, owner: dumped(voices.own_voice(session, owner, voice_id))
+    voice = await reader.one(
+        key,
+        lambda session, owner: dumped(voices.own_voice(session, owner, voice_id)),
+        lambda: reader.shared(key, lambda session: dumped(voices.shared_voice(session, voice_id))),
     )
-    if answer is None:
-        answer = await reader.shared(
-            key, lambda session: dumped(voices.shared_voice(session, voice_id))
-        )
-    return found(answer, "voice")
+    return found(voice, "voice")
 
 
 @router.patch(

@@ -5,18 +5,22 @@ longer active: of what is private, public and there by default.
 """
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
-from sqlalchemy import update
+from fastapi import FastAPI
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from backend.main import create_app
 from backend.models import Book, User, Visibility, Voice
 from tests.api.people import PASSWORD, Person, new_name, sign_up
 from tests.api.test_openapi import RECORDING, TRANSLATION, operations
+from tests.api.test_writing_books import wait_for_writer
 
 BOOK = "/api/v1/books/{book_id}"
 PAGE = f"{BOOK}/pages/{{page_id}}"
@@ -199,3 +203,29 @@ def _things(session: Session, maker: Person, template: str, visibility: str) -> 
 def _set_active(session: Session, person: Person, *, is_active: bool) -> None:
     session.execute(update(User).where(User.id == person.id).values(is_active=is_active))
     session.commit()
+
+
+@pytest.mark.parametrize(("what", "table"), [("books", Book), ("voices", Voice)])
+def test_an_owner_always_sees_what_is_made_private(
+    service: httpx.Client,
+    kept_session: Session,
+    _writing_app: FastAPI,
+    what: str,
+    table: type[Book | Voice],
+) -> None:
+    """Also if the answer for everybody is kept when the request comes, and gone a moment later."""
+    owner = sign_up(service)
+    path = f"/api/v1/{what}/{owner.make(what, visibility='public')['id']}"
+    assert service.get(path).status_code == 200
+    # The request stands at the look whether its account is active.
+    kept_session.execute(text("LOCK TABLE users"))
+    with ThreadPoolExecutor() as pool:
+        asked = pool.submit(owner.ask, "GET", path)
+        wait_for_writer(kept_session)
+        kept_session.execute(
+            update(table).where(table.user_id == UUID(owner.id)).values(visibility="private")
+        )
+        _writing_app.state.resources.answers.clear()
+        kept_session.commit()
+    assert asked.result().status_code == 200
+    assert service.get(path).status_code == 404
