@@ -36,9 +36,7 @@ def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read: {error}.", "Mend or remove it."
-        ) from error
+        raise ConfigurationError(f"{path} cannot be read: {error}.", "Fix or remove it.") from error
     return {key: it for key, it in parse_dotenv(text, given, on_error=pass_over).items() if it}
 
 
@@ -84,7 +82,7 @@ class Values:
             return read_secret(Path(file))
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigurationError(
-                f"{name}_FILE cannot be read: {error}.", "Mend the path or its rights."
+                f"{name}_FILE cannot be read: {error}.", "Fix the path or its rights."
             ) from error
 
     def url(self, name: str) -> DatabaseUrl | None:

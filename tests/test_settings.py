@@ -483,7 +483,7 @@ class TestDotEnv:
         file.write_bytes("POSTGRES_DB=bücher\n".encode("latin-1"))
         expected = (
             f"{file} cannot be read: 'utf-8' codec can't decode byte 0xfc in position 13: "
-            "invalid start byte. Mend or remove it."
+            "invalid start byte. Fix or remove it."
         )
         assert expected == refusal({}, file)
 

@@ -8,7 +8,7 @@ from backend.schemas.kinds import IN_WORDS
 from backend.schemas.problems import Complaint
 
 MOST = 20
-"""So many are told; whoever mends those hears of the next."""
+"""So many are told; whoever fixes those hears of the next."""
 
 _LONGEST_KEY = 100
 """Characters of a key that somebody made up."""

@@ -51,7 +51,7 @@ _TAKES_NO_WRITES = "The database takes no writes now: try again later."
 _MEANWHILE = "Somebody else changed it meanwhile. Read it again, then try again."
 _DEFECT = "Something went wrong that nobody foresaw. The log of the service says what."
 
-# What mends itself, or is the operator's to mend.
+# What fixes itself, or is the operator's to fix.
 _OF_CODES: Mapping[str, str] = {
     # What code meets on a schema that is not its own.
     **dict.fromkeys(UNFIT, _NOT_READY),
@@ -85,7 +85,7 @@ _OF_STATUS: Mapping[int, tuple[ProblemType, str]] = {
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every failure by a problem; 503 for what mends itself, 500 for a defect alone."""
+    """Answer every failure by a problem; 503 for what fixes itself, 500 for a defect alone."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(UnfitPasswordError, _unfit)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -123,7 +123,7 @@ async def _invalid(request: Request, error: Exception) -> Response:
     faults = error.errors()
     if faults[0]["type"] == "json_invalid":
         where, why = faults[0]["loc"][-1], faults[0]["ctx"]["error"]
-        detail = f"The body is not JSON: {why}, at character {where}. Mend it, and send it again."
+        detail = f"The body is not JSON: {why}, at character {where}. Fix it, and send it again."
         return answer(ProblemType.MALFORMED, 400, detail)
     is_json = "json" in request.headers.get("content-type", "")
     return invalid(complaints(faults, is_json=is_json), len(faults))

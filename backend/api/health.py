@@ -19,7 +19,7 @@ _DRAINING = Unavailable(
 
 _DEAF = (
     "No events are heard: what others change is seen when the cache's time is over. "
-    "The log says why; it mends itself when PostgreSQL can be listened to."
+    "The log says why; it fixes itself when PostgreSQL can be listened to."
 )
 
 router = APIRouter(prefix="/health", tags=["health"])
@@ -27,10 +27,10 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 @router.get("/live", summary="Is the process alive?")
 async def live() -> Live:
-    """Return ok, without a look at anything that a restart of the process could not mend.
+    """Return ok, without a look at anything that a restart of the process could not fix.
 
     Not in a thread like the others: where all threads wait for the database, a restart would
-    mend nothing either.
+    fix nothing either.
     """
     return Live()
 

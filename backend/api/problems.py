@@ -58,7 +58,7 @@ def invalid(complaints: list[Complaint], count: int) -> Response:
         type=ProblemType.INVALID,
         title=_TITLES[ProblemType.INVALID],
         status=422,
-        detail=f"Mend what {named}, and send it again.",
+        detail=f"Fix what {named}, and send it again.",
         instance=_instance(),
         errors=complaints,
     )

@@ -154,7 +154,7 @@ def is_at_head(inspection: Inspection) -> bool:
 def _failed(name: str, error: BaseException) -> BootError:
     return missing_package(error) or SeedingFailedError(
         f"Seeding failed: {describe(error)}.",
-        f"Nothing of it was kept. Mend {name}, or start with SEED=false.",
+        f"Nothing of it was kept. Fix {name}, or start with SEED=false.",
     )
 
 

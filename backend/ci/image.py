@@ -128,7 +128,7 @@ def _stages(dockerfile: Path) -> list[str]:
         return _STAGE.findall(dockerfile.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigurationError(
-            f"{dockerfile} cannot be read: {error.strerror}.", f"Mend services.{_SERVICE}.build."
+            f"{dockerfile} cannot be read: {error.strerror}.", f"Fix services.{_SERVICE}.build."
         ) from error
 
 

@@ -70,7 +70,7 @@ def inspect(client: DockerClient, name: str) -> ImageFacts:
     except ContainerError as error:
         raise EngineError(
             f"In a container of {name} Python ended with {error.exit_status}.",
-            "Mend the Dockerfile.",
+            "Fix the Dockerfile.",
         ) from error
     found = json.loads(said)
     return ImageFacts(

@@ -109,7 +109,7 @@ def test_what_is_not_json_is_malformed(service: httpx.Client) -> None:
     assert answer.status_code == 400
     assert answer.json()["type"] == "urn:moriai:problem:malformed-request"
     assert answer.json()["detail"] == (
-        "The body is not JSON: Expecting value, at character 24. Mend it, and send it again."
+        "The body is not JSON: Expecting value, at character 24. Fix it, and send it again."
     )
 
 
@@ -118,7 +118,7 @@ def test_the_first_complaints_are_told(service: httpx.Client) -> None:
     unknown = {f"key {number}": 1 for number in range(50)}
     answer = service.post(LOGIN, json={"email": "a@b.cd", "password": "x", **unknown})
     assert len(said(answer)) == MOST
-    assert answer.json()["detail"] == "Mend what `errors` names, and 30 more, and send it again."
+    assert answer.json()["detail"] == "Fix what `errors` names, and 30 more, and send it again."
 
 
 _DIALOGUE = {"translations": [1] * 20, "audios": [1] * 40}

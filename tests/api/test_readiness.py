@@ -11,6 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from backend.boot.serving.handover import comparison_is_due, hand_over_differences
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.people import sign_up
@@ -19,6 +20,7 @@ from tests.api.server import serving
 from tests.api.test_books import BOOKS
 from tests.api.test_crowds import all_at_once
 from tests.cluster import OWNER, Cluster
+from tests.history import HEAD
 from tests.proxy import Proxy
 
 READY = "/health/ready"
@@ -54,6 +56,25 @@ def end_sessions(cluster: Cluster, database: str, application: str = "%") -> Non
 def limit(cluster: Cluster, database: str, sessions: int) -> None:
     """Bound the sessions of a database, those that are there already included; -1 is no bound."""
     cluster.execute(f"ALTER DATABASE {database} CONNECTION LIMIT {sessions}")
+
+
+def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> None:
+    """What differed then is said no more, and the models are compared at once."""
+    try:
+        hand_over_differences("books.subtitle is missing", [HEAD])
+        reason(client, "books.subtitle is missing")
+        assert not comparison_is_due.is_set()
+        hand_over_differences("books.subtitle is missing", ["007"])
+        reason(
+            client,
+            "The schema has moved since the models were compared with it. "
+            "They are compared again now.",
+        )
+        assert comparison_is_due.is_set()
+    finally:
+        hand_over_differences(None)
+        comparison_is_due.clear()
+    readiness(client, 200)
 
 
 def test_a_crowd_is_answered_by_one_question_a_second(cluster: Cluster, database: str) -> None:

@@ -1,4 +1,4 @@
-"""What mends itself, or is the operator's to mend: 503, in a sentence that is true."""
+"""What fixes itself, or is the operator's to fix: 503, in a sentence that is true."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager

@@ -90,7 +90,7 @@ CASES = [
         "unreachable host",
         3,
         "PostgreSQL at postgresql://moriai_user:***@127.0.0.1:1/x was not reachable within 1 s: "
-        "Connection refused. Start it, or mend …; DB_WAIT_TIMEOUT sets how long to "
+        "Connection refused. Start it, or fix …; DB_WAIT_TIMEOUT sets how long to "
         "wait.",
         {
             "DATABASE_URL": "postgresql://moriai_user:some-secret@127.0.0.1:1/x",
@@ -102,7 +102,7 @@ CASES = [
         "unknown host",
         3,
         "PostgreSQL at postgresql://moriai_user:***@no.such.host.invalid:5432/x was not reachable "
-        "within 1 s: … Start it, or mend …; DB_WAIT_TIMEOUT sets how long to wait.",
+        "within 1 s: … Start it, or fix …; DB_WAIT_TIMEOUT sets how long to wait.",
         {
             "DATABASE_URL": "postgresql://moriai_user:some-secret@no.such.host.invalid:5432/x",
             "DB_WAIT_TIMEOUT": "1",
@@ -350,12 +350,12 @@ def test_raising_revision_in_the_middle(
         "Migration 902 It breaks failed: 902_test.py, line 13: ProgrammingError: "
         '(psycopg2.errors.UndefinedTable) relation "nowhere" does not exist. '
         "The database is at 901 now; what the failure's transaction had changed was rolled "
-        "back. Mend the revision and start again.",
+        "back. Fix the revision and start again.",
     )
     assert revisions(cluster, database) == ["901"]
     assert {"kept", "gone", "never"} & set(relations(cluster, database)) == {"kept"}
 
-    write_revision(versions, "902", "901", create.format("mended"), title="It is mended")
+    write_revision(versions, "902", "901", create.format("fixed"), title="It is fixed")
     run(folder, "migrate", APP_ENV="prod", DATABASE_URL=database_url).assert_ok()
     assert revisions(cluster, database) == ["903"]
 
@@ -607,7 +607,7 @@ def test_env_file_of_bytes(tmp_path: Path, database_url: str) -> None:
     folder = project(tmp_path)
     (folder / ".env").write_bytes(b"FOO=\xff\xfe\n")
     finished = run(folder, "migrate", DATABASE_URL=database_url)
-    finished.assert_failed(2, ".env cannot be read: … Mend or remove it.")
+    finished.assert_failed(2, ".env cannot be read: … Fix or remove it.")
 
 
 def test_unmanaged_database(
@@ -717,27 +717,27 @@ async def app(scope, receive, send):
             "no_such_module:app",
             "",
             "The application no_such_module:app cannot be loaded: …no_such_module…. "
-            "Mend it, or name another in ASGI_APP.",
+            "Fix it, or name another in ASGI_APP.",
             id="no module",
         ),
         pytest.param(
             "planted:app",
             "",
             "The application planted:app cannot be loaded: …app…. "
-            "Mend it, or name another in ASGI_APP.",
+            "Fix it, or name another in ASGI_APP.",
             id="no attribute",
         ),
         pytest.param(
             "planted",
             "",
-            "The application planted cannot be loaded: …. Mend it, or name another in ASGI_APP.",
+            "The application planted cannot be loaded: …. Fix it, or name another in ASGI_APP.",
             id="no colon",
         ),
         pytest.param(
             "planted:app",
             "def app(:",
             "The application planted:app cannot be loaded: planted.py, line 1: invalid syntax. "
-            "Mend it, or name another in ASGI_APP.",
+            "Fix it, or name another in ASGI_APP.",
             id="syntax error",
         ),
         pytest.param(
@@ -745,14 +745,14 @@ async def app(scope, receive, send):
             "raise RuntimeError('no kettle')",
             "The application planted:app cannot be loaded: planted.py, line 1: RuntimeError: no "
             "kettle. "
-            "Mend it, or name another in ASGI_APP.",
+            "Fix it, or name another in ASGI_APP.",
             id="raises at import",
         ),
         pytest.param(
             "planted:app",
             "raise SystemExit(0)",
             "The application planted:app cannot be loaded: planted.py, line 1: SystemExit: 0. "
-            "Mend it, or name another in ASGI_APP.",
+            "Fix it, or name another in ASGI_APP.",
             id="exits at import",
         ),
         pytest.param(
@@ -802,7 +802,7 @@ def test_application_that_is_nowhere(
     finished.assert_failed(
         11,
         "The application backend.nope:app cannot be loaded: there is no module backend.nope. "
-        "Mend it, or name another in ASGI_APP.",
+        "Fix it, or name another in ASGI_APP.",
     )
     assert_untouched(cluster, database)
 
@@ -941,7 +941,7 @@ def test_seed_callable_that_raises(
     finished.assert_failed(
         10,
         f"Seeding failed: planted.py, line 6: {sentence} "
-        "Nothing of it was kept. Mend planted:seed, or start with SEED=false.",
+        "Nothing of it was kept. Fix planted:seed, or start with SEED=false.",
     )
     finished.assert_says("Seeding initial data...")
     finished.assert_never_says("Starting Uvicorn server...")

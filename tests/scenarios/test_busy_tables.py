@@ -196,7 +196,7 @@ def test_a_mute_network_in_a_revision(cluster: Cluster, make_scene: MakeScene, e
 
 
 def test_a_role_without_the_right(cluster: Cluster, make_scene: MakeScene) -> None:
-    """What to do about it is not to mend the revision."""
+    """What to do about it is not to fix the revision."""
     scene = make_scene(cluster, 'op.execute("CREATE ROLE never")')
     scene.start().finish().assert_failed(
         5,

@@ -53,7 +53,7 @@ def test_the_first_revision_leaves_something_behind(
     theirs.revision("a1", None, "op.execute('CREATE TABLE t (); CREATE TABLE t2 ()')", downgrade)
     finished = run_on(tmp_path, theirs, "check", database_url)
     finished.assert_says("…a1 leaves behind on its way down: table t2 is unexpected")
-    finished.assert_failed(9, "The history fails … checks. Mend the revisions, or the models, …")
+    finished.assert_failed(9, "The history fails … checks. Fix the revisions, or the models, …")
     assert_untouched(cluster, database)
 
 

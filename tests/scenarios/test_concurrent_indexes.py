@@ -296,7 +296,7 @@ def test_duplicates(any_cluster: Cluster, make_scene: MakeScene) -> None:
     for _ in range(2):
         finished = scene.start().finish()
         finished.assert_failed(
-            5, "…Mend the revision or the rows (by_name: name must be unique) and start again."
+            5, "…Fix the revision or the rows (by_name: name must be unique) and start again."
         )
         finished.assert_says(
             "Index public.by_name is INVALID now: no query uses it, and every write pays for it. "
@@ -569,9 +569,9 @@ def test_a_part_that_was_committed(any_cluster: Cluster, make_scene: MakeScene) 
     assert len(scene.steps()) == 1
     [path] = scene.foreign.versions.glob("*b2*.py")
     path.write_text(path.read_text(encoding="utf-8").replace(step("b2"), "pass"), encoding="utf-8")
-    mended = scene.start().finish()
-    mended.assert_ok()
-    mended.assert_says("Migration b2 Foreign b2 was changed since it had committed … INSERT INTO …")
+    fixed = scene.start().finish()
+    fixed.assert_ok()
+    fixed.assert_says("Migration b2 Foreign b2 was changed since it had committed … INSERT INTO …")
     scene.assert_complete()
 
 

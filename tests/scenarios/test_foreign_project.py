@@ -355,7 +355,7 @@ def test_broken_env(
     finished.assert_failed(
         5,
         f"Alembic's env.py failed: env.py, line 1: {cause}. "
-        "Mend it and start again. Nothing was changed.",
+        "Fix it and start again. Nothing was changed.",
     )
     assert_untouched(cluster, database)
 
@@ -418,7 +418,7 @@ def test_missing_script_location(tmp_path: Path, database_url: str) -> None:
     finished.assert_failed(
         2,
         "…alembic.ini describes no Alembic project: … "
-        "Mend it; script_location names the folder with env.py.",
+        "Fix it; script_location names the folder with env.py.",
     )
 
 

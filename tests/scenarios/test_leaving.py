@@ -43,7 +43,7 @@ BREAKING = 'op.execute("CREATE TABLE t_c3 (id int)")\nop.execute("SELECT 1 / 0")
 
 
 def break_last(scene: Scene, *, whole: bool = False) -> None:
-    """Let the third revision fail after it has done something; with `whole`, mend it again."""
+    """Let the third revision fail after it has done something; with `whole`, fix it again."""
     (path,) = scene.foreign.versions.glob("c3*.py")
     path.unlink()
     scene.foreign.revision("c3", "b2", None if whole else BREAKING)

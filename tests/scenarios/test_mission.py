@@ -147,7 +147,7 @@ def test_broken_migration_in_production(
         5,
         "Migration 901 It breaks failed: 901_test.py, line 13: RuntimeError: on purpose. "
         f"The database is at {HEAD} now; what the failure's transaction had changed was rolled "
-        "back. Mend the revision and start again.",
+        "back. Fix the revision and start again.",
     )
     finished.assert_says(*EMPTY_START[:11])
     finished.assert_never_says("Starting Uvicorn server...")
@@ -163,6 +163,4 @@ def test_failure_policy_is_a_setting(tmp_path: Path, database_url: str) -> None:
     finished = run(
         folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0", MIGRATE_ON_FAILURE="exit"
     )
-    finished.assert_failed(
-        5, "Migration 901 It breaks failed: … Mend the revision and start again."
-    )
+    finished.assert_failed(5, "Migration 901 It breaks failed: … Fix the revision and start again.")

@@ -182,7 +182,7 @@ def test_a_contract_has_to_say_so(trial: Trial, name: str) -> None:
     """It is found out where it says expand or nothing: the reasons stand in one line."""
     upgrade, downgrade, reasons = CONTRACTS[name]
     finished = trial.check_each(upgrade, downgrade)
-    finished.assert_failed(9, "The history fails 2 checks. Mend the revisions, or the models, …")
+    finished.assert_failed(9, "The history fails 2 checks. Fix the revisions, or the models, …")
     finished.assert_says(
         f'b2 {reasons}, but does not say phase = "contract"',
         f'd4 {reasons}, but does not say phase = "contract"',
@@ -208,7 +208,7 @@ def test_a_history_of_contracts_that_say_so(trial: Trial) -> None:
 def test_a_phase_that_is_none(trial: Trial, constants: str, said: str) -> None:
     """A word that is neither of the two is a slip."""
     finished = trial.check(("pass", "pass", constants))
-    finished.assert_failed(9, "The history fails 1 check. Mend the revisions, or the models, …")
+    finished.assert_failed(9, "The history fails 1 check. Fix the revisions, or the models, …")
     finished.assert_says(f'b2 says phase = {said}, which is neither "expand" nor "contract"')
 
 
@@ -256,4 +256,4 @@ def test_a_history_with_branches(trial: Trial) -> None:
         'b2 drops column books.title, but does not say phase = "contract"',
     )
     finished.assert_says('d2 drops column books.theme, but does not say phase = "contract"')
-    finished.assert_failed(9, "The history fails 2 checks. Mend the revisions, or the models, …")
+    finished.assert_failed(9, "The history fails 2 checks. Fix the revisions, or the models, …")

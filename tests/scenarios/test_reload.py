@@ -151,3 +151,23 @@ def test_serving_alone_never_migrates(tmp_path: Path, database_url: str) -> None
         inv.wait_for("Serving on …", count=2)
         finished = stop(inv)
     finished.assert_never_says("Running database migrations...")
+
+
+def test_code_that_cannot_be_imported(tmp_path: Path, database_url: str) -> None:
+    """One sentence says why, without a traceback; the next change is another try."""
+    folder = project(tmp_path, with_models=True)
+    main = folder / "backend" / "main.py"
+    good = main.read_text()
+    with serving(folder, "start", database_url, RELOAD="true") as inv:
+        ready_with(inv, 200)
+        main.write_text(good + "\nraise KeyError('not yet')\n")
+        inv.wait_for(
+            "The application backend.main:app cannot be loaded: backend/main.py, line …: KeyError: "
+            "there is no 'not yet'. Fix it, or name another in ASGI_APP."
+        )
+        main.write_text(good)
+        inv.wait_for("Backend started", count=2)
+        ready_with(inv, 200)
+        finished = stop(inv)
+    assert (finished.status, len(finished.stderr)) == (0, 1), finished
+    assert not [line for line in finished.stdout if "Traceback" in line]

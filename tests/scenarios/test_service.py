@@ -125,7 +125,7 @@ def _load(owners: list[Person]) -> Iterator[Load]:
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
 def test_postgresql_restarts_under_load(server: Cluster, tmp_path: Path, mode: str) -> None:
-    """Nothing that was answered is lost, nobody gets more than a 503, and all mends itself."""
+    """Nothing that was answered is lost, nobody gets more than a 503, and all fixes itself."""
     with (
         server.database() as name,
         _replicas(tmp_path, server.url(name)) as replicas,

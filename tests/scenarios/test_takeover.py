@@ -526,8 +526,8 @@ op.execute('''
 
 def test_disk_full(any_cluster: Cluster, make_scene: MakeScene) -> None:
     """Where the server has no space left, the revision is rolled back, and runs when it has."""
-    mended = f"{MAKE_TABLE}\n{step('b2')}"
-    scene = make_scene(any_cluster, mended + NO_SPACE)
+    fixed = f"{MAKE_TABLE}\n{step('b2')}"
+    scene = make_scene(any_cluster, fixed + NO_SPACE)
     first = scene.start()
     first.finish().assert_failed(
         5,
@@ -539,7 +539,7 @@ def test_disk_full(any_cluster: Cluster, make_scene: MakeScene) -> None:
     assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
     [error] = scene.errors()
     assert "could not extend file: No space left on device" in error
-    scene.foreign.revision("b2", "a1", mended)
+    scene.foreign.revision("b2", "a1", fixed)
     second = scene.start()
     second.finish().assert_ok()
     scene.assert_complete()

@@ -468,7 +468,7 @@ def test_check_of_a_lossy_revision(
     write_revision(folder / "alembic" / "versions", "901", HEAD, upgrade, downgrade)
     finished = run(folder, "check", DATABASE_URL=database_url)
     finished.assert_says(complaint)
-    finished.assert_failed(9, "The history fails … check…. Mend the revisions, or the models, …")
+    finished.assert_failed(9, "The history fails … check…. Fix the revisions, or the models, …")
     assert_untouched(cluster, database)
     assert scratches(cluster) == []
 
@@ -484,7 +484,7 @@ def test_check_of_drifted_models(
         "the models and the migrations differ: no revision has op.add_column('users', …nickname…)"
     )
     finished.assert_failed(
-        9, "The history fails 1 check. Mend the revisions, or the models, and check again."
+        9, "The history fails 1 check. Fix the revisions, or the models, and check again."
     )
     assert scratches(cluster) == []
 

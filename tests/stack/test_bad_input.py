@@ -57,12 +57,12 @@ def test_no_engine(stack: MakeStack, task: tuple[str, ...]) -> None:
         (
             "tcp://no.such.host.invalid:2375",
             "The container engine at tcp://no.such.host.invalid:2375 cannot be reached: … "
-            "Start it, or mend DOCKER_HOST.",
+            "Start it, or fix DOCKER_HOST.",
         ),
         (
             "carrier-pigeon://home",
             "The container engine at carrier-pigeon://home cannot be reached: … "
-            "Start it, or mend DOCKER_HOST.",
+            "Start it, or fix DOCKER_HOST.",
         ),
     ],
 )
@@ -183,7 +183,7 @@ def test_image_that_cannot_be_had(stack: MakeStack) -> None:
     """An image that is not there and cannot be pulled is named, with `inv images`."""
     advice = (
         "Where no image registry can be reached, `inv images` makes stand-ins; "
-        "else mend the name or log in to its registry."
+        "else fix the name or log in to its registry."
     )
     name = "registry.invalid/no/such:image"
     made = stack(f"services: {{web: {{image: '{name}'}}}}")
@@ -208,13 +208,13 @@ def test_build_that_fails(stack: MakeStack) -> None:
         finished.assert_failed(
             12,
             "The image of web cannot be built: The command '/bin/sh -c echo working; echo it "
-            "broke >&2; exit 5' returned a non-zero code: 5. Its last lines are above; mend its "
+            "broke >&2; exit 5' returned a non-zero code: 5. Its last lines are above; fix its "
             "Dockerfile, or what that copies.",
         )
         assert {"web | working", "web | it broke"} <= set(finished.messages)
     made.write("FROM IMAGE\nCOPY nothing /\n", "app/Dockerfile")
     made.inv("build").assert_failed(
-        12, "The image of web cannot be built: COPY failed: … Mend its Dockerfile, …"
+        12, "The image of web cannot be built: COPY failed: … Fix its Dockerfile, …"
     )
     assert made.ids() == {}
 

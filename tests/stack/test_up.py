@@ -170,7 +170,7 @@ def test_container_that_fails(
     finished = made.inv("up", WEB=web, RESTART=restart)
     finished.assert_failed(
         12,
-        f"{sentence} Its last lines are above, and `inv logs` has them all; mend it and run "
+        f"{sentence} Its last lines are above, and `inv logs` has them all; fix it and run "
         "`make up` again.",
     )
     finished.assert_says(f"web-1 | {said}")

@@ -83,7 +83,7 @@ def no_project(file: Path, error: BaseException) -> ConfigurationError:
     cause = describe(error, [file.parent], plain=(CommandError, configparser.Error, ValueError))
     return ConfigurationError(
         f"{file} describes no Alembic project: {cause}.",
-        "Mend it; script_location names the folder with env.py.",
+        "Fix it; script_location names the folder with env.py.",
     )
 
 

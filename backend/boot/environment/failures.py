@@ -128,8 +128,8 @@ def way_out(error: BaseException, what: str = "the revision") -> str:
     if state == _NEEDS_BLOCK and not _is_setting(error):
         return _BLOCK
     if state.startswith(_OF_ROWS):
-        return f"Mend {what} or the rows{_key(error) if state == _UNIQUE else ''} and start again."
-    return f"Mend {what} and start again."
+        return f"Fix {what} or the rows{_key(error) if state == _UNIQUE else ''} and start again."
+    return f"Fix {what} and start again."
 
 
 def _is_setting(error: BaseException) -> bool:

@@ -26,7 +26,7 @@ from backend.boot.state.schema import Schema, ask_location
 
 _log = logging.getLogger(__name__)
 
-_ADVICE = "Mend the revisions, or the models, and check again."
+_ADVICE = "Fix the revisions, or the models, and check again."
 
 
 def check(boot: BootDescription) -> None:

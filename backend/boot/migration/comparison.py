@@ -10,7 +10,7 @@ import os
 import pickle
 import signal
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -39,6 +39,8 @@ class Comparison:
     """Why the models could not be compared."""
     is_at_head: bool = True
     """Whether the schema is at head: the models do not describe it elsewhere."""
+    current: tuple[str, ...] = field(default=(), compare=False)
+    """The revisions that the schema was at, in order."""
 
 
 def compare(boot: BootDescription) -> Comparison:
@@ -58,6 +60,7 @@ def compare(boot: BootDescription) -> Comparison:
     return Comparison(
         tuple(it.text for it in every if not it.is_harmless),
         tuple(it.text for it in every if it.is_harmless),
+        current=found.current,
     )
 
 

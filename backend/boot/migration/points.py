@@ -95,7 +95,7 @@ class Replay:
 
     def _failed(self, error: BaseException) -> BootError:
         return no_connection(error) or MigrationFailedError(
-            f"{self._what()} failed: {self._project.describe(error)}.", "Mend it and start again."
+            f"{self._what()} failed: {self._project.describe(error)}.", "Fix it and start again."
         )
 
     def _refuse_other_database(self, context: MigrationContext) -> None:

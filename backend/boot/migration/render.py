@@ -149,7 +149,7 @@ class _Rendering:
         if self._running is None:
             return MigrationFailedError(
                 f"Alembic's env.py failed in offline mode: {cause}.",
-                f"Mend it, or use `{as_typed('inv migrate')}`. Nothing was changed.",
+                f"Fix it, or use `{as_typed('inv migrate')}`. Nothing was changed.",
             )
         return MigrationFailedError(
             f"Migration {self._project.history.label(self._running)} cannot be rendered as SQL: "

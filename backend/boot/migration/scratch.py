@@ -116,12 +116,12 @@ def _refuse_login(url: DatabaseUrl) -> None:
             case Refusal.NOT_YET:
                 raise DatabaseUnreachableError(
                     f"PostgreSQL at {url.masked} does not answer: {failed.cause}.",
-                    "Check that it runs, or mend SCRATCH_DATABASE_URL.",
+                    "Check that it runs, or fix SCRATCH_DATABASE_URL.",
                 ) from error
             case Refusal.DATABASE_MISSING:
                 raise DatabaseMissingError(
                     f"Database {url.database!r} does not exist at {url.masked}.",
-                    "Create it, or mend SCRATCH_DATABASE_URL.",
+                    "Create it, or fix SCRATCH_DATABASE_URL.",
                 ) from error
         raise LoginRefusedError(
             f"PostgreSQL refused the login at {url.masked}: {failed.cause}.",

@@ -54,7 +54,7 @@ _HINT = (
     "set MIGRATION_DATABASE_URL to the server itself."
 )
 
-_REMEDY = "Start it, or mend DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
+_REMEDY = "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
 _REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
 
 

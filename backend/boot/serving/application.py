@@ -27,7 +27,7 @@ def not_loaded(name: str, cause: str) -> ServingFailedError:
     """Return the failure of an application that cannot be loaded, for this cause."""
     return ServingFailedError(
         f"The application {name} cannot be loaded: {cause}.",
-        "Mend it, or name another in ASGI_APP.",
+        "Fix it, or name another in ASGI_APP.",
     )
 
 

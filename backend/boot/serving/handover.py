@@ -4,7 +4,8 @@ workers and reloads as well.
 
 import json
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.boot.environment.version_table import VersionTable
@@ -18,6 +19,10 @@ _BOOT_STAGES = "BOOT_STAGES"
 _VERSION_TABLE = "BOOT_VERSION_TABLE"
 _REACHED = "BOOT_REACHED"
 _DIFFERENCES = "BOOT_DIFFERENCES"
+_COMPARED_AT = "BOOT_COMPARED_AT"
+
+comparison_is_due = threading.Event()
+"""Set to have the models of this process compared with the schema at once."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +60,26 @@ def boot_failure() -> str | None:
     return os.environ.get(_BOOT_FAILURE)
 
 
-def hand_over_differences(sentence: str | None) -> None:
-    """Let the application's readiness say in what the models and the schema differ, if they do."""
+def hand_over_differences(sentence: str | None, compared_at: Sequence[str] = ()) -> None:
+    """Let the application's readiness say in what the models and the schema differ, if they do.
+
+    `compared_at` are the revisions that the schema was at.
+    """
     if sentence is None:
         os.environ.pop(_DIFFERENCES, None)
     else:
         os.environ[_DIFFERENCES] = sentence
+        os.environ[_COMPARED_AT] = json.dumps(list(compared_at))
 
 
 def boot_differences() -> str | None:
     """Return in what the models and the schema differ; None as far as nothing is known of it."""
     return os.environ.get(_DIFFERENCES)
+
+
+def compared_at() -> tuple[str, ...]:
+    """Return the revisions that the schema was at when the models were compared with it."""
+    return tuple(json.loads(os.environ.get(_COMPARED_AT, "[]")))
 
 
 def hand_over_stages(seconds: Mapping[str, float]) -> None:
@@ -115,5 +129,5 @@ def reached() -> Reached | None:
 
 def forget_boot() -> None:
     """Take back what an earlier boot has handed over: the next one says it anew."""
-    for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED, _DIFFERENCES):
+    for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED, _DIFFERENCES, _COMPARED_AT):
         os.environ.pop(name, None)

@@ -9,12 +9,19 @@ from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.serving.aim import Aim
-from backend.boot.serving.handover import boot_differences, boot_failure
+from backend.boot.serving.handover import (
+    boot_differences,
+    boot_failure,
+    compared_at,
+    comparison_is_due,
+)
 from backend.boot.serving.handover import version_table as handed_over_table
 from backend.boot.serving.statements import Statements
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.plan import Action, Plan, decide
+
+_MOVED = "The schema has moved since the models were compared with it. They are compared again now."
 
 _STATEMENT_TIMEOUT = 500
 """Milliseconds."""
@@ -92,7 +99,12 @@ class Judge:
         if plan.action is not Action.NOTHING:
             return None
         is_pinned = inspection.target.revisions != inspection.heads
-        return boot_differences() or self.statements.why_unfit(connection, is_pinned=is_pinned)
+        if (differences := boot_differences()) is None:
+            return self.statements.why_unfit(connection, is_pinned=is_pinned)
+        if compared_at() == inspection.current:
+            return differences
+        comparison_is_due.set()
+        return _MOVED
 
     def failure_of_boot(self, current: tuple[str, ...] | None = None) -> str | None:
         """Return why the boot failed, until the schema is ready or has moved since.

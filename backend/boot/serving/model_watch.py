@@ -12,7 +12,11 @@ from typing import Any
 
 from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
-from backend.boot.serving.handover import boot_differences, hand_over_differences
+from backend.boot.serving.handover import (
+    boot_differences,
+    comparison_is_due,
+    hand_over_differences,
+)
 
 _MODULE = "backend.boot.migration.comparison"
 
@@ -48,6 +52,8 @@ def reason(differences: tuple[str, ...]) -> str | None:
 class ModelWatch:
     """Compares the models with the schema, again and again until they agree.
 
+    `comparison_is_due` has it compare at once, as after a migration.
+
     In a process of its own each time, so the models are those on the disk.
     """
 
@@ -66,6 +72,7 @@ class ModelWatch:
     def stop(self) -> None:
         """End the comparison that may be running."""
         self._has_ended.set()
+        comparison_is_due.set()
         if (process := self._process) is not None:
             process.kill()
         self._thread.join()
@@ -73,11 +80,16 @@ class ModelWatch:
     def _watch(self) -> None:
         pause, longest = _PAUSES
         wait = _CALM
-        while not self._has_ended.wait(wait):
+        while not self._has_ended_within(wait):
             found = self._compare()
             if self._has_ended.is_set() or not self._tell(found):
                 return
             wait, pause = pause, min(2 * pause, longest)
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        comparison_is_due.wait(seconds)
+        comparison_is_due.clear()
+        return self._has_ended.is_set()
 
     def _tell(self, found: dict[str, Any]) -> bool:
         """Log what is new, and hand it to readiness; return whether to compare again."""
@@ -101,7 +113,7 @@ class ModelWatch:
         if boot_differences() is not None and not found["differences"]:
             _log.info("The models and the schema agree")
         self._known = frozenset([*found["differences"], *found["beyond"]])
-        hand_over_differences(reason(tuple(found["differences"])))
+        hand_over_differences(reason(tuple(found["differences"])), found["current"])
         return bool(found["differences"])
 
     def _compare(self) -> dict[str, Any]:

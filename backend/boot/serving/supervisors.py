@@ -5,7 +5,7 @@ import signal
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 
@@ -17,6 +17,7 @@ from watchfiles import watch
 from backend.boot.errors import BootError
 from backend.boot.log import configure_logging, report_failure
 from backend.boot.masking import hidden, hide_all
+from backend.boot.serving.here import load, serve_here
 from backend.boot.serving.server import Config, Server, url_of
 from backend.boot.signals import STOP_SIGNALS, Stopped, stopping_on_signals
 
@@ -44,9 +45,13 @@ def _deaf_children() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
+def nothing() -> None:
+    """Do nothing, in a process that gets this by its name."""
+
+
 @dataclass(frozen=True)
 class Again:
-    """Serves in the process that a reload has begun, after what goes before."""
+    """Serves in a process of the reloader's, after what goes before."""
 
     config: Config
     before: Callable[[], None]
@@ -60,10 +65,11 @@ class Again:
         try:
             with stopping_on_signals():
                 self.before()
+            load(self.config)
+            serve_here(self.config, sockets or [])
         except BootError as error:
             report_failure(str(error), self.log_format)
             raise SystemExit(error.exit_status) from None
-        Server(self.config).run(sockets)
 
 
 class Reloader(WatchFilesReload):
@@ -77,8 +83,9 @@ class Reloader(WatchFilesReload):
         log_format: str,
     ) -> None:
         """Take what each reload does, in the new process, before that serves."""
-        super().__init__(config, target=Server(config).run, sockets=[listener])
-        self._again = Again(config, before, log_format, hidden())
+        first = Again(config, nothing, log_format, hidden())
+        super().__init__(config, target=first, sockets=[listener])
+        self._again = replace(first, before=before)
 
     def startup(self) -> None:
         """Start the process that serves.

@@ -39,7 +39,7 @@ def engine() -> Iterator[DockerClient]:
     except APIError as error:
         raise EngineError(
             f"The container engine refused: {explanation(error)}.",
-            "Mend that, and try again.",
+            "Fix that, and try again.",
         ) from error
     except (DockerException, RequestException) as error:
         raise EngineError(
@@ -118,7 +118,7 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> EngineError:
     named = f"the context {endpoint.context}" if endpoint.context else "DOCKER_HOST"
     return EngineError(
         f"The container engine{endpoint} cannot be reached: {cause}.",
-        f"Start it, or mend {named}.",
+        f"Start it, or fix {named}.",
     )
 
 

@@ -32,7 +32,7 @@ _WIDTH = 90
 
 _NO_REGISTRY = (
     f"Where no image registry can be reached, `{as_typed('inv images')}` makes stand-ins; "
-    "else mend the name or log in to its registry."
+    "else fix the name or log in to its registry."
 )
 
 
@@ -71,7 +71,7 @@ def build_image(client: DockerClient, project: Project, service: str, build: Bui
         raise _unreadable(service, error) from error
     if not has_recipe:
         raise ConfigurationError(
-            f"There is no {build.dockerfile} in {context}.", f"Mend services.{service}.build."
+            f"There is no {build.dockerfile} in {context}.", f"Fix services.{service}.build."
         )
     return run_build(
         client,
@@ -159,7 +159,7 @@ class _Steps:
         log_tail(self.service, list(self.tail))
         return EngineError(
             f"The image of {self.service} cannot be built: {reason.strip().rstrip('.')}.",
-            f"{'Its last lines are above; mend' if self.tail else 'Mend'} its Dockerfile, "
+            f"{'Its last lines are above; fix' if self.tail else 'Fix'} its Dockerfile, "
             "or what that copies.",
         )
 

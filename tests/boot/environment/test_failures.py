@@ -27,8 +27,8 @@ GRANT SELECT ON hidden TO moriai_user;
 INSERT INTO people VALUES ('s3cret', 'one', 3), ('s3cret', 'one', 4), ('s3cret', NULL, 5)
 """
 
-ROWS = "Mend the revision or the rows{} and start again."
-REVISION = "Mend the revision and start again."
+ROWS = "Fix the revision or the rows{} and start again."
+REVISION = "Fix the revision and start again."
 BLOCK = (
     "Let it run as a statement of its own, outside of the transaction, in "
     "`with op.get_context().autocommit_block():`, and start again."
@@ -89,7 +89,7 @@ def execute(url: str, driver: str, statement: str) -> None:
 
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_the_way_out(cluster: Cluster, driver: str) -> None:
-    """It names what is to be mended, and tells nothing that the rows hold."""
+    """It names what is to be fixed, and tells nothing that the rows hold."""
     with cluster.database() as database:
         cluster.execute(PREPARE, database)
         cluster.execute("ALTER TABLE people OWNER TO moriai_user", database)

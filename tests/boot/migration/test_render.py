@@ -367,5 +367,5 @@ def test_an_env_without_offline_mode(theirs: Theirs) -> None:
         theirs.sql()
     assert str(caught.value) == (
         "Alembic's env.py failed in offline mode: env.py, line 2: RuntimeError: no. "
-        "Mend it, or use `inv migrate`. Nothing was changed."
+        "Fix it, or use `inv migrate`. Nothing was changed."
     )

@@ -168,7 +168,7 @@ class TestTimeOut:
         port = url.parameters["port"]
         assert (
             f"PostgreSQL at postgresql://moriai_user:***@127.0.0.1:{port}/books was not reachable "
-            "within 0.2 s: Connection refused. Start it, or mend DATABASE_URL (or POSTGRES_HOST "
+            "within 0.2 s: Connection refused. Start it, or fix DATABASE_URL (or POSTGRES_HOST "
             "and POSTGRES_PORT); DB_WAIT_TIMEOUT sets how long to wait.",
             3,
         ) == (str(caught.value), caught.value.exit_status)
@@ -213,7 +213,7 @@ class TestTimeOut:
         expected = url.replace("top-secret", "***")
         assert str(caught.value) == (
             f"PostgreSQL at {expected} was not reachable within 0.3 s: no answer within 0.3 s. "
-            "Start it, or mend DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT); "
+            "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT); "
             "DB_WAIT_TIMEOUT sets how long to wait."
         )
 
@@ -240,7 +240,7 @@ class TestNever:
         ],
     )
     def test_a_login_refused(self, cluster: Cluster, login: str, rest: str, cause: str) -> None:
-        """What waiting would not change ends it at the first answer, with what to mend."""
+        """What waiting would not change ends it at the first answer, with what to fix."""
         clock = Clock()
         url = parse_database_url(f"postgresql://{login}@127.0.0.1:{cluster.port}/{rest}")
         with pytest.raises(LoginRefusedError) as caught:

@@ -17,7 +17,7 @@ def test_what_ends_a_start_serves_nothing(
     """It is said in a sentence, without a password; the next change is another try."""
 
     def before() -> None:
-        raise MigrationFailedError("It failed for pepper-and-salt.", "Mend it.")
+        raise MigrationFailedError("It failed for pepper-and-salt.", "Fix it.")
 
     def run(*_arguments: object) -> None:
         pytest.fail("it serves")
@@ -27,4 +27,4 @@ def test_what_ends_a_start_serves_nothing(
     with pytest.raises(SystemExit) as ended:
         Again(CONFIG, before, "text", frozenset({"pepper-and-salt"}))([])
     assert ended.value.code == MigrationFailedError.exit_status
-    assert capsys.readouterr().err == "It failed for ***. Mend it.\n"
+    assert capsys.readouterr().err == "It failed for ***. Fix it.\n"

@@ -66,11 +66,11 @@ def test_what_is_there(modules: Path, name: str) -> None:
     ],
 )
 def test_what_is_not_there(modules: Path, name: str, cause: str) -> None:
-    """It is one sentence, which says what is to be mended."""
+    """It is one sentence, which says what is to be fixed."""
     before = set(sys.modules)
     with pytest.raises(ServingFailedError) as failure:
         require_application(name)
     assert str(failure.value) == (
-        f"The application {name} cannot be loaded: {cause} Mend it, or name another in ASGI_APP."
+        f"The application {name} cannot be loaded: {cause} Fix it, or name another in ASGI_APP."
     )
     assert set(sys.modules) == before

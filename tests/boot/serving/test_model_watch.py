@@ -10,7 +10,11 @@ import pytest
 
 from backend.boot.migration.comparison import Comparison
 from backend.boot.serving import model_watch
-from backend.boot.serving.handover import boot_differences, hand_over_differences
+from backend.boot.serving.handover import (
+    boot_differences,
+    comparison_is_due,
+    hand_over_differences,
+)
 from backend.boot.serving.model_watch import ModelWatch, reason
 from backend.settings import load_settings
 
@@ -178,3 +182,15 @@ def test_a_stop_waits_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         pass
     running.stop()
     assert not running._thread.is_alive()
+
+
+def test_a_comparison_that_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a migration nobody waits for the pause to end."""
+    monkeypatch.setattr(model_watch, "_PAUSES", (3600, 3600))
+    watch = Watch(outcome("one"), outcome())
+    watch.start()
+    while boot_differences() is None:
+        pass
+    comparison_is_due.set()
+    watch._thread.join(30)
+    assert (watch.left, boot_differences()) == ([], None)

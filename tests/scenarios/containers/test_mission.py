@@ -49,7 +49,7 @@ raise RuntimeError("on purpose")
 BROKEN = (
     "Migration 901 A test's own failed: 901_test.py, line 13: RuntimeError: on purpose. "
     f"The database is at {HEAD} now; what the failure's transaction had changed was rolled back. "
-    "Mend the revision and start again."
+    "Fix the revision and start again."
 )
 
 
