@@ -1,16 +1,17 @@
 """Books: a request without a token reads those that are there for everybody."""
 
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Response, status
+from sqlalchemy.orm import Session
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reader, Reading, as_json, dumped, found
 from backend.api.problems import answers
 from backend.api.turning import Filtered, OnShelf, Turned
-from backend.cache.answers import Source
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
 from backend.schemas.sent import Sent
@@ -83,6 +84,7 @@ async def read_book(
         key_of_one("book", book_id, _MARKED),
         lambda session, owner: _unmarked(own_book(session, owner, book_id), language),
         lambda: _shared_book(reader, book_id, language),
+        reader.opened.whole_books,
     )
     return found(book, "book")
 
@@ -92,16 +94,20 @@ async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> b
 
     In the languages that it does not have it is the same.
     """
+
+    def read(session: Session) -> bytes | None:
+        return shared_book(session, book_id)
+
     key = key_of_one("book", book_id, _MARKED)
-    marked = await reader.shared(key, lambda session: shared_book(session, book_id))
+    marked = await reader.shared(key, read, reader.opened.whole_books)
     if marked is None:
         return None
     if language is not None and not has_language(marked, language):
         language = _NONE
+    # Many requests may wait for their turn: none of them keeps a book in memory meanwhile.
+    del marked
     return await reader.made(
-        key_of_one("book", book_id, language),
-        Source(key, marked),
-        lambda source: in_language(source, language),
+        key_of_one("book", book_id, language), key, read, partial(in_language, language=language)
     )
 
 

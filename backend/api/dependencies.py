@@ -44,7 +44,9 @@ class Resources:
     """The threads that count attempts, each with a connection: all others keep theirs."""
     reading: Threads = field(default_factory=partial(Threads, CONNECTIONS))
     """The threads of those who read, or show a token: one for each connection that there can be."""
-    making: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 1))
+    whole_books: Threads = field(default_factory=partial(Threads, 2))
+    """The threads that read whole books, each of which may take 40 MB meanwhile."""
+    making: Threads = field(default_factory=partial(Threads, 1))
     """The thread that makes the answers in single languages of books that were read."""
     exports: Exports = field(default_factory=Exports)
 

@@ -6,14 +6,14 @@ from functools import partial
 from typing import Annotated
 from uuid import UUID
 
-from anyio import to_thread
 from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from backend.api.authentication import Claimed, require_active
 from backend.api.dependencies import OpenResources, Resources
-from backend.cache.answers import Key, Source
+from backend.api.threads import Threads
+from backend.cache.answers import Key
 from backend.services.errors import NotFoundError
 from backend.services.tokens import Claim
 
@@ -34,23 +34,32 @@ class Reader:
         """Return whose token the request shows; None is anybody."""
         return None if self.claim is None else self.claim.account
 
-    async def shared(self, key: Key, read: Read) -> bytes | None:
+    async def shared(self, key: Key, read: Read, threads: Threads | None = None) -> bytes | None:
         """Return what is the same for everybody, kept or read; None without any."""
-        return await self.opened.answers.answer(key, partial(self._in_thread, read))
+        return await self.opened.answers.answer(key, partial(self._in_thread, read, threads))
 
-    async def made(self, key: Key, source: Source, make: Callable[[bytes], bytes]) -> bytes | None:
-        """Return what is made of an answer for everybody, kept or made in a thread.
+    async def made(
+        self, key: Key, source: Key, read: Read, make: Callable[[bytes], bytes]
+    ) -> bytes | None:
+        """Return what is made of an answer for everybody, kept or made in a thread; None without.
 
-        One at a time is made: else many threads would keep the event loop from its turn.
+        One at a time is made: else many threads would keep the event loop from its turn. A request
+        that waits for that thread holds no source: if it is not kept any more, it is read again.
         """
-        in_thread = partial(to_thread.run_sync, make, source.answer, limiter=self.opened.making)
-        return await self.opened.answers.answer(key, in_thread, source)
+
+        def find_and_make() -> bytes | None:
+            found = self.opened.answers.kept(source) or self._read(read)
+            return None if found is None else make(found)
+
+        in_thread = partial(self.opened.making.run, find_and_make)
+        return await self.opened.answers.answer(key, in_thread)
 
     async def one(
         self,
         key: Key,
         own: Callable[[Session, UUID], bytes | None],
         shared: Callable[[], Awaitable[bytes | None]],
+        threads: Threads | None = None,
     ) -> bytes | None:
         """Return what is the viewer's own or else everybody's; None without any.
 
@@ -64,10 +73,10 @@ class Reader:
         def read(session: Session) -> bytes | None:
             return own(session, viewer)
 
-        if self.opened.answers.has(key):
+        if self.opened.answers.kept(key) is not None:
             await self._private(_nothing)
-            return await shared() or await self._private(read)
-        return await self._private(read) or await shared()
+            return await shared() or await self._private(read, threads)
+        return await self._private(read, threads) or await shared()
 
     async def list(self, key: Key | None, read: Read) -> Response:
         """Return a page of a list, kept or read; without a key it is the viewer's own."""
@@ -81,7 +90,7 @@ class Reader:
             raise RuntimeError("A list is there even if nothing is in it.")
         return as_json(answer)
 
-    async def _private(self, read: Read) -> bytes | None:
+    async def _private(self, read: Read, threads: Threads | None = None) -> bytes | None:
         """Return what is read each time, after a look whether the account is active.
 
         One thread and one connection are enough for both.
@@ -93,10 +102,10 @@ class Reader:
                 self.request.state.user_id = self.viewer  # for the log
             return read(session)
 
-        return await self._in_thread(look_up_and_read)
+        return await self._in_thread(look_up_and_read, threads)
 
-    async def _in_thread(self, read: Read) -> bytes | None:
-        return await self.opened.reading.run(self._read, read)
+    async def _in_thread(self, read: Read, threads: Threads | None = None) -> bytes | None:
+        return await (threads or self.opened.reading).run(self._read, read)
 
     def _read(self, read: Read) -> bytes | None:
         """Return what is read, with nothing left to end: that would take another thread."""

@@ -25,14 +25,6 @@ class Key:
     which: Hashable = None
 
 
-@dataclass(frozen=True)
-class Source:
-    """The answer that another one is made of, and its key."""
-
-    key: Key
-    answer: bytes
-
-
 Read = Callable[[], Awaitable[bytes | None]]
 """Reads an answer; None when there is none."""
 
@@ -55,19 +47,18 @@ class Answers:
         self.misses = 0
         """How often an answer had to be read."""
 
-    def has(self, key: Key) -> bool:
-        """Return whether an answer is kept."""
+    def kept(self, key: Key) -> bytes | None:
+        """Return the answer that is kept; None without one."""
         with self._lock:
-            return key in self._kept
+            return self._kept.get(key)
 
-    async def answer(self, key: Key, read: Read, source: Source | None = None) -> bytes | None:
+    async def answer(self, key: Key, read: Read) -> bytes | None:
         """Return the answer that is kept, or else what `read` returns.
 
         Requests that ask while one reads wait for its answer, or for its exception. They wait
         without a thread and without a connection. What `forget` or `clear` is told meanwhile, that
         reading may have missed: its answer is not kept, and who asks from then on reads anew.
-        With a `source`, `read` makes the answer of another one. If that is not kept any more, it
-        may be older than a change: then the answer is for this request alone.
+        `read` may make the answer of another one of the same subject that is kept when it begins.
         """
         while True:
             with self._lock:
@@ -75,9 +66,7 @@ class Answers:
                 reading = self._readings.get(key)
                 if kept is None and reading is None:
                     self.misses += 1
-                    own = asyncio.get_running_loop().create_future()
-                    if source is None or self._kept.get(source.key) is source.answer:
-                        self._readings[key] = own
+                    own = self._readings[key] = asyncio.get_running_loop().create_future()
                     break
                 self.hits += 1
             if kept is not None:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from backend.cache.answers import _ROOM, Answers, Key, Source
+from backend.cache.answers import _ROOM, Answers, Key
 
 ONE, OTHER, LIST = Key("book 1", "en"), Key("book 2"), Key("books", (None, 20))
 
@@ -45,9 +45,9 @@ async def turn() -> None:
 
 def test_what_is_kept_is_given() -> None:
     answers = Answers(60)
-    assert not answers.has(ONE)
+    assert answers.kept(ONE) is None
     keep(answers, ONE, b"[1]")
-    assert answers.has(ONE)
+    assert answers.kept(ONE) == b"[1]"
     assert asyncio.run(answers.answer(ONE, unread)) == b"[1]"
     keep(answers, OTHER, b"[2]")
     assert (answers.hits, answers.misses) == (1, 2)
@@ -56,7 +56,7 @@ def test_what_is_kept_is_given() -> None:
 def test_nothing_found_is_not_kept() -> None:
     answers = Answers(60)
     assert asyncio.run(answers.answer(ONE, reading(None))) is None
-    assert not answers.has(ONE)
+    assert answers.kept(ONE) is None
 
 
 def test_exactly_the_answers_about_a_subject_are_given_up() -> None:
@@ -100,7 +100,7 @@ def test_what_was_read_before_a_change_is_never_given_after_it(everything: bool)
         assert (old.begun, new.begun) == (1, 1)
         old.answer.set_result(b"old")
         assert await asyncio.gather(*before) == [b"old"] * 2
-        assert not answers.has(ONE)
+        assert answers.kept(ONE) is None
         new.answer.set_result(b"new")
         assert await asyncio.gather(*after) == [b"new"] * 2
         assert await answers.answer(ONE, unread) == b"new"
@@ -125,25 +125,26 @@ def test_a_late_reading_takes_nothing_away() -> None:
 
 
 def test_what_is_made_of_an_old_answer_is_not_kept() -> None:
-    """Its source was read before the change, and it is asked for after it."""
+    """Its source is kept when the making begins, and changes before it ends."""
 
     async def crowd() -> None:
-        answers, old = Answers(60), Held()
-        before = asyncio.create_task(answers.answer(ONE, old.read))
+        answers, ended = Answers(60), asyncio.Event()
+        part = Key(ONE.subject, "part")
+
+        async def make() -> bytes | None:
+            source = answers.kept(ONE)
+            await ended.wait()
+            return source
+
+        await answers.answer(ONE, reading(b"old"))
+        before = asyncio.create_task(answers.answer(part, make))
         await turn()
         answers.forget({ONE.subject})
-        old.answer.set_result(b"old")
-        part = Key(ONE.subject, "part")
-        source = await before
-        assert source is not None
-        assert await answers.answer(part, reading(b"o"), Source(ONE, source)) == b"o"
-        assert answers.keys() == frozenset()
-        new = await answers.answer(ONE, reading(b"new"))
-        assert new is not None
-        assert await answers.answer(part, reading(b"o"), Source(ONE, source)) == b"o"
+        await answers.answer(ONE, reading(b"new"))
+        ended.set()
+        assert await before == b"old"
         assert answers.keys() == {ONE}
-        assert await answers.answer(part, reading(b"n"), Source(ONE, new)) == b"n"
-        assert await answers.answer(part, unread, Source(ONE, source)) == b"n"
+        assert await answers.answer(part, make) == b"new"
 
     asyncio.run(crowd())
 
@@ -207,7 +208,7 @@ def test_the_room_is_bounded() -> None:
     """By bytes and by number; an answer that is larger than all of it is passed on alone."""
     answers = Answers(60)
     keep(answers, ONE, b"x" * (_ROOM + 1))
-    assert not answers.has(ONE)
+    assert answers.kept(ONE) is None
     for number in range(5000):
         keep(answers, Key(f"book {number}"))
     assert len(answers.keys()) == 2048
