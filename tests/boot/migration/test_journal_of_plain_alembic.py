@@ -1,5 +1,6 @@
 """A database that plain Alembic brought to head gets its journal at the first start."""
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +20,7 @@ from backend.boot.state.journal import Journal
 from backend.boot.state.journal_making import make_journal_if_absent
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
+from tests.proxy import Proxy
 from tests.scenarios.process import FOREIGN_ENV
 
 PLAIN = ["alembic_version", "t_a1"]
@@ -55,28 +57,57 @@ def test_it_is_made_by_what_may_write(theirs: Theirs) -> None:
     assert theirs.journal() == ["upgrade b2 applied"]
 
 
-def test_the_role_of_env_py_may_write_it(theirs: Theirs) -> None:
-    """Boot's own role makes it here, and env.py's works with it later."""
-    theirs.cluster.execute("CREATE ROLE their_migrator")
-    theirs.cluster.execute(f"GRANT their_migrator TO {OWNER}")
+@pytest.fixture
+def migrator(theirs: Theirs) -> Iterator[str]:
+    """Give a role that env.py works as, and that may make tables."""
+    role = "their_migrator"
+    theirs.cluster.execute(f"CREATE ROLE {role}")
     try:
         theirs.cluster.execute(
-            "GRANT ALL ON SCHEMA public TO their_migrator;"
-            " GRANT ALL ON alembic_version TO their_migrator",
+            f"GRANT ALL ON SCHEMA public TO {role}; GRANT ALL ON alembic_version TO {role}",
             theirs.database,
         )
-        role = '    connection.exec_driver_sql("SET ROLE their_migrator"); connection.commit()\n'
-        theirs.write_env(
-            FOREIGN_ENV.replace("    context.configure(", f"{role}    context.configure(")
-        )
-        migrate(theirs.boot)
-        assert found(theirs) == WITH_JOURNAL
-        theirs.project.revision("b2", "a1")
-        migrate(theirs.boot)
-        assert theirs.journal() == ["upgrade b2 applied"]
+        yield role
     finally:
-        theirs.cluster.execute("DROP OWNED BY their_migrator", theirs.database)
-        theirs.cluster.execute("DROP ROLE their_migrator")
+        theirs.cluster.execute(f"DROP OWNED BY {role}", theirs.database)
+        theirs.cluster.execute(f"DROP ROLE {role}")
+
+
+def test_the_role_of_env_py_owns_it(theirs: Theirs, migrator: str) -> None:
+    """As it does if a migration makes it: the role that makes the tables."""
+    theirs.cluster.execute(f"GRANT {migrator} TO {OWNER}")
+    role = f'    connection.exec_driver_sql("SET ROLE {migrator}"); connection.commit()\n'
+    theirs.write_env(FOREIGN_ENV.replace("    context.configure(", f"{role}    context.configure("))
+    migrate(theirs.boot)
+    assert found(theirs) == WITH_JOURNAL
+    owner = "SELECT tableowner FROM pg_tables WHERE tablename = 'schema_journal'"
+    assert theirs.query(owner) == [(migrator,)]
+    theirs.project.revision("b2", "a1")
+    migrate(theirs.boot)
+    assert theirs.journal() == ["upgrade b2 applied"]
+
+
+def test_a_role_that_boot_may_not_work_as(theirs: Theirs, migrator: str) -> None:
+    """The first migration makes the journal, over env.py's own session."""
+    url = parse_database_url(theirs.cluster.url(theirs.database))
+    journal = Journal(VersionTable("alembic_version", "public"))
+    make_journal_if_absent(url, journal, migrator)
+    assert found(theirs) == PLAIN
+
+
+def test_a_connection_that_is_lost(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> None:
+    """The schema is current, so the start goes on with a warning."""
+
+    def lose(_number: int, sql: str) -> None:
+        if sql == "COMMIT":
+            proxy.drop()
+
+    journal = Journal(VersionTable("alembic_version", "public"))
+    with Proxy(theirs.cluster.port, on_query=lose) as proxy:
+        url = parse_database_url(theirs.cluster.url(theirs.database, port=proxy.port))
+        make_journal_if_absent(url, journal, OWNER)
+    assert "could not be made" in caplog.text
+    assert found(theirs) == PLAIN
 
 
 def test_several_at_once(theirs: Theirs) -> None:
