@@ -1,16 +1,23 @@
-"""The target of the schema: known from the boot, else read from the history on disk."""
+"""The target of the schema: known from the boot, else read from the history on disk, once."""
 
 from backend.boot.description import BootDescription
 from backend.boot.revisions.history import History, Target, resolve_target
-from backend.boot.serving.handover import reached
-from backend.boot.state.edits import replaced_revisions, with_replaced
-from backend.boot.state.inspection import DatabaseFacts, Inspection, at_target, inspect
+from backend.boot.serving.handover import Reached, reached
+from backend.boot.state.edits import agreed_digest, replaced_revisions, with_replaced
+from backend.boot.state.inspection import (
+    DatabaseFacts,
+    Inspection,
+    SchemaState,
+    at_target,
+    inspect,
+)
 
 
 class Aim:
     """The target, beside which facts about a database are put.
 
-    What is on disk is read when the boot's word does not settle it, and once.
+    What is on disk is read when the boot's word does not settle it, and once. When the schema is
+    at the target, that is known as if the boot had said it.
     """
 
     def __init__(self, description: BootDescription) -> None:
@@ -24,9 +31,11 @@ class Aim:
         self._read = None
 
     def agreed(self, current: tuple[str, ...]) -> str | None:
-        """Return the digest of a journal that says what the boot has found; None if not known."""
+        """Return the digest of a journal that says nothing new; None if not known."""
         known = self._reached
-        return known.digest if known is not None and current == known.rows else None
+        if known is not None and current == known.rows:
+            return known.digest
+        return None if self._read is None else agreed_digest(current, self._read[0])
 
     def inspect(self, facts: DatabaseFacts) -> Inspection:
         """Return the state of the schema. Raises BootError if the files or the journal tell none.
@@ -43,7 +52,10 @@ class Aim:
         if inspection.unknown and facts.journal_refusal is not None:
             raise facts.journal_refusal
         replaced = replaced_revisions(facts.journal, inspection.applied, history)
-        return with_replaced(inspection, replaced)
+        inspection = with_replaced(inspection, replaced)
+        if inspection.state is SchemaState.CURRENT:
+            self._reached = Reached(facts.current, target, history.heads, facts.digest)
+        return inspection
 
     def _from_disk(self) -> tuple[History, Target]:
         from backend.boot.environment.opening import open_project

@@ -1,0 +1,52 @@
+"""What readiness reads of the journal if no boot has handed its target over."""
+
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from backend.boot.migration.migrate import migrate
+from backend.boot.serving.judge import Judge
+from backend.boot.state.journal import Journal
+from tests.boot.migration.unmanaged import Theirs
+from tests.cluster import Cluster
+
+
+@pytest.fixture
+def theirs(tmp_path: Path, cluster: Cluster, database: str) -> Theirs:
+    """Give a project whose database is at head."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    migrate(theirs.boot)
+    return theirs
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Give what has read the whole journal so far."""
+    reads: list[str] = []
+    applied = Journal.applied
+
+    def counted(journal: Journal, connection: object) -> object:
+        reads.append(journal.table)
+        return applied(journal, connection)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Journal, "applied", counted)
+    return reads
+
+
+def test_a_journal_that_says_nothing_new_is_read_once(theirs: Theirs, reads: list[str]) -> None:
+    """It may have thousands of rows, and a probe comes every second."""
+    judge = Judge(theirs.boot)
+    with closing(theirs.cluster.connect(theirs.database)) as connection:
+        assert [judge.judge(connection).ready for _ in range(3)] == [True] * 3
+    assert len(reads) <= 1
+
+
+def test_neither_is_one_of_a_schema_that_is_behind(theirs: Theirs, reads: list[str]) -> None:
+    """Its files are the same as well."""
+    theirs.project.revision("b2", "a1")
+    judge = Judge(theirs.boot)
+    with closing(theirs.cluster.connect(theirs.database)) as connection:
+        assert [judge.judge(connection).state for _ in range(3)] == ["behind"] * 3
+    assert len(reads) <= 1
