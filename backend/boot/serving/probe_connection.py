@@ -1,6 +1,7 @@
 """The connection by which readiness asks: kept, so that a question needs no login."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import psycopg2
@@ -19,6 +20,9 @@ _SILENCE = 0.75
 _REASON_TIMEOUT = 0.75
 """Seconds to find out why a login failed."""
 
+_MOST_AGE = 120.0
+"""Seconds after which the connection is replaced by another one."""
+
 
 class LoginFailedError(psycopg2.OperationalError):
     """No login succeeded. `sqlstate` is the server's code; None if no server answered."""
@@ -31,12 +35,16 @@ class LoginFailedError(psycopg2.OperationalError):
 class KeptConnection:
     """One connection in autocommit, which is opened when it is needed and replaced when it broke.
 
-    Not thread-safe: one question at a time.
+    It is also replaced every two minutes. So readiness learns in that time what only a login
+    shows: NOLOGIN, another password, another server under the same name. Not thread-safe: one
+    question at a time.
     """
 
-    def __init__(self, url: DatabaseUrl) -> None:
+    def __init__(self, url: DatabaseUrl, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
+        self._clock = clock
         self._connection: Connection | None = None
+        self._opened_at = 0.0
 
     @contextmanager
     def lent(self) -> Iterator[Connection]:
@@ -57,6 +65,8 @@ class KeptConnection:
 
     def _answering(self) -> Connection | None:
         """Return the kept connection if the server still answers on it."""
+        if self._connection is not None and self._clock() - self._opened_at >= _MOST_AGE:
+            self.close()
         if self._connection is None:
             return None
         try:
@@ -67,6 +77,7 @@ class KeptConnection:
         return self._connection
 
     def _logged_in(self) -> Connection:
+        self._opened_at = self._clock()
         try:
             return connect(self._url, _CONNECT_TIMEOUT, _SILENCE)
         except ConnectTimeoutError as error:
