@@ -67,7 +67,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         current.require_secrets_to_serve()
         secret = current.jwt_secret or kept_secret(DATA_FOLDER)
         boot = current.description()
-        with opened_engine(boot.database_url) as engine, closing(Hashing()) as hashing:
+        with (
+            opened_engine(boot.database_url) as engine,
+            closing(Hashing()) as hashing,
+            closing(Hashing(threads=1, waiting=50)) as judging,
+        ):
             await run_in_threadpool(check_connection, engine, boot.database_url)
             _log.info("Database connection verified")
             answers = Answers(_KEPT_FOR)
@@ -95,6 +99,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     answers=answers,
                     events=listener,
                     hashing=hashing,
+                    judging=judging,
                     attempts=Attempts(secret if current.sign_in_limits else None),
                     untrusted=UntrustedProxies(
                         current.sign_in_limits and current.app_env is AppEnv.PROD

@@ -38,6 +38,8 @@ class Resources:
     events: Listener
     hashing: Hashing
     """The threads of those who sign in or register: a crowd of them leaves all others' free."""
+    judging: Hashing
+    """The thread that judges new passwords: a bad one holds up no one who signs in."""
     attempts: Attempts
     untrusted: UntrustedProxies
     counting: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))

@@ -12,7 +12,7 @@ from backend.api.dependencies import DatabaseSession, OpenResources, Resources
 from backend.api.network import network_of
 from backend.services.accounts import Kept, as_kept, kept_of
 from backend.services.attempts import Guess
-from backend.services.passwords import hash_new_password, is_password
+from backend.services.passwords import hash_password, is_password, require_fit
 
 Result = TypeVar("Result")
 
@@ -47,7 +47,8 @@ class Guesser:
 
     async def hashed(self, password: str, email: str, field: str) -> str:
         """Return what to keep of a new password. Raises UnfitPasswordError, and BusyError."""
-        return await self.opened.hashing.run(hash_new_password, password, email, field)
+        await self.opened.judging.run(require_fit, password, email, field)
+        return await self.opened.hashing.run(hash_password, password)
 
     async def _in_counting_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Return what the work returns: few at a time, for a crowd waits for the same rows."""

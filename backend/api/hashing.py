@@ -1,4 +1,7 @@
-"""Threads that hash passwords, and nothing else: each hash takes 19 MiB and all of a core."""
+"""Threads that hash or judge passwords, and nothing else.
+
+A hash takes 19 MiB and all of a core. A new password is judged in Python.
+"""
 
 import asyncio
 from collections.abc import Callable

@@ -1,6 +1,7 @@
 import logging
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from statistics import median
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.models import SYSTEM_EMAIL, Book, User
+from backend.services import passwords
 from backend.services.tokens import Tokens
 from tests.api.conftest import SECRET
 from tests.api.people import PASSWORD, new_name, sign_up, without_instance
@@ -144,6 +146,20 @@ def test_an_unknown_address_takes_as_long_as_a_wrong_password(service: httpx.Cli
             taken.append(time.perf_counter() - started)
     known, unknown = (median(taken) for taken in times.values())
     assert 0.5 < known / unknown < 2, f"{known:.4f} s and {unknown:.4f} s"
+
+
+def test_judging_passwords_holds_no_sign_in_up(service: httpx.Client) -> None:
+    """More people register than there are threads for hashes, and none is judged yet."""
+    email = sign_up(service).email
+    with ThreadPoolExecutor() as pool:
+        with passwords._one_at_a_time:
+            registered = [
+                pool.submit(register, service, f"{new_name()}@example.org") for _ in range(3)
+            ]
+            while "\nmoriai_http_requests_in_flight 4.0" not in service.get("/metrics").text:
+                assert not any(it.done() for it in registered)
+            assert log_in(service, email).status_code == 200
+        assert [it.result().status_code for it in registered] == [202] * 3
 
 
 def test_only_a_hash_is_kept(service: httpx.Client, kept_session: Session) -> None:
