@@ -34,6 +34,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the schema back to the revision before, rows included."""
+    """Take the schema back to the revision before, rows included.
+
+    It is forgotten which tokens were ended. Change JWT_SECRET with it: else those tokens are valid
+    again, for what is left of their day. The release before does not know that tokens end.
+    """
     op.drop_column("users", "token_generation")
     op.drop_table("attempts")
