@@ -17,11 +17,22 @@ _MEANINGS: Mapping[int, str] = {
     "password is wrong.",
     404: "There is none, or it is not there for whoever asks.",
     409: "It is there already, a status does not follow, or parts of a book do not go together.",
+    408: "The request did not arrive in time.",
     413: "The body is larger than MAX_BODY_BYTES, or has too many brackets.",
     422: "Parts of the request are not as they must be.",
-    429: "There were too many attempts: `Retry-After` says how many seconds to wait.",
-    503: "The database is away, busy or read-only, or its schema is not ready; or this stops, "
-    "has too many large bodies, or too many sign in at once.",
+    429: "There were too many attempts.",
+    503: "The database is away, busy or read-only, or its schema is not ready. Or this stops, or "
+    "has too much to do: requests, large bodies, large answers, or people who sign in.",
+}
+
+_OF_ANY_REQUEST = (408, 413)
+"""Statuses that have nothing to do with the route: a body may come with any method."""
+
+_RETRY_AFTER = {
+    "Retry-After": {
+        "description": "Seconds to wait before the next try.",
+        "schema": {"type": "integer", "minimum": 1},
+    }
 }
 
 _TITLES: Mapping[ProblemType, str] = {
@@ -66,18 +77,14 @@ def invalid(complaints: list[Complaint], count: int) -> Response:
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of a route that may answer with these problems.
-
-    One that can be sent what cannot be read can be sent too much as well.
-    """
-    if 400 in statuses:
-        statuses = (*statuses, 413)
+    """Return the documentation of a route that may answer with these problems, and any others."""
     return {
         status: {
             "model": InvalidRequest if status == 422 else Problem,
             "description": _MEANINGS[status],
+            **({"headers": _RETRY_AFTER} if status in (429, 503) else {}),
         }
-        for status in sorted(statuses)
+        for status in sorted({*statuses, *_OF_ANY_REQUEST})
     }
 
 

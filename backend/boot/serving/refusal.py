@@ -14,7 +14,13 @@ def refusal(status: int, detail: str, headers: Iterable[tuple[bytes, bytes]]) ->
     `headers` are those that every answer has.
     """
     phrase = HTTPStatus(status).phrase
-    problem = {"type": "about:blank", "title": phrase, "status": status, "detail": detail}
+    problem = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": detail,
+        "instance": None,  # the application alone gives ids to requests
+    }
     body = json.dumps(problem).encode()
     lines = [
         f"HTTP/1.1 {status} {phrase}".encode(),
