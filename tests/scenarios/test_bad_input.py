@@ -58,6 +58,7 @@ ADVICE = (
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
 LOGIN_ADVICE = "Correct the role, the password, the TLS settings or the options in DATABASE_URL."
+OF_ZEROS = [it for it in OURS if it.startswith("00")]
 TARGET_ADVICE = f"Name a revision, head (which is {HEAD}) or heads."
 CASES = [
     Case(
@@ -226,7 +227,7 @@ CASES = [
     Case(
         "ambiguous target",
         2,
-        f"The target '00' could be {', '.join(OURS)}. {TARGET_ADVICE}",
+        f"The target '00' could be {', '.join(OF_ZEROS)}. {TARGET_ADVICE}",
         {"DATABASE_URL": "{url}", "MIGRATION_TARGET": "00"},
     ),
     Case(

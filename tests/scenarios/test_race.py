@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
@@ -55,10 +55,12 @@ def journal(cluster: Cluster, database: str) -> list[tuple[object, ...]]:
     )
 
 
-def assert_journalled_once(cluster: Cluster, database: str) -> None:
-    """Fail unless each revision of ours has been tried once, and applied."""
+def assert_journalled_once(
+    cluster: Cluster, database: str, history: Sequence[str] = OURS
+) -> None:
+    """Fail unless each of these revisions has been tried once, and applied."""
     rows = [row[:3] for row in journal(cluster, database)]
-    assert rows == [(revision, "upgrade", "applied") for revision in OURS]
+    assert rows == [(revision, "upgrade", "applied") for revision in history]
 
 
 def race(zygote: Zygote, folder: Path, task: str, url: str) -> list[tuple[Starter, Finished]]:
@@ -152,6 +154,9 @@ def test_overtaken_at_every_statement(
     was there before with what was there after.
     """
     folder = project(tmp_path)
+    # A starter that stands still in a look keeps its snapshot, and a concurrent build waits for it.
+    [concurrent] = (folder / "alembic" / "versions").glob(f"{HEAD}_*.py")
+    concurrent.unlink()
     with cluster.database() as behind:
         if at is not None:
             zygote.spawn(
@@ -162,7 +167,7 @@ def test_overtaken_at_every_statement(
         def failure_of(number: int) -> str | None:
             with cluster.database(template=behind) as name:
                 finished = overtaken(cluster, name, zygote, folder, number)
-                assert_journalled_once(cluster, name)
+                assert_journalled_once(cluster, name, OURS[:-1])
             if (finished.status, finished.messages.count(UP_TO_DATE)) == (0, 1):
                 return None
             return f"before statement {number}, {' '.join(looks[number].split())}: {finished}"
