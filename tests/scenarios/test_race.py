@@ -55,9 +55,7 @@ def journal(cluster: Cluster, database: str) -> list[tuple[object, ...]]:
     )
 
 
-def assert_journalled_once(
-    cluster: Cluster, database: str, history: Sequence[str] = OURS
-) -> None:
+def assert_journalled_once(cluster: Cluster, database: str, history: Sequence[str] = OURS) -> None:
     """Fail unless each of these revisions has been tried once, and applied."""
     rows = [row[:3] for row in journal(cluster, database)]
     assert rows == [(revision, "upgrade", "applied") for revision in history]
