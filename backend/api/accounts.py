@@ -8,6 +8,7 @@ from backend.api.dependencies import DatabaseSession, OpenResources, Resources
 from backend.api.exporting import ExportAnswer
 from backend.api.guessing import Guessing
 from backend.api.problems import answers
+from backend.api.routes import Forgetting
 from backend.schemas.accounts import (
     AccessToken,
     Account,
@@ -25,7 +26,7 @@ from backend.services.export import exported
 from backend.services.leaving import delete_account
 from backend.services.tokens import LIFETIME, Claim
 
-router = APIRouter(prefix="/api/v1/auth", tags=["accounts"])
+router = APIRouter(prefix="/api/v1/auth", tags=["accounts"], route_class=Forgetting)
 
 
 @router.post(

@@ -11,6 +11,7 @@ from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reader, Reading, as_json, dumped, found
 from backend.api.problems import answers
+from backend.api.routes import Forgetting
 from backend.api.turning import Filtered, OnShelf, Turned
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
@@ -21,7 +22,7 @@ from backend.services.everybodys import key_of_list, key_of_one
 from backend.services.marked import has_language, in_language
 from backend.services.shelves import own_book, shared_book
 
-router = APIRouter(prefix="/api/v1/books", tags=["books"])
+router = APIRouter(prefix="/api/v1/books", tags=["books"], route_class=Forgetting)
 
 _MARKED = "marked"
 _NONE = "none"

@@ -11,8 +11,6 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from backend.api.big_bodies import NoRoomError
-from backend.api.body_limit import BodyTooLargeError
 from backend.api.complaints import complaints
 from backend.api.database import cause, sqlstate
 from backend.api.problems import answer, invalid
@@ -91,8 +89,6 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(PartsConflictError, _parts_conflict)
     app.add_exception_handler(HTTPException, _of_http)
-    app.add_exception_handler(BodyTooLargeError, _too_large)
-    app.add_exception_handler(NoRoomError, _no_room)
     app.add_exception_handler(OverloadedError, _overloaded)
     app.add_exception_handler(DBAPIError, _database_error)
     app.add_exception_handler(PoolTimeoutError, _pool_exhausted)
@@ -139,18 +135,6 @@ async def _of_http(request: Request, error: Exception) -> Response:
     kind, detail = _OF_STATUS.get(error.status_code, (ProblemType.OTHER, str(error.detail)))
     headers = {"Allow": _allowed(request)} if error.status_code == 405 else error.headers
     return answer(kind, error.status_code, detail, headers)
-
-
-async def _too_large(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, BodyTooLargeError):
-        raise error
-    return answer(ProblemType.TOO_LARGE, 413, error.detail)
-
-
-async def _no_room(_request: Request, error: Exception) -> Response:
-    if not isinstance(error, NoRoomError):
-        raise error
-    return answer(ProblemType.UNAVAILABLE, 503, error.detail, {"Retry-After": "1"})
 
 
 async def _overloaded(_request: Request, error: Exception) -> Response:

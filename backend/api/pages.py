@@ -9,6 +9,7 @@ from backend.api.authentication import Owner
 from backend.api.books import BookId
 from backend.api.dependencies import DatabaseSession
 from backend.api.problems import answers
+from backend.api.routes import Forgetting
 from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
 from backend.schemas.kinds import LanguageCode, ProviderVoiceId
 from backend.schemas.sent import Sent
@@ -27,6 +28,7 @@ from backend.services.words import RecordingKey
 router = APIRouter(
     prefix="/api/v1/books/{book_id}",
     tags=["pages"],
+    route_class=Forgetting,
     responses=answers(401, 403, 404, 409, 422, 503),
 )
 

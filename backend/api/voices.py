@@ -9,13 +9,14 @@ from backend.api.authentication import NOBODY_MAY_ASK, Owner
 from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reading, dumped, found
 from backend.api.problems import answers
+from backend.api.routes import Forgetting
 from backend.api.turning import OnShelf, Turned
 from backend.schemas.sent import Sent
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
 from backend.services.everybodys import key_of_list, key_of_one
 
-router = APIRouter(prefix="/api/v1/voices", tags=["voices"])
+router = APIRouter(prefix="/api/v1/voices", tags=["voices"], route_class=Forgetting)
 
 VoiceId = Annotated[UUID, Path(description="The voice's id.")]
 

@@ -1,6 +1,10 @@
 """Big bodies: few at once, and refused before anything is made of them."""
 
+import asyncio
+import gc
 import json
+import tracemalloc
+import weakref
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from itertools import islice
@@ -8,10 +12,13 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import APIRouter, FastAPI, Request
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from backend.api.big_bodies import BIG, NoRoomError, Place, Room
+from backend.api.big_bodies import BIG, SMALL, NoRoomError, Place, Room, weight
+from backend.api.bodies import Body, BodyRefusedError
+from backend.api.routes import Forgetting
 from tests.api.people import STORY, Person, sign_up
 from tests.api.test_books import BOOKS, counted_queries
 
@@ -26,33 +33,127 @@ def test_few_big_bodies_are_worked_on_at_once() -> None:
     room = Room(at_once=2)
     places = [Place(room) for _ in range(4)]
     for place in places[:3]:
-        place.grow(BIG + 1)
+        place.grow(bytes(BIG + 1))
     places[0].work()
     places[1].work()
     with pytest.raises(NoRoomError):
         places[2].work()
-    places[3].grow(BIG)
+    places[3].grow(bytes(BIG))
     places[3].work()
     places[0].leave()
     places[0].leave()
     places[2].work()
 
 
-def test_few_bytes_are_held_of_big_bodies() -> None:
-    """Each counts from its first byte, once it is big."""
-    room = Room(most_held=3 * BIG)
+def test_few_bytes_are_held_of_all_bodies() -> None:
+    """Each counts from its first byte; small ones have a part of the room for themselves."""
+    room = Room(most_held=2 * SMALL, for_small=SMALL)
     one, two, small = Place(room), Place(room), Place(room)
-    one.grow(BIG)
-    one.grow(BIG)
-    two.grow(BIG)
+    one.grow(bytes(SMALL))
+    one.grow(bytes(SMALL))
+    small.grow(bytes(1))
+    two.grow(bytes(SMALL - 1))
     with pytest.raises(NoRoomError):
-        two.grow(1)
-    small.grow(BIG)
+        small.grow(bytes(1))
     one.leave()
-    two.grow(1)
+    two.grow(bytes(SMALL))
+    with pytest.raises(NoRoomError):
+        two.grow(bytes(SMALL))
     for place in (one, two, small):
         place.leave()
     assert (room.held, room.working) == (0, 0)
+
+
+def test_a_single_body_always_has_room() -> None:
+    room = Room(most_held=1, for_small=0)
+    one, two = Place(room), Place(room)
+    one.grow(bytes(BIG))
+    one.grow(bytes(BIG))
+    with pytest.raises(NoRoomError):
+        two.grow(bytes(1))
+
+
+@pytest.mark.parametrize(
+    ("part", "most"),
+    [
+        (b"[],", 22_000),
+        (b"{},", 22_000),
+        (b"1.5,", 16_000),
+        (b'"ab",', 13_000),
+        (b"[1,2.5],", 8_000),
+    ],
+)
+def test_a_body_weighs_what_is_parsed_of_it(part: bytes, most: int) -> None:
+    """At least: each list, object and number takes many times the bytes that were sent."""
+    body = b"[" + part * most + b"0]"
+    tracemalloc.start()
+    parsed = json.loads(body)
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(parsed) == most + 1
+    assert size < weight(body)
+
+
+async def _read(*parts: bytes, is_over: bool = True, place: Place | None = None) -> bytes:
+    """Return what is read of a body that comes in these parts."""
+    messages = [{"type": "http.request", "body": it, "more_body": True} for it in parts]
+    if is_over:
+        messages.append({"type": "http.request", "body": b"", "more_body": False})
+
+    async def receive() -> Any:
+        if messages:
+            return messages.pop(0)
+        return await asyncio.Event().wait()
+
+    return await Body(receive, 0, BIG, longest=0.05).read(place)
+
+
+def test_a_body_in_parts_is_one() -> None:
+    """And is not kept if nothing reads it."""
+    room = Room()
+    place = Place(room)
+    assert asyncio.run(_read(b"[1", b"", b"]", place=place)) == b"[1]"
+    assert room.held == weight(b"[1]")
+    assert asyncio.run(_read(b"[1", b"]")) == b""
+
+
+def test_a_body_has_its_time() -> None:
+    """However often a byte comes; the time for the next byte is the connection's."""
+    with pytest.raises(BodyRefusedError) as refused:
+        asyncio.run(_read(b"[", b"1", is_over=False, place=Place(Room())))
+    assert refused.value.status == 408
+
+
+def test_a_slow_reader_of_an_answer_keeps_no_body() -> None:
+    """When the answer begins, the request that has the body is gone."""
+    router = APIRouter(route_class=Forgetting)
+    requests: list[weakref.ref[Request]] = []
+    found: list[object] = []
+
+    @router.post("/")
+    async def take(request: Request, _sent: dict[str, Any]) -> None:
+        requests.append(weakref.ref(request))
+
+    app = FastAPI()
+    app.include_router(router)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"{}"}
+
+    async def send(message: Any) -> None:
+        if message["type"] == "http.response.start":
+            gc.collect()
+            found.extend([message["status"], requests[0]()])
+
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/",
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json")],
+    }
+    asyncio.run(app(scope, receive, send))
+    assert found == [200, None]
 
 
 def test_a_crowd_of_big_bodies_is_refused(

@@ -69,12 +69,17 @@ def test_a_body_that_nobody_reads_is_refused_as_well(limited: httpx.Client, chun
 
 
 def test_a_mebibyte_by_default(seeded_url: str) -> None:
+    """And 8 KiB of what is about an account, so that no padded login takes a big body's place."""
     with serving(create_app(settings_for(seeded_url))) as client:
-        found = [
-            client.post(LOGIN, content=body((1 << 20) + more), headers=JSON).status_code
-            for more in (0, 1)
-        ]
-    assert found == [422, 413]
+
+        def statuses(path: str, size: int) -> list[int]:
+            return [
+                client.post(path, content=body(size + more), headers=JSON).status_code
+                for more in (0, 1)
+            ]
+
+        assert statuses("/api/v1/books", 1 << 20) == [401, 413]
+        assert statuses(LOGIN, 8 << 10) == [422, 413]
 
 
 def answer_to(client: httpx.Client, *parts: bytes) -> bytes:
@@ -105,6 +110,15 @@ def test_who_sends_nothing_more_is_not_waited_for(limited: httpx.Client) -> None
         limited, HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"bb8\r\n" + b"x" * 3000
     )
     assert found.startswith(b"HTTP/1.1 413 ")
+
+
+@pytest.mark.parametrize(
+    "start", ["POST /nothing", "PUT /health/live", "DELETE /docs", "GET /docs"]
+)
+def test_a_length_that_is_too_large_is_refused_unread(limited: httpx.Client, start: str) -> None:
+    """Whatever the method is, and where nothing would be read."""
+    head = f"{start} HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n"
+    assert answer_to(limited, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
 def test_who_asks_first_sends_nothing(limited: httpx.Client) -> None:

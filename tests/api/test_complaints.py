@@ -16,6 +16,7 @@ from tests.api.test_books import BOOKS
 from tests.api.test_openapi import operations
 
 LOGIN = "/api/v1/auth/login"
+VOICES = "/api/v1/voices"
 
 
 @pytest.fixture(scope="module")
@@ -127,8 +128,8 @@ _DIALOGUE = {"translations": [1] * 20, "audios": [1] * 40}
 @pytest.mark.parametrize(
     ("path", "body", "sentence"),
     [
-        (LOGIN, {f"{n}": 1 for n in range(90_000)}, "Has more than 100 faults"),
-        (LOGIN, {"k" * 1_000_000: 1}, None),
+        (VOICES, {f"{n}": 1 for n in range(90_000)}, "Has more than 100 faults"),
+        (VOICES, {"k" * 1_000_000: 1}, None),
         (
             BOOKS,
             {"title": "Up", "pages": [{"dialogues": [_DIALOGUE] * 20}] * 8},

@@ -46,7 +46,7 @@ FROM dialogue, generate_series(1, 10) n
 _CREDENTIALS = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
 
 _REFUSED_BODY = b"[" + b'{"title": 1},' * 80_000 + b"1]"
-"""1 MB that is read, parsed and refused."""
+"""1 MB that is read in part and refused, for its brackets."""
 
 
 _SIGNED_IN_AND_READ = 10.0
@@ -109,7 +109,7 @@ async def read_languages(target: Application, count: int) -> Outcomes:
 
 
 async def send_refused(target: Application, count: int) -> Outcomes:
-    sent = request("POST", "/api/v1/auth/login", _REFUSED_BODY)
+    sent = request("POST", "/api/v1/books", _REFUSED_BODY)
     return await crowd(count, partial(ask, target.port, sent))
 
 

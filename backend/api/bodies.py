@@ -1,0 +1,123 @@
+"""One body, read whole as it comes from the client, or refused."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+
+from starlette.types import Receive
+
+from backend.api.big_bodies import NoRoomError, Place
+from backend.schemas.parts import MOST_PARTS
+from backend.schemas.problems import ProblemType
+
+_LONGEST = 60.0
+"""Seconds that a client has for a whole body, from its first bytes on."""
+
+_LINGER = 2
+"""Seconds that a client has to finish sending what is not read any more."""
+
+_MOST_BRACKETS = 4 * MOST_PARTS
+"""Brackets that begin a list or an object: of the largest book, they are three for each part."""
+
+
+class BodyRefusedError(Exception):
+    """The body is not read to its end, and this is the answer."""
+
+    def __init__(
+        self,
+        kind: ProblemType,
+        status: int,
+        detail: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.kind = kind
+        self.status = status
+        self.detail = detail
+        self.headers = headers or {}
+
+
+class Body:
+    """One body of up to `most` bytes; `declared` is the length that its client has told, or 0."""
+
+    def __init__(
+        self, receive: Receive, declared: int, most: int, longest: float = _LONGEST
+    ) -> None:
+        self._receive = receive
+        self._declared = declared
+        self._most = most
+        self._longest = longest
+        self._received = 0
+        self._brackets = 0
+        self._is_over = False
+
+    async def read(self, place: Place | None) -> bytes:
+        """Return the whole body, which takes its room; without a place, keep nothing of it.
+
+        Raises BodyRefusedError if it is too much, comes too slowly, or has no room.
+        """
+        if self._declared > self._most:
+            raise _too_large(f"{self._most} bytes")
+        whole = await self._next(place)
+        if not self._is_over:
+            whole = await self._rest(whole, place)
+        if place is not None:
+            try:
+                place.work()
+            except NoRoomError as error:
+                raise _no_room() from error
+        return whole
+
+    async def pass_over(self) -> None:
+        """Return when the client has sent everything, or has had its time."""
+        with suppress(TimeoutError, BodyRefusedError):
+            async with asyncio.timeout(_LINGER):
+                while not self._is_over:
+                    await self._part()
+
+    async def _rest(self, begin: bytes, place: Place | None) -> bytes:
+        # One block: each of many small parts would take much more than its bytes.
+        whole = bytearray(begin)
+        try:
+            async with asyncio.timeout(self._longest):
+                while not self._is_over:
+                    whole += await self._next(place)
+        except TimeoutError as error:
+            detail = f"The body took more than {self._longest:.0f} s. Send it faster."
+            raise BodyRefusedError(ProblemType.OTHER, 408, detail) from error
+        return bytes(whole)
+
+    async def _next(self, place: Place | None) -> bytes:
+        """Return the next part that is kept. Raises BodyRefusedError."""
+        part = await self._part()
+        self._received += len(part)
+        if self._received > self._most:
+            raise _too_large(f"{self._most} bytes")
+        if place is None:
+            return b""
+        self._brackets += part.count(b"[") + part.count(b"{")
+        if self._brackets > _MOST_BRACKETS:
+            raise _too_large(f"{_MOST_BRACKETS} brackets")
+        try:
+            place.grow(part)
+        except NoRoomError as error:
+            raise _no_room() from error
+        return part
+
+    async def _part(self) -> bytes:
+        message = await self._receive()
+        self._is_over = not message.get("more_body", False)
+        if message["type"] == "http.disconnect":
+            raise BodyRefusedError(ProblemType.MALFORMED, 400, "The body has no end.")
+        part: bytes = message.get("body", b"")
+        return part
+
+
+def _too_large(most: str) -> BodyRefusedError:
+    detail = f"The body is larger than {most}. Send less at a time."
+    return BodyRefusedError(ProblemType.TOO_LARGE, 413, detail)
+
+
+def _no_room() -> BodyRefusedError:
+    detail = "Too many large requests are being worked on: try again."
+    return BodyRefusedError(ProblemType.UNAVAILABLE, 503, detail, {"Retry-After": "1"})
