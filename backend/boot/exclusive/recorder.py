@@ -53,6 +53,8 @@ class Recorder:
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
     _worker: Worker | None = field(default=None, init=False)
+    _has_older_history: bool = field(default=True, init=False)
+    """Whether the journal may have revisions that the files do not have."""
     is_committing: bool = field(default=False, init=False)
     """Whether all that is left of the revision is its commit."""
 
@@ -70,15 +72,24 @@ class Recorder:
         self._worker = worker
         self.is_committing = False
         moves = list(moves)
-        if down := [revision for revision, direction in moves if direction is Direction.DOWNGRADE]:
-            journal = self._write(self.journal.applied)
-            also = taken_along(down, journal, self.history)
-            moves += [(revision, Direction.DOWNGRADE) for revision in also]
+        down = [revision for revision, direction in moves if direction is Direction.DOWNGRADE]
+        moves += [(revision, Direction.DOWNGRADE) for revision in self._taken_along(down)]
         self._rows = [
             self._write(partial(self.journal.begin, row=row))
             for row in (self._row(*move, worker, stands_on.get(move[0])) for move in moves)
         ]
         self._uncommitted += self._rows
+
+    def _taken_along(self, down: list[str]) -> tuple[str, ...]:
+        """Return what is taken back together with these, as their files stand for it.
+
+        The whole journal is read for that, once a run if it has nothing from an older history.
+        """
+        if not down or not self._has_older_history:
+            return ()
+        journal = self._write(self.journal.applied)
+        self._has_older_history = any(it.revision not in self.history.revisions for it in journal)
+        return taken_along(down, journal, self.history)
 
     def unfinished(self) -> tuple[Unfinished, ...]:
         """Return the last tries of revisions that failed at it."""

@@ -4,10 +4,11 @@ import logging
 import time
 from collections.abc import Callable
 
+from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.environment.opening import open_project
 from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import LockTimeoutError, MigrationFailedError
+from backend.boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
 from backend.boot.exclusive.lock import SchemaLock, lock_lost
 from backend.boot.imports import keep_imported
 from backend.boot.migration.leftovers import remove_leftovers
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 Next = Callable[[Inspection], None]
 Located = Callable[[VersionTable], None]
+Steps = tuple[str, ...]
 
 
 def check_history(boot: BootDescription) -> None:
@@ -37,13 +39,16 @@ def migrate(
     boot: BootDescription,
     then: Next = lambda _inspection: None,
     located: Located = lambda _table: None,
+    agreed: Steps | None = None,
 ) -> None:
     """Bring the schema to its target, and do `then` with the state reached.
 
     `located` is told the version table as soon as env.py has said where it is. If there is nothing
     to do, no lock is taken, so that any number of starters on a current schema do not wait for
-    each other. Otherwise the lock is held until `then` is done. Raises the refusal that the state
-    calls for, LockTimeoutError or MigrationFailedError.
+    each other. Otherwise the lock is held until `then` is done. `agreed` are the only steps that
+    may be taken; None is whatever the state calls for. Raises the refusal that the state calls for,
+    SchemaPastError if other steps than the agreed ones are left, LockTimeoutError or
+    MigrationFailedError.
     """
     keep_imported()
     with naming_pooler(boot.migration_database_url):
@@ -59,7 +64,7 @@ def migrate(
             _report(schema, inspection, plan)
             then(inspection)
         else:
-            _work(boot, schema, then)
+            _work(boot, schema, then, agreed)
 
 
 def locate_version_table(boot: BootDescription) -> VersionTable:
@@ -72,7 +77,7 @@ def _open(boot: BootDescription) -> Schema:
     return open_schema(url, open_project(boot.alembic_config, url), boot.schema)
 
 
-def _work(boot: BootDescription, schema: Schema, then: Next) -> None:
+def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | None) -> None:
     # Only here: on a current schema nobody needs it.
     from backend.boot.exclusive.fence import exclusively
 
@@ -86,6 +91,8 @@ def _work(boot: BootDescription, schema: Schema, then: Next) -> None:
         else:
             remove_leftovers(schema.url)
         if plan.action is not Action.NOTHING:
+            if agreed is not None and plan.steps != agreed:
+                raise _moved(schema, plan)
             inspection = _apply(schema, plan, lock, boot.app_version)
         _report(schema, inspection, plan)
         then(inspection)
@@ -110,6 +117,14 @@ def _examine(schema: Schema) -> tuple[Inspection, Plan]:
     if plan.refusal is not None:
         raise plan.refusal
     return inspection, plan
+
+
+def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
+    steps = ", ".join(map(schema.project.history.label, plan.steps))
+    return SchemaPastError(
+        f"The schema has moved since the plan was shown: the steps would be {steps}.",
+        f"Look at the new plan: `{as_typed('inv rollback')}`. Nothing was changed.",
+    )
 
 
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:

@@ -13,7 +13,8 @@ def roll_back(boot: BootDescription, *, is_one_step: bool, is_agreed: bool) -> N
     """Show the plan, and carry it out if it is agreed already, or if the answer on stdin is yes.
 
     `is_one_step` goes one step down from where the database is, not to the description's target.
-    Raises BootError.
+    Only what was shown is carried out: another starter may have moved the schema while the
+    question stood. Raises BootError.
     """
     wanted, found = preview_one_step_down(boot) if is_one_step else preview_down_to_target(boot)
     if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
@@ -22,7 +23,7 @@ def roll_back(boot: BootDescription, *, is_one_step: bool, is_agreed: bool) -> N
         return
     show_preview(found)
     if is_agreed or _agrees("Take these revisions back, with the data that only they hold?"):
-        migrate(wanted)
+        migrate(wanted, agreed=found.plan.steps)
     else:
         show("Nothing was changed.")
 

@@ -4,11 +4,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from backend.boot.description import SchemaPolicy
-from backend.boot.errors import HistoryBrokenError, SchemaAheadError, SchemaUnmanagedError
+from backend.boot.errors import (
+    HistoryBrokenError,
+    SchemaAheadError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+)
 from backend.boot.migration.migrate import migrate
+from backend.boot.migration.roll_back import roll_back
 from backend.boot.migration.step_down import preview_down_to_target, preview_one_step_down
+from backend.boot.state.inspection import Applied
+from backend.boot.state.journal import Journal
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions
@@ -186,3 +195,52 @@ def test_the_way_back_from_a_merge_works_as_it_is_typed(
     merge.unlink()
     migrate(boot)
     assert revisions(cluster, database) == ["b1", "c1"]
+
+
+def test_what_was_not_shown_stays(
+    tmp_path: Path,
+    cluster: Cluster,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another starter applies a revision while the question stands on the terminal."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    theirs.project.revision("b1", "a1")
+    migrate(theirs.boot)
+
+    def answer_late() -> str:
+        theirs.project.revision("c1", "b1")
+        migrate(theirs.boot)
+        return "y"
+
+    monkeypatch.setattr("builtins.input", answer_late)
+    with pytest.raises(SchemaPastError, match=r"the steps would be c1 .*, b1 ") as caught:
+        roll_back(theirs.boot, is_one_step=True, is_agreed=False)
+    assert "Nothing was changed." in str(caught.value)
+    assert revisions(cluster, database) == ["c1"]
+
+    monkeypatch.setattr("builtins.input", lambda: "y")
+    roll_back(theirs.boot, is_one_step=True, is_agreed=False)
+    assert revisions(cluster, database) == ["b1"]
+
+
+def test_a_long_way_down_reads_the_journal_once(
+    tmp_path: Path, cluster: Cluster, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have thousands of rows, and no revision of an older history is among them."""
+    theirs = Theirs(tmp_path, cluster, database)
+    for number in range(5):
+        theirs.project.revision(f"r{number}", f"r{number - 1}" if number else None)
+    migrate(theirs.boot)
+    reads = []
+    applied = Journal.applied
+
+    def counted(journal: Journal, connection: Connection) -> tuple[Applied, ...]:
+        reads.append(journal)
+        return applied(journal, connection)
+
+    monkeypatch.setattr(Journal, "applied", counted)
+    migrate(replace(theirs.boot, schema=SchemaPolicy("base", rollback=True)))
+    assert revisions(cluster, database) == []
+    assert len(reads) == 1
