@@ -21,6 +21,8 @@ BootError
 
 from typing import ClassVar
 
+from backend.boot.commands import as_typed
+
 
 class BootError(Exception):
     """A failure that was foreseen: one sentence says what happened, the next what to do.
@@ -29,8 +31,11 @@ class BootError(Exception):
     """
 
     exit_status: ClassVar[int] = 1
-    public: ClassVar[str] = "Something failed that the log tells of."
-    """What anybody may read of it: without the name of a host, a user, a file or a role."""
+    words: ClassVar[str] = "Something failed that the log tells of."
+    """What anybody may read of it: without the name of a host, a user, a file or a role. `{}` is
+    the command."""
+    command: ClassVar[str] = ""
+    """What helps, if that is a command."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what, advice)
@@ -39,6 +44,11 @@ class BootError(Exception):
 
     def __str__(self) -> str:
         return f"{self.what} {self.advice}"
+
+    @property
+    def public(self) -> str:
+        """What anybody may read of it, with the command as it works where this was started."""
+        return self.words.format(f"`{as_typed(self.command)}`")
 
     @property
     def concerns_schema(self) -> bool:
@@ -50,14 +60,14 @@ class ConfigurationError(BootError):
     """A setting is missing, malformed or not allowed here; or a package is not installed."""
 
     exit_status = 2
-    public = "A setting is wrong, or a package is missing. The log says which."
+    words = "A setting is wrong, or a package is missing. The log says which."
 
 
 class DatabaseUnreachableError(BootError):
     """No login succeeded before the time was up."""
 
     exit_status = 3
-    public = (
+    words = (
         "The database does not answer. Check that it runs and can be reached; the log says where."
     )
 
@@ -66,13 +76,13 @@ class LoginRefusedError(BootError):
     """The server answered, and waiting would not change its answer."""
 
     exit_status = 4
-    public = "The role may not do what this needs. The log says which right to grant."
+    words = "The role may not do what this needs. The log says which right to grant."
 
 
 class DatabaseMissingError(LoginRefusedError):
     """The login is good, but the database does not exist."""
 
-    public = "The database does not exist. Create it; the log names it."
+    words = "The database does not exist. Create it; the log names it."
 
 
 class CatalogueUnreadableError(LoginRefusedError):
@@ -83,7 +93,8 @@ class MigrationFailedError(BootError):
     """A revision raised, or reported a success that the database does not show."""
 
     exit_status = 5
-    public = "A migration failed. The log says which and why: fix it, and run `inv migrate`."
+    words = "A migration failed. The log says which and why: fix it, and run {}."
+    command = "inv migrate"
 
 
 class LockLostError(MigrationFailedError):
@@ -94,26 +105,25 @@ class LockTimeoutError(BootError):
     """Another starter kept the schema for itself too long."""
 
     exit_status = 6
-    public = (
-        "Another starter kept the schema for itself too long. The log names it: end it, and "
-        "run `inv migrate`."
+    words = (
+        "Another starter kept the schema for itself too long. The log names it: end it, and run {}."
     )
+    command = "inv migrate"
 
 
 class SchemaPastError(BootError):
     """The database is at a known revision beyond the target."""
 
     exit_status = 7
-    public = (
-        "The schema is beyond the target. Set MIGRATION_TARGET, or go down with `inv rollback`."
-    )
+    words = "The schema is beyond the target. Set MIGRATION_TARGET, or go down with {}."
+    command = "inv rollback"
 
 
 class SchemaAheadError(BootError):
     """The database has revisions that only a newer release knows."""
 
     exit_status = 7
-    public = (
+    words = (
         "The schema is ahead of this release. Deploy the release that it is for; the log says more."
     )
 
@@ -122,7 +132,7 @@ class SchemaDivergedError(BootError):
     """The database has revisions that cannot be placed in this history."""
 
     exit_status = 7
-    public = (
+    words = (
         "The schema has revisions that are not in the history of this release. The log says "
         "what to do."
     )
@@ -132,14 +142,15 @@ class SchemaUnmanagedError(BootError):
     """The database has tables, but nothing says at which revision they are."""
 
     exit_status = 8
-    public = "The database has tables but no revision recorded. See `inv adopt --dry-run`."
+    words = "The database has tables but no revision recorded. See {}."
+    command = "inv adopt --dry-run"
 
 
 class HistoryBrokenError(BootError):
     """The revisions on disk form no history that can be applied, or not the one that was."""
 
     exit_status = 9
-    public = (
+    words = (
         "The revisions on disk are broken, or not those that were applied. The log names the "
         "file, and what to do."
     )
@@ -149,18 +160,18 @@ class SeedingFailedError(BootError):
     """The seed callable raised, or the schema is not ready for it."""
 
     exit_status = 10
-    public = "Seeding failed. The log says why."
+    words = "Seeding failed. The log says why."
 
 
 class ServingFailedError(BootError):
     """The port, the application or the data folder cannot be had."""
 
     exit_status = 11
-    public = "This cannot be served. The log says why."
+    words = "This cannot be served. The log says why."
 
 
 class EngineError(BootError):
     """There is no container engine, or it refused."""
 
     exit_status = 12
-    public = "The container engine refused. The log says why."
+    words = "The container engine refused. The log says why."

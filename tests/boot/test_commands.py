@@ -7,6 +7,13 @@ from pathlib import Path
 import pytest
 
 from backend.boot.commands import OUTSIDE, WITH_IN, as_typed
+from backend.boot.errors import (
+    BootError,
+    LockTimeoutError,
+    MigrationFailedError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+)
 from tasks import ns
 
 BIN = Path(sys.executable).parent
@@ -39,6 +46,24 @@ def test_a_program_off_the_path_goes_by_its_path(
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
     assert as_typed("inv adopt --dry-run") == "bin/inv adopt --dry-run"
+
+
+@pytest.mark.parametrize(
+    ("kind", "command"),
+    [
+        (MigrationFailedError, "inv migrate"),
+        (LockTimeoutError, "inv migrate"),
+        (SchemaPastError, "inv rollback"),
+        (SchemaUnmanagedError, "inv adopt --dry-run"),
+    ],
+)
+def test_readiness_advises_what_the_log_does(
+    monkeypatch: pytest.MonkeyPatch, kind: type[BootError], command: str
+) -> None:
+    """Who follows the advice types it in the same place."""
+    monkeypatch.setenv(OUTSIDE, ".venv/bin/inv {} --in backend")
+    typed = command.replace("inv", ".venv/bin/inv", 1)
+    assert f"`{typed} --in backend`" in kind("It failed.", "Mend it.").public
 
 
 def test_another_folder_gets_the_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:

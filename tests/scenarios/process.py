@@ -20,6 +20,7 @@ from textwrap import dedent, indent
 from typing import IO
 from urllib.parse import unquote
 
+from backend.boot.errors import MigrationFailedError
 from backend.stack.engine.labels import RUN_VARIABLE
 from tests.cluster import PASSWORD, Cluster
 
@@ -28,6 +29,9 @@ INV = Path(sys.executable).parent / "inv"
 
 DEADLINE = 60.0
 """Seconds after which something that should have happened has not: generous, never measured."""
+
+MIGRATION_FAILED = MigrationFailedError.words.format("`inv migrate`")
+"""What readiness says of it if PATH leads to `inv`."""
 
 _LINE = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?P<level>[A-Z]+) +(?P<message>.*)")
 _URL_PASSWORD = re.compile(r"://[^:/@]*:(?P<password>[^/@]+)@")

@@ -483,7 +483,7 @@ def test_broken_history_in_development(tmp_path: Path, database_url: str) -> Non
         inv.signal(signal.SIGTERM)
         finished = inv.finish()
     assert (ready.status_code, live.status_code) == (503, 200)
-    assert ready.json()["reason"] == HistoryBrokenError.public
+    assert ready.json()["reason"] == HistoryBrokenError.words
     finished.assert_ok()
     finished.assert_says(
         "The migration history is broken: 901_test.py, line 2…",

@@ -6,10 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.boot.errors import MigrationFailedError
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.scenarios.process import (
+    MIGRATION_FAILED,
     project,
     relations,
     revisions,
@@ -117,7 +117,7 @@ def test_broken_migration_in_development(
         inv.assert_nothing_left()
     assert ready.status_code == 503
     assert ready.json()["current"] == [HEAD]
-    assert ready.json()["reason"] == MigrationFailedError.public
+    assert ready.json()["reason"] == MIGRATION_FAILED
     assert live.status_code == 200
     assert (books.status_code, books.json()["items"]) == (200, [])
     finished.assert_ok()

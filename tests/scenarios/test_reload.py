@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from backend.boot.errors import MigrationFailedError, SchemaAheadError
+from backend.boot.errors import SchemaAheadError
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.scenarios.process import (
     DEADLINE,
+    MIGRATION_FAILED,
     Finished,
     Running,
     project,
@@ -108,7 +109,7 @@ def test_a_reload_migrates(
             versions, "902", "901", 'op.execute("SELECT nothing")', constants=contract
         )
         inv.wait_for("Database migrations failed, but continuing...")
-        ready_with(inv, 503, MigrationFailedError.public)
+        ready_with(inv, 503, MIGRATION_FAILED)
         assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200
 
         broken.write_text(broken.read_text().replace("SELECT nothing", "SELECT 1"))
@@ -116,7 +117,7 @@ def test_a_reload_migrates(
         assert revisions(cluster, database) == ["902"]
 
         broken.unlink()
-        ready_with(inv, 503, SchemaAheadError.public)
+        ready_with(inv, 503, SchemaAheadError.words)
         stop(inv).assert_ok()
     applied = "SELECT revision FROM schema_journal WHERE status = 'applied' ORDER BY id"
     assert cluster.query(applied, database) == [(it,) for it in (*OURS, "901", "902")]

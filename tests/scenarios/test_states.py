@@ -115,7 +115,7 @@ class TestAhead:
             inv.wait_for("Database migrations failed, but continuing...")
             answer = httpx.get(f"{inv.url}/health/ready")
             assert answer.status_code == 503
-            assert answer.json()["reason"] == SchemaAheadError.public
+            assert answer.json()["reason"] == SchemaAheadError.words
             inv.wait_for(f"Not ready: {sentence}")
 
     def test_rolled_back_by_the_newer(
@@ -225,7 +225,7 @@ class TestEdited:
             for _ in range(2):
                 answer = httpx.get(f"{inv.url}/health/ready")
                 assert (answer.status_code, answer.json()["state"]) == (503, "diverged")
-                assert answer.json()["reason"] == HistoryBrokenError.public
+                assert answer.json()["reason"] == HistoryBrokenError.words
             inv.wait_for(f"Not ready: {way}")
 
     def test_found_while_serving(

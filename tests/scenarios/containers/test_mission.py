@@ -3,10 +3,9 @@
 import httpx
 import pytest
 
-from backend.boot.errors import MigrationFailedError
 from tests.history import HEAD, OURS
 from tests.scenarios.containers.stack import ServiceStack
-from tests.scenarios.process import contains_in_order
+from tests.scenarios.process import MIGRATION_FAILED, contains_in_order
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 
@@ -79,7 +78,7 @@ def test_broken_migration(stack: ServiceStack) -> None:
     stack.revision("901", HEAD, BREAKS)
     finished = stack.inv("up")
     finished.assert_failed(
-        12, f"backend-1 is unhealthy: …{MigrationFailedError.public}…. Its last lines are above, …"
+        12, f"backend-1 is unhealthy: …{MIGRATION_FAILED}…. Its last lines are above, …"
     )
     log = stack.log()
     assert contains_in_order(
@@ -88,7 +87,7 @@ def test_broken_migration(stack: ServiceStack) -> None:
     ready = httpx.get(f"{stack.url()}/health/ready")
     assert (ready.status_code, ready.json()["reason"]) == (
         503,
-        MigrationFailedError.public,
+        MIGRATION_FAILED,
     )
     assert httpx.get(f"{stack.url()}/health/live").status_code == 200
 
