@@ -179,7 +179,8 @@ async def _database_error(request: Request, error: Exception) -> Response:
 def _tell(readiness: ReadinessProbe, statement: str, code: str, error: DBAPIError) -> None:
     """Have readiness know of a statement that the schema does not fit."""
     if (message := failed_when_run(error)) is not None:
-        readiness.note_failed_run(statement, code, message)
+        is_certain = needs_unknown_column(error, Base.metadata)
+        readiness.note_failed_run(statement, code, message, is_certain=is_certain)
     elif code in UNFIT:
         parameters = error.params if isinstance(error.params, Mapping) else {}
         readiness.note_failed(statement, code, parameters)

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 from backend.main import create_app
 from tests.api.conftest import alembic_config, settings_for
 from tests.api.people import sign_up
-from tests.api.probes import readiness
+from tests.api.probes import readiness, reason
 from tests.api.server import serving
 from tests.api.test_books import BOOKS
 from tests.api.test_health import SCHEMA_NOT_READY
@@ -252,6 +252,25 @@ def test_a_write_that_fails_only_when_it_runs(
         assert reason in probe.json()["reason"]
         assert "somebody's own" not in probe.text
     assert (again.status_code, back.status_code) == (201, 200)
+
+
+def test_a_write_that_a_trigger_refuses_to_one_client(
+    client: httpx.Client, operator: Connection
+) -> None:
+    """Others write the same: the client gets 503 for its own, and keeps no replica out by it."""
+    operator.autocommit = True
+    person = sign_up(client)
+    refusing = "IF NEW.title = 'Mine' THEN RAISE '%', NEW.title USING ERRCODE = '42501'; END IF;"
+    operator.cursor().execute(TRIGGER.format(refusing))
+    assert person.ask("POST", BOOKS, {"title": "Another"}).status_code == 201
+    for _ in range(3):
+        assert person.ask("POST", BOOKS, {"title": "Mine"}).status_code == 503
+        assert client.get("/health/ready").status_code == 200
+    probe = reason(client, "a function of the database refuses a statement (42501)")
+    operator.cursor().execute(NO_TRIGGER)
+
+    assert (probe.status_code, probe.json()["status"]) == (200, "degraded")
+    assert "Mine" not in probe.text
 
 
 def test_a_schema_that_is_pinned(seeded_url: str) -> None:

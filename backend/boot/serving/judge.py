@@ -74,12 +74,13 @@ class Judge:
         self._has_been_ready = self._has_been_ready or is_there
         failure = self.failure_of_boot(inspection.current)
         reason = unfit if is_there else failure or _behind(inspection, plan)
+        self.statements.note_revision(inspection.current)
         return Readiness(
             ready=reason is None,
             state=inspection.state.value,
             current=inspection.current,
             target=inspection.target.name,
-            reason=reason,
+            reason=reason or self.statements.doubt(),
             cause=None if plan.refusal is None else str(plan.refusal),
         )
 

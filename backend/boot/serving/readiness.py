@@ -78,13 +78,17 @@ class ReadinessProbe:
         """Not be ready as long as this statement of a request fails in this way."""
         self._judge.statements.note_failed(statement, sqlstate, parameters)
 
-    def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
+    def note_failed_run(
+        self, statement: str, sqlstate: str, message: str, *, is_certain: bool
+    ) -> None:
         """Not be ready until this statement works again, or for half a minute.
 
-        PostgreSQL could plan the statement, so nothing else than a run can tell. The message must
-        not have anything in it that a client has sent.
+        PostgreSQL could plan the statement, so nothing else than a run can tell. If the statement
+        has worked before, and it is not `is_certain` that it fails for everybody, this is ready
+        and says so. The message must not have anything in it that a client has sent.
         """
-        self._judge.statements.note_failed_run(statement, sqlstate, message)
+        statements = self._judge.statements
+        statements.note_failed_run(statement, sqlstate, message, is_certain=is_certain)
 
     def note_worked(self, statement: str) -> None:
         """Hear that a statement has worked."""

@@ -1,11 +1,9 @@
 """Statements that the schema has to fit: PostgreSQL is asked to plan them, and runs none."""
 
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -14,6 +12,8 @@ from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
 
 from backend.boot.commands import as_typed
+from backend.boot.serving.planning import BUSY, explained, plan
+from backend.boot.serving.worked import Worked, shape_of
 
 UNFIT = frozenset(
     {
@@ -39,24 +39,7 @@ _MOST = 8
 """Failed statements that are kept: one is enough not to be ready."""
 
 _TRIED_AGAIN_AFTER = 30.0
-"""Seconds after which requests are let in again to try what has failed only when it ran."""
-
-_PATIENCE = "100ms"
-"""How long a table may be locked."""
-
-_BUSY = frozenset({errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED})
-"""PostgreSQL could not say whether a statement fits."""
-
-# What psycopg2 and psycopg take as a parameter, and the percent sign that is none.
-_PARAMETER = re.compile(r"%(?P<percent>%)|%(\((?P<name>[^)]*)\))?s")
-
-_TYPES: Mapping[type, str] = {
-    bool: "boolean",
-    int: "integer",
-    float: "double precision",
-    datetime: "timestamptz",
-}
-"""The types of parameters that the statement itself does not say."""
+"""Seconds for which it counts that a statement has failed only when it ran."""
 
 _REVISION = 'inv revision --message "what changed"'
 _ADVICE = (
@@ -69,20 +52,10 @@ _ADVICE_IF_PINNED = (
 )
 _ADVICE_ON_RIGHTS = "GRANT the role of DATABASE_URL what it needs there."
 
-
-def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return the statement that has PostgreSQL plan this one, with NULL for every parameter.
-
-    Of the parameters only the types are kept.
-    """
-
-    def written(found: re.Match[str]) -> str:
-        if found["percent"]:
-            return "%"
-        known = _TYPES.get(type(parameters.get(found["name"])))
-        return f"CAST(NULL AS {known})" if known else "NULL"
-
-    return "EXPLAIN " + _PARAMETER.sub(written, statement)
+_DOUBT = (
+    "Some requests fail, and others like them do not: {} ({}). Look at the functions, triggers "
+    "and policies of the table."
+)
 
 
 @dataclass(frozen=True)
@@ -101,7 +74,9 @@ class Statements:
     that no longer fails in the same way. So a client cannot keep a replica from being ready by
     what it sends, and readiness comes back without a request that tries. A statement that can be
     planned, and fails only when it runs, counts until it works or half a minute is over: a replica
-    that gets no requests would else stay out for ever. Thread-safe.
+    that gets no requests would else stay out for ever. It does not count if the same statement has
+    worked on this revision: then it may fail for what a client sends, so that a client could keep
+    every replica out. Thread-safe.
     """
 
     def __init__(
@@ -109,7 +84,10 @@ class Statements:
     ) -> None:
         self._needed = "; ".join(map(explained, needed))
         self._failed: dict[str, str] = {}
-        self._failed_runs: dict[str, _FailedRun] = {}
+        self._failed_runs: dict[int, _FailedRun] = {}
+        self._last_doubt: _FailedRun | None = None
+        self._worked = Worked()
+        self._revision: tuple[str, ...] | None = None
         self._clock = clock
         self.noted = 0
         """How often something new was learnt of a statement."""
@@ -125,22 +103,45 @@ class Statements:
                 self._failed[planned] = sqlstate
                 self.noted += 1
 
-    def note_failed_run(self, statement: str, sqlstate: str, message: str) -> None:
+    def note_failed_run(
+        self, statement: str, sqlstate: str, message: str, *, is_certain: bool = False
+    ) -> None:
         """Not fit for a while because of a statement that can be planned, but fails when it runs.
 
-        The message must not have anything in it that a client has sent.
+        If the statement has worked before, that is only a doubt, unless it `is_certain` that it
+        fails for everybody. The message must not have anything in it that a client has sent.
         """
-        until = self._clock() + _TRIED_AGAIN_AFTER
+        failed = _FailedRun(sqlstate, message, self._clock() + _TRIED_AGAIN_AFTER)
+        shape = shape_of(statement)
         with self._lock:
-            if len(self._failed_runs) < _MOST:
-                self.noted += statement not in self._failed_runs
-                self._failed_runs[statement] = _FailedRun(sqlstate, message, until)
+            if self._worked.has(shape) and not is_certain:
+                self._last_doubt = failed
+            elif len(self._failed_runs) < _MOST:
+                self.noted += shape not in self._failed_runs
+                self._failed_runs[shape] = failed
 
     def note_worked(self, statement: str) -> None:
-        """Forget that this statement has failed when it ran."""
+        """Remember that this statement has worked, and forget that it has failed when it ran."""
+        self._worked.add(statement)
         if self._failed_runs:
             with self._lock:
-                self.noted += self._failed_runs.pop(statement, None) is not None
+                self.noted += self._failed_runs.pop(shape_of(statement), None) is not None
+
+    def note_revision(self, revision: tuple[str, ...]) -> None:
+        """Forget what has worked if the schema is at another revision than before."""
+        if self._revision not in (None, revision):
+            self._worked.clear()
+        self._revision = revision
+
+    def doubt(self) -> str | None:
+        """Return why a statement fails for some requests that works for others; None if none does.
+
+        It counts for half a minute.
+        """
+        failed = self._last_doubt
+        if failed is None or self._clock() >= failed.until:
+            return None
+        return _DOUBT.format(failed.message, failed.sqlstate)
 
     def why_unfit(self, connection: Connection, *, is_pinned: bool = False) -> str | None:
         """Return why a statement does not fit the schema; None if all of them fit.
@@ -150,8 +151,8 @@ class Statements:
         with self._lock:
             failed = dict(self._failed)
         for statement, sqlstate in failed.items():
-            error = _plan(connection, statement)
-            if error is not None and error.pgcode in _BUSY:
+            error = plan(connection, statement)
+            if error is not None and error.pgcode in BUSY:
                 return "A request has failed on a table that is locked now. Ask again."
             if error is not None and error.pgcode == sqlstate:
                 return _sentence_of(error, is_pinned=is_pinned)
@@ -162,8 +163,8 @@ class Statements:
         # All of them in one round trip, at every probe.
         if is_pinned or not self._needed:
             return None
-        error = _plan(connection, self._needed)
-        if error is None or error.pgcode in _BUSY:
+        error = plan(connection, self._needed)
+        if error is None or error.pgcode in BUSY:
             return None
         if error.pgcode in UNFIT or error.pgcode == _LABEL_MISSING:
             return _sentence_of(error)
@@ -173,25 +174,9 @@ class Statements:
         now = self._clock()
         with self._lock:
             self._failed_runs = {
-                statement: it for statement, it in self._failed_runs.items() if now < it.until
+                shape: it for shape, it in self._failed_runs.items() if now < it.until
             }
             return next(reversed(self._failed_runs.values()), None)
-
-
-def _plan(connection: Connection, statement: str) -> psycopg2.Error | None:
-    """Return the server's refusal to plan these statements; None if it does."""
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN READ ONLY")
-        try:
-            cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'; {statement}")
-        except psycopg2.Error as error:
-            if error.pgcode is None:  # the connection is gone
-                raise
-            return error
-        finally:
-            if not connection.closed:
-                cursor.execute("ROLLBACK")
-    return None
 
 
 def _sentence_of(error: psycopg2.Error, *, is_pinned: bool = False) -> str:

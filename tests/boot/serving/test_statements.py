@@ -7,7 +7,9 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.serving.statements import Statements, explained
+from backend.boot.serving.planning import explained
+from backend.boot.serving.statements import Statements
+from backend.boot.serving.worked import Worked, shape_of
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 INSERT = "INSERT INTO books (id, title) VALUES (%(id)s::UUID, %(title)s)"
@@ -147,7 +149,7 @@ def test_what_fails_only_when_it_runs(connection: Connection) -> None:
     assert why() is not None
     statements.note_worked(INSERT)
     assert why() is None
-    statements.note_failed_run(INSERT, "42501", "new row violates a policy")
+    statements.note_failed_run("DELETE FROM books", "42501", "a function may not do that")
     assert "GRANT" in (why() or "")
     now[0] += 60
     assert why() is None
@@ -161,3 +163,78 @@ def test_failed_runs_are_bounded(connection: Connection) -> None:
     for number in range(100):
         statements.note_worked(f"SELECT {number}")
     assert statements.why_unfit(connection) is None
+
+
+REFUSED = ("42501", "new row violates a policy")
+
+
+def test_what_works_for_others_keeps_no_replica_out(connection: Connection) -> None:
+    """A client repeats what a trigger refuses to it; readiness says that, and stays."""
+    now = [0.0]
+    statements = Statements(clock=lambda: now[0])
+    statements.note_worked(INSERT)
+    noted = statements.noted
+    for _ in range(3):
+        statements.note_failed_run(INSERT, *REFUSED)
+    assert statements.why_unfit(connection) is None
+    assert statements.noted == noted
+    assert statements.doubt() == (
+        "Some requests fail, and others like them do not: new row violates a policy (42501). "
+        "Look at the functions, triggers and policies of the table."
+    )
+    now[0] += 30
+    assert statements.doubt() is None
+
+
+def test_one_success_ends_it(connection: Connection) -> None:
+    """Though the client that is refused was the first."""
+    statements = Statements()
+    statements.note_failed_run(INSERT, *REFUSED)
+    assert statements.why_unfit(connection) is not None
+    statements.note_worked(INSERT)
+    statements.note_failed_run(INSERT, *REFUSED)
+    assert statements.why_unfit(connection) is None
+
+
+def test_what_fails_for_everybody_counts_at_once(connection: Connection) -> None:
+    """As without a value for a column that the models do not have."""
+    statements = Statements()
+    statements.note_worked(INSERT)
+    statements.note_failed_run(INSERT, "23502", "null value", is_certain=True)
+    assert statements.why_unfit(connection) is not None
+
+
+def test_what_has_worked_on_another_revision(connection: Connection) -> None:
+    """A migration may have brought the trigger that refuses everything."""
+    statements = Statements()
+    statements.note_revision(("001",))
+    statements.note_worked(INSERT)
+    statements.note_revision(("001",))
+    statements.note_failed_run(INSERT, *REFUSED)
+    assert statements.why_unfit(connection) is None
+    statements.note_revision(("002",))
+    statements.note_failed_run(INSERT, *REFUSED)
+    assert statements.why_unfit(connection) is not None
+
+
+def rows(count: int) -> str:
+    """Return the statement that SQLAlchemy writes for so many rows."""
+    values = ", ".join(f"(%(id__{n})s::UUID, %(title__{n})s, {n})" for n in range(count))
+    return (
+        "INSERT INTO books (id, title) SELECT p0::UUID, p1::VARCHAR FROM (VALUES "
+        f"{values}) AS imp_sen(p0, p1, sen_counter) ORDER BY sen_counter RETURNING books.id"
+    )
+
+
+def test_the_number_of_rows_is_the_clients() -> None:
+    """Else each number would be a statement that has never worked."""
+    assert shape_of(rows(1)) == shape_of(rows(7))
+    assert shape_of(rows(1)) != shape_of(INSERT)
+
+
+def test_what_has_worked_is_bounded() -> None:
+    """However many there are: then it begins anew."""
+    worked = Worked()
+    for number in range(10_000):
+        worked.add(f"SELECT c{'x' * number}")
+    assert len(worked._texts) <= 4096
