@@ -1,4 +1,8 @@
-"""A start-up that fails for a foreseen reason says so in one sentence."""
+"""A start-up that fails for a foreseen reason says so in one sentence, on any ASGI server.
+
+It matters if `uvicorn backend.main:app` is run by hand. Boot's own server does it for whatever
+application it serves, in backend/boot/serving/lifespan.py, and also for a failed shutdown.
+"""
 
 import sys
 

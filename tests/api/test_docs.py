@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from backend.boot.serving.server import Config
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.server import serving
@@ -71,6 +72,14 @@ def test_the_page_allows_nothing_from_elsewhere(seeded_client: httpx.Client) -> 
     assert "frame-ancestors 'none'" in policy
     assert "unsafe" not in policy
     assert "://" not in policy + page.text
+
+
+def test_no_header_is_sent_twice(seeded_client: httpx.Client) -> None:
+    """The server that `inv serve` starts gives some headers to every answer."""
+    of_server = {name.lower() for name, _ in Config("backend.main:app").headers}
+    assert of_server == {"x-content-type-options", "referrer-policy"}
+    for path in ("/docs", "/docs/start.js", "/docs/swagger-ui.css"):
+        assert of_server.isdisjoint(seeded_client.get(path).headers)
 
 
 @pytest.mark.parametrize(
