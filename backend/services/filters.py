@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column
+from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, or_
 from sqlalchemy.dialects.postgresql import TSQUERY
 
 from backend.models import Book, Dialogue, DialogueTranslation, Page
@@ -39,13 +39,14 @@ def conditions(filters: BookFilters) -> Iterator[ColumnElement[bool]]:
 def _has_words(searched: str) -> ColumnElement[bool]:
     """Return the condition for titles in which each of these words is, or a word begins with it.
 
-    The characters of a script without spaces have to be side by side, as in the word.
+    The characters of a script without spaces have to be side by side, as in the word. Without any
+    word in it, such as in punctuation, every title fits.
     """
     words = searched.split()
     query = _NOTHING
     for word in words:
         query = query.op("&&")(_beginning_with(word))
-    return literal_column(TITLE_WORDS).bool_op("@@")(query)
+    return or_(func.numnode(query) == 0, literal_column(TITLE_WORDS).bool_op("@@")(query))
 
 
 def _beginning_with(word: str) -> ColumnElement[Any]:

@@ -70,11 +70,12 @@ def titled(session: Session) -> None:
         ("2", {"100% up-and-away (part 2)"}),
         ("100 %", {"100% up-and-away (part 2)"}),
         ("  sea\t", {"Mina's day at the sea"}),
-        ("& | ! <-> :* ' \\ %", set()),
+        ("& | ! <-> :* ' \\ %", TITLES),
         ("'day", {"My Playground Day", "Mina's day at the sea"}),
         ("day & !sea", {"Mina's day at the sea"}),
         ("nowhere", set()),
-        ("", set()),
+        ("", TITLES),
+        ("  ", TITLES),
     ],
 )
 def test_titles_are_searched_in_any_language(
