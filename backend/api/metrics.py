@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, QueuePool
 
+from backend.boot.serving.closed import closed
 from backend.boot.serving.judge import Readiness
 from backend.boot.serving.readiness import ReadinessProbe
 
@@ -63,6 +64,16 @@ class Metrics(Collector):
             buckets=_BUCKETS,
         )
 
+        self._shed = Counter(
+            "moriai_http_requests_shed",
+            "Requests that were answered 503 because there was too much to do.",
+            registry=self._registry,
+        )
+
+    def note_shed(self) -> None:
+        """Count a request that was sent away because there is too much to do."""
+        self._shed.inc()
+
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
         """Count a request. `route` is a template, never an address: None where none matched."""
         # A method is any word that a client likes.
@@ -87,6 +98,7 @@ class Metrics(Collector):
 
     def _all(self) -> Iterator[Metric]:
         yield from self._registry.collect()
+        yield _of_connections()
         yield from self._of_pool()
         yield from self._of_caches()
         yield from self._of_boot()
@@ -145,3 +157,14 @@ class Metrics(Collector):
         current = ",".join(found.current)
         schema.add_metric([found.state or "unknown", current, found.target or ""], 1)
         yield schema
+
+
+def _of_connections() -> Metric:
+    ended = CounterMetricFamily(
+        "moriai_connections_closed",
+        "Connections that were closed because their clients kept the service waiting.",
+        labels=["reason"],
+    )
+    for reason, count in closed.items():
+        ended.add_metric([reason], count)
+    return ended

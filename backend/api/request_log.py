@@ -59,6 +59,8 @@ class RequestLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if is_shed(message):
+                    metrics.note_shed()
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             elif message["type"] == "http.response.body" and not message.get("more_body"):
                 # Before the last of it is out: who has the answer finds its line in the log.
@@ -70,6 +72,13 @@ class RequestLog:
                 await self.app(scope, receive, send_with_id)
         finally:
             end()
+
+
+def is_shed(start: Message) -> bool:
+    """Return whether an answer says that there is too much to do: the others give no time."""
+    return start["status"] == 503 and any(
+        name.lower() == b"retry-after" for name, _ in start.get("headers", ())
+    )
 
 
 def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:

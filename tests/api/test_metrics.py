@@ -1,11 +1,14 @@
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from backend.api.exporting import AT_ONCE
+from backend.api.request_log import is_shed
 from backend.main import create_app
 from tests.api.conftest import SECRET, settings_for
 from tests.api.people import PASSWORD, sign_up
@@ -143,6 +146,42 @@ def test_a_cache_is_told(seeded_url: str) -> None:
         assert 'moriai_cache_hits_total{cache="answers"} 2.0' in text
         assert 'moriai_cache_misses_total{cache="answers"} 1.0' in text
         assert 'moriai_cache_entries{cache="answers"} 1.0' in text
+
+
+def test_who_is_sent_away_is_told(seeded_url: str) -> None:
+    """When there is too much to do; here, when all places for exports are taken."""
+    app = create_app(settings_for(seeded_url))
+    with serving(app) as client:
+        person = sign_up(client)
+        exports = app.state.resources.exports
+        with ExitStack() as places:
+            for _ in range(AT_ONCE):
+                places.enter_context(exports.place())
+            assert person.ask("GET", "/api/v1/auth/me/export").status_code == 503
+        assert person.ask("GET", "/api/v1/auth/me/export").status_code == 200
+        assert value(client, "moriai_http_requests_shed_total") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "expected"),
+    [
+        (503, [(b"Retry-After", b"1")], True),
+        (503, [(b"content-type", b"text/plain"), (b"retry-after", b"1")], True),
+        (503, [], False),
+        (429, [(b"retry-after", b"1")], False),
+    ],
+)
+def test_which_answers_count_as_sent_away(
+    status: int, headers: list[tuple[bytes, bytes]], *, expected: bool
+) -> None:
+    """Those that say when to come again; too many attempts of one person are no overload."""
+    start = {"type": "http.response.start", "status": status, "headers": headers}
+    assert is_shed(start) is expected
+
+
+def test_connections_that_were_closed_are_told(client: httpx.Client) -> None:
+    found = samples(client, "moriai_connections_closed_total")
+    assert {it.labels["reason"] for it in found} == {"too slow", "no room"}
 
 
 def test_two_applications_in_one_process(client: httpx.Client, seeded_url: str) -> None:

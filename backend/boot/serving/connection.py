@@ -97,18 +97,19 @@ class Connection(H11Protocol):
             return Wait(Awaited.BODY, self._heard_at)
         return None
 
-    def end_if_overdue(self, now: float) -> None:
-        """End the connection if its client has kept the server waiting for too long."""
+    def end_if_overdue(self, now: float) -> bool:
+        """End the connection if its client has kept the server waiting too long; return if so."""
         self._note_progress(now)
         wait = self.wait()
         if wait is None or not is_too_long(wait, now):
-            return
+            return False
         if wait.awaited in {Awaited.READ, Awaited.CLOSE}:
             self.abort()
         elif wait.awaited is Awaited.HEAD and not self.conn.trailing_data[0]:
             super().shutdown()
         else:
             self._refuse(408, NO_REQUEST)
+        return wait.awaited is not Awaited.CLOSE  # that one was ended before
 
     def abort(self) -> None:
         """Reset the connection at once: the system keeps no byte for the client."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Set
 from typing import Any
 
+from backend.boot.serving.closed import NO_ROOM, TOO_SLOW, closed
 from backend.boot.serving.connection import Connection
 from backend.boot.serving.patience import Episodes, longest_waits
 
@@ -32,7 +33,7 @@ class Crowd:
         """
         for connection in tuple(self._connections):
             try:
-                connection.end_if_overdue(now)
+                closed[TOO_SLOW] += connection.end_if_overdue(now)
             except Exception:  # noqa: BLE001 (logged; the server must go on)
                 _log.exception("A connection could not be looked at: it is reset")
                 connection.abort()
@@ -54,7 +55,8 @@ class Crowd:
                 len(self._connections),
             )
         waits = ((it, it.wait()) for it in self._connections)
-        closed = longest_waits(waits, wanted - room)
-        for connection in closed:
+        least_busy = longest_waits(waits, wanted - room)
+        for connection in least_busy:
             connection.abort()
-        return max(0, room + len(closed))
+        closed[NO_ROOM] += len(least_busy)
+        return max(0, room + len(least_busy))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backend.boot.serving import server as server_module
+from backend.boot.serving.closed import NO_ROOM, closed
 from backend.boot.serving.crowd import Crowd
 from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
 
@@ -29,6 +30,7 @@ def is_answered(server: Served) -> bool:
 
 def test_silent_clients_make_room(caplog: pytest.LogCaptureFixture) -> None:
     """However many there are, a caller who asks is answered; the log says so once."""
+    before = closed[NO_ROOM]
     with served() as it, ExitStack() as stack:
         for number in range(3 * MOST):
             stack.enter_context(closing(socket.create_connection(it.address, timeout=20)))
@@ -38,6 +40,7 @@ def test_silent_clients_make_room(caplog: pytest.LogCaptureFixture) -> None:
         wait_until(lambda: len(it.server.server_state.connections) <= MOST)
     said = [it.message for it in caplog.records if "all that may be" in it.message]
     assert len(said) == 1
+    assert closed[NO_ROOM] - before >= 2 * MOST
 
 
 def test_the_last_to_come_are_closed_if_nobody_waits() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from backend.boot.serving import server as server_module
+from backend.boot.serving.closed import TOO_SLOW, closed
 from backend.boot.serving.connection import Connection, not_acknowledged
 from backend.boot.serving.pieces import PIECE
 from tests.boot.serving.served import REQUEST, SOON, Served, echo, read_all, served, wait_until
@@ -91,6 +92,19 @@ def test_half_a_request(monkeypatch: pytest.MonkeyPatch, sent: bytes, answer: by
     assert bool(told) == bool(answer)
 
 
+def test_each_client_that_is_ended_is_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if it does not close after the answer that ends it."""
+    before = closed[TOO_SLOW]
+    with served() as it, closing(it.connect()) as client:
+        client.sendall(REQUEST[:5])
+        wait_until(lambda: has_heard(it.connection(client)))
+        pass_time(it, 16, monkeypatch)
+        assert closed[TOO_SLOW] == before + 1
+        pass_time(it, 3, monkeypatch)
+        wait_until(lambda: not it.server.server_state.connections)
+    assert closed[TOO_SLOW] == before + 1
+
+
 def test_half_a_request_after_a_whole_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """The time begins with the answer before."""
     with served() as it, closing(it.connect()) as client:
@@ -111,9 +125,9 @@ def test_a_client_that_leaves_while_it_is_refused(
         wait_until(connection.has_request)
         end_if_overdue = connection.end_if_overdue
 
-        def leave_and_look(now: float) -> None:
+        def leave_and_look(now: float) -> bool:
             client.close()
-            end_if_overdue(now)
+            return end_if_overdue(now)
 
         monkeypatch.setattr(connection, "end_if_overdue", leave_and_look)
         with closing(it.connect()) as other:
