@@ -4,15 +4,15 @@ The scripts are Swagger UI's, as the package fastapi-offline brings them.
 """
 
 from collections.abc import Mapping
+from functools import cache, lru_cache
 from importlib.resources import files
-from pathlib import Path
 
-from fastapi import APIRouter, Depends, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 
 from backend.api.dependencies import OpenResources
 
-_ASSETS = Path(str(files("fastapi_offline"))) / "static"
+_ASSETS = files("fastapi_offline") / "static"
 
 _FILES: Mapping[str, str] = {
     "swagger-ui-bundle.js": "text/javascript",
@@ -52,7 +52,7 @@ _HEADERS = {
 }
 
 
-def _shown(opened: OpenResources) -> None:
+async def _shown(opened: OpenResources) -> None:
     """Raise the answer to an unknown address if the settings keep the document back."""
     if not opened.shows_docs:
         raise HTTPException(404)
@@ -64,7 +64,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(_shown)])
 @router.get("/openapi.json")
 async def document(request: Request) -> Response:
     """Return the document of the API."""
-    return JSONResponse(request.app.openapi())
+    return Response(_document(request.app), media_type="application/json")
 
 
 @router.get("/docs")
@@ -84,4 +84,15 @@ async def asset(name: str) -> Response:
     """Return a file that the page consists of."""
     if name not in _FILES:
         raise HTTPException(404)
-    return FileResponse(_ASSETS / name, media_type=_FILES[name], headers=_HEADERS)
+    return Response(_read(name), media_type=_FILES[name], headers=_HEADERS)
+
+
+# One copy for all clients, however slowly they read.
+@cache
+def _read(name: str) -> bytes:
+    return (_ASSETS / name).read_bytes()
+
+
+@lru_cache(maxsize=1)
+def _document(app: FastAPI) -> bytes:
+    return bytes(JSONResponse(app.openapi()).body)

@@ -5,11 +5,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.api.problems import answer
 from backend.schemas.problems import ProblemType
 
-BIG = 64 << 10
-"""Bytes: smaller answers are never refused."""
+BIG = 4 << 10
+"""Bytes: smaller answers are never refused. The system takes them at once, for any client."""
 
 _MOST = 64 << 20
-"""Bytes of big answers, of which those that many clients get from the cache count once."""
+"""Bytes of big answers, of which those that are shared by many clients count once."""
 
 _RETRY_AFTER = 5
 """Seconds."""

@@ -1,16 +1,21 @@
 """The page of the API, in a real browser: it needs nothing but the service itself."""
 
+import asyncio
 import json
 import os
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from backend.api.dependencies import resources
+from backend.api.docs import router
 from backend.boot.serving.server import Config
 from backend.main import create_app
 from tests.api.conftest import settings_for
@@ -119,3 +124,25 @@ def test_production_shows_them_if_asked_to(
     assert [it.status_code for it in answers] == [status] * 3
     if status == 404:
         assert {it.json()["detail"] for it in answers} == {nothing.json()["detail"]}
+
+
+@pytest.mark.parametrize("path", ["/docs/swagger-ui-bundle.js", "/openapi.json"])
+def test_all_readers_of_the_document_share_one_copy(path: str) -> None:
+    """So that many slow ones take no memory."""
+    bodies: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        if body := message.get("body"):
+            bodies.append(body)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    app = FastAPI(openapi_url=None)
+    app.include_router(router)
+    app.dependency_overrides[resources] = lambda: SimpleNamespace(shows_docs=True)
+    scope = {"type": "http", "method": "GET", "path": path, "query_string": b"", "headers": []}
+    for _ in range(2):
+        asyncio.run(app(dict(scope), receive, send))
+    one, other = bodies
+    assert one is other
