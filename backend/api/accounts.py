@@ -1,14 +1,14 @@
 """Accounts: register, sign in, who that is, and what ends tokens and accounts."""
 
 from fastapi import APIRouter, Response, status
-from fastapi.concurrency import run_in_threadpool
 
 from backend.api.authentication import CurrentAccount, CurrentClaim
-from backend.api.dependencies import DatabaseSession, OpenResources, Resources
+from backend.api.dependencies import OpenResources, Resources
 from backend.api.exporting import ExportAnswer
 from backend.api.guessing import Guessing
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
+from backend.api.writing import Writing
 from backend.schemas.accounts import (
     AccessToken,
     Account,
@@ -41,7 +41,7 @@ async def register(guesser: Guessing, new: Sent[NewAccount]) -> Registered:
     """
     await guesser.begin_registering()
     kept = await guesser.hashed(new.password.get_secret_value(), new.email, "password")
-    await run_in_threadpool(accounts.register, guesser.session, new.email, kept)
+    await guesser.writer.write(accounts.register, new.email, kept)
     return Registered(email=accounts.as_kept(new.email))
 
 
@@ -55,7 +55,7 @@ async def login(guesser: Guessing, given: Sent[Credentials], answer: Response) -
 
 
 @router.get("/me", summary="Who am I?", responses=answers(401, 503))
-def me(account: CurrentAccount) -> Account:
+async def me(account: CurrentAccount) -> Account:
     """Return the account whose token this is."""
     return account
 
@@ -85,7 +85,7 @@ async def change_password(
     await _confirm(guesser, account, change.password.get_secret_value())
     new = change.new_password.get_secret_value()
     kept = await guesser.hashed(new, account.email, "new_password")
-    renewed = await run_in_threadpool(accounts.change_password, guesser.session, claim, kept)
+    renewed = await guesser.writer.write(accounts.change_password, claim, kept)
     return _token(guesser.opened, renewed, answer)
 
 
@@ -95,11 +95,11 @@ async def change_password(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=answers(401, 503),
 )
-def log_out_everywhere(
-    session: DatabaseSession, _account: CurrentAccount, claim: CurrentClaim
+async def log_out_everywhere(
+    writer: Writing, _account: CurrentAccount, claim: CurrentClaim
 ) -> None:
     """Have every token of your account refused from now on, this one too."""
-    accounts.end_tokens(session, claim)
+    await writer.write(accounts.end_tokens, claim)
 
 
 @router.post(
@@ -116,7 +116,7 @@ async def delete(
 ) -> None:
     """Delete your account with its books, recordings and voices. It cannot be taken back."""
     await _confirm(guesser, account, given.password.get_secret_value())
-    await run_in_threadpool(delete_account, guesser.session, claim)
+    await guesser.writer.write(delete_account, claim)
 
 
 async def _confirm(guesser: Guessing, account: Account, password: str) -> None:

@@ -8,11 +8,11 @@ from fastapi import APIRouter, Path, Query, Response, status
 from sqlalchemy.orm import Session
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
-from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reader, Reading, as_json, dumped, found
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
 from backend.api.turning import Filtered, OnShelf, Turned
+from backend.api.writing import Writing
 from backend.schemas.books import BookDetail, BookList, BookSummary
 from backend.schemas.kinds import LanguageCode
 from backend.schemas.sent import Sent
@@ -59,10 +59,14 @@ async def list_books(
     response_model=BookDetail,
     responses=answers(400, 401, 409, 422, 503),
 )
-def create_book(session: DatabaseSession, owner: Owner, new: Sent[NewBook]) -> Response:
+async def create_book(writer: Writing, owner: Owner, new: Sent[NewBook]) -> Response:
     """Make a book of your own, with the pages that it has already."""
-    made = books.create_book(session, owner, new)
-    return as_json(in_language(made, None), status.HTTP_201_CREATED)
+    made = await writer.write(_create_book, owner, new)
+    return as_json(made, status.HTTP_201_CREATED)
+
+
+def _create_book(session: Session, owner: UUID, new: NewBook) -> bytes:
+    return in_language(books.create_book(session, owner, new), None)
 
 
 @router.get(
@@ -121,13 +125,13 @@ def _unmarked(marked: bytes | None, language: str | None) -> bytes | None:
     summary="Change a book",
     responses=answers(400, 401, 403, 404, 409, 422, 503),
 )
-def change_book(
-    session: DatabaseSession, owner: Owner, book_id: BookId, change: Sent[BookChange]
+async def change_book(
+    writer: Writing, owner: Owner, book_id: BookId, change: Sent[BookChange]
 ) -> BookSummary:
     """Change a book of your own. The status goes from draft to creating or completed, from
     creating to completed or failed, from failed to creating or draft, from completed to draft.
     """
-    return books.change_book(session, owner, book_id, change)
+    return await writer.write(books.change_book, owner, book_id, change)
 
 
 @router.delete(
@@ -136,6 +140,6 @@ def change_book(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=answers(401, 403, 404, 409, 422, 503),
 )
-def delete_book(session: DatabaseSession, owner: Owner, book_id: BookId) -> None:
+async def delete_book(writer: Writing, owner: Owner, book_id: BookId) -> None:
     """Delete a book of your own, with everything in it."""
-    books.delete_book(session, owner, book_id)
+    await writer.write(books.delete_book, owner, book_id)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from backend.api.asking import SharedProbe
 from backend.api.database import CONNECTIONS
+from backend.api.exporting import AT_ONCE as EXPORTS
 from backend.api.exporting import Exports
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
@@ -21,6 +22,13 @@ from backend.cache.answers import Answers
 from backend.events.listener import Listener
 from backend.services.attempts import Attempts
 from backend.services.tokens import Tokens
+
+# Threads for each work that needs a connection, as many together as there are connections. So a
+# crowd that waits for a lock leaves all other work its own.
+_COUNTING = 2
+_WHOLE_BOOKS = 2
+_WRITING = 4
+_READING = CONNECTIONS - _COUNTING - _WHOLE_BOOKS - _WRITING - EXPORTS
 
 
 @dataclass(frozen=True)
@@ -42,18 +50,21 @@ class Resources:
     """The thread that judges new passwords: a bad one holds up no one who signs in."""
     attempts: Attempts
     untrusted: UntrustedProxies
-    counting: CapacityLimiter = field(default_factory=partial(CapacityLimiter, 2))
-    """The threads that count attempts, each with a connection: all others keep theirs."""
-    reading: Threads = field(default_factory=partial(Threads, CONNECTIONS))
-    """The threads of those who read, or show a token: one for each connection that there can be."""
-    whole_books: Threads = field(default_factory=partial(Threads, 2))
+    counting: Threads = field(default_factory=partial(Threads, _COUNTING))
+    """The threads that count attempts."""
+    reading: Threads = field(default_factory=partial(Threads, _READING))
+    """The threads of those who read, or show a token."""
+    writing: Threads = field(default_factory=partial(Threads, _WRITING))
+    """The threads of those who write."""
+    whole_books: Threads = field(default_factory=partial(Threads, _WHOLE_BOOKS))
     """The threads that read whole books, each of which may take 40 MB meanwhile."""
     making: Threads = field(default_factory=partial(Threads, 1))
     """The thread that makes the answers in single languages of books that were read."""
     exports: Exports = field(default_factory=Exports)
 
 
-def resources(request: Request) -> Resources:
+# Not in a thread, as FastAPI would have a plain function.
+async def resources(request: Request) -> Resources:
     """Return what is open."""
     found: Resources = request.app.state.resources
     return found

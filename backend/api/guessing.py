@@ -4,12 +4,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
-from anyio import to_thread
 from fastapi import Depends, Request
-from sqlalchemy.orm import Session
 
-from backend.api.dependencies import DatabaseSession, OpenResources, Resources
+from backend.api.dependencies import OpenResources, Resources
 from backend.api.network import network_of
+from backend.api.writing import Writer, Writing
 from backend.services.accounts import Kept, as_kept, kept_of
 from backend.services.attempts import Guess
 from backend.services.passwords import hash_password, is_password, require_fit
@@ -21,7 +20,7 @@ Result = TypeVar("Result")
 class Guesser:
     """Tries passwords for one request, from the network that it comes from."""
 
-    session: Session
+    writer: Writer
     opened: Resources
     network: str
 
@@ -37,13 +36,15 @@ class Guesser:
         if kept is None or not is_right or not kept.is_active:
             return None
         attempts = self.opened.attempts
-        await self._in_counting_thread(attempts.signed_in, self.session, guess)
+        await self._in_counting_thread(attempts.signed_in, self.writer.session, guess)
         return kept
 
     async def begin_registering(self) -> None:
         """Count a registration. Raises TooManyAttemptsError."""
         attempts = self.opened.attempts
-        await self._in_counting_thread(attempts.begin_registering, self.session, self.network)
+        await self._in_counting_thread(
+            attempts.begin_registering, self.writer.session, self.network
+        )
 
     async def hashed(self, password: str, email: str, field: str) -> str:
         """Return what to keep of a new password. Raises UnfitPasswordError, and BusyError."""
@@ -52,17 +53,17 @@ class Guesser:
 
     async def _in_counting_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
         """Return what the work returns: few at a time, for a crowd waits for the same rows."""
-        return await to_thread.run_sync(work, *arguments, limiter=self.opened.counting)
+        return await self.opened.counting.run(work, *arguments)
 
     def _begin(self, address: str) -> tuple[Guess | None, Kept | None]:
-        guess = self.opened.attempts.begin_sign_in(self.session, address, self.network)
-        return guess, kept_of(self.session, address)
+        guess = self.opened.attempts.begin_sign_in(self.writer.session, address, self.network)
+        return guess, kept_of(self.writer.session, address)
 
 
-async def _guesser(request: Request, session: DatabaseSession, opened: OpenResources) -> Guesser:
+async def _guesser(request: Request, writer: Writing, opened: OpenResources) -> Guesser:
     host = None if request.client is None else request.client.host
     opened.untrusted.note(host, request.headers.getlist("x-forwarded-for"))
-    return Guesser(session, opened, network_of(host))
+    return Guesser(writer, opened, network_of(host))
 
 
 Guessing = Annotated[Guesser, Depends(_guesser)]

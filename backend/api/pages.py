@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Path, status
 
 from backend.api.authentication import Owner
 from backend.api.books import BookId
-from backend.api.dependencies import DatabaseSession
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
+from backend.api.writing import Writing
 from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
 from backend.schemas.kinds import LanguageCode, ProviderVoiceId
 from backend.schemas.sent import Sent
@@ -54,23 +54,23 @@ Key = Annotated[RecordingKey, Depends(_key)]
     status_code=status.HTTP_201_CREATED,
     responses=answers(400),
 )
-def add_page(session: DatabaseSession, own: Own, new: Sent[NewPage]) -> PageDetail:
+async def add_page(writer: Writing, own: Own, new: Sent[NewPage]) -> PageDetail:
     """Add a page after the last one, with the dialogues that it has already."""
-    return pages.add_page(session, own, new)
+    return await writer.write(pages.add_page, own, new)
 
 
 @router.patch("/pages/{page_id}", summary="Change a page", responses=answers(400))
-def change_page(
-    session: DatabaseSession, own: Own, page_id: PageId, change: Sent[PageChange]
+async def change_page(
+    writer: Writing, own: Own, page_id: PageId, change: Sent[PageChange]
 ) -> PageDetail:
     """Change a page, or move it to a position that is free."""
-    return pages.change_page(session, own, page_id, change)
+    return await writer.write(pages.change_page, own, page_id, change)
 
 
 @router.delete("/pages/{page_id}", summary="Delete a page", status_code=status.HTTP_204_NO_CONTENT)
-def delete_page(session: DatabaseSession, own: Own, page_id: PageId) -> None:
+async def delete_page(writer: Writing, own: Own, page_id: PageId) -> None:
     """Delete a page; the others keep their positions."""
-    pages.delete_page(session, own, page_id)
+    await writer.write(pages.delete_page, own, page_id)
 
 
 @router.post(
@@ -79,22 +79,22 @@ def delete_page(session: DatabaseSession, own: Own, page_id: PageId) -> None:
     status_code=status.HTTP_201_CREATED,
     responses=answers(400),
 )
-def add_dialogue(
-    session: DatabaseSession, own: Own, page_id: PageId, new: Sent[NewDialogue]
+async def add_dialogue(
+    writer: Writing, own: Own, page_id: PageId, new: Sent[NewDialogue]
 ) -> DialogueDetail:
     """Add a dialogue after the last one of a page."""
-    return pages.add_dialogue(session, own, page_id, new)
+    return await writer.write(pages.add_dialogue, own, page_id, new)
 
 
 @router.patch("/dialogues/{dialogue_id}", summary="Change a dialogue", responses=answers(400))
-def change_dialogue(
-    session: DatabaseSession,
+async def change_dialogue(
+    writer: Writing,
     own: Own,
     dialogue_id: DialogueId,
     change: Sent[DialogueChange],
 ) -> DialogueDetail:
     """Change who speaks, or move it to a position of its page that is free."""
-    return pages.change_dialogue(session, own, dialogue_id, change)
+    return await writer.write(pages.change_dialogue, own, dialogue_id, change)
 
 
 @router.delete(
@@ -102,9 +102,9 @@ def change_dialogue(
     summary="Delete a dialogue",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_dialogue(session: DatabaseSession, own: Own, dialogue_id: DialogueId) -> None:
+async def delete_dialogue(writer: Writing, own: Own, dialogue_id: DialogueId) -> None:
     """Delete a dialogue in all languages; the others keep their positions."""
-    pages.delete_dialogue(session, own, dialogue_id)
+    await writer.write(pages.delete_dialogue, own, dialogue_id)
 
 
 @router.put(
@@ -112,15 +112,15 @@ def delete_dialogue(session: DatabaseSession, own: Own, dialogue_id: DialogueId)
     summary="Write a translation",
     responses=answers(400),
 )
-def put_translation(
-    session: DatabaseSession,
+async def put_translation(
+    writer: Writing,
     own: Own,
     dialogue_id: DialogueId,
     language_code: LanguageCode,
     given: Sent[Words],
 ) -> Translation:
     """Write the words of a dialogue in a language, over those that were there."""
-    return words.put_translation(session, own, dialogue_id, language_code, given)
+    return await writer.write(words.put_translation, own, dialogue_id, language_code, given)
 
 
 @router.delete(
@@ -128,14 +128,14 @@ def put_translation(
     summary="Delete a translation",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_translation(
-    session: DatabaseSession,
+async def delete_translation(
+    writer: Writing,
     own: Own,
     dialogue_id: DialogueId,
     language_code: LanguageCode,
 ) -> None:
     """Take the words of a dialogue in a language away."""
-    words.delete_translation(session, own, dialogue_id, language_code)
+    await writer.write(words.delete_translation, own, dialogue_id, language_code)
 
 
 @router.put(
@@ -143,15 +143,15 @@ def delete_translation(
     summary="Write a recording",
     responses=answers(400),
 )
-def put_recording(
-    session: DatabaseSession,
+async def put_recording(
+    writer: Writing,
     own: Own,
     dialogue_id: DialogueId,
     key: Key,
     given: Sent[Recording],
 ) -> DialogueRecording:
     """Write the recording of a dialogue in a language and a voice, over the one that was there."""
-    return words.put_recording(session, own, dialogue_id, key, given)
+    return await writer.write(words.put_recording, own, dialogue_id, key, given)
 
 
 @router.delete(
@@ -159,11 +159,11 @@ def put_recording(
     summary="Delete a recording",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_recording(
-    session: DatabaseSession,
+async def delete_recording(
+    writer: Writing,
     own: Own,
     dialogue_id: DialogueId,
     key: Key,
 ) -> None:
     """Take the recording of a dialogue in a language and a voice away."""
-    words.delete_recording(session, own, dialogue_id, key)
+    await writer.write(words.delete_recording, own, dialogue_id, key)

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response, status
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
-from backend.api.dependencies import DatabaseSession
 from backend.api.keeping import Reading, dumped, found
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
 from backend.api.turning import OnShelf, Turned
+from backend.api.writing import Writing
 from backend.schemas.sent import Sent
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
@@ -43,9 +43,9 @@ async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> R
     status_code=status.HTTP_201_CREATED,
     responses=answers(400, 401, 409, 422, 503),
 )
-def create_voice(session: DatabaseSession, owner: Owner, new: Sent[NewVoice]) -> VoiceDetail:
+async def create_voice(writer: Writing, owner: Owner, new: Sent[NewVoice]) -> VoiceDetail:
     """Make a voice of your own, which its provider is processing."""
-    return voices.create_voice(session, owner, new)
+    return await writer.write(voices.create_voice, owner, new)
 
 
 @router.get(
@@ -71,13 +71,13 @@ async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     summary="Change a voice",
     responses=answers(400, 401, 403, 404, 409, 422, 503),
 )
-def change_voice(
-    session: DatabaseSession, owner: Owner, voice_id: VoiceId, change: Sent[VoiceChange]
+async def change_voice(
+    writer: Writing, owner: Owner, voice_id: VoiceId, change: Sent[VoiceChange]
 ) -> VoiceDetail:
     """Change a voice of your own. The status goes from processing to completed or failed, and from
     failed to processing.
     """
-    return voices.change_voice(session, owner, voice_id, change)
+    return await writer.write(voices.change_voice, owner, voice_id, change)
 
 
 @router.delete(
@@ -86,6 +86,6 @@ def change_voice(
     status_code=status.HTTP_204_NO_CONTENT,
     responses=answers(401, 403, 404, 409, 422, 503),
 )
-def delete_voice(session: DatabaseSession, owner: Owner, voice_id: VoiceId) -> None:
+async def delete_voice(writer: Writing, owner: Owner, voice_id: VoiceId) -> None:
     """Delete a voice of your own; what it has read aloud stays."""
-    voices.delete_voice(session, owner, voice_id)
+    await writer.write(voices.delete_voice, owner, voice_id)

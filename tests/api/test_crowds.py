@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 import pytest
@@ -15,6 +15,8 @@ from tests.api.test_books import BOOKS, counted_queries
 from tests.api.test_writing_books import wait_for_writer
 
 CROWD = 100
+
+NOBODY = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
 
 
 def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
@@ -32,7 +34,6 @@ def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
 def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> None:
     """Who is signed in is answered long before the last of them, and so is a probe."""
     headers = sign_up(service).headers
-    nobody = {"email": "nobody@example.org", "password": "a-password-of-nobody"}
 
     async def ask() -> list[int]:
         unbounded = httpx.Limits(max_connections=None)
@@ -40,7 +41,7 @@ def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> No
             base_url=service.base_url, limits=unbounded, timeout=60
         ) as client:
             crowd = [
-                asyncio.create_task(client.post("/api/v1/auth/login", json=nobody))
+                asyncio.create_task(client.post("/api/v1/auth/login", json=NOBODY))
                 for _ in range(CROWD)
             ]
             await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
@@ -104,3 +105,61 @@ def test_a_crowd_that_reads_one_book_is_one_reader(
     with counted_queries() as queries:
         assert asyncio.run(ask()) == [200] * CROWD
     assert len([it for it in queries if "FROM pages" in it]) == 1
+
+
+def lock_the_book(session: Session, book: str) -> None:
+    session.execute(text("SELECT 1 FROM books WHERE id = :id FOR UPDATE"), {"id": book})
+
+
+def lock_accounts(session: Session, _book: str) -> None:
+    session.execute(text("LOCK TABLE users"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("lock", "method", "path", "body", "done"),
+    [
+        (lock_the_book, "PATCH", f"{BOOKS}/{{}}", {"genre": "adventure"}, 200),
+        (lock_accounts, "POST", "/api/v1/auth/login", NOBODY, 401),
+    ],
+    ids=["writers", "those who sign in"],
+)
+def test_a_crowd_behind_a_lock_is_sent_away(
+    service: httpx.Client,
+    kept_session: Session,
+    lock: Callable[[Session, str], None],
+    method: str,
+    path: str,
+    body: Mapping[str, str],
+    done: int,
+) -> None:
+    """Requests that would wait too long are refused; others have threads and connections."""
+    person = sign_up(service)
+    book = person.make("books")["id"]
+    lock(kept_session, book)
+
+    async def ask() -> list[int]:
+        unbounded = httpx.Limits(max_connections=None)
+        async with httpx.AsyncClient(
+            base_url=service.base_url, limits=unbounded, timeout=60, headers=person.headers
+        ) as client:
+
+            def crowd() -> list[asyncio.Task[httpx.Response]]:
+                asked = (client.request(method, path.format(book), json=body) for _ in range(CROWD))
+                return [asyncio.create_task(it) for it in asked]
+
+            first = crowd()
+            await asyncio.to_thread(wait_for_writer, kept_session)
+            while not (ended := [it for it in first if it.done()]):
+                first += crowd()
+                assert (await client.get("/health/live")).status_code == 200
+            refused = ended[0].result()
+            assert refused.status_code == 503
+            assert 1 <= int(refused.headers["retry-after"]) <= 10
+            if lock is lock_the_book:
+                others = [client.get(f"{BOOKS}?shelf=mine") for _ in range(CROWD)]
+                assert {it.status_code for it in await asyncio.gather(*others)} == {200}
+            kept_session.rollback()
+            return [it.status_code for it in await asyncio.gather(*first)]
+
+    assert set(asyncio.run(ask())) == {done, 503}
