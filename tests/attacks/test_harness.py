@@ -2,6 +2,7 @@
 
 import asyncio
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,7 @@ from tests.attacks import memory
 from tests.attacks.application import LIMIT, Application
 from tests.attacks.conftest import Attack
 from tests.attacks.load import ask, ask_slowly, crowd, read_slowly, request, stay_idle
+from tests.attacks.loads import LOADS
 from tests.attacks.memory import MEGABYTE
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
@@ -69,3 +71,10 @@ def test_the_peak_is_that_of_the_application(application: Application) -> None:
     assert application.is_alive
     assert application.limit.size == LIMIT * MEGABYTE
     assert 20 < application.peak < LIMIT
+
+
+def test_the_document_has_a_row_for_each_load() -> None:
+    """With as many clients as there are: what was measured otherwise is said to be."""
+    document = (Path(__file__).parents[2] / "docs" / "attacks.md").read_text()
+    rows = [f"| {load.count:,} {does} |" for does, load in LOADS.items()]
+    assert [it for it in rows if it not in document] == []
