@@ -62,7 +62,7 @@ def _nothing(database_url: str) -> None:
 
 @dataclass(frozen=True)
 class Load:
-    """An attack by `count` clients at once; a quick look takes a tenth of them."""
+    """An attack by `count` clients at once; a quick look takes a fiftieth of them."""
 
     count: int
     run: Callable[[Application, int], Coroutine[Any, Any, Outcomes]]

@@ -43,9 +43,9 @@ MEASURES: dict[str, Measure] = {
         bench, cluster, folder, set_up(), 0.2 if quick else 1.0
     ),
     "commands": lambda bench, cluster, folder, _quick: commands(bench, cluster, folder),
-    "reads": lambda bench, cluster, folder, _quick: reads(bench, cluster, folder),
+    "reads": lambda bench, cluster, folder, quick: reads(bench, cluster, folder, 1 if quick else 3),
     "attacks": lambda bench, cluster, folder, quick: attacks(
-        bench.say, cluster, folder, 0.1 if quick else 1.0
+        bench.say, cluster, folder, 0.02 if quick else 1.0
     ),
 }
 

@@ -57,7 +57,6 @@ _LIST = "/api/v1/books"
 _OURS_START = f"JWT_SECRET='{_SECRET}' {INV_START}"
 
 _CLIENTS = 8
-_ROUNDS = 3
 _EACH = 150
 """Requests of each client at once, in each round."""
 
@@ -65,8 +64,10 @@ _WARM_UP = 40
 """Requests before the clock runs."""
 
 
-def reads(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
-    """A page of a list, and a whole book: read the first time, and again; and read by their owner.
+def reads(bench: Bench, cluster: Cluster, folder: Path, rounds: int) -> Iterator[Figure]:
+    """Measure a page of a list and a whole book: read first, again, and by their owner.
+
+    `rounds` is how often the processor time of the owner's reads is measured.
 
     Every run has a server of its own, so that nothing is kept of what is read the first time.
     """
@@ -114,7 +115,7 @@ def reads(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
             }
             targets = (Target("ours", 1.2), Target("ours, public and kept", 0.35))
             name = f"processor time of {title}, {_CLIENTS} readers at once"
-            yield Figure(name, "s", bench.alternate(name, runs, _ROUNDS), targets)
+            yield Figure(name, "s", bench.alternate(name, runs, rounds), targets)
 
 
 def _working(
