@@ -133,6 +133,9 @@ QUOTED: dict[str, str | None] = {
     "Database migrations failed, but continuing...": (
         "Database migrations failed, but continuing..."
     ),
+    "Some requests fail, and others like them do not": (
+        "Some requests fail, and others like them do not"
+    ),
     "Requests fail on this schema": "Requests fail on this schema",
     "The models and the schema differ": "The models and the schema differ",
     "The models could not be compared with the schema": (

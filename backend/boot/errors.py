@@ -47,7 +47,7 @@ class BootError(Exception):
 
     @property
     def public(self) -> str:
-        """What anybody may read of it, with the command as it works where this was started."""
+        """Return what anybody may read of it, with the command as it works in this place."""
         return self.words.format(f"`{as_typed(self.command)}`")
 
     @property

@@ -46,9 +46,10 @@ def migrate(
     `located` is told the version table as soon as env.py has said where it is. If there is nothing
     to do, no lock is taken, so that any number of starters on a current schema do not wait for
     each other. Otherwise the lock is held until `then` is done. `agreed` are the only steps that
-    may be taken; None is whatever the state calls for. Raises the refusal that the state calls for,
-    SchemaPastError if other steps than the agreed ones are left, LockTimeoutError or
-    MigrationFailedError.
+    may be taken; None allows all that the state calls for.
+
+    Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError. Raises
+    SchemaPastError if other steps than the agreed ones are left.
     """
     keep_imported()
     with naming_pooler(boot.migration_database_url):
