@@ -9,8 +9,8 @@ SMALL = 8 << 10
 _AT_ONCE = 4
 """Big bodies that are read and written to the database at once; each may take 30 MB meanwhile."""
 
-_MOST_HELD = 64 << 20
-"""Bytes that the bodies take that have come and are not answered yet."""
+_MOST = 64 << 20
+"""Bytes that bodies take while they come; and as many while they are parsed and worked on."""
 
 _FOR_SMALL = 16 << 20
 """As many more for small bodies."""
@@ -28,20 +28,37 @@ def weight(part: bytes) -> int:
     return len(part) + _PER_PART * (part.count(b"[") + part.count(b"{") + part.count(b","))
 
 
+class Budget:
+    """Bytes that all bodies of a process may take together."""
+
+    def __init__(self, most: int = _MOST, for_small: int = _FOR_SMALL) -> None:
+        self._most = most
+        self._for_small = for_small
+        self.taken = 0
+
+    def take(self, own: int, more: int, *, is_small: bool) -> int:
+        """Return what a body takes that had `own` bytes and wants more; raise NoRoomError.
+
+        A single body of any size has room if there is no other, and leaves some to small ones.
+        """
+        now = min(own + more, self._most)
+        most = self._most + (self._for_small if is_small else 0)
+        if self.taken - own + now > most:
+            raise NoRoomError
+        self.taken += now - own
+        return now
+
+
 class Room:
     """The room of one process. For one event loop: nothing here is thread-safe."""
 
     def __init__(
-        self,
-        at_once: int = _AT_ONCE,
-        most_held: int = _MOST_HELD,
-        for_small: int = _FOR_SMALL,
+        self, at_once: int = _AT_ONCE, most: int = _MOST, for_small: int = _FOR_SMALL
     ) -> None:
         self.at_once = at_once
-        self.most_held = most_held
-        self.for_small = for_small
+        self.coming = Budget(most, for_small)
+        self.parsed = Budget(most, for_small)
         self.working = 0
-        self.held = 0
 
 
 class Place:
@@ -50,33 +67,35 @@ class Place:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._size = 0
-        self._held = 0
+        self._weight = 0
+        self._coming = 0
+        self._parsed = 0
         self._is_working = False
 
     def grow(self, part: bytes) -> None:
-        """Hold a part more; raise NoRoomError if there is no room for it.
-
-        A single body of any size has room if there is no other.
-        """
-        room = self._room
-        more = weight(part)
+        """Hold a part more; raise NoRoomError if there is no room for it."""
         self._size += len(part)
-        most = room.most_held + (room.for_small if self._size <= SMALL else 0)
-        if room.held > self._held and room.held + more > most:
-            raise NoRoomError
-        room.held += more
-        self._held += more
+        self._weight += weight(part)
+        self._coming = self._room.coming.take(self._coming, len(part), is_small=self._size <= SMALL)
 
     def work(self) -> None:
-        """Begin to work on the whole body; raise NoRoomError if too many big ones are worked on."""
-        if self._size > BIG and not self._is_working:
-            if self._room.working >= self._room.at_once:
-                raise NoRoomError
-            self._room.working += 1
-            self._is_working = True
+        """Begin to parse and work on the whole body; raise NoRoomError if there is no room.
+
+        Only now it counts what it takes when it is parsed: who sends slowly has nothing of that.
+        """
+        room = self._room
+        is_big = self._size > BIG and not self._is_working
+        if is_big and room.working >= room.at_once:
+            raise NoRoomError
+        more = self._weight - self._parsed
+        self._parsed = room.parsed.take(self._parsed, more, is_small=self._size <= SMALL)
+        room.working += is_big
+        self._is_working = self._is_working or is_big
 
     def leave(self) -> None:
         """Give everything back; once is enough, and more does no harm."""
-        self._room.held -= self._held
+        self._room.coming.taken -= self._coming
+        self._room.parsed.taken -= self._parsed
         self._room.working -= self._is_working
-        self._held, self._is_working = 0, False
+        self._coming = self._parsed = 0
+        self._is_working = False

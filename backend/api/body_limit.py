@@ -1,10 +1,13 @@
 """Bodies have a greatest size: a larger one is refused, and the connection closed in order."""
 
+from fastapi.security.utils import get_authorization_scheme_param
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.big_bodies import Place, Room
 from backend.api.bodies import Body, BodyRefusedError
 from backend.api.problems import answer
+from backend.services.tokens import Tokens
 
 _READ_BY_ROUTES = frozenset({"POST", "PUT", "PATCH"})
 """The methods whose bodies endpoints read, if there are any."""
@@ -42,8 +45,7 @@ class BodyLimit:
             await send(message)
 
         try:
-            is_read = scope["method"] in _READ_BY_ROUTES
-            given = _given(await body.read(place if is_read else None), receive)
+            given = _given(await body.read(place if _is_read(scope) else None), receive)
             await self.app(scope, given, send_and_leave)
         except BodyRefusedError as error:
             place.leave()
@@ -83,6 +85,19 @@ def _given(body: bytes, receive: Receive) -> Receive:
         return messages.pop() if messages else await receive()
 
     return give
+
+
+def _is_read(scope: Scope) -> bool:
+    """Return whether an endpoint may read the body: all but those of accounts need a token first.
+
+    So nobody without a good token has room for more than a small body.
+    """
+    if scope["method"] not in _READ_BY_ROUTES:
+        return False
+    kind, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
+    tokens: Tokens = scope["app"].state.resources.tokens
+    has_token = kind.lower() == "bearer" and tokens.read(token) is not None
+    return has_token or scope["path"].startswith(_ACCOUNTS)
 
 
 def _most(scope: Scope) -> int:

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, or_
-from sqlalchemy.dialects.postgresql import TSQUERY
+from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, select
+from sqlalchemy.dialects.postgresql import ARRAY, TSQUERY
 
 from backend.models import Book, Dialogue, DialogueTranslation, Page
 from backend.models.titles import SEPARATED, TITLE_WORDS
 
 _SIMPLE: ColumnElement[str] = literal_column("'simple'")
-_NOTHING: ColumnElement[Any] = cast(literal_column("''"), TSQUERY)
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class BookFilters:
 
 def conditions(filters: BookFilters) -> Iterator[ColumnElement[bool]]:
     """Give the condition of each filter that is set."""
-    if filters.title is not None:
+    if filters.title is not None and _has_word(filters.title):
         yield _has_words(filters.title)
     if filters.genre is not None:
         yield Book.genre == filters.genre
@@ -39,21 +37,21 @@ def conditions(filters: BookFilters) -> Iterator[ColumnElement[bool]]:
 def _has_words(searched: str) -> ColumnElement[bool]:
     """Return the condition for titles in which each of these words is, or a word begins with it.
 
-    The characters of a script without spaces have to be side by side, as in the word. Without any
-    word in it, such as in punctuation, every title fits.
+    The characters of a script without spaces have to be side by side, as in the word. The statement
+    has the same length for any number of words.
     """
-    words = searched.split()
-    query = _NOTHING
-    for word in words:
-        query = query.op("&&")(_beginning_with(word))
-    return or_(func.numnode(query) == 0, literal_column(TITLE_WORDS).bool_op("@@")(query))
-
-
-def _beginning_with(word: str) -> ColumnElement[Any]:
-    separated = func.regexp_replace(literal(word), literal_column(f"'{SEPARATED}'"), r" \1 ", "g")
-    phrase = cast(func.phraseto_tsquery(_SIMPLE, separated), Text)
+    word = func.unnest(literal(searched.split(), ARRAY(Text))).column_valued("word")
+    separated = func.regexp_replace(word, literal_column(f"'{SEPARATED}'"), r" \1 ", "g")
+    phrase = func.phraseto_tsquery(_SIMPLE, separated)
+    beginning = cast(phrase, Text).concat(":*")
     # Punctuation alone has no word: then nothing is asked for.
-    return func.coalesce(cast(func.nullif(phrase, "").concat(":*"), TSQUERY), _NOTHING)
+    every = select(func.string_agg(beginning, " & ")).where(func.numnode(phrase) > 0)
+    query = cast(every.scalar_subquery(), TSQUERY)
+    return literal_column(TITLE_WORDS).bool_op("@@")(query)
+
+
+def _has_word(searched: str) -> bool:
+    return any(map(str.isalnum, searched))
 
 
 def _has_language(language: str) -> ColumnElement[bool]:

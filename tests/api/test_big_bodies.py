@@ -47,7 +47,7 @@ def test_few_big_bodies_are_worked_on_at_once() -> None:
 
 def test_few_bytes_are_held_of_all_bodies() -> None:
     """Each counts from its first byte; small ones have a part of the room for themselves."""
-    room = Room(most_held=2 * SMALL, for_small=SMALL)
+    room = Room(most=2 * SMALL, for_small=SMALL)
     one, two, small = Place(room), Place(room), Place(room)
     one.grow(bytes(SMALL))
     one.grow(bytes(SMALL))
@@ -61,14 +61,32 @@ def test_few_bytes_are_held_of_all_bodies() -> None:
         two.grow(bytes(SMALL))
     for place in (one, two, small):
         place.leave()
-    assert (room.held, room.working) == (0, 0)
+    assert (room.coming.taken, room.parsed.taken, room.working) == (0, 0, 0)
+
+
+def test_who_sends_slowly_keeps_no_room_for_parsing() -> None:
+    """A body of commas would weigh a hundred times its bytes: it counts when it is parsed."""
+    room = Room(most=BIG, for_small=SMALL)
+    slow, other, small, none = (Place(room) for _ in range(4))
+    slow.grow(b"," * (BIG // 2))
+    other.grow(b"," * 10)
+    other.work()
+    other.leave()
+    slow.work()
+    with pytest.raises(NoRoomError):
+        Place(room).grow(bytes(BIG))
+    small.grow(b"[1]")
+    small.work()
+    none.grow(b"")
+    none.work()
 
 
 def test_a_single_body_always_has_room() -> None:
-    room = Room(most_held=1, for_small=0)
+    room = Room(most=1, for_small=0)
     one, two = Place(room), Place(room)
     one.grow(bytes(BIG))
     one.grow(bytes(BIG))
+    one.work()
     with pytest.raises(NoRoomError):
         two.grow(bytes(1))
 
@@ -113,7 +131,7 @@ def test_a_body_in_parts_is_one() -> None:
     room = Room()
     place = Place(room)
     assert asyncio.run(_read(b"[1", b"", b"]", place=place)) == b"[1]"
-    assert room.held == weight(b"[1]")
+    assert (room.coming.taken, room.parsed.taken) == (3, weight(b"[1]"))
     assert asyncio.run(_read(b"[1", b"]")) == b""
 
 

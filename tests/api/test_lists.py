@@ -74,6 +74,7 @@ def titled(session: Session) -> None:
         ("'day", {"My Playground Day", "Mina's day at the sea"}),
         ("day & !sea", {"Mina's day at the sea"}),
         ("nowhere", set()),
+        ("day " * 75, {"My Playground Day", "Mina's day at the sea"}),
         ("", TITLES),
         ("  ", TITLES),
     ],
