@@ -51,6 +51,11 @@ class UnloadedScript(Script):
                 f"{path.name} changes its own {names} while it is imported.",
                 f"Write {names} as plain text at the top of the file.",
             )
+        if file_sha256(path.read_bytes()) != self.sha256:
+            raise HistoryBrokenError(
+                f"{path.name} was changed while the history was read.",
+                "Start again; the database was not touched.",
+            )
         return module
 
     @property

@@ -151,7 +151,7 @@ class Recorder:
         stands_on: tuple[str, ...] | None,
     ) -> dict[str, Any]:
         known = self.history.revisions.get(revision)
-        sha256, checksum = fingerprint(known.path if known else None)
+        sha256, checksum = fingerprint(known)
         return {
             "revision": revision,
             "down_revision": joined(stands_on or (known.parents if known else ())),

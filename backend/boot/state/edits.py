@@ -60,12 +60,20 @@ def replaced_revisions(
     return tuple(it for it in found if it is not None)
 
 
-def fingerprint(path: Path | None) -> tuple[str | None, str | None]:
-    """Return the hash of a revision's bytes and of its upgrade; None if there is no source."""
-    if path is None or path.suffix != ".py":
+def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:
+    """Return the hash of a revision's bytes and of its upgrade; None if there is no source.
+
+    The bytes are those that were read before anything ran. If the file has changed since then, the
+    hash of its upgrade is None: what is in the file now is not what runs.
+    """
+    if revision is None or revision.path is None or revision.file_sha256 is None:
         return None, None
-    source = path.read_bytes()
-    return file_sha256(source), upgrade_checksum(source)
+    try:
+        source = revision.path.read_bytes()
+    except OSError:
+        return revision.file_sha256, None
+    is_same = file_sha256(source) == revision.file_sha256
+    return revision.file_sha256, upgrade_checksum(source) if is_same else None
 
 
 def _replaced(entry: Applied, revision: Revision) -> Replaced | None:

@@ -151,6 +151,17 @@ def test_a_file_that_changes_its_header(theirs: ForeignProject) -> None:
         project.load(["d4"])
 
 
+@pytest.mark.usefixtures("imported")
+def test_a_file_that_is_changed_meanwhile(theirs: ForeignProject) -> None:
+    """What is imported must be what was read, whose hash the journal gets."""
+    project = opened(theirs)
+    assert project.history.heads == ("d4",)
+    path = theirs.versions / "d4_test.py"
+    path.write_text(path.read_text() + "\nx = 1\n")
+    with pytest.raises(HistoryBrokenError, match=r"d4_test\.py was changed while the history was"):
+        project.load(["d4"])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -8,7 +8,7 @@ import pytest
 
 from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
 from backend.boot.revisions.history import History, Revision, Target
-from backend.boot.state.edits import replaced_revisions, with_replaced
+from backend.boot.state.edits import fingerprint, replaced_revisions, with_replaced
 from backend.boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
 from backend.boot.state.strangers import not_as_applied, way_back
 
@@ -280,3 +280,15 @@ def test_the_way_back_from_an_unknown_revision(
     made = history(on_disk(tmp_path, "008"))
     found = inspect(DatabaseFacts(("009",), ("users",), journal), made, Target("008", ("008",)))
     assert expected == way_back(found, disposal, "Deploy it.")
+
+
+def test_what_is_journalled_is_what_was_read(tmp_path: Path) -> None:
+    """A file that is edited or removed while an earlier revision runs is not what runs."""
+    revision = on_disk(tmp_path, "001")
+    assert fingerprint(revision) == (file_sha256(BEFORE), upgrade_checksum(BEFORE))
+    assert revision.path is not None
+    revision.path.write_bytes(BEFORE + b"\n# a word\n")
+    assert fingerprint(revision) == (file_sha256(BEFORE), None)
+    revision.path.unlink()
+    assert fingerprint(revision) == (file_sha256(BEFORE), None)
+    assert fingerprint(None) == (None, None)
