@@ -18,11 +18,11 @@ import termios
 from contextlib import suppress
 from typing import Any
 
-import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from backend.boot.serving.patience import Awaited, Episodes, Wait, is_too_long
-from backend.boot.serving.refusal import NO_REQUEST, UNREADABLE, refusal
+from backend.boot.serving.reading import SmallReads
+from backend.boot.serving.refusal import NO_REQUEST, refusal, why_unreadable
 from backend.boot.serving.requests import Requests
 
 _FOR_A_FIRST_REQUEST = 1.0
@@ -34,9 +34,6 @@ _FOR_ANOTHER = 0.05
 _AT_ONCE = struct.pack("ii", 1, 0)
 """The option SO_LINGER: on, 0 seconds."""
 
-_LONGEST_HEAD = 16 << 10
-"""Bytes of a request head."""
-
 _CALM = 60.0
 """Seconds without a request that cannot be read after which the next one is news."""
 
@@ -44,14 +41,14 @@ _log = logging.getLogger(__name__)
 _unreadable = Episodes(_CALM)
 
 
-class Connection(H11Protocol):
+class Connection(H11Protocol, SmallReads):
     """Uvicorn's protocol; ends clients that do nothing, and answers a request at the end."""
 
     conn: Requests
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.conn = Requests(h11.SERVER, _LONGEST_HEAD)
+        self.conn = Requests()
         self._is_ending = False
         self._is_refused = False
         self._idle_since = self.loop.time()
@@ -125,7 +122,7 @@ class Connection(H11Protocol):
             return
         if _unreadable.begins(self.loop.time()):
             _log.warning("A client sent what is no request of HTTP/1.1: refused (%d)", status)
-        self._refuse(status, UNREADABLE)
+        self._refuse(status, why_unreadable(status))
 
     def _should_upgrade(self) -> bool:
         """Return False: the request is answered as one of HTTP/1.1 (RFC 9110, 7.8).

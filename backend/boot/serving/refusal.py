@@ -5,7 +5,17 @@ from collections.abc import Iterable
 from http import HTTPStatus
 
 NO_REQUEST = "The request did not arrive in time. Send it again, all at once."
-UNREADABLE = "This is not a request of HTTP/1.1. The connection is closed."
+
+_UNREADABLE = "This is not a request of HTTP/1.1. The connection is closed."
+_TOO_MUCH_WORK = {
+    413: "The body has too many small chunks. Send larger ones, or the length and no chunks.",
+    431: "The head of a request may have 16 KiB and 100 headers. Send less.",
+}
+
+
+def why_unreadable(status: int) -> str:
+    """Return the detail for a request that the server cannot read, or does not."""
+    return _TOO_MUCH_WORK.get(status, _UNREADABLE)
 
 
 def refusal(status: int, detail: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:

@@ -9,7 +9,7 @@ import pytest
 
 from backend.boot.serving import connection
 from backend.boot.serving.patience import Episodes
-from tests.boot.serving.served import Served, read_all, served
+from tests.boot.serving.served import REQUEST, Served, read_all, served
 
 HOST = b"Host: test\r\n"
 CLOSE = b"Connection: close\r\n"
@@ -51,6 +51,19 @@ REFUSED = {
     "TLS": (400, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
     "a space in the target": (400, b"GET /a b HTTP/1.1\r\n" + HOST + b"\r\n"),
     "a head without an end": (431, b"GET /x HTTP/1.1\r\nX: " + 20_000 * b"x"),
+    "a head of more than 16 KiB": (431, post(b"X: " + (16 << 10) * b"x" + b"\r\n")),
+    "a query of more than 16 KiB": (
+        431,
+        b"GET /x?" + 30_000 * b"a&" + b" HTTP/1.1\r\n" + HOST + b"\r\n",
+    ),
+    "more than 100 headers": (431, post(*99 * [b"X:\r\n"])),
+    "many headers": (431, post(*16_000 * [b"X:\r\n"])),
+    "many headers without an end": (431, b"GET /x HTTP/1.1\r\n" + 101 * b"X:\r\n"),
+    "more than 100 trailers": (431, post(CHUNKED, body=b"0\r\n" + 101 * b"X:\r\n" + b"\r\n")),
+    "many trailers without an end": (431, post(CHUNKED, body=b"0\r\n" + 3_000 * b"X:\r\n")),
+    "a long line before a chunk": (431, post(CHUNKED, body=b"1;x=" + 20_000 * b"x")),
+    "many chunks of a byte": (413, post(CHUNKED, body=20_000 * b"1\r\n \r\n")),
+    "many chunks of little": (413, post(CHUNKED, body=2_000 * (b"40\r\n" + 64 * b" " + b"\r\n"))),
 }
 
 
@@ -72,6 +85,17 @@ def test_it_is_refused(server: Served, status: int, sent: bytes) -> None:
 
 
 SERVED = {
+    "a head of almost 16 KiB": (post(b"X: " + 16_000 * b"x" + b"\r\n"), b"/x"),
+    "100 headers": (post(*98 * [b"X:\r\n"]), b"/x"),
+    "100 trailers": (post(CHUNKED, body=b"0\r\n" + 100 * b"X:\r\n" + b"\r\n"), b"/x"),
+    "500 chunks of a byte": (
+        post(CHUNKED, body=500 * b"1\r\nx\r\n" + b"0\r\n\r\n"),
+        b"/x" + 500 * b"x",
+    ),
+    "many chunks of 256 bytes": (
+        post(CHUNKED, body=2_000 * (b"100\r\n" + 256 * b"x" + b"\r\n") + b"0\r\n\r\n"),
+        b"/x" + 2_000 * 256 * b"x",
+    ),
     "the same length twice": (
         post(b"Content-Length: 1\r\n", b"Content-Length: 1\r\n", body=b"1"),
         b"/x1",
@@ -119,6 +143,18 @@ def test_garbage_is_one_line_in_the_log(
     assert [it.message for it in caplog.records if it.levelno >= logging.WARNING] == [
         "A client sent what is no request of HTTP/1.1: refused (400)"
     ]
+
+
+@pytest.mark.parametrize("name", ["a head of more than 16 KiB", "more than 100 headers"])
+def test_a_second_request_has_the_same_limits(server: Served, name: str) -> None:
+    """Also if it comes with the first one, which is answered."""
+    status, sent = REFUSED[name]
+    with closing(server.connect()) as client:
+        client.sendall(REQUEST + sent)
+        answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.count(b"HTTP/1.1 ") == 2
+    assert b"HTTP/1.1 %d " % status in answer
 
 
 def test_the_connection_does_not_serve_what_follows(server: Served) -> None:
