@@ -96,6 +96,18 @@ def test_what_was_undone_is_not_applied(
     assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
 
 
+def test_what_runs_after_a_rollback_stays(cluster: Cluster, make_scene: MakeScene) -> None:
+    """PostgreSQL commits it statement by statement: nobody is told that it was rolled back."""
+    scene = make_scene(cluster, f'op.execute("ROLLBACK")\n{MAKE_TABLE}')
+    finished = scene.start().finish()
+    finished.assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: it rolled its transaction back itself, … may be "
+        "committed: look, and take it back by hand before you start again. …",
+    )
+    assert "t_b2" in relations(cluster, scene.database)
+
+
 def test_failing_after_the_commit(cluster: Cluster, make_scene: MakeScene) -> None:
     """That not all is taken back is said also where the revision fails."""
     body = f'{MAKE_TABLE}\nop.execute("COMMIT")\nop.execute("SELECT 1 / 0")'

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from backend.boot.environment.failures import no_connection, way_out
 from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
+from backend.boot.exclusive.transaction import TransactionLeftError
 from backend.boot.progress import progress_bar
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.plan import Action, Plan
@@ -124,7 +125,10 @@ def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
         to_do = inspection.pending if run.is_going_up else inspection.beyond
         if run.running and run.running not in to_do:  # only the answer to its COMMIT was lost
             return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
-    return MigrationFailedError(
-        what_failed,
-        f"{place}; what the failure's transaction had changed was rolled back. {way_out(error)}",
-    )
+    changed = "what the failure's transaction had changed was rolled back"
+    if isinstance(error, TransactionLeftError):
+        changed = (
+            "what the revision ran after it had ended its transaction may be committed: look, and "
+            "take it back by hand before you start again"
+        )
+    return MigrationFailedError(what_failed, f"{place}; {changed}. {way_out(error)}")
