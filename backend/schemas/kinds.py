@@ -15,7 +15,8 @@ from backend.models import Visibility
 
 _TITLE = r"^[^\x00]*[^\x00-\x20][^\x00]*$"
 _TEXT = r"^[^\x00]*$"
-_URL = r"^(https?://|/)[^\x00-\x20]*$"
+# Browsers read `\` as `/`, and `//host` as another host (https://url.spec.whatwg.org/#url-parsing).
+_URL = r"^(https?://[^\x00-\x20/\\?#:@][^\x00-\x20]*|/([^\x00-\x20/\\][^\x00-\x20]*)?)$"
 _EMAIL = r"^[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+$"
 _LANGUAGE = r"^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$"
 _VOICE_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"

@@ -402,6 +402,14 @@ def test_the_largest_book_is_read_by_one_query(
     assert f"{MOST_TEXT >> 20} MiB of text" in described
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["/", "/1.png", "/a//b", "http://example.org", "https://example.org:80//x", "http://[::1]/x"],
+)
+def test_an_address_is_kept_as_it_was_sent(person: Person, address: str) -> None:
+    assert person.make("books", cover_image=address)["cover_image"] == address
+
+
 def test_nothing_is_left_of_a_deleted_book(person: Person) -> None:
     book = person.make("books")
     assert person.ask("DELETE", f"{BOOKS}/{book['id']}").status_code == 204
@@ -445,6 +453,12 @@ def test_what_comes_twice_is_refused(
         {"title": "NUL \0"},
         {"title": "half a pair \ud800"},
         {"cover_image": "javascript:alert(1)"},
+        {"cover_image": "//example.org/x"},
+        {"cover_image": "/\\example.org/x"},
+        {"cover_image": "http://"},
+        {"cover_image": "https:///x"},
+        {"cover_image": "http://:80/x"},
+        {"cover_image": "https://\\"},
         {"pages": [{}] * 101},
         {"is_default": True},
         {"user_id": "00000000-0000-0000-0000-000000000000"},
