@@ -66,9 +66,9 @@ async def me(account: CurrentAccount) -> Account:
     response_model=Export,
     responses=answers(401, 503),
 )
-async def export(opened: OpenResources, account: CurrentAccount) -> Response:
+async def export(opened: OpenResources, account: CurrentAccount, claim: CurrentClaim) -> Response:
     """Return all that is yours: the account, books with their pages, voices and recordings."""
-    return ExportAnswer(opened.exports, exported(opened.sessions, account))
+    return ExportAnswer(opened.exports, account.id, exported(opened.sessions, account, claim))
 
 
 @router.post(

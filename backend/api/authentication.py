@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.api.dependencies import DatabaseSession, OpenResources
 from backend.schemas.accounts import Account
-from backend.services.accounts import TOKEN_REFUSED, active_account
+from backend.services.accounts import TOKEN_REFUSED, require_active
 from backend.services.errors import UnauthenticatedError
 from backend.services.tokens import Claim
 
@@ -41,14 +41,6 @@ async def _claimed(
 
 Claimed = Annotated[Claim | None, Depends(_claimed)]
 """What the token of the request says. The account may be inactive: see `require_active`."""
-
-
-def require_active(session: Session, claim: Claim) -> Account:
-    """Return the active account; raise UnauthenticatedError if there is none. One query."""
-    found = active_account(session, claim)
-    if found is None:
-        raise UnauthenticatedError(TOKEN_REFUSED)
-    return found
 
 
 async def _current_claim(claimed: Claimed) -> Claim:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from fastapi.responses import StreamingResponse
@@ -13,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from backend.api.head import IS_HEAD
 from backend.api.threads import OverloadedError
+from backend.services.errors import BusyError, UnauthenticatedError
 
 AT_ONCE = 2
 """Exports that are sent at once; each has up to 40 MB of a big book meanwhile."""
@@ -32,46 +34,55 @@ class Exports:
     def __init__(self, at_once: int = AT_ONCE, longest: float = _LONGEST) -> None:
         self.longest = longest
         self._at_once = at_once
-        self._sent = 0
+        self._owners: set[UUID] = set()
 
     @contextmanager
-    def place(self) -> Iterator[None]:
-        """Hold a place for one export. Raises OverloadedError if all are taken."""
-        if self._sent >= self._at_once:
+    def place(self, owner: UUID) -> Iterator[None]:
+        """Hold a place for an export of this account.
+
+        Raises OverloadedError if all are taken, and BusyError if the account has one.
+        """
+        if owner in self._owners:
+            raise BusyError("You have begun an export: try again when it has ended.", _RETRY_AFTER)
+        if len(self._owners) >= self._at_once:
             raise OverloadedError(_RETRY_AFTER)
-        self._sent += 1
+        self._owners.add(owner)
         try:
             yield
         finally:
-            self._sent -= 1
+            self._owners.remove(owner)
 
 
 class ExportAnswer(StreamingResponse):
-    """Sends the parts of an export. If the database fails in the middle, the answer breaks off."""
+    """Sends the parts of an account's export.
 
-    def __init__(self, exports: Exports, parts: Iterator[bytes]) -> None:
+    The answer breaks off if the database fails in the middle, or the token ends.
+    """
+
+    def __init__(self, exports: Exports, owner: UUID, parts: Iterator[bytes]) -> None:
         super().__init__(
             _in_thread(parts),
             media_type="application/json",
             headers={"Cache-Control": "no-store"},
         )
         self._exports = exports
+        self._owner = owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer; for HEAD without reading anything. Raises OverloadedError."""
+        """Send the answer; for HEAD without reading anything. Raises as `place` does."""
         if scope.get(IS_HEAD):
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
             await send({"type": "http.response.body"})
             return
-        with self._exports.place():
+        with self._exports.place(self._owner):
             try:
                 async with asyncio.timeout(self._exports.longest):
                     await super().__call__(scope, receive, send)
             # Too late for another answer: the server closes the connection.
             except TimeoutError:
                 _log.warning("An export took more than %.0f s: broken off", self._exports.longest)
-            except (DBAPIError, PoolTimeoutError) as error:
+            except (DBAPIError, PoolTimeoutError, UnauthenticatedError) as error:
                 _log.warning("An export broke off: %s", type(error).__name__)
 
 

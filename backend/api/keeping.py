@@ -10,10 +10,11 @@ from fastapi import Depends, Request, Response
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from backend.api.authentication import Claimed, require_active
+from backend.api.authentication import Claimed
 from backend.api.dependencies import OpenResources, Resources
 from backend.api.threads import Threads
 from backend.cache.answers import Key
+from backend.services.accounts import require_active
 from backend.services.errors import NotFoundError
 from backend.services.tokens import Claim
 

@@ -61,14 +61,19 @@ def kept_of(session: Session, email: str) -> Kept | None:
     return None if found is None else Kept(*found)
 
 
-def active_account(session: Session, claim: Claim) -> Account | None:
-    """Return the account; None if there is none, it is not active, or has ended such tokens."""
+def require_active(session: Session, claim: Claim) -> Account:
+    """Return the active account. One query.
+
+    Raises UnauthenticatedError if there is none, it is not active, or has ended such tokens.
+    """
     found = session.execute(
         select(User.id, User.email, User.created_at).where(
             User.id == claim.account, User.is_active, User.token_generation == claim.generation
         )
     ).one_or_none()
-    return None if found is None else Account.model_validate(found)
+    if found is None:
+        raise UnauthenticatedError(TOKEN_REFUSED)
+    return Account.model_validate(found)
 
 
 def change_password(session: Session, claim: Claim, password_hash: str) -> Claim:

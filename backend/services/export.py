@@ -11,10 +11,12 @@ from backend.schemas.books import BookSummary
 from backend.schemas.export import AudioDetail
 from backend.schemas.voices import VoiceDetail
 from backend.services.access import is_own
+from backend.services.accounts import require_active
 from backend.services.cursor import decode
 from backend.services.listing import Order, Shown, Turn, rows_of
 from backend.services.marked import in_language
 from backend.services.shelves import own_book
+from backend.services.tokens import Claim
 
 _AT_ONCE = 100
 """Rows of a query."""
@@ -22,14 +24,25 @@ _AT_ONCE = 100
 Sessions = sessionmaker[Session]
 
 
-def exported(sessions: Sessions, account: Account) -> Iterator[bytes]:
+def exported(sessions: Sessions, account: Account, claim: Claim) -> Iterator[bytes]:
     """Give the parts of an `Export`.
 
     Each part is read by a session of its own: a slow reader keeps no connection. So what changes
     meanwhile may be there as it was before, or after.
+
+    Raises UnauthenticatedError if the account or its token ends meanwhile.
     """
-    owner = account.id
     yield b'{"account":' + account.model_dump_json().encode()
+    for part in _lists(sessions, account.id):
+        # Between the reading and the end: what a deletion took away makes no export that is whole.
+        with sessions() as session:
+            require_active(session, claim)
+        yield part
+        # While the next one is read, this one is not needed.
+        del part
+
+
+def _lists(sessions: Sessions, owner: UUID) -> Iterator[bytes]:
     yield b',"books":['
     yield from _separated(_books(sessions, owner))
     yield b'],"voices":['

@@ -1,20 +1,26 @@
-"""Exports: few at once, ended in order if the database fails, and not read for HEAD."""
+"""Exports: few at once, broken off if they cannot be whole, and not read for HEAD."""
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from backend.api.exporting import AT_ONCE, ExportAnswer, Exports
 from backend.api.head import IS_HEAD
 from backend.api.threads import OverloadedError
+from backend.models import User
+from backend.services.accounts import change_password, end_tokens
+from backend.services.errors import BusyError
+from backend.services.leaving import delete_account
+from backend.services.tokens import Claim
 from tests.api.people import Person, sign_up
-from tests.api.test_writing_books import wait_for_writer
+from tests.api.test_whole_books import await_waiting
 
 EXPORT = "/api/v1/auth/me/export"
 
@@ -26,9 +32,24 @@ def person(service: httpx.Client) -> Person:
 
 def test_few_exports_have_a_place() -> None:
     exports = Exports(at_once=2)
-    with exports.place(), exports.place(), pytest.raises(OverloadedError), exports.place():
+    one, another, third = uuid4(), uuid4(), uuid4()
+    with (
+        exports.place(one),
+        exports.place(another),
+        pytest.raises(OverloadedError),
+        exports.place(third),
+    ):
         pass
-    with exports.place():
+    with exports.place(third):
+        pass
+
+
+def test_an_account_has_one_place() -> None:
+    exports = Exports(at_once=2)
+    one, another = uuid4(), uuid4()
+    with exports.place(one), pytest.raises(BusyError), exports.place(one):
+        pass
+    with exports.place(one), exports.place(another):
         pass
 
 
@@ -36,9 +57,10 @@ def test_more_exports_at_once_are_refused(
     service: httpx.Client, person: Person, kept_session: Session
 ) -> None:
     """HEAD takes no place, and has the same headers."""
+    people = [person, *(sign_up(service) for _ in range(AT_ONCE))]
     kept_session.execute(text("LOCK TABLE books"))
     with ThreadPoolExecutor(AT_ONCE + 1) as pool:
-        asked = [pool.submit(person.ask, "GET", EXPORT) for _ in range(AT_ONCE + 1)]
+        asked = [pool.submit(it.ask, "GET", EXPORT) for it in people]
         refused = next(as_completed(asked, timeout=30)).result()
         assert (refused.status_code, refused.headers["retry-after"]) == (503, "10")
         head = person.ask("HEAD", EXPORT)
@@ -47,6 +69,53 @@ def test_more_exports_at_once_are_refused(
         statuses = sorted(it.result().status_code for it in asked)
     assert statuses == [200] * AT_ONCE + [503]
     assert person.ask("GET", EXPORT).status_code == 200
+
+
+def test_an_account_leaves_places_to_others(
+    service: httpx.Client, person: Person, kept_session: Session
+) -> None:
+    other = sign_up(service)
+    kept_session.execute(text("LOCK TABLE books"))
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        first = pool.submit(person.ask, "GET", EXPORT)
+        await_waiting(kept_session, 1)
+        second = person.ask("GET", EXPORT)
+        theirs = pool.submit(other.ask, "GET", EXPORT)
+        await_waiting(kept_session, 2)
+        kept_session.rollback()
+        assert (first.result().status_code, theirs.result().status_code) == (200, 200)
+    assert (second.status_code, second.headers["retry-after"]) == (503, "10")
+
+
+def _make_inactive(session: Session, claim: Claim) -> None:
+    session.execute(update(User).where(User.id == claim.account).values(is_active=False))
+    session.commit()
+
+
+def _change_password(session: Session, claim: Claim) -> None:
+    change_password(session, claim, "a hash")
+
+
+@pytest.mark.parametrize("end", [delete_account, end_tokens, _change_password, _make_inactive])
+def test_an_export_breaks_off_if_its_token_ends(
+    service: httpx.Client,
+    kept_session: Session,
+    caplog: pytest.LogCaptureFixture,
+    end: Callable[[Session, Claim], object],
+) -> None:
+    """An account that is deleted meanwhile gets no export that seems whole, and is not."""
+    person = sign_up(service)
+    person.make("books")
+    kept_session.execute(text("LOCK TABLE books"))
+    with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING):
+        asked = pool.submit(person.ask, "GET", EXPORT)
+        await_waiting(kept_session, 1)
+        end(kept_session, Claim(UUID(person.id), 0))
+        with pytest.raises(httpx.RemoteProtocolError):
+            asked.result()
+    assert [it.message for it in caplog.records if "export" in it.message.lower()] == [
+        "An export broke off: UnauthenticatedError"
+    ]
 
 
 def test_an_export_breaks_off_if_the_database_fails(
@@ -59,7 +128,7 @@ def test_an_export_breaks_off_if_the_database_fails(
     kept_session.execute(text("LOCK TABLE books"))
     with ThreadPoolExecutor(1) as pool, caplog.at_level(logging.WARNING):
         asked = pool.submit(person.ask, "GET", EXPORT)
-        wait_for_writer(kept_session)
+        await_waiting(kept_session, 1)
         kept_session.execute(
             text(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
@@ -97,7 +166,7 @@ def test_for_head_nothing_is_read() -> None:
         read.append("a part")
         yield b"{}"
 
-    answer = ExportAnswer(Exports(at_once=0), parts())
+    answer = ExportAnswer(Exports(at_once=0), uuid4(), parts())
     sent = asyncio.run(_answer(answer, {"type": "http", IS_HEAD: True}))
     assert (sent, read) == (["http.response.start", "http.response.body"], [])
 
@@ -109,7 +178,7 @@ def test_an_export_ends_after_its_time(caplog: pytest.LogCaptureFixture) -> None
         while True:
             yield b"[]"
 
-    answer = ExportAnswer(Exports(longest=0.05), endless())
+    answer = ExportAnswer(Exports(longest=0.05), uuid4(), endless())
     with caplog.at_level(logging.WARNING):
         sent = asyncio.run(_answer(answer, {"type": "http"}))
     assert sent[0] == "http.response.start"

@@ -1,6 +1,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -156,7 +157,7 @@ def test_who_is_sent_away_is_told(seeded_url: str) -> None:
         exports = app.state.resources.exports
         with ExitStack() as places:
             for _ in range(AT_ONCE):
-                places.enter_context(exports.place())
+                places.enter_context(exports.place(uuid4()))
             assert person.ask("GET", "/api/v1/auth/me/export").status_code == 503
         assert person.ask("GET", "/api/v1/auth/me/export").status_code == 200
         assert value(client, "moriai_http_requests_shed_total") == 1
