@@ -139,7 +139,7 @@ def test_a_crowd_behind_a_lock_is_sent_away(
     lock(kept_session, book)
 
     async def ask() -> list[int]:
-        # Each request has a connection of its own: an idle one may be closed while it is taken again.
+        # Each request has its own connection: an idle one may be closed while it is taken again.
         unbounded = httpx.Limits(max_connections=None, max_keepalive_connections=0)
         async with httpx.AsyncClient(
             base_url=service.base_url, limits=unbounded, timeout=60, headers=person.headers
