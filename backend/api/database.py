@@ -149,11 +149,6 @@ def reading_each_table(engine: Engine, metadata: MetaData) -> tuple[str, ...]:
     return tuple(str(it.compile(engine, compile_kwargs=literal)) for it in statements)
 
 
-def sqlstate(error: DBAPIError) -> str | None:
-    """Return PostgreSQL's code for an error, whichever driver raised it; None without one."""
-    return getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
-
-
 def cause(error: DBAPIError) -> str:
     """Return what the driver said, on one line and without the statement."""
     if isinstance(error.orig, psycopg2.Error):

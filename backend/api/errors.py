@@ -12,12 +12,13 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from backend.api.complaints import complaints
-from backend.api.database import cause, sqlstate
+from backend.api.database import cause
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
 from backend.api.threads import OverloadedError
 from backend.api.unfit_runs import failed_when_run, needs_unknown_column
 from backend.boot.masking import mask
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.request_id import current_request_id
 from backend.boot.serving.readiness import ReadinessProbe
 from backend.boot.serving.shortage import SHORTAGES

@@ -20,6 +20,7 @@ from backend.boot.foreign import describe, missing_package
 from backend.boot.postgres.answer import Answer, ask
 from backend.boot.postgres.message import causes
 from backend.boot.postgres.refusal import Refusal, meaning
+from backend.boot.postgres.sqlstate import sqlstate
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
@@ -100,13 +101,6 @@ def no_connection(error: BaseException) -> BootError | None:
     return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
 
 
-def sqlstate(error: BaseException) -> str | None:
-    """Return PostgreSQL's code for an error, whichever driver raised it; None where it has none."""
-    raised: Any = error.orig if isinstance(error, DBAPIError) else error
-    state = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
-    return None if state is None else str(state)
-
-
 def way_out(error: BaseException, what: str = "the revision") -> str:
     """Return what to do about a failed revision, or something else that env.py ran.
 
@@ -149,7 +143,7 @@ def _key(error: BaseException) -> str:
 
 
 def _field(error: BaseException, *names: str) -> str:
-    """Return what PostgreSQL says of an error besides its message, whichever driver has it."""
+    """Return a field of PostgreSQL's error; each driver has its own place for it."""
     raised: Any = error.orig if isinstance(error, DBAPIError) else error
     places = [getattr(raised, "diag", None), raised, getattr(raised, "__cause__", None)]
     found = (getattr(place, name, None) for place in places for name in names)

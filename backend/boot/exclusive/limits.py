@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.session import MigrationSession, Observer
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.postgres.timeouts import TIMEOUTS
 
 _LIFT = f"""

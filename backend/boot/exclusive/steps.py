@@ -12,7 +12,6 @@ from typing import Any
 import psycopg2
 from alembic.runtime.migration import MigrationStep, RevisionStep
 
-from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.recording import RecordStep
 from backend.boot.environment.session import MigrationSession
 from backend.boot.exclusive.lock import lock_lost
@@ -29,6 +28,7 @@ from backend.boot.exclusive.remains import Remains
 from backend.boot.exclusive.sight import LockInSight
 from backend.boot.exclusive.transaction import RevisionTransaction
 from backend.boot.exclusive.worker import Worker
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.sql.repetition import again
 from backend.boot.sql.statement import is_atomic
 from backend.boot.state.doubts import doubts, refusal

@@ -15,12 +15,13 @@ from psycopg2.extensions import connection as Connection
 from backend.boot.errors import BootError
 from backend.boot.masking import mask
 from backend.boot.postgres.connection import one_line
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.postgres.urls import DatabaseUrl
 from backend.boot.serving.handover import boot_differences
 from backend.boot.serving.judge import Judge, Readiness
 from backend.boot.serving.probe_connection import KeptConnection, LoginFailedError
 from backend.boot.serving.shortage import Shortage, is_shortage
-from backend.boot.serving.sqlstates import sentence, sqlstate
+from backend.boot.serving.sqlstates import sentence
 
 Lend = Callable[[], AbstractContextManager[Connection]]
 """Gives a connection of those by which requests ask, in autocommit; raises psycopg2.Error."""

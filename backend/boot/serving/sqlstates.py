@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 
-import psycopg2
 from psycopg2 import errorcodes
 
 _NO_ANSWER = (
@@ -38,9 +37,3 @@ def sentence(sqlstate: str | None) -> str:
         return _NO_ANSWER
     text = _SENTENCES.get(sqlstate) or _SENTENCES.get(sqlstate[:2], _ANY_OTHER)
     return text.format(sqlstate)
-
-
-def sqlstate(error: psycopg2.Error) -> str | None:
-    """Return the code that the server gave; None if it gave none."""
-    code: str | None = getattr(error, "sqlstate", None) or error.pgcode
-    return code

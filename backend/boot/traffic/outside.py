@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.session import MigrationSession
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.signals import raise_if_stopped
 from backend.boot.sql.statement import is_atomic, is_concurrent, works_on_rows
 from backend.boot.traffic import reasons

@@ -13,10 +13,10 @@ from typing import Any, Protocol
 from alembic.runtime.migration import MigrationStep
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.failures import sqlstate
 from backend.boot.environment.heads import Heads
 from backend.boot.environment.session import MigrationSession
 from backend.boot.postgres.advisory import AdvisoryKey
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.signals import raise_if_stopped
 from backend.boot.sql.statement import commits
 from backend.boot.sql.writing import literal

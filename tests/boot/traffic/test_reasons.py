@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.boot.environment.failures import sqlstate
+from backend.boot.postgres.sqlstate import sqlstate
 from backend.boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
 from backend.boot.traffic.preflight import Obstacles
 from backend.boot.traffic.reasons import CutShortError, again, over, phrase

@@ -1,0 +1,11 @@
+"""PostgreSQL's code for an error, whichever driver raised it."""
+
+
+def sqlstate(error: BaseException) -> str | None:
+    """Return the SQLSTATE of an error, or of the driver's error in SQLAlchemy's; None without one.
+
+    psycopg2 calls it pgcode, psycopg and asyncpg sqlstate.
+    """
+    raised = getattr(error, "orig", None) or error
+    state = getattr(raised, "sqlstate", None) or getattr(raised, "pgcode", None)
+    return None if state is None else str(state)
