@@ -6,6 +6,7 @@ from backend.api.authentication import CurrentAccount, CurrentClaim
 from backend.api.dependencies import OpenResources, Resources
 from backend.api.exporting import ExportAnswer
 from backend.api.guessing import Guessing
+from backend.api.privacy import ACCOUNTS
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
 from backend.api.writing import Writing
@@ -26,7 +27,7 @@ from backend.services.export import exported
 from backend.services.leaving import delete_account
 from backend.services.tokens import LIFETIME, Claim
 
-router = APIRouter(prefix="/api/v1/auth", tags=["accounts"], route_class=Forgetting)
+router = APIRouter(prefix=ACCOUNTS, tags=["accounts"], route_class=Forgetting)
 
 
 @router.post(

@@ -11,21 +11,27 @@ from backend.api.dependencies import DatabaseSession, OpenResources
 from backend.schemas.accounts import Account
 from backend.services.accounts import TOKEN_REFUSED, require_active
 from backend.services.errors import UnauthenticatedError
-from backend.services.tokens import Claim
+from backend.services.tokens import Claim, Tokens
 
-_bearer = HTTPBearer(
+bearer = HTTPBearer(
     auto_error=False, scheme_name="token", description="The access_token of a login."
 )
+"""Gives what a request shows as `Authorization: Bearer …`; None if it shows no such thing."""
 
 NOBODY_MAY_ASK: dict[str, Any] = {"security": [{}]}
 """For the documentation of a route that takes a token and needs none."""
+
+
+def claim_in(credentials: HTTPAuthorizationCredentials | None, tokens: Tokens) -> Claim | None:
+    """Return what the token says; None without a good one."""
+    return None if credentials is None else tokens.read(credentials.credentials)
 
 
 # Not in a thread: most readers show no token, and need no query.
 async def _claimed(
     request: Request,
     opened: OpenResources,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Claim | None:
     """Return what the token of the request says; None if it shows none.
 
@@ -33,7 +39,7 @@ async def _claimed(
     """
     if "authorization" not in request.headers:
         return None
-    claim = None if credentials is None else opened.tokens.read(credentials.credentials)
+    claim = claim_in(credentials, opened.tokens)
     if claim is None:
         raise UnauthenticatedError(TOKEN_REFUSED)
     return claim

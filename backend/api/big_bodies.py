@@ -23,9 +23,9 @@ class NoRoomError(Exception):
     """Too many bodies come at once."""
 
 
-def weight(part: bytes) -> int:
-    """Return the bytes that a part of a body may take, when it is parsed as JSON."""
-    return len(part) + _PER_PART * (part.count(b"[") + part.count(b"{") + part.count(b","))
+def weight(body: bytes) -> int:
+    """Return the bytes that a body may take when it is parsed as JSON."""
+    return len(body) + _PER_PART * (body.count(b"[") + body.count(b"{") + body.count(b","))
 
 
 class Budget:
@@ -67,7 +67,6 @@ class Place:
     def __init__(self, room: Room) -> None:
         self._room = room
         self._size = 0
-        self._weight = 0
         self._coming = 0
         self._parsed = 0
         self._is_working = False
@@ -75,22 +74,20 @@ class Place:
     def grow(self, part: bytes) -> None:
         """Hold a part more; raise NoRoomError if there is no room for it."""
         self._size += len(part)
-        self._weight += weight(part)
         self._coming = self._room.coming.take(self._coming, len(part), is_small=self._size <= SMALL)
 
-    def work(self) -> None:
+    def work(self, whole: bytes) -> None:
         """Begin to parse and work on the whole body; raise NoRoomError if there is no room.
 
-        Only now it counts what it takes when it is parsed: who sends slowly has nothing of that.
+        What the parsing takes counts only from now on, so that a slow sender keeps no room for it.
         """
         room = self._room
-        is_big = self._size > BIG and not self._is_working
+        is_big = len(whole) > BIG
         if is_big and room.working >= room.at_once:
             raise NoRoomError
-        more = self._weight - self._parsed
-        self._parsed = room.parsed.take(self._parsed, more, is_small=self._size <= SMALL)
+        self._parsed = room.parsed.take(0, weight(whole), is_small=len(whole) <= SMALL)
         room.working += is_big
-        self._is_working = self._is_working or is_big
+        self._is_working = is_big
 
     def leave(self) -> None:
         """Give everything back; once is enough, and more does no harm."""

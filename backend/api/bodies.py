@@ -63,7 +63,7 @@ class Body:
             whole = await self._rest(whole, place)
         if place is not None:
             try:
-                place.work()
+                place.work(whole)
             except NoRoomError as error:
                 raise _no_room() from error
         return whole

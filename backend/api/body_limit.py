@@ -1,18 +1,16 @@
 """Bodies have a greatest size: a larger one is refused, and the connection closed in order."""
 
-from fastapi.security.utils import get_authorization_scheme_param
-from starlette.datastructures import Headers
+from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from backend.api.authentication import bearer, claim_in
 from backend.api.big_bodies import Place, Room
 from backend.api.bodies import Body, BodyRefusedError
+from backend.api.privacy import is_about_accounts
 from backend.api.problems import answer
-from backend.services.tokens import Tokens
 
 _READ_BY_ROUTES = frozenset({"POST", "PUT", "PATCH"})
 """The methods whose bodies endpoints read, if there are any."""
-
-_ACCOUNTS = "/api/v1/auth/"
 
 _MOST_OF_ACCOUNTS = 8 << 10
 """Bytes of a body that is about an account: a padded one is to take no big body's place."""
@@ -45,7 +43,7 @@ class BodyLimit:
             await send(message)
 
         try:
-            given = _given(await body.read(place if _is_read(scope) else None), receive)
+            given = _given(await body.read(place if await _is_read(scope) else None), receive)
             await self.app(scope, given, send_and_leave)
         except BodyRefusedError as error:
             place.leave()
@@ -87,23 +85,23 @@ def _given(body: bytes, receive: Receive) -> Receive:
     return give
 
 
-def _is_read(scope: Scope) -> bool:
-    """Return whether an endpoint may read the body: all but those of accounts need a token first.
+async def _is_read(scope: Scope) -> bool:
+    """Return whether an endpoint may read the body.
 
-    So nobody without a good token has room for more than a small body.
+    Only the endpoints of accounts read one without a good token. So a client without a token has
+    room for a small body alone.
     """
     if scope["method"] not in _READ_BY_ROUTES:
         return False
-    kind, token = get_authorization_scheme_param(Headers(scope=scope).get("authorization"))
-    tokens: Tokens = scope["app"].state.resources.tokens
-    has_token = kind.lower() == "bearer" and tokens.read(token) is not None
-    return has_token or scope["path"].startswith(_ACCOUNTS)
+    if is_about_accounts(scope):
+        return True
+    return claim_in(await bearer(Request(scope)), scope["app"].state.resources.tokens) is not None
 
 
 def _most(scope: Scope) -> int:
     """Return how many bytes the body may have."""
     most: int = scope["app"].state.resources.max_body_bytes
-    return min(most, _MOST_OF_ACCOUNTS) if scope["path"].startswith(_ACCOUNTS) else most
+    return min(most, _MOST_OF_ACCOUNTS) if is_about_accounts(scope) else most
 
 
 def _declared(scope: Scope) -> int:

@@ -2,7 +2,9 @@
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_ACCOUNTS = "/api/v1/auth/"
+ACCOUNTS = "/api/v1/auth"
+"""The address below which everything is about accounts."""
+
 _CACHE_CONTROL = b"cache-control"
 _NO_STORE = (_CACHE_CONTROL, b"no-store")
 
@@ -34,4 +36,9 @@ def _is_private(scope: Scope) -> bool:
     if scope["type"] != "http":
         return False
     shows_token = any(name == b"authorization" for name, _ in scope["headers"])
-    return shows_token or scope["path"].startswith(_ACCOUNTS)
+    return shows_token or is_about_accounts(scope)
+
+
+def is_about_accounts(scope: Scope) -> bool:
+    """Return whether a request is one to an address about accounts."""
+    return str(scope["path"]).startswith(f"{ACCOUNTS}/")

@@ -34,15 +34,16 @@ def test_few_big_bodies_are_worked_on_at_once() -> None:
     places = [Place(room) for _ in range(4)]
     for place in places[:3]:
         place.grow(bytes(BIG + 1))
-    places[0].work()
-    places[1].work()
+    big, small = bytes(BIG + 1), bytes(BIG)
+    places[0].work(big)
+    places[1].work(big)
     with pytest.raises(NoRoomError):
-        places[2].work()
-    places[3].grow(bytes(BIG))
-    places[3].work()
+        places[2].work(big)
+    places[3].grow(small)
+    places[3].work(small)
     places[0].leave()
     places[0].leave()
-    places[2].work()
+    places[2].work(big)
 
 
 def test_few_bytes_are_held_of_all_bodies() -> None:
@@ -70,15 +71,15 @@ def test_who_sends_slowly_keeps_no_room_for_parsing() -> None:
     slow, other, small, none = (Place(room) for _ in range(4))
     slow.grow(b"," * (BIG // 2))
     other.grow(b"," * 10)
-    other.work()
+    other.work(b"," * 10)
     other.leave()
-    slow.work()
+    slow.work(b"," * (BIG // 2))
     with pytest.raises(NoRoomError):
         Place(room).grow(bytes(BIG))
     small.grow(b"[1]")
-    small.work()
+    small.work(b"[1]")
     none.grow(b"")
-    none.work()
+    none.work(b"")
 
 
 def test_a_single_body_always_has_room() -> None:
@@ -86,7 +87,7 @@ def test_a_single_body_always_has_room() -> None:
     one, two = Place(room), Place(room)
     one.grow(bytes(BIG))
     one.grow(bytes(BIG))
-    one.work()
+    one.work(bytes(2 * BIG))
     with pytest.raises(NoRoomError):
         two.grow(bytes(1))
 
