@@ -11,7 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from backend.boot.serving.handover import comparison_is_due, hand_over_differences
+from backend.boot.serving.handover import hand_over_differences
+from backend.boot.serving.model_watch import comparison_is_due
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.people import sign_up

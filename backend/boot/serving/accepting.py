@@ -19,9 +19,6 @@ _AT_A_TIME = 64
 _PAUSE = 0.2
 """Seconds before the next try if the system has nothing left for a connection."""
 
-_CALM = 60.0
-"""Seconds without such an error after which the next one is news."""
-
 _GONE = frozenset({errno.ECONNRESET, errno.ENOTCONN, errno.EINVAL})
 """Errors of a socket whose client has left between the accept and the set-up."""
 
@@ -62,7 +59,7 @@ class Acceptor:
         self._room_for = room_for
         self._loop = asyncio.get_running_loop()
         self._being_set_up: set[asyncio.Task[None]] = set()
-        self._exhaustion = Episodes(_CALM)
+        self._exhaustion = Episodes()
 
     def start(self, backlog: int) -> None:
         """Listen and accept; `backlog` is how many connections the kernel queues.

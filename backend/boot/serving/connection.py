@@ -34,11 +34,8 @@ _FOR_ANOTHER = 0.05
 _AT_ONCE = struct.pack("ii", 1, 0)
 """The option SO_LINGER: on, 0 seconds."""
 
-_CALM = 60.0
-"""Seconds without a request that cannot be read after which the next one is news."""
-
 _log = logging.getLogger(__name__)
-_unreadable = Episodes(_CALM)
+_unreadable = Episodes()
 
 
 class Connection(H11Protocol, SmallReads):

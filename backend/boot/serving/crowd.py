@@ -8,9 +8,6 @@ from backend.boot.serving.closed import NO_ROOM, TOO_SLOW, closed
 from backend.boot.serving.connection import Connection
 from backend.boot.serving.patience import Episodes, longest_waits
 
-_CALM = 60.0
-"""Seconds without a full house after which the next one is news."""
-
 _PART = 8
 """Of all places, this part at most is kept free for new connections."""
 
@@ -24,7 +21,7 @@ class Crowd:
         """Take Uvicorn's own set of connections, which changes, and how many there may be."""
         self._connections: Set[Connection] = connections
         self._most = most
-        self._full = Episodes(_CALM)
+        self._full = Episodes()
 
     def end_overdue(self, now: float) -> None:
         """End each connection whose client has kept the server waiting for too long.

@@ -1,10 +1,10 @@
-"""What boot tells the application that it serves: through the environment, which reaches
-workers and reloads as well.
+"""Facts that boot hands over to the application, in environment variables.
+
+Workers and reloads inherit them as well.
 """
 
 import json
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,9 +20,6 @@ _VERSION_TABLE = "BOOT_VERSION_TABLE"
 _REACHED = "BOOT_REACHED"
 _DIFFERENCES = "BOOT_DIFFERENCES"
 _COMPARED_AT = "BOOT_COMPARED_AT"
-
-comparison_is_due = threading.Event()
-"""Set to have the models of this process compared with the schema at once."""
 
 
 @dataclass(frozen=True)

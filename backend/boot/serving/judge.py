@@ -9,13 +9,9 @@ from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
 from backend.boot.environment.version_table import VersionTable
 from backend.boot.serving.aim import Aim
-from backend.boot.serving.handover import (
-    boot_differences,
-    boot_failure,
-    compared_at,
-    comparison_is_due,
-)
+from backend.boot.serving.handover import boot_differences, boot_failure, compared_at
 from backend.boot.serving.handover import version_table as handed_over_table
+from backend.boot.serving.model_watch import comparison_is_due
 from backend.boot.serving.statements import Statements
 from backend.boot.state.facts import read_facts
 from backend.boot.state.inspection import Inspection

@@ -12,11 +12,7 @@ from typing import Any
 
 from backend.boot.commands import as_typed
 from backend.boot.description import BootDescription
-from backend.boot.serving.handover import (
-    boot_differences,
-    comparison_is_due,
-    hand_over_differences,
-)
+from backend.boot.serving.handover import boot_differences, hand_over_differences
 
 _MODULE = "backend.boot.migration.comparison"
 
@@ -33,6 +29,9 @@ _NAMED = 3
 """Differences that readiness names."""
 
 _REVISION = 'inv revision --message "what changed"'
+
+comparison_is_due = threading.Event()
+"""Set to have the models of this process compared with the schema at once."""
 
 _log = logging.getLogger(__name__)
 

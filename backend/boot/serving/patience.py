@@ -50,10 +50,14 @@ def longest_waits(waits: Iterable[tuple[T, Wait | None]], count: int) -> list[T]
     return [it for _, _, it in heapq.nsmallest(count, waiting)]
 
 
+_CALM = 60.0
+"""Seconds without a trouble after which the next one is news."""
+
+
 class Episodes:
     """Tells the first time of a trouble from its repetitions, so that each is logged once."""
 
-    def __init__(self, calm: float) -> None:
+    def __init__(self, calm: float = _CALM) -> None:
         """Take the seconds without the trouble after which it counts as over."""
         self._calm = calm
         self._last: float | None = None
