@@ -14,6 +14,7 @@ from backend.boot.environment.session import MigrationSession
 from backend.boot.errors import BootError, MigrationFailedError
 from backend.boot.exclusive.transaction import TransactionLeftError
 from backend.boot.progress import progress_bar
+from backend.boot.sql.parser import read
 from backend.boot.state.inspection import Inspection
 from backend.boot.state.plan import Action, Plan
 from backend.boot.state.schema import Schema
@@ -39,8 +40,12 @@ def apply(
     back, unless it made them outside its transaction.
     """
     run = _Run(schema, plan, watch, level)
-    with progress_bar(len(plan.steps)) as run.begin:
-        schema.project.run(run.steps, run.note, failed=partial(_failure, schema, run))
+    try:
+        with progress_bar(len(plan.steps)) as run.begin:
+            schema.project.run(run.steps, run.note, failed=partial(_failure, schema, run))
+    finally:
+        # The last statement's tree may be large, and this process may go on to serve.
+        read.cache_clear()
     return _verify(schema)
 
 
