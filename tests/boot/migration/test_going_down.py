@@ -1,5 +1,6 @@
 """Going down where branches meet: everything beyond the target goes, and nothing else."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,9 +23,23 @@ from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions
 
-MERGED = {"a1": None, "b1": "a1", "c1": "a1", "d1": ("b1", "c1"), "e1": "d1"}
-BRANCHED = {"a1": None, "b1": "a1", "c1": "a1", "c2": "c1"}
-SEPARATE = {"x1": None, "x2": "x1", "y1": None, "y2": "y1"}
+Graph = Mapping[str, str | tuple[str, ...] | None]
+
+MERGED: Graph = {"a1": None, "b1": "a1", "c1": "a1", "d1": ("b1", "c1"), "e1": "d1"}
+BRANCHED: Graph = {"a1": None, "b1": "a1", "c1": "a1", "c2": "c1"}
+SEPARATE: Graph = {"x1": None, "x2": "x1", "y1": None, "y2": "y1"}
+
+
+def written(theirs: Theirs, graph: Graph) -> Theirs:
+    """Return the project with the revisions of a graph, each with its parents."""
+    for revision, parents in graph.items():
+        theirs.project.revision(revision, parents)
+    return theirs
+
+
+def made(cluster: Cluster, database: str) -> list[str]:
+    """Return the tables of the revisions that are applied."""
+    return [name for name in relations(cluster, database) if name.startswith("t_")]
 
 
 @pytest.mark.parametrize(
@@ -45,20 +60,17 @@ def test_to_a_target(
     tmp_path: Path,
     cluster: Cluster,
     database: str,
-    graph: dict[str, str | tuple[str, ...] | None],
+    graph: Graph,
     target: str,
     left: str,
 ) -> None:
     """What is left is the target with all that it stands on."""
-    theirs = Theirs(tmp_path, cluster, database)
-    for revision, parents in graph.items():
-        theirs.project.revision(revision, parents)
+    theirs = written(Theirs(tmp_path, cluster, database), graph)
     migrate(theirs.boot)
     migrate(replace(theirs.boot, schema=SchemaPolicy(target, rollback=True)))
     expected = left.split()
     assert revisions(cluster, database) == ([] if target == "base" else [target])
-    made = [name for name in relations(cluster, database) if name.startswith("t_")]
-    assert made == [f"t_{revision}" for revision in expected]
+    assert made(cluster, database) == [f"t_{revision}" for revision in expected]
 
 
 @pytest.mark.parametrize(
@@ -79,29 +91,24 @@ def test_to_the_target_of_a_rollback(
     tmp_path: Path,
     cluster: Cluster,
     database: str,
-    graph: dict[str, str | tuple[str, ...] | None],
+    graph: Graph,
     target: str,
     left: str,
     rows: str,
 ) -> None:
     """`inv rollback --target` takes back what stands on the target: other branches stay."""
-    theirs = Theirs(tmp_path, cluster, database)
-    for revision, parents in graph.items():
-        theirs.project.revision(revision, parents)
+    theirs = written(Theirs(tmp_path, cluster, database), graph)
     migrate(theirs.boot)
     boot = replace(theirs.boot, schema=SchemaPolicy(target, rollback=True))
     boot, _ = preview_down_to_target(boot)
     migrate(boot)
     assert revisions(cluster, database) == rows.split()
-    made = [name for name in relations(cluster, database) if name.startswith("t_")]
-    assert made == [f"t_{revision}" for revision in left.split()]
+    assert made(cluster, database) == [f"t_{revision}" for revision in left.split()]
 
 
 def test_several_revisions_as_a_target(tmp_path: Path, cluster: Cluster, database: str) -> None:
     """A start with the target that a rollback has left stays there, and goes up to it as well."""
-    theirs = Theirs(tmp_path, cluster, database)
-    for revision, parents in MERGED.items():
-        theirs.project.revision(revision, parents)
+    theirs = written(Theirs(tmp_path, cluster, database), MERGED)
     for target, rows in (("c1,b1", ["b1", "c1"]), ("e1", ["e1"])):
         migrate(replace(theirs.boot, schema=SchemaPolicy(target)))
         assert revisions(cluster, database) == rows

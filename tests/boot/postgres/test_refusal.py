@@ -2,7 +2,6 @@
 
 import socket
 import struct
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from backend.boot.postgres.failed_login import FailedLogin, understand
 from backend.boot.postgres.message import causes
 from backend.boot.postgres.refusal import Refusal, meaning
 from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import PASSWORD, Cluster, free_port
 
 NOT_YET, LOGIN, MISSING = Refusal.NOT_YET, Refusal.LOGIN, Refusal.DATABASE_MISSING
@@ -71,27 +71,14 @@ def test_meaning(answer: Answer, expected: Refusal) -> None:
 def answering(*answers: bytes) -> Iterator[DatabaseUrl]:
     """Give the URL of a server that says this to who logs in, each time, and hangs up."""
 
-    def serve() -> None:
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            with client:
-                client.recv(1000)
-                for answer in answers:
-                    client.sendall(answer)
+    def meet(client: socket.socket) -> None:
+        with client:
+            client.recv(1000)
+            for answer in answers:
+                client.sendall(answer)
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            port = listener.getsockname()[1]
-            options = "sslmode=disable&gssencmode=disable"
-            yield parse_database_url(f"postgresql://u:p@127.0.0.1:{port}/d?{options}")
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
+    with fake_server(meet) as url:
+        yield url
 
 
 def refusing(

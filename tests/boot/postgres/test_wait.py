@@ -26,6 +26,7 @@ from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_da
 from backend.boot.postgres.wait import INTERVAL, Server, create_database, wait_for_database
 from backend.boot.waiting import wait
 from backend.settings import load_settings
+from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port
 from tests.pgbouncer import running_pgbouncer
 
@@ -294,32 +295,22 @@ def holding_back(code: str) -> Iterator[DatabaseUrl]:
     message = f"SFATAL\0C{code}\0Mnein\0\0".encode()
     refusal = b"E" + struct.pack("!I", len(message) + 4) + message
     held: list[socket.socket] = []
+    count = 0
 
-    def serve() -> None:
-        count = 0
-        while True:
-            try:
-                client, _ = listener.accept()
-            except OSError:
-                return
-            count += b"database\0d\0" in client.recv(1000)
-            held.append(client)
-            if count % 2:
-                client.sendall(refusal)
-                held.pop().close()
+    def meet(client: socket.socket) -> None:
+        nonlocal count
+        count += b"database\0d\0" in client.recv(1000)
+        held.append(client)
+        if count % 2:
+            client.sendall(refusal)
+            held.pop().close()
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        thread = threading.Thread(target=serve)
-        thread.start()
-        try:
-            port = listener.getsockname()[1]
-            options = "sslmode=disable&gssencmode=disable"
-            yield parse_database_url(f"postgresql://u:p@127.0.0.1:{port}/d?{options}")
-        finally:
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
-            for client in held:
-                client.close()
+    try:
+        with fake_server(meet) as url:
+            yield url
+    finally:
+        for client in held:
+            client.close()
 
 
 def test_a_login_that_is_held_back_is_asked_until_its_code_comes() -> None:
