@@ -1,4 +1,4 @@
-"""What Prometheus is told: requests, connections, caches, the boot, and where the schema is."""
+"""Figures for Prometheus: requests, connections, caches, the boot, and the schema's revision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What is inside of a book: written a part at a time, and only by the book's owner."""
+"""Routes for the parts of a book: its owner alone writes them, one at a time."""
 
 from typing import Annotated
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""What to boot, and how strictly: plain frozen data that the caller fills in."""
+"""The description of a boot: plain frozen data that the caller fills in."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum

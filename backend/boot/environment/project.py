@@ -102,7 +102,7 @@ class Project:
         failed: Failed | None = None,
         **options: Any,
     ) -> None:
-        """Run env.py with these steps, and turn whatever its code raises into a failure.
+        """Run env.py with these steps, and turn an exception of its code into a failure.
 
         `failed` says which failure that is; a package that is missing is always the same one.
         Raises BootError.

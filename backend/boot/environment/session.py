@@ -69,7 +69,7 @@ class Observer:
 
 
 class MigrationSession:
-    """Asks and tells over the driver's own connection, whichever driver that is.
+    """Runs statements over the connection of the driver that env.py uses.
 
     SQLAlchemy would begin a transaction of its own and fire events meanwhile. The statements have
     no parameters, because each driver writes those differently.

@@ -79,7 +79,7 @@ def _open(boot: BootDescription) -> Schema:
 
 
 def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | None) -> None:
-    # Only here: on a current schema nobody needs it.
+    # Imported here: a start on a current schema does not need it.
     from backend.boot.exclusive.fence import exclusively
 
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:

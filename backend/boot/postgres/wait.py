@@ -190,7 +190,7 @@ def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreac
 
 
 def _is_standby(url: DatabaseUrl, cause: str) -> bool:
-    """Whether a server is there that takes no writes; where the URL asks, libpq looks itself."""
+    """Return whether the server takes no writes. If the URL asks for a primary, libpq looks."""
     if SESSION not in url.parameters:
         return cause == STANDBY
     return answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good

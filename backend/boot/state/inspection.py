@@ -107,7 +107,7 @@ class Unencodable:
 
 @dataclass(frozen=True)
 class DatabaseFacts:
-    """What was read from a database: no more than `inspect` needs."""
+    """The facts about a database that `inspect` needs."""
 
     current: tuple[str, ...]
     """The rows of the version table, sorted; none where it is missing or empty."""

@@ -198,7 +198,7 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def missing_image(name: str, reason: str) -> EngineError:
-    """Return the error for an image that is neither here nor to be had."""
+    """Return the error for an image that is not here and cannot be pulled."""
     return EngineError(
         f"The image {name} is not here, and could not be pulled: {reason.strip().rstrip('.')}.",
         _NO_REGISTRY,
