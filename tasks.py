@@ -1,6 +1,6 @@
 """The tasks of the backend: `inv --list` shows them, `inv --help TASK` explains one.
 
-Glue only: what a task does lives in `backend/boot`, or for containers in `backend/stack`, imported
+Glue only: what a task does lives in `alembic_boot`, or for containers in `backend/stack`, imported
 when the task runs.
 """
 
@@ -19,7 +19,7 @@ from invoke.tasks import task
 if TYPE_CHECKING:
     from socket import socket
 
-    from backend.boot.description import BootDescription
+    from alembic_boot.description import BootDescription
     from backend.settings import LogSettings, Settings
     from backend.stack.compose.project import Place
 
@@ -46,7 +46,7 @@ def _prepared() -> None:
     # `inv` turns bytecode off, and everything would be compiled anew at every start.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
-    from backend.boot.imports import import_quickly
+    from alembic_boot.imports import import_quickly
 
     import_quickly()
 
@@ -118,7 +118,7 @@ def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
 
 def _show(*lines: str) -> None:
     """Print what a task has to say as data."""
-    from backend.boot.output import show
+    from alembic_boot.output import show
 
     show(*lines)
 
@@ -127,7 +127,7 @@ def _show(*lines: str) -> None:
 def wait_db(_c: Context) -> None:
     """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds."""
     with _booting("wait-db") as boot:
-        from backend.boot.waiting import wait
+        from alembic_boot.waiting import wait
 
         wait(boot)
 
@@ -159,26 +159,26 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
     task, stream = ("preview", "stderr") if dry_run or sql else ("migrate", "stdout")
     with _booting(task, stream, MIGRATION_TARGET=target, **_alembic(x, n)) as boot:
         if dry_run and sql:
-            from backend.boot.errors import ConfigurationError
+            from alembic_boot.errors import ConfigurationError
 
             raise ConfigurationError(
                 "--dry-run and --sql print different things.", "Say one of them."
             )
         if dry_run:
-            from backend.boot.migration.preview import preview, show_preview
+            from alembic_boot.migration.preview import preview, show_preview
 
             show_preview(preview(boot))
             return
         if sql:
-            from backend.boot.migration.render import render_sql
+            from alembic_boot.migration.render import render_sql
 
             _show(render_sql(boot))
             return
-        from backend.boot.revisions.ahead import reading_ahead
+        from alembic_boot.revisions.ahead import reading_ahead
 
         with reading_ahead(boot.alembic_config):
-            from backend.boot.migration.migrate import check_history, migrate
-            from backend.boot.waiting import wait
+            from alembic_boot.migration.migrate import check_history, migrate
+            from alembic_boot.waiting import wait
 
             wait(boot, before_creating=partial(check_history, boot))
             migrate(boot)
@@ -208,7 +208,7 @@ def rollback(
         return
     down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
     with _booting("rollback", **down, **_alembic(x, n)) as boot:
-        from backend.boot.migration.roll_back import roll_back
+        from alembic_boot.migration.roll_back import roll_back
 
         roll_back(boot, is_one_step=not target, is_agreed=yes)
 
@@ -222,7 +222,7 @@ def seed(
         _run_inside(in_, "seed", x=x, n=n)
         return
     with _booting("seed", **_alembic(x, n)) as boot:
-        from backend.boot.seeding import seed_alone
+        from alembic_boot.seeding import seed_alone
 
         seed_alone(boot)
 
@@ -237,7 +237,7 @@ def serve(
 ) -> None:
     """Serve the application without touching the schema."""
     with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
-        from backend.boot.start import serve_alone
+        from alembic_boot.start import serve_alone
 
         serve_alone(boot, listener)
 
@@ -261,12 +261,12 @@ def start(
     """Wait for PostgreSQL, migrate, seed and serve: the one command that gets there."""
     if dry_run:
         with _booting("preview", "stderr", **_alembic(x, n)) as boot:
-            from backend.boot.migration.preview import preview, show_preview
+            from alembic_boot.migration.preview import preview, show_preview
 
             show_preview(preview(boot))
         return
     with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
-        from backend.boot.start import start
+        from alembic_boot.start import start
 
         start(boot, listener)
 
@@ -289,7 +289,7 @@ def status(
         return
     level = os.environ.get("LOG_LEVEL") or "warning"
     with _booting("status", "stderr", LOG_LEVEL=level, **_alembic(x, n)) as boot:
-        from backend.boot.migration.status import read_status
+        from alembic_boot.migration.status import read_status
 
         found = read_status(boot)
         if json:
@@ -325,8 +325,8 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
         _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
         return
     with _booting("adopt", **_alembic(x, n)) as boot:
-        from backend.boot.migration.adopt import adopt
-        from backend.boot.waiting import wait
+        from alembic_boot.migration.adopt import adopt
+        from alembic_boot.waiting import wait
 
         wait(boot)
         adopt(boot, revision, restamp=restamp, dry_run=dry_run)
@@ -350,13 +350,13 @@ def stamp(
         return
     with _booting("stamp", **_alembic(x, n)) as boot:
         if not revision:
-            from backend.boot.errors import ConfigurationError
+            from alembic_boot.errors import ConfigurationError
 
             raise ConfigurationError(
                 "Which revision to record is not said.", "Name it, as in --revision 008."
             )
-        from backend.boot.migration.record import stamp
-        from backend.boot.waiting import wait
+        from alembic_boot.migration.record import stamp
+        from alembic_boot.waiting import wait
 
         wait(boot)
         stamp(boot, revision)
@@ -372,9 +372,9 @@ def revision(
 ) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting("revision", **_alembic(x, n)) as boot:
-        from backend.boot.migration.message import required
-        from backend.boot.migration.revise import write_revision
-        from backend.boot.waiting import wait
+        from alembic_boot.migration.message import required
+        from alembic_boot.migration.revise import write_revision
+        from alembic_boot.waiting import wait
 
         text = required(message)
         wait(boot)
@@ -391,8 +391,8 @@ def merge(
 ) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
     with _session("merge", **_alembic(x, n)) as settings:
-        from backend.boot.migration.merge import write_merge
-        from backend.boot.migration.message import required
+        from alembic_boot.migration.merge import write_merge
+        from alembic_boot.migration.message import required
 
         url = settings.migration_database_url
         _show(str(write_merge(settings.alembic_config, url, required(message))))
@@ -402,8 +402,8 @@ def merge(
 def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting("check", **_alembic(x, n)) as boot:
-        from backend.boot.migration.check import check
-        from backend.boot.waiting import wait
+        from alembic_boot.migration.check import check
+        from alembic_boot.waiting import wait
 
         wait(boot)
         check(boot)

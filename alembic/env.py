@@ -6,10 +6,10 @@ from alembic import context
 from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine
 
+from alembic_boot.commands import as_typed
+from alembic_boot.migration.by_hand import one_at_a_time
+from alembic_boot.postgres.urls import parse_database_url
 from backend import __version__
-from backend.boot.commands import as_typed
-from backend.boot.migration.by_hand import one_at_a_time
-from backend.boot.postgres.urls import parse_database_url
 from backend.models import Base
 from backend.settings import load_settings
 from backend.uses import Use

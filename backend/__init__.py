@@ -1,3 +1,3 @@
-"""MoriAI's backend: the storybook service, and the boot that brings it up."""
+"""MoriAI's backend: the storybook service, the first user of alembic_boot."""
 
 __version__ = "0.1.0"

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from backend.boot.description import BootDescription
+from alembic_boot.description import BootDescription
 from backend.reporting import Overrides, reporting
 from backend.settings import DATA_FOLDER, Settings, load_settings
 from backend.uses import USES
@@ -26,7 +26,7 @@ def session(
 def booting(task: str, stream: str, overrides: Overrides) -> Iterator[BootDescription]:
     """Give what a task boots; one connection is kept for all that it asks."""
     with session(task, stream, overrides) as settings, _database(settings) as boot:
-        from backend.boot.postgres.connection import keeping_one
+        from alembic_boot.postgres.connection import keeping_one
 
         with keeping_one(boot.migration_database_url):
             yield boot
@@ -35,7 +35,7 @@ def booting(task: str, stream: str, overrides: Overrides) -> Iterator[BootDescri
 @contextmanager
 def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, "socket"]]:
     """Give what to boot and the socket to serve on, reserved before anything else has moved."""
-    from backend.boot.serving.port import reserved_port
+    from alembic_boot.serving.port import reserved_port
 
     with session(task, "stdout", overrides, is_quiet=False) as settings:
         settings.require_secrets_to_serve()
@@ -49,8 +49,8 @@ def _database(settings: Settings) -> Iterator[BootDescription]:
     if settings.database_url is not None:
         yield settings.description()
         return
-    from backend.boot.postgres.embedded import embedded_postgres
-    from backend.boot.serving.handover import hand_over_database
+    from alembic_boot.postgres.embedded import embedded_postgres
+    from alembic_boot.serving.handover import hand_over_database
 
     with embedded_postgres(DATA_FOLDER, settings.database_name) as url:
         hand_over_database(url)

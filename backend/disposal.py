@@ -3,8 +3,8 @@
 import shlex
 from pathlib import Path
 
-from backend.boot.commands import as_typed
-from backend.boot.postgres.urls import DatabaseUrl
+from alembic_boot.commands import as_typed
+from alembic_boot.postgres.urls import DatabaseUrl
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
 """Docker and Podman put one of them into each container."""

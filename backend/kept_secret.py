@@ -4,8 +4,8 @@ import os
 import secrets
 from pathlib import Path
 
-from backend.boot.errors import ServingFailedError
-from backend.boot.masking import hide
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.masking import hide
 
 
 def kept_secret(folder: Path) -> str:

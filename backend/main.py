@@ -16,6 +16,9 @@ from fastapi.routing import APIRoute
 from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
+from alembic_boot.serving.handover import boot_stages
+from alembic_boot.serving.judge import Judge
+from alembic_boot.serving.readiness import ReadinessProbe
 from backend import __version__
 from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices
@@ -34,9 +37,6 @@ from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.startup import BriefStartupFailure
 from backend.api.untrusted import UntrustedProxies
-from backend.boot.serving.handover import boot_stages
-from backend.boot.serving.judge import Judge
-from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret

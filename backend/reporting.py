@@ -6,18 +6,18 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
-from backend.boot.errors import BootError
-from backend.boot.foreign import plugin_failure
-from backend.boot.imports import leave_for_good
-from backend.boot.log import (
+from alembic_boot.errors import BootError
+from alembic_boot.foreign import plugin_failure
+from alembic_boot.imports import leave_for_good
+from alembic_boot.log import (
     configure_logging,
     report_cause,
     report_failure,
     report_service_links,
     report_unforeseen,
 )
-from backend.boot.output import give_up_unwritten, prepare_streams
-from backend.boot.signals import Stopped, stopping_on_signals
+from alembic_boot.output import give_up_unwritten, prepare_streams
+from alembic_boot.signals import Stopped, stopping_on_signals
 
 if TYPE_CHECKING:
     from backend.settings import LogSettings

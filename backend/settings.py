@@ -11,18 +11,18 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from backend import __version__
-from backend.boot.commands import as_typed
-from backend.boot.description import (
+from alembic_boot.commands import as_typed
+from alembic_boot.description import (
     AlembicConfig,
     BootDescription,
     OnFailure,
     SchemaPolicy,
     ServePolicy,
 )
-from backend.boot.errors import ConfigurationError
-from backend.boot.masking import hide
-from backend.boot.postgres.urls import DatabaseUrl, build_database_url
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.masking import hide
+from alembic_boot.postgres.urls import DatabaseUrl, build_database_url
+from backend import __version__
 from backend.disposal import disposal, is_in_image
 from backend.uses import EVERYTHING, Use, used_variables
 from backend.variables import Values, is_service_link, read_env_file, refuse_undecodable

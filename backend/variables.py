@@ -8,9 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from backend.boot.errors import ConfigurationError
-from backend.boot.postgres.database_url import read_secret
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres.database_url import read_secret
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)

@@ -1,1 +1,1 @@
-"""Tests: the folders mirror `backend/`; `scenarios` runs whole processes."""
+"""Tests: `boot` mirrors `alembic_boot/`, the others `backend/`; `scenarios` runs processes."""

@@ -16,7 +16,7 @@ import psycopg2
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.postgres.embedded import import_package
+from alembic_boot.postgres.embedded import import_package
 
 SUPERUSER = "postgres"
 OWNER = "moriai_user"

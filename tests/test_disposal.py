@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.postgres.urls import parse_database_url
 from backend.disposal import disposal
 from backend.settings import load_settings
 

@@ -6,8 +6,8 @@ from threading import Barrier
 
 import pytest
 
-from backend.boot.errors import ServingFailedError
-from backend.boot.masking import mask
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.masking import mask
 from backend.kept_secret import kept_secret
 
 

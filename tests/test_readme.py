@@ -4,8 +4,8 @@ import re
 from pathlib import Path
 
 import tasks
-from backend.boot import errors
-from backend.boot.state.inspection import SchemaState
+from alembic_boot import errors
+from alembic_boot.state.inspection import SchemaState
 from backend.schemas.problems import ProblemType
 from backend.settings import VARIABLES
 from backend.stack.compose import model
@@ -168,8 +168,8 @@ def test_troubleshooting_quotes_what_is_said() -> None:
     assert [cells[0].strip("`") for cells in rows("Troubleshooting")] == list(QUOTED)
     code = "".join(
         path.read_text()
-        for room in ("boot", "stack", "events")
-        for path in (ROOT / "backend" / room).rglob("*.py")
+        for room in ("alembic_boot", "backend/stack", "backend/events")
+        for path in (ROOT / room).rglob("*.py")
     )
     assert [words for words in QUOTED.values() if words and words not in code] == []
 

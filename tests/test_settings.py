@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
+from alembic_boot import masking
+from alembic_boot.description import AlembicConfig, OnFailure, SchemaPolicy, ServePolicy
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres.urls import build_database_url, parse_database_url
 from backend import settings
-from backend.boot import masking
-from backend.boot.description import AlembicConfig, OnFailure, SchemaPolicy, ServePolicy
-from backend.boot.errors import ConfigurationError
-from backend.boot.postgres.urls import build_database_url, parse_database_url
 from backend.settings import (
     STACK_JWT_SECRET,
     VARIABLES,

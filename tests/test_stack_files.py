@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from alembic_boot.errors import ConfigurationError
 from backend import __version__
-from backend.boot.errors import ConfigurationError
 from backend.settings import STACK_JWT_SECRET, VARIABLES, AppEnv, load_settings
 from backend.stack.compose.project import Project
 from backend.stack.compose.reading import read_project

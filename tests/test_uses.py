@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import tasks
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.settings import VARIABLES, load_log_settings, load_settings
 from backend.uses import EVERYTHING, USES, VARIABLES_OF, Use, used_variables
 

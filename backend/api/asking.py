@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from backend.boot.serving.judge import Readiness
+from alembic_boot.serving.judge import Readiness
 
 FRESH = 1.0
 """Seconds for which an answer is given again, so that callers cause one question a second."""

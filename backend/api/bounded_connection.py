@@ -9,7 +9,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from backend.boot.postgres.interruption import cut_when_silent
+from alembic_boot.postgres.interruption import cut_when_silent
 
 STATEMENT_TIMEOUT = 8.0
 """Seconds after which the server ends a statement itself.

@@ -4,8 +4,8 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alembic_boot.serving.draining import IS_DRAINING
 from backend.api.problems import answer
-from backend.boot.serving.draining import IS_DRAINING
 from backend.schemas.problems import ProblemType
 
 _CUT_OFF = (

@@ -13,11 +13,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from alembic_boot.errors import DatabaseUnreachableError
+from alembic_boot.postgres.connection import one_line
+from alembic_boot.postgres.interruption import interrupt
+from alembic_boot.postgres.urls import DatabaseUrl
 from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
-from backend.boot.errors import DatabaseUnreachableError
-from backend.boot.postgres.connection import one_line
-from backend.boot.postgres.interruption import interrupt
-from backend.boot.postgres.urls import DatabaseUrl
 
 # A server that vanishes without a word must not hold a request for a quarter of an hour, which
 # is how long Linux repeats itself. Seconds, but for tcp_user_timeout's milliseconds.

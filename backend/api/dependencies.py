@@ -9,6 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
+from alembic_boot.serving.readiness import ReadinessProbe
 from backend.api.asking import SharedProbe
 from backend.api.database import CONNECTIONS
 from backend.api.exporting import AT_ONCE as EXPORTS
@@ -17,7 +18,6 @@ from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
 from backend.api.threads import Threads
 from backend.api.untrusted import UntrustedProxies
-from backend.boot.serving.readiness import ReadinessProbe
 from backend.cache.answers import Answers
 from backend.events.listener import Listener
 from backend.services.attempts import Attempts

@@ -11,18 +11,18 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from alembic_boot.masking import mask
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.request_id import current_request_id
+from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.shortage import SHORTAGES
+from alembic_boot.serving.statements import UNFIT
 from backend.api.complaints import complaints
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
 from backend.api.threads import OverloadedError
 from backend.api.unfit_runs import failed_when_run, needs_unknown_column
-from backend.boot.masking import mask
-from backend.boot.postgres.sqlstate import sqlstate
-from backend.boot.request_id import current_request_id
-from backend.boot.serving.readiness import ReadinessProbe
-from backend.boot.serving.shortage import SHORTAGES
-from backend.boot.serving.statements import UNFIT
 from backend.models import Base
 from backend.schemas.parts import PartsConflictError
 from backend.schemas.problems import Complaint, ProblemType

@@ -3,11 +3,11 @@
 from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
+from alembic_boot.masking import mask
+from alembic_boot.serving.draining import IS_DRAINING
+from alembic_boot.serving.judge import Readiness
 from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable
-from backend.boot.masking import mask
-from backend.boot.serving.draining import IS_DRAINING
-from backend.boot.serving.judge import Readiness
 
 _DRAINING = Unavailable(
     status="draining",

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
-from backend.boot.request_id import current_request_id
+from alembic_boot.request_id import current_request_id
 from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Problem, ProblemType
 
 # What a kind is called, and its status, for people who read the document.

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from alembic_boot.request_id import begin_request
 from backend.api.metrics import Metrics
-from backend.boot.request_id import begin_request
 
 HEADER = "X-Request-ID"
 

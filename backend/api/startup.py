@@ -1,15 +1,15 @@
 """A start-up that fails for a foreseen reason says so in one sentence, on any ASGI server.
 
 It matters if `uvicorn backend.main:app` is run by hand. Boot's own server does it for whatever
-application it serves, in backend/boot/serving/lifespan.py, and also for a failed shutdown.
+application it serves, in alembic_boot/serving/lifespan.py, and also for a failed shutdown.
 """
 
 import sys
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.boot.errors import BootError
-from backend.boot.masking import mask
+from alembic_boot.errors import BootError
+from alembic_boot.masking import mask
 
 
 class BriefStartupFailure:

@@ -9,7 +9,7 @@ from psycopg2 import errorcodes
 from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
 
-from backend.boot.postgres.sqlstate import sqlstate
+from alembic_boot.postgres.sqlstate import sqlstate
 
 _POLICY = "ExecWithCheckOptions"
 """PostgreSQL's function that refuses a row because of row level security."""

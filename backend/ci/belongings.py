@@ -10,7 +10,7 @@ from typing import Any
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
-from backend.boot.errors import EngineError
+from alembic_boot.errors import EngineError
 from backend.ci.run import Run
 from backend.stack.engine.connection import explanation
 from backend.stack.engine.labels import RUN

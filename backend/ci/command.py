@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 

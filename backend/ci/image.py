@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docker import DockerClient
 
-from backend.boot.errors import ConfigurationError, EngineError
+from alembic_boot.errors import ConfigurationError, EngineError
 from backend.ci.inspection import complaints, inspect
 from backend.ci.run import Run
 from backend.stack.compose.model import Build

@@ -8,7 +8,7 @@ from typing import Any
 from docker import DockerClient
 from docker.errors import ContainerError
 
-from backend.boot.errors import EngineError
+from alembic_boot.errors import EngineError
 from backend.stack.engine.labels import of_run
 
 _LABELS = "org.opencontainers.image."

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.boot.errors import EngineError
+from alembic_boot.errors import EngineError
 from backend.ci.belongings import find_belongings, remove_belongings
 from backend.ci.processes import end_processes, find_processes
 from backend.ci.run import Run, is_over

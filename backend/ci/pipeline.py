@@ -10,9 +10,9 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.boot.errors import BootError
-from backend.boot.log import TextFormatter
-from backend.boot.signals import Stopped
+from alembic_boot.errors import BootError
+from alembic_boot.log import TextFormatter
+from alembic_boot.signals import Stopped
 from backend.ci.command import run_command
 from backend.ci.image import IMAGE_VARIABLE, build_and_check, image_name
 from backend.ci.leftovers import nothing_left

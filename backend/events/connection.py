@@ -13,7 +13,7 @@ from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
-from backend.boot.postgres.urls import DatabaseUrl
+from alembic_boot.postgres.urls import DatabaseUrl
 from backend.events.event import CHANNEL
 
 _ANSWER = 3.0

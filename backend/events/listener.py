@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from backend.boot.masking import mask
-from backend.boot.postgres.connection import one_line
-from backend.boot.postgres.urls import DatabaseUrl
+from alembic_boot.masking import mask
+from alembic_boot.postgres.connection import one_line
+from alembic_boot.postgres.urls import DatabaseUrl
 from backend.events.connection import Bell, Ear, ListeningStopped, opened_ear
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Join, Subquery, Values, and_, exists, literal, select
 from sqlalchemy.dialects.postgresql import Insert, distinct_on, insert
 
-from backend.boot.errors import SeedingFailedError
+from alembic_boot.errors import SeedingFailedError
 from backend.models import (
     SYSTEM_EMAIL,
     Book,

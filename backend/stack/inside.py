@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from docker import DockerClient
 
-from backend.boot.commands import OUTSIDE, as_typed
-from backend.boot.errors import ConfigurationError
-from backend.boot.signals import Stopped
+from alembic_boot.commands import OUTSIDE, as_typed
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.signals import Stopped
 from backend.stack.compose.project import Place
 from backend.stack.engine.containers import Member, running_member
 from backend.stack.terminal import is_terminal, join_terminal

@@ -9,8 +9,8 @@ from typing import Literal
 
 from docker import DockerClient
 
-from backend.boot.errors import ConfigurationError
-from backend.boot.signals import Stopped
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.signals import Stopped
 from backend.stack.compose.project import Place
 from backend.stack.engine.containers import Member, chosen_members
 

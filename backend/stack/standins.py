@@ -17,7 +17,7 @@ from docker import DockerClient
 from docker.errors import ImageNotFound
 from dotenv import set_key
 
-from backend.boot.errors import ConfigurationError, EngineError
+from alembic_boot.errors import ConfigurationError, EngineError
 from backend.stack.engine.images import run_build
 
 _log = logging.getLogger(__name__)

@@ -6,8 +6,8 @@ from contextlib import ExitStack
 
 from docker import DockerClient
 
-from backend.boot.commands import as_typed
-from backend.boot.errors import ConfigurationError
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.model import Condition
 from backend.stack.compose.order import start_order
 from backend.stack.compose.project import Project

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 
+from alembic_boot.serving.judge import Readiness
 from backend.api.asking import SharedProbe
-from backend.boot.serving.judge import Readiness
 
 
 class SlowProbe:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from alembic_boot.serving.server import Config
 from backend.api.dependencies import resources
 from backend.api.docs import router
-from backend.boot.serving.server import Config
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.server import serving

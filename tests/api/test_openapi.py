@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from backend.boot.serving.refusal import NO_REQUEST, refusal
+from alembic_boot.serving.refusal import NO_REQUEST, refusal
 from backend.main import create_app
 from backend.schemas.problems import Problem
 

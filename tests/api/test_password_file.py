@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.environment.opening import open_project
-from backend.boot.postgres.wait import wait_for_database
-from backend.boot.state.schema import ask_location
+from alembic_boot.environment.opening import open_project
+from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.state.schema import ask_location
 from backend.main import create_app
 from backend.settings import Settings, load_settings
 from tests.api.conftest import ALEMBIC_INI, SECRET

@@ -11,8 +11,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from backend.boot.serving.handover import hand_over_differences
-from backend.boot.serving.model_watch import comparison_is_due
+from alembic_boot.serving.handover import hand_over_differences
+from alembic_boot.serving.model_watch import comparison_is_due
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.people import sign_up
@@ -256,7 +256,7 @@ def test_what_the_database_is_short_of_is_named(
     assert "/health/ready" in write.json()["detail"]
     answer = reason(client, f"({code})")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    monkeypatch.setattr("backend.boot.serving.shortage._REMEMBERED", 0.0)
+    monkeypatch.setattr("alembic_boot.serving.shortage._REMEMBERED", 0.0)
     assert reason(client, "").json()["status"] == "ready"
 
 

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from backend.boot.log import OfRequests
+from alembic_boot.log import OfRequests
 from backend.main import create_app
 from tests.api.conftest import settings_for
 from tests.api.people import PASSWORD, sign_up

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from backend.boot.serving.descriptors import allow_all
+from alembic_boot.serving.descriptors import allow_all
 from tests.attacks.application import LIMIT, Application, attacked
 from tests.attacks.load import Outcomes
 from tests.attacks.loads import LOADS, Load

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.commands import OUTSIDE, WITH_IN, as_typed
-from backend.boot.errors import (
+from alembic_boot.commands import OUTSIDE, WITH_IN, as_typed
+from alembic_boot.errors import (
     BootError,
     LockTimeoutError,
     MigrationFailedError,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from alembic.runtime import plugins
 
-from backend.boot.foreign import describe, is_own_code, missing_package, plugin_failure
+from alembic_boot.foreign import describe, is_own_code, missing_package, plugin_failure
 from tests.scenarios.process import matches
 
 

@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.boot import log, masking
-from backend.boot.log import (
+from alembic_boot import log, masking
+from alembic_boot.log import (
     StreamHandler,
     configure_logging,
     logging_config,
@@ -26,8 +26,8 @@ from backend.boot.log import (
     report_unforeseen,
     restore_logging,
 )
-from backend.boot.masking import hide
-from backend.boot.request_id import begin_request
+from alembic_boot.masking import hide
+from alembic_boot.request_id import begin_request
 
 PASSWORD = "sup3r-secret"
 URL = f"postgresql://moriai_user:{PASSWORD}@db:5432/books"
@@ -354,7 +354,7 @@ def test_what_an_env_py_did_to_the_log_is_undone(
     """After somebody's `fileConfig` all loggers speak again, in the log's format and only there."""
     file = tmp_path / "alembic.ini"
     file.write_text(ALEMBIC_INI)
-    before = logging.getLogger("backend.boot.before")
+    before = logging.getLogger("alembic_boot.before")
     configure_logging("info", log_format)
     before.info("one")
     [as_usual] = lines(capsys)
@@ -365,7 +365,7 @@ def test_what_an_env_py_did_to_the_log_is_undone(
 
     restore_logging()
     before.info("one")
-    logging.getLogger("backend.boot.after").info("three")
+    logging.getLogger("alembic_boot.after").info("three")
     logging.getLogger("alembic.runtime").info("four")
     captured = capsys.readouterr()
     first, second = captured.out.splitlines()
@@ -401,7 +401,7 @@ class TestTheEnd:
         report_failure(f"No answer from {URL}.", "json")
         captured = capsys.readouterr()
         found = json.loads(captured.err)
-        expected = ("", "ERROR", "backend.boot", f"No answer from {MASKED}.")
+        expected = ("", "ERROR", "alembic_boot", f"No answer from {MASKED}.")
         assert expected == (captured.out, found["level"], found["logger"], found["message"])
 
     @FORMATS

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from backend.boot import masking
-from backend.boot.masking import hide, mask
+from alembic_boot import masking
+from alembic_boot.masking import hide, mask
 
 
 @pytest.fixture(autouse=True)

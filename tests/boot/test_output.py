@@ -8,7 +8,7 @@ import pytest
 
 NOISY = """
 import os, subprocess, sys
-from backend.boot.output import prepare_streams, show
+from alembic_boot.output import prepare_streams, show
 print("before")
 prepare_streams(is_reserved={is_reserved})
 print("printed")
@@ -48,8 +48,8 @@ def test_not_reserved() -> None:
 
 LOGGING = """
 import logging
-from backend.boot.log import configure_logging
-from backend.boot.output import prepare_streams, reserved
+from alembic_boot.log import configure_logging
+from alembic_boot.output import prepare_streams, reserved
 prepare_streams(is_reserved=False)
 configure_logging("info", "text")
 with reserved():

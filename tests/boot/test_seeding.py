@@ -6,10 +6,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Connection
 
-from backend.boot.errors import SeedingFailedError
-from backend.boot.revisions.history import Target
-from backend.boot.seeding import seed
-from backend.boot.state.inspection import Inspection, SchemaState
+from alembic_boot.errors import SeedingFailedError
+from alembic_boot.revisions.history import Target
+from alembic_boot.seeding import seed
+from alembic_boot.state.inspection import Inspection, SchemaState
 from tests.boot.migration.unmanaged import described
 from tests.cluster import OWNER, Cluster
 

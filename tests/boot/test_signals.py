@@ -17,7 +17,7 @@ import psycopg2
 import pytest
 from psycopg2 import errors
 
-from backend.boot.signals import STOP_SIGNALS, Stopped, interrupting, stopping_on_signals
+from alembic_boot.signals import STOP_SIGNALS, Stopped, interrupting, stopping_on_signals
 from tests.cluster import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ PREAMBLE = """
 import os, signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-from backend.boot.signals import interrupting, stopping_on_signals
+from alembic_boot.signals import interrupting, stopping_on_signals
 """
 
 

@@ -3,7 +3,7 @@ from itertools import accumulate
 
 import pytest
 
-from backend.boot.stages import Stages
+from alembic_boot.stages import Stages
 
 
 def test_each_second_is_of_one_stage(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ class PipelineProject:
         self.image = image
         self.runs: set[Run] = set()
         (folder / "docker").mkdir(parents=True)
-        for name in ("tasks.py", "backend"):
+        for name in ("tasks.py", "alembic_boot", "backend"):
             (folder / name).symlink_to(ROOT / name)
         self._write("pyproject.toml", '[project]\nname = "tiny"\nversion = "1.2.3"\n')
         self._write("docker-compose.yml", _COMPOSE)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
-from backend.boot.signals import Stopped, stopping_on_signals
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.signals import Stopped, stopping_on_signals
 from backend.ci.command import run_command
 from backend.ci.run import start_of
 from tests.scenarios.process import DEADLINE

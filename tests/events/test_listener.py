@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.postgres.urls import parse_database_url
 from backend.events.event import CHANNEL
 from backend.events.listener import Hearers, Listener, listening
 from tests.cluster import Cluster, free_port

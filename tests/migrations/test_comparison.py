@@ -2,9 +2,9 @@
 
 import pytest
 
-from backend.boot.description import BootDescription
-from backend.boot.migration import comparison
-from backend.boot.migration.comparison import Comparison, compare
+from alembic_boot.description import BootDescription
+from alembic_boot.migration import comparison
+from alembic_boot.migration.comparison import Comparison, compare
 from backend.settings import load_settings
 from tests.migrations.conftest import Migrated
 from tests.migrations.project import ROOT

@@ -20,7 +20,7 @@ from textwrap import dedent, indent
 from typing import IO
 from urllib.parse import unquote
 
-from backend.boot.errors import MigrationFailedError
+from alembic_boot.errors import MigrationFailedError
 from backend.stack.engine.labels import RUN_VARIABLE
 from tests.cluster import PASSWORD, Cluster
 
@@ -295,10 +295,11 @@ def project(folder: Path, *, with_models: bool = False) -> Path:
     shutil.copytree(ROOT / "alembic", root / "alembic")
     shutil.copy(ROOT / "alembic.ini", root)
     (root / "tasks.py").symlink_to(ROOT / "tasks.py")
-    if with_models:
-        shutil.copytree(ROOT / "backend", root / "backend")
-    else:
-        (root / "backend").symlink_to(ROOT / "backend")
+    for package in ("alembic_boot", "backend"):
+        if with_models:
+            shutil.copytree(ROOT / package, root / package)
+        else:
+            (root / package).symlink_to(ROOT / package)
     return root
 
 

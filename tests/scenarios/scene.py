@@ -11,7 +11,7 @@ from signal import SIGSTOP
 import psycopg2
 import pytest
 
-from backend.boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres.advisory import AdvisoryKey
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.process import (
     DEADLINE,

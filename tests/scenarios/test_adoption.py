@@ -10,7 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import create_engine
 
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.postgres.urls import parse_database_url
 from backend.models import Base
 from tests.cluster import OWNER, Cluster
 from tests.history import HEAD, OURS

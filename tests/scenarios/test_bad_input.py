@@ -18,7 +18,7 @@ import httpx
 import pytest
 from psycopg2 import sql
 
-from backend.boot.errors import HistoryBrokenError
+from alembic_boot.errors import HistoryBrokenError
 from tests.cluster import Cluster, free_port
 from tests.history import BEFORE_HEAD, HEAD, OURS
 from tests.scenarios.process import (
@@ -1042,7 +1042,7 @@ def test_json_log_of_debugging(tmp_path: Path, database_url: str) -> None:
     )
     assert finished.status == 0
     loggers = {str(line["logger"]) for line in objects(finished)}
-    assert {"alembic.runtime.migration", "backend.boot.migration.migrate"} <= loggers
+    assert {"alembic.runtime.migration", "alembic_boot.migration.migrate"} <= loggers
 
 
 def test_json_log_of_a_failure(tmp_path: Path, database_url: str) -> None:
@@ -1061,7 +1061,7 @@ def test_json_log_of_a_failure(tmp_path: Path, database_url: str) -> None:
     finished = run(folder, "migrate", DATABASE_URL=database_url, LOG_FORMAT="json")
     assert finished.status == 5
     [failure] = [json.loads(line) for line in finished.stderr]
-    assert (failure["level"], failure["logger"]) == ("ERROR", "backend.boot")
+    assert (failure["level"], failure["logger"]) == ("ERROR", "alembic_boot")
     assert failure["message"].startswith("Migration 901 A test's own failed: ")
     assert any("A warning of a revision" in str(line["message"]) for line in objects(finished))
 

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import psycopg2
 import pytest
 
-from backend.boot.postgres.embedded import import_package
+from alembic_boot.postgres.embedded import import_package
 from tests.cluster import Cluster, running_cluster
 from tests.scenarios.live_traffic import blocking
 from tests.scenarios.scene import MAKE_TABLE, SOON, MakeScene, Scene

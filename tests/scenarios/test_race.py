@@ -14,8 +14,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.postgres import advisory
-from backend.boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres import advisory
+from alembic_boot.postgres.advisory import AdvisoryKey
 from tests.cluster import PASSWORD, Cluster
 from tests.history import HEAD, OURS
 from tests.pgbouncer import running_pgbouncer

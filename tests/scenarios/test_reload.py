@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from backend.boot.errors import SchemaAheadError
+from alembic_boot.errors import SchemaAheadError
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.scenarios.process import (

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.migration.leftovers import remove_leftovers
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.migration.leftovers import remove_leftovers
+from alembic_boot.postgres.urls import parse_database_url
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.process import ForeignProject, project, relations, revisions
 from tests.scenarios.starters import Starter, Zygote

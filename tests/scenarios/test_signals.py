@@ -13,7 +13,7 @@ import httpx
 import psycopg2
 import pytest
 
-from backend.boot.postgres.advisory import AdvisoryKey, begin, try_lock
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from tests.api.probes import readiness
 from tests.cluster import Cluster, free_port
 from tests.history import HEAD

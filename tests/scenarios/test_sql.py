@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.catalogue.comparison import compare
-from backend.boot.sql.scanner import statements
+from alembic_boot.catalogue.comparison import compare
+from alembic_boot.sql.scanner import statements
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.migrations.conftest import read_schema

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from backend.boot.errors import HistoryBrokenError, SchemaAheadError
+from alembic_boot.errors import HistoryBrokenError, SchemaAheadError
 from tests.api.probes import readiness
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS

@@ -17,7 +17,7 @@ from uuid import uuid4
 import psycopg2
 import pytest
 
-from backend.boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres.advisory import AdvisoryKey
 from tests.cluster import OWNER, PASSWORD, Cluster, running_cluster
 from tests.proxy import Proxy
 from tests.scenarios.process import (

@@ -25,14 +25,14 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).parents[2]
 INV = Path(sys.executable).parent / "inv"
 
-PACKAGES = ("backend.boot.migration", "backend.boot.postgres", "backend.models")
+PACKAGES = ("alembic_boot.migration", "alembic_boot.postgres", "backend.models")
 """Are imported with all that is in them."""
 
 MODULES = (
     "alembic.command",
-    "backend.boot.progress",
-    "backend.boot.seeding",
-    "backend.boot.waiting",
+    "alembic_boot.progress",
+    "alembic_boot.seeding",
+    "alembic_boot.waiting",
     "backend.seeds",
     "backend.settings",
     "invoke.main",

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import IntegrityError
 
-from backend.boot.errors import SeedingFailedError
+from alembic_boot.errors import SeedingFailedError
 from backend.seeds import seed
 
 PLAYGROUND, MOUNTAIN = "My Playground Day", "My Mountain Adventure"

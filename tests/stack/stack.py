@@ -24,7 +24,7 @@ class Stack:
         self.folder = folder
         self.image = image
         folder.mkdir()
-        for name in ("tasks.py", "backend"):
+        for name in ("tasks.py", "alembic_boot", "backend"):
             (folder / name).symlink_to(ROOT / name)
         self.write(text)
 

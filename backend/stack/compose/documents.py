@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.interpolation import InterpolationError, interpolate
 from backend.stack.compose.loading import Content, Document, Unquoted, Where, read_document
 from backend.stack.compose.merging import unique

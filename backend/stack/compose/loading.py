@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 
 Content = dict[str, Any]
 Where = tuple[str, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 
 
 def start_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.dotenv import DotenvError, parse_dotenv
 from backend.stack.compose.model import ComposeFile, Service
 

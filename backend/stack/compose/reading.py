@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.documents import prepared
 from backend.stack.compose.loading import Document
 from backend.stack.compose.merging import merge

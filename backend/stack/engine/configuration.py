@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.model import Healthcheck, Mount, Port, Service
 from backend.stack.compose.project import Project, read_env_file
 

@@ -13,7 +13,7 @@ from docker import DockerClient
 from docker.errors import APIError, DockerException
 from requests.exceptions import RequestException
 
-from backend.boot.errors import BootError, EngineError
+from alembic_boot.errors import BootError, EngineError
 from backend.stack.engine.credentials import read_credentials
 from backend.stack.engine.endpoint import (
     Endpoint,

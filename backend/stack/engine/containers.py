@@ -7,7 +7,7 @@ from docker import DockerClient
 from docker.errors import NotFound
 from docker.models.containers import Container
 
-from backend.boot.errors import EngineError
+from alembic_boot.errors import EngineError
 from backend.stack.compose.order import start_order
 from backend.stack.compose.project import Place
 from backend.stack.engine import labels

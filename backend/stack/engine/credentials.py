@@ -9,7 +9,7 @@ from docker.auth import AuthConfig
 from docker.credentials.errors import StoreError
 from docker.errors import DockerException
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 
 logger = logging.getLogger(__name__)
 

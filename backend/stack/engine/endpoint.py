@@ -13,7 +13,7 @@ from typing import Any
 from docker.errors import TLSParameterError
 from docker.tls import TLSConfig
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 
 _DEFAULT_CONTEXT = "default"
 _DEFAULT_URL = "unix:///var/run/docker.sock"

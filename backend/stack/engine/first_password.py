@@ -10,7 +10,7 @@ from typing import Any
 
 from docker.errors import APIError
 
-from backend.boot.commands import as_typed
+from alembic_boot.commands import as_typed
 from backend.stack.engine.containers import Member
 
 # The image itself lets in everybody who comes over its socket, and asks others for the password.

@@ -12,8 +12,8 @@ from docker import DockerClient
 from docker.errors import APIError, ImageNotFound
 from requests.exceptions import RequestException
 
-from backend.boot.commands import as_typed
-from backend.boot.errors import ConfigurationError, EngineError
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import ConfigurationError, EngineError
 from backend.stack.compose.interpolation import InterpolationError, interpolate
 from backend.stack.compose.model import Build
 from backend.stack.compose.project import Project

@@ -11,7 +11,7 @@ from docker import DockerClient
 from docker.errors import APIError, NotFound
 from docker.models.networks import Network
 
-from backend.boot.signals import STOP_SIGNALS
+from alembic_boot.signals import STOP_SIGNALS
 from backend.stack.compose.project import Project
 from backend.stack.engine import labels
 from backend.stack.engine.configuration import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from docker import DockerClient
 
-from backend.boot.errors import ConfigurationError, EngineError
+from alembic_boot.errors import ConfigurationError, EngineError
 from backend.stack.compose.model import Port, Service
 from backend.stack.compose.ports import PortRange
 from backend.stack.compose.project import Project

@@ -10,8 +10,8 @@ from time import monotonic
 from docker import DockerClient
 from docker.errors import NotFound
 
-from backend.boot.commands import as_typed
-from backend.boot.errors import EngineError
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import EngineError
 from backend.stack.compose.model import Condition
 from backend.stack.engine import labels
 from backend.stack.engine.containers import Member

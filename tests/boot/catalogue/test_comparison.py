@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.catalogue.comparison import (
+from alembic_boot.catalogue.comparison import (
     Catalogue,
     Difference,
     DifferenceKind,

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.catalogue.comparison import Catalogue, ObjectKey
-from backend.boot.catalogue.likeness import Likeness, Point, liken
+from alembic_boot.catalogue.comparison import Catalogue, ObjectKey
+from alembic_boot.catalogue.likeness import Likeness, Point, liken
 
 
 def catalogue(*names: str) -> Catalogue:

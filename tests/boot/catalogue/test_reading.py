@@ -13,9 +13,9 @@ from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTR
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from backend.boot.catalogue.comparison import Catalogue, Difference, compare
-from backend.boot.catalogue.reading import read_catalogue
-from backend.boot.errors import CatalogueUnreadableError
+from alembic_boot.catalogue.comparison import Catalogue, Difference, compare
+from alembic_boot.catalogue.reading import read_catalogue
+from alembic_boot.errors import CatalogueUnreadableError
 from tests.boot.catalogue.planted import IN, PARTITIONED, PLANTED, Planted, T
 from tests.cluster import OWNER, Cluster
 

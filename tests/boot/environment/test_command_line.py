@@ -9,11 +9,11 @@ import pytest
 from alembic.config import CommandLine, Config
 from alembic.script import ScriptDirectory
 
-from backend.boot.description import AlembicConfig
-from backend.boot.environment.command_line import options, options_to_upgrade, read_config
-from backend.boot.environment.opening import open_project
-from backend.boot.errors import ConfigurationError, MigrationFailedError
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.command_line import options, options_to_upgrade, read_config
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import ConfigurationError, MigrationFailedError
+from alembic_boot.postgres.urls import parse_database_url
 
 URL = parse_database_url("postgresql://owner@h/db")
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.description import AlembicConfig
-from backend.boot.environment.opening import open_project
-from backend.boot.errors import HistoryBrokenError
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import HistoryBrokenError
 from tests.scenarios.process import ForeignProject, write_revision
 
 

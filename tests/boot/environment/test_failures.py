@@ -7,15 +7,15 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from backend.boot.environment.attempts import noting_attempts
-from backend.boot.environment.failures import no_connection, way_out
-from backend.boot.errors import (
+from alembic_boot.environment.attempts import noting_attempts
+from alembic_boot.environment.failures import no_connection, way_out
+from alembic_boot.errors import (
     BootError,
     ConfigurationError,
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from backend.boot.foreign import describe
+from alembic_boot.foreign import describe
 from tests.cluster import Cluster, free_port
 
 DRIVERS = ["psycopg2", "psycopg", "asyncpg"]

@@ -11,12 +11,12 @@ from alembic.script import ScriptDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.description import AlembicConfig
-from backend.boot.environment.opening import open_project, read_history
-from backend.boot.environment.project import Project
-from backend.boot.environment.scripts import leave_unloaded
-from backend.boot.errors import ConfigurationError, HistoryBrokenError
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.opening import open_project, read_history
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.scripts import leave_unloaded
+from alembic_boot.errors import ConfigurationError, HistoryBrokenError
+from alembic_boot.postgres.urls import parse_database_url
 from tests.scenarios.process import ForeignProject
 
 URL = parse_database_url("postgresql://nobody@127.0.0.1:1/nowhere")

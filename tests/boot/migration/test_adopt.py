@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.catalogue.comparison import Catalogue, compare
-from backend.boot.errors import ConfigurationError, SchemaPastError, SchemaUnmanagedError
-from backend.boot.migration.migrate import migrate
+from alembic_boot.catalogue.comparison import Catalogue, compare
+from alembic_boot.errors import ConfigurationError, SchemaPastError, SchemaUnmanagedError
+from alembic_boot.migration.migrate import migrate
 from backend.models import Base
 from tests.boot.migration.unmanaged import (
     Theirs,

@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.description import SchemaPolicy
-from backend.boot.errors import (
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.errors import (
     HistoryBrokenError,
     SchemaAheadError,
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.roll_back import roll_back
-from backend.boot.migration.step_down import preview_down_to_target, preview_one_step_down
-from backend.boot.state.inspection import Applied
-from backend.boot.state.journal import Journal
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.roll_back import roll_back
+from alembic_boot.migration.step_down import preview_down_to_target, preview_one_step_down
+from alembic_boot.state.inspection import Applied
+from alembic_boot.state.journal import Journal
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions

@@ -10,14 +10,14 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from backend.boot.description import SchemaPolicy
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.preview import preview
-from backend.boot.migration.status import read_status
-from backend.boot.postgres.urls import parse_database_url
-from backend.boot.state.journal import Journal
-from backend.boot.state.journal_making import make_journal_if_absent
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.preview import preview
+from alembic_boot.migration.status import read_status
+from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_making import make_journal_if_absent
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 from tests.proxy import Proxy

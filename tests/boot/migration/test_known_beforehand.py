@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.errors import BootError, HistoryBrokenError, MigrationFailedError
+from alembic_boot.errors import BootError, HistoryBrokenError, MigrationFailedError
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 

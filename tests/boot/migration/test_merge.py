@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.description import AlembicConfig
-from backend.boot.environment.opening import open_project
-from backend.boot.errors import HistoryBrokenError
-from backend.boot.migration.merge import write_merge
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import HistoryBrokenError
+from alembic_boot.migration.merge import write_merge
 from tests.history import HEAD
 from tests.scenarios.process import ForeignProject, write_revision
 

@@ -7,10 +7,10 @@ import pytest
 from alembic import command
 from alembic.config import Config
 
-from backend.boot.description import AlembicConfig, BootDescription
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.status import read_status
-from backend.boot.state.inspection import Inspection, SchemaState
+from alembic_boot.description import AlembicConfig, BootDescription
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.status import read_status
+from alembic_boot.state.inspection import Inspection, SchemaState
 from backend.settings import load_settings
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from backend.boot.catalogue.comparison import Catalogue, ObjectKey
-from backend.boot.errors import SchemaUnmanagedError
-from backend.boot.migration.adopt import adopt
-from backend.boot.migration.choice import choose
+from alembic_boot.catalogue.comparison import Catalogue, ObjectKey
+from alembic_boot.errors import SchemaUnmanagedError
+from alembic_boot.migration.adopt import adopt
+from alembic_boot.migration.choice import choose
 from tests.boot.catalogue.planted import PLANTED, Planted
 from tests.boot.migration.unmanaged import Beside, described, make_at, replayed, scratches
 from tests.cluster import Cluster

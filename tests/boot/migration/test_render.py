@@ -8,11 +8,11 @@ from uuid import uuid4
 
 import pytest
 
-from backend.boot.catalogue.comparison import compare
-from backend.boot.description import AlembicConfig, BootDescription, SchemaPolicy
-from backend.boot.errors import MigrationFailedError
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.render import render_sql
+from alembic_boot.catalogue.comparison import compare
+from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
+from alembic_boot.errors import MigrationFailedError
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.render import render_sql
 from backend.settings import load_settings
 from tests.cluster import OWNER, Cluster
 from tests.migrations.conftest import read_schema

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.description import SchemaPolicy
-from backend.boot.errors import (
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.errors import (
     BootError,
     ConfigurationError,
     HistoryBrokenError,
@@ -15,12 +15,12 @@ from backend.boot.errors import (
     SchemaDivergedError,
     SchemaUnmanagedError,
 )
-from backend.boot.migration.adopt import adopt
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.record import rows_after, stamp
-from backend.boot.migration.status import read_status
-from backend.boot.migration.step_down import preview_one_step_down
-from backend.boot.revisions.history import History
+from alembic_boot.migration.adopt import adopt
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.record import rows_after, stamp
+from alembic_boot.migration.status import read_status
+from alembic_boot.migration.step_down import preview_one_step_down
+from alembic_boot.revisions.history import History
 from tests.boot.migration.unmanaged import Theirs, scratches
 from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE
 from tests.cluster import Cluster

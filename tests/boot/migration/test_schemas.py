@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.environment.opening import open_project
-from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
-from backend.boot.state.schema import open_schema
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from alembic_boot.state.schema import open_schema
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV

@@ -11,8 +11,8 @@ import pytest
 import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
-from backend.boot.description import AlembicConfig, BootDescription
-from backend.boot.errors import (
+from alembic_boot.description import AlembicConfig, BootDescription
+from alembic_boot.errors import (
     BootError,
     ConfigurationError,
     DatabaseMissingError,
@@ -20,12 +20,12 @@ from backend.boot.errors import (
     LockTimeoutError,
     LoginRefusedError,
 )
-from backend.boot.migration import contents
-from backend.boot.migration.check import check
-from backend.boot.migration.leftovers import new_name, remove_leftovers
-from backend.boot.migration.note import noting
-from backend.boot.migration.scratch import scratch_database
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.migration import contents
+from alembic_boot.migration.check import check
+from alembic_boot.migration.leftovers import new_name, remove_leftovers
+from alembic_boot.migration.note import noting
+from alembic_boot.migration.scratch import scratch_database
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from backend.settings import load_settings
 from tests.cluster import OWNER, Cluster
 

@@ -2,10 +2,10 @@
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
-from backend.boot.migration.step_down import below
-from backend.boot.revisions.history import History, Target
-from backend.boot.state.inspection import DatabaseFacts, inspect
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.migration.step_down import below
+from alembic_boot.revisions.history import History, Target
+from alembic_boot.state.inspection import DatabaseFacts, inspect
 from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE
 
 

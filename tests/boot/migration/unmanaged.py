@@ -6,16 +6,16 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.catalogue.likeness import Likenesses, liken
-from backend.boot.description import AlembicConfig, BootDescription, SchemaPolicy
-from backend.boot.environment.opening import open_project
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import SchemaUnmanagedError
-from backend.boot.migration.adopt import adopt
-from backend.boot.migration.extent import read_beside
-from backend.boot.migration.migrate import migrate
-from backend.boot.migration.points import Replay
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.catalogue.likeness import Likenesses, liken
+from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import SchemaUnmanagedError
+from alembic_boot.migration.adopt import adopt
+from alembic_boot.migration.extent import read_beside
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.migration.points import Replay
+from alembic_boot.postgres.urls import parse_database_url
 from backend.settings import load_settings
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.process import ForeignProject, revisions

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 
 
 @contextmanager

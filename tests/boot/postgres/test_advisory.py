@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
-from backend.boot.postgres.connection import connect
-from backend.boot.postgres.identity import same_database_query
-from backend.boot.postgres.urls import parse_database_url
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.connection import connect
+from alembic_boot.postgres.identity import same_database_query
+from alembic_boot.postgres.urls import parse_database_url
 from tests.cluster import Cluster
 
 Connect = Callable[[], Connection]

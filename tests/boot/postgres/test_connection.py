@@ -7,15 +7,15 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.errors import DatabaseUnreachableError
-from backend.boot.postgres.connection import (
+from alembic_boot.errors import DatabaseUnreachableError
+from alembic_boot.postgres.connection import (
     connected,
     driver_connection,
     keeping_one,
     one_line,
 )
-from backend.boot.postgres.interruption import cut_when_silent
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.postgres.interruption import cut_when_silent
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from tests.cluster import Cluster
 from tests.scenarios.process import DEADLINE
 

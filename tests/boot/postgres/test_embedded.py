@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from backend.boot.errors import ServingFailedError
-from backend.boot.postgres import embedded
-from backend.boot.postgres.connection import connected
-from backend.boot.postgres.embedded import embedded_postgres
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
-from backend.boot.signals import Stopped, stopping_on_signals
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.postgres import embedded
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.embedded import embedded_postgres
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.signals import Stopped, stopping_on_signals
 from tests.scenarios.process import embedded_servers
 
 pytestmark = pytest.mark.slow
@@ -34,8 +34,8 @@ SOON = 60.0
 HOLDER = """
 import sys
 from pathlib import Path
-from backend.boot.postgres.embedded import embedded_postgres
-from backend.boot.errors import BootError
+from alembic_boot.postgres.embedded import embedded_postgres
+from alembic_boot.errors import BootError
 try:
     with embedded_postgres(Path(sys.argv[1]), "postgres") as url:
         print(url.raw, flush=True)
@@ -134,7 +134,7 @@ def test_the_package_is_open_whatever_the_umask_was(tmp_path: Path) -> None:
 
 def test_starts_keeps_its_data_and_stops(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The server is made once, keeps what it was given, and runs only as long as it is used."""
-    caplog.set_level("INFO", "backend.boot")
+    caplog.set_level("INFO", "alembic_boot")
     with started(data) as url:
         assert len(embedded_servers(data)) == 1
         with connected(url) as connection:
@@ -207,7 +207,7 @@ def test_one_of_two_holders_was_killed(data: Path) -> None:
 
 STOPPED = f"""
 import signal, psycopg2
-from backend.boot.signals import stopping_on_signals
+from alembic_boot.signals import stopping_on_signals
 with stopping_on_signals():
     print("ready", flush=True)
     {textwrap.indent(HOLDER, "    ").strip()}
@@ -375,7 +375,7 @@ def test_the_runtime_directory_is_this_users_own(tmp_path: Path, given: str | No
     """Processes meet at one lock, and the environment is as it was; a directory given is kept."""
     script = (
         "import os\n"
-        "from backend.boot.postgres.embedded import import_package\n"
+        "from alembic_boot.postgres.embedded import import_package\n"
         "server = import_package().postgres_server.PostgresServer\n"
         "same = import_package().postgres_server.PostgresServer\n"
         "assert server._lock is same._lock\n"

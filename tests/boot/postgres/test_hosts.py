@@ -10,10 +10,10 @@ from contextlib import closing, contextmanager
 import pytest
 from sqlalchemy import NullPool, create_engine, text
 
-from backend.boot.errors import DatabaseUnreachableError
-from backend.boot.postgres.connection import connected
-from backend.boot.postgres.urls import DatabaseUrl, parse_database_url
-from backend.boot.postgres.wait import create_database, wait_for_database
+from alembic_boot.errors import DatabaseUnreachableError
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.postgres.wait import create_database, wait_for_database
 from tests.cluster import OWNER, PASSWORD, Cluster, free_port
 
 pytestmark = pytest.mark.slow
@@ -53,7 +53,7 @@ def test_the_primary_is_found_wherever_it_stands(
     shared_pair: Pair, caplog: pytest.LogCaptureFixture
 ) -> None:
     """First or last, and beside hosts that are standbys or refuse."""
-    caplog.set_level(logging.INFO, "backend.boot")
+    caplog.set_level(logging.INFO, "alembic_boot")
     primary, standby = shared_pair
     for ports in (
         [primary.port, standby.port],
@@ -123,7 +123,7 @@ def test_a_standby_is_waited_out(
     pair: Pair, is_alone: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The wait ends when it is promoted."""
-    caplog.set_level(logging.INFO, "backend.boot")
+    caplog.set_level(logging.INFO, "alembic_boot")
     primary, standby = pair
     primary.stop()
     url = url_of([standby.port] if is_alone else [primary.port, standby.port])

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
-from backend.boot import masking
-from backend.boot.errors import ConfigurationError
-from backend.boot.postgres import urls
-from backend.boot.postgres.drivers import DRIVERS
-from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
+from alembic_boot import masking
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres import urls
+from alembic_boot.postgres.drivers import DRIVERS
+from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 
 ADVICE = (
     "Write it as postgresql://user:password@host:5432/database, with special characters "

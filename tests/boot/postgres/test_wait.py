@@ -14,17 +14,17 @@ from pathlib import Path
 import pytest
 from psycopg2 import sql
 
-from backend.boot.description import BootDescription
-from backend.boot.errors import (
+from alembic_boot.description import BootDescription
+from alembic_boot.errors import (
     BootError,
     DatabaseMissingError,
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from backend.boot.postgres.connection import connect, connected
-from backend.boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
-from backend.boot.postgres.wait import INTERVAL, Server, create_database, wait_for_database
-from backend.boot.waiting import wait
+from alembic_boot.postgres.connection import connect, connected
+from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
+from alembic_boot.postgres.wait import INTERVAL, Server, create_database, wait_for_database
+from alembic_boot.waiting import wait
 from backend.settings import load_settings
 from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port
@@ -81,7 +81,7 @@ class Clock:
 
 @pytest.fixture
 def log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
-    caplog.set_level(logging.INFO, "backend.boot")
+    caplog.set_level(logging.INFO, "alembic_boot")
     return caplog
 
 

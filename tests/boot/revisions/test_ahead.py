@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.description import AlembicConfig
-from backend.boot.revisions import ahead
-from backend.boot.revisions.ahead import read_ahead, reading_ahead
-from backend.boot.revisions.reading import read_file
-from backend.boot.signals import Stopped, stopping_on_signals
+from alembic_boot.description import AlembicConfig
+from alembic_boot.revisions import ahead
+from alembic_boot.revisions.ahead import read_ahead, reading_ahead
+from alembic_boot.revisions.reading import read_file
+from alembic_boot.signals import Stopped, stopping_on_signals
 
 
 @pytest.fixture
@@ -209,8 +209,8 @@ def test_children_that_nobody_waits_for(theirs: AlembicConfig, children: Childre
 
 _KILLED = """
 import os, pathlib, signal, sys
-from backend.boot.description import AlembicConfig
-from backend.boot.revisions import ahead
+from alembic_boot.description import AlembicConfig
+from alembic_boot.revisions import ahead
 
 ahead._LONG = 1
 with ahead.reading_ahead(AlembicConfig(pathlib.Path(sys.argv[1]))):

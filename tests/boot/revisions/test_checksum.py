@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.revisions import checksum
-from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
+from alembic_boot.revisions import checksum
+from alembic_boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
 
 CODE = '''
 """Books."""

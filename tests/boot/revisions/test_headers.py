@@ -8,7 +8,7 @@ from alembic.util import load_python_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.revisions.headers import Header, read_header
+from alembic_boot.revisions.headers import Header, read_header
 
 PLAIN = 'revision = "a1"\ndown_revision = "a0"\n'
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.errors import BootError, ConfigurationError, HistoryBrokenError
-from backend.boot.revisions.history import History, Revision, Target, resolve_target
+from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from alembic_boot.revisions.history import History, Revision, Target, resolve_target
 
 
 def history(*revisions: Revision) -> History:

@@ -3,8 +3,8 @@
 import pytest
 from alembic.script import Script
 
-from backend.boot.revisions.history import History
-from backend.boot.revisions.numbering import is_drawn, next_id
+from alembic_boot.revisions.history import History
+from alembic_boot.revisions.numbering import is_drawn, next_id
 from tests.boot.revisions.test_history import LINE, history, revision
 
 EMPTY = history()

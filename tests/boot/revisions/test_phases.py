@@ -6,9 +6,9 @@ import pytest
 from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.catalogue.comparison import Catalogue, compare
-from backend.boot.catalogue.reading import read_catalogue
-from backend.boot.revisions.phases import contract_reasons, is_widening, phase_problems
+from alembic_boot.catalogue.comparison import Catalogue, compare
+from alembic_boot.catalogue.reading import read_catalogue
+from alembic_boot.revisions.phases import contract_reasons, is_widening, phase_problems
 from tests.cluster import Cluster
 
 pytestmark = pytest.mark.slow  # together they take ten seconds

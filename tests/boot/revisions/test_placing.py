@@ -2,10 +2,10 @@
 
 import pytest
 
-from backend.boot.revisions.headers import Header, Names
-from backend.boot.revisions.history import Revision
-from backend.boot.revisions.placing import place, title
-from backend.boot.revisions.reading import HeadedFile
+from alembic_boot.revisions.headers import Header, Names
+from alembic_boot.revisions.history import Revision
+from alembic_boot.revisions.placing import place, title
+from alembic_boot.revisions.reading import HeadedFile
 
 
 def file(revision: str, down_revision: Names = None, **more: Names) -> HeadedFile:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.boot.revisions.reversibility import why_irreversible
+from alembic_boot.revisions.reversibility import why_irreversible
 
 UPGRADE = "def upgrade():\n    op.drop_table('books')\n"
 

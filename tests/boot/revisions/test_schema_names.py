@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.boot.revisions.schema_names import SchemaNames
+from alembic_boot.revisions.schema_names import SchemaNames
 
 OTHERS = frozenset({"app", "App", "auth", "audit", "public"})
 

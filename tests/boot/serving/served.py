@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from backend.boot.serving.connection import Connection
-from backend.boot.serving.port import prepare_to_listen
-from backend.boot.serving.server import Config, Server
+from alembic_boot.serving.connection import Connection
+from alembic_boot.serving.port import prepare_to_listen
+from alembic_boot.serving.server import Config, Server
 
 SOON = 20.0
 """Seconds after which something that should have happened has not: generous, never measured."""

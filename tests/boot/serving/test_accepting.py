@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from backend.boot.serving.accepting import Acceptor
+from alembic_boot.serving.accepting import Acceptor
 from tests.boot.serving.served import SOON
 
 CLIENTS = 200

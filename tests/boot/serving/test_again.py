@@ -3,10 +3,10 @@
 import pytest
 import uvicorn
 
-from backend.boot.errors import MigrationFailedError
-from backend.boot.serving import supervisors
-from backend.boot.serving.server import Config
-from backend.boot.serving.supervisors import Again
+from alembic_boot.errors import MigrationFailedError
+from alembic_boot.serving import supervisors
+from alembic_boot.serving.server import Config
+from alembic_boot.serving.supervisors import Again
 
 CONFIG = Config("nowhere:app", log_config=None, log_level="info")
 

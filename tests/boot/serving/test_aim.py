@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.migration.migrate import migrate
-from backend.boot.serving.judge import Judge
-from backend.boot.state.journal import Journal
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.serving.judge import Judge
+from alembic_boot.state.journal import Journal
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import Cluster
 

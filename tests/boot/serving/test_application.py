@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.errors import ServingFailedError
-from backend.boot.serving.application import require_application
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.serving.application import require_application
 
 FAILS = "raise RuntimeError('imported')"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from backend.boot.serving import server as server_module
-from backend.boot.serving.closed import NO_ROOM, closed
-from backend.boot.serving.crowd import Crowd
+from alembic_boot.serving import server as server_module
+from alembic_boot.serving.closed import NO_ROOM, closed
+from alembic_boot.serving.crowd import Crowd
 from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
 
 MOST = 16

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from backend.boot.serving.descriptors import allow_all, connections_within, wanted_limit
+from alembic_boot.serving.descriptors import allow_all, connections_within, wanted_limit
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_limit_that_the_system_refuses_stays(monkeypatch: pytest.MonkeyPatch) 
 def test_the_soft_limit_becomes_the_hard_one() -> None:
     """In a process of its own: this one keeps its limit."""
     code = (
-        "import resource; from backend.boot.serving.descriptors import allow_all\n"
+        "import resource; from alembic_boot.serving.descriptors import allow_all\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard()}))\n"
         "allow_all(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
     )

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from backend.boot.migration.comparison import Comparison
-from backend.boot.serving import model_watch
-from backend.boot.serving.handover import boot_differences, hand_over_differences
-from backend.boot.serving.model_watch import ModelWatch, comparison_is_due, reason
+from alembic_boot.migration.comparison import Comparison
+from alembic_boot.serving import model_watch
+from alembic_boot.serving.handover import boot_differences, hand_over_differences
+from alembic_boot.serving.model_watch import ModelWatch, comparison_is_due, reason
 from backend.settings import load_settings
 
 BOOT = load_settings({"APP_ENV": "test", "DATABASE_URL": "postgresql://a@b/c"}).description()

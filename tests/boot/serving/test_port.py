@@ -7,9 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from backend.boot.description import ServePolicy
-from backend.boot.errors import ServingFailedError
-from backend.boot.serving.port import prepare_to_listen, reserved_port
+from alembic_boot.description import ServePolicy
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.serving.port import prepare_to_listen, reserved_port
 from tests.cluster import free_port
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.serving.preload import importing
+from alembic_boot.serving.preload import importing
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from contextlib import closing
 
 import pytest
 
-from backend.boot.postgres.urls import parse_database_url
-from backend.boot.serving.probe_connection import KeptConnection, LoginFailedError
+from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
 from tests.cluster import Cluster
 
 

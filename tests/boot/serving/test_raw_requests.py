@@ -7,8 +7,8 @@ from contextlib import closing
 
 import pytest
 
-from backend.boot.serving import connection
-from backend.boot.serving.patience import Episodes
+from alembic_boot.serving import connection
+from alembic_boot.serving.patience import Episodes
 from tests.boot.serving.served import REQUEST, Served, read_all, served
 
 HOST = b"Host: test\r\n"

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from backend.boot.serving import server as server_module
-from backend.boot.serving.closed import TOO_SLOW, closed
-from backend.boot.serving.connection import Connection, not_acknowledged
-from backend.boot.serving.pieces import PIECE
+from alembic_boot.serving import server as server_module
+from alembic_boot.serving.closed import TOO_SLOW, closed
+from alembic_boot.serving.connection import Connection, not_acknowledged
+from alembic_boot.serving.pieces import PIECE
 from tests.boot.serving.served import REQUEST, SOON, Served, echo, read_all, served, wait_until
 
 LONG = 20 << 20

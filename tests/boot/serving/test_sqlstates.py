@@ -1,6 +1,6 @@
 import pytest
 
-from backend.boot.serving.sqlstates import sentence
+from alembic_boot.serving.sqlstates import sentence
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,9 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.serving.planning import explained
-from backend.boot.serving.statements import Statements
-from backend.boot.serving.worked import Worked, shape_of
+from alembic_boot.serving.planning import explained
+from alembic_boot.serving.statements import Statements
+from alembic_boot.serving.worked import Worked, shape_of
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 INSERT = "INSERT INTO books (id, title) VALUES (%(id)s::UUID, %(title)s)"

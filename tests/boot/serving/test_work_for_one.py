@@ -5,8 +5,8 @@ from contextlib import ExitStack, closing
 import h11
 import pytest
 
-from backend.boot.serving.connection import Connection
-from backend.boot.serving.requests import Requests
+from alembic_boot.serving.connection import Connection
+from alembic_boot.serving.requests import Requests
 from tests.boot.serving.served import REQUEST, read_all, served
 
 POST = b"POST /x HTTP/1.1\r\nHost: test\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.sql.naming import name_of
-from backend.boot.sql.repetition import again, is_repeatable
-from backend.boot.sql.scanner import Kind, tokens
+from alembic_boot.sql.naming import name_of
+from alembic_boot.sql.repetition import again, is_repeatable
+from alembic_boot.sql.scanner import Kind, tokens
 
 MAY = [
     "SELECT 1",

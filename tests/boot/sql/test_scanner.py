@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.boot.sql.scanner import Kind, statements, tokens, without_values
+from alembic_boot.sql.scanner import Kind, statements, tokens, without_values
 from tests.cluster import Cluster
 
 

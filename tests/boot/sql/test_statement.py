@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.sql.scanner import Kind, tokens
-from backend.boot.sql.statement import (
+from alembic_boot.sql.scanner import Kind, tokens
+from alembic_boot.sql.statement import (
     begins_with_control,
     begins_with_rollback,
     commits,

@@ -8,12 +8,12 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import LoginRefusedError
-from backend.boot.state.access import Barrier, asking, barriers, why_not_writable
-from backend.boot.state.facts import read_current, read_facts
-from backend.boot.state.journal import Journal
-from backend.boot.state.journal_queries import CREATE
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import LoginRefusedError
+from alembic_boot.state.access import Barrier, asking, barriers, why_not_writable
+from alembic_boot.state.facts import read_current, read_facts
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_queries import CREATE
 from tests.cluster import OWNER, PASSWORD, Cluster
 
 TABLE = VersionTable("alembic_version", "public")

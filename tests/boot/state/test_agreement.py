@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 from psycopg2 import sql
 
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.postgres.connection import connected
-from backend.boot.postgres.urls import parse_database_url
-from backend.boot.revisions.history import History, Revision
-from backend.boot.state.edits import agreed_digest, digest_of
-from backend.boot.state.facts import read_facts
-from backend.boot.state.journal import Journal
-from backend.boot.state.journal_queries import CREATE
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.revisions.history import History, Revision
+from alembic_boot.state.edits import agreed_digest, digest_of
+from alembic_boot.state.facts import read_facts
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_queries import CREATE
 from tests.cluster import OWNER, Cluster
 
 TABLE = VersionTable("alembic_version", "public")

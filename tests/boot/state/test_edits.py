@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
-from backend.boot.revisions.history import History, Revision, Target
-from backend.boot.state.edits import fingerprint, replaced_revisions, with_replaced
-from backend.boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
-from backend.boot.state.strangers import not_as_applied, way_back
+from alembic_boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
+from alembic_boot.revisions.history import History, Revision, Target
+from alembic_boot.state.edits import fingerprint, replaced_revisions, with_replaced
+from alembic_boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
+from alembic_boot.state.strangers import not_as_applied, way_back
 
 BEFORE = b"""
 phase = "contract"

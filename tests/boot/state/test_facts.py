@@ -10,14 +10,14 @@ from psycopg2 import errors
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import LoginRefusedError
-from backend.boot.postgres.connection import connected
-from backend.boot.postgres.urls import parse_database_url
-from backend.boot.state import facts
-from backend.boot.state.facts import read_facts
-from backend.boot.state.inspection import NO_DATABASE, DatabaseFacts
-from backend.boot.state.tables import list_tables
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import LoginRefusedError
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.state import facts
+from alembic_boot.state.facts import read_facts
+from alembic_boot.state.inspection import NO_DATABASE, DatabaseFacts
+from alembic_boot.state.tables import list_tables
 from tests.cluster import OWNER, Cluster
 
 DEFAULT = VersionTable()

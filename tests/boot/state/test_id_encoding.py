@@ -6,9 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from backend.boot.errors import HistoryBrokenError
-from backend.boot.migration.record import stamp
-from backend.boot.state.id_encoding import unencodable
+from alembic_boot.errors import HistoryBrokenError
+from alembic_boot.migration.record import stamp
+from alembic_boot.state.id_encoding import unencodable
 from tests.boot.migration.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 

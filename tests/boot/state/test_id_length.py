@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.environment.version_table import VersionTable
-from backend.boot.errors import HistoryBrokenError
-from backend.boot.migration.check import check
-from backend.boot.revisions.history import History, Revision
-from backend.boot.state.id_length import too_long
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import HistoryBrokenError
+from alembic_boot.migration.check import check
+from alembic_boot.revisions.history import History, Revision
+from alembic_boot.state.id_length import too_long
 from tests.boot.migration.unmanaged import Theirs, made
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.revisions.history import History, Target
-from backend.boot.state.inspection import (
+from alembic_boot.revisions.history import History, Target
+from alembic_boot.state.inspection import (
     NO_DATABASE,
     Applied,
     DatabaseFacts,

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.boot.errors import (
+from alembic_boot.errors import (
     BootError,
     HistoryBrokenError,
     MigrationFailedError,
@@ -15,9 +15,9 @@ from backend.boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from backend.boot.revisions.history import History, Target
-from backend.boot.state.edits import with_replaced
-from backend.boot.state.inspection import (
+from alembic_boot.revisions.history import History, Target
+from alembic_boot.state.edits import with_replaced
+from alembic_boot.state.inspection import (
     Applied,
     DatabaseFacts,
     Doubt,
@@ -27,7 +27,7 @@ from backend.boot.state.inspection import (
     TooLong,
     inspect,
 )
-from backend.boot.state.plan import Action, Plan, decide
+from alembic_boot.state.plan import Action, Plan, decide
 from tests.boot.revisions.test_history import LINE
 from tests.boot.state.test_inspection import situations
 

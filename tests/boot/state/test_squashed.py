@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.boot.state.squashed import taken_along
+from alembic_boot.state.squashed import taken_along
 from tests.boot.revisions.test_history import LINE
 from tests.boot.state.test_inspection import entry, words
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from backend.boot.postgres.sqlstate import sqlstate
-from backend.boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
-from backend.boot.traffic.preflight import Obstacles
-from backend.boot.traffic.reasons import CutShortError, again, over, phrase
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
+from alembic_boot.traffic.preflight import Obstacles
+from alembic_boot.traffic.reasons import CutShortError, again, over, phrase
 
 SINCE = datetime(2026, 11, 23, 11, 2, 3, tzinfo=UTC)
 AT = f"{SINCE.astimezone():%H:%M:%S}"

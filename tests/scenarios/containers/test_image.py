@@ -21,7 +21,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 programs = "cc gcc g++ c++ clang make ld postgres initdb pg_ctl git pytest ruff mypy uv".split()
-sources = [it for root in ("/app/backend", sys.prefix) for it in Path(root).rglob("*.py")]
+roots = ["/app/alembic_boot", "/app/backend", sys.prefix]
+sources = [it for root in roots for it in Path(root).rglob("*.py")]
 compiled = "__pycache__/{0.stem}." + sys.implementation.cache_tag + ".pyc"
 print(json.dumps({
     "programs": [it for it in programs if shutil.which(it)],
@@ -75,7 +76,7 @@ def test_packages(content: Mapping[str, Any]) -> None:
 
 def test_files(content: Mapping[str, Any]) -> None:
     """Of the repository there is what runs, compiled already, and nothing else."""
-    expected = ["alembic", "alembic.ini", "backend", "healthcheck.py", "tasks.py"]
+    expected = ["alembic", "alembic.ini", "alembic_boot", "backend", "healthcheck.py", "tasks.py"]
     assert content["app"] == expected
     assert content["uncompiled"] == []
     assert content["modes"] == ["0o44", "0o55"]

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.documents import normalise
 from backend.stack.compose.loading import Document, Unquoted
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.loading import Document, Unquoted, is_rewritten, read_document
 
 

@@ -7,7 +7,7 @@ from textwrap import dedent
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.model import Condition, Port
 from backend.stack.compose.ports import PortRange
 from backend.stack.compose.project import Project

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.model import ComposeFile
 from backend.stack.compose.project import Place, Project
 from backend.stack.engine.configuration import config_hash, container_body

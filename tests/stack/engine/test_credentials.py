@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from docker.auth import INDEX_URL
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.engine.credentials import Credentials, read_credentials
 
 HUB = INDEX_URL

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.engine.endpoint import Endpoint, config_folder, find_endpoint, read_config
 
 STAGING = "tcp://staging.example:2376"

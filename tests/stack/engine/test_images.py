@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 from docker import DockerClient
 
-from backend.boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError
 from backend.stack.engine.images import run_build
 
 

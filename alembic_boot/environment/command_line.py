@@ -1,0 +1,99 @@
+"""Alembic's configuration, read as its own command line reads it."""
+
+import configparser
+from argparse import Namespace
+from pathlib import Path
+
+from alembic import command
+from alembic.config import CommandLine, Config
+from alembic.util.exc import CommandError
+
+from alembic_boot.description import AlembicConfig
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.foreign import describe
+
+_INI, _TOML = "alembic.ini", "pyproject.toml"
+
+_OF_LOGGING = ("logger", "handler", "formatter", "post_write_hooks")
+"""How the sections of an alembic.ini begin that describe no project."""
+
+
+def read_config(alembic: AlembicConfig) -> Config:
+    """Return the configuration that `alembic -c FILE -n NAME -x ARGUMENT` works with.
+
+    Alembic reads alembic.ini and pyproject.toml together, whichever of the two it is given: the
+    other one is looked for beside it. Raises ConfigurationError.
+    """
+    ini, toml = _files(alembic.file)
+    config = Config(
+        file_=ini,
+        toml_file=toml,
+        ini_section=alembic.name,
+        cmd_opts=options_to_upgrade(alembic),
+    )
+    try:
+        sections = config.file_config.sections()
+    except (configparser.Error, ValueError, OSError) as error:  # ValueError: the encoding
+        raise no_project(ini, error) from error
+    try:
+        config.toml_alembic_config  # noqa: B018 (Alembic reads the file here, and keeps it)
+    except (CommandError, ValueError, OSError) as error:
+        raise no_project(toml, error) from error
+    if alembic.name != "alembic" and alembic.name not in sections:
+        others = [name for name in sections if not name.startswith(_OF_LOGGING)]
+        raise ConfigurationError(
+            f"{ini} has no section [{alembic.name}].",
+            f"Set ALEMBIC_NAME, or -n, to one of its sections: {', '.join(others) or 'none'}.",
+        )
+    return config
+
+
+def options(alembic: AlembicConfig, *arguments: str) -> Namespace:
+    """Return what Alembic's command line makes of a command; an env.py may ask for it."""
+    return _with_own(CommandLine().parser.parse_args(arguments), alembic)
+
+
+def options_to_upgrade(alembic: AlembicConfig) -> Namespace:
+    """Return the options of `alembic --quiet upgrade head`.
+
+    To have them parsed would take 9 ms a start. Without `--quiet`, Alembic prints what it writes
+    beside what a task says about it.
+    """
+    of_upgrade = Namespace(
+        raiseerr=False,
+        quiet=True,
+        sql=False,
+        tag=None,
+        revision="head",
+        cmd=(command.upgrade, ["revision"], ["sql", "tag"]),
+    )
+    return _with_own(of_upgrade, alembic)
+
+
+def _with_own(found: Namespace, alembic: AlembicConfig) -> Namespace:
+    # Not by the parser, which would take an argument that begins with - for an option.
+    found.config = [str(alembic.file)]
+    found.name = alembic.name
+    found.x = list(alembic.arguments) or None
+    return found
+
+
+def no_project(file: Path, error: BaseException) -> ConfigurationError:
+    """Return the refusal of a file that describes no project, for this reason."""
+    cause = describe(error, [file.parent], plain=(CommandError, configparser.Error, ValueError))
+    return ConfigurationError(
+        f"{file} describes no Alembic project: {cause}.",
+        "Fix it; script_location names the folder with env.py.",
+    )
+
+
+def _files(file: Path) -> tuple[Path, Path]:
+    """Return the alembic.ini and the pyproject.toml of a project, by the name of either."""
+    if not file.is_file():
+        raise ConfigurationError(
+            f"{file} does not exist.", "Set ALEMBIC_CONFIG, or run this where alembic.ini is."
+        )
+    file = file.absolute()
+    if file.name == _TOML:
+        return file.with_name(_INI), file
+    return file, file.with_name(_TOML)

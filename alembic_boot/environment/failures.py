@@ -1,0 +1,150 @@
+"""What it means that somebody's env.py, or a revision, raised."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from psycopg2 import OperationalError
+from sqlalchemy.exc import DBAPIError, MissingGreenlet
+
+from alembic_boot.environment.attempts import last_attempt
+from alembic_boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseUnreachableError,
+    LoginRefusedError,
+)
+from alembic_boot.foreign import describe, missing_package
+from alembic_boot.postgres.answer import Answer, ask
+from alembic_boot.postgres.message import causes
+from alembic_boot.postgres.refusal import Refusal, meaning
+from alembic_boot.postgres.sqlstate import sqlstate
+
+_WAYS_OUT = {
+    "25006": "The database is read-only: connect to the primary, or make it writable.",
+    # Prepared statements that exist already, or not any more: another session than before.
+    "42P05": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
+    "26000": "A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.",
+    "42501": "Grant the role the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+    "3F000": "Create that schema (`CREATE SCHEMA`), or let env.py do so first, and start again.",
+    # Insufficient resources: disk full, out of memory …
+    "53": "Give the server what it lacks and start again.",
+    # Lock not available, deadlock, serialization failure: somebody else was at work.
+    "55P03": "Somebody else had a table locked: start again.",
+    "40": "Somebody else was at work on the same tables: start again.",
+}
+"""What helps, by how PostgreSQL's SQLSTATE begins."""
+
+_ASKED_WITHIN = 10.0
+"""Seconds that a login may take which is tried once more."""
+
+_NEEDS_BLOCK = "25001"
+"""Also of a SET TRANSACTION that comes too late."""
+_BLOCK = (
+    "Let it run as a statement of its own, outside of the transaction, in "
+    "`with op.get_context().autocommit_block():`, and start again."
+)
+
+_NO_RIGHT = "42501"
+_POLICIES = "rls.c"
+"""Where in the server it is said, of which nothing else tells."""
+_ROW_SECURITY = (
+    "With row_security = off, PostgreSQL refuses to read a table whose rows a policy may hide: "
+    "set it to on for that role or in env.py, or do without row level security on that table."
+)
+
+# Constraints, and what has no place in a type: NULL, duplicates, a text that is too long.
+_OF_ROWS = ("23", "22001", "22003", "22007", "22008", "22P02")
+_UNIQUE = "23505"
+
+_KEY = re.compile(r"\((.+?)\)=\(")
+"""In the detail of a violation, in any language; the values come after it."""
+
+
+def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
+    """Return what went wrong on one line, with the project's file and line where it did."""
+    return describe(error, _folders(scripts), plain=(CommandError,))
+
+
+def package_missing(error: BaseException, scripts: ScriptDirectory) -> ConfigurationError | None:
+    """Return the failure if the project imports a package that is not installed; else None."""
+    return missing_package(error, _folders(scripts))
+
+
+def _folders(scripts: ScriptDirectory) -> list[Path]:
+    folder = Path(scripts.dir).absolute()
+    return [*map(Path, scripts._version_locations), folder, folder.parent]
+
+
+def no_connection(error: BaseException) -> BootError | None:
+    """Return what it means that env.py got no connection; None where the error is another one."""
+    if isinstance(error, MissingGreenlet):
+        return ConfigurationError(
+            "Alembic's env.py connects without asyncio, and the driver of its URL needs asyncio.",
+            "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
+            "Alembic's async template does. Nothing was changed.",
+        )
+    # SQLAlchemy knows of no statement where it was only connecting.
+    if not isinstance(error, DBAPIError) or error.statement is not None:
+        return None
+    cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
+    if code := sqlstate(error):
+        answer = Answer(code, cause)
+    else:  # libpq has none for a login: the same login is tried once more
+        login = last_attempt()
+        answer = Answer() if login is None else ask(login, _ASKED_WITHIN)
+    what = f"Alembic's env.py could not connect: {answer.sentence or cause}."
+    if meaning(answer) in (Refusal.LOGIN, Refusal.DATABASE_MISSING):
+        return LoginRefusedError(what, "Nothing was changed. Correct the login that env.py uses.")
+    return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
+
+
+def way_out(error: BaseException, what: str = "the revision") -> str:
+    """Return what to do about a failed revision, or something else that env.py ran.
+
+    What was noted on the error where it happened says it best.
+    """
+    raised = error.orig if isinstance(error, DBAPIError) else error
+    if notes := getattr(raised, "__notes__", ()):
+        return str(notes[-1])
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return "Start again."
+    if isinstance(error, OperationalError) and error.pgcode is None:  # boot's own has ended
+        return "Start again."
+    state = sqlstate(error) or ""
+    if state == _NO_RIGHT and _field(error, "source_file", "server_source_filename") == _POLICIES:
+        return _ROW_SECURITY
+    for code, advice in _WAYS_OUT.items():
+        if state.startswith(code):
+            return advice
+    if state == _NEEDS_BLOCK and not _is_setting(error):
+        return _BLOCK
+    if state.startswith(_OF_ROWS):
+        return f"Fix {what} or the rows{_key(error) if state == _UNIQUE else ''} and start again."
+    return f"Fix {what} and start again."
+
+
+def _is_setting(error: BaseException) -> bool:
+    # Only here: to make the scanner ready takes 10 ms, and nothing has failed at most starts.
+    from alembic_boot.sql.scanner import first_tokens
+
+    words = first_tokens(getattr(error, "statement", None) or "", 1)
+    return any(word.says("SET") for word in words)
+
+
+def _key(error: BaseException) -> str:
+    """Return which key is there twice, without what it holds; nothing where that is not known."""
+    name, detail = _field(error, "constraint_name"), _field(error, "message_detail", "detail")
+    found = _KEY.search(detail)
+    columns = f": {found[1]}" if found else ""
+    return f" ({name}{columns} must be unique)" if name else ""
+
+
+def _field(error: BaseException, *names: str) -> str:
+    """Return a field of PostgreSQL's error; each driver has its own place for it."""
+    raised: Any = error.orig if isinstance(error, DBAPIError) else error
+    places = [getattr(raised, "diag", None), raised, getattr(raised, "__cause__", None)]
+    found = (getattr(place, name, None) for place in places for name in names)
+    return next((text for text in found if isinstance(text, str)), "")

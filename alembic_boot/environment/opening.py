@@ -1,0 +1,74 @@
+"""Open somebody's Alembic project, with its whole history read."""
+
+import re
+
+from alembic.script import ScriptDirectory
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.command_line import no_project, read_config
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.scripts import broken, leave_unloaded, read_revisions, reading
+from alembic_boot.environment.working import open_scripts, working_in
+from alembic_boot.errors import HistoryBrokenError
+from alembic_boot.foreign import missing_package
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.revisions.history import History
+from alembic_boot.signals import Stopped
+
+RUN_BY_BOOT = "run_by_boot"
+"""The attribute of Alembic's configuration by which an env.py knows who runs it."""
+
+
+_WORDS = frozenset({"head", "heads", "base"})
+"""What means other revisions to Alembic."""
+
+_NOT_STORED = re.compile(r"['\0]")
+"""What Alembic does not escape when it writes the version table."""
+
+
+def open_project(
+    alembic: AlembicConfig,
+    url: DatabaseUrl | None,
+    *,
+    may_be_empty: bool = False,
+) -> Project:
+    """Return the project that a configuration describes, its whole history read.
+
+    `url` may be None if no database is to be reached. Relative paths start from the folder of the
+    configuration, where people run Alembic. No revision is imported if its header can be read.
+    Raises ConfigurationError for the configuration and HistoryBrokenError for what it leads to.
+    """
+    config = read_config(alembic)
+    config.attributes[RUN_BY_BOOT] = True
+    if url is not None:
+        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
+    folder = alembic.file.absolute().parent
+    try:
+        scripts = open_scripts(config, folder)
+    except Stopped:
+        raise
+    except BaseException as error:  # `script_location = package:folder` imports the package
+        raise missing_package(error) or no_project(alembic.file, error) from error
+    leave_unloaded(scripts)
+    with working_in(folder):
+        history = read_history(scripts)
+    if not history.revisions and not may_be_empty:
+        folders = ", ".join(str(folder) for folder in scripts._version_locations)
+        raise HistoryBrokenError(
+            f"There are no revisions in {folders}.",
+            "Check that the folder was shipped, or write the first with "
+            f"`{as_typed('inv revision --message first')}`.",
+        )
+    return Project(config, scripts, history, url, folder)
+
+
+def read_history(scripts: ScriptDirectory) -> History:
+    """Return the whole history on disk. Raises HistoryBrokenError."""
+    with reading(scripts):
+        history = read_revisions(scripts)
+    for id_, revision in history.revisions.items():
+        if not id_ or id_ in _WORDS or _NOT_STORED.search(id_):
+            file = revision.path.name if revision.path else "a file"
+            raise broken(f"the id {id_!r} in {file} is none that Alembic can record")
+    return history

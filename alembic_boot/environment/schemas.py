@@ -1,0 +1,58 @@
+"""Find out which schemas a project names, among those that a database has tables in."""
+
+from collections.abc import Iterator, Set
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from alembic.script import Script, ScriptDirectory
+
+from alembic_boot.environment.scripts import all_scripts, load_revision
+from alembic_boot.revisions.schema_names import SchemaNames
+
+_HINTS = (b"schema", b"search_path", b"create_all")
+"""What a file has in it, besides the names themselves, that could make something in a schema."""
+
+
+def named_schemas(
+    scripts: ScriptDirectory, models: frozenset[str], others: Set[str]
+) -> frozenset[str]:
+    """Return those of the other schemas that the history makes something in, or the models.
+
+    Reads the whole history, unless there are no others. Raises HistoryBrokenError.
+    """
+    found = frozenset(others)
+    if not found:
+        return found
+    hints = (*_HINTS, *(name.lower().encode() for name in found))
+    names = SchemaNames()
+    for script in all_scripts(scripts):
+        if found <= names.made:
+            return found
+        path = Path(script.path)
+        if path.suffix == ".py" and _has(source := path.read_bytes(), hints):
+            try:
+                names.read_python(source, partial(_global, scripts, script))
+            except SyntaxError:
+                load_revision(scripts, script.revision)  # which says what is wrong with it
+    for path in _sql_files(scripts):
+        if _has(source := path.read_bytes(), hints):
+            names.read_sql(source.decode(errors="replace"))
+    return names.among(found, models)
+
+
+def _has(source: bytes, hints: tuple[bytes, ...]) -> bool:
+    text = source.lower()
+    return any(hint in text for hint in hints)
+
+
+def _global(scripts: ScriptDirectory, script: Script, name: str) -> Any:
+    """Return what a name stands for in a revision's module, where the file itself does not say."""
+    load_revision(scripts, script.revision)
+    return getattr(script.module, name, None)
+
+
+def _sql_files(scripts: ScriptDirectory) -> Iterator[Path]:
+    """Give the files that revisions may read their statements from."""
+    folders = {Path(scripts.dir), *map(Path, scripts._version_locations)}
+    return (path for path in {it for folder in folders for it in folder.rglob("*.sql")})

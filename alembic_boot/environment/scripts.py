@@ -1,0 +1,193 @@
+"""Alembic's directory of revisions, with files that are imported only when they are to run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from alembic import util
+from alembic.script import Script, ScriptDirectory
+from alembic.script.revision import Revision as RevisionNode
+from alembic.script.revision import RevisionMap
+
+from alembic_boot.environment.duplicates import refuse_ids_that_are_twice
+from alembic_boot.environment.failures import describe_error, package_missing
+from alembic_boot.environment.files import read_files
+from alembic_boot.errors import BootError, HistoryBrokenError
+from alembic_boot.revisions.checksum import file_sha256
+from alembic_boot.revisions.history import History, Revision
+from alembic_boot.revisions.placing import place, title
+from alembic_boot.revisions.reading import HeadedFile
+from alembic_boot.signals import Stopped
+
+
+class UnloadedScript(Script):
+    """A revision that was placed in its history by its header; its module is loaded when asked."""
+
+    def __init__(self, file: HeadedFile) -> None:
+        header = file.header
+        RevisionNode.__init__(
+            self,
+            header.revision,
+            header.down_revision,
+            dependencies=header.depends_on,
+            branch_labels=header.branch_labels,
+        )
+        self.header = header
+        self.path = file.path
+        self.sha256 = file.sha256
+
+    @cached_property
+    def module(self) -> ModuleType:  # type: ignore[override]
+        """Import the file. Raises HistoryBrokenError if it then says something else."""
+        path = Path(self.path)
+        module = util.load_python_file(str(path.parent), path.name)
+        said, read = _placing(module), _placing(self.header)
+        if said != read:
+            names = " and ".join(name for name in said if said[name] != read[name])
+            raise HistoryBrokenError(
+                f"{path.name} changes its own {names} while it is imported.",
+                f"Write {names} as plain text at the top of the file.",
+            )
+        if file_sha256(path.read_bytes()) != self.sha256:
+            raise HistoryBrokenError(
+                f"{path.name} was changed while the history was read.",
+                "Start again; the database was not touched.",
+            )
+        return module
+
+    @property
+    def longdoc(self) -> str:
+        """Return the docstring."""
+        return (self.header.doc or "").strip()
+
+
+class UnloadedMap(RevisionMap):
+    """Alembic's graph of revisions that were not imported, built when Alembic asks for it."""
+
+    def __init__(self, scripts: ScriptDirectory) -> None:
+        super().__init__(self._scripts)
+        self._directory = scripts
+
+    @cached_property
+    def files(self) -> tuple[HeadedFile | Script, ...]:
+        """Every revision on disk, in the order in which Alembic reads the files."""
+        return tuple(read_files(self._directory))
+
+    @property
+    def placed(self) -> History | None:
+        """The history, if the headers tell it without Alembic's graph."""
+        headed = [it for it in self.files if isinstance(it, HeadedFile)]
+        return place(headed) if len(headed) == len(self.files) else None
+
+    def _scripts(self) -> list[Script]:
+        return _consistent(
+            [UnloadedScript(it) if isinstance(it, HeadedFile) else it for it in self.files]
+        )
+
+
+def leave_unloaded(scripts: ScriptDirectory) -> None:
+    """Have a directory read its revisions by their headers.
+
+    A file whose header is not plain is imported, as Alembic does with every file. So the graph is
+    always the one that Alembic would build.
+    """
+    scripts.revision_map = UnloadedMap(scripts)
+
+
+def read_revisions(scripts: ScriptDirectory) -> History:
+    """Return the history on disk. Raises what Alembic, or a file that it imports, raises."""
+    graph = scripts.revision_map
+    placed = graph.placed if isinstance(graph, UnloadedMap) else None
+    return placed or History({it.revision: describe(it) for it in all_scripts(scripts)})
+
+
+def load_revision(scripts: ScriptDirectory, revision: str) -> None:
+    """Import a revision's file, and find what runs it. Raises HistoryBrokenError."""
+    script = scripts.get_revision(revision)
+    with reading(scripts):
+        has_upgrade = callable(getattr(script.module, "upgrade", None))
+    if not has_upgrade:
+        raise broken(f"{Path(script.path).name} has no upgrade()")
+
+
+@contextmanager
+def reading(scripts: ScriptDirectory) -> Iterator[None]:
+    """Turn what revisions raise when they are imported into a failure.
+
+    Raises ConfigurationError for a package that is missing, else HistoryBrokenError.
+    """
+    try:
+        yield
+    except (BootError, Stopped):
+        raise
+    except BaseException as error:
+        if missing := package_missing(error, scripts):
+            raise missing from error
+        raise broken(describe_error(error, scripts)) from error
+
+
+def broken(problem: str) -> HistoryBrokenError:
+    """Return the refusal of a history with this problem."""
+    return HistoryBrokenError(
+        f"The migration history is broken: {problem}.",
+        "Fix it and start again; the database was not touched.",
+    )
+
+
+def describe(script: Script) -> Revision:
+    """Return a revision as plain data."""
+    parents = script.down_revision or ()
+    if isinstance(script, UnloadedScript):
+        phase: str | None = script.header.phase
+        sha256: str | None = script.sha256
+    else:
+        phase = getattr(script.module, "phase", None)
+        path = Path(script.path)
+        sha256 = file_sha256(path.read_bytes()) if path.suffix == ".py" else None
+    return Revision(
+        id=script.revision,
+        parents=(parents,) if isinstance(parents, str) else tuple(parents),
+        title=title(script.longdoc, script.revision),
+        depends_on=tuple(sorted(script._resolved_dependencies)),
+        branch_labels=tuple(sorted(script.branch_labels)),
+        phase=phase,
+        file=script.path,
+        file_sha256=sha256,
+    )
+
+
+def all_scripts(scripts: ScriptDirectory) -> list[Script]:
+    """Return every revision, in any order; `walk_revisions()` takes as long again for its order."""
+    found = scripts.revision_map._revision_map
+    # Labels lead to a revision as well, and None to nothing.
+    return [it for name, it in found.items() if isinstance(it, Script) and it.revision == name]
+
+
+def _consistent(found: list[Script]) -> list[Script]:
+    """Return the revisions. Raises HistoryBrokenError if one is there twice, or a parent is not.
+
+    Alembic only warns of both, and goes on to a KeyError.
+    """
+    known = {script.revision for script in found}
+    if len(known) < len(found):
+        refuse_ids_that_are_twice(found)
+    known.update(label for script in found for label in script.branch_labels)
+    for script in found:
+        for name in (*_names(script.down_revision), *_names(script.dependencies)):
+            if name not in known:
+                where = Path(script.path).name
+                raise broken(f"Revision {name} referenced from {where} is not present")
+    return found
+
+
+def _names(said: Any) -> tuple[str, ...]:
+    return util.to_tuple(said, default=())
+
+
+def _placing(source: object) -> dict[str, tuple[str, ...]]:
+    """Return the names that place a revision in its history, as a module or a header has them."""
+    names = ("revision", "down_revision", "depends_on", "branch_labels")
+    return {name: util.to_tuple(getattr(source, name, None), default=()) for name in names}

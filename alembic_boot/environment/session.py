@@ -1,0 +1,274 @@
+"""The session that env.py opened, spoken to below SQLAlchemy."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+
+from alembic_boot.environment.failures import way_out
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
+from alembic_boot.signals import Stopped
+from alembic_boot.sql.writing import literal
+
+_ASTRAY = """
+SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+WHERE source = 'session' AND name IN
+    ('search_path', 'session_replication_role', 'row_security', 'default_tablespace')
+"""
+"""What decides where things are made, and whether they are checked."""
+
+# pg_settings does not have the role, and so not where it comes from either; one that the login or
+# the database has as its own is meant.
+_ASTRAY_ROLE = """
+SELECT CASE WHEN session_user <> a.usename THEN 'session_authorization'
+    WHEN current_setting('role') <> coalesce((
+        SELECT substr(setting, length('role=') + 1)
+        FROM pg_db_role_setting s JOIN pg_database d ON d.datname = current_database(),
+            unnest(setconfig) AS setting
+        WHERE starts_with(setting, 'role=')
+          AND setrole IN (0, a.usesysid) AND setdatabase IN (0, d.oid)
+        ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), 'none') THEN 'role' END
+FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
+"""
+
+_LIMITS = """
+SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
+WHERE setting <> '0' AND name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
+"""
+"""What ends statements that take long."""
+
+_EQUALS, _END = "\x01", "\x02"
+
+_SETTINGS = """
+SELECT string_agg(concat(name, chr(1), setting), chr(2))
+FROM (
+    SELECT name, setting FROM pg_settings WHERE source = 'session'
+    UNION ALL
+    SELECT 'role', current_setting('role')) AS own
+"""
+"""As one text, which every driver reads alike. pg_settings does not have the role."""
+
+
+class Observer:
+    """Hears of each question to the session, as long as nobody else does."""
+
+    def asked(self) -> None:
+        """Hear that the session is asked something now."""
+
+    def answered(self) -> None:
+        """Hear that it has answered."""
+
+    def failed(self, error: Exception, *, is_lost: bool) -> None:
+        """Hear of its error, to which a note may be added; `is_lost` says that it is gone."""
+
+
+class MigrationSession:
+    """Runs statements over the connection of the driver that env.py uses.
+
+    SQLAlchemy would begin a transaction of its own and fire events meanwhile. The statements have
+    no parameters, because each driver writes those differently.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        if context.connection is None:
+            raise ConfigurationError(
+                "Alembic's env.py configures no connection.",
+                "Let it pass one to context.configure(), as Alembic's templates do.",
+            )
+        self.context = context
+        self.connection = context.connection
+        self.observer = Observer()
+        self.carried: Mapping[str, str] = MappingProxyType({})
+        """What env.py has set for its own transaction, by name; the role comes last."""
+
+    @property
+    def driver_connection(self) -> Any:
+        """The driver's own connection."""
+        return self.connection.connection.driver_connection
+
+    @property
+    def is_one_unit(self) -> bool:
+        """Whether env.py opened a transaction itself: all steps stand or fall together."""
+        return self.context._in_external_transaction
+
+    def adopt_transaction(self) -> None:
+        """See whether env.py opened a transaction after it configured Alembic: it is a unit, too.
+
+        `with connection.begin():` marks the connection with itself; Alembic does not.
+        """
+        if getattr(self.connection, "_trans_context_manager", None) is not None:
+            self.context._in_external_transaction = True
+
+    @property
+    def is_autocommit(self) -> bool:
+        """Whether each statement is a transaction of its own now, as in an autocommit block."""
+        dbapi_connection: Any = self.connection.connection.dbapi_connection
+        return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
+
+    @cached_property
+    def is_direct(self) -> bool:
+        """Whether nobody stands between this driver and a server process of its own.
+
+        A pooler tells its clients a process id of its own making.
+        """
+        driver: Any = self.driver_connection
+        if hasattr(driver, "get_server_pid"):  # asyncpg's
+            said = driver.get_server_pid()
+        else:
+            said = getattr(getattr(driver, "info", None), "backend_pid", None)
+        return bool(self.ask("SELECT pg_backend_pid()")[0] == said)
+
+    @property
+    def has_left_transaction(self) -> bool:
+        """Whether a revision has ended the transaction itself, which drivers do not notice."""
+        driver: Any = self.driver_connection
+        if hasattr(driver, "is_in_transaction"):  # asyncpg's
+            return not driver.is_in_transaction()
+        info = getattr(driver, "info", None)
+        status: Any = getattr(info, "transaction_status", None)
+        return bool(status == TRANSACTION_STATUS_IDLE)
+
+    def ask(self, query: str) -> Any:
+        """Return the first row of a query, or None."""
+        with self._cursor() as cursor:
+            cursor.execute(query)
+            return cursor.fetchone()
+
+    def tell(self, statement: str) -> int:
+        """Run a statement and return how many rows it changed."""
+        with self._cursor() as cursor:
+            cursor.execute(statement)
+            return int(cursor.rowcount)
+
+    @contextmanager
+    def _cursor(self) -> Iterator[Any]:
+        """Give a cursor; SQLAlchemy is told where the connection turns out to be gone."""
+        fairy = self.connection.connection
+        cursor = fairy.cursor()
+        self.observer.asked()
+        try:
+            yield cursor
+            self.observer.answered()
+        except (Stopped, KeyboardInterrupt):
+            self.connection.invalidate()  # cut in mid-statement, as SQLAlchemy does with its own
+            raise
+        except Exception as error:
+            is_lost = self.is_lost(error, cursor)
+            self.observer.failed(error, is_lost=is_lost)
+            if is_lost:
+                self.connection.invalidate(error)
+                lines = str(error).strip().splitlines() or [type(error).__name__]
+                raise MigrationFailedError(
+                    f"The session that runs the migrations is gone: {lines[0].rstrip('.')}.",
+                    f"What its transaction had changed was rolled back. {way_out(error)}",
+                ) from error
+            raise
+        finally:
+            cursor.close()
+
+    def is_lost(self, error: Any, cursor: Any) -> bool:
+        """Whether a driver's error means that the session is gone."""
+        connection = self.connection
+        return bool(connection.dialect.is_disconnect(error, connection.connection, cursor))
+
+    def settle(self) -> None:
+        """Commit what was asked or told between transactions; one of env.py's own stays open."""
+        if not self.is_one_unit:
+            self.connection.connection.commit()
+
+    def backend(self) -> tuple[int, str | None]:
+        """Return the server process behind the session and when it began, as SQL writes it.
+
+        The start is hidden from a session that has become another role.
+        """
+        pid, start = self.ask(
+            "SELECT pid, to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00')"
+            " FROM pg_stat_activity WHERE pid = pg_backend_pid()"
+        )
+        return int(pid), start
+
+    def settings(self) -> dict[str, str]:
+        """Return what this session has set itself, the role last: it decides what may be set."""
+        [text] = self.ask(_SETTINGS)
+        pairs = (entry.partition(_EQUALS) for entry in text.split(_END))
+        return {name: value for name, _, value in pairs}
+
+    def refuse_astray(self, *, has_begun: bool = False) -> None:
+        """Raise ConfigurationError where a pooler lends a session that leads elsewhere.
+
+        Nobody can tell whether env.py has set it, which does not hold for the next transaction,
+        or another client, whom it was meant for. Only `has_begun`, in a transaction in which
+        env.py has said nothing yet, does it go for the role as well.
+        """
+        if self.is_direct:
+            return
+        for query in (_ASTRAY, _ASTRAY_ROLE) if has_begun else (_ASTRAY,):
+            if names := self.ask(query)[0]:
+                raise led_astray(names)
+
+    def refuse_cut_short(self) -> None:
+        """Raise ConfigurationError where a pooler's session has a limit, whoever has set it.
+
+        It would cut short what leaves something behind then, and cannot be lifted where nothing
+        may be set.
+        """
+        if names := self.ask(_LIMITS)[0]:
+            raise ConfigurationError(
+                f"The session that the pooler lends has {names} set, which would cut short what "
+                "the revision does outside of a transaction.",
+                "Set MIGRATION_DATABASE_URL to the server itself: no such limit holds there.",
+            )
+
+    def version_table(self) -> VersionTable:
+        """Return where Alembic keeps the revision, as this session's search_path resolves it.
+
+        Raises LoginRefusedError where that names no schema which this role may use, and as above.
+        """
+        self.refuse_astray()
+        name, schema = self.context.version_table, self.context.version_table_schema
+        if schema is None:
+            [schema] = self.ask(
+                "SELECT coalesce((SELECT nspname FROM pg_namespace n JOIN pg_class c"  # noqa: S608
+                " ON c.relnamespace = n.oid"
+                f" WHERE c.oid = to_regclass(quote_ident({literal(name)}))), current_schema())"
+            )
+        if schema is None:
+            raise LoginRefusedError(
+                "The search_path names no schema that this role may use.",
+                "Grant it USAGE on the schema, or set MIGRATION_DATABASE_URL to the owner's.",
+            )
+        table = VersionTable(name, schema)
+        is_there, room = self.ask(table.room_query)
+        if not is_there:  # it will be as Alembic, or env.py, describes it
+            column: Any = self.context._version.c.get("version_num")
+            room = getattr(getattr(column, "type", None), "length", None)
+        return replace(table, room=room)
+
+    def surroundings(self) -> tuple[str, str]:
+        """Return the setting by which this session looks names up, and the role it works as."""
+        path, role = self.ask("SELECT current_setting('search_path'), current_user::text")
+        return str(path), str(role)
+
+    def refuse_other_database(self, is_right: str) -> None:
+        """Raise ConfigurationError unless the query is true here, as it is in the right one."""
+        if not self.ask(is_right)[0]:
+            raise ConfigurationError(
+                "Alembic's env.py connects to another database than the one it was given.",
+                "Let it take sqlalchemy.url from the Alembic configuration, or set DATABASE_URL "
+                "to where it goes. Nothing was changed.",
+            )
+
+
+def led_astray(names: str) -> ConfigurationError:
+    """Return the refusal of a pooler's session that has these settings."""
+    return ConfigurationError(
+        f"The session that the pooler lends has {names} set, by others or by env.py.",
+        "Set MIGRATION_DATABASE_URL to the server itself; or set it for the role or the "
+        "database, and have the pooler reset its sessions.",
+    )

@@ -1,0 +1,177 @@
+"""Every foreseen failure, with the exit status that it ends a task with.
+
+BootError
+ ├ ConfigurationError          2
+ ├ DatabaseUnreachableError    3
+ ├ LoginRefusedError           4
+ │  ├ DatabaseMissingError     4
+ │  └ CatalogueUnreadableError 4
+ ├ MigrationFailedError        5
+ │  └ LockLostError            5
+ ├ LockTimeoutError            6
+ ├ SchemaPastError             7
+ ├ SchemaAheadError            7
+ ├ SchemaDivergedError         7
+ ├ SchemaUnmanagedError        8
+ ├ HistoryBrokenError          9
+ ├ SeedingFailedError         10
+ ├ ServingFailedError         11
+ └ EngineError                12
+"""
+
+from typing import ClassVar
+
+from alembic_boot.commands import as_typed
+
+
+class BootError(Exception):
+    """A failure that was foreseen: one sentence says what happened, the next what to do.
+
+    `what` and `advice` are both whole sentences.
+    """
+
+    exit_status: ClassVar[int] = 1
+    words: ClassVar[str] = "Something failed that the log tells of."
+    """What anybody may read of it: without the name of a host, a user, a file or a role. `{}` is
+    the command."""
+    command: ClassVar[str] = ""
+    """What helps, if that is a command."""
+
+    def __init__(self, what: str, advice: str) -> None:
+        super().__init__(what, advice)
+        self.what = what
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.advice}"
+
+    @property
+    def public(self) -> str:
+        """Return what anybody may read of it, with the command as it works in this place."""
+        return self.words.format(f"`{as_typed(self.command)}`")
+
+    @property
+    def concerns_schema(self) -> bool:
+        """Whether MIGRATE_ON_FAILURE decides what `start` does about it."""
+        return 5 <= self.exit_status <= 9
+
+
+class ConfigurationError(BootError):
+    """A setting is missing, malformed or not allowed here; or a package is not installed."""
+
+    exit_status = 2
+    words = "A setting is wrong, or a package is missing. The log says which."
+
+
+class DatabaseUnreachableError(BootError):
+    """No login succeeded before the time was up."""
+
+    exit_status = 3
+    words = (
+        "The database does not answer. Check that it runs and can be reached; the log says where."
+    )
+
+
+class LoginRefusedError(BootError):
+    """The server answered, and waiting would not change its answer."""
+
+    exit_status = 4
+    words = "The role may not do what this needs. The log says which right to grant."
+
+
+class DatabaseMissingError(LoginRefusedError):
+    """The login is good, but the database does not exist."""
+
+    words = "The database does not exist. Create it; the log names it."
+
+
+class CatalogueUnreadableError(LoginRefusedError):
+    """The role may not read the whole schema, and half of one must not be compared."""
+
+
+class MigrationFailedError(BootError):
+    """A revision raised, or reported a success that the database does not show."""
+
+    exit_status = 5
+    words = "A migration failed. The log says which and why: fix it, and run {}."
+    command = "inv migrate"
+
+
+class LockLostError(MigrationFailedError):
+    """The session that held the lock died while a revision ran."""
+
+
+class LockTimeoutError(BootError):
+    """Another starter kept the schema for itself too long."""
+
+    exit_status = 6
+    words = (
+        "Another starter kept the schema for itself too long. The log names it: end it, and run {}."
+    )
+    command = "inv migrate"
+
+
+class SchemaPastError(BootError):
+    """The database is at a known revision beyond the target."""
+
+    exit_status = 7
+    words = "The schema is beyond the target. Set MIGRATION_TARGET, or go down with {}."
+    command = "inv rollback"
+
+
+class SchemaAheadError(BootError):
+    """The database has revisions that only a newer release knows."""
+
+    exit_status = 7
+    words = (
+        "The schema is ahead of this release. Deploy the release that it is for; the log says more."
+    )
+
+
+class SchemaDivergedError(BootError):
+    """The database has revisions that cannot be placed in this history."""
+
+    exit_status = 7
+    words = (
+        "The schema has revisions that are not in the history of this release. The log says "
+        "what to do."
+    )
+
+
+class SchemaUnmanagedError(BootError):
+    """The database has tables, but nothing says at which revision they are."""
+
+    exit_status = 8
+    words = "The database has tables but no revision recorded. See {}."
+    command = "inv adopt --dry-run"
+
+
+class HistoryBrokenError(BootError):
+    """The revisions on disk form no history that can be applied, or not the one that was."""
+
+    exit_status = 9
+    words = (
+        "The revisions on disk are broken, or not those that were applied. The log names the "
+        "file, and what to do."
+    )
+
+
+class SeedingFailedError(BootError):
+    """The seed callable raised, or the schema is not ready for it."""
+
+    exit_status = 10
+    words = "Seeding failed. The log says why."
+
+
+class ServingFailedError(BootError):
+    """The port, the application or the data folder cannot be had."""
+
+    exit_status = 11
+    words = "This cannot be served. The log says why."
+
+
+class EngineError(BootError):
+    """There is no container engine, or it refused."""
+
+    exit_status = 12
+    words = "The container engine refused. The log says why."

@@ -1,0 +1,77 @@
+"""What a dead starter left running must be over before another one goes on.
+
+The lock is free the moment its session dies, while the session that ran the migration may still
+be at work: a server does not notice at once that its client is gone, and a process that was
+stopped may be continued.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.errors import LockTimeoutError
+from alembic_boot.exclusive.lock import SchemaLock, schema_lock
+from alembic_boot.exclusive.worker import end_sessions, sessions_at_work
+from alembic_boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.state.journal import Journal, Running, Starter
+
+_log = logging.getLogger(__name__)
+
+_GRACE = 2.0
+"""Seconds a session gets to end by itself: the server looks every second for its client."""
+
+_INTERVAL = 0.1
+
+
+@contextmanager
+def exclusively(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
+    """Hold the schema's lock, with nothing left at work of a starter that lost it.
+
+    `timeout` is in seconds, for each of the two. Raises LockTimeoutError.
+    """
+    with schema_lock(url, journal, timeout) as lock:
+        with connected(url) as connection:
+            end_abandoned(connection, journal, timeout)
+        yield lock
+
+
+def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> None:
+    """Return when no session of a starter before us can change anything any more.
+
+    Called by the holder of the lock, so whoever is still marked as running has lost it. Such a
+    session gets a moment, and is then ended. Raises LockTimeoutError where that is not allowed
+    and `timeout` seconds are over.
+    """
+    if refusal := journal.why_unseen(connection):  # a row that is hidden is none that is over
+        raise refusal
+    for left in journal.running(connection):
+        _log.warning("A starter died at its work (%s): making sure that it is over", left)
+        if left.session_key is not None:
+            _await_end(connection, left, AdvisoryKey(left.session_key), timeout)
+        journal.fail(connection, left.id, f"Its starter died; {Starter.here()} went on.")
+
+
+def _await_end(connection: Connection, left: Running, key: AdvisoryKey, timeout: float) -> None:
+    started = time.monotonic()
+    while sessions := sessions_at_work(connection, key):
+        raise_if_stopped()
+        waited = time.monotonic() - started
+        if waited >= max(timeout, 2 * _GRACE):
+            backends = ", ".join(map(str, sessions))
+            statements = "; ".join(f"SELECT pg_terminate_backend({pid})" for pid in sessions)
+            raise LockTimeoutError(
+                f"A session of a starter that died (backend {backends}, at {left.revision}) is "
+                "still running, and this role may not end it.",
+                f"End it as the superuser with `{statements}`. Nothing was changed.",
+            )
+        if waited >= _GRACE:
+            for pid in end_sessions(connection, key):
+                _log.warning("Ended the session that it left behind (backend %s)", pid)
+        threading.Event().wait(_INTERVAL)

@@ -1,0 +1,171 @@
+"""The timeouts that may end the session of the migrations, or one of its statements.
+
+Those of a server, a database or a role are lifted. One that env.py, its URL or a revision sets is
+meant for the migrations: it stays, and is named where it ends something. psycopg2 does not tell
+which timeout ended a session, so that is concluded from the time that has passed.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alembic_boot.environment.session import MigrationSession, Observer
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.postgres.timeouts import TIMEOUTS
+
+_LIFT = f"""
+SELECT string_agg(concat_ws(' ', name, source, now), ',')
+FROM (
+    SELECT name, source, CASE WHEN source IN ('session', 'client') THEN setting
+                         ELSE set_config(name, '0', false) END AS now
+    FROM pg_settings WHERE name IN {TIMEOUTS}) AS lifted
+WHERE now <> '0'
+"""  # noqa: S608 (a constant)
+
+_IN_FORCE = f"""
+SELECT string_agg(concat_ws(' ', name, source, setting), ',') FROM pg_settings
+WHERE name IN {TIMEOUTS} AND setting <> '0' AND source IN ('session', 'client')
+"""  # noqa: S608 (a constant)
+
+_STATEMENT, _TRANSACTION = "statement_timeout", "transaction_timeout"
+_IDLE, _IDLE_IN_TRANSACTION = "idle_session_timeout", "idle_in_transaction_session_timeout"
+
+_BY_STATE = {
+    "57014": _STATEMENT,
+    "25P03": _IDLE_IN_TRANSACTION,
+    "25P04": _TRANSACTION,
+    "57P05": _IDLE,
+}
+"""By SQLSTATE; 57014 is also that of a statement which somebody has cancelled."""
+
+_SETTERS = {
+    "session": "A revision or env.py sets it: set it higher there, or leave it out.",
+    "client": "The URL or PGOPTIONS sets it: leave it out there, or set it higher.",
+}
+
+
+@dataclass(frozen=True)
+class Limit:
+    """A timeout that is in force, as PostgreSQL has it."""
+
+    name: str
+    source: str
+    """Where it comes from: `session` or `client`."""
+    milliseconds: int
+
+    def __str__(self) -> str:
+        short = self.milliseconds < 1000
+        value = f"{self.milliseconds} ms" if short else f"{self.milliseconds / 1000:g} s"
+        what = "statement" if self.name == _STATEMENT else "session"
+        return f"{self.name} ({value}) ended the {what}. {_SETTERS[self.source]}"
+
+
+@dataclass(frozen=True)
+class Passed:
+    """Seconds that had passed when something was ended."""
+
+    in_statement: float
+    idle: float
+    """Before that statement."""
+    in_transaction: float
+    """Since the transaction began; 0 outside of any."""
+
+
+def ended_by(
+    state: str | None, is_lost: bool, passed: Passed, limits: Sequence[Limit]
+) -> Limit | None:
+    """Return the limit that has ended a statement, or its session; None where it was another cause.
+
+    `state` is the SQLSTATE, where the driver tells one, and `is_lost` whether the session is gone.
+    """
+    spent = {
+        _STATEMENT: passed.in_statement,
+        _TRANSACTION: passed.in_transaction,
+        _IDLE_IN_TRANSACTION: passed.idle if passed.in_transaction else 0,
+        _IDLE: 0 if passed.in_transaction else passed.idle,
+    }
+    named = _BY_STATE.get(state or "")
+    if named is None and not is_lost:
+        return None
+    if named is None and state is not None and not state.startswith("08"):
+        return None  # the server has said what it was, as at a shutdown
+    for limit in limits:
+        is_candidate = limit.name == named or (named is None and limit.name != _STATEMENT)
+        if is_candidate and spent[limit.name] >= limit.milliseconds / 1000:
+            return limit
+    return None
+
+
+class SessionLimits(Observer):
+    """The limits of one session while revisions run in it."""
+
+    def __init__(self, session: MigrationSession) -> None:
+        self._session = session
+        self._kept: list[Limit] = []
+        """Those of env.py and its URL."""
+        self._limits: list[Limit] = []
+        """Those, or what the revisions have made of them."""
+        self._are_changed = False
+        """Whether a revision may have changed them since the last one began."""
+        self._answered = self._asked = self._began = time.monotonic()
+        session.observer = self
+
+    def lift(self) -> None:
+        """Lift what is not the migrations' own. In a pooler's session each transaction does so."""
+        if self._session.is_direct:
+            self._kept = self._limits = _read(self._session.ask(_LIFT)[0])
+
+    def start(self) -> None:
+        """Begin with the next revision: what an earlier one has set for the session stays set."""
+        if not self._are_changed:
+            return
+        self._are_changed = False
+        if self._session.is_direct:
+            self._limits = _read(self._session.ask(_IN_FORCE)[0])
+            self._session.settle()
+        else:
+            self._limits = self._kept
+
+    def began(self) -> None:
+        """Note that a transaction has begun."""
+        self._began = time.monotonic()
+
+    def run(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
+        """Execute a revision's statement, and see what it has made of the limits."""
+        self.asked()
+        try:
+            execute()
+        except Exception as error:
+            self.failed(error, is_lost=self._session.is_lost(error, cursor))
+            raise
+        self.answered()
+        if "_timeout" in statement.lower():
+            self._are_changed = True
+            self._limits = _read(self._session.ask(_IN_FORCE)[0])
+
+    def asked(self) -> None:
+        """Note when the session is asked."""
+        self._asked = time.monotonic()
+
+    def answered(self) -> None:
+        """Note when it has answered."""
+        self._answered = time.monotonic()
+
+    def failed(self, error: Exception, *, is_lost: bool) -> None:
+        """Note on the error which limit was its cause, if one was."""
+        now = time.monotonic()
+        in_transaction = 0 if self._session.is_autocommit else now - self._began
+        passed = Passed(now - self._asked, self._asked - self._answered, in_transaction)
+        if limit := ended_by(sqlstate(error), is_lost, passed, self._limits):
+            error.add_note(str(limit))
+
+
+def lift_timeouts(session: MigrationSession) -> None:
+    """Lift the limits of a session in which a history is replayed; no pooler is in between."""
+    session.ask(_LIFT)
+
+
+def _read(text: str | None) -> list[Limit]:
+    lines = (line.split(" ") for line in text.split(",")) if text else ()
+    return [Limit(name, source, int(value)) for name, source, value in lines]

@@ -1,0 +1,201 @@
+"""One starter works on a schema at a time; the others wait and say for whom."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.errors import LockLostError, LockTimeoutError
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.state.journal import Journal, Starter
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL = 0.1
+"""Seconds between two tries. To block in the server instead would be a deadlock as soon as the
+holder builds an index concurrently: that waits for all who wait."""
+
+_REPEAT = 5.0
+"""Seconds after which the same holder is named again."""
+
+_HEARTBEAT = 2.0
+"""Seconds between two looks whether the lock's own session is still there."""
+
+_SILENCE = 10.0
+"""Seconds without an answer after which the lock's own session counts as gone."""
+
+# Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for the end of transactions
+# that it sees with an older one, and this one would not end before the index is built.
+_STILL_THERE = "SHOW transaction_isolation"
+
+# A host that vanishes closes no connection, and a server waits for two hours before it asks. The
+# heartbeat keeps the session of one that lives awake.
+_UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+
+_HOLDER = """
+SELECT coalesce(nullif(application_name, ''), 'backend ' || pid), xact_start
+FROM pg_stat_activity WHERE pid IN ({holder})
+"""
+
+
+@dataclass
+class SchemaLock:
+    """The lock while it is held. It is lost the moment its session dies, wherever that was."""
+
+    connection: Connection = field(repr=False)
+    token: AdvisoryKey
+    """Held together with the lock, and nobody else's: who sees it sees that we still have it."""
+    on_loss: Callable[[], None] | None = None
+    """Called from another thread when the lock's session is found dead."""
+    is_lost: bool = False
+
+    def is_held(self) -> bool:
+        """Ask the session whether it is still there, and note where it is not."""
+        try:
+            if not self.is_lost:
+                self.connection.cursor().execute(_STILL_THERE)
+        except psycopg2.Error:
+            self.is_lost = True
+        return not self.is_lost
+
+
+def lock_lost(*, is_committing: bool = False) -> LockLostError:
+    """Return the error for a revision that ran when the lock was held no more.
+
+    Of one that was being committed nobody can tell whether the server, or the one that takes over
+    from it, has kept it.
+    """
+    if is_committing:
+        return LockLostError(
+            "The lock on the schema was lost while a revision was being committed: its session "
+            "ended.",
+            "The database has all of that revision or nothing. Start again.",
+        )
+    return LockLostError(
+        "The lock on the schema was lost while a revision ran: its session ended.",
+        "What the revision's transaction had changed was rolled back. Start again.",
+    )
+
+
+@contextmanager
+def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
+    """Hold the lock of a version table; wait for it at most `timeout` seconds.
+
+    It is an advisory lock of an open transaction, on a connection of its own: PostgreSQL frees it
+    when that session ends for whatever reason, so nobody has to clean up after a killed starter,
+    and a pooler cannot strand it. Raises LockTimeoutError.
+    """
+    key = _key(journal)
+    with connected(url, silence=_SILENCE) as connection:
+        _acquire(connection, key, journal, timeout)
+        lock = SchemaLock(connection, AdvisoryKey.random())
+        try_lock(connection, lock.token)
+        connection.cursor().execute(_UNTIL_SILENT)
+        with _heartbeat(lock):
+            yield lock
+        with suppress(psycopg2.Error):  # a session that is gone holds no lock
+            end(connection)
+
+
+def is_locked(connection: Connection, journal: Journal) -> bool:
+    """Return whether anybody holds the lock of a version table now."""
+    with connection.cursor() as cursor:
+        cursor.execute(_key(journal).is_held_query)
+        return cursor.fetchone() == (True,)
+
+
+def _key(journal: Journal) -> AdvisoryKey:
+    return AdvisoryKey.named("schema", *journal.version_table.path)
+
+
+def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:
+    started = time.monotonic()
+    said, said_at = "", started
+    while True:
+        begin(connection)
+        introduce(connection)
+        if try_lock(connection, key):
+            return
+        holder = _holder(connection, key, journal)
+        end(connection)
+        raise_if_stopped()
+        now = time.monotonic()
+        if now - started >= timeout:
+            raise LockTimeoutError(
+                f"Another starter ({holder}) has kept the schema locked for more than "
+                f"{timeout:g} s.",
+                "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
+            )
+        if holder != said or now - said_at >= _REPEAT:
+            _log.info("Waiting for another starter (%s)", holder)
+            said, said_at = holder, now
+        threading.Event().wait(_INTERVAL)
+
+
+def introduce(connection: Connection) -> None:
+    """Let those who wait see who we are."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('application_name', left(%s, 63), true)",
+            (f"boot: {Starter.here()}",),
+        )
+
+
+def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
+    """Say who holds the lock: by the journal, which knows the revision, or by the lock.
+
+    In the transaction that has asked for it, which a journal kept from us would end.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '1s'")
+        try:
+            if running := journal.running(connection):
+                return str(running[-1])
+        except errors.LockNotAvailable:
+            return "who keeps the journal to itself"
+    return holder_of(connection, key)
+
+
+def holder_of(connection: Connection, key: AdvisoryKey) -> str:
+    """Say who holds an advisory lock, by the name that its session gave itself."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HOLDER.format(holder=key.holder_query))
+        name, since = cursor.fetchone() or (None, None)
+    if name is None:
+        return "who has just ended"
+    begun = f", since {since.astimezone():%H:%M:%S}" if since else ""
+    return f"{name.removeprefix('boot: ')}{begun}"
+
+
+@contextmanager
+def _heartbeat(lock: SchemaLock) -> Iterator[None]:
+    """Look from another thread whether the session lives, and keep what idles on the way awake.
+
+    A statement under the lock may run for an hour; it must not do so when the lock is long gone,
+    nor must a network that swallows everything hold the process up for ever.
+    """
+    ended = threading.Event()
+
+    def beat() -> None:
+        while not ended.wait(_HEARTBEAT):
+            if not lock.is_held():
+                if lock.on_loss is not None:
+                    lock.on_loss()
+                return
+
+    thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()

@@ -1,0 +1,157 @@
+"""What must be so before the first revision runs: a journal that can be written and seen."""
+
+import threading
+from typing import Any
+
+from alembic_boot.environment.session import MigrationSession, led_astray
+from alembic_boot.errors import MigrationFailedError
+from alembic_boot.exclusive.recorder import Recorder
+from alembic_boot.sql.writing import literal, quoted
+from alembic_boot.state.access import why_not_writable
+
+# A row is updated, or is the first one. What a branch needs besides shows when it is needed.
+_WRITABLE = """
+SELECT current_setting('transaction_read_only') = 'on',
+       pg_relation_is_updatable(to_regclass({version_table}), true) & 12 = 12,
+       has_table_privilege(
+           to_regclass({version_table}),
+           CASE WHEN EXISTS (SELECT FROM {rows}) THEN 'UPDATE' ELSE 'INSERT' END),
+       has_table_privilege(to_regclass({journal}), 'UPDATE'),
+       current_user::text
+"""
+
+_BACKEND = "SELECT pg_backend_pid()"
+
+_TRIES, _INTERVAL = 20, 0.05
+"""How often, and after how many seconds each, to ask a pooler for the same session again."""
+
+_WEIGHTY = ("lock_timeout", "role")
+"""What does harm where it was not env.py's."""
+
+
+def refuse_snapshot(session: MigrationSession) -> None:
+    """Raise MigrationFailedError where a transaction is open that cannot see the journal's rows."""
+    if not session.is_one_unit:
+        return
+    [level] = session.ask("SHOW transaction_isolation")
+    if level != "read committed":
+        raise MigrationFailedError(
+            f"Alembic's env.py opens a transaction itself, and that one is {level}.",
+            "Let Alembic open it (context.begin_transaction()), or make it read committed. "
+            "Nothing was changed.",
+        )
+
+
+def refuse_other_table(session: MigrationSession, recorder: Recorder) -> None:
+    """Raise MigrationFailedError where the journal's name is something else's."""
+    if session.ask(recorder.journal.shape_query)[0] is False:
+        raise MigrationFailedError(
+            f"{recorder.journal.table} is where the journal belongs, and it is something else.",
+            "Rename it. Nothing was changed.",
+        )
+
+
+def refuse_unwritable(session: MigrationSession, recorder: Recorder) -> None:
+    """Raise LoginRefusedError where row level security keeps either role from what both write."""
+    journal = recorder.journal
+
+    def ask(query: str) -> Any:
+        [value] = session.ask(query)
+        return value
+
+    refusals = (
+        why_not_writable(ask, str(journal.version_table)),
+        why_not_writable(ask, journal.table),
+        why_not_writable(recorder.ask, journal.table),
+    )
+    for refusal in filter(None, refusals):
+        raise refusal
+
+
+def make_journal(session: MigrationSession, recorder: Recorder) -> None:
+    """Make the journal with the role that makes the tables, unless there is one.
+
+    Where env.py opened a transaction itself, boot's own role makes it: nobody else would see it,
+    or its rows, before that transaction ends.
+    """
+    session.refuse_astray(has_begun=not session.is_one_unit)
+    if columns := carrying(session):
+        session.ask(f"SELECT {', '.join(columns)}")
+    journal = recorder.journal
+    if session.ask(journal.shape_query)[0]:
+        if not session.ask(journal.completeness_query)[0]:
+            complete = journal.completing_statement
+            recorder.execute(complete) if session.is_one_unit else session.tell(complete)
+        return
+    current_role = "SELECT current_user::text"
+    if session.is_one_unit:
+        [role] = session.ask(current_role)
+        recorder.execute("; ".join(journal.create_statements(role)))
+        return
+    for statement in journal.create_statements(str(recorder.ask(current_role))):
+        session.tell(statement)
+
+
+def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
+    """Raise MigrationFailedError if env.py's session could not record that a revision has run.
+
+    A revision that commits a part of itself would be known too late.
+    """
+    version_table, journal = recorder.journal.version_table, recorder.journal.table
+    read_only, is_updatable, may_write, may_note, role = session.ask(
+        _WRITABLE.format(
+            version_table=literal(str(version_table)),
+            rows=version_table,
+            journal=literal(journal),
+        )
+    )
+    if read_only:
+        raise MigrationFailedError(
+            "The database takes no writes from this session: transactions are read-only.",
+            "Connect to the primary, or set default_transaction_read_only to off for the role and "
+            "the database. Nothing was changed.",
+        )
+    if not is_updatable:
+        raise MigrationFailedError(
+            f"{version_table} cannot be written: it is no table.",
+            "Rename it, or let env.py name another version_table. Nothing was changed.",
+        )
+    for may, table in ((may_write, version_table), (may_note, journal)):
+        if not may:
+            grant = f"GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {quoted(role)}"
+            raise MigrationFailedError(
+                f"The role {role} may not write {table}, where each revision is recorded.",
+                f"Say `{grant}` as the table's owner, or set MIGRATION_DATABASE_URL to the "
+                "schema's owner. Nothing was changed.",
+            )
+
+
+def leave_transaction(session: MigrationSession) -> None:
+    """End the transaction that Alembic's look at its version table has begun.
+
+    Its snapshot may be older than the journal's rows. What env.py has set in it, and that goes on
+    to hold, is what the session has no more: it is carried from here on. Raises ConfigurationError
+    where a pooler lends another session by then, so that it may have been somebody else's.
+    """
+    before = session.settings()
+    backend = None if session.is_direct else session.ask(_BACKEND)
+    session.connection.commit()
+    for _ in range(_TRIES):
+        after = session.settings()
+        is_same = session.is_direct or session.ask(_BACKEND) == backend
+        session.settle()
+        if is_same:
+            break
+        threading.Event().wait(_INTERVAL)
+    session.carried = {name: value for name, value in before.items() if after.get(name) != value}
+    in_doubt = [name for name in _WEIGHTY if name in session.carried]
+    if in_doubt and not is_same:
+        raise led_astray(" and ".join(in_doubt))
+
+
+def carrying(session: MigrationSession) -> tuple[str, ...]:
+    """Return, as columns of SQL, what sets anew what env.py has set for its own transaction."""
+    return tuple(
+        f"set_config({literal(name)}, {literal(value)}, true)"
+        for name, value in session.carried.items()
+    )

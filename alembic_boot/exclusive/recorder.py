@@ -1,0 +1,199 @@
+"""Write the journal while revisions run: who began what where, and how it ended."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import partial
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.errors import BootError
+from alembic_boot.exclusive.worker import Worker, end_sessions, sessions_at_work
+from alembic_boot.masking import mask
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.revisions.history import History
+from alembic_boot.signals import Stopped
+from alembic_boot.state.edits import fingerprint
+from alembic_boot.state.journal import Direction, Journal, Starter, Unfinished, joined
+from alembic_boot.state.squashed import taken_along
+
+_log = logging.getLogger(__name__)
+
+_SILENCE = 5.0
+"""Seconds without an answer after which the connection counts as gone."""
+
+_GRACE = 3.0
+"""Seconds for a session that has lost its client to be over."""
+
+T = TypeVar("T")
+
+
+@dataclass
+class Recorder:
+    """The rows of one run of env.py, written over boot's own connection.
+
+    That is in autocommit, so that those who wait see at once who is at work. Only that a revision
+    was applied is written by env.py's session: in the transaction that also moves the version
+    table, so that both happen or neither does.
+    """
+
+    url: DatabaseUrl
+    connection: Connection = field(repr=False)
+    journal: Journal
+    history: History
+    starter: Starter
+    _rows: list[int] = field(default_factory=list, init=False)
+    _uncommitted: list[int] = field(default_factory=list, init=False)
+    _worker: Worker | None = field(default=None, init=False)
+    _has_older_history: bool = field(default=True, init=False)
+    """Whether the journal may have revisions that the files do not have."""
+    is_committing: bool = field(default=False, init=False)
+    """Whether all that is left of the revision is its commit."""
+
+    def begin(
+        self,
+        moves: Iterable[tuple[str, Direction]],
+        worker: Worker,
+        stands_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+    ) -> None:
+        """Write that these revisions are about to run in that session.
+
+        `stands_on` has what is in the database before a revision, if not what its file says. What
+        is taken back along with a revision, as its file stands for it, has a row as well.
+        """
+        self._worker = worker
+        self.is_committing = False
+        moves = list(moves)
+        down = [revision for revision, direction in moves if direction is Direction.DOWNGRADE]
+        moves += [(revision, Direction.DOWNGRADE) for revision in self._taken_along(down)]
+        self._rows = [
+            self._write(partial(self.journal.begin, row=row))
+            for row in (self._row(*move, worker, stands_on.get(move[0])) for move in moves)
+        ]
+        self._uncommitted += self._rows
+
+    def _taken_along(self, down: list[str]) -> tuple[str, ...]:
+        """Return what is taken back together with these, as their files stand for it.
+
+        The whole journal is read for that, once a run if it has nothing from an older history.
+        """
+        if not down or not self._has_older_history:
+            return ()
+        journal = self._write(self.journal.applied)
+        self._has_older_history = any(it.revision not in self.history.revisions for it in journal)
+        return taken_along(down, journal, self.history)
+
+    def unfinished(self) -> tuple[Unfinished, ...]:
+        """Return the last tries of revisions that failed at it."""
+        return self.journal.unfinished(self.connection)
+
+    def committed_statements(self, text: str) -> list[str]:
+        """Return what env.py's session notes of what runs now, and will have been committed."""
+        return [self.journal.committed_statement(row, text) for row in self._rows]
+
+    def applied_statements(self, condition: str) -> list[str]:
+        """Return what env.py's session writes about what runs now, a row each, if that is true."""
+        return [self.journal.applied_statement(row, condition) for row in self._rows]
+
+    def committed(self) -> None:
+        """Note that what was begun so far is done for good."""
+        self._uncommitted.clear()
+
+    def fail(self, error: str) -> None:
+        """Write how what was begun, and is not done for good, has ended."""
+        if not self._uncommitted:
+            return
+        try:
+            self._await_end()
+            for row in self._uncommitted:
+                self._write(partial(self.journal.fail, id_=row, error=mask(error)))
+        except (psycopg2.Error, BootError, ValueError) as failure:
+            # Where the server is gone, whoever starts next will write it; and what it cannot take
+            # as text must not hide the failure itself.
+            _log.debug("The journal could not be closed: %s", failure)
+
+    def _await_end(self) -> None:
+        """See to it that the session does nothing more: its client is through with it."""
+        if self._worker is None:
+            return
+        key = self._worker.key
+        deadline = time.monotonic() + _GRACE
+        while self._write(partial(sessions_at_work, key=key, idle=False)):
+            if time.monotonic() >= deadline:
+                raise psycopg2.OperationalError("its session is still at work")
+            self._write(partial(end_sessions, key=key))
+            threading.Event().wait(0.02)
+
+    def execute(self, statement: str) -> None:
+        """Run a statement with boot's own role."""
+        self.connection.cursor().execute(statement)
+
+    def ask(self, query: str) -> object:
+        """Return the one value of a query, with boot's own role."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(query)
+            [value] = cursor.fetchone() or [None]
+        return value
+
+    def _row(
+        self,
+        revision: str,
+        direction: Direction,
+        worker: Worker,
+        stands_on: tuple[str, ...] | None,
+    ) -> dict[str, Any]:
+        known = self.history.revisions.get(revision)
+        sha256, checksum = fingerprint(known)
+        return {
+            "revision": revision,
+            "down_revision": joined(stands_on or (known.parents if known else ())),
+            "direction": direction,
+            # What replaces others has changed nothing: the release that has those works on it.
+            "phase": "expand" if stands_on or (known and known.is_expand) else "contract",
+            "file_sha256": sha256,
+            "checksum": checksum,
+            "host": self.starter.host,
+            "pid": self.starter.pid,
+            "backend_pid": worker.backend_pid,
+            "backend_start": worker.backend_start,
+            "session_key": worker.key.number,
+            "app_version": self.starter.app_version,
+        }
+
+    def _write(self, write: Callable[[Connection], T]) -> T:
+        """Write, if need be over a new connection: this one has idled while a revision ran."""
+        if not self.connection.closed:
+            with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
+                return write(self.connection)
+        with connected(self.url, silence=_SILENCE) as connection:
+            return write(connection)
+
+
+@contextmanager
+def recording(
+    url: DatabaseUrl, journal: Journal, history: History, app_version: str | None
+) -> Iterator[Recorder]:
+    """Give what writes the journal; where the block fails, so has what was begun in it."""
+    with connected(url, silence=_SILENCE) as connection:
+        lift(connection)  # it idles while a revision runs
+        recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
+        try:
+            yield recorder
+        except BaseException as error:
+            recorder.fail(_reason(error))
+            raise
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line: below it SQLAlchemy repeats the statement, with what it held."""
+    if isinstance(error, Stopped):
+        return f"Stopped by {error.name}."
+    return str(error).strip().partition("\n")[0] or type(error).__name__

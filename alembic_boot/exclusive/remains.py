@@ -1,0 +1,78 @@
+"""What stays of a revision that is cut short: what it had committed before its version moved."""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from alembic_boot.sql.naming import name_of
+from alembic_boot.sql.repetition import again, is_repeatable
+from alembic_boot.sql.statement import commits
+
+_log = logging.getLogger(__name__)
+
+_MOST = 10
+"""Statements that are named."""
+
+
+class Remains:
+    """Notes what each revision commits, and what may do harm where it is done again.
+
+    `write` writes the note where the session's statements go: in the transaction that commits
+    them, or before the one that is committed by itself. So no crash leaves them without it.
+    """
+
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self._write = write
+        self._committed: list[str] = []
+        self._pending: list[str] = []
+        """What the transaction that is open would commit."""
+
+    def start(self) -> None:
+        """Begin with the next revision, or again with the same."""
+        self._committed, self._pending = [], []
+
+    def inside(self, statement: str) -> None:
+        """Note a statement of a transaction, before it is executed."""
+        if not is_repeatable(statement):
+            self._pending.append(name_of(statement))
+        if commits(statement):
+            self.committing()
+
+    def alone(self, statement: str) -> None:
+        """Note a statement that is committed by itself, before it is executed.
+
+        The next try says it as it is to be said again; of a transaction it repeats each as it is.
+        """
+        if not is_repeatable(again(statement)):
+            self._pending.append(name_of(statement))
+        self.committing()
+
+    def undone(self, statement: str) -> None:
+        """Take back the note of a statement that would have been committed, and has failed."""
+        if not is_repeatable(again(statement)):
+            self._committed.remove(name_of(statement))
+            self._write(_listed(self._committed))
+
+    def rolled_back(self) -> None:
+        """Note that nothing of the open transaction stays."""
+        self._pending = []
+
+    def committing(self) -> None:
+        """Write what is about to be committed, if anything."""
+        if self._pending:
+            self._committed, self._pending = self._committed + self._pending, []
+            self._write(_listed(self._committed))
+
+    def warn(self, label: str) -> None:
+        """Say what a revision that has failed leaves behind."""
+        if self._committed:
+            _log.warning(
+                "Migration %s keeps what it committed: %s. To run it again does that again",
+                label,
+                _listed(self._committed),
+            )
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = list(dict.fromkeys(names))
+    more = [f"{len(names) - _MOST} more"] if len(names) > _MOST else []
+    return "; ".join(names[:_MOST] + more)

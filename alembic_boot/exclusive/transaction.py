@@ -1,0 +1,155 @@
+"""The transaction that a revision runs in: whether it has left it, and what is done about that.
+
+Old revisions say COMMIT where they need to be outside of a transaction, and some commit through
+SQLAlchemy. Their version and the journal's row still change both or neither.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import psycopg2
+from alembic.util.exc import CommandError
+
+from alembic_boot.environment.session import MigrationSession
+
+_log = logging.getLogger(__name__)
+
+
+class TransactionLeftError(CommandError):
+    """A revision has ended its transaction, so that nothing of it can be called applied."""
+
+    has_no_place = True
+    """It is noticed at the end: the line that is running then is not to blame."""
+
+
+class RevisionTransaction:
+    """Follows one session's transactions while revisions run, one after the other."""
+
+    def __init__(self, session: MigrationSession, ask: Callable[[str], object]) -> None:
+        """Follow the session; `ask` answers a query over another one, if this takes no more."""
+        self._session = session
+        self._ask = ask
+        self._unit = session.connection.get_transaction() if session.is_one_unit else None
+        self._id: str | None = None
+        """Of the transaction that began last; None outside of any, as in an autocommit block."""
+        self._begun = 0
+        """How many the revision has had."""
+        self._has_left = False
+        self._was_rolled_back = False
+        self._is_ending = False
+        """Whether what ends the transaction now is not the revision's doing."""
+        self._to_commit_below = False
+        self._to_commit = False
+        self.is_unit_over = False
+        """Whether a revision has ended the transaction that env.py had opened for all of them."""
+
+    def start(self) -> None:
+        """Begin with the next revision; what it does in which transaction is noted from here."""
+        self._begun = 0
+        self._has_left = self._was_rolled_back = self._is_ending = False
+        self._to_commit = self._to_commit_below = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this is the one that the revision began in, and can be taken back with."""
+        is_own = not self._session.is_one_unit and not self._session.is_autocommit
+        return is_own and self._begun == 1 and not self._has_left
+
+    def began(self) -> tuple[str, ...]:
+        """Note a transaction that has begun just now; return what to ask in it, as columns."""
+        self._begun += 1
+        self._id = None
+        # An id is never used twice, and nothing that a session can set changes how it looks.
+        return () if self._session.is_autocommit else ("txid_current()::text",)
+
+    def told(self, answers: tuple[Any, ...]) -> None:
+        """Take the answers, and maybe more."""
+        if not self._session.is_autocommit:
+            self._id = answers[0]
+
+    def rolled_back(self) -> None:
+        """Note that SQLAlchemy has rolled the transaction back."""
+        self._was_rolled_back |= not self._is_ending
+
+    def left(self) -> None:
+        """Note that a statement runs outside of any transaction."""
+        self._has_left = True
+
+    def is_intact(self) -> bool:
+        """Whether all that the revision did is in the transaction that it began in."""
+        if not self.is_first or self._has_left or self._was_rolled_back:
+            return False
+        try:
+            return not self.was_committed()
+        except psycopg2.Error:  # nobody knows
+            return False
+
+    def end(self) -> None:
+        """Note that it is ended now, and not by the revision."""
+        self._is_ending = True
+
+    def resume_unit(self) -> None:
+        """Begin the next revision's transaction where env.py's own is over."""
+        if self.is_unit_over:
+            self._session.tell("BEGIN")
+
+    def rejoin(self, columns: tuple[str, ...]) -> None:
+        """Be in a transaction again, after a revision, for the version to move in.
+
+        `columns` are asked for along with where it is now. Raises TransactionLeftError if
+        there is nothing that could be called applied.
+        """
+        session = self._session
+        expected = self._unit if session.is_one_unit else session.context._transaction
+        has_replaced = session.connection.get_transaction() is not expected
+        if self._was_rolled_back:
+            raise _undone()
+        if has_replaced and session.is_one_unit:
+            raise TransactionLeftError(
+                "it committed the transaction that env.py opened for all revisions"
+            )
+        if has_replaced and not session.connection.in_transaction():
+            session.connection.begin()
+        self._to_commit = has_replaced
+        self._to_commit_below = session.is_autocommit or not self._is_inside(columns)
+        if (has_replaced or self._to_commit_below) and not session.is_autocommit:
+            self.warn()
+        if self._to_commit_below:
+            if self._id and session.ask(_STATUS.format(self._id))[0] == "aborted":
+                raise _undone()
+            session.tell("BEGIN")
+        # From here on each revision has a transaction of its own.
+        self._to_commit_below |= self.is_unit_over
+        self.is_unit_over = session.is_one_unit and self._to_commit_below
+
+    def commit(self) -> None:
+        """Commit what was joined again; Alembic commits the others itself."""
+        if self._to_commit_below:
+            self._session.tell("COMMIT")
+        if self._to_commit:
+            self._session.connection.commit()
+
+    def was_committed(self) -> bool:
+        """Return whether the revision that has failed had committed something itself."""
+        return self._id is not None and self._ask(_STATUS.format(self._id)) == "committed"
+
+    def warn(self) -> None:
+        """Say what it means that a revision ends its transaction."""
+        _log.warning(
+            "A revision ended its transaction itself: what it did before is not taken back where "
+            "it fails. Use op.get_context().autocommit_block()"
+        )
+
+    def _is_inside(self, columns: tuple[str, ...]) -> bool:
+        asked = ", ".join(("txid_current_if_assigned()::text", *columns))
+        return bool(self._session.ask(f"SELECT {asked}")[0] == self._id)
+
+
+_STATUS = "SELECT txid_status({})"
+
+
+def _undone() -> TransactionLeftError:
+    return TransactionLeftError(
+        "it rolled its transaction back itself, and with it what it had done"
+    )

@@ -1,0 +1,176 @@
+"""Exceptions of the project's own code (env.py, revisions, hooks, seeds, application) in words."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from traceback import walk_tb
+
+from alembic_boot.errors import ConfigurationError
+
+_LONGEST = 500
+"""Characters of a message that fit in a sentence."""
+
+_TOOL = Path(__file__).parent
+
+
+def describe(
+    error: BaseException, folders: Sequence[Path] = (), *, plain: tuple[type, ...] = ()
+) -> str:
+    """Return on one line what was raised, and the file and line of the project's own code.
+
+    Paths are shown from one of `folders` on. The texts of `plain` exceptions say it all.
+    """
+    first, others = _unpacked(error)
+    place = _place(first, folders) or _place(error, folders)  # of a group, where that was raised
+    if getattr(first, "has_no_place", False):  # of ours: no line that runs then is to blame
+        place = ""
+    text = _text(first).rstrip(".")
+    kind = "" if text and isinstance(first, (SyntaxError, *plain)) else type(first).__name__
+    more = f" (and {others} more)" if others else ""
+    return ": ".join(it for it in (place, kind, text) if it) + more
+
+
+def is_own_code(error: BaseException) -> bool:
+    """Return whether the project's own code raised, or called the code that did."""
+    return bool(_place(error, ()))
+
+
+def missing_package(
+    error: BaseException, folders: Sequence[Path] = ()
+) -> ConfigurationError | None:
+    """Return the failure if code imports a package that is not installed; else None."""
+    first, _ = _unpacked(error)
+    if not isinstance(first, ModuleNotFoundError) or not first.name:
+        return None
+    package = first.name.partition(".")[0]
+    if package in sys.modules or find_spec(package) is not None:
+        return None
+    return ConfigurationError(
+        f"{_place(first, folders) or 'The project'} needs the package {package}, which is not "
+        "installed in this environment.",
+        f"Install it into {sys.prefix}; if it is the project's own code, let prepend_sys_path or "
+        "PYTHONPATH lead to the folder above it.",
+    )
+
+
+def plugin_failure(error: BaseException) -> ConfigurationError | None:
+    """Return the failure if an installed plugin keeps Alembic from being imported; else None."""
+    for frame, _ in walk_tb(error.__traceback__):
+        plugin = frame.f_locals.get("entrypoint")
+        if frame.f_globals.get("__name__") == "alembic.runtime.plugins" and plugin is not None:
+            failure = missing_package(error) or ConfigurationError(
+                f"Alembic's plugin {plugin.name} ({plugin.value}) cannot be loaded: "
+                f"{describe(error)}.",
+                "Fix or uninstall the package that brings the plugin.",
+            )
+            failure.__cause__ = error
+            return failure
+    return None
+
+
+def _unpacked(error: BaseException) -> tuple[BaseException, int]:
+    """Return the first exception of a group, and how many others there are."""
+    leaves = list(_leaves(error))
+    return leaves[0], len(leaves) - 1
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for it in error.exceptions:
+            yield from _leaves(it)
+    else:
+        yield error
+
+
+def _place(error: BaseException, folders: Sequence[Path]) -> str:
+    """Return the file and line where the project's own code raised, or called what did."""
+    if isinstance(error, SyntaxError) and _is_file(error.filename):
+        return f"{_shown(str(error.filename), folders)}, line {error.lineno or 1}"
+    frames = [
+        (frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if _is_own(frame.f_code.co_filename, folders)
+    ]
+    if not frames:
+        return ""
+    file, line = frames[-1]
+    return f"{_shown(file, folders)}, line {line}"
+
+
+def _is_file(name: str | None) -> bool:
+    return bool(name) and not str(name).startswith("<")
+
+
+def _is_own(file: str, folders: Sequence[Path]) -> bool:
+    """Return whether a file is the project's: neither Python's, nor a library's, nor ours."""
+    if not _is_file(file):
+        return False
+    path = Path(file)
+    if any(path.is_relative_to(folder) for folder in folders if "site-packages" in folder.parts):
+        return True  # a project that is installed with its revisions
+    return not any(path.is_relative_to(folder) for folder in _libraries()) and not (
+        {"site-packages", "dist-packages"} & set(path.parts)
+    )
+
+
+def _libraries() -> list[Path]:
+    import sysconfig
+
+    return [_TOOL, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))]
+
+
+def _shown(file: str, folders: Sequence[Path]) -> str:
+    """Return a path as short as it is clear: from the nearest of the folders on."""
+    path = Path(os.path.abspath(file))  # noqa: PTH100 (resolves no links)
+    relative = [
+        str(path.relative_to(it)) for it in (*folders, Path.cwd()) if path.is_relative_to(it)
+    ]
+    return min(relative, key=len, default=str(path))
+
+
+def _text(error: BaseException) -> str:
+    """Return what an exception says, on one line; nothing if it says nothing."""
+    if isinstance(error, SyntaxError) and error.msg:
+        return str(error.msg)
+    if isinstance(error, KeyError) and type(error).__str__ is KeyError.__str__ and error.args:
+        return _of_key(error)
+    try:
+        lines = [line.strip() for line in _said(error).splitlines() if line.strip()]
+        fields = _of_fields(error)
+    except Exception as other:  # noqa: BLE001 (their own __str__, which may do anything)
+        return f"its text cannot be shown, for that raises {type(other).__name__}"
+    if not lines:
+        return fields
+    text = f"{lines[0]} {lines[1]}" if lines[0].endswith(":") and lines[1:] else lines[0]
+    text = f"{text.rstrip('.')}: {fields}" if fields else text
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _said(error: BaseException) -> str:
+    """Return the exception's text, with the sentence of a database on one line."""
+    raised = getattr(error, "orig", None) or error
+    sentence = getattr(getattr(raised, "diag", None), "message_primary", None)
+    text = str(error)
+    return text.replace(sentence, " ".join(sentence.split())) if sentence else text
+
+
+def _of_key(error: KeyError) -> str:
+    codes = [frame.f_code for frame, _ in walk_tb(error.__traceback__)]
+    if codes and codes[-1] is type(os.environ).__getitem__.__code__:
+        return f"the environment variable {error.args[0]} is not set"
+    return f"there is no {error.args[0]!r}"
+
+
+def _of_fields(error: BaseException) -> str:
+    """Return the fields that a validation refuses, as pydantic has them; never their values."""
+    errors = getattr(error, "errors", None)
+    found = errors() if callable(errors) else None
+    if not isinstance(found, list):
+        return ""
+    return ", ".join(
+        f"{'.'.join(map(str, it['loc'])) or 'all'} ({it['msg']})"
+        for it in found
+        if isinstance(it, dict) and {"loc", "msg"} <= it.keys()
+    )

@@ -1,0 +1,75 @@
+"""`alembic upgrade` typed by hand: the same lock and the same journal, through env.py."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from alembic.runtime.migration import MigrationContext
+from alembic.util import CommandError
+
+from alembic_boot.commands import as_typed
+from alembic_boot.environment.opening import RUN_BY_BOOT
+from alembic_boot.errors import BootError
+
+
+@contextmanager
+def one_at_a_time(
+    context: MigrationContext,
+    lock_timeout: Callable[[], float] = lambda: 300,
+    app_version: str | None = None,
+    traffic_timeout: Callable[[], float] = lambda: 120,
+) -> Iterator[None]:
+    """Let one process at a time work on the schema, and write the journal.
+
+    For an env.py, around `context.run_migrations()`. Where boot itself runs env.py it has the
+    lock already, and nothing is added. `lock_timeout` gives the seconds to wait for another
+    starter, `traffic_timeout` those that live traffic may hold migrations off. Raises
+    CommandError, which Alembic prints on a line.
+    """
+    config = context.config
+    is_ours = config is not None and config.attributes.get(RUN_BY_BOOT, False)
+    is_looking = context.opts.get("dont_mutate") or _is_comparing(context)
+    if is_ours or context.as_sql or is_looking or context.script is None:
+        yield
+        return
+    # Only here: boot itself runs env.py at every start, and has no use for this.
+    from alembic_boot.environment.opening import read_history
+    from alembic_boot.environment.session import MigrationSession
+    from alembic_boot.exclusive.fence import exclusively
+    from alembic_boot.exclusive.guard import Guard
+    from alembic_boot.exclusive.recorder import recording
+    from alembic_boot.postgres.urls import parse_database_url
+    from alembic_boot.state.journal import Journal
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
+    try:
+        session = MigrationSession(context)
+        if session.is_one_unit or session.connection.in_transaction():
+            raise CommandError(
+                "env.py has a transaction open, which would end after the lock. Say "
+                "one_at_a_time() before context.begin_transaction(), and open none yourself; "
+                f"or use `{as_typed('inv migrate')}`."
+            )
+        # As boot has it: each revision's row is committed together with the revision.
+        context._transaction_per_migration = True
+        journal = Journal(session.version_table())
+        session.settle()
+        engine_url = session.connection.engine.url
+        url = parse_database_url(
+            engine_url.render_as_string(hide_password=False), "The URL of env.py's engine"
+        )
+        with (
+            exclusively(url, journal, lock_timeout()) as lock,
+            recording(url, journal, read_history(context.script), app_version) as recorder,
+        ):
+            Guard(lock, recorder, traffic_timeout()).attach(context)
+            yield
+    except BootError as error:
+        raise CommandError(str(error)) from error
+
+
+def _is_comparing(context: MigrationContext) -> bool:
+    """Whether this is `alembic check` or `revision --autogenerate`: both pass a function of this
+    name where the others pass the steps.
+    """
+    return getattr(context._migrations_fn, "__name__", "") == "retrieve_migrations"

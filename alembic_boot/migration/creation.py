@@ -1,0 +1,147 @@
+"""Make a database in which a history runs as in the real one: encoding, locale and settings."""
+
+import logging
+import re
+from collections.abc import Iterator, Mapping
+
+import psycopg2
+from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.errors import BootError
+from alembic_boot.postgres.connection import FOR_DATABASES, connected, one_line
+from alembic_boot.postgres.drivers import DRIVERS, OWN_DRIVER
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.postgres.urls import DatabaseUrl
+
+_log = logging.getLogger(__name__)
+
+# Not every supported version has all of these columns, and one that does not apply is null.
+_LOCALE = """
+SELECT option, value
+FROM pg_database d, LATERAL (VALUES
+    ('ENCODING', pg_encoding_to_char(d.encoding)),
+    ('LC_COLLATE', d.datcollate), ('LC_CTYPE', d.datctype),
+    ('LOCALE_PROVIDER', CASE to_jsonb(d) ->> 'datlocprovider'
+        WHEN 'c' THEN 'libc' WHEN 'i' THEN 'icu' WHEN 'b' THEN 'builtin' END),
+    (CASE to_jsonb(d) ->> 'datlocprovider' WHEN 'b' THEN 'BUILTIN_LOCALE' ELSE 'ICU_LOCALE' END,
+        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale')),
+    ('ICU_RULES', to_jsonb(d) ->> 'daticurules')
+) AS options (option, value)
+WHERE datname = current_database() AND value IS NOT NULL
+"""
+
+# Those of all its sessions, and then those of this role's, which win.
+_SETTINGS = """
+SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
+FROM pg_db_role_setting, unnest(setconfig) AS setting
+WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = session_user))
+ORDER BY setrole
+"""
+
+_PASSED_OVER = ("role", "session_authorization", "default_transaction_read_only")
+"""Who is someone else there has no rights in a new database. Limits are no part of it either."""
+
+_ESCAPED, _ESCAPE = re.compile(r"[\\\s]"), r"\\\g<0>"
+"""What libpq's options take for their own, and what it is written as."""
+
+
+def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
+    """Make an empty database beside the real one, like it in what a history may depend on.
+
+    Return its URL. Raises psycopg2.Error where the role may not make it.
+    """
+    own: dict[str, str] = {}
+    with connected(real, silence=FOR_DATABASES) as connection:
+        lift(connection)
+        with connection.cursor() as cursor:
+            cursor.execute(_LOCALE)
+            options = [
+                sql.SQL("{} {}").format(sql.SQL(option), sql.Literal(value))
+                for option, value in cursor.fetchall()
+            ]
+            cursor.execute(
+                sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
+                    sql.Identifier(name), sql.SQL(" ").join(options)
+                )
+            )
+        for setting, value in settings(connection).items():
+            if not _set(connection, name, setting, value):
+                own[setting] = value
+    url = real.with_database(name)
+    return _with_options(url, own) if own else url
+
+
+def settings(connection: Connection) -> dict[str, str]:
+    """Return what a database has set for the sessions of this role."""
+    with connection.cursor() as cursor:
+        cursor.execute(_SETTINGS)
+        return dict(_relevant(cursor.fetchall()))
+
+
+def _relevant(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    for name, value in found:
+        if name == "search_path":
+            yield name, _with_public(value)
+        elif name not in _PASSED_OVER and not name.endswith("_timeout"):
+            yield name, value
+
+
+def _with_public(path: str) -> str:
+    """Return a search_path that leads somewhere, also where its schemas are not.
+
+    Those that the history does not make are not there: what belongs in them needs a place.
+    """
+    names = [it.strip().strip('"') for it in path.split(",")]
+    return path if "public" in names else ", ".join([path] * any(names) + ["public"])
+
+
+def _set(connection: Connection, database: str, name: str, value: str) -> bool:
+    """Set it for all sessions of a database; return whether that, or nothing more, can be done.
+
+    A list is stored as text, which ALTER DATABASE would take for one name. A setting of an
+    application's own is a superuser's to set for others, and anybody's for a session.
+    """
+    local = sql.SQL("SELECT set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
+    lasting = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
+        sql.Identifier(database), sql.SQL(".").join(map(sql.Identifier, name.split(".")))
+    )
+    if _can(connection, local, lasting):
+        return True
+    if "." in name and _can(connection, local):
+        return False
+    _log.debug("The scratch database cannot have the setting %s", name)
+    return True
+
+
+def _can(connection: Connection, *statements: sql.Composed) -> bool:
+    text = sql.SQL("BEGIN; {}; COMMIT").format(sql.SQL("; ").join(statements))
+    with connection.cursor() as cursor:
+        try:
+            cursor.execute(text)
+        except psycopg2.OperationalError:
+            raise
+        except psycopg2.Error as error:
+            cursor.execute("ROLLBACK")
+            _log.debug("%s", one_line(error))
+            return False
+    return True
+
+
+def _with_options(url: DatabaseUrl, own: Mapping[str, str]) -> DatabaseUrl:
+    """Return the URL by which sessions have these settings; as it was, where that leads nowhere.
+
+    Not every driver knows libpq's options, and poolers refuse them.
+    """
+    if DRIVERS[url.driver or OWN_DRIVER].names is not None:
+        return url
+    settings = [f"-c {name}={_ESCAPED.sub(_ESCAPE, value)}" for name, value in own.items()]
+    options = " ".join([*settings, url.parameters.get("options", "")]).rstrip()
+    like = url.having(options=options)
+    try:
+        with connected(like):
+            return like
+    except BootError as error:
+        _log.debug("Sessions cannot be given the settings %s: %s", ", ".join(own), error.what)
+        return url

@@ -1,0 +1,172 @@
+"""The differences between the models that an env.py names and a schema, as Alembic finds them."""
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alembic.autogenerate import produce_migrations, render_python_code
+from alembic.operations import ops
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import ARRAY, Connection, Enum, MetaData, TypeDecorator, inspect
+from sqlalchemy.types import TypeEngine
+
+from alembic_boot.state.journal import JOURNAL_TABLE
+
+Operation = ops.MigrateOperation
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One difference, in words."""
+
+    text: str
+    is_harmless: bool = False
+    """Whether it is a table or an index that the schema has beyond the models."""
+
+
+def operations(context: MigrationContext) -> list[Operation]:
+    """Return what a revision would have to do, one after the other; the journal is left alone."""
+    missing = produce_migrations(context, context.opts["target_metadata"]).upgrade_ops
+    if missing is None:
+        return []
+    return [it for it in _single(missing) if getattr(it, "table_name", None) != JOURNAL_TABLE]
+
+
+def _single(container: ops.OpContainer) -> Iterator[Operation]:
+    for operation in container.ops:
+        if isinstance(operation, ops.ModifyTableOps):
+            yield from _single(operation)
+        else:
+            yield operation
+
+
+def code(operation: Operation) -> str:
+    """Return the operation as a revision would say it, on one line."""
+    lines = render_python_code(ops.UpgradeOps([operation])).splitlines()
+    return " ".join(it.strip() for it in lines if "###" not in it)
+
+
+def missing_labels(context: MigrationContext) -> list[str]:
+    """Return which labels of enums the models have and the schema has not: Alembic asks for none.
+
+    An enum that is not there at all comes with the column that needs it.
+    """
+    if context.connection is None:
+        return []
+    metadata = context.opts["target_metadata"]
+    every = [metadata] if isinstance(metadata, MetaData) else metadata
+    there = _enums(context.connection)
+    found = {
+        f"label {label!r} of enum {enum.name} is in the models and not in the schema": None
+        for enum in _enums_of(every)
+        if (labels := there.get((enum.schema, str(enum.name)))) is not None
+        for label in enum.enums
+        if label not in labels
+    }
+    return list(found)
+
+
+def _enums(connection: Connection) -> dict[tuple[str | None, str], list[str]]:
+    inspector: Any = inspect(connection)
+    found: dict[tuple[str | None, str], list[str]] = {}
+    for it in inspector.get_enums(schema="*"):
+        found[it["schema"], it["name"]] = it["labels"]
+        if it["visible"]:
+            found[None, it["name"]] = it["labels"]
+    return found
+
+
+def _enums_of(every: Sequence[MetaData]) -> Iterator[Enum]:
+    for metadata in every:
+        for table in metadata.tables.values():
+            for column in table.columns:
+                kind = _innermost(column.type)
+                if isinstance(kind, Enum) and kind.native_enum and kind.name:
+                    yield kind
+
+
+def _innermost(kind: TypeEngine[Any]) -> TypeEngine[Any]:
+    while isinstance(kind, ARRAY | TypeDecorator):
+        kind = kind.item_type if isinstance(kind, ARRAY) else kind.impl_instance
+    return kind
+
+
+def in_words(found: Sequence[Operation]) -> list[Difference]:
+    """Return the differences that these operations would settle, each once."""
+    whole = {_table(it) for it in found if isinstance(it, ops.CreateTableOp | ops.DropTableOp)}
+    found = [
+        it
+        for it in found
+        # The indexes of a table come and go with it.
+        if not isinstance(it, ops.CreateIndexOp | ops.DropIndexOp) or _table(it) not in whole
+    ]
+    made = {_name(it) for it in found if isinstance(it, _ADDITIONS)}
+    dropped = {_name(it) for it in found if not isinstance(it, _ADDITIONS)}
+    return list(dict.fromkeys(it for one in found for it in _said(one, made & dropped)))
+
+
+_ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddConstraintOp)
+
+
+def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Difference]:
+    """Give the words for an operation; an object that is dropped and made again has `changed`."""
+    name = _name(operation)
+    if isinstance(operation, ops.AlterColumnOp):
+        yield from map(Difference, _changes(operation))
+    elif name is None:
+        yield Difference(f"no revision has {code(operation)}")
+    elif name in changed:
+        yield Difference(f"{name} is not the same in the models and in the schema")
+    elif isinstance(operation, _ADDITIONS):
+        yield Difference(f"{name} is in the models and not in the schema")
+    else:
+        text = f"{name} is in the schema and not in the models"
+        yield Difference(text, _is_harmless(operation))
+
+
+def _name(operation: Operation) -> str | None:
+    """Return what an operation makes or drops; None if it does something else."""
+    match operation:
+        case ops.CreateTableOp() | ops.DropTableOp():
+            return f"table {_table(operation)}"
+        case ops.AddColumnOp():
+            return f"column {_table(operation)}.{operation.column.name}"
+        case ops.DropColumnOp():
+            return f"column {_table(operation)}.{operation.column_name}"
+        case ops.CreateIndexOp() | ops.DropIndexOp():
+            return f"index {operation.index_name} on {_table(operation)}"
+        case ops.AddConstraintOp() | ops.DropConstraintOp():
+            return _name_of_constraint(operation.to_constraint())
+    return None
+
+
+def _name_of_constraint(constraint: Any) -> str:
+    kind = constraint.__visit_name__.replace("_", " ")
+    # One without a name is known by its columns.
+    name = constraint.name or f"of {', '.join(it.name for it in constraint.columns)}"
+    return f"{kind} {name} on {constraint.table.fullname}"
+
+
+def _table(operation: Any) -> str:
+    schema, name = operation.schema, operation.table_name
+    return f"{schema}.{name}" if schema else str(name)
+
+
+def _is_harmless(operation: Operation) -> bool:
+    if isinstance(operation, ops.DropIndexOp):
+        return not operation.to_index().unique
+    return isinstance(operation, ops.DropTableOp)
+
+
+def _changes(operation: ops.AlterColumnOp) -> Iterator[str]:
+    column = f"column {_table(operation)}.{operation.column_name}"
+    if operation.modify_type is not None:
+        wanted, there = operation.modify_type, operation.existing_type
+        yield f"{column} is {wanted} in the models and {there} in the schema"
+    if operation.modify_nullable is not None:
+        is_null = ("NULL", "NOT NULL") if operation.modify_nullable else ("NOT NULL", "NULL")
+        yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the schema"
+    if operation.modify_server_default is not False:
+        yield f"{column} has not the same default in the models and in the schema"
+    if operation.modify_comment is not False:
+        yield f"{column} has not the same comment in the models and in the schema"

@@ -1,0 +1,83 @@
+"""Databases that were made for a replay, and what becomes of them when its process is killed."""
+
+import hashlib
+import logging
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+import psycopg2
+from psycopg2 import sql
+
+from alembic_boot.errors import BootError
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.connection import FOR_DATABASES, connected, one_line
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.postgres.urls import DatabaseUrl
+
+_log = logging.getLogger(__name__)
+
+_SHOWN = 38
+"""Bytes of the real one's name. With what follows they are 63, the most that PostgreSQL keeps."""
+
+_OURS = """
+SELECT datname FROM pg_database
+WHERE starts_with(datname, %s) AND pg_has_role(datdba, 'USAGE')
+ORDER BY datname
+"""
+
+
+def new_name(real: DatabaseUrl) -> str:
+    """Return a name for a database beside the real one, told by it from those of all others."""
+    return f"{_prefix(real)}{secrets.token_hex(4)}"
+
+
+@contextmanager
+def in_use(real: DatabaseUrl, name: str) -> Iterator[bool]:
+    """Hold a scratch database for this process alone; give whether that could be had.
+
+    The lock is one of a transaction in the real database: it is there before the scratch is made
+    and until it is dropped, and gone the moment this process is.
+    """
+    with connected(real) as connection:
+        begin(connection)
+        yield try_lock(connection, AdvisoryKey.named("scratch", name))
+        with suppress(psycopg2.Error):  # a session that is gone holds no lock
+            end(connection)
+
+
+def remove_leftovers(real: DatabaseUrl) -> None:
+    """Drop the scratch databases of those who were killed; those of the living stay.
+
+    What cannot be dropped is said, and left to the next start.
+    """
+    with connected(real) as connection, connection.cursor() as cursor:
+        cursor.execute(_OURS, (_prefix(real),))
+        pattern = re.compile(re.escape(_prefix(real)) + "[0-9a-f]{8}")
+        names = [name for (name,) in cursor.fetchall() if pattern.fullmatch(name)]
+    for name in names:
+        with in_use(real, name) as is_dead:
+            if is_dead and drop(real, name):
+                _log.warning("Removed %s, which a starter that died had left behind", name)
+
+
+def drop(real: DatabaseUrl, name: str) -> bool:
+    """Drop a scratch database with its sessions; return whether it is gone, and say if not."""
+    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    try:
+        with connected(real, silence=FOR_DATABASES) as connection:
+            lift(connection)
+            connection.cursor().execute(statement)
+    except (BootError, psycopg2.Error) as error:
+        cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
+        _log.warning("The scratch database %s could not be removed: %s", name, cause)
+        return False
+    return True
+
+
+def _prefix(real: DatabaseUrl) -> str:
+    """Two databases whose names begin alike must not remove each other's."""
+    shown = real.database.encode()[:_SHOWN].decode(errors="ignore")
+    digest = hashlib.blake2b(real.database.encode(), digest_size=4).hexdigest()
+    return f"{shown}_scratch_{digest}"

@@ -1,0 +1,153 @@
+"""Bring the schema to its target: inspect, decide, lock, decide again, apply, verify."""
+
+import logging
+import time
+from collections.abc import Callable
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
+from alembic_boot.exclusive.lock import SchemaLock, lock_lost
+from alembic_boot.imports import keep_imported
+from alembic_boot.migration.leftovers import remove_leftovers
+from alembic_boot.migration.report import report
+from alembic_boot.postgres.pooler import naming_pooler
+from alembic_boot.revisions.history import resolve_target
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.journal_making import make_journal_if_absent
+from alembic_boot.state.plan import Action, Plan
+from alembic_boot.state.schema import Schema, open_schema
+
+_log = logging.getLogger(__name__)
+
+Next = Callable[[Inspection], None]
+Located = Callable[[VersionTable], None]
+Steps = tuple[str, ...]
+
+
+def check_history(boot: BootDescription) -> None:
+    """Raise what is wrong with the history on disk or with the target; asks no database."""
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    target = resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
+    project.load(project.history.closure(target.revisions))
+
+
+def migrate(
+    boot: BootDescription,
+    then: Next = lambda _inspection: None,
+    located: Located = lambda _table: None,
+    agreed: Steps | None = None,
+) -> None:
+    """Bring the schema to its target, and do `then` with the state reached.
+
+    `located` is told the version table as soon as env.py has said where it is. If there is nothing
+    to do, no lock is taken, so that any number of starters on a current schema do not wait for
+    each other. Otherwise the lock is held until `then` is done. `agreed` are the only steps that
+    may be taken; None allows all that the state calls for.
+
+    Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError. Raises
+    SchemaPastError if other steps than the agreed ones are left.
+    """
+    keep_imported()
+    with naming_pooler(boot.migration_database_url):
+        _log.info("Running database migrations...")
+        schema = _open(boot)
+        located(schema.version_table)
+        inspection, plan = _examine(schema)
+        if plan.action is Action.NOTHING:
+            # Somebody may have recorded by hand what a replay was killed at.
+            remove_leftovers(schema.url)
+            if inspection.current and not inspection.is_journalled:
+                make_journal_if_absent(schema.url, schema.journal, schema.location.role)
+            _report(schema, inspection, plan)
+            then(inspection)
+        else:
+            _work(boot, schema, then, agreed)
+
+
+def locate_version_table(boot: BootDescription) -> VersionTable:
+    """Return where env.py keeps the revision; nothing is changed. Raises BootError."""
+    return _open(boot).version_table
+
+
+def _open(boot: BootDescription) -> Schema:
+    url = boot.migration_database_url
+    return open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+
+
+def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | None) -> None:
+    # Imported here: a start on a current schema does not need it.
+    from alembic_boot.exclusive.fence import exclusively
+
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
+        inspection, plan = _examine(schema)
+        if plan.action is Action.ADOPT:
+            from alembic_boot.migration.adopt import adopt_locked
+
+            adopt_locked(boot, schema, lock)
+            inspection, plan = _examine(schema)
+        else:
+            remove_leftovers(schema.url)
+        if plan.action is not Action.NOTHING:
+            if agreed is not None and plan.steps != agreed:
+                raise _moved(schema, plan)
+            inspection = _apply(schema, plan, lock, boot.app_version)
+        _report(schema, inspection, plan)
+        then(inspection)
+
+
+def _examine(schema: Schema) -> tuple[Inspection, Plan]:
+    """Return the state and what to do about it. Raises the refusal where that is nothing good.
+
+    A revision may have locked the version table itself: that is waited for like any other work.
+    """
+    deadline = time.monotonic() + schema.policy.lock_timeout
+    while True:
+        try:
+            inspection = schema.inspect()
+            break
+        except LockTimeoutError as busy:
+            raise_if_stopped()
+            if time.monotonic() >= deadline:
+                raise
+            _log.info("Waiting: %s", busy.what)
+    plan = schema.decide(inspection)
+    if plan.refusal is not None:
+        raise plan.refusal
+    return inspection, plan
+
+
+def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
+    steps = ", ".join(map(schema.project.history.label, plan.steps))
+    return SchemaPastError(
+        f"The schema has moved since the plan was shown: the steps would be {steps}.",
+        f"Look at the new plan: `{as_typed('inv rollback')}`. Nothing was changed.",
+    )
+
+
+def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
+    from alembic_boot.exclusive.guard import Guard
+    from alembic_boot.exclusive.recorder import recording
+    from alembic_boot.migration.apply import apply
+
+    history = schema.project.history
+    with recording(schema.url, schema.journal, history, app_version) as recorder:
+        try:
+            return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
+        except MigrationFailedError as error:
+            if not lock.is_held():
+                raise lock_lost(is_committing=recorder.is_committing) from error
+            raise
+        finally:
+            lock.on_loss = None
+
+
+def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:
+    for warning in plan.warnings:
+        _log.warning("%s", warning)
+    report(inspection, was_current=plan.action is Action.NOTHING)
+    if plan.action is not Action.NOTHING:
+        _log.info("Tables: %s", ", ".join(schema.tables()) or "none")

@@ -1,0 +1,27 @@
+"""The models that an env.py names, and what it means that it names none."""
+
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+
+from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.errors import ConfigurationError
+
+NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
+
+
+def refuse_no_models(project: Project) -> None:
+    """Raise ConfigurationError where env.py names no models."""
+    found: list[Any] = []
+
+    def look(_current: Any, context: MigrationContext) -> MigrationSteps:
+        found.append(context.opts["target_metadata"])
+        return ()
+
+    project.run(look, dont_mutate=True)
+    if any(it is None for it in found):
+        raise ConfigurationError(
+            f"{NO_MODELS}.",
+            "Pass that of the models to context.configure(), or write the revision by hand "
+            "in a new file of the versions folder.",
+        )

@@ -1,0 +1,85 @@
+"""Say what would be done about the schema, by the very code that decides it; change nothing."""
+
+import logging
+from dataclasses import dataclass, replace
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription, SchemaPolicy
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.project import Project
+from alembic_boot.errors import DatabaseMissingError
+from alembic_boot.output import show
+from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.revisions.history import resolve_target
+from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
+from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.schema import Schema, open_schema
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A state, and what would be done about it."""
+
+    inspection: Inspection
+    plan: Plan
+    project: Project
+    schema: Schema | None = None
+    """None where there is no database yet."""
+
+    def as_text(self) -> str:
+        """Return both for people, a line for each revision that would run."""
+        inspection, plan = self.inspection, self.plan
+        lines = [
+            f"The schema is {inspection.state}: at {', '.join(inspection.current) or 'base'}, "
+            f"and the target is {inspection.target.name}.",
+            *plan.warnings,
+            f"Plan: {plan.action}",
+            *(f"  {self.project.history.label(revision)}" for revision in plan.steps),
+        ]
+        if plan.action is Action.ADOPT:
+            lines.append(f"  `{as_typed('inv adopt --dry-run')}` says which revision it is")
+        return "\n".join(lines)
+
+
+def preview(boot: BootDescription) -> Preview:
+    """Wait for the database and return its state with the plan. Raises BootError.
+
+    A database that is missing, and would be created, counts as an empty one.
+    """
+    url, policy = boot.migration_database_url, boot.schema
+    try:
+        wait_for_database(url, boot.wait_timeout)
+    except DatabaseMissingError:
+        if not boot.may_create_database:
+            raise
+        _log.info("Database %s would be created", url.database)
+        return _without_database(open_project(boot.alembic_config, url), policy)
+    return _on(open_schema(url, open_project(boot.alembic_config, url), policy))
+
+
+def show_preview(found: Preview) -> None:
+    """Print the state and the plan. Raises what the plan refuses for."""
+    show(found.as_text())
+    if found.plan.refusal is not None:
+        raise found.plan.refusal
+
+
+def preview_again(found: Preview, policy: SchemaPolicy) -> Preview:
+    """Return the state with the plan for another target. Raises BootError."""
+    if found.schema is None:
+        return _without_database(found.project, policy)
+    target = resolve_target(found.project.history, policy.target, rollback=policy.rollback)
+    return _on(replace(found.schema, policy=policy, target=target))
+
+
+def _on(schema: Schema) -> Preview:
+    inspection = schema.inspect()
+    return Preview(inspection, schema.decide(inspection), schema.project, schema)
+
+
+def _without_database(project: Project, policy: SchemaPolicy) -> Preview:
+    target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+    inspection = inspect(NO_DATABASE, project.history, target)
+    return Preview(inspection, decide(inspection, rollback=policy.rollback), project)

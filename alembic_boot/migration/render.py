@@ -1,0 +1,159 @@
+"""Write what would be done about the schema as SQL, for people who run it themselves."""
+
+import logging
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.failures import no_connection
+from alembic_boot.environment.offline import OfflineConnection, Place, look_at
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.project import Project
+from alembic_boot.errors import BootError, DatabaseMissingError, MigrationFailedError
+from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.revisions.history import resolve_target
+from alembic_boot.signals import Stopped, raise_if_stopped
+from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
+from alembic_boot.state.plan import Action, Plan, decide, unmanaged
+from alembic_boot.state.schema import open_schema
+
+_log = logging.getLogger(__name__)
+
+
+def render_sql(boot: BootDescription) -> str:
+    """Wait for the database and return the SQL of exactly the pending revisions.
+
+    The database is only looked at; one that is missing, and would be created, counts as empty.
+    Each revision is a transaction of its own. Where nothing is pending, the SQL is a comment.
+    Raises the refusal that the state calls for, and MigrationFailedError where a revision cannot
+    be written as SQL because it needs a database: all that can be used is the whole script.
+    """
+    url, policy = boot.migration_database_url, boot.schema
+    try:
+        wait_for_database(url, boot.wait_timeout)
+    except DatabaseMissingError:
+        if not boot.may_create_database:
+            raise
+        _log.warning("Database %s does not exist: create it before this is run", url.database)
+        project = open_project(boot.alembic_config, url)
+        target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+        inspection = inspect(NO_DATABASE, project.history, target)
+        plan = decide(inspection, rollback=policy.rollback)
+        return _Rendering(project, inspection, plan, Place()).sql()
+    project = open_project(boot.alembic_config, url)
+    schema = open_schema(url, project, policy)
+    inspection = schema.inspect()
+    place = look_at(url, project)
+    return _Rendering(project, inspection, schema.decide(inspection), place).sql()
+
+
+class _Rendering:
+    """One run of env.py in Alembic's offline mode."""
+
+    def __init__(self, project: Project, inspection: Inspection, plan: Plan, place: Place) -> None:
+        self._project = project
+        self._inspection = inspection
+        self._plan = plan
+        self._place = place
+        self._script = StringIO()
+        self._begun: list[str] = []
+        self._running: str | None = None
+
+    def sql(self) -> str:
+        """Return the whole script. Raises BootError."""
+        plan, target = self._plan, self._inspection.target.name
+        if plan.refusal is not None:
+            raise plan.refusal
+        for warning in plan.warnings:
+            _log.warning("%s", warning)
+        current = ", ".join(self._inspection.current) or "base"
+        if plan.action is Action.ADOPT:
+            raise unmanaged(self._inspection)
+        if plan.action is Action.NOTHING:
+            state = self._inspection.state
+            return f"-- The schema is {state} at {current}: there is nothing to run."
+        self._script.write(f"-- From {current} to {target}.\n\n")
+        for setting in self._place.settings:
+            self._script.write(f"{setting}\n\n")
+        self._run_env()
+        return self._script.getvalue().rstrip()
+
+    def _run_env(self) -> None:
+        try:
+            self._run_offline()
+        except Stopped:
+            raise
+        except SystemExit:
+            # An env.py may end early, its work being done.
+            raise_if_stopped()
+        if sorted(self._begun) != sorted(self._plan.steps):
+            raise MigrationFailedError(
+                f"{self._project.scripts.env_py_location} runs {len(self._begun)} of "
+                f"{len(self._plan.steps)} revisions in Alembic's offline mode.",
+                "Let it configure and run the migrations there too, as Alembic's templates do, "
+                f"or use `{as_typed('inv migrate')}`. Nothing was changed.",
+            )
+
+    def _run_offline(self) -> None:
+        """Run env.py in offline mode; whatever it says itself, all is written to one script."""
+        connection: Any = OfflineConnection(self._place.dialect, self._script)
+
+        def attach(context: MigrationContext) -> None:
+            """Put our connection in the place of Alembic's mock."""
+            context.connection = context.impl.connection = connection
+            context.impl.output_buffer = self._script
+            context.impl._exec = connection.write  # type: ignore[method-assign]
+            if self._place.has_version_table:
+                # It is there without a row, and Alembic would make it once more.
+                context._version.create = lambda *_, **__: None  # type: ignore[method-assign]
+
+        overrides = {
+            "connection": connection,  # of which Alembic takes the dialect only
+            "url": None,
+            "dialect_name": None,
+            "output_buffer": self._script,
+            "starting_rev": None,
+            "literal_binds": False,
+            "transactional_ddl": True,
+            **self._place.version_options,
+        }
+        target = self._inspection.target
+        self._project.run(
+            self._steps,
+            attach,
+            overrides,
+            self._failed,
+            as_sql=True,
+            starting_rev=self._inspection.current or None,
+            destination_rev=target.revisions or target.name,
+        )
+
+    def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
+        going_up = self._plan.action is Action.UPGRADE
+        for step in self._project.steps(self._inspection.target, current, going_up=going_up):
+            self._running = step.revision.revision
+            self._begun.append(self._running)
+            yield step
+        self._running = None
+
+    def _failed(self, error: BaseException) -> BootError | None:
+        if isinstance(error, SystemExit) and self._running is None:
+            return None
+        if not self._begun and (failure := no_connection(error)):
+            return failure
+        cause = self._project.describe(error)
+        if self._running is None:
+            return MigrationFailedError(
+                f"Alembic's env.py failed in offline mode: {cause}.",
+                f"Fix it, or use `{as_typed('inv migrate')}`. Nothing was changed.",
+            )
+        return MigrationFailedError(
+            f"Migration {self._project.history.label(self._running)} cannot be rendered as SQL: "
+            f"{cause}.",
+            f"It needs a database to run on, which `{as_typed('inv migrate')}` gives it. Nothing "
+            "was changed.",
+        )

@@ -1,0 +1,121 @@
+"""What `inv status` says: the schema's state for people and for programs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import BootError
+from alembic_boot.exclusive.lock import is_locked
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.journal import Journal, Running
+from alembic_boot.state.plan import Action
+from alembic_boot.state.schema import open_schema
+
+_KEPT = 20
+"""Rows of the journal that programs get."""
+
+_SHOWN = 5
+"""Rows of the journal that people get."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """An inspection with where it was made."""
+
+    database: str
+    """Its URL, masked."""
+    inspection: Inspection
+    server_version: str
+    journal: list[dict[str, Any]]
+    """The newest rows, newest first, as JSON can say them."""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    """The numbers with the titles, of the revisions of this history."""
+    pending: tuple[str, ...] = ()
+    """What a migration would run; where it would be refused, that is nothing."""
+    refusal: BootError | None = None
+    """Why a migration would be refused."""
+    died: frozenset[Running] = frozenset()
+    """Those whom the journal has at work, and who are not."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the status for programs; the keys are a contract."""
+        return {
+            "state": self.inspection.state.value,
+            "current": list(self.inspection.current),
+            "heads": list(self.inspection.heads),
+            "target": self.inspection.target.name,
+            "pending": list(self.pending),
+            "database": self.database,
+            "server_version": self.server_version,
+            "journal": self.journal,
+        }
+
+    def as_text(self) -> str:
+        """Return the status for people."""
+        inspection = self.inspection
+        rows = {
+            "state": inspection.state.value,
+            "current": ", ".join(inspection.current) or "none",
+            "target": inspection.target.name,
+            "heads": ", ".join(inspection.heads),
+            "database": self.database,
+            "server": f"PostgreSQL {self.server_version}",
+        }
+        lines = [f"{name:<9} {text}" for name, text in rows.items()]
+        for word, revisions in (
+            ("pending", self.pending),
+            ("beyond", inspection.beyond),
+            ("unknown", inspection.unknown),
+            ("differs", tuple(it.entry.revision for it in inspection.replaced)),
+        ):
+            lines += [f"{word:<9} {self.labels.get(revision, revision)}" for revision in revisions]
+        if self.refusal is not None:
+            lines.append(f"{'refused':<9} {self.refusal}")
+        lines += [f"{'journal':<9} {self._line(row)}" for row in self.journal[:_SHOWN]]
+        return "\n".join(lines)
+
+    def _line(self, row: Mapping[str, Any]) -> str:
+        who = (row["revision"], row["host"], row["pid"])
+        has_died = row["status"] == "running" and any(
+            who == (it.revision, it.host, it.pid) for it in self.died
+        )
+        took = "" if row["duration_ms"] is None else f" in {row['duration_ms']} ms"
+        error = "" if row["error"] is None else f": {row['error'].splitlines()[0]}"
+        started = datetime.fromisoformat(row["started_at"]).astimezone()  # as the log has it
+        return (
+            f"{started:%Y-%m-%d %H:%M:%S} {row['direction']} {row['revision']} "
+            f"{'died' if has_died else row['status']}{took} "
+            f"by {row['host']}, process {row['pid']}{error}"
+        )
+
+
+def read_status(boot: BootDescription) -> Status:
+    """Return the schema's state now; changes nothing and does not wait. Raises BootError."""
+    url = boot.migration_database_url
+    server = wait_for_database(url, timeout=0)
+    schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    inspection = schema.inspect()
+    plan = schema.decide(inspection)
+    with connected(url) as connection:
+        journal = schema.journal.last(connection, _KEPT)
+        died = _died(connection, schema.journal)
+    labels = {it.id: it.label for it in schema.project.history.revisions.values()}
+    pending = plan.steps if plan.action is Action.UPGRADE else ()
+    return Status(
+        url.masked, inspection, server.version, journal, labels, pending, plan.refusal, died
+    )
+
+
+def _died(connection: Connection, journal: Journal) -> frozenset[Running]:
+    """Return those at work by the journal while nobody has the lock: who works has it."""
+    at_work = frozenset(journal.running(connection))
+    if not at_work or is_locked(connection, journal):
+        return frozenset()
+    return at_work.intersection(journal.running(connection))  # one may have ended in between

@@ -1,0 +1,116 @@
+"""Stdout, for what a task itself says: its data, and its log if that goes there."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from signal import SIGPIPE
+from typing import Any
+
+from alembic_boot.errors import BootError
+
+_stdout: int | None = None
+"""The descriptor of the real stdout, while stdout is reserved."""
+
+
+def prepare_streams(*, is_reserved: bool) -> None:
+    """Open the streams that the shell has closed, and reserve stdout for the task if asked to.
+
+    Everybody expects the streams to be there (`inv migrate >&-`): else a connection might get the
+    descriptor, and what others print would go to the database.
+
+    Reserved means: only `show` and the log write to stdout. What env.py, a revision or a process
+    that they start prints goes to stderr, also what is written below Python, and also after the
+    task.
+    """
+    _open_closed()
+    _release()
+    if is_reserved:
+        _reserve()
+
+
+@contextmanager
+def reserved() -> Iterator[None]:
+    """Reserve stdout for the task within the block, unless it is reserved already."""
+    if _stdout is not None:
+        yield
+        return
+    _reserve()
+    try:
+        yield
+    finally:
+        _release()
+
+
+class Unbuffered:
+    """The real stdout as a stream that keeps nothing back: there is nothing to flush at the end."""
+
+    def write(self, text: str) -> None:
+        """Write a text. Raises OSError."""
+        _write(sys.stdout.fileno() if _stdout is None else _stdout, text)
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+def log_stream(name: str) -> Any:
+    """Return what the log is written to now: `name` is stdout or stderr."""
+    return Unbuffered() if name == "stdout" and _stdout is not None else getattr(sys, name)
+
+
+def _open_closed() -> None:
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (until the end)
+
+
+def _reserve() -> None:
+    global _stdout  # noqa: PLW0603 (descriptors are process-wide themselves)
+    sys.stdout.flush()
+    _stdout = os.dup(sys.stdout.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+
+
+def _release() -> None:
+    global _stdout  # noqa: PLW0603
+    if _stdout is not None:
+        sys.stdout.flush()
+        os.dup2(_stdout, sys.stdout.fileno())
+        os.close(_stdout)
+        _stdout = None
+
+
+def show(*lines: str) -> None:
+    """Print lines to stdout, at once: also where stdout is reserved for them.
+
+    Raises SystemExit, with the status of SIGPIPE and without a word, where whoever read them has
+    gone, as `head` does; BootError where they cannot be written for another reason.
+    """
+    try:
+        sys.stdout.flush()
+        Unbuffered().write("".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        give_up_unwritten()
+        if isinstance(error, BrokenPipeError):
+            raise SystemExit(128 + SIGPIPE) from None
+        raise BootError(
+            f"What was to be printed cannot be written: {error.strerror}.", "Send it elsewhere."
+        ) from error
+
+
+def _write(descriptor: int, text: str) -> None:
+    # A title may have characters that the terminal's encoding does not have.
+    rest = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
+
+
+def give_up_unwritten() -> None:
+    """Keep the interpreter from trying again at its end what could not be written and was told."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)

@@ -1,0 +1,292 @@
+"""Boot's own connections to PostgreSQL: plain psycopg2, which imports in a quarter of
+SQLAlchemy's time.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from queue import Empty, Queue
+from typing import Any, TypeVar
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+
+from alembic_boot.errors import DatabaseUnreachableError, LoginRefusedError
+from alembic_boot.postgres.answer import Answer, ask
+from alembic_boot.postgres.interruption import cut_when_silent, interrupt
+from alembic_boot.postgres.message import at_host, causes, reason
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.signals import interrupting, is_stopping, raise_if_stopped
+
+T = TypeVar("T")
+
+# A connection that idles while a revision runs must neither be forgotten by a router on its way
+# nor be trusted for hours after the server is gone.
+_DEFAULTS = {
+    "application_name": "boot",
+    "keepalives_idle": 30,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+}
+"""libpq's keywords where the URL does not say them; times are in seconds."""
+
+
+_SILENCE = 60.0
+"""Seconds without an answer to a statement after which its connection counts as gone."""
+
+FOR_DATABASES = 600.0
+"""As many for a statement that makes or drops a whole database."""
+
+
+class ConnectTimeoutError(psycopg2.OperationalError):
+    """The attempt took longer than it may."""
+
+
+def connect(url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE) -> Connection:
+    """Return an autocommit connection, made within `timeout` seconds.
+
+    It is cut where a statement gets no answer for `silence` seconds. Raises
+    psycopg2.OperationalError. The attempt runs in a thread of its own: libpq blocks in
+    name look-ups and connects where no signal handler of Python gets its turn, and its own
+    `connect_timeout` knows whole seconds from two up only.
+    """
+    connection, _ = connect_and_ask(url, "", timeout, silence)
+    return connection
+
+
+def connect_and_ask(
+    url: DatabaseUrl, query: str, timeout: float, silence: float = _SILENCE
+) -> tuple[Connection, list[tuple[Any, ...]]]:
+    """Return an autocommit connection and the rows of a query, both within `timeout` seconds."""
+
+    def attempt() -> tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error:
+        try:
+            parameters: dict[str, Any] = {**_DEFAULTS, **url.login}
+            # libpq gives each host that long; one that vanished must leave time for the next.
+            parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
+            connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
+            connection.autocommit = True
+            return connection, _rows(connection, query) if query else []
+        except psycopg2.Error as error:
+            # Python 3.11.2 drops the message that later ones cannot decode either.
+            unreadable = "the server's message is not UTF-8"
+            return error if str(error) else psycopg2.OperationalError(unreadable)
+        except UnicodeDecodeError as error:  # a message in the server's own encoding
+            return psycopg2.OperationalError(error.object.decode(errors="replace"))
+
+    result = _within(timeout, attempt, _close_late)
+    if isinstance(result, psycopg2.Error):
+        raise result
+    return result
+
+
+def answer_to(url: DatabaseUrl, timeout: float) -> Answer:
+    """Return what a server answers to a login now, within `timeout` seconds."""
+
+    def attempt() -> Answer:
+        try:
+            login: dict[str, Any] = {**_DEFAULTS, **url.login}
+            return ask(login, timeout)
+        except psycopg2.Error:  # there is no password to log in with
+            return Answer()
+
+    try:
+        return _within(timeout, attempt)
+    except ConnectTimeoutError:
+        return Answer(is_late=True)
+
+
+def _within(
+    timeout: float, attempt: Callable[[], T], late: Callable[[T], None] = lambda _: None
+) -> T:
+    """Return what an attempt returns in a thread of its own; `late` has what comes too late."""
+    outcome: Queue[T] = Queue(1)
+    given_up = threading.Event()
+
+    def run() -> None:
+        result = attempt()
+        outcome.put(result)
+        if given_up.is_set():
+            late(result)
+
+    threading.Thread(target=run, name="connect", daemon=True).start()
+    try:
+        return outcome.get(timeout=timeout)
+    except Empty:
+        given_up.set()
+        raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
+    except BaseException:
+        given_up.set()
+        raise
+
+
+def _close_late(result: tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error) -> None:
+    if not isinstance(result, psycopg2.Error):
+        result[0].close()
+
+
+def _cursor(silence: float) -> type[Cursor]:
+    """Return a cursor's class whose statements have that many seconds to be answered."""
+
+    class WatchedCursor(Cursor):
+        def execute(self, query: Any, values: Any = None) -> None:
+            with cut_when_silent(self.connection, silence):
+                super().execute(query, values)
+
+    return WatchedCursor
+
+
+def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(query)
+        return cursor.fetchall()
+
+
+@contextmanager
+def connected(
+    url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE
+) -> Iterator[Connection]:
+    """Give an autocommit connection and close it at the end; a stop signal ends its statement.
+
+    So does a silence of that many seconds. Raises DatabaseUnreachableError where the server is
+    not there, goes away meanwhile or takes no writes (any more), and LoginRefusedError where the
+    role lacks a right; other errors of the statements pass.
+    """
+    connection = _opened(url, timeout, silence)
+    try:
+        try:
+            with interrupting(partial(_interrupt, connection)):
+                yield connection
+        except BaseException:
+            connection.close()
+            raise
+        _kept.give(url, connection)
+    except errors.InsufficientPrivilege as error:
+        raise LoginRefusedError(
+            f"The role may not do this at {url.masked}: {one_line(error)}.",
+            "Grant it the right, or set MIGRATION_DATABASE_URL to the schema's owner.",
+        ) from error
+    except errors.ReadOnlySqlTransaction as error:
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} takes no writes: {one_line(error)}.",
+            "Connect to the primary, or make it writable.",
+        ) from error
+    except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
+        # It may be what a stop signal cut, met again by whoever closed things in order.
+        raise_if_stopped()
+        raise DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
+            "Check that it runs, and try again.",
+        ) from error
+
+
+def _opened(url: DatabaseUrl, timeout: float, silence: float) -> Connection:
+    try:
+        return _kept.take(url, timeout, silence) or connect(url, timeout, silence)
+    except psycopg2.OperationalError as error:
+        raise_if_stopped()
+        raise DatabaseUnreachableError(
+            f"Logging in to PostgreSQL at {url.masked} failed: {one_line(error)}.",
+            "Check that it runs and that it accepts this login, and try again.",
+        ) from error
+
+
+def driver_connection(url: DatabaseUrl) -> Connection:
+    """Return a connection as psycopg2 itself makes it; its statements take as long as they take.
+
+    Raises psycopg2.OperationalError.
+    """
+    connection = _kept.take(url, timeout=10, silence=_SILENCE)
+    if connection is None:
+        parameters: dict[str, Any] = dict(url.login)
+        fresh: Connection = psycopg2.connect(**parameters)
+        return fresh
+    connection.cursor_factory = Cursor
+    connection.autocommit = False
+    return connection
+
+
+class _Kept:
+    """One connection that is lent to who comes after who, instead of a login for each."""
+
+    def __init__(self) -> None:
+        self._url: DatabaseUrl | None = None
+        """Whose connection may be kept now, if anybody's."""
+        self._connection: Connection | None = None
+
+    @contextmanager
+    def keeping(self, url: DatabaseUrl) -> Iterator[None]:
+        """Keep one of this URL between two uses, until the block ends."""
+        self._url = url
+        try:
+            yield
+        finally:
+            self._url = None
+            self.forget()
+
+    def give(self, url: DatabaseUrl, connection: Connection) -> None:
+        """Keep a connection that is in order, or close it."""
+        is_idle = not connection.closed and (
+            connection.info.transaction_status == TRANSACTION_STATUS_IDLE
+        )
+        if url == self._url and self._connection is None and is_idle:
+            self._connection = connection
+        else:
+            connection.close()
+
+    def take(self, url: DatabaseUrl, timeout: float, silence: float) -> Connection | None:
+        """Return the connection, if it is kept and answers within `timeout` seconds."""
+        if url != self._url or self._connection is None:
+            return None
+        connection = self._connection
+        try:
+            with interrupting(partial(_interrupt, connection)):
+                connection.cursor_factory = _cursor(timeout)
+                connection.cursor().execute("SELECT")
+        except psycopg2.Error:  # it may have been ended while it idled
+            self.forget()
+            return None
+        connection.cursor_factory = _cursor(silence)
+        self._connection = None
+        return connection
+
+    def forget(self) -> None:
+        """Close it: what is asked next is to go where a new login leads."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+_kept = _Kept()
+
+keeping_one = _kept.keeping
+"""Have `connected` lend one connection of a URL again and again while a block runs."""
+
+forget_kept = _kept.forget
+"""Have the next who comes log in anew, as where a failover may have come in between."""
+
+give_back = _kept.give
+"""Give a connection that was made otherwise to who comes next."""
+
+
+def _interrupt(connection: Connection) -> None:
+    """End the statement that runs, except those by which a stop that was heard closes things."""
+    if not is_stopping():
+        interrupt(connection)
+
+
+def one_line(error: psycopg2.Error) -> str:
+    """Return the cause that an error ends with, on one line and without libpq's preamble."""
+    if primary := error.diag.message_primary:  # of a statement; no login has one
+        return " ".join(primary.split()).rstrip(".")
+    lines = causes(str(error))
+    return reason(lines[-1] if lines else type(error).__name__)
+
+
+def each_host(error: psycopg2.Error) -> str:
+    """Return the causes of an attempt at several hosts on one line, each with its host."""
+    return "; ".join(map(at_host, causes(str(error)))) or one_line(error)

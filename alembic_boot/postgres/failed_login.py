@@ -1,0 +1,108 @@
+"""Find out why a login failed, by asking again and, of a pooler, by asking for other databases."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import psycopg2
+
+from alembic_boot.postgres.answer import Answer
+from alembic_boot.postgres.connection import (
+    ConnectTimeoutError,
+    answer_to,
+    connect_and_ask,
+    one_line,
+)
+from alembic_boot.postgres.hosts import SESSION
+from alembic_boot.postgres.options import can_begin
+from alembic_boot.postgres.refusal import Refusal, is_poolers, meaning
+from alembic_boot.postgres.urls import DatabaseUrl
+
+_ANYWHERE = ("postgres", "template1")
+"""Databases that nearly every server has."""
+
+_LEAST = 0.1
+"""Seconds that each question has, also if the others have used the time up."""
+
+_IS_THERE = "SELECT true FROM pg_database WHERE datname = '{}'"
+
+
+@dataclass(frozen=True)
+class FailedLogin:
+    """Why a login failed."""
+
+    refusal: Refusal
+    cause: str
+    """In the words of who refused it, on one line."""
+    by_pooler: bool = False
+    """Whether a pooler has refused it, and no server."""
+    for_options: bool = False
+    """Whether it was for the settings that the login begins with."""
+    is_held_back: bool = False
+    """Whether the same login, tried again, got no answer in time.
+
+    A pooler does that after a server has refused one (PgBouncer for `server_login_retry` seconds).
+    """
+
+
+def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> FailedLogin:
+    """Return why a login has failed with this error; asks for at most about `timeout` seconds.
+
+    What has changed meanwhile is for the next attempt.
+    """
+    cause = one_line(error)
+    if isinstance(error, ConnectTimeoutError):
+        return FailedLogin(Refusal.NOT_YET, cause)
+    left = _left_of(timeout)
+    # With a code, the login was good, and what was asked next was refused. A login that is asked
+    # again may be held back; then there has to be time left for the other questions.
+    answer = Answer(error.pgcode, cause) if error.pgcode else answer_to(url, timeout / 2)
+    if answer.is_late:
+        refusal = Refusal.DATABASE_MISSING if _is_missing(url, left) else Refusal.NOT_YET
+        return FailedLogin(refusal, cause, is_held_back=True)
+    if answer == Answer() and not can_begin({}):  # by one of libpq's environment variables
+        return FailedLogin(Refusal.LOGIN, cause)
+    if answer.libpq_gave_up and _is_standby(url, left()):
+        return FailedLogin(Refusal.NOT_YET, cause)
+    failed = FailedLogin(meaning(answer), answer.sentence or cause, by_pooler=is_poolers(answer))
+    if failed.refusal is not Refusal.BY_POOLER:
+        return failed
+    if _is_for_options(url, left):
+        return replace(failed, refusal=Refusal.LOGIN, for_options=True)
+    # Else it hands on what a server has said, in that server's language and without its code.
+    if _is_missing(url, left):
+        return replace(failed, refusal=Refusal.DATABASE_MISSING, by_pooler=False)
+    return replace(failed, refusal=Refusal.NOT_YET)
+
+
+def _left_of(timeout: float) -> Callable[[], float]:
+    """Return what gives the seconds that are left of a time which begins now."""
+    deadline = time.monotonic() + timeout
+    return lambda: max(deadline - time.monotonic(), _LEAST)
+
+
+def _is_standby(url: DatabaseUrl, timeout: float) -> bool:
+    """Return whether libpq has left a server only for not being the primary."""
+    return SESSION in url.parameters and answer_to(url.having(**{SESSION: "any"}), timeout).is_good
+
+
+def _is_for_options(url: DatabaseUrl, left: Callable[[], float]) -> bool:
+    """Return whether the login fails only because of the settings that it begins with."""
+    if not (url.parameters.get("options") or os.environ.get("PGOPTIONS")):
+        return False
+    is_good_without = answer_to(url.having(options=""), left()).is_good
+    return is_good_without and meaning(answer_to(url, left())) is Refusal.BY_POOLER
+
+
+def _is_missing(url: DatabaseUrl, left: Callable[[], float]) -> bool:
+    """Return whether the same login works on another database, and this one does not exist."""
+    query = _IS_THERE.format(url.database.replace("'", "''"))
+    for name in _ANYWHERE:
+        try:
+            connection, rows = connect_and_ask(url.with_database(name), query, left())
+        except psycopg2.Error:
+            continue
+        connection.close()
+        return not rows
+    return False

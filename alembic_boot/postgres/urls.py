@@ -1,0 +1,189 @@
+"""Read a PostgreSQL URL as libpq and SQLAlchemy read it, or refuse it by the name of its part."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
+
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.masking import hide
+from alembic_boot.postgres.database_url import DatabaseUrl
+from alembic_boot.postgres.drivers import DRIVERS, OWN_DRIVER
+from alembic_boot.postgres.hosts import SESSION, joined_query, on_primary
+from alembic_boot.postgres.options import is_known, is_taken, read_query, unusable
+from alembic_boot.postgres.services import read_service, service_of
+
+__all__ = ["PARTS", "DatabaseUrl", "build_database_url", "parse_database_url"]
+
+PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
+"""The settings that make a URL together."""
+
+_SCHEMES = ("postgresql", "postgres")
+_ADVICE = (
+    "Write it as postgresql://user:password@host:5432/database, with special characters "
+    "percent-encoded (% is %25, @ is %40, / is %2F)."
+)
+_SSL = {"true": "require", "false": "disable"}
+"""What a plain `ssl=true` is for libpq, and for other clients."""
+
+_SECRETS = ("password", "sslpassword")
+
+_NAME = re.compile(r"[A-Za-z_]+")
+"""What a sentence may repeat of a name that is not known: other clients' options look so."""
+
+
+def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
+    """Return the URL, checked; `setting` names it in errors.
+
+    Raises ConfigurationError without ever repeating what may be a part of the password.
+    """
+    scheme, separator, rest = text.partition("://")
+    name, _, driver = scheme.partition("+")
+    if not separator or name not in _SCHEMES:
+        raise ConfigurationError(f"{setting} is not a PostgreSQL URL.", _ADVICE)
+    _refuse_driver(driver, setting)
+    login, address = _split_login(rest)
+    place, _, query = address.partition("?")
+    try:
+        options = read_query(joined_query(query), is_sqlalchemys=bool(driver))
+        parameters = parse_dsn(f"postgresql://{login}{place}")
+    except (ValueError, ProgrammingError):  # UnicodeError is a ValueError
+        raise ConfigurationError(f"{setting} is malformed.", _ADVICE) from None
+    # A second @ comes from a password that is not encoded: its rest would pass for the host.
+    if "@" in place:
+        raise ConfigurationError(f"{setting} is malformed.", _ADVICE)
+    if ssl := options.pop("ssl", None):
+        options["sslmode"] = _SSL.get(ssl, ssl)
+    _refuse_ports({**parameters, **options}, setting)
+    # So does one in the query, or a login without its @: then an option's name may be a part of
+    # the password.
+    is_login_clear = bool(login) or ":" not in place
+    shown = _Shown(setting, may_name="@" not in query and is_login_clear)
+    _refuse_names(options, driver, shown)
+    own = {it: options.pop(it) for it in DRIVERS[driver or OWN_DRIVER].own & options.keys()}
+    parameters = _with_service({**parameters, **options}, setting)
+    if names := unusable(parameters):
+        raise ConfigurationError(
+            f"{shown.option(names)} with a value that libpq does not take.",
+            "Correct the value, or leave the option out.",
+        )
+    return DatabaseUrl(
+        _checked(parameters, setting), driver=driver, own=own, setting=setting, written=text
+    )
+
+
+def build_database_url(
+    *,
+    host: str,
+    port: str,
+    user: str,
+    password: str | None,
+    database: str,
+) -> DatabaseUrl:
+    """Return the URL of these parts."""
+    parameters = {"host": host, "port": port, "user": user, "dbname": database}
+    if password:
+        parameters["password"] = password
+    # Such a host is one of a URL, or of a login that was written into it.
+    if any("@" in name and not name.startswith(("@", "/")) for name in host.split(",")):
+        raise ConfigurationError(f"{PARTS} is malformed.", _ADVICE)
+    _refuse_ports(parameters, PARTS)
+    return DatabaseUrl(_checked(parameters, PARTS), setting=PARTS)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """What a sentence may say of a URL."""
+
+    setting: str
+    may_name: bool
+
+    def option(self, names: list[str]) -> str:
+        """Return the beginning of a sentence about options."""
+        if not self.may_name or not all(_NAME.fullmatch(it) or _is_libpqs(it) for it in names):
+            return f"{self.setting} has an option"
+        return f"{self.setting} has the option {' and '.join(names)}"
+
+
+def _is_libpqs(name: str) -> bool:
+    return is_known(name, DRIVERS[OWN_DRIVER])
+
+
+def _refuse_driver(name: str, setting: str) -> None:
+    instead = "or write the URL as postgresql://…, which means psycopg2"
+    if name and name not in DRIVERS:
+        # Not repeated: it may be anything that was typed at the wrong place.
+        raise ConfigurationError(
+            f"{setting} names a driver that cannot be used here.",
+            f"Name one of {', '.join(DRIVERS)}, {instead}.",
+        )
+    if name and not DRIVERS[name].is_installed:
+        raise ConfigurationError(
+            f"{setting} names the driver {name}, and the package {DRIVERS[name].package} is not "
+            "installed.",
+            f"Install the package, {instead}.",
+        )
+
+
+def _refuse_names(options: Mapping[str, str], driver: str, shown: _Shown) -> None:
+    taking = DRIVERS[driver or OWN_DRIVER]
+    for name in options:
+        if not is_known(name, taking):
+            raise ConfigurationError(
+                f"{shown.option([name])}, which neither libpq nor the driver knows.",
+                "Leave the option out.",
+            )
+        if not is_taken(name, taking):
+            raise ConfigurationError(
+                f"{shown.option([name])}, which the driver {driver} takes from no URL.",
+                "Leave the option out, or write the URL as postgresql://…, which means psycopg2.",
+            )
+
+
+def _refuse_ports(parameters: Mapping[str, str], setting: str) -> None:
+    ports = [port for port in parameters.get("port", "").split(",") if port]
+    if not all(re.fullmatch("[0-9]{1,5}", port) and 0 < int(port) < 65536 for port in ports):
+        raise ConfigurationError(f"{setting} has a port that is not a number to 65535.", _ADVICE)
+
+
+def _with_service(parameters: dict[str, str], setting: str) -> dict[str, str]:
+    """Return the keywords with those of the service that they name; libpq reads its secrets."""
+    name = service_of(parameters)
+    if name is None:
+        return parameters
+    try:
+        found = read_service(name)
+    except (KeyError, OSError, UnicodeDecodeError) as error:
+        cause = "which no service file has" if isinstance(error, KeyError) else f"but {error}"
+        where = "names a service" if parameters.get("service") else "is read with PGSERVICE"
+        raise ConfigurationError(
+            f"{setting} {where}, {cause}.", "Add it to the file that PGSERVICEFILE names."
+        ) from None
+    for secret in _SECRETS:
+        hide(found.pop(secret, None))
+    return {**found, **parameters}
+
+
+def _checked(parameters: Mapping[str, str], setting: str) -> Mapping[str, str]:
+    """Return the keywords so that the primary is meant. Raises ConfigurationError."""
+    if not parameters.get("dbname"):
+        raise ConfigurationError(f"{setting} names no database.", _ADVICE)
+    try:
+        return on_primary(parameters)
+    except ValueError as error:
+        if SESSION in error.args:
+            raise ConfigurationError(
+                f"{setting} asks for another server than the primary ({SESSION}).",
+                "Leave that out: of several hosts the one that takes writes is found.",
+            ) from None
+        raise ConfigurationError(
+            f"{setting} has not as many ports as hosts.", "Give one for each, or one for all."
+        ) from None
+
+
+def _split_login(rest: str) -> tuple[str, str]:
+    """Split what follows the scheme as libpq does: the login, its @ included, and the others."""
+    login, at, address = rest.partition("@")
+    return (login + at, address) if at and "/" not in login else ("", rest)

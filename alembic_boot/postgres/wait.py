@@ -1,0 +1,225 @@
+"""Wait until the real login works over the real route: bounded, and never for what cannot come."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psycopg2
+from psycopg2 import errors, sql
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseMissingError,
+    DatabaseUnreachableError,
+    LoginRefusedError,
+)
+from alembic_boot.postgres.connection import (
+    FOR_DATABASES,
+    answer_to,
+    connect_and_ask,
+    connected,
+    each_host,
+    give_back,
+)
+from alembic_boot.postgres.failed_login import FailedLogin, understand
+from alembic_boot.postgres.hosts import SESSION
+from alembic_boot.postgres.message import STANDBY
+from alembic_boot.postgres.refusal import Refusal
+from alembic_boot.postgres.urls import PARTS, DatabaseUrl
+from alembic_boot.signals import raise_if_stopped
+
+_log = logging.getLogger(__name__)
+
+INTERVAL = 0.025
+"""Seconds between attempts: a database that becomes ready is noticed within twice that."""
+
+_ATTEMPT = 5.0
+"""Seconds an attempt may take, for each host, where packets vanish without an answer."""
+
+_QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_backend_pid()"
+
+_REPEAT = 5.0
+"""Seconds after which an unchanged cause is said again."""
+
+_LEAST = 2.0
+"""Seconds to find out why a login failed, where the waiting has no time left."""
+
+_HINT = (
+    " A pooler stands in between, which knows only those of its [databases]: name it there, or "
+    "set MIGRATION_DATABASE_URL to the server itself."
+)
+
+_REMEDY = "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
+_REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a successful login showed."""
+
+    version: str
+
+
+def _pause(seconds: float) -> None:
+    threading.Event().wait(seconds)
+
+
+def wait_for_database(
+    url: DatabaseUrl,
+    timeout: float,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = _pause,
+) -> Server:
+    """Return as soon as a login succeeds on a server that takes writes.
+
+    A standby is waited out until it is promoted; of several hosts the primary is found. `timeout`
+    is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError when the time is up, and at
+    once LoginRefusedError or DatabaseMissingError for what waiting would not change.
+    """
+    started = clock()
+    deadline = started + timeout
+    attempt = _ATTEMPT * url.host_count
+    _log.info("Waiting for PostgreSQL... (%s)", url.masked)
+    last_cause, said_at = "", started
+    held_back: psycopg2.OperationalError | None = None
+    while True:
+        raise_if_stopped()  # an import that a signal fell into may have swallowed it
+        remaining = deadline - clock()
+        try:
+            if held_back is not None:  # to ask on is to log in as well, and gets the code
+                raise held_back
+            # The first attempt gets its time even where the waiting has none.
+            server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
+        except psycopg2.OperationalError as error:
+            failed = understand(url, error, min(attempt, max(remaining, _LEAST)))
+            _raise_if_never(url, failed)
+            held_back = error if failed.is_held_back else None
+            cause = failed.cause if url.host_count == 1 else each_host(error)
+        else:
+            if server is not None:
+                _log.info("PostgreSQL is ready (%s, %.1f s)", server.version, clock() - started)
+                return server
+            cause = STANDBY
+        now = clock()
+        if now >= deadline:
+            raise _unreachable(url, timeout, cause)
+        if cause != last_cause or now - said_at >= _REPEAT:
+            _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
+            last_cause, said_at = cause, now
+        pause(min(INTERVAL, deadline - now))
+
+
+def create_database(url: DatabaseUrl) -> None:
+    """Create the database that `url` names, through the server's `postgres` database.
+
+    One that somebody else has just created is as good. Raises DatabaseMissingError where the role
+    may not.
+    """
+    statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database))
+    elsewhere = url.with_database("postgres")
+    try:
+        with connected(elsewhere, silence=FOR_DATABASES) as connection:
+            connection.cursor().execute(statement)
+    except (errors.DuplicateDatabase, errors.UniqueViolation):
+        return
+    except BootError as error:
+        raise DatabaseMissingError(
+            f"Database {url.database!r} does not exist and could not be created. {error.what}",
+            "Create it by hand, or give the role the right CREATEDB."
+            + (_HINT if _is_poolers(elsewhere, error.__cause__) else ""),
+        ) from error
+    _log.info("Database %s created", url.database)
+
+
+def _is_poolers(url: DatabaseUrl, cause: BaseException | None) -> bool:
+    """Whether a pooler has refused a login, of which this is the error."""
+    return isinstance(cause, psycopg2.OperationalError) and (
+        understand(url, cause, _ATTEMPT).by_pooler
+    )
+
+
+def _login(url: DatabaseUrl, timeout: float) -> Server | None:
+    """Return the server logged in to, or None where it is a standby."""
+    connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
+    try:
+        [(version, is_standby, pid)] = rows
+        if pid != connection.info.backend_pid:  # a pooler tells its own
+            _refuse_without_transactions(url, connection)
+    except BaseException:
+        connection.close()
+        raise
+    if is_standby:
+        connection.close()
+    else:
+        give_back(url, connection)
+    # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
+    return None if is_standby else Server(version.split(" ")[0])
+
+
+def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> None:
+    """Raise ConfigurationError where a pooler lends a session for one statement at a time."""
+    try:
+        for statement in ("BEGIN", "SELECT 1", "COMMIT"):
+            connection.cursor().execute(statement)
+    except psycopg2.OperationalError as error:
+        if not connection.closed:
+            raise
+        raise ConfigurationError(
+            f"The pooler at {url.masked} keeps no transaction together.",
+            "Let it pool transactions or sessions (pool_mode), or set MIGRATION_DATABASE_URL to "
+            "the server itself and let the application have another pool.",
+        ) from error
+
+
+def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreachableError:
+    remedy = _REMEDY_OF_STANDBY if _is_standby(url, cause) else _REMEDY
+    if timeout == 0:  # as for `inv status`, which does not wait
+        return DatabaseUnreachableError(
+            f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
+        )
+    return DatabaseUnreachableError(
+        f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
+        f"{remedy}; DB_WAIT_TIMEOUT sets how long to wait.",
+    )
+
+
+def _is_standby(url: DatabaseUrl, cause: str) -> bool:
+    """Return whether the server takes no writes. If the URL asks for a primary, libpq looks."""
+    if SESSION not in url.parameters:
+        return cause == STANDBY
+    return answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good
+
+
+def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
+    if failed.for_options:
+        raise LoginRefusedError(
+            f"A pooler at {url.masked} refused the login: {failed.cause}.",
+            "Leave that out of the URL; if migrations need it, set MIGRATION_DATABASE_URL to the "
+            "server itself.",
+        )
+    if failed.refusal is Refusal.LOGIN:
+        raise LoginRefusedError(
+            f"PostgreSQL refused the login at {url.masked}: {failed.cause}.", _login_advice(url)
+        )
+    if failed.refusal is Refusal.DATABASE_MISSING:
+        raise DatabaseMissingError(
+            f"Database {url.database!r} does not exist at {url.masked}.",
+            f"Create it, or correct the name; in dev and test `{as_typed('inv migrate')}` and "
+            f"`{as_typed('inv start')}` create it.{_HINT if failed.by_pooler else ''}",
+        )
+
+
+def _login_advice(url: DatabaseUrl) -> str:
+    if url.setting != PARTS:
+        return f"Correct the role, the password, the TLS settings or the options in {url.setting}."
+    return (
+        "Correct POSTGRES_USER or POSTGRES_PASSWORD. A database container takes them for a new "
+        "volume only, and an old volume keeps its first password: set that one again, or change it "
+        "in the database (ALTER ROLE … PASSWORD …), or remove the volume with its data."
+    )

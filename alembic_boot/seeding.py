@@ -1,0 +1,179 @@
+"""Call the project's seed function on a schema that is ready for it."""
+
+import inspect
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pkgutil import resolve_name
+from typing import Any
+
+from psycopg2.errors import InsufficientPrivilege
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
+from alembic_boot.foreign import describe, is_own_code, missing_package
+from alembic_boot.postgres.connection import driver_connection
+from alembic_boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
+from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
+from alembic_boot.state.access import Barrier, barriers
+from alembic_boot.state.inspection import Inspection
+
+_log = logging.getLogger(__name__)
+
+
+def seed(boot: BootDescription, inspection: Inspection) -> None:
+    """Insert what is absent, in one transaction.
+
+    The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
+    it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
+    raises or the schema is not at head, which is what its models describe. A callable that raises
+    SeedingFailedError itself says all of it. A stop signal ends the running statement.
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    if not is_at_head(inspection):
+        current = ", ".join(inspection.current) or "base"
+        raise SeedingFailedError(
+            f"The schema is {inspection.state} at {current}, and the seed data is made for "
+            f"{', '.join(inspection.heads)}.",
+            f"See `{as_typed('inv status')}`; `{as_typed('inv migrate')}` brings it there if "
+            "anything does.",
+        )
+    _log.info("Seeding initial data...")
+    insert_absent = _resolve(boot.seed_callable)
+    # The seed callable needs no more of the URL than a connection.
+    engine = create_engine(
+        "postgresql+psycopg2://",
+        creator=partial(driver_connection, boot.migration_database_url),
+        poolclass=NullPool,
+    )
+    hidden: tuple[Barrier, ...] = ()
+    try:
+        with _seeding(engine) as connection:
+            hidden = _hide_nothing(connection)
+            with interrupting(partial(interrupt, connection.connection.driver_connection)):
+                inserted = insert_absent(connection)
+            _refuse_unstarted(inserted)
+            raise_if_stopped()
+    except Stopped:
+        raise
+    except BaseException as error:
+        raise_if_stopped()
+        if isinstance(error, SeedingFailedError):
+            raise
+        if _is_for_row_security(error):
+            raise _hidden(hidden, boot.seed_callable) from error
+        raise _failed(boot.seed_callable, error) from error
+    if inserted == 0:
+        _log.info("Initial data is complete already")
+    else:
+        _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+
+
+def _refuse_unstarted(returned: object) -> None:
+    """Raise TypeError if the seed callable has returned its work instead of doing it."""
+    if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
+        returned.close()
+        raise TypeError(
+            "it is an async function or a generator, so its call runs nothing; name a plain one"
+        )
+
+
+@contextmanager
+def _seeding(engine: Any) -> Iterator[Any]:
+    """Give a connection in a transaction that ends with this process, however that ends."""
+    with engine.connect() as connection:
+        can_check = can_check_client(connection.connection.driver_connection)
+        connection.connection.rollback()
+        with connection.begin():
+            if can_check:
+                connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+            connection.exec_driver_sql(LIFT_IN_TRANSACTION)
+            yield connection
+
+
+def _hide_nothing(connection: Any) -> tuple[Barrier, ...]:
+    """Return what row level security may hide from this role, and have it refused to read that.
+
+    A row that is hidden would look absent, and be inserted once more.
+    """
+    found = barriers(lambda query: connection.exec_driver_sql(query).scalar())
+    hidden = tuple(barrier for barrier in found if barrier.hides(0))
+    if hidden:
+        connection.exec_driver_sql("SET LOCAL row_security = off")
+    return hidden
+
+
+def _is_for_row_security(error: BaseException) -> bool:
+    """Whether PostgreSQL refused to read a table of which it would have had to hide rows."""
+    raised = getattr(error, "orig", None)
+    # A right that is missing has the same SQLSTATE; where in the server it was said differs.
+    return isinstance(raised, InsufficientPrivilege) and raised.diag.source_file == "rls.c"
+
+
+def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError:
+    first, *others = hidden
+    more = f" and of {len(others)} more tables" if others else ""
+    return SeedingFailedError(
+        f"Seeding failed: row level security may hide rows of {first.table}{more} from the role "
+        f"{first.role}, and a hidden row cannot be told from an absent one.",
+        f"{first.advice} Or let {seed_callable} say `SET LOCAL row_security = on`, where the "
+        "policies are meant for it; or start with SEED=false. Nothing of it was kept.",
+    )
+
+
+def seed_alone(boot: BootDescription) -> None:
+    """Seed while nobody moves the schema. Raises BootError."""
+    # Alembic comes along with these, and `start` does without it where it can.
+    from alembic_boot.environment.opening import open_project
+    from alembic_boot.exclusive.fence import exclusively
+    from alembic_boot.migration.preview import preview
+    from alembic_boot.state.schema import open_schema
+
+    inspection = preview(boot).inspection
+    if not is_at_head(inspection):
+        seed(boot, inspection)  # which says why it does not
+        return
+    url = boot.migration_database_url
+    schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    with exclusively(url, schema.journal, boot.schema.lock_timeout):
+        seed(boot, schema.inspect())
+
+
+def is_at_head(inspection: Inspection) -> bool:
+    """Return whether the database has the revisions of this history, and no others."""
+    return inspection.target.revisions == inspection.heads and not (
+        inspection.pending or inspection.beyond or inspection.unknown or inspection.replaced
+    )
+
+
+def _failed(name: str, error: BaseException) -> BootError:
+    return missing_package(error) or SeedingFailedError(
+        f"Seeding failed: {describe(error)}.",
+        f"Nothing of it was kept. Fix {name}, or start with SEED=false.",
+    )
+
+
+def _resolve(name: str) -> Callable[[Any], int | None]:
+    try:
+        found = resolve_name(name)
+    except Stopped:
+        raise
+    except (ImportError, AttributeError, ValueError) as error:
+        if is_own_code(error):
+            raise _failed(name, error) from error
+        raise ConfigurationError(
+            f"SEED_CALLABLE={name!r} cannot be imported: {error}.",
+            "Write it as module:function, or start with SEED=false.",
+        ) from error
+    except BaseException as error:
+        raise _failed(name, error) from error
+    if not callable(found):
+        raise ConfigurationError(
+            f"SEED_CALLABLE={name!r} is not callable.", "Write it as module:function."
+        )
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,66 @@
+"""The target of the schema: known from the boot, else read from the history on disk, once."""
+
+from alembic_boot.description import BootDescription
+from alembic_boot.revisions.history import History, Target, resolve_target
+from alembic_boot.serving.handover import Reached, reached
+from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
+from alembic_boot.state.inspection import (
+    DatabaseFacts,
+    Inspection,
+    SchemaState,
+    at_target,
+    inspect,
+)
+
+
+class Aim:
+    """The target, beside which facts about a database are put.
+
+    What is on disk is read when the boot's word does not settle it, and once. When the schema is
+    at the target, that is known as if the boot had said it.
+    """
+
+    def __init__(self, description: BootDescription) -> None:
+        self._description = description
+        self._reached = reached()
+        self._read: tuple[History, Target] | None = None
+
+    def forget(self) -> None:
+        """Read the history on disk again at the next look, and forget what the boot has found."""
+        self._reached = None
+        self._read = None
+
+    def agreed(self, current: tuple[str, ...]) -> str | None:
+        """Return the digest of a journal that says nothing new; None if not known."""
+        known = self._reached
+        if known is not None and current == known.rows:
+            return known.digest
+        return None if self._read is None else agreed_digest(current, self._read[0])
+
+    def inspect(self, facts: DatabaseFacts) -> Inspection:
+        """Return the state of the schema. Raises BootError if the files or the journal tell none.
+
+        Imports Alembic if the history has to be read.
+        """
+        known = self._reached
+        if known is not None and known.is_still_true_of(facts):
+            return at_target(facts, known.target, known.heads)
+        if self._read is None:
+            self._read = self._from_disk()
+        history, target = self._read
+        inspection = inspect(facts, history, target)
+        if inspection.unknown and facts.journal_refusal is not None:
+            raise facts.journal_refusal
+        replaced = replaced_revisions(facts.journal, inspection.applied, history)
+        inspection = with_replaced(inspection, replaced)
+        if inspection.state is SchemaState.CURRENT:
+            self._reached = Reached(facts.current, target, history.heads, facts.digest)
+        return inspection
+
+    def _from_disk(self) -> tuple[History, Target]:
+        from alembic_boot.environment.opening import open_project
+
+        boot = self._description
+        history = open_project(boot.alembic_config, boot.migration_database_url).history
+        policy = boot.schema
+        return history, resolve_target(history, policy.target, rollback=policy.rollback)

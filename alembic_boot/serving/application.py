@@ -1,0 +1,63 @@
+"""Whether there is an application to serve: asked before the schema moves, and without importing
+any of it, for its own code may look at the schema.
+"""
+
+import sys
+from collections.abc import Sequence
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+
+from alembic_boot.errors import ServingFailedError
+
+
+def require_application(name: str) -> None:
+    """Raise ServingFailedError where no module is to be found for `module:attribute`.
+
+    Whether it can be imported, and has the attribute, is known when it is.
+    """
+    module, _, attribute = name.partition(":")
+    names = module.split(".")
+    if not all(names) or not attribute:
+        raise not_loaded(name, "it is not written as module:attribute")
+    if module not in sys.modules and not _is_there(names):
+        raise not_loaded(name, f"there is no module {module}")
+
+
+def not_loaded(name: str, cause: str) -> ServingFailedError:
+    """Return the failure of an application that cannot be loaded, for this cause."""
+    return ServingFailedError(
+        f"The application {name} cannot be loaded: {cause}.",
+        "Fix it, or name another in ASGI_APP.",
+    )
+
+
+def _is_there(names: Sequence[str]) -> bool:
+    """Whether a module is found, package by package; `importlib.util` would import these."""
+    places: Sequence[str] | None = None
+    for depth in range(1, len(names) + 1):
+        try:
+            spec = _spec(".".join(names[:depth]), places)
+        except KeyError:
+            # A folder without `__init__.py` asks the package that it is in, were that imported.
+            return True
+        if spec is None:
+            return False
+        if _says_where_itself(spec):
+            return True
+        places = spec.submodule_search_locations
+        if places is None:
+            return depth == len(names)
+    return True
+
+
+def _spec(name: str, places: Sequence[str] | None) -> ModuleSpec | None:
+    found = (finder.find_spec(name, places) for finder in sys.meta_path)
+    return next((spec for spec in found if spec is not None), None)
+
+
+def _says_where_itself(package: ModuleSpec) -> bool:
+    """Whether a package may look for its modules elsewhere, which only its import can tell."""
+    if package.submodule_search_locations is None or package.origin is None:
+        return False
+    source = Path(package.origin)
+    return source.is_file() and b"__path__" in source.read_bytes()

@@ -1,0 +1,191 @@
+"""One connection over HTTP/1.1: Uvicorn's protocol, which waits for no client for ever.
+
+Everything of Uvicorn that is not documented and that our connections need stands here. It was
+checked with Uvicorn 0.54: `uvicorn.protocols.http.h11_impl.H11Protocol` with `conn`, `cycle`,
+`flow`, `loop`, `server_state`, `transport`, `handle_events` and `on_response_complete`;
+`RequestResponseCycle` with `disconnected`, `keep_alive`, `message_event`, `more_body`,
+`response_complete` and `response_started`; `FlowControl.read_paused`. One alone has an
+underscore: `_should_upgrade`, for which there is no setting.
+"""
+
+import asyncio
+import fcntl
+import logging
+import socket
+import struct
+import sys
+import termios
+from contextlib import suppress
+from typing import Any
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from alembic_boot.serving.patience import Awaited, Episodes, Wait, is_too_long
+from alembic_boot.serving.reading import SmallReads
+from alembic_boot.serving.refusal import NO_REQUEST, refusal, why_unreadable
+from alembic_boot.serving.requests import Requests
+
+_FOR_A_FIRST_REQUEST = 1.0
+"""Seconds that a client which has just connected has for its request when the server ends."""
+
+_FOR_ANOTHER = 0.05
+"""As many for a client that was answered before: its next request may wait in the socket."""
+
+_AT_ONCE = struct.pack("ii", 1, 0)
+"""The option SO_LINGER: on, 0 seconds."""
+
+_log = logging.getLogger(__name__)
+_unreadable = Episodes()
+
+
+class Connection(H11Protocol, SmallReads):
+    """Uvicorn's protocol; ends clients that do nothing, and answers a request at the end."""
+
+    conn: Requests
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.conn = Requests()
+        self._is_ending = False
+        self._is_refused = False
+        self._idle_since = self.loop.time()
+        self._heard_at = self._idle_since
+        self._taken_at = self._idle_since
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin; a write that the system does not take at once pauses the application."""
+        transport.set_write_buffer_limits(high=0)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what the client sends; a request that comes at the end is the last."""
+        if self._is_refused:
+            return
+        self._heard_at = self.loop.time()
+        super().data_received(data)
+        if self._is_ending and self.has_request():
+            self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        """Have the application wait until the client takes more of the answer."""
+        self._taken_at = self.loop.time()
+        super().pause_writing()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
+
+    def wait(self) -> Wait | None:
+        """Return what the server waits for; None if the server itself is at work."""
+        if self.transport.get_write_buffer_size() > 0:
+            return Wait(Awaited.READ, self._taken_at)
+        if self._is_refused:
+            return Wait(Awaited.CLOSE, self._idle_since)
+        if self.transport.is_closing():
+            return None
+        if not self.has_request():
+            return Wait(Awaited.HEAD, self._idle_since)
+        if self.cycle.more_body and not self.flow.read_paused:
+            return Wait(Awaited.BODY, self._heard_at)
+        return None
+
+    def end_if_overdue(self, now: float) -> bool:
+        """End the connection if its client has kept the server waiting too long; return if so."""
+        self._note_progress(now)
+        wait = self.wait()
+        if wait is None or not is_too_long(wait, now):
+            return False
+        if wait.awaited in {Awaited.READ, Awaited.CLOSE}:
+            self.abort()
+        elif wait.awaited is Awaited.HEAD and not self.conn.trailing_data[0]:
+            super().shutdown()
+        else:
+            self._refuse(408, NO_REQUEST)
+        return wait.awaited is not Awaited.CLOSE  # that one was ended before
+
+    def abort(self) -> None:
+        """Reset the connection at once: the system keeps no byte for the client."""
+        sock = self.transport.get_extra_info("socket")
+        with suppress(OSError):  # macOS refuses the option once the client has gone
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
+        self.transport.abort()
+
+    def handle_events(self) -> None:
+        """Serve what has come; answer what cannot be read as a request."""
+        super().handle_events()
+        if (status := self.conn.refused_with) is None or self._is_refused:
+            return
+        if _unreadable.begins(self.loop.time()):
+            _log.warning("A client sent what is no request of HTTP/1.1: refused (%d)", status)
+        self._refuse(status, why_unreadable(status))
+
+    def _should_upgrade(self) -> bool:
+        """Return False: the request is answered as one of HTTP/1.1 (RFC 9110, 7.8).
+
+        Uvicorn would log the advice to install a library for WebSockets.
+        """
+        return False
+
+    def shutdown(self) -> None:
+        """Close the connection in order, because the server ends.
+
+        Uvicorn would close an idle connection at once, and with it a request that the client has
+        sent or is sending. So each idle connection may send one request, for a short time.
+        """
+        self._is_ending = True
+        if self._is_refused:
+            self.transport.close()
+            return
+        if self.has_request():
+            super().shutdown()
+            return
+        seconds = _FOR_A_FIRST_REQUEST if self.cycle is None else _FOR_ANOTHER
+        self.loop.call_later(seconds, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self.has_request() and not self.transport.is_closing():
+            super().shutdown()
+
+    def has_request(self) -> bool:
+        """Return whether a request has come that is not answered yet."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _note_progress(self, now: float) -> None:
+        """Note whether the client has taken something of the answer since the last look."""
+        if (left := self.transport.get_write_buffer_size()) > 0:
+            left += not_acknowledged(self.transport)
+        if left != self._left:
+            self._left = left
+            self._taken_at = now
+
+    def _refuse(self, status: int, detail: str) -> None:
+        """Answer in the application's place, and close when the client has done so.
+
+        To close at once would reset the connection, and take the answer away from a client that
+        is still sending.
+        """
+        is_too_late = False
+        if self.has_request():
+            is_too_late = self.cycle.response_started
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if is_too_late:
+            self.abort()
+            return
+        self._is_refused = True
+        self._idle_since = self.loop.time()
+        self.transport.write(refusal(status, detail, self.server_state.default_headers))
+        with suppress(OSError):  # the client has gone meanwhile
+            self.transport.write_eof()
+        self.flow.resume_reading()
+
+
+def not_acknowledged(transport: asyncio.Transport) -> int:
+    """Return the bytes that the system has taken and the client has not; 0 if it does not tell."""
+    if sys.platform != "linux":
+        return 0
+    sock = transport.get_extra_info("socket")
+    count: int = struct.unpack("i", fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)))[0]
+    return count

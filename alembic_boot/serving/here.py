@@ -1,0 +1,70 @@
+"""Serve in this process, and say in a sentence why an application cannot be served."""
+
+import asyncio
+import logging
+import socket
+
+import uvicorn
+
+from alembic_boot.errors import BootError, ServingFailedError
+from alembic_boot.foreign import describe, missing_package
+from alembic_boot.serving.application import not_loaded
+from alembic_boot.serving.server import Config, Server
+from alembic_boot.signals import Stopped
+
+_log = logging.getLogger(__name__)
+
+DRAIN = 10
+"""Seconds that requests under way may take to finish after a stop signal."""
+
+
+def load(config: Config) -> None:
+    """Import the application. Raises ServingFailedError if that fails.
+
+    A worker that cannot import it would be started again for ever.
+    """
+    try:
+        uvicorn.importer.import_from_string(config.app)
+    except Stopped:
+        raise
+    except BaseException as error:  # an application that exits has not loaded either
+        raise _not_loaded(config, error) from error
+
+
+def serve_here(config: Config, sockets: list[socket.socket]) -> None:
+    """Serve until a stop signal. Raises ServingFailedError and Stopped as `serve` does."""
+    server = Server(config)
+    try:
+        server.run(sockets=sockets)
+    except Stopped:
+        # Uvicorn raises the signal again when it has closed everything in order.
+        if not server.started:
+            raise
+    except asyncio.CancelledError:
+        _log.info("Requests that took longer than %d s were cut off", DRAIN)
+    except SystemExit:
+        if server.startup_error is None:
+            raise not_started(config) from None
+        raise _start_failed(config, server.startup_error) from server.startup_error
+    except Exception as error:
+        raise _not_loaded(config, error) from error
+
+
+def not_started(config: Config) -> ServingFailedError:
+    """Return the failure of an application that has said itself why it does not start."""
+    return ServingFailedError(
+        f"The application {config.app} did not start.", "The lines above say why."
+    )
+
+
+def _start_failed(config: Config, error: BaseException) -> BootError:
+    what = f"The application {config.app} did not start: "
+    if isinstance(error, BootError):
+        return ServingFailedError(what + error.what, error.advice)
+    return missing_package(error) or ServingFailedError(
+        f"{what}{describe(error)}.", "Fix the application and start again."
+    )
+
+
+def _not_loaded(config: Config, error: BaseException) -> BootError:
+    return missing_package(error) or not_loaded(str(config.app), describe(error))

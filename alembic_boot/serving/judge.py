@@ -1,0 +1,124 @@
+"""Judge by a look at the database whether the schema is where this release needs it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.serving.aim import Aim
+from alembic_boot.serving.handover import boot_differences, boot_failure, compared_at
+from alembic_boot.serving.handover import version_table as handed_over_table
+from alembic_boot.serving.model_watch import comparison_is_due
+from alembic_boot.serving.statements import Statements
+from alembic_boot.state.facts import read_facts
+from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.plan import Action, Plan, decide
+
+_MOVED = "The schema has moved since the models were compared with it. They are compared again now."
+
+_STATEMENT_TIMEOUT = 500
+"""Milliseconds."""
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """The answer to a probe. Anybody may read it, so no host, user, file or role is in it."""
+
+    ready: bool
+    state: str | None = None
+    current: tuple[str, ...] = ()
+    target: str | None = None
+    reason: str | None = None
+    """What is wrong and what helps; of one that is ready, why some requests fail all the same."""
+    cause: str | None = None
+    """What only the log may tell, with all names; None if the reason says everything."""
+
+
+class Judge:
+    """Compares a database with the target of this release, and with what requests need.
+
+    The history on disk is read once, and in development again when requests fail: a revision may
+    have been written meanwhile.
+    """
+
+    def __init__(
+        self,
+        description: BootDescription,
+        version_table: VersionTable | None = None,
+        needed: Iterable[str] = (),
+    ) -> None:
+        """`needed` are statements that the schema has to fit: they are planned, and not run."""
+        self.statements = Statements(needed)
+        self._description = description
+        self._version_table = version_table or handed_over_table() or VersionTable()
+        self._aim = Aim(description)
+        self._has_been_ready = False
+        self._failed_at: tuple[str, ...] | None = None
+        """Where the schema was at the first look after a boot that failed."""
+
+    def judge(self, connection: Connection) -> Readiness:
+        """Return the answer. Raises BootError or psycopg2.Error if the state cannot be read."""
+        inspection, plan = self._look(connection)
+        unfit = self._why_unfit(connection, inspection, plan)
+        if unfit is not None and self._description.compare_models:
+            self._aim.forget()
+            inspection, plan = self._look(connection)
+        is_there = plan.action is Action.NOTHING
+        self._has_been_ready = self._has_been_ready or is_there
+        failure = self.failure_of_boot(inspection.current)
+        reason = unfit if is_there else failure or _behind(inspection, plan)
+        self.statements.note_revision(inspection.current)
+        return Readiness(
+            ready=reason is None,
+            state=inspection.state.value,
+            current=inspection.current,
+            target=inspection.target.name,
+            reason=reason or self.statements.doubt(),
+            cause=None if plan.refusal is None else str(plan.refusal),
+        )
+
+    def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
+        facts = read_facts(
+            connection, self._version_table, _STATEMENT_TIMEOUT, agreed=self._aim.agreed
+        )
+        inspection = self._aim.inspect(facts)
+        policy = self._description.schema
+        return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
+
+    def _why_unfit(self, connection: Connection, inspection: Inspection, plan: Plan) -> str | None:
+        """Return why requests fail, or may fail, though the revision is the right one.
+
+        On a schema that is pinned below the newest one, the requests that fail tell.
+        """
+        if plan.action is not Action.NOTHING:
+            return None
+        is_pinned = inspection.target.revisions != inspection.heads
+        if (differences := boot_differences()) is None:
+            return self.statements.why_unfit(connection, is_pinned=is_pinned)
+        if compared_at() == inspection.current:
+            return differences
+        comparison_is_due.set()
+        return _MOVED
+
+    def failure_of_boot(self, current: tuple[str, ...] | None = None) -> str | None:
+        """Return why the boot failed, until the schema is ready or has moved since.
+
+        `current` is where the schema is now, if that is known.
+        """
+        if current is not None and self._failed_at is None:
+            self._failed_at = current
+        has_moved = current is not None and current != self._failed_at
+        return None if self._has_been_ready or has_moved else boot_failure()
+
+
+def _behind(inspection: Inspection, plan: Plan) -> str:
+    if plan.refusal is not None:
+        return plan.refusal.public
+    current = ", ".join(inspection.current) or "base"
+    return (
+        f"The schema is {inspection.state} at {current}, and should be at "
+        f"{inspection.target.name}: run `{as_typed('inv migrate')}`."
+    )

@@ -1,0 +1,143 @@
+"""While it serves: say in what the models and the schema differ, and not be ready meanwhile."""
+
+import json
+import logging
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.serving.handover import boot_differences, hand_over_differences
+
+_MODULE = "alembic_boot.migration.comparison"
+
+_CALM = 1.0
+"""Seconds after the start: the first requests come first."""
+
+_PAUSES = (5.0, 30.0)
+"""Seconds before the models are compared again, until they agree: each time twice as long."""
+
+_LONGEST = 120.0
+"""Seconds that a comparison may take."""
+
+_NAMED = 3
+"""Differences that readiness names."""
+
+_REVISION = 'inv revision --message "what changed"'
+
+comparison_is_due = threading.Event()
+"""Set to have the models of this process compared with the schema at once."""
+
+_log = logging.getLogger(__name__)
+
+
+def reason(differences: tuple[str, ...]) -> str | None:
+    """Return why requests may fail; None if nothing differs."""
+    if not differences:
+        return None
+    rest = len(differences) - _NAMED
+    named = "; ".join(differences[:_NAMED]) + (f"; and {rest} more, in the log" if rest > 0 else "")
+    return (
+        f"The models and the schema differ: {named}. Write the revision that is missing: "
+        f"`{as_typed(_REVISION)}`. The next start applies it."
+    )
+
+
+class ModelWatch:
+    """Compares the models with the schema, again and again until they agree.
+
+    `comparison_is_due` has it compare at once, as after a migration.
+
+    In a process of its own each time, so the models are those on the disk.
+    """
+
+    def __init__(self, boot: BootDescription) -> None:
+        self._boot = boot
+        self._has_ended = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._known: frozenset[str] = frozenset()
+        self._failure: str | None = None
+        self._thread = threading.Thread(target=self._watch, name="model-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begin in another thread, some time from now."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the comparison that may be running."""
+        self._has_ended.set()
+        comparison_is_due.set()
+        if (process := self._process) is not None:
+            process.kill()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        pause, longest = _PAUSES
+        wait = _CALM
+        while not self._has_ended_within(wait):
+            found = self._compare()
+            if self._has_ended.is_set() or not self._tell(found):
+                return
+            wait, pause = pause, min(2 * pause, longest)
+
+    def _has_ended_within(self, seconds: float) -> bool:
+        comparison_is_due.wait(seconds)
+        comparison_is_due.clear()
+        return self._has_ended.is_set()
+
+    def _tell(self, found: dict[str, Any]) -> bool:
+        """Log what is new, and hand it to readiness; return whether to compare again."""
+        if (failure := found["failure"]) is not None:
+            if failure != self._failure:
+                _log.warning("The models could not be compared with the schema: %s", failure)
+            self._failure = failure
+        if failure is not None or not found["is_at_head"]:
+            # What is known to differ, differs until a comparison says otherwise.
+            return True
+        for text in found["differences"]:
+            if text not in self._known:
+                _log.warning(
+                    "The models and the schema differ: %s. Write the revision: `%s`",
+                    text,
+                    as_typed(_REVISION),
+                )
+        for text in found["beyond"]:
+            if text not in self._known:
+                _log.info("The models and the schema differ: %s. Requests can do without", text)
+        if boot_differences() is not None and not found["differences"]:
+            _log.info("The models and the schema agree")
+        self._known = frozenset([*found["differences"], *found["beyond"]])
+        hand_over_differences(reason(tuple(found["differences"])), found["current"])
+        return bool(found["differences"])
+
+    def _compare(self) -> dict[str, Any]:
+        """Return the outcome of a comparison in a process of its own."""
+        paths = os.pathsep.join(str(Path(it).absolute()) for it in sys.path)
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 (this interpreter, a module of our own)
+                [sys.executable, "-m", _MODULE],
+                env={**os.environ, "PYTHONPATH": paths},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            return {"failure": f"no process could be started: {error.strerror}."}
+        with self._process as process:
+            if self._has_ended.is_set():
+                process.kill()
+            try:
+                answer, _ = process.communicate(pickle.dumps(self._boot), _LONGEST)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                return {"failure": f"it took more than {_LONGEST:g} s."}
+        try:
+            found: dict[str, Any] = json.loads(answer)
+        except ValueError:  # it was killed, or could not begin
+            return {"failure": f"the process ended with status {process.returncode}."}
+        return found

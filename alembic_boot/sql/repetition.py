@@ -1,0 +1,167 @@
+"""Statements that may run a second time, as after a revision that was interrupted half way.
+
+Only what is sure counts: a statement that is not listed here may not. Views, operators and casts
+count as what they look like: reading.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from alembic_boot.sql.parser import Statement, read
+from alembic_boot.sql.writing import literal, name
+
+Node = dict[str, Any]
+
+_ALWAYS = frozenset(
+    {
+        *("VariableSetStmt", "VariableShowStmt", "LockStmt", "CommentStmt", "GrantStmt"),
+        *("GrantRoleStmt", "VacuumStmt", "ReindexStmt", "RefreshMatViewStmt", "ClusterStmt"),
+        "CheckPointStmt",
+    }
+)
+_ONCE = frozenset(
+    {"TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"}
+)
+
+_COLUMNS = frozenset({"AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault"})
+_UNLESS_MISSING = frozenset({"AT_AddColumn", "AT_DropColumn", "AT_DropConstraint"})
+
+_WRITING = frozenset({"intoClause", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_HARMLESS = re.compile(
+    r"pg_(?:get_(?:\w+def|expr|serial_sequence|userbyid)|(?:table|type)_is_visible"
+    r"|(?:total_)?relation_size|(?:table|indexes|database)_size|size_pretty|typeof|backend_pid"
+    r"|is_in_recovery|sleep|(?:try_)?advisory_(?:xact_)?lock(?:_shared)?|advisory_unlock(?:_all)?)"
+    r"|to_(?:char|date|number|timestamp|hex|jsonb?|reg(?:class|type|proc|procedure|namespace|role))"
+    r"|has_(?:table|column|schema|database|function|sequence|type)_privilege|format|format_type"
+    r"|jsonb?_(?:agg|object_agg|build_object|build_array|array_length|typeof)"
+    r"|array_(?:agg|length|to_string|position|remove|append|upper|lower)"
+    r"|string_agg|row_number|rank|count|min|max|sum|avg|lower|upper|length|btrim|trim"
+    r"|concat|concat_ws|substring|replace|extract|date_(?:trunc|part)|now"
+    r"|current_(?:setting|schemas?|database)"
+    r"|set_config|version|unnest|generate_series|obj_description|col_description"
+    r"|quote_(?:ident|literal|nullable)|regexp_(?:matches?|replace|split_to_array|split_to_table)",
+)
+"""PostgreSQL's own functions, by their whole names: a function of a project may be to_cents."""
+
+_LONGEST = 16_384
+"""Characters of a text that may be repeatable. Longer texts are mostly rows."""
+
+
+def is_repeatable(text: str) -> bool:
+    """Return whether a text that ran before does no more, or no harm, when it runs again.
+
+    `CREATE INDEX CONCURRENTLY` with a name is repeatable: whoever runs it looks at the index first.
+    """
+    statements = read(text) if len(text) <= _LONGEST else None
+    try:
+        return bool(statements) and all(map(_is_repeatable, statements or ()))
+    except RecursionError:  # from a tree that is deeper than this interpreter goes
+        return False
+
+
+def again(text: str) -> str:
+    """Return the text to run instead of one that may have run before.
+
+    A concurrent drop gets IF EXISTS, and a label for an enum IF NOT EXISTS.
+    """
+    statements = read(text) if len(text) <= _LONGEST else None
+    if statements is None or len(statements) != 1:
+        return text
+    node = statements[0].node
+    match statements[0].kind:
+        case "DropStmt" if node.get("concurrent") and not node.get("missing_ok"):
+            indexes = ", ".join(name(it["List"]["items"]) for it in node["objects"])
+            cascade = " CASCADE" if node["behavior"] == "DROP_CASCADE" else ""
+            return f"DROP INDEX CONCURRENTLY IF EXISTS {indexes}{cascade}"
+        case "AlterEnumStmt" if "oldVal" not in node and not node.get("skipIfNewValExists"):
+            return _label_if_missing(node)
+    return text
+
+
+def _label_if_missing(node: Node) -> str:
+    added = f"ALTER TYPE {name(node['typeName'])} ADD VALUE IF NOT EXISTS {literal(node['newVal'])}"
+    if "newValNeighbor" not in node:
+        return added
+    place = "AFTER" if node.get("newValIsAfter") else "BEFORE"
+    return f"{added} {place} {literal(node['newValNeighbor'])}"
+
+
+def _is_repeatable(statement: Statement) -> bool:
+    kind = statement.kind
+    if kind in _JUDGED:
+        return _JUDGED[kind](statement.node)
+    if kind.startswith(_DEFINING):
+        return bool(statement.node.get("replace") or statement.node.get("if_not_exists"))
+    if kind.startswith("Drop"):
+        return bool(statement.node.get("missing_ok"))
+    return kind in _ALWAYS
+
+
+def _is_repeatable_transaction(node: Node) -> bool:
+    return node["kind"] not in _ONCE
+
+
+def _is_explained(node: Node) -> bool:
+    """Return whether an EXPLAIN does not run its statement."""
+    return all(it["DefElem"]["defname"] != "analyze" for it in node.get("options", ()))
+
+
+def _is_filled_if_missing(node: Node) -> bool:
+    query = node["query"]
+    is_reading = "SelectStmt" in query and _is_reading(query["SelectStmt"])
+    return is_reading and bool(node.get("if_not_exists"))
+
+
+def _is_repeatable_index(node: Node) -> bool:
+    # Without a name it would get another one, beside the index that is there.
+    is_looked_at = bool(node.get("concurrent")) and "idxname" in node
+    return is_looked_at or bool(node.get("if_not_exists"))
+
+
+def _is_repeatable_label(node: Node) -> bool:
+    return bool(node.get("skipIfNewValExists"))
+
+
+def _is_repeatable_alter(node: Node) -> bool:
+    return all(_is_repeatable_action(it["AlterTableCmd"]) for it in node["cmds"])
+
+
+def _is_repeatable_action(action: Node) -> bool:
+    kind = action["subtype"]
+    is_conditional = kind in _UNLESS_MISSING and bool(action.get("missing_ok"))
+    return is_conditional or kind in _COLUMNS or kind == "AT_ValidateConstraint"
+
+
+def _is_reading(query: object) -> bool:
+    nodes = list(_nodes(query))
+    calls = (node["funcname"] for kind, node in nodes if kind == "FuncCall")
+    return all(kind not in _WRITING for kind, _ in nodes) and all(map(_is_harmless, calls))
+
+
+def _is_harmless(function: list[dict[str, Any]]) -> bool:
+    *schema, own = (part["String"]["sval"] for part in function)
+    return schema in ([], ["pg_catalog"]) and _HARMLESS.fullmatch(own) is not None
+
+
+def _nodes(tree: object) -> Iterator[tuple[str, Any]]:
+    """Give each part of a tree with the name that it stands under."""
+    if isinstance(tree, dict):
+        for kind, node in tree.items():
+            yield kind, node
+            yield from _nodes(node)
+    elif isinstance(tree, list):
+        for node in tree:
+            yield from _nodes(node)
+
+
+_JUDGED: Mapping[str, Callable[[Node], bool]] = {
+    "TransactionStmt": _is_repeatable_transaction,
+    "SelectStmt": _is_reading,
+    "ExplainStmt": _is_explained,
+    "CreateTableAsStmt": _is_filled_if_missing,
+    "IndexStmt": _is_repeatable_index,
+    "AlterEnumStmt": _is_repeatable_label,
+    "AlterTableStmt": _is_repeatable_alter,
+}
+_DEFINING = ("Create", "ViewStmt", "RuleStmt", "DefineStmt")

@@ -1,0 +1,176 @@
+"""Questions about a statement, which are asked before it runs.
+
+A text that the parser cannot read counts as the most dangerous case in each answer.
+"""
+
+import re
+from typing import Any
+
+from alembic_boot.sql.parser import Statement, read
+from alembic_boot.sql.scanner import first_tokens
+from alembic_boot.sql.scanner import statements as scanned
+
+_ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
+_DEFINITIONS = frozenset(
+    {
+        *("AlterTableStmt", "AlterObjectSchemaStmt", "AlterOwnerStmt", "AlterEnumStmt"),
+        *("AlterSeqStmt", "AlterDomainStmt", "AlterPolicyStmt", "RenameStmt", "CommentStmt"),
+        *("CreateStmt", "CreateSeqStmt", "CreateEnumStmt", "CreateDomainStmt", "CompositeTypeStmt"),
+        *("CreateFunctionStmt", "CreateTrigStmt", "CreatePolicyStmt", "CreateStatsStmt"),
+        *("ViewStmt", "RuleStmt", "IndexStmt", "DropStmt", "LockStmt"),
+    }
+)
+"""Definitions that run nobody's code before they have their lock."""
+
+_SETTINGS = frozenset({"VariableSetStmt", "VariableShowStmt"})
+
+_SAVEPOINTS = frozenset({"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"})
+_ROLLBACKS = frozenset({"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"})
+_COMMIT = "TRANS_STMT_COMMIT"
+
+_CONTROL_WORDS = (
+    *("SET", "RESET", "BEGIN", "START", "SAVEPOINT", "RELEASE", "PREPARE"),
+    *("COMMIT", "END", "ROLLBACK", "ABORT"),
+)
+
+_COMMITTING_BLOCK = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL)\b", re.IGNORECASE)
+"""Words of a block that may end a transaction, in whichever language it is written."""
+_COMMIT_WORD = re.compile(r"\b(?:COMMIT|END)\b", re.IGNORECASE)
+
+_LONGEST_DEFINITION = 4096
+"""Characters. A longer text is rows or several statements, and is not worth reading so often."""
+
+
+def works_on_rows(text: str) -> bool:
+    """Return whether a text works on rows only.
+
+    No other session queues behind its table locks. It may have worked for an hour when it waits
+    for a row.
+    """
+    statements = read(text) or ()
+    return bool(statements) and all(it.kind in _ROWS for it in statements)
+
+
+def begins_with_control(text: str) -> bool:
+    """Return whether a text first acts on the transaction or the session.
+
+    In a failed transaction, nothing else can run before it.
+    """
+    first = _first_control(text)
+    return first is not None and first.kind in ("TransactionStmt", "VariableSetStmt")
+
+
+def is_setting(text: str) -> bool:
+    """Return whether a text only sets or shows settings of the session."""
+    statements = read(text) if _is_short(text) else None
+    return bool(statements) and all(it.kind in _SETTINGS for it in statements or ())
+
+
+def is_single(text: str) -> bool:
+    """Return whether a text is one statement."""
+    return _is_short(text) and len(read(text) or ()) == 1
+
+
+def begins_with_rollback(text: str) -> bool:
+    """Return whether a text first ends a transaction, or a part of it, that may have failed."""
+    first = _first_control(text)
+    return first is not None and _transaction_kind(first) in _ROLLBACKS
+
+
+def fails_without_its_lock(text: str) -> bool:
+    """Return whether a text is one statement that surely fails if it does not get its lock.
+
+    Other statements may run code that catches the error and goes on: a function, a block or a
+    trigger. What that code left out would stay unknown.
+    """
+    return is_single(text) and all(it.kind in _DEFINITIONS for it in read(text) or ())
+
+
+def is_concurrent(text: str) -> bool:
+    """Return whether a text must not be interrupted: its unfinished work would stay behind.
+
+    No other session queues behind such a statement while it waits. The last moment of DETACH
+    PARTITION is the exception: then it locks the partition.
+    """
+    statements = read(text)
+    return statements is None or any(map(_is_concurrent, statements))
+
+
+def is_atomic(text: str, *, in_transaction: bool = False) -> bool:
+    """Return whether PostgreSQL undoes everything that a text did if it fails.
+
+    Several statements in one text are one transaction, unless they end it themselves.
+    """
+    statements = read(text)
+    if statements is None:
+        return False
+    if len(statements) > 1 and any(map(_ends_transaction, statements)):
+        return False
+    return in_transaction or not any(map(_may_commit_inside, statements))
+
+
+def commits(text: str) -> bool:
+    """Return whether a text commits the transaction that it runs in."""
+    if _COMMIT_WORD.search(text) is None:
+        return False  # without the parser: the text may be megabytes of rows
+    statements = read(text)
+    if statements is None:
+        return any(words[0].says("COMMIT", "END") for words in scanned(text))
+    return any(_transaction_kind(it) == _COMMIT for it in statements)
+
+
+def _is_short(text: str) -> bool:
+    return len(text) <= _LONGEST_DEFINITION
+
+
+def _first_control(text: str) -> Statement | None:
+    """Return the first statement if it acts on the transaction or the session; else None.
+
+    A text that begins with another word is not read: it may be megabytes of rows.
+    """
+    if not any(token.says(*_CONTROL_WORDS) for token in first_tokens(text, 1)):
+        return None
+    statements = read(text)
+    return statements[0] if statements else None
+
+
+def _transaction_kind(statement: Statement) -> str:
+    """Return the kind of a transaction statement; an empty text for another statement."""
+    return str(statement.node["kind"]) if statement.kind == "TransactionStmt" else ""
+
+
+def _ends_transaction(statement: Statement) -> bool:
+    return _transaction_kind(statement) not in ("", *_SAVEPOINTS)
+
+
+def _may_commit_inside(statement: Statement) -> bool:
+    """Return whether a procedure or a block may commit something before it fails."""
+    if statement.kind == "DoStmt":
+        return _COMMITTING_BLOCK.search(str(statement.node["args"])) is not None
+    return statement.kind == "CallStmt"
+
+
+def _is_concurrent(statement: Statement) -> bool:
+    node = statement.node
+    match statement.kind:
+        case "IndexStmt" | "DropStmt" | "RefreshMatViewStmt":
+            return bool(node.get("concurrent"))
+        case "ReindexStmt":
+            return any(map(_is_concurrently, node.get("params", ())))
+        case "AlterTableStmt":
+            parts = (it["AlterTableCmd"].get("def", {}) for it in node["cmds"])
+            return any(it.get("PartitionCmd", {}).get("concurrent") for it in parts)
+    return False
+
+
+def _is_concurrently(option: dict[str, Any]) -> bool:
+    """Return whether an option of REINDEX is CONCURRENTLY, and is not switched off."""
+    element = option["DefElem"]
+    if element["defname"] != "concurrently":
+        return False
+    match element.get("arg"):
+        case {"Integer": number}:
+            return bool(number.get("ival"))
+        case {"String": {"sval": word}}:
+            return word.lower() not in ("false", "off")
+    return True

@@ -1,0 +1,146 @@
+"""The whole way: wait, migrate, seed, serve."""
+
+import logging
+import socket
+from collections.abc import Callable
+from functools import partial
+
+from alembic_boot.description import BootDescription, OnFailure
+from alembic_boot.errors import BootError
+from alembic_boot.log import report_cause
+from alembic_boot.output import reserved
+from alembic_boot.postgres.connection import keeping_one
+from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.revisions.ahead import reading_ahead
+from alembic_boot.seeding import is_at_head, seed
+from alembic_boot.serving.application import require_application
+from alembic_boot.serving.handover import (
+    forget_boot,
+    hand_over_failure,
+    hand_over_reached,
+    hand_over_stages,
+    hand_over_version_table,
+)
+from alembic_boot.serving.preload import importing
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.stages import Stages
+from alembic_boot.state.inspection import Inspection
+from alembic_boot.waiting import wait
+
+_log = logging.getLogger(__name__)
+
+
+def start(boot: BootDescription, listener: socket.socket) -> None:
+    """Bring the database to the newest schema and serve the application on a bound socket.
+
+    Returns when a stop signal has ended the serving. Raises BootError.
+    """
+    require_application(boot.asgi_app)
+    forget_boot()
+    stages = Stages()
+    with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
+        with importing(*_needed(boot)) as finish, stages.timed("wait"):
+            wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
+        if boot.schema.rollback:
+            _log.warning(
+                "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and "
+                "fro"
+            )
+        _migrate_and_seed(boot, stages)
+    hand_over_stages(stages.seconds)
+    from alembic_boot.serving.serve import serve
+
+    serve(boot, listener, before_reload=partial(start_again, boot))
+
+
+def start_again(boot: BootDescription) -> None:
+    """Do what `start` does before it serves, in the process that a reload has begun.
+
+    Raises BootError for what ends a start, too.
+    """
+    forget_boot()
+    stages = Stages()
+    with keeping_one(boot.migration_database_url):
+        with stages.timed("wait"):
+            wait(boot)
+        _migrate_and_seed(boot, stages)
+    hand_over_stages(stages.seconds)
+
+
+def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
+    """Serve the application on a bound socket without touching the schema.
+
+    Its readiness needs to know where the revision is recorded; if nobody can tell now, it looks
+    where Alembic puts it by default. Raises BootError.
+    """
+    from alembic_boot.migration.migrate import locate_version_table
+    from alembic_boot.serving.serve import serve
+
+    forget_boot()
+    try:
+        wait_for_database(boot.migration_database_url, timeout=0)
+        hand_over_version_table(locate_version_table(boot))
+    except BootError as error:
+        _log.warning("Where the revision is recorded cannot be told now: %s", error)
+    serve(boot, listener)
+
+
+def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
+    """Bring schema and data up to date; where the schema cannot be, we may go on all the same."""
+    from alembic_boot.migration.migrate import migrate
+
+    def then(inspection: Inspection) -> None:
+        hand_over_reached(inspection)
+        with stages.timed("seed"):
+            _seed(boot, inspection)
+
+    try:
+        with stages.timed("migrate"), reserved():
+            migrate(boot, then, located=hand_over_version_table)
+    except BootError as error:
+        if not _may_go_on(boot, error):
+            raise
+        report_cause(error)
+        _log.error("%s", error)
+        _log.warning("Database migrations failed, but continuing...")
+        hand_over_failure(error.public)
+
+
+def _seed(boot: BootDescription, inspection: Inspection) -> None:
+    raise_if_stopped()
+    if not boot.seed:
+        return
+    if is_at_head(inspection):
+        seed(boot, inspection)
+    elif inspection.unknown:
+        _log.info("Seeding skipped: the schema is ahead of this release")
+    else:
+        _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
+
+
+def _needed(boot: BootDescription) -> tuple[str, ...]:
+    """Return what to import while there is nothing to do but wait.
+
+    The application itself is none of it: its own code may look at the schema as it is imported.
+    """
+    to_serve = () if boot.serve.reload else ("alembic_boot.serving.serve", *boot.preload)
+    return ("alembic_boot.migration.migrate", *to_serve)
+
+
+def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:
+    """Raise what is wrong with the history, where that ends the start anyhow.
+
+    Whatever is being imported is finished first: the history's imports may be the same.
+    """
+    finish()
+    from alembic_boot.migration.migrate import check_history
+
+    try:
+        check_history(boot)
+    except BootError as error:
+        if not _may_go_on(boot, error):
+            raise
+
+
+def _may_go_on(boot: BootDescription, error: BootError) -> bool:
+    return error.concerns_schema and boot.on_failure is OnFailure.CONTINUE

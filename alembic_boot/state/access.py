@@ -1,0 +1,222 @@
+"""Know whether this session's role sees every row of a table, and say what helps where it may not.
+
+PostgreSQL reports no error for rows that row level security hides: a query just does not return
+them. Everything that concludes something from an empty answer asks here first.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.errors import LoginRefusedError
+from alembic_boot.sql.writing import literal, quoted
+
+Ask = Callable[[str], Any]
+"""Return the one value of a query that has no parameters."""
+
+READ, INSERT, UPDATE = "r", "a", "w"
+"""Commands, as pg_policy has them."""
+
+# Follows a view to the tables behind it, which are read with the rights of the view's owner.
+# PostgreSQL checks the same facts in `check_enable_rls`. Each policy that applies is either for
+# all rows (`true`), for all or none (no column of the table in it), or for some.
+_BARRIERS = """
+WITH RECURSIVE seen (oid, reader) AS (
+    SELECT c.oid, r.oid FROM pg_class c, pg_roles r
+    WHERE r.rolname = current_user AND {which}
+    UNION
+    SELECT d.refobjid,
+        CASE WHEN EXISTS (
+                 SELECT FROM pg_options_to_table(c.reloptions)
+                 WHERE option_name = 'security_invoker' AND option_value::boolean)
+             THEN seen.reader ELSE c.relowner END
+    FROM seen
+    JOIN pg_class c ON c.oid = seen.oid AND c.relkind = 'v'
+    JOIN pg_rewrite w ON w.ev_class = c.oid
+    JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid
+        AND d.refclassid = 'pg_class'::regclass AND d.refobjid <> c.oid),
+policies AS (
+    SELECT p.polrelid, r.oid AS reader, p.polcmd, p.polpermissive,
+        CASE
+            WHEN coalesce(pg_get_expr(CASE WHEN p.polcmd = 'a' THEN p.polwithcheck
+                                           ELSE p.polqual END, p.polrelid), 'true') = 'true'
+            THEN 'all'
+            WHEN NOT EXISTS (
+                SELECT FROM pg_depend d
+                WHERE d.classid = 'pg_policy'::regclass AND d.objid = p.oid
+                  AND d.refclassid = 'pg_class'::regclass AND d.refobjid = p.polrelid
+                  AND d.deptype = 'n')
+            THEN 'all or none' ELSE 'some' END AS rows
+    FROM pg_policy p JOIN pg_roles r ON EXISTS (
+        SELECT FROM unnest(p.polroles) AS role
+        WHERE role = 0 OR pg_has_role(r.oid, role, 'USAGE'))
+    WHERE r.oid IN (SELECT reader FROM seen))
+SELECT json_agg(json_build_object(
+    'schema', n.nspname, 'name', c.relname, 'role', r.rolname,
+    'is_owner', pg_has_role(r.oid, c.relowner, 'USAGE'),
+    'permissive', ARRAY(
+        SELECT polcmd::text || ' ' || rows FROM policies
+        WHERE polrelid = c.oid AND reader = r.oid AND polpermissive),
+    'restrictive', ARRAY(
+        SELECT polcmd::text || ' ' || rows FROM policies
+        WHERE polrelid = c.oid AND reader = r.oid AND NOT polpermissive))
+    ORDER BY n.nspname, c.relname)::text
+FROM seen
+JOIN pg_class c ON c.oid = seen.oid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_roles r ON r.oid = seen.reader
+WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.rolbypassrls
+  AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
+"""
+
+# One cheap look; what it finds suspicious is asked for by the query above.
+_ACCESS = """
+SELECT json_build_object(
+    'table', {table}, 'role', current_user,
+    'may_read', has_table_privilege(c.oid, 'SELECT') OR (
+        SELECT coalesce(bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')), false)
+        FROM pg_attribute a
+        WHERE a.attrelid = c.oid AND a.attname = ANY (ARRAY[{columns}]::text[])),
+    'may_hide', c.relrowsecurity OR c.relkind = 'v')::text
+FROM pg_class c WHERE c.oid = to_regclass({table})
+"""
+
+
+@dataclass(frozen=True)
+class Barrier:
+    """Row level security of one table as it applies to one role."""
+
+    schema: str
+    name: str
+    role: str
+    is_owner: bool
+    """Whether the role owns the table, which has FORCE ROW LEVEL SECURITY then."""
+    permissive: tuple[tuple[str, str], ...]
+    """The policies that apply: the command, and which rows: `all`, `all or none`, or `some`."""
+    restrictive: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def table(self) -> str:
+        """The table's name as SQL writes it."""
+        return f"{quoted(self.schema)}.{quoted(self.name)}"
+
+    def hides(self, rows: int) -> bool:
+        """Return whether there may be more rows than these that the role has read."""
+        permissive, restrictive = self._for(READ)
+        if "all" in permissive and set(restrictive) <= {"all"}:
+            return False
+        return rows == 0 or "some" in (*permissive, *restrictive)
+
+    def forbids(self, command: str) -> bool:
+        """Return whether no policy lets the role do this."""
+        return not self._for(command)[0]
+
+    def _for(self, command: str) -> tuple[list[str], list[str]]:
+        permissive, restrictive = (
+            [rows for it, rows in policies if it in ("*", command)]
+            for policies in (self.permissive, self.restrictive)
+        )
+        return permissive, restrictive
+
+    @property
+    def advice(self) -> str:
+        """The SQL that lets the role see every row; what it may write its privileges decide."""
+        role, table = quoted(self.role), self.table
+        bypass = f"`ALTER ROLE {role} BYPASSRLS` as a superuser"
+        if self.is_owner:
+            first = f"`ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY` as that role"
+        elif set(self.restrictive) and {rows for _, rows in self.restrictive} != {"all"}:
+            return f"Say {bypass}."  # one more policy takes nothing back of a restrictive one
+        else:
+            name = quoted(f"{self.role} sees all")
+            policy = f"CREATE POLICY {name} ON {table} TO {role} USING (true)"
+            first = f"`{policy}` as the table's owner"
+        return f"Say {first}, or {bypass}."
+
+
+def barriers(ask: Ask, table: str | None = None) -> tuple[Barrier, ...]:
+    """Return the row level security that applies to this role: of a table, or of all tables."""
+    which = "c.relrowsecurity" if table is None else f"c.oid = to_regclass({literal(table)})"
+    found = json.loads(ask(_BARRIERS.format(which=which)) or "[]")
+    return tuple(
+        Barrier(
+            it["schema"],
+            it["name"],
+            it["role"],
+            it["is_owner"],
+            _policies(it["permissive"]),
+            _policies(it["restrictive"]),
+        )
+        for it in found
+    )
+
+
+def _policies(lines: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    return tuple((command, rows) for command, _, rows in (line.partition(" ") for line in lines))
+
+
+@dataclass(frozen=True)
+class Access:
+    """The rights of a role on a table."""
+
+    table: str
+    role: str
+    may_read: bool
+    may_hide: bool
+    """Whether row level security may apply to what is read."""
+
+    def refusal(self) -> LoginRefusedError | None:
+        """Return what to raise where the role has no right to read it."""
+        if self.may_read:
+            return None
+        return LoginRefusedError(
+            f"The role {self.role} may not read {self.table}.",
+            f"Say `GRANT SELECT ON {self.table} TO {quoted(self.role)}` as the table's owner.",
+        )
+
+    def why_incomplete(self, ask: Ask, rows: int) -> LoginRefusedError | None:
+        """Return what to raise where these may not be all of its rows."""
+        for barrier in barriers(ask, self.table) if self.may_hide else ():
+            if barrier.hides(rows):
+                return LoginRefusedError(
+                    f"Row level security may hide rows of {barrier.table} from the role "
+                    f"{barrier.role}.",
+                    barrier.advice,
+                )
+        return None
+
+
+def access(ask: Ask, table: str, *columns: str) -> Access | None:
+    """Return what the role may do with a table, or with these columns; None where it is missing."""
+    names = ", ".join(map(literal, columns))
+    found = ask(_ACCESS.format(table=literal(table), columns=names))
+    return None if found is None else Access(**json.loads(found))
+
+
+def why_not_writable(ask: Ask, table: str) -> LoginRefusedError | None:
+    """Return what to raise where row level security keeps the role from working on the table."""
+    found = access(ask, table)
+    if found is None or not found.may_hide:
+        return None
+    for barrier in barriers(ask, table):
+        if barrier.forbids(INSERT) or barrier.forbids(UPDATE):
+            return LoginRefusedError(
+                f"Row level security keeps the role {barrier.role} from writing {barrier.table}.",
+                f"{barrier.advice} Nothing was changed.",
+            )
+    return found.why_incomplete(ask, ask(f"SELECT count(*) FROM {table}"))  # noqa: S608 (quoted)
+
+
+def asking(connection: Connection) -> Ask:
+    """Return what asks over a connection of psycopg2's."""
+
+    def ask(query: str) -> Any:
+        with connection.cursor() as cursor:
+            cursor.execute(query)
+            [value] = cursor.fetchone() or [None]
+        return value
+
+    return ask

@@ -1,0 +1,96 @@
+"""Compare the revisions that a database has with the files that have their ids now."""
+
+from collections.abc import Iterable, Set
+from dataclasses import replace
+from hashlib import sha256
+from operator import attrgetter
+from pathlib import Path
+
+from alembic_boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
+from alembic_boot.revisions.history import History, Revision
+from alembic_boot.revisions.numbering import is_drawn
+from alembic_boot.state.inspection import Applied, Inspection, Replaced, SchemaState
+from alembic_boot.state.journal import joined
+
+
+def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:
+    """Return the inspection of a database with revisions that this history does not have.
+
+    Such a database has diverged, even if all ids are the same.
+    """
+    if not replaced:
+        return inspection
+    return replace(inspection, state=SchemaState.DIVERGED, replaced=replaced)
+
+
+def agreed_digest(current: Iterable[str], history: History) -> str | None:
+    """Return the digest of a journal that has each applied revision as its file is now.
+
+    `current` are the rows of the version table. Nothing was edited, and nothing is unknown, if the
+    journal has this digest. None if a row is unknown.
+    """
+    rows = set(current)
+    if not rows <= history.revisions.keys():
+        return None
+    return digest_of(history.revisions[id_] for id_ in history.closure(rows))
+
+
+def digest_of(revisions: Iterable[Revision]) -> str:
+    """Return a hash of ids, files and parents, in hexadecimal, as the journal's own query does."""
+    lines = [
+        f"{it.id} {it.file_sha256 or '-'} {joined(it.parents) or '-'}"
+        for it in sorted(revisions, key=attrgetter("id"))
+    ]
+    return sha256("\n".join(lines).encode()).hexdigest() if lines else ""
+
+
+def replaced_revisions(
+    journal: Iterable[Applied], applied: Iterable[str], history: History
+) -> tuple[Replaced, ...]:
+    """Return the applied revisions that the files on disk do not describe, in order.
+
+    Comments, docstrings, formatting, the phase and the downgrade may change. If the bytes are the
+    same, nothing is parsed. A revision without a row in the journal is none of them.
+    """
+    entries = {entry.revision: entry for entry in journal}
+    found = (
+        _replaced(entries[id_], history.revisions[id_])
+        for id_ in history.in_order(entries.keys() & frozenset(applied))
+    )
+    return tuple(it for it in found if it is not None)
+
+
+def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:
+    """Return the hash of a revision's bytes and of its upgrade; None if there is no source.
+
+    The bytes are those that were read before anything ran. If the file has changed since then, the
+    hash of its upgrade is None: what is in the file now is not what runs.
+    """
+    if revision is None or revision.path is None or revision.file_sha256 is None:
+        return None, None
+    try:
+        source = revision.path.read_bytes()
+    except OSError:
+        return revision.file_sha256, None
+    is_same = file_sha256(source) == revision.file_sha256
+    return revision.file_sha256, upgrade_checksum(source) if is_same else None
+
+
+def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
+    if entry.file_sha256 in (None, revision.file_sha256):
+        return None
+    path = revision.path
+    if path is None or path.suffix != ".py":
+        return None
+    is_same_upgrade = _is_same_upgrade(path, {entry.checksum, *entry.former})
+    if is_same_upgrade and (entry.is_stamp or set(revision.parents) == set(entry.parents)):
+        return None
+    return Replaced(entry, path.name, revision.parents, is_same_upgrade, is_drawn(revision.id))
+
+
+def _is_same_upgrade(path: Path, checksums: Set[str | None]) -> bool:
+    try:
+        source = path.read_bytes()
+        return not checksums.isdisjoint((upgrade_checksum(source), code_checksum(source)))
+    except (OSError, SyntaxError, ValueError):  # it was there, and did parse, when it was applied
+        return False

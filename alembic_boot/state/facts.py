@@ -1,0 +1,155 @@
+"""Read the facts that `inspect` needs."""
+
+from collections.abc import Callable
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import LoginRefusedError, MigrationFailedError
+from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from alembic_boot.sql.writing import quoted
+from alembic_boot.state.access import access, asking
+from alembic_boot.state.inspection import DatabaseFacts
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.tables import SEARCH_PATH, Extent, table_names
+
+Agreed = Callable[[tuple[str, ...]], str | None]
+"""Return, for the rows of the version table, the digest of a journal that says nothing new."""
+
+_SCHEMA = """
+SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.oid = to_regclass(%s)
+"""
+
+# PostgreSQL itself says of a table in such a schema that there is none. Of a search_path the names
+# are taken one by one, as `current_schemas` leaves out what may not be used.
+_HIDDEN_SCHEMA = """
+SELECT n.nspname, current_user::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s AND NOT has_schema_privilege(n.oid, 'USAGE')
+  AND CASE WHEN %(schema)s IS NULL
+      THEN n.nspname = ANY (
+          SELECT CASE btrim(part, ' "') WHEN '$user' THEN session_user ELSE btrim(part, ' "') END
+          FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part)
+      ELSE n.nspname = %(schema)s END
+"""
+
+_HAS_COLUMN = """
+SELECT FROM pg_attribute
+WHERE attrelid = to_regclass(%s) AND attname = 'version_num' AND NOT attisdropped
+"""
+
+_PATIENCE = "2s"
+
+# A pooler may lend a session that others have led elsewhere.
+_SET = """
+SET LOCAL lock_timeout = '{patience}';
+SET LOCAL row_security = on;
+SELECT set_config(name, reset_val, true) FROM pg_settings
+WHERE name = 'search_path' AND source = 'session'
+"""
+
+_LOCKERS = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND relation IN (to_regclass(%s), to_regclass(%s))
+"""
+
+
+def read_facts(
+    connection: Connection,
+    version_table: VersionTable,
+    timeout: int = 0,
+    extent: Extent = SEARCH_PATH,
+    agreed: Agreed = lambda _current: None,
+) -> DatabaseFacts:
+    """Return the recorded revisions, the tables that count, and what the journal says.
+
+    A journal with the digest that `agreed` returns is not read: its rows may be thousands.
+
+    All of it is of one moment: seen one after the other, the first revision of somebody else's
+    migration would look like tables without a revision. `timeout` bounds each statement, in
+    milliseconds; 0 does not. The connection is in autocommit. Raises LoginRefusedError where the
+    role may not see all rows of the version table, and psycopg2's LockNotAvailable where another
+    session keeps one of the tables locked for longer than a moment.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        cursor.execute(_SET.format(patience=_PATIENCE))
+        cursor.execute(LIFT_IN_TRANSACTION)
+        if timeout:
+            cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
+        try:
+            version_table = _found(connection, version_table)
+            current = read_current(connection, version_table)
+            # Tables say nothing more about a schema whose revision is known.
+            tables = () if current else table_names(connection, version_table, extent)
+            journal = Journal(version_table)
+            digest = journal.digest(connection)
+            is_new = digest and digest != agreed(current)
+            applied = journal.applied(connection) if is_new else ()
+            facts = DatabaseFacts(current, tables, applied, journal.why_unseen(connection), digest)
+        except BaseException:
+            # A pool that lent this connection would lend it on in the failed transaction.
+            if not connection.closed:
+                cursor.execute("ROLLBACK")
+            raise
+        cursor.execute("COMMIT")
+    return facts
+
+
+def lockers(connection: Connection, journal: Journal) -> str:
+    """Say which sessions keep the version table or the journal from being read."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKERS, (str(journal.version_table), journal.table))
+        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
+
+
+def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
+    """Return the table with the schema that it is in, where only its name was known."""
+    if version_table.schema is not None:
+        return version_table
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMA, (str(version_table),))
+        [schema] = cursor.fetchone() or [None]
+    return VersionTable(version_table.name, schema)
+
+
+def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
+    """Return the rows of the version table, sorted; none where there is no such table.
+
+    Raises LoginRefusedError where the role may not see all of them.
+    """
+    ask = asking(connection)
+    table = str(version_table)
+    with connection.cursor() as cursor:
+        cursor.execute(_HIDDEN_SCHEMA, {"schema": version_table.schema, "name": version_table.name})
+        if (hidden := cursor.fetchone()) is not None:
+            raise _schema_refused(*hidden)
+    found = access(ask, table, "version_num")
+    if found is None:
+        return ()
+    if refusal := found.refusal():
+        raise refusal
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_COLUMN, (table,))
+        if cursor.fetchone() is None:
+            raise MigrationFailedError(
+                f"{table} is where the revision belongs, and it has no column version_num.",
+                "Rename it, or let env.py name another version_table. Nothing was changed.",
+            )
+        cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
+        rows = tuple(sorted(str(row) for (row,) in cursor.fetchall()))
+    if refusal := found.why_incomplete(ask, len(rows)):
+        raise refusal
+    return rows
+
+
+def _schema_refused(schema: str, role: str) -> LoginRefusedError:
+    return LoginRefusedError(
+        f"The role {role} may not use the schema {schema}, where the revision is.",
+        f"Say `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's owner, "
+        "or set MIGRATION_DATABASE_URL to the owner's.",
+    )

@@ -1,0 +1,199 @@
+"""A project beside its database: look at both, and say what there is to do."""
+
+from dataclasses import dataclass, replace
+from functools import cache, cached_property, partial
+
+from psycopg2 import errors
+
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.location import Location
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
+from alembic_boot.postgres.connection import connected, forget_kept
+from alembic_boot.postgres.identity import same_database_query
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.revisions.history import History, Target, resolve_target
+from alembic_boot.revisions.reversibility import why_irreversible
+from alembic_boot.state.doubts import doubts
+from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
+from alembic_boot.state.facts import lockers, read_facts
+from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
+from alembic_boot.state.id_length import too_long
+from alembic_boot.state.inspection import (
+    DatabaseFacts,
+    Inspection,
+    TooLong,
+    Unencodable,
+    inspect,
+)
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.tables import Extent, list_tables
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One schema: who describes it, where it is, and where it should be."""
+
+    url: DatabaseUrl
+    project: Project
+    location: Location
+    target: Target
+    policy: SchemaPolicy
+
+    @property
+    def version_table(self) -> VersionTable:
+        """Where env.py keeps the revision."""
+        return self.location.version_table
+
+    @cached_property
+    def extent(self) -> Extent:
+        """The schemas whose tables count: env.py's, the models' and the history's."""
+
+        @cache  # a long history is read once
+        def named(others: frozenset[str]) -> frozenset[str]:
+            # Only here: most databases have no tables elsewhere.
+            from alembic_boot.environment.schemas import named_schemas
+
+            return named_schemas(self.project.scripts, self.location.models, others)
+
+        return Extent(self.location.path, named)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal beside the version table, whether it exists yet or not."""
+        return Journal(self.version_table)
+
+    def inspect(self) -> Inspection:
+        """Return the state, read over a fresh connection.
+
+        Raises LockTimeoutError where somebody keeps the version table or the journal to himself.
+        """
+        history = self.project.history
+        with connected(self.url) as connection:
+            try:
+                facts = read_facts(
+                    connection,
+                    self.version_table,
+                    extent=self.extent,
+                    agreed=partial(agreed_digest, history=history),
+                )
+                if facts.journal_refusal is not None:
+                    raise facts.journal_refusal
+                unfinished = self.journal.unfinished(connection)
+            except errors.LockNotAvailable as error:
+                raise LockTimeoutError(
+                    f"Somebody ({lockers(connection, self.journal)}) keeps {self.version_table} "
+                    "locked, so the schema's state cannot be read.",
+                    "See what that session is doing. Nothing was changed.",
+                ) from error
+        inspection = inspect(facts, history, self.target)
+        replaced = replaced_revisions(facts.journal, inspection.applied, history)
+        return replace(
+            with_replaced(inspection, replaced),
+            irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+            too_long=self.too_long(inspection.pending),
+            unencodable=self.unencodable(inspection.pending),
+            doubts=doubts(unfinished, history, self.journal),
+        )
+
+    def supposing(self, inspection: Inspection, revisions: tuple[str, ...]) -> Inspection:
+        """Return the state as it will be when these are recorded, and nothing else is done."""
+        facts = DatabaseFacts(tuple(sorted(revisions)), inspection.tables)
+        supposed = inspect(facts, self.project.history, self.target)
+        return replace(
+            supposed,
+            irreversible=self._irreversible(supposed) if self.policy.rollback else (),
+            too_long=self.too_long(revisions, is_run=False) or self.too_long(supposed.pending),
+            unencodable=self.unencodable((*revisions, *supposed.pending)),
+        )
+
+    def too_long(self, revisions: tuple[str, ...], *, is_run: bool = True) -> TooLong | None:
+        """Return which of the revisions, in this order, the version table has no room for.
+
+        `is_run` says that they are to run, and not only recorded.
+        """
+        history = self.project.history if is_run else History({})
+        found = too_long(revisions, history, self.version_table, is_there=True)
+        if found is None:
+            return None
+        # Another starter, or a revision that has run, may have made room since env.py was asked.
+        with connected(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(self.version_table.room_query)
+            is_there, room = cursor.fetchone() or (False, None)
+        table = replace(self.version_table, room=room) if is_there else self.version_table
+        return too_long(revisions, history, table, is_there=is_there)
+
+    def unencodable(self, revisions: tuple[str, ...]) -> Unencodable | None:
+        """Return which of the revisions the encoding of the database has no characters for."""
+        ids = tuple(it for it in revisions if not it.isascii())
+        if not ids:
+            return None
+        with connected(self.url) as connection, connection.cursor() as cursor:
+            cursor.execute(ENCODINGS_QUERY)
+            [(server, client)] = cursor.fetchall()
+        return unencodable(ids, server, client)
+
+    def decide(self, inspection: Inspection) -> Plan:
+        """Return what is to be done in this state, by this policy.
+
+        The files of the revisions that are to run are imported: what does not import is refused.
+        """
+        plan = decide(inspection, rollback=self.policy.rollback, disposal=self.policy.disposal)
+        try:
+            self.project.load(plan.steps)
+        except HistoryBrokenError as broken:
+            return Plan(Action.REFUSE, refusal=broken, warnings=plan.warnings)
+        return plan
+
+    def tables(self) -> tuple[str, ...]:
+        """Return the names of the tables, parents first."""
+        with connected(self.url) as connection:
+            return list_tables(connection, self.version_table, self.extent)
+
+    def label(self, revision: str) -> str:
+        """Return a revision's number with its title."""
+        return self.project.history.label(revision)
+
+    def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
+        revisions = self.project.history.revisions
+        reasons = {
+            revision: why_irreversible(path.read_bytes())
+            for revision in inspection.beyond
+            if (path := revisions[revision].path) is not None and path.suffix == ".py"
+        }
+        return tuple(f"{self.label(name)}: {why}" for name, why in reasons.items() if why)
+
+
+def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Schema:
+    """Return the schema; asks env.py where it keeps the revision.
+
+    Raises ConfigurationError or HistoryBrokenError for a target that the history does not have,
+    before the database is touched; ConfigurationError where env.py connects to another database;
+    and MigrationFailedError where env.py does not run.
+    """
+    target = resolve_target(project.history, policy.target, rollback=policy.rollback)
+    return Schema(url, project, ask_location(url, project), target, policy)
+
+
+def ask_location(url: DatabaseUrl, project: Project) -> Location:
+    """Return where env.py keeps the schema.
+
+    Raises ConfigurationError where it connects to another database, and MigrationFailedError where
+    it does not run.
+    """
+    is_same_database = _identity(url)
+    while True:
+        try:
+            return project.location(is_same_database)
+        except ConfigurationError:  # again if a failover has come in between
+            forget_kept()
+            asked, is_same_database = is_same_database, _identity(url)
+            if asked == is_same_database:
+                raise
+
+
+def _identity(url: DatabaseUrl) -> str:
+    with connected(url) as connection:
+        return same_database_query(connection)

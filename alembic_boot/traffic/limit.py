@@ -1,0 +1,115 @@
+"""How long a revision's statements wait for a lock: PostgreSQL's own `lock_timeout`.
+
+It is the server that ends the wait, so it ends as well where this process hangs. But where code in
+the server catches the error, nobody hears of it. So a statement that may have such code is left to
+the watch, which knows whose wait it has ended.
+"""
+
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.sql.statement import (
+    begins_with_control,
+    begins_with_rollback,
+    fails_without_its_lock,
+    is_single,
+)
+
+# Asked once: it takes the server as long as a small revision.
+_FOUND = """
+SELECT source IN ('session', 'client'), reset_val::int FROM pg_settings
+WHERE name = 'lock_timeout'
+"""
+
+_GRACE = 10.0
+"""Seconds that the server waits longer than the watch: only where that is blind or gone."""
+
+_SET = "set_config('lock_timeout', '{limit}', true)"
+
+_OUTWAIT_VACUUM = """
+SELECT set_config('lock_timeout', (2 * setting::int)::text, true)
+FROM pg_settings WHERE name = 'deadlock_timeout'
+"""
+
+
+class LockLimit:
+    """The limit in one transaction after the other; each has it until the revision sets its own.
+
+    `is_own` says whether env.py, or its URL, has set one: that is left as it is.
+    """
+
+    def __init__(self, session: MigrationSession) -> None:
+        self._session = session
+        is_own, of_role = session.ask(_FOUND)
+        # What a pooler's session has is somebody else's, but for what env.py's transaction set.
+        self.is_own = "lock_timeout" in session.carried or (bool(is_own) and session.is_direct)
+        self._most = int(of_role) or None
+        """Milliseconds that the role or the database has as a limit, if it has one."""
+        self._is_ours = False
+        """Whether it is ours to set."""
+        self._brief, self._patient = 0.0, 0.0
+        """Seconds for a statement that fails where they are over, and for any other."""
+        self._now: float | None = None
+        """Those of this moment, where they are known."""
+
+    def beginning(self, tables: float, rows: float) -> tuple[str, ...]:
+        """Return, as columns of SQL, what sets the limit in a transaction that has just begun:
+        to the seconds that a table is waited for, and rows.
+        """
+        self._is_ours = not self.is_own
+        self._brief, self._patient = tables, rows + _GRACE
+        return self._columns(self._brief)
+
+    def closing(self) -> tuple[str, ...]:
+        """Return what sets it for the rows that say where the schema is."""
+        return self._columns(self._patient)
+
+    def leave(self) -> None:
+        """Leave the limit as it is from here on."""
+        self._is_ours = False
+
+    def executing(self, statement: str) -> None:
+        """Set the limit for a statement that comes next."""
+        if begins_with_control(statement):
+            self._now = None  # with a savepoint goes what was set since
+            if is_single(statement) or begins_with_rollback(statement):
+                return
+        seconds = self._brief if fails_without_its_lock(statement) else self._patient
+        if seconds != self._now:
+            self._set(seconds)
+
+    def may_have_ended(self, seconds: float) -> bool:
+        """Whether a statement that failed for a lock after so many seconds may have met the limit.
+
+        With NOWAIT it fails at once, and where the role's own limit is the shorter one it would
+        have failed without us.
+        """
+        return (
+            self._is_ours
+            and self._now is not None
+            and seconds >= self._now
+            and not self._is_roles(self._now)
+        )
+
+    def _is_roles(self, seconds: float) -> bool:
+        return self._most is not None and self._most <= seconds * 1000
+
+    def outwait_vacuum(self) -> None:
+        """Set it to longer than it takes a vacuum to step aside, until `tables` is called."""
+        self._session.ask(_OUTWAIT_VACUUM)
+        self._now = None
+
+    def tables(self) -> None:
+        """Set it to that for tables again."""
+        self._set(self._brief)
+
+    def _set(self, seconds: float) -> None:
+        for column in self._columns(seconds):
+            self._session.ask(f"SELECT {column}")
+
+    def _columns(self, seconds: float) -> tuple[str, ...]:
+        if not self._is_ours:
+            return ()
+        self._now = seconds
+        # 0 would be no limit at all.
+        limit = max(1, round(seconds * 1000))
+        limit = limit if self._most is None else min(limit, self._most)
+        return (_SET.format(limit=limit),)

@@ -1,0 +1,73 @@
+"""What is said of a statement that may take long: how far an index is, and whom it waits for."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.traffic.blockers import AnyBlocker, listed
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL, _PATIENCE, _REPEAT = 1.0, 2.0, 5.0
+"""Seconds between two looks, until something is said for the first time, and again."""
+
+_BUILDS = """
+SELECT coalesce(nullif(index_relid, 0), relid)::regclass::text, phase,
+    CASE WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total
+         WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total END
+FROM pg_stat_progress_create_index WHERE pid IN ({holder})
+"""
+
+
+@dataclass(frozen=True)
+class Build:
+    """An index that is being built, as the server reports it."""
+
+    name: str
+    """The table's, until there is an index."""
+    phase: str
+    percent: int | None
+    """Of the phase; None where it has no measure."""
+
+    def __str__(self) -> str:
+        done = "" if self.percent is None else f", {self.percent} %"
+        return f"building {self.name} ({self.phase}{done})"
+
+
+class LongWork:
+    """Reports what one migration's session, which `holder` tells, is at; for the watch's thread."""
+
+    def __init__(self, connection: Connection, holder: str, label: str) -> None:
+        self._connection = connection
+        self._holder = holder
+        self._label = label
+        self._next_look = float("-inf")
+        self._waits_since: float | None = None
+        self._builds_since: float | None = None
+        self._said_at = float("-inf")
+
+    def look(self, blockers: Sequence[AnyBlocker], now: float, *, is_waiting: bool) -> None:
+        """Look again, where it is time to; `blockers` are those that were seen last."""
+        self._waits_since = (self._waits_since or now) if is_waiting else None
+        if now < self._next_look:
+            return
+        self._next_look = now + _INTERVAL
+        builds = self._builds()
+        self._builds_since = (self._builds_since or now) if builds else None
+        facts = [str(build) for build in builds] if _is_long(self._builds_since, now) else []
+        if _is_long(self._waits_since, now):
+            facts.append(f"waiting for {listed(blockers)}")
+        if facts and now - self._said_at >= _REPEAT:
+            self._said_at = now
+            _log.info("Migration %s: %s", self._label, ", ".join(facts))
+
+    def _builds(self) -> list[Build]:
+        with self._connection.cursor() as cursor:
+            cursor.execute(_BUILDS.format(holder=self._holder))
+            return [Build(*row) for row in cursor.fetchall()]
+
+
+def _is_long(since: float | None, now: float) -> bool:
+    return since is not None and now - since >= _PATIENCE

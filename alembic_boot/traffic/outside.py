@@ -1,0 +1,214 @@
+"""Statements that cannot be taken back with their revision: outside of any transaction, or in one
+that comes after. Where live traffic holds such a one off, it alone is tried again.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.sql.statement import is_atomic, is_concurrent, works_on_rows
+from alembic_boot.traffic import reasons
+from alembic_boot.traffic.blockers import Blocker, session_query
+from alembic_boot.traffic.indexes import Indexes
+from alembic_boot.traffic.ladder import is_share
+from alembic_boot.traffic.patience import Patience
+from alembic_boot.traffic.wait_limit import WaitLimit
+from alembic_boot.traffic.watch import TrafficWatch
+
+Limited = Callable[[str, bool], AbstractContextManager[bool]]
+
+_SAVEPOINT = "boot_statement"
+
+_LIMIT = "lock_timeout"
+
+# What env.py or the revision has set is left as it is: then nothing is returned.
+_SET = f"""
+SELECT count(set_config(name, '{{limit}}', false)) FROM pg_settings
+WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
+"""  # noqa: S608 (a constant)
+
+_CUT_SHORT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
+
+
+class _HeldOffError(Exception):
+    """A statement was ended for its wait, as by a `lock_timeout`."""
+
+    sqlstate = reasons.LOCK_NOT_AVAILABLE
+
+
+class Outside:
+    """Runs such statements in one session, each until it is not held off any more.
+
+    `tell` runs a statement of boot's own there after a look at the lock; `watch` gives what
+    watches the revision that runs.
+    """
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        patience: Patience,
+        tell: Callable[[str], object],
+        watch: Callable[[], TrafficWatch | None],
+    ) -> None:
+        self._session = session
+        self._patience = patience
+        self._watch = watch
+        self._indexes = Indexes(session, tell, self._wait)
+        self._label = ""
+        self._is_again = False
+
+    def start(self, label: str, *, is_again: bool) -> None:
+        """Begin with the next revision; `is_again` says that a try of it has failed before."""
+        self._label, self._is_again = label, is_again
+
+    def run_bare(self, statement: str, execute: Callable[[], object]) -> None:
+        """Execute a statement that is in no transaction.
+
+        Raises what PostgreSQL says, and MigrationFailedError where the budget is used up.
+        """
+
+        def run() -> None:
+            self._indexes.run(statement, execute, is_again=self._is_again)
+
+        try:
+            while not self._has_run(statement, run, self._limited, is_atomic(statement)):
+                self._patience.pause()
+        except Exception:
+            self._indexes.warn(statement)
+            raise
+        self._patience.succeeded(self._label)
+
+    def run_later(self, statement: str, execute: Callable[[], object]) -> None:
+        """Execute a statement of a transaction that is not its revision's first; raises as above.
+
+        A savepoint gives back what the statement has locked; what was locked before stays so, and
+        is not to keep others waiting for long.
+        """
+        is_undone = is_atomic(statement, in_transaction=True)
+        watch = self._watch()
+        cost = watch.cost if watch else 0
+        while not self._has_run(statement, execute, self._saved, is_undone):
+            self._patience.pause()
+            if watch and watch.is_waited_for and is_share(watch.cost - cost):
+                raise reasons.in_the_way(self._label, watch.blockers)
+        self._patience.succeeded(self._label)
+
+    def _has_run(
+        self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
+    ) -> bool:
+        """Return whether the statement was carried out, and not that it may be tried again.
+
+        `is_undone` says that nothing of it stays where it fails.
+        """
+        started = time.monotonic()
+        has_own_limit = False
+        try:
+            with limited(statement, is_undone) as has_own_limit:
+                run()
+        except Exception as error:
+            raise_if_stopped()
+            phrase = reasons.phrase(sqlstate(error), has_cancelled=False)
+            if phrase is None:
+                raise
+            watch = self._watch()
+            blockers = watch.blockers if watch else ()
+            if not is_undone:
+                raise reasons.halfway(self._label, phrase, blockers) from error
+            if has_own_limit:
+                raise
+            self._patience.failed(self._label, phrase, blockers, error, started)
+            return False
+        return True
+
+    @contextmanager
+    def _limited(self, statement: str, is_undone: bool) -> Iterator[bool]:
+        """Limit how long the statement waits for a lock, and give whether somebody else has.
+
+        Behind a pooler it is the watch that does: what a session sets there, others find.
+        """
+        if not self._session.is_direct:
+            with self._watched(statement, is_undone):
+                yield False
+            return
+        [is_ours] = self._session.ask(
+            _SET.format(limit=_milliseconds(self._seconds(statement, is_undone)))
+        )
+        try:
+            yield not is_ours
+        finally:
+            if is_ours and not self._session.connection.invalidated:
+                self._session.tell(f"RESET {_LIMIT}")
+
+    @contextmanager
+    def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
+        may_be_cut = is_undone and not is_concurrent(statement)
+        if not may_be_cut:
+            self._session.refuse_cut_short()
+        started = time.monotonic()
+        try:
+            with self._bounded(self._seconds(statement, is_undone), may_yield=may_be_cut):
+                yield
+        except Exception as error:
+            milliseconds = (time.monotonic() - started) * 1000
+            if sqlstate(error) == reasons.CANCELLED:
+                [limit] = self._session.ask(_CUT_SHORT)
+                if 0 < limit <= milliseconds:
+                    raise reasons.cut_short(self._label, limit) from error
+            raise
+
+    @contextmanager
+    def _bounded(self, seconds: float, *, may_yield: bool) -> Iterator[None]:
+        """Have the watch end what waits for longer, or at too high a price if it may."""
+        watch, limit = self._watch(), WaitLimit(seconds, may_yield=may_yield)
+        if watch is not None:
+            watch.limit = limit
+        try:
+            yield
+        except Exception as error:
+            limit.close()
+            if limit.has_ended_it and sqlstate(error) == reasons.CANCELLED:
+                raise _HeldOffError from error
+            raise
+        finally:
+            limit.close()
+            if watch is not None:
+                watch.limit = None
+
+    @contextmanager
+    def _saved(self, statement: str, is_undone: bool) -> Iterator[bool]:
+        tell = self._session.tell
+        tell(f"SAVEPOINT {_SAVEPOINT}")
+        seconds = self._seconds(statement, is_undone)
+        try:
+            tell(f"SET LOCAL {_LIMIT} = {_milliseconds(seconds)}")
+            with self._bounded(seconds, may_yield=True):
+                yield False
+        except Exception:
+            if not self._session.connection.invalidated:
+                tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
+            raise
+        tell(f"RELEASE SAVEPOINT {_SAVEPOINT}")
+        # What Alembic says next, of its version table, is not tried again.
+        tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
+
+    def _seconds(self, statement: str, is_undone: bool) -> float:
+        """Return how long the statement may wait: all that is left where it cannot be tried again,
+        or nobody queues behind it.
+        """
+        is_patient = is_concurrent(statement) or not is_undone
+        is_patient |= works_on_rows(statement)
+        return self._patience.row_limit if is_patient else self._patience.limit
+
+    def _wait(self, what: str, builder: int) -> None:
+        """Pause while somebody builds an index. Raises MigrationFailedError, as above."""
+        row = self._session.ask(session_query(builder))
+        blockers = (Blocker(*row),) if row else ()
+        self._patience.failed(self._label, reasons.building(what), blockers, None, time.monotonic())
+        self._patience.pause()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))  # 0 would be no limit at all

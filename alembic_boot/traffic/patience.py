@@ -1,0 +1,115 @@
+"""How long a run has been held off so far, and what is said of it meanwhile."""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Sequence
+
+from alembic_boot.signals import raise_if_stopped
+from alembic_boot.traffic import reasons
+from alembic_boot.traffic.blockers import AnyBlocker
+from alembic_boot.traffic.ladder import Ladder
+
+_log = logging.getLogger(__name__)
+
+_REPEAT, _REPEAT_CHANGED = 5.0, 1.0
+"""Seconds after which the same is said again, and something else."""
+
+
+class Patience:
+    """One run's tries to get what live traffic has, and the budget for all of them together.
+
+    What counts is the time that was waited, whether or not the lock was had in the end, the pauses,
+    and what was done in vain in another try.
+    """
+
+    def __init__(self, ladder: Ladder) -> None:
+        self._ladder = ladder
+        self.tries = 0
+        """Those that have failed since the last one that got through."""
+        self._lost = 0.0
+        """Seconds of being held off that are reckoned up."""
+        self._waited = 0.0
+        """Seconds that the session has waited since then."""
+        self._lock = threading.Lock()
+        self._since: float | None = None
+        """When it was held off first, of what has not got through yet."""
+        self._again_since: float | None = None
+        """When the try that runs now began, where it is not the first."""
+        self._said, self._said_at = "", float("-inf")
+
+    @property
+    def limit(self) -> float:
+        """Seconds that the next try may wait for a table."""
+        return self._ladder.limit(self.tries)
+
+    @property
+    def row_limit(self) -> float:
+        """Seconds that the next try may wait where nobody queues behind it."""
+        return self._ladder.row_limit(self.tries, self._held_off())
+
+    def waited(self, seconds: float) -> None:
+        """Note that the session waits, and has for so many seconds more: from any thread."""
+        with self._lock:
+            self._waited += seconds
+
+    def is_over(self, seconds: float) -> bool:
+        """Whether a wait of so many seconds must end because the budget is used up."""
+        return self._ladder.is_over(self._held_off()) and seconds >= self.limit
+
+    def failed(
+        self,
+        label: str,
+        phrase: str,
+        blockers: Sequence[AnyBlocker],
+        error: Exception | None,
+        outside_since: float | None = None,
+    ) -> None:
+        """Note a try that was held off, and of a statement outside of the revision's transaction,
+        which may have waited for long, by the clock since when.
+
+        Raises MigrationFailedError where the budget is used up.
+        """
+        now = time.monotonic()
+        began = [it for it in (outside_since, self._again_since) if it is not None]
+        self._reckon(now - max(began, default=now))
+        self._since = now if self._since is None else self._since
+        self._again_since = None
+        self.tries += 1
+        if self._ladder.is_over(self._held_off()):
+            keeps = outside_since is not None
+            budget = self._ladder.budget
+            raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
+        text = reasons.again(label, phrase, blockers, self._ladder.budget)
+        if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
+            _log.info("%s", text)
+            self._said, self._said_at = text, now
+
+    def succeeded(self, label: str) -> None:
+        """Note a try that got through."""
+        self._reckon(0)
+        self.tries = 0
+        if self._since is not None:
+            _log.info(
+                "Migration %s got through after %.1f s", label, time.monotonic() - self._since
+            )
+        self._since = self._again_since = None
+
+    def pause(self) -> None:
+        """Leave the table alone until the next try."""
+        raise_if_stopped()
+        started = time.monotonic()
+        threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
+        self._again_since = time.monotonic()
+        self._lost += self._again_since - started
+
+    def _reckon(self, seconds: float) -> None:
+        """Add what was waited, or these seconds in which it was, if that is more."""
+        with self._lock:
+            self._lost += max(seconds, self._waited)
+            self._waited = 0
+
+    def _held_off(self) -> float:
+        with self._lock:
+            return self._lost + self._waited

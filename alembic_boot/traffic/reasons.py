@@ -1,0 +1,103 @@
+"""Why a revision may be run again, and what is said of it."""
+
+from collections.abc import Sequence
+
+from alembic_boot.errors import MigrationFailedError
+from alembic_boot.traffic.blockers import AnyBlocker, listed
+
+LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
+"""The SQLSTATEs where a lock was waited for too long, and where somebody ended the statement."""
+
+_PHRASES = {
+    LOCK_NOT_AVAILABLE: "was held off by {}",
+    "40P01": "was the victim of a deadlock with {}",
+    "40001": "was overtaken by somebody else's change of what it works on",
+}
+"""By SQLSTATE; the blockers stand for {}."""
+
+_CROWD = "was held off by {}, with too many waiting behind it"
+
+_UNDONE = "What the revision had changed was rolled back."
+_KEPT = "What the revision did outside of a transaction is kept."
+
+
+class CutShortError(MigrationFailedError):
+    """A revision caught the error of a wait that boot had ended, and went on without its lock."""
+
+    sqlstate = LOCK_NOT_AVAILABLE
+
+    def __init__(self, label: str) -> None:
+        """Say it of the migration."""
+        super().__init__(
+            f"Migration {label} went on where its wait for a lock had been ended because of live "
+            "traffic.",
+            f"Start again. {_UNDONE}",
+        )
+
+
+def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False) -> str | None:
+    """Return what became of a revision that failed with this SQLSTATE.
+
+    None where it is not live traffic's doing. `has_cancelled` says whether boot itself ended its
+    statement: anybody else who does so means it; `is_for_crowd`, whether that was because of how
+    many waited behind it.
+    """
+    if state == CANCELLED and has_cancelled:
+        return _CROWD if is_for_crowd else _PHRASES[LOCK_NOT_AVAILABLE]
+    return _PHRASES.get(state or "")
+
+
+def building(what: str) -> str:
+    """Return the phrase for a revision that waits until others have built an index."""
+    return f"waits for {what.replace('{', '{{').replace('}', '}}')}, which is built by {{}}"
+
+
+def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float) -> str:
+    """Return the line for a revision that is tried again, within a budget of seconds."""
+    happened = phrase.format(listed(blockers))
+    return f"Migration {label} {happened}: trying again, for up to {budget:g} s in all"
+
+
+def over(
+    label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float, *, keeps: bool = False
+) -> MigrationFailedError:
+    """Return the error for a revision when the budget of seconds is used up.
+
+    `keeps` says that a part of it was outside of the transaction that is rolled back.
+    """
+    happened = phrase.format(listed(blockers))
+    return MigrationFailedError(
+        f"Migration {label} {happened}; live traffic has held migrations off for more than "
+        f"{budget:g} s.",
+        "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. "
+        + (_KEPT if keeps else _UNDONE),
+    )
+
+
+def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
+    """Return the error for a statement that commits as it goes, and cannot be tried again."""
+    happened = phrase.format(listed(blockers))
+    return MigrationFailedError(
+        f"Migration {label} {happened}, in a statement that may have committed a part of itself.",
+        "It is not tried again: see what it has done. The next start says how to go on.",
+    )
+
+
+def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
+    """Return the error for a revision that is held off, and keeps others waiting meanwhile."""
+    return MigrationFailedError(
+        f"Migration {label} was held off by {listed(blockers)}, and others wait for what it had "
+        "locked before.",
+        "What it did since it left its first transaction was rolled back, not what is committed. "
+        "Give what needs another table a revision of its own, and start again.",
+    )
+
+
+def cut_short(label: str, milliseconds: int) -> MigrationFailedError:
+    """Return the error for a statement that a limit ended which a pooler's session had."""
+    return MigrationFailedError(
+        f"Migration {label} failed: statement_timeout ({milliseconds} ms) ended its statement.",
+        "Behind a pooler, what the role, the database or another client has set as a limit holds "
+        "for what is outside of a transaction: set MIGRATION_DATABASE_URL to the server itself. "
+        + _KEPT,
+    )

@@ -1,0 +1,242 @@
+"""A second session's eye on the migration's: whom it waits for, and who waits for it.
+
+Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
+migration's session is told by its key, or by the mark of its statement, so that it is the right one
+behind a pooler as well.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg2
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres.mark import sessions_query
+from alembic_boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
+from alembic_boot.traffic.ladder import Harm, Look
+from alembic_boot.traffic.long_work import LongWork
+from alembic_boot.traffic.patience import Patience
+from alembic_boot.traffic.wait_limit import WaitLimit
+
+_log = logging.getLogger(__name__)
+
+_INTERVAL, _QUIET_INTERVAL = 0.04, 0.06
+"""Seconds between two looks, and the most of them as long as nobody waits: the shortest wait that
+is ended is to be seen before. What is done sooner is never looked at, and costs nothing."""
+
+_TICK = 0.02
+"""Seconds between two moments in which it may be time to look."""
+
+_IDLE = 1.0
+"""Seconds without anything to watch after which the thread ends."""
+
+_REPEAT = 5.0
+"""Seconds after which it is said again that others wait."""
+
+_KNOWN = 1.0
+"""Seconds after which it is asked again what those are doing who are in the way."""
+
+# Everybody may see these locks, whosoever they are; of pg_stat_activity that is not so.
+_LOOK = """
+WITH ours AS MATERIALIZED ({holder}),
+waiting AS MATERIALIZED (
+    SELECT pid, lock, pg_blocking_pids(pid) AS blockers
+    FROM (SELECT pid, min(concat_ws(' ', locktype, database, relation, page, tuple, virtualxid,
+                                    transactionid, classid, objid, objsubid, mode)) AS lock
+          FROM pg_locks WHERE NOT granted GROUP BY pid) AS waiting)
+SELECT pid, blockers, CASE WHEN pid IN (SELECT pid FROM ours) THEN lock END FROM waiting
+WHERE pid IN (SELECT pid FROM ours) OR blockers && ARRAY(SELECT pid FROM ours)
+"""
+
+# One statement looks and cancels: in between, the lock could have been had, and work begun.
+_CANCEL = """
+SELECT pg_cancel_backend(pid)
+FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid IN ({holder})) AS waiting
+"""
+
+_TABLE = """
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_locks l
+JOIN pg_class c ON c.oid = l.relation
+JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE l.locktype = 'relation' AND NOT l.granted AND l.pid IN ({holder})
+  AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  AND c.relkind IN ('r', 'p', 'm')
+"""
+
+
+class TrafficWatch:
+    """Watches one try of one revision, by a look whenever `look` is called.
+
+    The connection is the watch's alone meanwhile.
+    """
+
+    def __init__(
+        self, connection: Connection, key: AdvisoryKey, label: str, patience: Patience
+    ) -> None:
+        self._connection = connection
+        self._holder = sessions_query(key)
+        self._label = label
+        self._patience = patience
+        self._looked_at = time.monotonic()
+        self._interval = _INTERVAL
+        self._seen: set[int] = set()
+        self._seen_at = float("-inf")
+        self._harm = Harm()
+        self._warned_at = float("-inf")
+        self._long_work = LongWork(connection, self._holder, label)
+        self.may_cancel = True
+        """Whether our statement may be cancelled where it waits at too high a price."""
+        self.has_cancelled = False
+        self.is_for_crowd = False
+        """Whether that was because of how many waited."""
+        self.limit: WaitLimit | None = None
+        """That of the statement that runs, where it is the watch that keeps it."""
+        self.is_waited_for = False
+        """Whether somebody waited for us when it was looked last."""
+        self.blockers: tuple[AnyBlocker, ...] = ()
+        """Who was in the way when our statement waited last."""
+        self.vacuumed: str | None = None
+        """The table, as SQL writes it, that a worker of autovacuum kept from us."""
+
+    @property
+    def cost(self) -> float:
+        """Seconds that others have waited so far, summed over them."""
+        return self._harm.in_queue + self._harm.at_work
+
+    def look(self) -> None:
+        """Look, where it is time to, and cancel or say what is called for.
+
+        Raises psycopg2.Error.
+        """
+        if time.monotonic() - self._looked_at < self._interval:
+            return
+        look = self._look()
+        self.is_waited_for = bool(look.blocked)
+        is_quiet = look == Look() and self.limit is None
+        self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
+        now = time.monotonic()
+        seconds, cost = now - self._looked_at, self.cost
+        self._harm = self._harm.after(look, seconds)
+        self._looked_at = now
+        if look.is_waiting:
+            self._patience.waited(seconds)
+        if (limit := self.limit) is not None and look.is_waiting:
+            limit.waited(seconds, self.cost - cost, self._cancel)
+        if self.may_cancel and self._must_end(look):
+            self._end_wait(is_for_crowd=self._harm.is_crowd(look))
+        elif self._harm.is_worth_a_word and look.blocked:
+            self._warn(look, now)
+        self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
+
+    def _look(self) -> Look:
+        with self._connection.cursor() as cursor:
+            cursor.execute(_LOOK.format(holder=self._holder))
+            rows = cursor.fetchall()
+        waited_for = {pid for _, blockers, lock in rows if lock is not None for pid in blockers}
+        is_known = waited_for == self._seen and time.monotonic() - self._seen_at < _KNOWN
+        if waited_for and not is_known:
+            self._name(waited_for)
+        return Look(
+            next((lock for *_, lock in rows if lock is not None), None),
+            frozenset(pid for pid, _, lock in rows if lock is None),
+        )
+
+    def _name(self, pids: set[int]) -> None:
+        self._seen, self._seen_at = pids, time.monotonic()
+        self.blockers = find_blockers(self._connection, pids, self._holder)
+        self.vacuumed = None
+        if any(isinstance(it, Blocker) and it.is_vacuum for it in self.blockers):
+            with self._connection.cursor() as cursor:
+                cursor.execute(_TABLE.format(holder=self._holder))
+                [self.vacuumed] = cursor.fetchone() or [None]
+
+    def _must_end(self, look: Look) -> bool:
+        if not look.is_waiting:
+            return False
+        harm = self._harm
+        is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._patience.tries)
+        return is_harmful or self._patience.is_over(harm.lasted)
+
+    def _end_wait(self, *, is_for_crowd: bool) -> None:
+        before = self.has_cancelled
+        self.has_cancelled = True  # should the answer be lost, it may have been done
+        was_told = self._cancel()
+        self.has_cancelled = before or was_told
+        self.is_for_crowd = is_for_crowd and was_told
+
+    def _cancel(self) -> bool:
+        """Cancel our statement if it waits, and return whether it was told."""
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.execute(_CANCEL.format(holder=self._holder))
+                return any(was_told for (was_told,) in cursor.fetchall())
+        except errors.InsufficientPrivilege:  # env.py became another role
+            self.may_cancel = False
+            return False
+
+    def _warn(self, look: Look, now: float) -> None:
+        if now - self._warned_at < _REPEAT:
+            return
+        self._warned_at = now
+        verb = "waits" if look.blocked == 1 else "wait"
+        _log.warning(
+            "%s %s for what %s keeps locked while it %s (%.0f s of waiting so far, summed)",
+            f"{look.blocked} session" + ("s" if look.blocked > 1 else ""),
+            verb,
+            self._label,
+            "waits itself" if look.is_waiting else "is at work",
+            self._harm.in_queue + self._harm.at_work,
+        )
+
+
+class Lookout:
+    """The thread that looks, for one watch after the other, as long as they follow each other.
+
+    One for each revision would take a good part of what a small revision does.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._watch: TrafficWatch | None = None
+        self._thread: threading.Thread | None = None
+
+    @contextmanager
+    def looking(self, watch: TrafficWatch) -> Iterator[None]:
+        """Have the watch look again and again while the block runs, and not after it."""
+        with self._lock:
+            self._watch = watch
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="traffic-watch", daemon=True)
+                self._thread.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._watch = None
+
+    def _run(self) -> None:
+        pause = threading.Event()
+        last = time.monotonic()
+        while True:
+            pause.wait(_TICK)
+            with self._lock:
+                if self._watch is not None:
+                    last = time.monotonic()
+                    self._look(self._watch)
+                elif time.monotonic() - last > _IDLE:
+                    self._thread = None
+                    return
+
+    def _look(self, watch: TrafficWatch) -> None:
+        try:
+            watch.look()
+        except psycopg2.Error as error:
+            # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
+            _log.debug("The watch over other sessions has ended: %s", error)
+            self._watch = None
