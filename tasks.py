@@ -174,7 +174,7 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
 
             _show(render_sql(boot))
             return
-        from alembic_boot.revisions.ahead import reading_ahead
+        from alembic_boot.history.ahead import reading_ahead
 
         with reading_ahead(boot.alembic_config):
             from alembic_boot.migration.migrate import check_history, migrate
@@ -325,7 +325,7 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
         _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
         return
     with _booting("adopt", **_alembic(x, n)) as boot:
-        from alembic_boot.migration.adopt import adopt
+        from alembic_boot.adoption.adopt import adopt
         from alembic_boot.waiting import wait
 
         wait(boot)
@@ -355,7 +355,7 @@ def stamp(
             raise ConfigurationError(
                 "Which revision to record is not said.", "Name it, as in --revision 008."
             )
-        from alembic_boot.migration.record import stamp
+        from alembic_boot.running.record import stamp
         from alembic_boot.waiting import wait
 
         wait(boot)
@@ -372,8 +372,8 @@ def revision(
 ) -> None:
     """Write a new revision from what the models have and the history has not."""
     with _booting("revision", **_alembic(x, n)) as boot:
-        from alembic_boot.migration.message import required
-        from alembic_boot.migration.revise import write_revision
+        from alembic_boot.checking.message import required
+        from alembic_boot.checking.revise import write_revision
         from alembic_boot.waiting import wait
 
         text = required(message)
@@ -391,8 +391,8 @@ def merge(
 ) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
     with _session("merge", **_alembic(x, n)) as settings:
-        from alembic_boot.migration.merge import write_merge
-        from alembic_boot.migration.message import required
+        from alembic_boot.checking.merge import write_merge
+        from alembic_boot.checking.message import required
 
         url = settings.migration_database_url
         _show(str(write_merge(settings.alembic_config, url, required(message))))
@@ -402,7 +402,7 @@ def merge(
 def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting("check", **_alembic(x, n)) as boot:
-        from alembic_boot.migration.check import check
+        from alembic_boot.checking.check import check
         from alembic_boot.waiting import wait
 
         wait(boot)

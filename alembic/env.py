@@ -7,8 +7,8 @@ from alembic.util import CommandError
 from sqlalchemy import NullPool, create_engine
 
 from alembic_boot.commands import as_typed
-from alembic_boot.migration.by_hand import one_at_a_time
 from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.running.by_hand import one_at_a_time
 from backend import __version__
 from backend.models import Base
 from backend.settings import load_settings

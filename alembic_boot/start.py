@@ -7,11 +7,11 @@ from functools import partial
 
 from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
+from alembic_boot.history.ahead import reading_ahead
 from alembic_boot.log import report_cause
 from alembic_boot.output import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
-from alembic_boot.revisions.ahead import reading_ahead
 from alembic_boot.seeding import is_at_head, seed
 from alembic_boot.serving.application import require_application
 from alembic_boot.serving.handover import (

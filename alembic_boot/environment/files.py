@@ -7,8 +7,8 @@ from alembic import util
 from alembic.script import Script, ScriptDirectory
 
 from alembic_boot.errors import HistoryBrokenError
-from alembic_boot.revisions.ahead import read_ahead
-from alembic_boot.revisions.reading import HeadedFile, is_source, read_file
+from alembic_boot.history.ahead import read_ahead
+from alembic_boot.history.reading import HeadedFile, is_source, read_file
 
 
 def read_files(scripts: ScriptDirectory) -> Iterator[HeadedFile | Script]:

@@ -12,8 +12,8 @@ from alembic_boot.environment.scripts import broken, leave_unloaded, read_revisi
 from alembic_boot.environment.working import open_scripts, working_in
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.foreign import missing_package
+from alembic_boot.history.history import History
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.revisions.history import History
 from alembic_boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"

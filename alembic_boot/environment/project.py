@@ -30,10 +30,10 @@ from alembic_boot.environment.scripts import load_revision
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.working import working_in
 from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
+from alembic_boot.history.history import History, Target
 from alembic_boot.log import restore_logging
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.revisions.history import History, Target
 from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
 
 _CONNECT_TIMEOUT = "10"

@@ -8,7 +8,7 @@ from typing import Any
 from alembic.script import Script, ScriptDirectory
 
 from alembic_boot.environment.scripts import all_scripts, load_revision
-from alembic_boot.revisions.schema_names import SchemaNames
+from alembic_boot.history.schema_names import SchemaNames
 
 _HINTS = (b"schema", b"search_path", b"create_all")
 """What a file has in it, besides the names themselves, that could make something in a schema."""

@@ -16,10 +16,10 @@ from alembic_boot.environment.duplicates import refuse_ids_that_are_twice
 from alembic_boot.environment.failures import describe_error, package_missing
 from alembic_boot.environment.files import read_files
 from alembic_boot.errors import BootError, HistoryBrokenError
-from alembic_boot.revisions.checksum import file_sha256
-from alembic_boot.revisions.history import History, Revision
-from alembic_boot.revisions.placing import place, title
-from alembic_boot.revisions.reading import HeadedFile
+from alembic_boot.history.checksum import file_sha256
+from alembic_boot.history.history import History, Revision
+from alembic_boot.history.placing import place, title
+from alembic_boot.history.reading import HeadedFile
 from alembic_boot.signals import Stopped
 
 

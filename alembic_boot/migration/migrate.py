@@ -4,17 +4,17 @@ import logging
 import time
 from collections.abc import Callable
 
+from alembic_boot.adoption.leftovers import remove_leftovers
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
 from alembic_boot.exclusive.lock import SchemaLock, lock_lost
+from alembic_boot.history.history import resolve_target
 from alembic_boot.imports import keep_imported
-from alembic_boot.migration.leftovers import remove_leftovers
 from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
-from alembic_boot.revisions.history import resolve_target
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal_making import make_journal_if_absent
@@ -85,7 +85,7 @@ def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | Non
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
         inspection, plan = _examine(schema)
         if plan.action is Action.ADOPT:
-            from alembic_boot.migration.adopt import adopt_locked
+            from alembic_boot.adoption.adopt import adopt_locked
 
             adopt_locked(boot, schema, lock)
             inspection, plan = _examine(schema)
@@ -131,7 +131,7 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
     from alembic_boot.exclusive.guard import Guard
     from alembic_boot.exclusive.recorder import recording
-    from alembic_boot.migration.apply import apply
+    from alembic_boot.running.apply import apply
 
     history = schema.project.history
     with recording(schema.url, schema.journal, history, app_version) as recorder:

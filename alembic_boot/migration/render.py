@@ -14,8 +14,8 @@ from alembic_boot.environment.offline import OfflineConnection, Place, look_at
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, DatabaseMissingError, MigrationFailedError
+from alembic_boot.history.history import resolve_target
 from alembic_boot.postgres.wait import wait_for_database
-from alembic_boot.revisions.history import resolve_target
 from alembic_boot.signals import Stopped, raise_if_stopped
 from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
 from alembic_boot.state.plan import Action, Plan, decide, unmanaged

@@ -5,8 +5,8 @@ from dataclasses import replace
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.history.history import History
 from alembic_boot.migration.preview import Preview, preview, preview_again
-from alembic_boot.revisions.history import History
 from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.plan import decide
 

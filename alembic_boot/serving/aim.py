@@ -1,7 +1,7 @@
 """The target of the schema: known from the boot, else read from the history on disk, once."""
 
 from alembic_boot.description import BootDescription
-from alembic_boot.revisions.history import History, Target, resolve_target
+from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.serving.handover import Reached, reached
 from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from alembic_boot.state.inspection import (

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.history.history import Target
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.revisions.history import Target
 from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState
 
 _DATABASE_URL = "DATABASE_URL"

@@ -14,7 +14,7 @@ from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.serving.handover import boot_differences, hand_over_differences
 
-_MODULE = "alembic_boot.migration.comparison"
+_MODULE = "alembic_boot.checking.comparison"
 
 _CALM = 1.0
 """Seconds after the start: the first requests come first."""

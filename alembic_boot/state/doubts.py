@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import MigrationFailedError
-from alembic_boot.revisions.history import History
+from alembic_boot.history.history import History
 from alembic_boot.state.inspection import Doubt
 from alembic_boot.state.journal import Journal, Unfinished
 

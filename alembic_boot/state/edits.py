@@ -6,9 +6,9 @@ from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 
-from alembic_boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
-from alembic_boot.revisions.history import History, Revision
-from alembic_boot.revisions.numbering import is_drawn
+from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum
+from alembic_boot.history.history import History, Revision
+from alembic_boot.history.numbering import is_drawn
 from alembic_boot.state.inspection import Applied, Inspection, Replaced, SchemaState
 from alembic_boot.state.journal import joined
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.revisions.history import History
+from alembic_boot.history.history import History
 from alembic_boot.state.inspection import TooLong
 
 _WIDE = "varchar(255)"

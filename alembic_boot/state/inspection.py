@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from alembic_boot.errors import BootError
-from alembic_boot.revisions.history import History, Target
+from alembic_boot.history.history import History, Target
 
 
 class SchemaState(StrEnum):

@@ -10,11 +10,11 @@ from alembic_boot.environment.location import Location
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
+from alembic_boot.history.history import History, Target, resolve_target
+from alembic_boot.history.reversibility import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.revisions.history import History, Target, resolve_target
-from alembic_boot.revisions.reversibility import why_irreversible
 from alembic_boot.state.doubts import doubts
 from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from alembic_boot.state.facts import lockers, read_facts

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from alembic_boot.revisions.history import History
+from alembic_boot.history.history import History
 from alembic_boot.state.inspection import Applied
 
 

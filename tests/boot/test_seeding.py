@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy import Connection
 
 from alembic_boot.errors import SeedingFailedError
-from alembic_boot.revisions.history import Target
+from alembic_boot.history.history import Target
 from alembic_boot.seeding import seed
 from alembic_boot.state.inspection import Inspection, SchemaState
-from tests.boot.migration.unmanaged import described
+from tests.boot.adoption.unmanaged import described
 from tests.cluster import OWNER, Cluster
 
 AT_HEAD = Inspection(SchemaState.CURRENT, ("1",), Target("1", ("1",)), ("1",), (), (), (), ())

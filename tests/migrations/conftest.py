@@ -8,8 +8,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, text
 
-from alembic_boot.catalogue.comparison import Catalogue
-from alembic_boot.catalogue.reading import read_catalogue
+from alembic_boot.adoption.comparison import Catalogue
+from alembic_boot.adoption.reading import read_catalogue
 from tests.cluster import Cluster
 from tests.migrations.project import config_for, engine_for
 

@@ -2,7 +2,7 @@
 
 from alembic import command
 
-from alembic_boot.catalogue.comparison import compare
+from alembic_boot.adoption.comparison import compare
 from backend.models import Base
 from tests.cluster import Cluster
 from tests.migrations.conftest import Migrated, read_schema

@@ -2,9 +2,9 @@
 
 import pytest
 
+from alembic_boot.checking import comparison
+from alembic_boot.checking.comparison import Comparison, compare
 from alembic_boot.description import BootDescription
-from alembic_boot.migration import comparison
-from alembic_boot.migration.comparison import Comparison, compare
 from backend.settings import load_settings
 from tests.migrations.conftest import Migrated
 from tests.migrations.project import ROOT

@@ -15,8 +15,8 @@ from signal import SIGKILL
 
 import pytest
 
-from alembic_boot.catalogue.comparison import Catalogue, compare
-from alembic_boot.catalogue.reading import read_catalogue
+from alembic_boot.adoption.comparison import Catalogue, compare
+from alembic_boot.adoption.reading import read_catalogue
 from tests.cluster import Cluster
 from tests.proxy import Proxy
 from tests.scenarios.process import DEADLINE, ForeignProject, project

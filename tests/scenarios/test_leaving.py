@@ -259,7 +259,7 @@ HAND_ENV = """
 from alembic import context
 from sqlalchemy import engine_from_config, pool
 
-from alembic_boot.migration.by_hand import one_at_a_time
+from alembic_boot.running.by_hand import one_at_a_time
 
 config = context.config
 connectable = engine_from_config(

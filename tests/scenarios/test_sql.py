@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.catalogue.comparison import compare
+from alembic_boot.adoption.comparison import compare
 from alembic_boot.sql.scanner import statements
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS

@@ -25,7 +25,12 @@ from typing import Any, NoReturn
 ROOT = Path(__file__).parents[2]
 INV = Path(sys.executable).parent / "inv"
 
-PACKAGES = ("alembic_boot.migration", "alembic_boot.postgres", "backend.models")
+PACKAGES = (
+    "alembic_boot.migration",
+    "alembic_boot.adoption",
+    "alembic_boot.postgres",
+    "backend.models",
+)
 """Are imported with all that is in them."""
 
 MODULES = (

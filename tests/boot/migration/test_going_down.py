@@ -19,7 +19,7 @@ from alembic_boot.migration.roll_back import roll_back
 from alembic_boot.migration.step_down import preview_down_to_target, preview_one_step_down
 from alembic_boot.state.inspection import Applied
 from alembic_boot.state.journal import Journal
-from tests.boot.migration.unmanaged import Theirs
+from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions
 

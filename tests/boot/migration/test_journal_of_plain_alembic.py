@@ -18,7 +18,7 @@ from alembic_boot.migration.status import read_status
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.state.journal import Journal
 from alembic_boot.state.journal_making import make_journal_if_absent
-from tests.boot.migration.unmanaged import Theirs
+from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 from tests.proxy import Proxy
 from tests.scenarios.process import FOREIGN_ENV

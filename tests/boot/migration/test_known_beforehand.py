@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot.errors import BootError, HistoryBrokenError, MigrationFailedError
-from tests.boot.migration.unmanaged import Theirs
+from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 
 pytestmark = pytest.mark.slow

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from alembic_boot.catalogue.comparison import compare
+from alembic_boot.adoption.comparison import compare
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.errors import MigrationFailedError
 from alembic_boot.migration.migrate import migrate

@@ -3,10 +3,10 @@
 import pytest
 
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.history.history import History, Target
 from alembic_boot.migration.step_down import below
-from alembic_boot.revisions.history import History, Target
 from alembic_boot.state.inspection import DatabaseFacts, inspect
-from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE
+from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE
 
 
 def step_below(made: History, rows: str) -> str:

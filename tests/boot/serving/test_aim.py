@@ -8,7 +8,7 @@ import pytest
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.serving.judge import Judge
 from alembic_boot.state.journal import Journal
-from tests.boot.migration.unmanaged import Theirs
+from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import Cluster
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alembic_boot.migration.comparison import Comparison
+from alembic_boot.checking.comparison import Comparison
 from alembic_boot.serving import model_watch
 from alembic_boot.serving.handover import boot_differences, hand_over_differences
 from alembic_boot.serving.model_watch import ModelWatch, comparison_is_due, reason

@@ -6,9 +6,9 @@ import pytest
 from psycopg2 import sql
 
 from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.history.history import History, Revision
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import parse_database_url
-from alembic_boot.revisions.history import History, Revision
 from alembic_boot.state.edits import agreed_digest, digest_of
 from alembic_boot.state.facts import read_facts
 from alembic_boot.state.journal import Journal

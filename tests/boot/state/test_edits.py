@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.revisions.checksum import code_checksum, file_sha256, upgrade_checksum
-from alembic_boot.revisions.history import History, Revision, Target
+from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum
+from alembic_boot.history.history import History, Revision, Target
 from alembic_boot.state.edits import fingerprint, replaced_revisions, with_replaced
 from alembic_boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
 from alembic_boot.state.strangers import not_as_applied, way_back

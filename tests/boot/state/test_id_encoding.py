@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from alembic_boot.errors import HistoryBrokenError
-from alembic_boot.migration.record import stamp
+from alembic_boot.running.record import stamp
 from alembic_boot.state.id_encoding import unencodable
-from tests.boot.migration.unmanaged import Theirs
+from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 
 

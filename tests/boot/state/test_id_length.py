@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from alembic_boot.checking.check import check
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import HistoryBrokenError
-from alembic_boot.migration.check import check
-from alembic_boot.revisions.history import History, Revision
+from alembic_boot.history.history import History, Revision
 from alembic_boot.state.id_length import too_long
-from tests.boot.migration.unmanaged import Theirs, made
+from tests.boot.adoption.unmanaged import Theirs, made
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV
 

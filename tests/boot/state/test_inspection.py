@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alembic_boot.revisions.history import History, Target
+from alembic_boot.history.history import History, Target
 from alembic_boot.state.inspection import (
     NO_DATABASE,
     Applied,
@@ -13,7 +13,7 @@ from alembic_boot.state.inspection import (
     SchemaState,
     inspect,
 )
-from tests.boot.revisions.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
+from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
 
 EMPTY, UNMANAGED, BEHIND = SchemaState.EMPTY, SchemaState.UNMANAGED, SchemaState.BEHIND
 CURRENT, PAST, DIVERGED = SchemaState.CURRENT, SchemaState.PAST, SchemaState.DIVERGED

@@ -15,7 +15,7 @@ from alembic_boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from alembic_boot.revisions.history import History, Target
+from alembic_boot.history.history import History, Target
 from alembic_boot.state.edits import with_replaced
 from alembic_boot.state.inspection import (
     Applied,
@@ -28,7 +28,7 @@ from alembic_boot.state.inspection import (
     inspect,
 )
 from alembic_boot.state.plan import Action, Plan, decide
-from tests.boot.revisions.test_history import LINE
+from tests.boot.history.test_history import LINE
 from tests.boot.state.test_inspection import situations
 
 TABLES = ("books", "pages", "dialogues", "users", "translations")

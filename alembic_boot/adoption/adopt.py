@@ -1,0 +1,213 @@
+"""Adopt a database that has no revision of this history: find the one that it is, and record it."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic_boot.adoption.choice import choose, resolve
+from alembic_boot.adoption.extent import read_beside
+from alembic_boot.adoption.leftovers import remove_leftovers
+from alembic_boot.adoption.likeness import Likenesses, liken
+from alembic_boot.adoption.points import Replay
+from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.commands import as_typed
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import (
+    ConfigurationError,
+    MigrationFailedError,
+    SchemaDivergedError,
+    SchemaUnmanagedError,
+)
+from alembic_boot.exclusive.fence import exclusively
+from alembic_boot.exclusive.lock import SchemaLock
+from alembic_boot.history.history import History
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.identity import server
+from alembic_boot.postgres.pooler import naming_pooler
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.progress import said_meanwhile
+from alembic_boot.running.record import record
+from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
+from alembic_boot.state.schema import Schema, open_schema
+from alembic_boot.state.strangers import is_stamped
+from alembic_boot.state.wording import some
+
+_log = logging.getLogger(__name__)
+
+_UNCHANGED = " Nothing was changed."
+
+
+def adopt(
+    boot: BootDescription,
+    revision: str | None = None,
+    *,
+    restamp: bool = False,
+    dry_run: bool = False,
+) -> None:
+    """Record the revision that the schema is; `revision` chooses among equal ones.
+
+    A database with another revision recorded is changed if `restamp` says so. Raises
+    SchemaUnmanagedError if the schema is that of no revision, or of several and none was chosen;
+    SchemaDivergedError and SchemaAheadError for a database that has another one recorded. Nothing
+    is changed then.
+    """
+    with naming_pooler(boot.migration_database_url):
+        _adopt(boot, revision, restamp=restamp, dry_run=dry_run)
+
+
+def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_run: bool) -> None:
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    schema = open_schema(boot.migration_database_url, project, boot.schema)
+    remove_leftovers(schema.url)
+    inspection = schema.inspect()
+    disposal = boot.schema.disposal
+    if not _is_to_compare(inspection, disposal, restamp=restamp):
+        return
+    if dry_run or not (restamp or _is_unmanaged(inspection)):
+        found = find_revision(boot, schema, revision)
+        if not (restamp or _is_unmanaged(inspection)):
+            raise _not_restamped(inspection, found, revision, project.history)
+        _log.info(
+            "The database is as revision %s makes it: that would be recorded%s",
+            ", ".join(found),
+            _instead_of(inspection),
+        )
+        return
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
+        if _is_to_compare(schema.inspect(), disposal, restamp=restamp):
+            adopt_locked(boot, schema, lock, revision)
+
+
+def adopt_locked(
+    boot: BootDescription, schema: Schema, lock: SchemaLock, revision: str | None = None
+) -> None:
+    """Do so while the lock is held, whatever is recorded."""
+    before = schema.inspect()
+    found = find_revision(boot, schema, revision)
+    record(boot, schema, lock, found, before)
+    labels = ", ".join(schema.label(it) for it in found)
+    _log.info("Adopted the database as revision %s%s", labels, _instead_of(before))
+
+
+def find_revision(
+    boot: BootDescription, schema: Schema, wanted: str | None = None
+) -> tuple[str, ...]:
+    """Return the revision that makes the schema as it is, one of each branch.
+
+    `wanted` chooses among equal ones. Raises SchemaUnmanagedError, and what the state would be
+    refused by once that is recorded.
+    """
+    history = schema.project.history
+    wanted = resolve(history, wanted)
+    inspection = schema.inspect()
+    where = _where(inspection)
+    _log.info("%s: replaying the history", where)
+    with _refusing(where):
+        likenesses = _liken(boot, schema)
+    found = choose(likenesses, history, wanted, is_recorded=not _is_unmanaged(inspection))
+    # What would be refused as soon as it is recorded is not recorded either.
+    supposed = schema.supposing(schema.inspect(), found)
+    if supposed.too_long is not None:
+        raise refuse_too_long(supposed.too_long)
+    if supposed.unencodable is not None:
+        raise refuse_unencodable(supposed.unencodable)
+    plan = schema.decide(supposed)
+    if plan.refusal is not None:
+        raise plan.refusal
+    return found
+
+
+def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
+    with scratch_database(boot) as url:
+        project = open_project(boot.alembic_config, url)
+        replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
+        with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
+            replay.run()
+    # Last, so that it is as fresh as can be.
+    with (
+        connected(schema.url) as connection,
+        said_meanwhile(lambda: _log.info("Reading the schema, as far as others let it be read")),
+    ):
+        found = read_beside(
+            connection,
+            schema.version_table,
+            replay.other_schemas,
+            schema.policy.traffic_timeout,
+            schema.extent,
+        )
+    return liken(found, replay.points)
+
+
+def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
+    with connected(url) as one, connected(other) as another:
+        return server(one) == server(another)
+
+
+@contextmanager
+def _refusing(where: str) -> Iterator[None]:
+    """Turn what keeps the history from being replayed into a refusal of the database."""
+    try:
+        yield
+    except (ConfigurationError, MigrationFailedError) as error:
+        advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
+        raise SchemaUnmanagedError(
+            f"{where}, and which revision it is cannot be found out: {error.what}",
+            f"{advice}{' Or record' if advice else 'Record'} it yourself with "
+            f"`{as_typed('inv stamp --revision REVISION')}`.{_UNCHANGED}",
+        ) from error
+
+
+def _is_unmanaged(inspection: Inspection) -> bool:
+    return inspection.state is SchemaState.UNMANAGED
+
+
+def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: bool) -> bool:
+    """Return whether to look which revision the schema is.
+
+    That is where nothing is recorded, or what is recorded has no place in this history: because
+    revisions were squashed, renamed or edited. In development a row that was only recorded may be
+    replaced by what it replaced. Raises SchemaAheadError.
+    """
+    if _is_unmanaged(inspection) or _has_no_place(inspection):
+        return True
+    if restamp and inspection.state is SchemaState.AHEAD:
+        if disposal is not None and is_stamped(inspection):
+            return True
+        raise refuse_ahead(inspection, disposal)
+    where = ", ".join(inspection.current) or "base"
+    _log.info("There is nothing to adopt: the database is %s, at %s", inspection.state, where)
+    return False
+
+
+def _has_no_place(inspection: Inspection) -> bool:
+    """Return whether a row is unknown, or says again what another row implies."""
+    is_diverged = inspection.state is SchemaState.DIVERGED
+    has_reason = inspection.unknown or inspection.is_twofold or inspection.replaced
+    return is_diverged and bool(has_reason)
+
+
+def _where(inspection: Inspection) -> str:
+    if _is_unmanaged(inspection):
+        return f"The database has tables ({some(inspection.tables)}) but no revision recorded"
+    current = ", ".join(inspection.current)
+    if inspection.replaced:
+        edited = ", ".join(it.entry.revision for it in inspection.replaced)
+        return f"The database is at {current}, and {edited} was edited or moved since"
+    return f"The database is at {current}, which has no place in this history"
+
+
+def _instead_of(inspection: Inspection) -> str:
+    return f" instead of {', '.join(inspection.current)}" if inspection.current else ""
+
+
+def _not_restamped(
+    inspection: Inspection, found: tuple[str, ...], wanted: str | None, history: History
+) -> SchemaDivergedError:
+    labels = " and ".join(history.label(it) for it in found)
+    command = "inv adopt --restamp" + (f" --revision {wanted}" if wanted else "")
+    return SchemaDivergedError(
+        f"{_where(inspection)}. Its schema is that of {labels}.",
+        f"Record that with `{as_typed(command)}`.{_UNCHANGED}",
+    )

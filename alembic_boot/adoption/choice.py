@@ -1,0 +1,102 @@
+"""Which revision to record for a schema that is like these: one, or a refusal that says why not."""
+
+import logging
+
+from alembic_boot.adoption.likeness import Likeness, Likenesses
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import ConfigurationError, SchemaUnmanagedError
+from alembic_boot.history.history import History, resolve_target
+
+_log = logging.getLogger(__name__)
+
+_SHOWN = 20
+"""Differences that are listed."""
+
+
+def resolve(history: History, wanted: str | None) -> str | None:
+    """Return the one revision that somebody's word for it stands for. Raises ConfigurationError."""
+    if wanted is None:
+        return None
+    revisions = resolve_target(history, wanted, rollback=False).revisions
+    if len(revisions) == 1:
+        return revisions[0]
+    raise ConfigurationError(
+        f"{wanted!r} stands for {len(revisions)} revisions.",
+        "Name the one that the database is at. Nothing was changed.",
+    )
+
+
+def choose(
+    likenesses: Likenesses,
+    history: History,
+    wanted: str | None = None,
+    *,
+    is_recorded: bool = False,
+) -> tuple[str, ...]:
+    """Return what to record, a revision of each branch; log the differences if nothing is equal.
+
+    That is the only revision that is equal; of several the wanted one, which must be one of them.
+    `is_recorded` says that the database has another revision recorded. Raises SchemaUnmanagedError.
+    """
+    equal = [it for it in likenesses.equal if wanted is None or wanted in it]
+    if len(equal) == 1:
+        return equal[0]
+    adopt = "inv adopt --restamp" if is_recorded else "inv adopt"
+    if equal:
+        names = ", ".join(_label(it, history) for it in equal)
+        others = {revision for it in equal[:-1] for revision in it}
+        telling = next(revision for revision in equal[-1] if revision not in others)
+        raise SchemaUnmanagedError(
+            f"The schema is that of several revisions: {names}.",
+            f"Say which one it is: `{as_typed(f'{adopt} --revision {telling}')}`. Nothing was "
+            "changed.",
+        )
+    raise _unlike(likenesses, history, wanted, as_typed(adopt), is_recorded=is_recorded)
+
+
+def _unlike(
+    likenesses: Likenesses, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
+) -> SchemaUnmanagedError:
+    advice = "Change the schema by hand until it is that of a revision, or " + (
+        "bring it to the newest revision of the release that it comes from, with that release."
+        if is_recorded
+        else "use an empty database."
+    )
+    if wanted is None:
+        nearest = likenesses.nearest
+        labels = [_label(it, history) for it in likenesses.as_near]
+        verb = "is nearest" if len(labels) == 1 else "are equally near"
+        what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
+        show = as_typed("inv adopt --dry-run --revision REV")
+        advice += f" `{show}` shows the differences to another one."
+    else:
+        what = f"The schema is not that of {history.label(wanted)}"
+        if (like := likenesses.of(wanted)) is None:
+            return SchemaUnmanagedError(
+                f"{what}: a branch that others stand beside is no schema by itself.",
+                "Leave the revision out to see what the schema is like. Nothing was changed.",
+            )
+        nearest = like
+        if likenesses.equal:
+            advice = (
+                "It is that of "
+                f"{', '.join(_label(it, history) for it in likenesses.equal)}: say `{adopt}` "
+                "alone, or with one of these."
+            )
+    lines = nearest.lines()
+    _list(nearest, lines)
+    return SchemaUnmanagedError(
+        f"{what}, with {len(lines)} difference{'s' * (len(lines) != 1)}.",
+        f"{advice} Nothing was changed.",
+    )
+
+
+def _list(like: Likeness, lines: tuple[str, ...]) -> None:
+    for line in lines[:_SHOWN]:
+        _log.error("%s: %s", " and ".join(like.revisions), line)
+    if len(lines) > _SHOWN:
+        _log.error("… and %d more", len(lines) - _SHOWN)
+
+
+def _label(revisions: tuple[str, ...], history: History) -> str:
+    return " and ".join(history.label(revision) for revision in revisions)

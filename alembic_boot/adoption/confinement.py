@@ -1,0 +1,110 @@
+"""Keep what a replay runs inside its scratch database.
+
+An env.py or a revision may open a connection of its own, to where the application's settings say:
+that is the real database, and its rows would be changed by a mere comparison. A statement may get
+there by itself, through the server. What goes by a driver alone, without SQLAlchemy, nobody sees.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2.extensions import connection as Connection
+from sqlalchemy import Engine, Pool, event
+
+from alembic_boot.adoption.reach import Reach, Reaches
+from alembic_boot.errors import ConfigurationError
+
+_SAYS = {
+    Reach.SHARED: "changes what all databases of the server share",
+    Reach.OUTSIDE: "reaches out of its database",
+    Reach.UNKNOWN: "runs code of which nobody can tell what it changes, as a role that may change "
+    "more than its database",
+}
+_ANOTHER_SERVER = "ame an empty database of another server in SCRATCH_DATABASE_URL. "
+_ADVICE = {
+    Reach.SHARED: f"N{_ANOTHER_SERVER}",
+    Reach.OUTSIDE: "",
+    Reach.UNKNOWN: f"Set MIGRATION_DATABASE_URL to that of an ordinary role, or n{_ANOTHER_SERVER}",
+}
+
+# Who may create databases only cannot do so in code that is put together: PostgreSQL refuses it.
+_IS_MIGHTY = """
+SELECT EXISTS (
+    SELECT FROM pg_roles
+    WHERE pg_has_role(session_user, oid, 'MEMBER') AND (
+        rolsuper OR rolcreaterole OR rolreplication OR rolname IN (
+            'pg_write_server_files', 'pg_execute_server_program', 'pg_read_server_files',
+            'pg_signal_backend', 'pg_create_subscription')))
+"""
+
+
+def is_mighty(connection: Connection) -> bool:
+    """Whether the login may change more than the database that it is in, and what it owns."""
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_MIGHTY)
+        [(answer,)] = cursor.fetchall()
+    return bool(answer)
+
+
+def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
+    """Return the refusal of what reaches that far."""
+    return ConfigurationError(
+        f"{who} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
+    )
+
+
+@contextmanager
+def confined(
+    is_scratch: str, running: Callable[[], str], *, is_alone: bool, is_mighty: bool
+) -> Iterator[None]:
+    """Raise ConfigurationError for whatever leaves the scratch meanwhile, before it has an effect.
+
+    `is_scratch` is a query that is true there and nowhere else, `running` says what is at work,
+    `is_alone` whether the scratch has a server that is not the real one's, and `is_mighty` whether
+    the role may do harm by code that nobody can read.
+    """
+    refused = {Reach.OUTSIDE}
+    if not is_alone:
+        refused |= {Reach.SHARED, Reach.UNKNOWN} if is_mighty else {Reach.SHARED}
+    reaches = Reaches()
+
+    def checked_out(dbapi_connection: Any, _record: object, _fairy: object) -> None:
+        if not _is_true(dbapi_connection, is_scratch):
+            raise ConfigurationError(
+                f"{running()} opens a connection to another database than the one it was given.",
+                "Let it use the connection that Alembic has, and take sqlalchemy.url from the "
+                "Alembic configuration. Nothing was changed.",
+            )
+
+    def executing(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+        for reach, text in reaches.of(statement):
+            if reach in refused:
+                raise refusal(running(), reach, text)
+
+    # At each checkout and not at each connect: an engine that is imported may have one left over.
+    event.listen(Pool, "checkout", checked_out)
+    event.listen(Engine, "before_cursor_execute", executing)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", executing)
+        event.remove(Pool, "checkout", checked_out)
+
+
+def _is_true(dbapi_connection: Any, query: str) -> bool:
+    cursor = dbapi_connection.cursor()
+    try:
+        cursor.execute(query)
+        [(answer,)] = cursor.fetchall()
+    except Exception as error:
+        # Of PostgreSQL everybody may ask this: it is something else.
+        raise ConfigurationError(
+            "What a replay runs opens a connection of which nobody can tell where it goes "
+            f"({type(error).__name__}).",
+            "Let it use the connection that Alembic has. Nothing was changed.",
+        ) from error
+    finally:
+        cursor.close()
+        dbapi_connection.rollback()  # the driver has begun a transaction
+    return bool(answer)

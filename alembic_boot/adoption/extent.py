@@ -1,0 +1,133 @@
+"""What of a database may have come from its history: which schemas count, and what they hold."""
+
+from collections.abc import Sequence, Set
+
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.adoption.comparison import Catalogue, ObjectKey
+from alembic_boot.adoption.contents import MARK
+from alembic_boot.adoption.other_queries import OTHERS
+from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import LockTimeoutError
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.state.tables import SEARCH_PATH, Extent, search_path
+
+# Those on the search_path that hold something: one that is empty (as "$user" often is) would only
+# decide which names are plain. Then all others where a history may have made something. Neither
+# an extension's own counts, nor a sequence that belongs to a table's column.
+_SCHEMAS = """
+SELECT n.nspname, path.position IS NOT NULL
+FROM pg_namespace n
+LEFT JOIN unnest(%(path)s::text[]) WITH ORDINALITY path (name, position)
+       ON path.name = n.nspname
+WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> %(mark)s
+  AND EXISTS (
+      SELECT FROM (
+          SELECT 'pg_class'::regclass, oid, ARRAY['e', CASE relkind WHEN 'S' THEN 'a' END,
+                 CASE relkind WHEN 'S' THEN 'i' END]
+          FROM pg_class
+          WHERE relnamespace = n.oid AND relkind IN ('r', 'p', 'f', 'v', 'm', 'S', 'c')
+            AND relname <> ALL (%(ignored)s)
+          UNION ALL
+          SELECT 'pg_type'::regclass, oid, ARRAY['e'] FROM pg_type
+          WHERE typnamespace = n.oid AND typtype IN ('e', 'd', 'r')
+          UNION ALL
+          SELECT 'pg_proc'::regclass, oid, ARRAY['e'] FROM pg_proc WHERE pronamespace = n.oid
+      ) object (classid, oid, others)
+      WHERE NOT EXISTS (
+          SELECT FROM pg_depend d
+          WHERE d.classid = object.classid AND d.objid = object.oid
+            AND d.deptype = ANY (object.others)))
+ORDER BY path.position, n.nspname
+"""
+
+_LOCKERS = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+# Names of the first schema are plain, as everywhere.
+_OTHERS = f"""
+SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
+FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
+"""  # noqa: S608 (the query above)
+
+
+def read_made(
+    connection: Connection, version_table: VersionTable, setting: str | None = None
+) -> tuple[Catalogue, frozenset[str]]:
+    """Return all that is in a scratch database, and the schemas off the search_path it is in.
+
+    `setting` is that of env.py's search_path, where it is known.
+    """
+    path, others = _schemas(connection, version_table, setting)
+    return _read(connection, version_table, path, others), frozenset(others)
+
+
+def read_beside(
+    connection: Connection,
+    version_table: VersionTable,
+    other_schemas: Set[str],
+    lock_timeout: float,
+    extent: Extent = SEARCH_PATH,
+) -> Catalogue:
+    """Return the catalogue of a database as far as a history may have made it.
+
+    That is what is on its search_path, and the other schemas that count, or that the history works
+    in. Raises LockTimeoutError where somebody keeps a table locked for more than so many seconds.
+    """
+    lift(connection)
+    path, others = _schemas(connection, version_table, extent.path)
+    counting = other_schemas | extent.choose(frozenset(others))
+    schemas = [it for it in others if it in counting]
+    try:
+        return _read(connection, version_table, path, schemas, lock_timeout)
+    except errors.LockNotAvailable as error:
+        raise LockTimeoutError(
+            f"The schema cannot be read: a table was locked for more than {lock_timeout:g} s, by "
+            f"{_lockers(connection)}.",
+            "Let that end, and start again. Nothing was changed.",
+        ) from error
+
+
+def _lockers(connection: Connection) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKERS)
+        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
+
+
+def _read(
+    connection: Connection,
+    version_table: VersionTable,
+    path: Sequence[str],
+    others: Sequence[str],
+    lock_timeout: float = 10,
+) -> Catalogue:
+    # Names of the first schema are plain, and here none is the first: a schema without anything.
+    first = path or [MARK]
+    catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others], lock_timeout)
+    with connection.cursor() as cursor:
+        cursor.execute(_OTHERS, {"first": first[0]})
+        names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]
+    return Catalogue({**catalogue.objects, **{key: {} for key in names}})
+
+
+def _schemas(
+    connection: Connection, version_table: VersionTable, setting: str | None
+) -> tuple[list[str], list[str]]:
+    path = search_path(connection, setting)
+    ignored = sorted(_ignored(version_table))
+    with connection.cursor() as cursor:
+        cursor.execute(_SCHEMAS, {"mark": MARK, "ignored": ignored, "path": list(path)})
+        rows = cursor.fetchall()
+    on_path = [name for name, is_on_path in rows if is_on_path]
+    return on_path, [name for name, is_on_path in rows if not is_on_path]
+
+
+def _ignored(version_table: VersionTable) -> frozenset[str]:
+    return IGNORED_TABLES | {version_table.name}

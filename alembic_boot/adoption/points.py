@@ -1,0 +1,157 @@
+"""Run the whole history once on a scratch database, and take the catalogue after each revision."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext, MigrationStep
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.adoption.comparison import Catalogue
+from alembic_boot.adoption.confinement import confined, is_mighty, refusal
+from alembic_boot.adoption.extent import read_made
+from alembic_boot.adoption.likeness import Point
+from alembic_boot.adoption.reach import Reach
+from alembic_boot.adoption.replay import make_room
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.failures import no_connection
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.exclusive.limits import lift_timeouts
+from alembic_boot.history.history import History
+from alembic_boot.history.own_sql import below_sqlalchemy
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.identity import same_database_query
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.state.facts import read_current
+from alembic_boot.state.schema import Schema, open_schema
+
+_NOTHING = Catalogue({})
+
+
+class Replay:
+    """The points of a history, as they come about on a scratch database."""
+
+    def __init__(self, url: DatabaseUrl, project: Project, *, is_alone: bool = False) -> None:
+        """Replay a project at the URL; `is_alone` says that its server is not the real one's."""
+        self._url = url
+        self._project = project
+        self._is_alone = is_alone
+        self._reader: Connection
+        self._schema: Schema
+        self._is_scratch: str
+        self._is_mighty = False
+        self._running: str | None = None
+        self.points: list[Point] = []
+        self.other_schemas: frozenset[str] = frozenset()
+        """Those off the search_path that the history has put something in."""
+
+    def __str__(self) -> str:
+        at = "" if self._running is None else f", at {self._running}"
+        return f"{len(self.points)} of {self._total} revisions{at}"
+
+    @property
+    def _total(self) -> int:
+        return len(self.history.revisions)
+
+    @property
+    def history(self) -> History:
+        """What is replayed."""
+        return self._project.history
+
+    def run(self) -> None:
+        """Go up through the history, and add a point for each revision, in order.
+
+        Raises MigrationFailedError where a revision does not run, and ConfigurationError where
+        one leaves the scratch.
+        """
+        # One connection looks at it all: a new one each time would have to warm its caches first.
+        with connected(self._url) as self._reader:
+            lift(self._reader)  # it idles while a revision runs
+            self._is_scratch = same_database_query(self._reader)
+            self._is_mighty = is_mighty(self._reader)
+            with confined(
+                self._is_scratch, self._what, is_alone=self._is_alone, is_mighty=self._is_mighty
+            ):
+                self._replay()
+
+    def _replay(self) -> None:
+        self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        make_room(self._schema)  # the real one may have it
+        while len(self.points) < self._total:
+            before = len(self.points)
+            self._run_env()
+            if len(self.points) == before:
+                raise MigrationFailedError(
+                    "Alembic's env.py reported success and committed nothing.",
+                    "Let it commit what it runs.",
+                )
+
+    def _run_env(self) -> None:
+        self._project.run(self._steps, self._refuse_other_database, failed=self._failed)
+        if self._running is not None:  # env.py had a transaction open, which has ended now
+            self._take(self._running)
+
+    def _failed(self, error: BaseException) -> BootError:
+        return no_connection(error) or MigrationFailedError(
+            f"{self._what()} failed: {self._project.describe(error)}.", "Fix it and start again."
+        )
+
+    def _refuse_other_database(self, context: MigrationContext) -> None:
+        """Have env.py prove where it is, each time and before anything runs."""
+        session = MigrationSession(context)
+        session.refuse_other_database(self._is_scratch)
+        lift_timeouts(session)
+        session.settle()
+
+    def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
+        """Give Alembic the steps; after `yield` a step is committed, and its point is taken.
+
+        Where it is not, because env.py opened a transaction itself, this step is left the last
+        one: the next is for env.py to begin anew.
+        """
+        for step in self._project.steps(self._schema.target, current, going_up=True):
+            self._running = step.revision.revision
+            self._refuse_unseen(self._running)
+            yield step
+            if not self._take(self._running):
+                return
+
+    def _refuse_unseen(self, revision: str) -> None:
+        """Raise ConfigurationError where a mighty role's statements would not come by."""
+        path = self.history.revisions[revision].path
+        if not self._is_mighty or self._is_alone or path is None or path.suffix != ".py":
+            return
+        if unseen := below_sqlalchemy(path.read_bytes()):
+            raise refusal(self._what(), Reach.UNKNOWN, ", ".join(unseen))
+
+    def _take(self, revision: str) -> bool:
+        """Read the schema as others see it; return whether it has this revision."""
+        version_table = self._schema.version_table
+        current = read_current(self._reader, version_table)
+        if revision not in self.history.closure(current):
+            return False
+        # All of it with the same schemas in the end: what has none of them holds nothing.
+        catalogue, others = read_made(self._reader, version_table, self._schema.location.path)
+        self.other_schemas |= others
+        before = self.points[-1].catalogue if self.points else _NOTHING
+        self.points.append(Point(current, _sharing(catalogue, before)))
+        self._running = None
+        return True
+
+    def _what(self) -> str:
+        """Say what is at work, as a sentence begins."""
+        if self._running is None:
+            return "Alembic's env.py"
+        return f"Migration {self._schema.label(self._running)}"
+
+
+def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:
+    """Return the catalogue with what has not changed stored once: histories are long."""
+    return Catalogue(
+        {
+            key: known if (known := before.objects.get(key)) == properties else properties
+            for key, properties in catalogue.objects.items()
+        }
+    )

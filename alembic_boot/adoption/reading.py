@@ -1,0 +1,200 @@
+"""Read the schemas of a database as plain data that can be compared with another's.
+
+What depends on how a schema came about, and not on what it is, is normalised: the position of
+columns, the names of NOT NULL constraints and of owned sequences, and expressions that one more
+parse would change. Left out altogether: privileges, owners, comments, storage parameters, what
+belongs to an extension, and data.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from psycopg2.extensions import STATUS_READY, TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
+from psycopg2.extras import register_default_jsonb
+
+from alembic_boot.adoption import table_queries as tables
+from alembic_boot.adoption import type_queries as types
+from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
+from alembic_boot.adoption.reparsing import (
+    Trip,
+    body_trip,
+    expression_trip,
+    reparse,
+    rule_trip,
+    view_trip,
+)
+
+IGNORED_TABLES = frozenset({"alembic_version", "schema_journal"})
+"""Records about the schema, which are no part of it."""
+
+# What else constants and names are deparsed by. A session, a role or a database may have its own.
+_SETTINGS = {
+    "bytea_output": "hex",
+    "DateStyle": "ISO, YMD",
+    "extra_float_digits": "1",
+    "IntervalStyle": "postgres",
+    "lc_monetary": "C",
+    "quote_all_identifiers": "off",
+    "standard_conforming_strings": "on",
+    "TimeZone": "UTC",
+    "transform_null_equals": "off",
+}
+
+# Queries whose definitions are expressions.
+_QUERIES = (
+    tables.TABLES,
+    tables.COLUMNS,
+    tables.CONSTRAINTS,
+    tables.INDEXES,
+    tables.SEQUENCES,
+    tables.TRIGGERS,
+    tables.POLICIES,
+    types.ENUMS,
+    types.DOMAINS,
+    types.DOMAIN_CONSTRAINTS,
+    types.COMPOSITE_TYPES,
+    types.RANGES,
+    types.FUNCTIONS,
+)
+# The others, with the property that their definition is, and how it is parsed again.
+_WHOLE: tuple[tuple[str, str, Callable[..., Trip]], ...] = (
+    (tables.VIEWS, "definition", view_trip),
+    (tables.RULES, "definition", rule_trip),
+    (types.BODIES, "body", body_trip),
+)
+
+_SAVEPOINT = "boot_catalogue"
+_REGCLASS = re.compile(r"'((?:[^']|'')+)'::regclass")
+
+_Objects = dict[ObjectKey, dict[str, Value]]
+_Trips = list[tuple[ObjectKey, str, Trip]]
+
+
+def read_catalogue(
+    connection: Connection,
+    ignored_tables: frozenset[str] = IGNORED_TABLES,
+    schemas: Sequence[str] | None = None,
+    lock_timeout: float = 10,
+) -> Catalogue:
+    """Return what the schemas hold: those on the search_path, or the ones given.
+
+    Objects of the first schema have plain names, so that schemas of different names can be
+    compared; all others are qualified. The connection may be in a transaction or not, and is
+    left as it was. Raises CatalogueUnreadableError where temporary views cannot be made, and
+    psycopg2's LockNotAvailable where somebody keeps a table locked for more than so many seconds.
+    """
+    with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
+        # The connection may have been given another kind of cursor, or another reading of JSON.
+        register_default_jsonb(cursor)
+        cursor.execute("SET LOCAL statement_timeout = 0")  # that is an application's
+        cursor.execute(
+            "SELECT set_config('lock_timeout', %s, true)", (f"{round(lock_timeout * 1000)}ms",)
+        )
+        names = _schemas(cursor) if schemas is None else list(schemas)
+        _set_session(cursor, names)
+        parameters = {"schemas": names, "ignored": sorted(ignored_tables)}
+        cursor.execute(tables.RELATIONS, parameters)
+        parameters["relations"] = [oid for (oid,) in cursor.fetchall()]
+        return Catalogue(_read(cursor, parameters))
+
+
+@contextmanager
+def _rolled_back(cursor: Cursor) -> Iterator[None]:
+    """Run the block in a transaction or, within one, a savepoint, and undo it at the end.
+
+    Rolling back also restores the settings.
+    """
+    connection = cursor.connection
+    undo: Callable[[], None]
+    if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
+        undo = partial(
+            cursor.execute, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
+        )
+    elif connection.autocommit or connection.status != STATUS_READY:
+        # Nor does the driver begin one where it has missed a COMMIT that went by as text.
+        cursor.execute("BEGIN")
+        undo = partial(cursor.execute, "ROLLBACK")
+    else:
+        # The driver will begin a transaction by itself, and has to be told of its end.
+        undo = connection.rollback
+    try:
+        yield
+    finally:
+        if not connection.closed:
+            undo()
+
+
+def _schemas(cursor: Cursor) -> list[str]:
+    cursor.execute(
+        "SELECT name FROM unnest(current_schemas(false)) WITH ORDINALITY path (name, position)"
+        " WHERE name <> 'information_schema' AND NOT starts_with(name, 'pg_') ORDER BY position"
+    )
+    return [name for (name,) in cursor.fetchall()]
+
+
+def _set_session(cursor: Cursor, schemas: Sequence[str]) -> None:
+    """Let names and constants be deparsed in one way wherever they are read.
+
+    Only the first schema is on the search_path; pg_temp, otherwise searched before it, comes
+    last, so that a temporary table hides nothing.
+    """
+    cursor.execute(
+        "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), 'pg_temp'), true)",
+        (schemas[0] if schemas else None,),
+    )
+    for name, value in _SETTINGS.items():
+        cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
+
+
+def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
+    objects: _Objects = {}
+    trips: _Trips = []
+    for query in _QUERIES:
+        for key, [expressions] in _rows(cursor, query, parameters, objects):
+            for name, parts in expressions.items():
+                trips.append((key, name, expression_trip(**parts)))
+    for query, name, make_trip in _WHOLE:
+        for key, parts in _rows(cursor, query, parameters, objects):
+            trips.append((key, name, make_trip(*parts)))
+    parsed = reparse(cursor, (trip for _, _, trip in trips))
+    sequences = _sequence_names(cursor, parameters)
+    for key, name, trip in trips:
+        objects[key][name] = _REGCLASS.sub(
+            lambda match: sequences.get(match[0], match[0]), parsed[trip]
+        )
+    return objects
+
+
+def _rows(
+    cursor: Cursor, query: str, parameters: Mapping[str, Any], objects: _Objects
+) -> Iterator[tuple[ObjectKey, list[Any]]]:
+    """Add the objects that a query finds, and give their keys with what is yet to be parsed.
+
+    Two queries may add to one object.
+    """
+    cursor.execute(query, parameters)
+    for kind, name, part, properties, *rest in cursor.fetchall():
+        key = ObjectKey(kind, name, part)
+        values = {name: _value(value) for name, value in properties.items()}
+        objects.setdefault(key, {}).update(values)
+        yield key, rest
+
+
+def _value(value: Any) -> Value:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _sequence_names(cursor: Cursor, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Return how sequences stand in expressions, and how they should."""
+    cursor.execute(tables.SEQUENCE_NAMES, parameters)
+    return {_literal(name): _literal(normalised) for name, normalised in cursor.fetchall()}
+
+
+def _literal(name: str) -> str:
+    return "'{}'::regclass".format(name.replace("'", "''"))

@@ -1,0 +1,65 @@
+"""Move a scratch database up and down its history, and read the catalogue that comes of it."""
+
+import logging
+from dataclasses import replace
+from functools import partial
+
+from alembic.runtime.migration import MigrationContext
+
+from alembic_boot.adoption.comparison import Catalogue
+from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.exclusive.limits import lift_timeouts
+from alembic_boot.history.history import Target
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.apply import Watch, apply
+from alembic_boot.state.inspection import NO_DATABASE, SchemaState, TooLong, inspect
+from alembic_boot.state.schema import Schema, open_schema
+
+
+def open_scratch(url: DatabaseUrl, project: Project) -> Schema:
+    """Return a scratch database's schema, which may be moved both ways."""
+    return open_schema(url, project, SchemaPolicy("heads", rollback=True))
+
+
+def make_room(schema: Schema) -> TooLong | None:
+    """Let a scratch record any revision; return which ones it could not have recorded."""
+    found = schema.too_long(schema.project.history.in_order(schema.project.history.revisions))
+    if found is not None:
+        with connected(schema.url) as connection:
+            connection.cursor().execute(found.widening)
+    return found
+
+
+def read(schema: Schema) -> Catalogue:
+    """Return the catalogue as it is, without what only records where it is."""
+    with connected(schema.url) as connection:
+        return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
+
+
+def _configured(watch: Watch, context: MigrationContext) -> None:
+    session = MigrationSession(context)
+    lift_timeouts(session)
+    session.settle()
+    watch(context)
+
+
+def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
+    """Bring the scratch to a target, whichever way it is, and return its catalogue.
+
+    Raises MigrationFailedError.
+    """
+    schema = replace(schema, target=target)
+    # What cannot be taken back is found out by trying: there is nothing to lose here.
+    inspection = replace(schema.inspect(), irreversible=())
+    if inspection.state is SchemaState.UNMANAGED:  # it is at base, and something was left behind
+        inspection = inspect(NO_DATABASE, schema.project.history, target)
+    plan = schema.decide(inspection)
+    if plan.refusal is not None:
+        raise plan.refusal
+    # People would take a line about a revision for one about the real database.
+    apply(schema, plan, partial(_configured, watch), logging.DEBUG)
+    return read(schema)

@@ -1,0 +1,1 @@
+"""Check a history, compare the models with the schema, and write new revisions."""

@@ -1,0 +1,131 @@
+"""Replay the whole history on a scratch database: it must go up, down and up again, and end
+where the models are.
+"""
+
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+
+from alembic_boot.adoption.comparison import Catalogue, compare
+from alembic_boot.adoption.replay import make_room, move, open_scratch, read
+from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.checking.differences import code, missing_labels, operations
+from alembic_boot.checking.models import NO_MODELS
+from alembic_boot.checking.phases import contract_reasons, phase_problems
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.errors import HistoryBrokenError, MigrationFailedError
+from alembic_boot.history.history import History, Revision, Target, resolve_target
+from alembic_boot.history.own_sql import OwnSql, below_sqlalchemy
+from alembic_boot.log import report_cause
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.state.schema import Schema, ask_location
+
+_log = logging.getLogger(__name__)
+
+_ADVICE = "Fix the revisions, or the models, and check again."
+
+
+def check(boot: BootDescription) -> None:
+    """Raise HistoryBrokenError with all that is wrong with the history.
+
+    The target counts as it does for a start: several heads are wrong unless it is `heads`. Works
+    on a scratch database: the real one is not touched.
+    """
+    history = open_project(boot.alembic_config, boot.migration_database_url).history
+    resolve_target(history, boot.schema.target, rollback=False)
+    with scratch_database(boot) as url:
+        project = open_project(boot.alembic_config, url)
+        # An env.py that ignores the URL it is given would replay the history on the real one.
+        ask_location(url, project)
+        problems = _problems(url, project)
+    for problem in problems:
+        _log.error("%s", problem)
+    if problems:
+        checks = "1 check" if len(problems) == 1 else f"{len(problems)} checks"
+        raise HistoryBrokenError(f"The history fails {checks}.", _ADVICE)
+
+
+def _problems(url: DatabaseUrl, project: Project) -> list[str]:
+    """Return all that is wrong, up to the first revision that does not run."""
+    found: list[str] = []
+    try:
+        for problem in _replay(url, project):
+            found.append(problem)  # what was found before a failure is often its cause
+    except MigrationFailedError as error:
+        report_cause(error)
+        return [*found, error.what]
+    return [*found, *_differences_from_models(project)]
+
+
+def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
+    """Go up through the history, each revision down and up again; give what is not as it should be.
+
+    Where the history branches, going down one step means several things; it is then taken down
+    as a whole, when all of it has gone up.
+    """
+    history = project.history
+    schema = open_scratch(url, project)
+    if (it := make_room(schema)) is not None:
+        yield from (
+            f"{id_} is longer than the {it.room} characters of version_num in {it.table}"
+            for id_ in it.ids
+        )
+    order = history.in_order(history.revisions)
+    is_one_line = _is_one_line(history)
+    if not is_one_line:
+        _log.info("The history branches: it is reversed as a whole")
+    base = below = above = read(schema)
+    for number, id_ in enumerate(order, 1):
+        below, watch = above, OwnSql()
+        # On every branch as far as it has come, and on this one a revision further.
+        above = move(schema, Target(id_, order[:number][::-1]), watch.attach)
+        revision = history.revisions[id_]
+        own_sql = [*watch.statements, *_below_sqlalchemy(revision)]
+        reasons = contract_reasons(below, above, own_sql)
+        yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
+        if is_one_line:
+            parent = Target((revision.parents or ("base",))[0], revision.parents)
+            yield from _return(schema, Target(id_, (id_,)), above, parent, below)
+    if not is_one_line:
+        yield from _return(schema, schema.target, above, Target("base", ()), base)
+
+
+def _below_sqlalchemy(revision: Revision) -> list[str]:
+    is_source = revision.path is not None and revision.path.suffix == ".py"
+    return below_sqlalchemy(revision.path.read_bytes()) if revision.path and is_source else []
+
+
+def _return(
+    schema: Schema, here: Target, above: Catalogue, there: Target, below: Catalogue
+) -> Iterable[str]:
+    """Go down and up again; give what is neither time as it was before."""
+    if left := compare(move(schema, there), below):
+        yield from (f"{here.name} leaves behind on its way down: {line}" for line in left)
+    if changed := compare(move(schema, here), above):
+        yield from (f"{here.name} comes back different: {line}" for line in changed)
+
+
+def _differences_from_models(project: Project) -> list[str]:
+    found: list[str] = []
+
+    def compare_models(_current: Any, context: MigrationContext) -> MigrationSteps:
+        if context.opts["target_metadata"] is None:
+            _log.info(NO_MODELS)
+            return ()
+        missing = [f"no revision has {code(it)}" for it in operations(context)]
+        found.extend(missing + missing_labels(context))
+        return ()
+
+    project.run(compare_models, dont_mutate=True)
+    return [f"the models and the migrations differ: {it}" for it in found]
+
+
+def _is_one_line(history: History) -> bool:
+    revisions = history.revisions.values()
+    return len(history.heads) == 1 and all(
+        len(revision.parents) <= 1 and not revision.depends_on for revision in revisions
+    )

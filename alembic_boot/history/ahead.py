@@ -1,0 +1,152 @@
+"""Read the headers of a long history in a child process, while this one imports Alembic.
+
+The headers of 5,000 revisions take more than half as long as that import. Where the revisions are
+is a guess, because only Alembic knows it. A wrong guess costs a moment and nothing else: a file
+that the child has not read, or could not read, is read later, as without a child.
+"""
+
+import configparser
+import marshal
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from alembic_boot.description import AlembicConfig
+from alembic_boot.history.headers import Header
+from alembic_boot.history.reading import HeadedFile, is_source, read_file
+from alembic_boot.signals import STOP_SIGNALS, held_back
+
+_LONG = 500
+"""Files; with fewer, a process costs more than it saves."""
+
+_FRESH = 2.0
+"""Seconds after which the answer counts no more, because a file may have been edited since."""
+
+
+@dataclass(frozen=True)
+class _Child:
+    """The process that reads, and the pipe by which it answers."""
+
+    pid: int
+    reader: int
+    begun: float = field(default_factory=time.monotonic)
+
+    def answer(self) -> Mapping[str, HeadedFile]:
+        """Return what the child has read, by path; nothing if that is too old, or it has died."""
+        if time.monotonic() - self.begun > _FRESH:
+            return {}
+        with open(self.reader, "rb", closefd=False) as pipe:
+            answer = pipe.read()
+        try:
+            found = marshal.loads(answer)  # noqa: S302 (our own child made it)
+        except (EOFError, ValueError, TypeError):
+            return {}
+        return {path: HeadedFile(path, Header(*header), sha256) for path, header, sha256 in found}
+
+    def end(self) -> None:
+        """Leave nothing of the child."""
+        os.close(self.reader)
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+_child: _Child | None = None
+
+
+@contextmanager
+def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
+    """Have a child process read the headers of this project from here on.
+
+    `read_ahead` gives the answer. If it was not asked for, the end of the block ends the child.
+    """
+    global _child  # noqa: PLW0603 (one history is booted at a time)
+    files = _likely_files(alembic)
+    if len(files) < _LONG or not _may_fork():
+        yield
+        return
+    try:
+        with held_back():
+            _child = _start(files)
+        yield
+    finally:
+        child, _child = _child, None
+        if child is not None:
+            child.end()
+
+
+def read_ahead() -> Mapping[str, HeadedFile]:
+    """Return the files that were read ahead, by path, to the first caller alone."""
+    global _child  # noqa: PLW0603
+    child = _child
+    if child is None:
+        return {}
+    try:
+        return child.answer()
+    finally:
+        _child = None
+        child.end()
+
+
+def _may_fork() -> bool:
+    """Return whether a fork is safe, and its id is the child's until the child is waited for.
+
+    A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
+    ignored, the system may give the id of an ended child to another process.
+    """
+    is_alone = threading.active_count() == 1
+    return is_alone and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
+
+
+def _start(files: list[str]) -> _Child | None:
+    """Return a child that reads these files; None if the system allows no more processes."""
+    reader, writer = os.pipe()
+    try:
+        pid = os.fork()
+    except OSError:
+        os.close(reader)
+        os.close(writer)
+        return None
+    if pid == 0:
+        _read(files, reader, writer)
+    os.close(writer)
+    return _Child(pid, reader)
+
+
+def _read(files: list[str], reader: int, writer: int) -> NoReturn:
+    """Answer, in the child, and end without anything that is the parent's to close or to say."""
+    try:
+        for number in STOP_SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        # The parent may be killed. The port, the embedded server and the pipe must not wait for us:
+        # a write to a pipe without a reader ends this process.
+        os.close(reader)
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        os.closerange(0, writer)
+        os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
+        with open(writer, "wb") as pipe:
+            found = filter(None, map(read_file, files))
+            marshal.dump([(path, tuple(header), sha) for path, header, sha in found], pipe)
+    finally:
+        # If something is wrong with a file, the parent reads that file too, and says so.
+        os._exit(0)
+
+
+def _likely_files(alembic: AlembicConfig) -> list[str]:
+    """Return the sources in `script_location/versions`; none if the configuration is unusual."""
+    folder = alembic.file.absolute().parent
+    config = configparser.ConfigParser({"here": str(folder)})
+    try:
+        config.read(alembic.file, encoding="utf-8")
+        location = config.get(alembic.name, "script_location", fallback="")
+    except (configparser.Error, ValueError):  # Alembic reads it soon, and says what is wrong
+        return []
+    versions = os.path.realpath(folder / location / "versions")
+    if not location or not os.path.isdir(versions):  # noqa: PTH112 (text goes on as text)
+        return []
+    names = os.listdir(versions)  # noqa: PTH208 (no Path for each of thousands of files)
+    return [f"{versions}/{name}" for name in names if is_source(name)]

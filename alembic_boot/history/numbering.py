@@ -1,0 +1,51 @@
+"""Ids of new revisions: a number, so that the files sort, and random letters against collisions.
+
+Numbers of one width sort by text as they sort by value. So a new history begins with four digits,
+and an older one keeps its own width. After its last number of that width (999 of three digits) the
+numbers go on with one digit more. By text 1000 then stands before 999, and no number can stand
+after: in a file's name the next character is `_`, which sorts after each digit. Nothing here goes
+by that: revisions are ordered by their parents.
+"""
+
+import re
+import secrets
+from collections.abc import Iterable
+
+from alembic_boot.history.history import History
+
+_LETTERS = "bcdfghjkmnpqrstvwxz23456789"
+"""No vowels, which would make words, and nothing that looks like another letter."""
+
+_DRAWN = 4
+
+_WIDTH = 4
+"""Digits of the first number of a history."""
+
+_NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9])(?:_\w*)?")
+"""More digits are a date or one of Alembic's random ids, not a number that goes on."""
+
+_RANDOM = re.compile(rf"[0-9]{{1,6}}_[{_LETTERS}]{{{_DRAWN}}}|[0-9a-f]{{12}}")
+"""Ids as they are drawn here and by Alembic."""
+
+
+def next_id(history: History) -> str | None:
+    """Return a new id for a history whose ids are numbered; None leaves the choice to Alembic.
+
+    Two branches that both write a revision get two ids, with the same number.
+    """
+    roots = [revision.id for revision in history.revisions.values() if not revision.parents]
+    if not all(_NUMBERED.fullmatch(root) for root in roots):
+        return None
+    numbers = _numbers(history.revisions)
+    width = max((len(number) for number in numbers), default=_WIDTH)
+    drawn = "".join(secrets.choice(_LETTERS) for _ in range(_DRAWN))
+    return f"{max(map(int, numbers), default=0) + 1:0{width}d}_{drawn}"
+
+
+def is_drawn(revision: str) -> bool:
+    """Return whether an id is random, so that two people never write the same one."""
+    return _RANDOM.fullmatch(revision) is not None
+
+
+def _numbers(ids: Iterable[str]) -> list[str]:
+    return [match[1] for id_ in ids if (match := _NUMBERED.fullmatch(id_))]

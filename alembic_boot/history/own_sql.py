@@ -1,0 +1,88 @@
+"""What a revision runs as SQL of its own, which no rule can judge."""
+
+import ast
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import DDL, TextClause, TextualSelect, event
+
+from alembic_boot.history.checksum import parse
+from alembic_boot.sql.statement import is_setting
+
+_TEXT = (TextClause, TextualSelect, DDL)
+
+
+_BELOW = frozenset(
+    {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
+    | {"create_engine", "create_async_engine", "psycopg", "psycopg2", "asyncpg"}
+)
+
+
+def below_sqlalchemy(source: bytes) -> list[str]:
+    """Return by which names a revision's upgrade reaches past the connection that is watched.
+
+    They are those that SQLAlchemy and the drivers have. Raises SyntaxError.
+    """
+    names = {
+        node.attr if isinstance(node, ast.Attribute) else node.id
+        for upgrade in parse(source).body
+        if getattr(upgrade, "name", "") != "downgrade"
+        for node in ast.walk(upgrade)
+        if isinstance(node, ast.Attribute | ast.Name)
+    }
+    return [f"through {name}" for name in sorted(names & _BELOW)]
+
+
+class OwnSql:
+    """Notes what upgrades execute as text: nothing tells what it does to the data.
+
+    So a SELECT counts as well, since it may call a function that writes; the settings of the
+    session do not. What SQLAlchemy and Alembic compile from objects shows in the catalogue, or is
+    plain to read.
+    """
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def attach(self, context: MigrationContext) -> None:
+        """Watch the upgrades that will be run in this context, and nothing around them."""
+        steps: Any = context._migrations_fn
+
+        def watched(heads: Any, context: MigrationContext) -> Iterator[Any]:
+            for step in steps(heads, context):
+                step.migration_fn = self._watched(step.migration_fn, context.connection)
+                yield step
+
+        context._migrations_fn = watched
+
+    def _watched(self, upgrade: Callable[..., None], connection: Any) -> Callable[..., None]:
+        @wraps(upgrade)  # Alembic's log names it
+        def run(**arguments: Any) -> None:
+            event.listen(connection, "before_cursor_execute", self._note)
+            try:
+                upgrade(**arguments)
+            finally:
+                event.remove(connection, "before_cursor_execute", self._note)
+
+        return run
+
+    def _note(
+        self,
+        _connection: Any,
+        _cursor: Any,
+        statement: str,
+        _values: Any,
+        context: Any,
+        _many: bool,
+    ) -> None:
+        compiled = context.compiled
+        is_text = (
+            compiled is None
+            or isinstance(compiled.statement, _TEXT)
+            # ALTER COLUMN … TYPE … USING an expression
+            or getattr(compiled.statement, "using", None) is not None
+        )
+        if is_text and not is_setting(statement):
+            self.statements.append(statement)

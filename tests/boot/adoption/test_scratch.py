@@ -1,0 +1,471 @@
+"""A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import pytest
+import sqlalchemy as sa
+from psycopg2.extras import wait_select
+
+from alembic_boot.adoption import contents
+from alembic_boot.adoption.leftovers import new_name, remove_leftovers
+from alembic_boot.adoption.note import noting
+from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.checking.check import check
+from alembic_boot.description import AlembicConfig, BootDescription
+from alembic_boot.errors import (
+    BootError,
+    ConfigurationError,
+    DatabaseMissingError,
+    DatabaseUnreachableError,
+    LockTimeoutError,
+    LoginRefusedError,
+)
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from backend.settings import load_settings
+from tests.cluster import OWNER, Cluster
+
+EVERYTHING = """
+    CREATE SCHEMA crm;
+    CREATE TYPE mood AS ENUM ('good', 'bad');
+    CREATE TYPE pair AS (a int, b int);
+    CREATE TYPE span AS RANGE (subtype = int);
+    CREATE DOMAIN positive AS int CHECK (VALUE > 0);
+    CREATE TABLE people (id int GENERATED ALWAYS AS IDENTITY, mood mood, age positive);
+    CREATE TABLE crm.customers (id serial);
+    CREATE VIEW happy AS SELECT * FROM people;
+    CREATE SEQUENCE numbers;
+    CREATE FUNCTION one() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE TABLE alembic_version (version_num text);
+    CREATE STATISTICS wise ON id, age FROM people;
+    CREATE COLLATION plain (locale = 'C');
+    CREATE OPERATOR <<->> (leftarg = int, rightarg = int, function = int4pl);
+    CREATE TEXT SEARCH CONFIGURATION words (copy = simple);
+    CREATE TEXT SEARCH DICTIONARY terms (template = simple);
+    CREATE CONVERSION latin FOR 'LATIN1' TO 'UTF8' FROM iso8859_1_to_utf8;
+    CREATE CAST (int AS mood) WITH INOUT;
+    CREATE PUBLICATION news FOR TABLE people;
+"""
+
+
+@pytest.fixture
+def scratch(cluster: Cluster) -> Iterator[str]:
+    """Give the name of another empty database."""
+    with cluster.database() as name:
+        yield name
+
+
+def described(url: str, scratch: DatabaseUrl | None = None) -> BootDescription:
+    settings = load_settings({"DATABASE_URL": url}, Path("/nonexistent"))
+    return replace(settings.description(), scratch_database_url=scratch)
+
+
+def databases(cluster: Cluster) -> set[object]:
+    return {name for (name,) in cluster.query("SELECT datname FROM pg_database")}
+
+
+def test_one_beside_the_real_one(cluster: Cluster, database_url: str) -> None:
+    """It is made, differs from the real one, and is dropped, also after a failure."""
+    before = databases(cluster)
+    with pytest.raises(KeyError), scratch_database(described(database_url)) as url:
+        assert databases(cluster) - before == {url.database}
+        raise KeyError
+    assert databases(cluster) == before
+
+
+def assert_like(cluster: Cluster, name: str, options: str) -> None:
+    """Fail unless the scratch beside a database with these options has the same ones."""
+    cluster.execute(f"CREATE DATABASE {name} OWNER {OWNER} TEMPLATE template0 {options}")
+    query = (
+        "SELECT to_jsonb(d) - ARRAY['oid', 'datname', 'datacl', 'datfrozenxid', 'datminmxid']"
+        " FROM pg_database d WHERE datname = '{}'"
+    )
+    try:
+        with scratch_database(described(cluster.url(name))) as url:
+            made = cluster.query(query.format(url.database))
+            assert made == cluster.query(query.format(name))
+    finally:
+        cluster.execute(f"DROP DATABASE {name}")
+
+
+def test_the_locale_of_the_real_one(any_cluster: Cluster) -> None:
+    """What can be written, and how it is sorted, is as it is there, and not as in a template."""
+    options = "ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'POSIX'"
+    assert_like(any_cluster, "test_latin1", options)
+
+
+def test_a_locale_of_icu(debian_cluster: Cluster) -> None:
+    """The same where it comes from the library for all languages."""
+    options = "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER icu ICU_LOCALE 'ko-KR'"
+    assert_like(debian_cluster, "test_icu", options)
+
+
+def test_a_builtin_locale(cluster: Cluster) -> None:
+    """The same where it is PostgreSQL's own."""
+    options = "ENCODING 'UTF8' LOCALE 'C' LOCALE_PROVIDER builtin BUILTIN_LOCALE 'C.UTF-8'"
+    assert_like(cluster, "test_builtin", options)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("app, public", "app, public"),
+        ("app", "app, public"),
+        ('"$user"', '"$user", public'),
+        ("''", "public"),
+    ],
+)
+def test_the_settings_of_the_real_one(
+    cluster: Cluster, database: str, database_url: str, path: str, expected: str
+) -> None:
+    """A history may depend on them; not so on limits, and not on what a superuser has set."""
+    for statement in (
+        f"ALTER DATABASE {database} SET search_path = {path}",
+        f"ALTER DATABASE {database} SET app.tenant = 'a, b=c'",
+        f"ALTER DATABASE {database} SET log_statement = 'all'",
+        f"ALTER DATABASE {database} SET statement_timeout = '50s'",
+        f"ALTER ROLE {OWNER} IN DATABASE {database} SET intervalstyle = 'iso_8601'",
+        f"ALTER ROLE {OWNER} IN DATABASE {database} SET role = 'pg_monitor'",
+        f"ALTER ROLE postgres IN DATABASE {database} SET app.tenant = 'another'",
+    ):
+        cluster.execute(statement)
+    with (
+        scratch_database(described(database_url)) as url,
+        closing(psycopg2.connect(url.raw)) as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT current_setting('search_path'), current_setting('app.tenant', true),"
+            " current_setting('intervalstyle'), current_user::text,"
+            " current_setting('statement_timeout')"
+        )
+        assert cursor.fetchall() == [(expected, "a, b=c", "iso_8601", OWNER, "0")]
+    query = "SELECT FROM pg_db_role_setting s LEFT JOIN pg_database d ON d.oid = s.setdatabase"
+    assert cluster.query(f"{query} WHERE d.oid IS NULL") == []
+
+
+def test_a_given_one_without_the_settings(
+    cluster: Cluster,
+    database: str,
+    database_url: str,
+    scratch: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It is somebody's own, and not changed; what it lacks is said."""
+    given = parse_database_url(cluster.url(scratch))
+    cluster.execute(f"ALTER DATABASE {database} SET app.tenant = 'secret'")
+    with scratch_database(described(database_url, given)):
+        pass
+    [message] = caplog.messages
+    assert "has not the settings of the real one (app.tenant): a history may" in message
+    cluster.execute(f"ALTER DATABASE {scratch} SET app.tenant = 'secret'")
+    with scratch_database(described(database_url, given)):
+        pass
+    assert caplog.messages == [message]
+
+
+def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """What the replay made goes, of every kind; what belongs to the database stays."""
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with scratch_database(described(database_url, given)) as url:
+            assert url == given
+            cluster.execute(f"SET ROLE {OWNER}; {EVERYTHING}", scratch)
+    connection = cluster.connect(scratch)
+    with closing(connection):
+        assert contents.objects(connection) == []
+    query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
+    assert cluster.query(query, scratch) == [("information_schema",), ("public",)]
+
+
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("CREATE TABLE t (i int)", "table public.t"),
+        ("CREATE TABLE alembic_version (version_num text)", "table public.alembic_version"),
+        ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people"),
+        ("CREATE SCHEMA crm", "schema crm"),
+        ("CREATE COLLATION c (locale = 'C')", "collation public.c"),
+        ("CREATE VIEW v AS SELECT 1", "view public.v"),
+        ("CREATE TYPE e AS ENUM ('a')", "type public.e"),
+        ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.f()"),
+    ],
+)
+def test_one_that_is_not_empty_is_refused(
+    cluster: Cluster, database_url: str, scratch: str, statement: str, found: str
+) -> None:
+    """Whatever is there is named, and stays."""
+    cluster.execute(f"SET ROLE {OWNER}; {statement}", scratch)
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with (
+            pytest.raises(ConfigurationError) as caught,
+            scratch_database(described(database_url, given)),
+        ):
+            pass
+        assert f"names a database that is not empty ({found}" in str(caught.value)
+
+
+def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """One that a history needs and its role may not install is there before, and stays."""
+    cluster.execute("CREATE EXTENSION vector", scratch)
+    given = parse_database_url(cluster.url(scratch))
+    for _ in range(2):
+        with scratch_database(described(database_url, given)):
+            cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t (v vector(3))", scratch)
+    query = "SELECT to_regclass('t')::text, to_regtype('vector')::text"
+    assert cluster.query(query, scratch) == [(None, "vector")]
+
+
+def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: str) -> None:
+    """Spelled otherwise it is the real one all the same."""
+    same = parse_database_url(cluster.url(database).replace("127.0.0.1", "localhost"))
+    with (
+        pytest.raises(ConfigurationError) as caught,
+        scratch_database(described(database_url, same)),
+    ):
+        pass
+    assert str(caught.value) == (
+        "SCRATCH_DATABASE_URL names the real database. Name another one, an empty one."
+    )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "error", "what"),
+    [
+        ({"password": "wrong"}, LoginRefusedError, "PostgreSQL refused the login at "),
+        ({"database": "nowhere"}, DatabaseMissingError, "Database 'nowhere' does not exist at "),
+        ({"port": 1}, DatabaseUnreachableError, "PostgreSQL at "),
+    ],
+)
+def test_one_that_cannot_be_reached(
+    cluster: Cluster,
+    database_url: str,
+    scratch: str,
+    wrong: dict[str, Any],
+    error: type[BootError],
+    what: str,
+) -> None:
+    """The setting is named, by which it is found."""
+    given = parse_database_url(cluster.url(**{"database": scratch, **wrong}))
+    with pytest.raises(error) as caught, scratch_database(described(database_url, given)):
+        pytest.fail("it was given")
+    assert caught.value.what.startswith(what)
+    assert "SCRATCH_DATABASE_URL" in caught.value.advice
+    assert "wrong" not in str(caught.value)
+
+
+def test_an_env_py_of_its_own_mind(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """An env.py that connects elsewhere is found out before anything is changed there."""
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "a1.py").write_text(
+        "from alembic import op\n"
+        "revision = 'a1'\n"
+        "down_revision = None\n"
+        "def upgrade(): op.execute('CREATE TABLE t (i int)')\n"
+        "def downgrade(): op.execute('DROP TABLE t')\n"
+    )
+    url = database_url.replace("postgresql:", "postgresql+psycopg2:")
+    (tmp_path / "env.py").write_text(
+        "from alembic import context\n"
+        "from sqlalchemy import create_engine, pool\n"
+        f"with create_engine({url!r}, poolclass=pool.NullPool).connect() as connection:\n"
+        "    context.configure(connection=connection)\n"
+        "    with context.begin_transaction():\n"
+        "        context.run_migrations()\n"
+    )
+    boot = replace(described(database_url), alembic_config=AlembicConfig(tmp_path / "alembic.ini"))
+    before = databases(cluster)
+    with pytest.raises(ConfigurationError) as caught:
+        check(boot)
+    assert "connects to another database than the one it was given." in str(caught.value)
+    assert (
+        cluster.query(
+            "SELECT relname FROM pg_class WHERE relname IN ('t', 'alembic_version')", database
+        )
+        == []
+    )
+    assert databases(cluster) == before
+
+
+def make_scratch(cluster: Cluster, url: str, owner: str = OWNER) -> str:
+    """Make a database as one that a replay makes is called, and return its name."""
+    name = new_name(parse_database_url(url))
+    cluster.execute(f'CREATE DATABASE "{name}" OWNER {owner}')
+    return name
+
+
+def test_what_a_killed_process_left_is_dropped(cluster: Cluster, database_url: str) -> None:
+    """At once, and whoever is still connected: its lock in the real database is free."""
+    left = make_scratch(cluster, database_url)
+    connection = psycopg2.connect(cluster.url(left))
+    with closing(connection), scratch_database(described(database_url)):
+        assert left not in databases(cluster)
+
+
+def test_it_is_dropped_where_one_is_given_now(
+    cluster: Cluster, database_url: str, scratch: str
+) -> None:
+    """Whoever was killed may not have had the setting."""
+    left = make_scratch(cluster, database_url)
+    with scratch_database(described(database_url, parse_database_url(cluster.url(scratch)))):
+        assert left not in databases(cluster)
+
+
+def test_what_is_not_left_behind_stays(
+    cluster: Cluster, database: str, database_url: str, scratch: str
+) -> None:
+    """Neither what is called otherwise, nor another role's, nor that of another real one."""
+    long = "l" * 40
+    url = parse_database_url(database_url)
+    mine, others = url.with_database(f"{long}_mine"), url.with_database(f"{long}_others")
+    notes, theirs = f"{database}_scratch_notes", make_scratch(cluster, database_url, "postgres")
+    beside_another = new_name(others)
+    cluster.execute(f"CREATE DATABASE {notes} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {beside_another} OWNER {OWNER}")
+    cluster.execute(f"CREATE DATABASE {mine.database} OWNER {OWNER}")
+    try:
+        for real in (url, mine):
+            remove_leftovers(real)
+            assert {notes, theirs, beside_another} <= databases(cluster)
+    finally:
+        for name in (notes, theirs, beside_another, mine.database):
+            cluster.execute(f'DROP DATABASE "{name}"')
+
+
+def test_one_that_is_at_work_is_left_alone(cluster: Cluster, database_url: str) -> None:
+    """Two replays beside the same database do not end each other."""
+    boot = described(database_url)
+    with scratch_database(boot) as first, scratch_database(boot) as second:
+        assert {first.database, second.database} <= databases(cluster)
+
+
+def test_a_server_that_does_not_let_us_in(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Where pg_hba.conf names databases, one of another name can be made and not be entered."""
+    before = databases(cluster)
+    rules = cluster.folder / "pg_hba.conf"
+    saved = rules.read_text()
+    rules.write_text(f"host {database},postgres all 127.0.0.1/32 trust\n")
+    cluster.execute("SELECT pg_reload_conf()")
+    try:
+        with pytest.raises(ConfigurationError) as caught, scratch_database(described(database_url)):
+            pytest.fail("it was given")
+    finally:
+        rules.write_text(saved)
+        cluster.execute("SELECT pg_reload_conf()")
+    assert "A scratch database was made, but it cannot be reached. " in str(caught.value)
+    assert "no pg_hba.conf entry" in str(caught.value)
+    assert str(caught.value).endswith("or name an empty database in SCRATCH_DATABASE_URL.")
+    assert databases(cluster) == before
+
+
+def test_one_that_cannot_be_dropped(
+    cluster: Cluster, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is said, and hides no failure that came before."""
+    with pytest.raises(KeyError), scratch_database(described(database_url)) as url:
+        cluster.execute(f"ALTER DATABASE {url.database} OWNER TO postgres")
+        raise KeyError
+    cluster.execute(f"DROP DATABASE {url.database}")
+    [message] = [it.getMessage() for it in caplog.records]
+    assert message.startswith(f"The scratch database {url.database} could not be removed: ")
+    assert "must be owner of database" in message
+
+
+def leave(url: DatabaseUrl, statements: str) -> None:
+    """Leave a given scratch database as a replay does that is killed."""
+    engine = sa.create_engine(url.sqlalchemy_url, poolclass=sa.NullPool)
+    with noting(url):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statements)
+        with engine.connect() as connection:  # as every revision that follows
+            connection.exec_driver_sql("SELECT 1")
+
+
+def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """It is noted there what came from the replay, and that goes."""
+    given = parse_database_url(cluster.url(scratch))
+    leave(given, EVERYTHING.partition("CREATE CAST")[0])
+    with scratch_database(described(database_url, given)):
+        assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", scratch) == []
+    query = "SELECT FROM pg_namespace WHERE nspname = 'boot_scratch'"
+    assert cluster.query(query, scratch) == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "DROP TABLE t; CREATE TABLE customers AS SELECT 1",
+        "DROP TABLE t; CREATE TABLE t AS SELECT 1",
+        "CREATE VIEW customers AS SELECT * FROM t",
+        "CREATE TABLE schema_journal (id int); CREATE TABLE customers (id int)",
+    ],
+)
+def test_what_somebody_made_there_since(
+    cluster: Cluster, database_url: str, scratch: str, statements: str
+) -> None:
+    """Whatever mark and note a killed replay has left: what it did not make is nobody's scratch."""
+    given = parse_database_url(cluster.url(scratch))
+    leave(given, "CREATE TABLE t (i int)")
+    cluster.execute(f"SET ROLE {OWNER}; {statements}", scratch)
+    relations = "SELECT oid, relname::text FROM pg_class WHERE oid > 16384 ORDER BY oid"
+    before = cluster.query(relations, scratch)
+    for _ in range(2):
+        with (
+            pytest.raises(ConfigurationError, match="no replay is known to have made that"),
+            scratch_database(described(database_url, given)),
+        ):
+            pytest.fail("it was given")
+    assert cluster.query(relations, scratch) == before
+
+
+def test_a_mark_without_a_note(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """A mark alone says nothing about the rest."""
+    cluster.execute(
+        f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; CREATE TABLE t (i int)", scratch
+    )
+    boot = described(database_url, parse_database_url(cluster.url(scratch)))
+    with pytest.raises(ConfigurationError, match="and no replay is known to have made"):
+        scratch_database(boot).__enter__()
+    cluster.execute("DROP TABLE t", scratch)
+    with scratch_database(boot):
+        pass
+
+
+def test_whose_work_is_ended(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """That of the killed process, and no other's of the same role, busy as it may be."""
+    given = parse_database_url(cluster.url(scratch))
+    engine = sa.create_engine(given.sqlalchemy_url, poolclass=sa.NullPool)
+    theirs = psycopg2.connect(cluster.url(scratch), async_=True)
+    wait_select(theirs)
+    theirs.cursor().execute("SELECT pg_sleep(60)")
+    query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{scratch}'"
+    with closing(theirs), closing(engine.connect()) as ours, noting(given):
+        ours.exec_driver_sql("CREATE TABLE t (i int)")
+        with scratch_database(described(database_url, given)):
+            pids = cluster.query(query, scratch)
+            driver: Any = ours.connection.driver_connection
+            assert (theirs.info.backend_pid,) in pids
+            assert (driver.info.backend_pid,) not in pids
+        ours.invalidate()
+
+
+def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
+    """Two replays in one database would be one muddle: the second waits, up to its time."""
+    boot = described(database_url, parse_database_url(cluster.url(scratch)))
+    hasty = replace(boot, schema=replace(boot.schema, lock_timeout=0.1))
+    with (
+        scratch_database(boot),
+        pytest.raises(LockTimeoutError, match="Another starter has kept the database that SCRATCH"),
+        scratch_database(hasty),
+    ):
+        pytest.fail("two at once")
