@@ -130,8 +130,8 @@ def seed_alone(boot: BootDescription) -> None:
     """Seed while nobody moves the schema. Raises BootError."""
     # Alembic comes along with these, and `start` does without it where it can.
     from alembic_boot.environment.opening import open_project
-    from alembic_boot.exclusive.fence import exclusively
     from alembic_boot.migration.preview import preview
+    from alembic_boot.running.takeover import exclusively
     from alembic_boot.state.schema import open_schema
 
     inspection = preview(boot).inspection

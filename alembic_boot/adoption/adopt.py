@@ -19,15 +19,15 @@ from alembic_boot.errors import (
     SchemaDivergedError,
     SchemaUnmanagedError,
 )
-from alembic_boot.exclusive.fence import exclusively
-from alembic_boot.exclusive.lock import SchemaLock
 from alembic_boot.history.history import History
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import server
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import said_meanwhile
+from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.record import record
+from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
 from alembic_boot.state.schema import Schema, open_schema

@@ -17,13 +17,13 @@ from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
-from alembic_boot.exclusive.limits import lift_timeouts
 from alembic_boot.history.history import History
 from alembic_boot.history.own_sql import below_sqlalchemy
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.session_timeouts import lift_timeouts
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
 

@@ -11,11 +11,11 @@ from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.exclusive.limits import lift_timeouts
 from alembic_boot.history.history import Target
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import Watch, apply
+from alembic_boot.running.session_timeouts import lift_timeouts
 from alembic_boot.state.inspection import NO_DATABASE, SchemaState, TooLong, inspect
 from alembic_boot.state.schema import Schema, open_schema
 

@@ -10,11 +10,11 @@ from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
-from alembic_boot.exclusive.lock import SchemaLock, lock_lost
 from alembic_boot.history.history import resolve_target
 from alembic_boot.imports import keep_imported
 from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
+from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal_making import make_journal_if_absent
@@ -80,7 +80,7 @@ def _open(boot: BootDescription) -> Schema:
 
 def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | None) -> None:
     # Imported here: a start on a current schema does not need it.
-    from alembic_boot.exclusive.fence import exclusively
+    from alembic_boot.running.takeover import exclusively
 
     with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
         inspection, plan = _examine(schema)
@@ -129,9 +129,9 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
 
 
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
-    from alembic_boot.exclusive.guard import Guard
-    from alembic_boot.exclusive.recorder import recording
     from alembic_boot.running.apply import apply
+    from alembic_boot.running.guard import Guard
+    from alembic_boot.running.recorder import recording
 
     history = schema.project.history
     with recording(schema.url, schema.journal, history, app_version) as recorder:

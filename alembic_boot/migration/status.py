@@ -10,9 +10,9 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError
-from alembic_boot.exclusive.lock import is_locked
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.running.lock import is_locked
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal import Journal, Running
 from alembic_boot.state.plan import Action

@@ -12,8 +12,8 @@ from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
-from alembic_boot.exclusive.transaction import TransactionLeftError
 from alembic_boot.progress import progress_bar
+from alembic_boot.running.transaction import TransactionLeftError
 from alembic_boot.sql.parser import read
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.plan import Action, Plan

@@ -35,10 +35,10 @@ def one_at_a_time(
     # Only here: boot itself runs env.py at every start, and has no use for this.
     from alembic_boot.environment.opening import read_history
     from alembic_boot.environment.session import MigrationSession
-    from alembic_boot.exclusive.fence import exclusively
-    from alembic_boot.exclusive.guard import Guard
-    from alembic_boot.exclusive.recorder import recording
     from alembic_boot.postgres.urls import parse_database_url
+    from alembic_boot.running.guard import Guard
+    from alembic_boot.running.recorder import recording
+    from alembic_boot.running.takeover import exclusively
     from alembic_boot.state.journal import Journal
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")

@@ -9,12 +9,12 @@ from alembic_boot.environment.failures import way_out
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.recording import RecordStep
 from alembic_boot.errors import ConfigurationError, MigrationFailedError
-from alembic_boot.exclusive.fence import exclusively
-from alembic_boot.exclusive.guard import Guard
-from alembic_boot.exclusive.lock import SchemaLock
-from alembic_boot.exclusive.recorder import recording
 from alembic_boot.history.history import History, resolve_target
 from alembic_boot.postgres.pooler import naming_pooler
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.lock import SchemaLock
+from alembic_boot.running.recorder import recording
+from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
 from alembic_boot.state.schema import Schema, open_schema

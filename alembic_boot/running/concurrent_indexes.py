@@ -8,8 +8,7 @@ from typing import Any
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError
-from alembic_boot.sql.writing import literal
-from alembic_boot.traffic.index_build import (
+from alembic_boot.running.index_build import (
     Found,
     IndexBuild,
     Reindex,
@@ -19,6 +18,7 @@ from alembic_boot.traffic.index_build import (
     parse_build,
     parse_reindex,
 )
+from alembic_boot.sql.writing import literal
 
 _log = logging.getLogger(__name__)
 

@@ -8,15 +8,15 @@ from contextlib import AbstractContextManager, contextmanager
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.running import retry_reasons as reasons
+from alembic_boot.running.backoff import is_share
+from alembic_boot.running.blockers import Blocker, session_query
+from alembic_boot.running.budget import Patience
+from alembic_boot.running.concurrent_indexes import Indexes
+from alembic_boot.running.traffic_watch import TrafficWatch
+from alembic_boot.running.wait_limit import WaitLimit
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import is_atomic, is_concurrent, works_on_rows
-from alembic_boot.traffic import reasons
-from alembic_boot.traffic.blockers import Blocker, session_query
-from alembic_boot.traffic.indexes import Indexes
-from alembic_boot.traffic.ladder import is_share
-from alembic_boot.traffic.patience import Patience
-from alembic_boot.traffic.wait_limit import WaitLimit
-from alembic_boot.traffic.watch import TrafficWatch
 
 Limited = Callable[[str, bool], AbstractContextManager[bool]]
 

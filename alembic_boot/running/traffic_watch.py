@@ -17,11 +17,11 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.mark import sessions_query
-from alembic_boot.traffic.blockers import AnyBlocker, Blocker, find_blockers
-from alembic_boot.traffic.ladder import Harm, Look
-from alembic_boot.traffic.long_work import LongWork
-from alembic_boot.traffic.patience import Patience
-from alembic_boot.traffic.wait_limit import WaitLimit
+from alembic_boot.running.backoff import Harm, Look
+from alembic_boot.running.blockers import AnyBlocker, Blocker, find_blockers
+from alembic_boot.running.budget import Patience
+from alembic_boot.running.long_work import LongWork
+from alembic_boot.running.wait_limit import WaitLimit
 
 _log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from alembic_boot.errors import MigrationFailedError
-from alembic_boot.traffic.blockers import AnyBlocker, listed
+from alembic_boot.running.blockers import AnyBlocker, listed
 
 LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
 """The SQLSTATEs where a lock was waited for too long, and where somebody ended the statement."""

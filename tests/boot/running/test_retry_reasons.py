@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from alembic_boot.postgres.sqlstate import sqlstate
-from alembic_boot.traffic.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
-from alembic_boot.traffic.preflight import Obstacles
-from alembic_boot.traffic.reasons import CutShortError, again, over, phrase
+from alembic_boot.running.blockers import AnyBlocker, Blocker, PreparedTransaction, listed
+from alembic_boot.running.obstacles import Obstacles
+from alembic_boot.running.retry_reasons import CutShortError, again, over, phrase
 
 SINCE = datetime(2026, 11, 23, 11, 2, 3, tzinfo=UTC)
 AT = f"{SINCE.astimezone():%H:%M:%S}"

@@ -12,17 +12,17 @@ from sqlalchemy import event
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.exclusive.limits import SessionLimits
-from alembic_boot.exclusive.lock import SchemaLock, lock_lost
-from alembic_boot.exclusive.preparation import refuse_other_table
-from alembic_boot.exclusive.recorder import Recorder
-from alembic_boot.exclusive.sight import LockInSight
-from alembic_boot.exclusive.steps import Steps
-from alembic_boot.exclusive.worker import Worker
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.interruption import can_check_client, cut
-from alembic_boot.traffic.ladder import Ladder
-from alembic_boot.traffic.preflight import find_obstacles
+from alembic_boot.running.backoff import Ladder
+from alembic_boot.running.guarded import Steps
+from alembic_boot.running.lock import SchemaLock, lock_lost
+from alembic_boot.running.lock_check import LockInSight
+from alembic_boot.running.obstacles import find_obstacles
+from alembic_boot.running.preparation import refuse_other_table
+from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.session_timeouts import SessionLimits
+from alembic_boot.running.worker import Worker
 
 _log = logging.getLogger(__name__)
 

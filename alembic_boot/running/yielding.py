@@ -17,13 +17,13 @@ from alembic_boot.environment.heads import Heads
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.running import retry_reasons as reasons
+from alembic_boot.running.budget import Patience
+from alembic_boot.running.lock_timeout import LockLimit
+from alembic_boot.running.traffic_watch import Lookout, TrafficWatch
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import commits
 from alembic_boot.sql.writing import literal
-from alembic_boot.traffic import reasons
-from alembic_boot.traffic.limit import LockLimit
-from alembic_boot.traffic.patience import Patience
-from alembic_boot.traffic.watch import Lookout, TrafficWatch
 
 # A worker of autovacuum steps aside for whoever has waited as long as `deadlock_timeout`, which is
 # longer than any wait here. To ask in this mode keeps neither readers nor writers in the queue.

@@ -6,10 +6,10 @@ import threading
 import time
 from collections.abc import Sequence
 
+from alembic_boot.running import retry_reasons as reasons
+from alembic_boot.running.backoff import Ladder
+from alembic_boot.running.blockers import AnyBlocker
 from alembic_boot.signals import raise_if_stopped
-from alembic_boot.traffic import reasons
-from alembic_boot.traffic.blockers import AnyBlocker
-from alembic_boot.traffic.ladder import Ladder
 
 _log = logging.getLogger(__name__)
 

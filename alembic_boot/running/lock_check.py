@@ -3,11 +3,11 @@
 from typing import Any
 
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.exclusive.lock import lock_lost
-from alembic_boot.exclusive.worker import Worker
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.interruption import SET_CLIENT_CHECK
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from alembic_boot.running.lock import lock_lost
+from alembic_boot.running.worker import Worker
 
 # What others set in a session that a pooler lends us in turn is not meant for us; nor is what the
 # role has. A session of our own has lifted that once.

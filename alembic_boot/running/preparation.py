@@ -5,7 +5,7 @@ from typing import Any
 
 from alembic_boot.environment.session import MigrationSession, led_astray
 from alembic_boot.errors import MigrationFailedError
-from alembic_boot.exclusive.recorder import Recorder
+from alembic_boot.running.recorder import Recorder
 from alembic_boot.sql.writing import literal, quoted
 from alembic_boot.state.access import why_not_writable
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.traffic.blockers import AnyBlocker, listed
+from alembic_boot.running.blockers import AnyBlocker, listed
 
 _log = logging.getLogger(__name__)
 

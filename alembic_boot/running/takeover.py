@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import LockTimeoutError
-from alembic_boot.exclusive.lock import SchemaLock, schema_lock
-from alembic_boot.exclusive.worker import end_sessions, sessions_at_work
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.lock import SchemaLock, schema_lock
+from alembic_boot.running.worker import end_sessions, sessions_at_work
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.journal import Journal, Running, Starter
 

@@ -14,12 +14,12 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
-from alembic_boot.exclusive.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.history.history import History
 from alembic_boot.masking import mask
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.signals import Stopped
 from alembic_boot.state.edits import fingerprint
 from alembic_boot.state.journal import Direction, Journal, Starter, Unfinished, joined

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alembic_boot.traffic.ladder import Harm, Ladder, Look
+from alembic_boot.running.backoff import Harm, Ladder, Look
 
 
 @pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])

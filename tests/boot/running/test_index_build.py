@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.traffic.index_build import (
+from alembic_boot.running.index_build import (
     Found,
     IndexBuild,
     Reindex,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.traffic.blockers import PreparedTransaction, prepared_transactions
+from alembic_boot.running.blockers import PreparedTransaction, prepared_transactions
 
 # Where the query is hidden (it is the server's own), the table's age says why it is vacuumed: past
 # these limits autovacuum comes only for that, and does not step aside.

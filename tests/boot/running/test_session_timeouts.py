@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.exclusive.limits import Limit, Passed, ended_by
+from alembic_boot.running.session_timeouts import Limit, Passed, ended_by
 
 STATEMENT = Limit("statement_timeout", "session", 1000)
 TRANSACTION = Limit("transaction_timeout", "session", 5000)

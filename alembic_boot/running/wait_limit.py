@@ -7,7 +7,7 @@ whoever is lent it next. And none knows what a wait costs those who wait for wha
 import threading
 from collections.abc import Callable
 
-from alembic_boot.traffic.ladder import is_share
+from alembic_boot.running.backoff import is_share
 
 
 class WaitLimit:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.traffic.wait_limit import WaitLimit
+from alembic_boot.running.wait_limit import WaitLimit
 
 # may it yield, (seconds it waited, what they cost others) each → how often it is cancelled
 WAITS = [

@@ -14,8 +14,14 @@ from alembic.runtime.migration import MigrationStep, RevisionStep
 
 from alembic_boot.environment.recording import RecordStep
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.exclusive.lock import lock_lost
-from alembic_boot.exclusive.preparation import (
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.running.backoff import Ladder
+from alembic_boot.running.budget import Patience
+from alembic_boot.running.early_commits import Remains
+from alembic_boot.running.lock import lock_lost
+from alembic_boot.running.lock_check import LockInSight
+from alembic_boot.running.outside_transaction import Outside
+from alembic_boot.running.preparation import (
     carrying,
     leave_transaction,
     make_journal,
@@ -23,12 +29,10 @@ from alembic_boot.exclusive.preparation import (
     refuse_unrecordable,
     refuse_unwritable,
 )
-from alembic_boot.exclusive.recorder import Recorder
-from alembic_boot.exclusive.remains import Remains
-from alembic_boot.exclusive.sight import LockInSight
-from alembic_boot.exclusive.transaction import RevisionTransaction
-from alembic_boot.exclusive.worker import Worker
-from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.transaction import RevisionTransaction
+from alembic_boot.running.worker import Worker
+from alembic_boot.running.yielding import Yielding
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import is_atomic
 from alembic_boot.state.doubts import doubts, refusal
@@ -36,10 +40,6 @@ from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from alembic_boot.state.id_length import too_long
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
-from alembic_boot.traffic.ladder import Ladder
-from alembic_boot.traffic.outside import Outside
-from alembic_boot.traffic.patience import Patience
-from alembic_boot.traffic.yielding import Yielding
 
 _log = logging.getLogger(__name__)
 
