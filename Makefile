@@ -4,13 +4,23 @@ PYTHON ?= python3
 VENV   := .venv
 INV    := $(VENV)/bin/inv
 STAMP  := $(VENV)/.installed
+# Stands in an environment from the moment that make begins it: another tool's has none.
+MARK   := $(VENV)/.made-by-make
+# uv installs faster. `make UV= install` uses pip all the same.
+UV     ?= $(shell command -v uv)
 
 .DEFAULT_GOAL := help
-TASKS := start migrate seed status rollback merge check up down restart ps logs shell build lint test bench ci
+TASKS := start migrate seed status rollback revision merge check up down restart ps logs shell build lint test bench ci
 
 # An environment is stale too where its interpreter is gone or the folder was moved.
 ifneq ($(shell test -x $(VENV)/bin/python && grep -qsF "$(CURDIR)/$(VENV)/" $(INV) && echo sound),sound)
 .PHONY: $(STAMP)
+endif
+
+ifeq ($(UV),)
+INSTALL := $(VENV)/bin/python -m pip --disable-pip-version-check install
+else
+INSTALL := $(UV) pip install --python $(VENV)/bin/python
 endif
 
 .PHONY: help
@@ -23,9 +33,12 @@ install: $(STAMP) ## Set .venv up, from pinned and hashed requirements
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed: PYTHON=/path/to/python3.11 make $(MAKECMDGOALS)" >&2; exit 1; }
+	@test ! -e $(VENV) || test -e $(MARK) || test -e $(STAMP) || \
+	  { echo "Another tool made $(VENV), so make leaves it alone. Move it away (mv $(VENV) $(VENV).old), then say make $(MAKECMDGOALS) again." >&2; exit 1; }
 	@echo "Setting up $(VENV) from requirements-dev.txt; this takes half a minute or two."
-	@$(PYTHON) -m venv --clear $(VENV)
-	@$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements-dev.txt
+	@rm -rf $(VENV) && mkdir $(VENV) && touch $(MARK)
+	@$(PYTHON) -m venv $(VENV)
+	@$(INSTALL) --quiet --no-deps --require-hashes -r requirements-dev.txt
 	@touch $@
 
 .PHONY: $(TASKS)
@@ -39,6 +52,8 @@ status: $(STAMP) ## Show where the schema is and where it should be
 	@$(INV) status
 rollback: $(STAMP) ## Take the schema back one revision; asks first
 	@$(INV) rollback
+revision: $(STAMP) ## Write a revision from what the models have; MESSAGE="..." titles it
+	@$(INV) revision --message "$$MESSAGE"
 merge: $(STAMP) ## Join the heads of the history; MESSAGE="..." titles the revision
 	@$(INV) merge --message "$$MESSAGE"
 check: $(STAMP) ## Replay the history: up, down, up, and equal to the models

@@ -125,7 +125,10 @@ def _show(*lines: str) -> None:
 
 @task(auto_shortflags=False)
 def wait_db(_c: Context) -> None:
-    """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds."""
+    """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds.
+
+    In dev and test a missing database is created.
+    """
     with _booting("wait-db") as boot:
         from alembic_boot.waiting import wait
 
@@ -283,7 +286,11 @@ def status(
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
-    """Show where the schema is and where it should be."""
+    """Show where the schema is and where it should be, with the newest rows of the journal.
+
+    The exit status is 0 in every state. It is not 0 if the database cannot be read. It is 9 if the
+    history is broken or has two heads.
+    """
     if in_:
         _run_inside(in_, "status", json=json, x=x, n=n)
         return
@@ -574,6 +581,16 @@ def bench(
     c.run(" ".join([*command, args]), pty=sys.stdout.isatty(), in_stream=typed)
 
 
+@task(auto_shortflags=False)
+def reference(_c: Context) -> None:
+    """Write docs/reference.md and .env.example from the code."""
+    _prepared()
+    from backend.reference import write_reference
+
+    root = Path(__file__).parent
+    _show(*(f"Wrote {path.relative_to(root)}" for path in write_reference(root, ns)))
+
+
 def _run_ci(*steps: str, args: str = "") -> None:
     """Run steps of the pipeline."""
     with _logged():
@@ -622,6 +639,6 @@ ns = Collection(
     *(wait_db, migrate, rollback, seed, serve, start, status),
     *(adopt, stamp, revision, merge, check),
     *(images, build, up, down, restart, ps, logs, shell),
-    *(lint, test, bench),
+    *(lint, test, bench, reference),
     Collection("ci", ci_all, ci_lint, ci_test, ci_image, ci_scenarios, ci_bench),
 )

@@ -27,7 +27,7 @@ from backend.disposal import disposal, is_in_image
 from backend.uses import EVERYTHING, Use, used_variables
 from backend.variables import Values, is_service_link, read_env_file, refuse_undecodable
 
-# name → (default as people write it, what it is for). The README's table is held against this.
+# name → (default as people write it, what it is for). docs/reference.md is made from this.
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "APP_ENV": ("dev", "dev, test or prod"),
     "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),

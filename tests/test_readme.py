@@ -1,38 +1,34 @@
-"""The README's tables are held against the code, so that neither drifts from the other."""
+"""The tables of the pages are held against the code, so that neither drifts from the other."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import tasks
 from alembic_boot import errors
 from alembic_boot.state.inspection import SchemaState
+from backend.reference import EXIT_STATUSES, env_example, reference
 from backend.schemas.problems import ProblemType
-from backend.settings import VARIABLES
+from backend.settings import VARIABLES, load_settings
 from backend.stack.compose import model
-from backend.uses import USES, VARIABLES_OF, Use
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
 
 
-def rows(section: str) -> list[list[str]]:
-    """Return the cells of the table in a section, without its head."""
-    [text] = re.findall(rf"^##+ {re.escape(section)}\n(.*?)(?=^##+ |\Z)", README, re.S | re.M)
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def rows(name: str, section: str) -> list[list[str]]:
+    """Return the cells of the table in a section of a page, without its head."""
+    [text] = re.findall(rf"^#+ {re.escape(section)}\n(.*?)(?=^#+ |\Z)", page(name), re.S | re.M)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
-def test_every_setting_is_there() -> None:
-    """Names, defaults and meanings are those of the settings, in their order."""
-    expected = [
-        [f"`{name}`", default or "—", meaning] for name, (default, meaning) in VARIABLES.items()
-    ]
-    assert rows("Settings")[: len(VARIABLES)] == expected
-
-
 def test_every_exit_status_is_there() -> None:
     """The table names each status that a failure can have, and the fixed ones."""
-    listed = {int(number) for cells in rows("Exit statuses") for number in cells[0].split(",")}
+    listed = {int(number) for key in EXIT_STATUSES for number in key.split(",")}
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.BootError)}
     assert listed == statuses | {0, 1, 129, 130, 141, 143}
@@ -40,40 +36,55 @@ def test_every_exit_status_is_there() -> None:
 
 def test_every_problem_is_there() -> None:
     """The table names each type that a client may meet."""
-    listed = {cells[0].strip("`") for cells in rows("A session with the API")}
+    listed = {cells[0].strip("`") for cells in rows("api.md", "Errors")}
     kinds = {kind.removeprefix("urn:moriai:problem:") for kind in ProblemType}
     assert listed == kinds - {ProblemType.OTHER}
 
 
-def test_every_task_is_there() -> None:
-    """The table names each task with every flag that it has."""
-    listed = {cells[0].strip("`"): cells[1] for cells in rows("Tasks")}
-    assert set(listed) == set(tasks.ns.task_names)
-    for name, text in listed.items():
+def test_the_reference_is_what_the_code_says() -> None:
+    """`inv reference` writes it."""
+    assert page("reference.md") == reference(tasks.ns)
+
+
+def test_the_reference_has_every_task_with_its_flags() -> None:
+    """Each flag has a meaning."""
+    for name in tasks.ns.task_names:
         names = [it.name.strip("_").replace("_", "-") for it in tasks.ns[name].get_arguments()]
-        flags = {f"-{it}" if len(it) == 1 else f"--{it}" for it in names}
-        assert flags == set(re.findall(r"`(--[a-z-]+|-[a-z])\b", text)), name
+        flags = [f"`-{it}`" if len(it) == 1 else f"`--{it}`" for it in names]
+        found = rows("reference.md", f"`{name}`")
+        assert [cells[0] for cells in found] == flags, name
+        assert all(cells[1] for cells in found), name
 
 
-def test_who_reads_which_setting_is_there() -> None:
-    """The table names for each use its settings, and the tasks that have it."""
-    expected = []
-    for use in Use:
-        readers = [f"`{task}`" for task in USES if task != "preview" and use in USES[task]]
-        who = "every task" if use is Use.LOG else ", ".join(readers)
-        expected.append([", ".join(f"`{name}`" for name in VARIABLES_OF[use]), who])
-    assert expected == rows("Settings")[len(VARIABLES) + 2 :]
+def test_the_example_of_an_env_file_is_what_the_code_says() -> None:
+    """`inv reference` writes it; each setting is there, in order."""
+    text = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert text == env_example()
+    assert re.findall(r"^#([A-Z_]+)=", text, re.M) == list(VARIABLES)
+
+
+def test_the_example_of_an_env_file_changes_nothing(tmp_path: Path) -> None:
+    """As it is, and with every line taken: the values are the defaults."""
+    file = tmp_path / ".env"
+    text = env_example()
+    file.write_text(text, encoding="utf-8")
+    plain = load_settings({}, tmp_path / "absent")
+    assert load_settings({}, file) == plain
+    file.write_text(re.sub(r"^#([A-Z_]+=)", r"\1", text, flags=re.M), encoding="utf-8")
+    found = load_settings({}, file)
+    assert found.schema.target == "head"  # which is what no target means
+    assert replace(found, schema=plain.schema) == plain
 
 
 def test_every_state_is_there() -> None:
     """The table names each state, and the section below it says what to do in it."""
     states = {state.value for state in SchemaState}
-    assert states == {cells[0].strip("`") for cells in rows("What `start` does")}
-    section = README.split("## What to do in which state")[1].split("\n## ")[0]
+    assert states == {cells[0].strip("`") for cells in rows("boot-states.md", "The seven states")}
+    section = page("boot-states.md").split("## What to do in which state")[1].split("\n## ")[0]
     assert states == set(re.findall(r"\*\*(\w+)\*\*", section))
 
 
-# What the README quotes → the words of it that stand in the code; None where others say it.
+# What troubleshooting.md quotes → the words of it that stand in the code; None where others say it.
 QUOTED: dict[str, str | None] = {
     "Port 8000 on 127.0.0.1 is taken.": "is taken.",
     "was not reachable within 60 s: Connection refused": "was not reachable within",
@@ -164,8 +175,8 @@ QUOTED: dict[str, str | None] = {
 
 
 def test_troubleshooting_quotes_what_is_said() -> None:
-    """Each text that the README explains is one that the code, or a library, really prints."""
-    assert [cells[0].strip("`") for cells in rows("Troubleshooting")] == list(QUOTED)
+    """Each text that the page explains is one that the code, or a library, really prints."""
+    assert [cells[0].strip("`") for cells in rows("troubleshooting.md", "Messages")] == list(QUOTED)
     code = "".join(
         path.read_text()
         for room in ("alembic_boot", "backend/stack", "backend/events")
@@ -184,7 +195,7 @@ def test_make_help_lists_every_target() -> None:
 
 def test_every_key_of_the_compose_file_is_there() -> None:
     """The table names each key that the models take, and no other."""
-    found = rows("What the Compose file may say")
+    found = rows("containers.md", "What the Compose file may say")
     listed = {key for cells in found for key in re.findall("`([^`]+)`", " ".join(cells))}
     models = [
         it for it in vars(model).values() if isinstance(it, type) and issubclass(it, model.Part)

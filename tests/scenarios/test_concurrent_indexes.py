@@ -255,11 +255,11 @@ def test_built_by_the_try_before(
     assert scene.query(ITS_INDEX) == VALID
 
 
-def test_the_readmes_example(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_the_pages_example(any_cluster: Cluster, make_scene: MakeScene) -> None:
     """What people are told to write builds the index, also where one was cut short before."""
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    section = readme.split("\n## Indexes that are built concurrently\n")[1]
-    upgrade = section.split("```python\ndef upgrade() -> None:\n")[1].split("```")[0]
+    page = Path(__file__).parents[2] / "docs" / "concurrent-indexes.md"
+    text = page.read_text(encoding="utf-8")
+    upgrade = text.split("```python\ndef upgrade() -> None:\n")[1].split("```")[0]
     scene = make(make_scene, any_cluster, f"{dedent(upgrade)}\n{MAKE_TABLE}")
     execute(scene, "CREATE TABLE books (title text); INSERT INTO books VALUES ('a'), ('a')")
     with pytest.raises(psycopg2.errors.UniqueViolation):

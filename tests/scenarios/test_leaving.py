@@ -270,7 +270,7 @@ with connectable.connect() as connection:
     with one_at_a_time(context.get_context()), context.begin_transaction():
         context.run_migrations()
 """
-"""As the README has it, with Alembic's own settings."""
+"""As docs/other-projects.md has it, with Alembic's own settings."""
 
 
 def by_hand(scene: Scene, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -290,7 +290,7 @@ def by_hand(scene: Scene, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_by_hand(cluster: Cluster, make_scene: MakeScene) -> None:
-    """What the README says about env.py works with Alembic's own settings."""
+    """What docs/other-projects.md says about env.py works with Alembic's own settings."""
     scene = make_scene(cluster, MAKE_TABLE, HAND_ENV)
     break_last(scene)
     failed = by_hand(scene, "upgrade", "head")

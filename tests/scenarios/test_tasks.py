@@ -38,6 +38,7 @@ TASKS = (
     "merge",
     "migrate",
     "ps",
+    "reference",
     "restart",
     "revision",
     "rollback",

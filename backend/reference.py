@@ -1,0 +1,148 @@
+"""Write the pages that are made from the code: docs/reference.md and .env.example."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+from invoke.collection import Collection
+
+from backend.settings import VARIABLES
+from backend.uses import USES, VARIABLES_OF, Use
+
+EXIT_STATUSES: Mapping[str, str] = MappingProxyType(
+    {
+        "0": "done, or stopped while serving",
+        "1": "an unexpected error",
+        "2": "a setting is wrong, or a package that the project imports is not installed",
+        "3": "the database was not reachable in time",
+        "4": "the login was refused, or the database is missing and not to be created",
+        "5": "a migration failed",
+        "6": "another starter kept the schema locked too long",
+        "7": "the schema is past the target, ahead of this release, or has diverged from its "
+        "history",
+        "8": "the schema is that of no revision or of several, and the one recorded is missing or "
+        "unknown",
+        "9": "the history on disk is broken, has an id that cannot be recorded, or is not the one "
+        "that was applied",
+        "10": "seeding failed",
+        "11": "could not serve: the port, the application or `.data`",
+        "12": "no container engine, or it refused, or a container did not become healthy",
+        "129, 130, 143": "stopped by SIGHUP, Ctrl-C or SIGTERM before serving",
+        "141": "the reader of the output has gone, as `head` does",
+    }
+)
+"""Exit status → what it means. A test holds the numbers against alembic_boot/errors.py."""
+
+_HEAD = """\
+# Reference
+
+This page lists every task with its flags, every setting, and every exit status. It is made from the
+code: `.venv/bin/inv reference` writes it, and a test compares the two. Do not edit it by hand.
+"""
+
+_TASKS = """\
+All tasks run as `.venv/bin/inv TASK`. `make help` lists those that have a target of `make`. Only
+`-n` and `-x` have a short form: they are Alembic's.
+"""
+
+_SETTINGS = """\
+Settings are environment variables. In development (`APP_ENV` unset or `dev`) a `.env` file is read
+as well, and the environment wins. An empty value counts as unset. [`.env.example`](../.env.example)
+has them all. [Operations](operations.md#settings) explains URLs and passwords.
+"""
+
+_READERS = """\
+A task reads the settings that it uses, and no others. A wrong `BACKEND_PORT` never stops
+`inv migrate`.
+"""
+
+_STATUSES = """\
+The last line on stderr says what happened and what to do. `make` turns every failure into 2.
+"""
+
+_ENV_HEAD = """\
+# Every setting, with its default. Copy this file to .env and remove the `#` before what you change.
+# A .env file counts in development only (APP_ENV unset or dev), and the environment wins.
+# Written by `.venv/bin/inv reference`; docs/reference.md has the same list.
+"""
+
+
+def write_reference(root: Path, tasks: Collection) -> list[Path]:
+    """Write both files below `root` and return their paths."""
+    pages = {root / "docs/reference.md": reference(tasks), root / ".env.example": env_example()}
+    for path, text in pages.items():
+        path.write_text(text, encoding="utf-8")
+    return list(pages)
+
+
+def reference(tasks: Collection) -> str:
+    """Return the text of docs/reference.md."""
+    parts = (
+        _HEAD,
+        "## Tasks\n",
+        _TASKS,
+        *_task_sections(tasks),
+        "## Settings\n",
+        _SETTINGS,
+        _table(("name", "default", "meaning"), _setting_rows()),
+        "### Which task reads which setting\n",
+        _READERS,
+        _table(("settings", "read by"), _reader_rows()),
+        "## Exit statuses\n",
+        _STATUSES,
+        _table(("status", "meaning"), EXIT_STATUSES.items()),
+    )
+    return "\n".join(parts)
+
+
+def env_example() -> str:
+    """Return the text of .env.example: each setting with its default, as a comment."""
+    lines = [_ENV_HEAD]
+    for name, (default, meaning) in VARIABLES.items():
+        lines += [f"# {_plain(meaning)}"]
+        if default and not _is_value(default):
+            lines += [f"# Default: {_plain(default)}"]
+        lines += [f"#{name}={default if _is_value(default) else ''}", ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _is_value(default: str) -> bool:
+    """Return whether a default is what a person would write, and not a description of it."""
+    return " " not in default and default not in VARIABLES
+
+
+def _plain(text: str) -> str:
+    return text.replace("`", "")
+
+
+def _task_sections(tasks: Collection) -> Iterator[str]:
+    for name in sorted(tasks.task_names, key=lambda name: ("." in name, name)):
+        task = tasks[name]
+        yield f"### `{name}`\n"
+        paragraphs = (task.__doc__ or "").split("\n\n")
+        yield "\n\n".join(" ".join(text.split()) for text in paragraphs).strip() + "\n"
+        rows = [(_flag(it.name), it.help or "") for it in task.get_arguments()]
+        if rows:
+            yield _table(("flag", "meaning"), rows)
+
+
+def _flag(name: str) -> str:
+    plain = name.strip("_").replace("_", "-")
+    return f"`-{plain}`" if len(plain) == 1 else f"`--{plain}`"
+
+
+def _setting_rows() -> Iterator[tuple[str, ...]]:
+    for name, (default, meaning) in VARIABLES.items():
+        yield f"`{name}`", default or "—", meaning
+
+
+def _reader_rows() -> Iterator[tuple[str, ...]]:
+    for use in Use:
+        readers = [f"`{task}`" for task in USES if task != "preview" and use in USES[task]]
+        names = ", ".join(f"`{name}`" for name in VARIABLES_OF[use])
+        yield names, "every task" if use is Use.LOG else ", ".join(readers)
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    cells = [head, ("---",) * len(head), *rows]
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells) + "\n"
