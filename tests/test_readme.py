@@ -171,13 +171,15 @@ QUOTED: dict[str, str | None] = {
     "cannot be sent to the engine": "cannot be sent to the engine",
     "No events are heard, trying again": "No events are heard, trying again: ",
     "ensurepip is not available": None,
+    "Another tool made .venv": "Another tool made $(VENV)",
+    "Python 3.11 or newer is needed": "Python 3.11 or newer is needed",
 }
 
 
 def test_troubleshooting_quotes_what_is_said() -> None:
     """Each text that the page explains is one that the code, or a library, really prints."""
     assert [cells[0].strip("`") for cells in rows("troubleshooting.md", "Messages")] == list(QUOTED)
-    code = "".join(
+    code = (ROOT / "Makefile").read_text() + "".join(
         path.read_text()
         for room in ("alembic_boot", "backend/stack", "backend/events")
         for path in (ROOT / room).rglob("*.py")
