@@ -12,8 +12,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
-from alembic_boot.adoption.reach import Reach, Reaches
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.sql.reach import Reach, Reaches
 
 _SAYS = {
     Reach.SHARED: "changes what all databases of the server share",

@@ -10,7 +10,6 @@ from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import confined, is_mighty, refusal
 from alembic_boot.adoption.extent import read_made
 from alembic_boot.adoption.likeness import Point
-from alembic_boot.adoption.reach import Reach
 from alembic_boot.adoption.replay import make_room
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
@@ -24,6 +23,7 @@ from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.session_timeouts import lift_timeouts
+from alembic_boot.sql.reach import Reach
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
-from alembic_boot.sql.scanner import tokens, without_values
+from alembic_boot.sql.naming import without_strings
 
 _Properties = Mapping[str, Value]
 
@@ -173,7 +173,7 @@ def _is_idle(key: ObjectKey, new: _Properties, before: Catalogue, after: Catalog
 
 def _own_sql(statements: Sequence[str]) -> Iterator[str]:
     if statements:
-        text = without_values(tokens(statements[0]))
+        text = without_strings(statements[0], _SHOWN + 1)
         shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN].rstrip()} …"
         more = f", and {len(statements) - 1} more" if statements[1:] else ""
         yield f"runs SQL of its own ({shown}{more})"

@@ -127,11 +127,10 @@ def way_out(error: BaseException, what: str = "the revision") -> str:
 
 
 def _is_setting(error: BaseException) -> bool:
-    # Only here: to make the scanner ready takes 10 ms, and nothing has failed at most starts.
-    from alembic_boot.sql.scanner import first_tokens
+    # Only here: the parser takes 60 ms to import, and nothing has failed at most starts.
+    from alembic_boot.sql.statement import is_setting
 
-    words = first_tokens(getattr(error, "statement", None) or "", 1)
-    return any(word.says("SET") for word in words)
+    return is_setting(getattr(error, "statement", None) or "")
 
 
 def _key(error: BaseException) -> str:

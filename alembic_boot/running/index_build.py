@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from itertools import islice
 
-from alembic_boot.sql.parser import Statement, read
-from alembic_boot.sql.scanner import first_tokens
+from alembic_boot.sql.parser import Node, Statement, read
+from alembic_boot.sql.pieces import pieces
 from alembic_boot.sql.statement import is_concurrent
 from alembic_boot.sql.writing import quoted
 
 _MOST_PARTS = 5
-"""Tokens of a name: database, schema, table and the dots between them."""
+"""Pieces of a name: database, schema, table and the dots between them."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +57,17 @@ def parse_build(text: str) -> IndexBuild | None:
     node = statement.node
     if not node.get("concurrent") or "idxname" not in node:
         return None
-    # The parser counts bytes.
-    from_table = text.encode()[node["relation"]["location"] :].decode()
-    return IndexBuild(
+    from_table = statement.text(node["relation"]["location"])
+    build = IndexBuild(
         name=quoted(node["idxname"]),
         table=_relation(node["relation"]),
         rest=from_table[_name_length(from_table) :].strip(),
         is_unique=bool(node.get("unique")),
         is_lenient=bool(node.get("if_not_exists")),
     )
+    # A driver fills in its parameters only when the text runs.
+    is_whole = statement.source == text.encode() and read(build.on(build.table)) is not None
+    return build if is_whole else None
 
 
 def parse_reindex(text: str) -> Reindex | None:
@@ -88,7 +90,7 @@ def _only(text: str) -> Statement | None:
     return statements[0] if statements is not None and len(statements) == 1 else None
 
 
-def _relation(node: dict[str, Any]) -> str:
+def _relation(node: Node) -> str:
     """Return a relation's name as PostgreSQL's own functions read it."""
     return ".".join(quoted(node[part]) for part in ("schemaname", "relname") if part in node)
 
@@ -96,10 +98,10 @@ def _relation(node: dict[str, Any]) -> str:
 def _name_length(text: str) -> int:
     """Return the length of the name that a text begins with, as it is written."""
     end, is_open = 0, True
-    for token in first_tokens(text, _MOST_PARTS):
-        if not (is_open or token.says(".")):
+    for piece in islice(pieces(text), _MOST_PARTS):
+        if not (is_open or piece.says(".")):
             break
-        end, is_open = token.end, token.says(".")
+        end, is_open = piece.end, piece.says(".")
     return end
 
 

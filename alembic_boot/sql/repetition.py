@@ -1,17 +1,13 @@
-"""Statements that may run a second time, as after a revision that was interrupted half way.
+"""Tell which statements may run a second time, as after a revision that was interrupted.
 
-Only what is sure counts: a statement that is not listed here may not. Views, operators and casts
-count as what they look like: reading.
+A statement that is not listed here may not run twice. Views, operators and casts count as reading.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
-from alembic_boot.sql.parser import Statement, read
+from alembic_boot.sql.parser import Node, Statement, nodes, read
 from alembic_boot.sql.writing import literal, name
-
-Node = dict[str, Any]
 
 _ALWAYS = frozenset(
     {
@@ -51,13 +47,10 @@ _LONGEST = 16_384
 def is_repeatable(text: str) -> bool:
     """Return whether a text that ran before does no more, or no harm, when it runs again.
 
-    `CREATE INDEX CONCURRENTLY` with a name is repeatable: whoever runs it looks at the index first.
+    `CREATE INDEX CONCURRENTLY` with a name is repeatable, because boot looks at the index first.
     """
     statements = read(text) if len(text) <= _LONGEST else None
-    try:
-        return bool(statements) and all(map(_is_repeatable, statements or ()))
-    except RecursionError:  # from a tree that is deeper than this interpreter goes
-        return False
+    return bool(statements) and all(map(_is_repeatable, statements or ()))
 
 
 def again(text: str) -> str:
@@ -134,25 +127,14 @@ def _is_repeatable_action(action: Node) -> bool:
 
 
 def _is_reading(query: object) -> bool:
-    nodes = list(_nodes(query))
-    calls = (node["funcname"] for kind, node in nodes if kind == "FuncCall")
-    return all(kind not in _WRITING for kind, _ in nodes) and all(map(_is_harmless, calls))
+    found = list(nodes(query))
+    calls = (node["funcname"] for kind, node in found if kind == "FuncCall")
+    return all(kind not in _WRITING for kind, _ in found) and all(map(_is_harmless, calls))
 
 
-def _is_harmless(function: list[dict[str, Any]]) -> bool:
+def _is_harmless(function: list[Node]) -> bool:
     *schema, own = (part["String"]["sval"] for part in function)
     return schema in ([], ["pg_catalog"]) and _HARMLESS.fullmatch(own) is not None
-
-
-def _nodes(tree: object) -> Iterator[tuple[str, Any]]:
-    """Give each part of a tree with the name that it stands under."""
-    if isinstance(tree, dict):
-        for kind, node in tree.items():
-            yield kind, node
-            yield from _nodes(node)
-    elif isinstance(tree, list):
-        for node in tree:
-            yield from _nodes(node)
 
 
 _JUDGED: Mapping[str, Callable[[Node], bool]] = {

@@ -7,8 +7,7 @@ import re
 from typing import Any
 
 from alembic_boot.sql.parser import Statement, read
-from alembic_boot.sql.scanner import first_tokens
-from alembic_boot.sql.scanner import statements as scanned
+from alembic_boot.sql.pieces import begins_with, parts
 
 _ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
 _DEFINITIONS = frozenset(
@@ -28,10 +27,12 @@ _SAVEPOINTS = frozenset({"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_ST
 _ROLLBACKS = frozenset({"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"})
 _COMMIT = "TRANS_STMT_COMMIT"
 
+_ROLLBACK_WORDS = ("ROLLBACK", "ABORT")
 _CONTROL_WORDS = (
-    *("SET", "RESET", "BEGIN", "START", "SAVEPOINT", "RELEASE", "PREPARE"),
-    *("COMMIT", "END", "ROLLBACK", "ABORT"),
+    *("SET", "RESET", "BEGIN", "START", "SAVEPOINT", "RELEASE", "PREPARE", "COMMIT", "END"),
+    *_ROLLBACK_WORDS,
 )
+"""First words of a text that is worth reading: another one may be megabytes of rows."""
 
 _COMMITTING_BLOCK = re.compile(r"\b(?:COMMIT|ROLLBACK|CALL)\b", re.IGNORECASE)
 """Words of a block that may end a transaction, in whichever language it is written."""
@@ -56,8 +57,10 @@ def begins_with_control(text: str) -> bool:
 
     In a failed transaction, nothing else can run before it.
     """
-    first = _first_control(text)
-    return first is not None and first.kind in ("TransactionStmt", "VariableSetStmt")
+    if not begins_with(text, *_CONTROL_WORDS):
+        return False
+    statements = read(text)
+    return statements is None or statements[0].kind in ("TransactionStmt", "VariableSetStmt")
 
 
 def is_setting(text: str) -> bool:
@@ -73,8 +76,10 @@ def is_single(text: str) -> bool:
 
 def begins_with_rollback(text: str) -> bool:
     """Return whether a text first ends a transaction, or a part of it, that may have failed."""
-    first = _first_control(text)
-    return first is not None and _transaction_kind(first) in _ROLLBACKS
+    if not begins_with(text, *_ROLLBACK_WORDS):
+        return False
+    statements = read(text)
+    return statements is None or _transaction_kind(statements[0]) in _ROLLBACKS
 
 
 def fails_without_its_lock(text: str) -> bool:
@@ -115,23 +120,12 @@ def commits(text: str) -> bool:
         return False  # without the parser: the text may be megabytes of rows
     statements = read(text)
     if statements is None:
-        return any(words[0].says("COMMIT", "END") for words in scanned(text))
+        return any(part[0].says("COMMIT", "END") for part in parts(text))
     return any(_transaction_kind(it) == _COMMIT for it in statements)
 
 
 def _is_short(text: str) -> bool:
     return len(text) <= _LONGEST_DEFINITION
-
-
-def _first_control(text: str) -> Statement | None:
-    """Return the first statement if it acts on the transaction or the session; else None.
-
-    A text that begins with another word is not read: it may be megabytes of rows.
-    """
-    if not any(token.says(*_CONTROL_WORDS) for token in first_tokens(text, 1)):
-        return None
-    statements = read(text)
-    return statements[0] if statements else None
 
 
 def _transaction_kind(statement: Statement) -> str:

@@ -1,4 +1,4 @@
-"""Names and strings, as SQL writes them."""
+"""Write names and strings as SQL has them."""
 
 from typing import Any
 

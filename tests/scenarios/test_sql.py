@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot.adoption.comparison import compare
-from alembic_boot.sql.scanner import statements
+from alembic_boot.sql.pieces import parts
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.migrations.conftest import read_schema
@@ -56,8 +56,8 @@ def execute(cluster: Cluster, database: str, text: str) -> None:
     with closing(cluster.connect(database)) as connection:
         cursor = connection.cursor()
         cursor.execute("SET ROLE moriai_user")
-        for words in statements(text):
-            cursor.execute(text[words[0].start : words[-1].end])
+        for statement in parts(text):
+            cursor.execute(text[statement[0].start : statement[-1].end])
 
 
 @pytest.mark.parametrize("place", HISTORY)

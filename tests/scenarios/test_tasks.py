@@ -132,7 +132,7 @@ def test_on_a_current_schema(tmp_path: Path, database_url: str, task: str) -> No
     imported(folder, "migrate", DATABASE_URL=database_url)
     found = imported(folder, task, DATABASE_URL=database_url)
     assert not found & {"fastapi", "uvicorn", "docker", "rich", "pygments"}
-    assert not found & {"alembic_boot.sql.scanner", "alembic_boot.running.takeover"}
+    assert not found & {"pgparse", "alembic_boot.sql.parser", "alembic_boot.running.takeover"}
 
 
 def test_wait_db(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:

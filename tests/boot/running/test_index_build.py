@@ -16,7 +16,7 @@ from alembic_boot.running.index_build import (
 BUILDS = {
     "CREATE INDEX CONCURRENTLY i ON t (a)": IndexBuild('"i"', '"t"', "(a)", False, False),
     "create unique index concurrently if not exists I on s.t using btree (a) where b > 0;": (
-        IndexBuild('"i"', '"s"."t"', "using btree (a) where b > 0;", True, True)
+        IndexBuild('"i"', '"s"."t"', "using btree (a) where b > 0", True, True)
     ),
     '/* ours */ -- a word\nCREATE INDEX CONCURRENTLY "a "" b" ON ONLY "S"."T"(lower(a))\n': (
         IndexBuild('"a "" b"', '"S"."T"', "(lower(a))", False, False)
@@ -46,6 +46,8 @@ OTHERS = [
     "CREATE INDEX CONCURRENTLY s.i ON t (a)",
     "CREATE INDEX CONCURRENTLY i ON t (a); SELECT 1",
     "CREATE INDEX CONCURRENTLY i ON t",
+    "CREATE INDEX CONCURRENTLY i ON U&\"t!0061\" UESCAPE '!' (a)",
+    "CREATE INDEX CONCURRENTLY i ON t (a) WHERE b > %(b)s",
     "CREATE INDEX CONCURRENTLY i",
     "",
 ]

@@ -1,0 +1,100 @@
+"""Cut a text of SQL into its words, strings and signs. Comments are left out.
+
+This is for the texts that the parser does not take: names for the log, bodies in PL/pgSQL, and
+texts that are too long or too new. Every other question goes to the parser.
+"""
+
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from itertools import islice
+from typing import NamedTuple
+
+# PostgreSQL's classes differ from Python's: a character that is not ASCII may be part of a name.
+_PIECE = re.compile(
+    r"""
+      (?P<gap> [ \t\n\r\f\v]+ | --[^\n\r]* )
+    | (?P<comment> /\* )
+    | (?P<string>
+          [eE]'(?:[^'\\]|\\.|'')*(?:'|\Z) (?: [ \t\f\v]*[\n\r]\s*'(?:[^'\\]|\\.|'')*(?:'|\Z) )*
+        | (?:[bBnNxX]|[uU]&)?'(?:[^']|'')*(?:'|\Z) (?: [ \t\f\v]*[\n\r]\s*'(?:[^']|'')*(?:'|\Z) )*
+        | (?P<quotes>\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*)?\$)
+          .*? (?:(?P=quotes)|\Z) )
+    | (?P<quoted> (?:[uU]&)?"(?:[^"]|"")*(?:"|\Z) )
+    | (?P<word> [A-Za-z_\x80-\U0010ffff][A-Za-z0-9_$\x80-\U0010ffff]* )
+    | (?P<sign> \d[\w.]* | \$\d+ | . )
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT_SIGNS = re.compile(r"/\*|\*/")
+
+
+class Kind(StrEnum):
+    """The kinds of pieces."""
+
+    WORD = "word"
+    """A key word, or a name without quotes."""
+    QUOTED = "quoted"
+    """A name in quotes."""
+    STRING = "string"
+    """A constant in quotes of any kind, dollars too."""
+    SIGN = "sign"
+    """A number, a parameter, or one other character."""
+
+
+class Piece(NamedTuple):
+    """A piece of a text as it is written, and the place where it starts."""
+
+    kind: Kind
+    text: str
+    start: int
+
+    @property
+    def end(self) -> int:
+        """Return the place behind the piece."""
+        return self.start + len(self.text)
+
+    def says(self, *words: str) -> bool:
+        """Return whether the piece is one of these words (in capitals) or signs."""
+        return self.kind in (Kind.WORD, Kind.SIGN) and self.text.upper() in words
+
+
+def pieces(text: str) -> Iterator[Piece]:
+    """Give the pieces of a text. A string that is not closed goes on to the end."""
+    place = 0
+    while match := _PIECE.match(text, place):
+        place = match.end()
+        if match["comment"]:
+            place = _comment_end(text, place)
+        elif not match["gap"]:
+            # Of two groups, one in the other, the outer one ends last.
+            yield Piece(Kind(str(match.lastgroup)), match[0], match.start())
+
+
+def begins_with(text: str, *words: str) -> bool:
+    """Return whether the first word of a text is one of these (in capitals)."""
+    return any(piece.says(*words) for piece in islice(pieces(text), 1))
+
+
+def parts(text: str) -> Iterator[list[Piece]]:
+    """Give the pieces between the semicolons of a text. Semicolons in parentheses do not count."""
+    part: list[Piece] = []
+    depth = 0
+    for piece in pieces(text):
+        depth += piece.says("(") - piece.says(")")
+        if not piece.says(";") or depth > 0:
+            part.append(piece)
+        elif part:
+            yield part
+            part, depth = [], 0
+    if part:
+        yield part
+
+
+def _comment_end(text: str, place: int) -> int:
+    """Return the end of a comment that starts before the place. Comments may be nested."""
+    depth = 1
+    while depth and (sign := _COMMENT_SIGNS.search(text, place)):
+        depth += 1 if sign[0] == "/*" else -1
+        place = sign.end()
+    return len(text) if depth else place
