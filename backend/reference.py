@@ -81,6 +81,7 @@ def reference(tasks: Collection) -> str:
         _HEAD,
         "## Tasks\n",
         _TASKS,
+        _table(("task", "what it does"), _task_rows(tasks)),
         *_task_sections(tasks),
         "## Settings\n",
         _SETTINGS,
@@ -115,12 +116,25 @@ def _plain(text: str) -> str:
     return text.replace("`", "")
 
 
+def _names(tasks: Collection) -> list[str]:
+    """Return the names of the tasks; those of the pipeline come last."""
+    return sorted(tasks.task_names, key=lambda name: ("." in name, name))
+
+
+def _paragraphs(tasks: Collection, name: str) -> list[str]:
+    return [" ".join(text.split()) for text in (tasks[name].__doc__ or "").split("\n\n")]
+
+
+def _task_rows(tasks: Collection) -> Iterator[tuple[str, ...]]:
+    for name in _names(tasks):
+        yield f"[`{name}`](#{name.replace('.', '')})", _paragraphs(tasks, name)[0]
+
+
 def _task_sections(tasks: Collection) -> Iterator[str]:
-    for name in sorted(tasks.task_names, key=lambda name: ("." in name, name)):
+    for name in _names(tasks):
         task = tasks[name]
         yield f"### `{name}`\n"
-        paragraphs = (task.__doc__ or "").split("\n\n")
-        yield "\n\n".join(" ".join(text.split()) for text in paragraphs).strip() + "\n"
+        yield "\n\n".join(_paragraphs(tasks, name)).strip() + "\n"
         rows = [(_flag(it.name), it.help or "") for it in task.get_arguments()]
         if rows:
             yield _table(("flag", "meaning"), rows)

@@ -13,6 +13,7 @@ from backend.settings import VARIABLES, load_settings
 from backend.stack.compose import model
 
 ROOT = Path(__file__).parents[1]
+STALE = "The code has changed: write the file again with `.venv/bin/inv reference`."
 
 
 def page(name: str) -> str:
@@ -43,7 +44,7 @@ def test_every_problem_is_there() -> None:
 
 def test_the_reference_is_what_the_code_says() -> None:
     """`inv reference` writes it."""
-    assert page("reference.md") == reference(tasks.ns)
+    assert page("reference.md") == reference(tasks.ns), STALE
 
 
 def test_the_reference_has_every_task_with_its_flags() -> None:
@@ -59,7 +60,7 @@ def test_the_reference_has_every_task_with_its_flags() -> None:
 def test_the_example_of_an_env_file_is_what_the_code_says() -> None:
     """`inv reference` writes it; each setting is there, in order."""
     text = (ROOT / ".env.example").read_text(encoding="utf-8")
-    assert text == env_example()
+    assert text == env_example(), STALE
     assert re.findall(r"^#([A-Z_]+)=", text, re.M) == list(VARIABLES)
 
 
