@@ -58,11 +58,11 @@ merge: $(STAMP) ## Join the heads of the history; MESSAGE="..." titles the revis
 	@$(INV) merge --message "$$MESSAGE"
 check: $(STAMP) ## Replay the history: up, down, up, and equal to the models
 	@$(INV) check
-up: $(STAMP) ## Build and start the containers, and wait until they are well
+up: $(STAMP) ## Build and start the containers, and wait until they are healthy
 	@$(INV) up
 down: $(STAMP) ## Stop and remove the containers; the database stays
 	@$(INV) down
-restart: $(STAMP) ## Restart the containers, and wait until they are well
+restart: $(STAMP) ## Restart the containers, and wait until they are healthy
 	@$(INV) restart
 ps: $(STAMP) ## List the containers
 	@$(INV) ps
