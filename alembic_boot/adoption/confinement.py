@@ -1,8 +1,8 @@
 """Keep what a replay runs inside its scratch database.
 
-An env.py or a revision may open a connection of its own, to where the application's settings say:
-that is the real database, and its rows would be changed by a mere comparison. A statement may get
-there by itself, through the server. What goes by a driver alone, without SQLAlchemy, nobody sees.
+An env.py or a revision may open a connection of its own with the application's settings. That
+connection leads to the real database, and a comparison must not change its rows. A statement may
+also reach the real database through the server. What a driver does without SQLAlchemy is not seen.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +28,7 @@ _ADVICE = {
     Reach.UNKNOWN: f"Set MIGRATION_DATABASE_URL to that of an ordinary role, or n{_ANOTHER_SERVER}",
 }
 
-# Who may create databases only cannot do so in code that is put together: PostgreSQL refuses it.
+# A role without these rights does no harm by code that cannot be read: PostgreSQL refuses it.
 _IS_MIGHTY = """
 SELECT EXISTS (
     SELECT FROM pg_roles
@@ -40,7 +40,7 @@ SELECT EXISTS (
 
 
 def is_mighty(connection: Connection) -> bool:
-    """Whether the login may change more than the database that it is in, and what it owns."""
+    """Return whether the login may change more than its database and the objects that it owns."""
     with connection.cursor() as cursor:
         cursor.execute(_IS_MIGHTY)
         [(answer,)] = cursor.fetchall()
@@ -48,7 +48,7 @@ def is_mighty(connection: Connection) -> bool:
 
 
 def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
-    """Return the refusal of what reaches that far."""
+    """Return the refusal of a statement, or of another step, that reaches that far."""
     return ConfigurationError(
         f"{who} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
     )
@@ -58,11 +58,11 @@ def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
 def confined(
     is_scratch: str, running: Callable[[], str], *, is_alone: bool, is_mighty: bool
 ) -> Iterator[None]:
-    """Raise ConfigurationError for whatever leaves the scratch meanwhile, before it has an effect.
+    """Raise ConfigurationError before a statement or a connection leaves the scratch database.
 
-    `is_scratch` is a query that is true there and nowhere else, `running` says what is at work,
-    `is_alone` whether the scratch has a server that is not the real one's, and `is_mighty` whether
-    the role may do harm by code that nobody can read.
+    `is_scratch` is a query that is true in the scratch database and nowhere else. `running` returns
+    the name of the step that runs now. `is_alone` says that the scratch database is on another
+    server than the real one, and `is_mighty` that the role may do harm by code that cannot be read.
     """
     refused = {Reach.OUTSIDE}
     if not is_alone:
@@ -82,7 +82,7 @@ def confined(
             if reach in refused:
                 raise refusal(running(), reach, text)
 
-    # At each checkout and not at each connect: an engine that is imported may have one left over.
+    # At each checkout, because an imported engine may have a connection in its pool already.
     event.listen(Pool, "checkout", checked_out)
     event.listen(Engine, "before_cursor_execute", executing)
     try:
@@ -98,7 +98,7 @@ def _is_true(dbapi_connection: Any, query: str) -> bool:
         cursor.execute(query)
         [(answer,)] = cursor.fetchall()
     except Exception as error:
-        # Of PostgreSQL everybody may ask this: it is something else.
+        # PostgreSQL answers this query for every role, so this is another kind of database.
         raise ConfigurationError(
             "What a replay runs opens a connection of which nobody can tell where it goes "
             f"({type(error).__name__}).",

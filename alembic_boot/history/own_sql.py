@@ -1,4 +1,4 @@
-"""What a revision runs as SQL of its own, which no rule can judge."""
+"""Note the SQL that a revision runs as text. No rule can tell what it does to the data."""
 
 import ast
 from collections.abc import Callable, Iterator
@@ -21,9 +21,9 @@ _BELOW = frozenset(
 
 
 def below_sqlalchemy(source: bytes) -> list[str]:
-    """Return by which names a revision's upgrade reaches past the connection that is watched.
+    """Return the names by which a revision's upgrade goes around the connection that we watch.
 
-    They are those that SQLAlchemy and the drivers have. Raises SyntaxError.
+    These are names of SQLAlchemy and of the drivers. Raises SyntaxError.
     """
     names = {
         node.attr if isinstance(node, ast.Attribute) else node.id
@@ -36,18 +36,17 @@ def below_sqlalchemy(source: bytes) -> list[str]:
 
 
 class OwnSql:
-    """Notes what upgrades execute as text: nothing tells what it does to the data.
+    """Notes the statements that upgrades execute as text.
 
-    So a SELECT counts as well, since it may call a function that writes; the settings of the
-    session do not. What SQLAlchemy and Alembic compile from objects shows in the catalogue, or is
-    plain to read.
+    A SELECT counts too, because it may call a function that writes. Settings of the session do not
+    count. What SQLAlchemy and Alembic compile from objects shows in the catalogue.
     """
 
     def __init__(self) -> None:
         self.statements: list[str] = []
 
     def attach(self, context: MigrationContext) -> None:
-        """Watch the upgrades that will be run in this context, and nothing around them."""
+        """Watch the upgrades that run in this context, and nothing around them."""
         steps: Any = context._migrations_fn
 
         def watched(heads: Any, context: MigrationContext) -> Iterator[Any]:

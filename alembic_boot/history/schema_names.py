@@ -1,4 +1,4 @@
-"""Read from a revision's text in which schemas it makes something, and to which it only refers.
+"""Find the schemas in which a revision makes something, and those that it only refers to.
 
 A foreign key to `auth.users` does not make the schema `auth` one of the history's own.
 """
@@ -13,33 +13,33 @@ from alembic_boot.sql.bodies import FILLED_IN
 from alembic_boot.sql.schemas import Schemas
 
 Resolve = Callable[[str], object]
-"""Return what a name of the revision's module stands for; None where nothing tells."""
+"""Return the value of a name of the revision's module; None if it is unknown."""
 
 _HEADER = frozenset({"revision", "down_revision", "branch_labels", "depends_on", "phase"})
 _MAKING = frozenset({"schema", "source_schema"})
-"""Arguments that name where something is made."""
+"""Arguments that name the schema in which something is made."""
 _REFERRING = frozenset({"referent_schema"})
 _LOOKING = re.compile(r"(?:get|has|reflect|inspect)_?|table$")
-"""Functions that make nothing, although they have such an argument."""
+"""Names of functions that make nothing, although they have such an argument."""
 
 _FOREIGN_KEY = re.compile(r"(\w+)\.\w+\.\w+")
 
 
 @dataclass
 class SchemaNames(Schemas):
-    """The schemas that the revisions name, as far as they were read."""
+    """The schemas that revisions name."""
 
     texts: set[str] = field(default_factory=set)
-    """All strings of the revisions that are open: such a name may be among them."""
+    """The strings of each revision in which a schema's name is unknown. One may be that name."""
 
     def among(self, others: frozenset[str], models: frozenset[str]) -> frozenset[str]:
-        """Return which of these schemas count, with the schemas that the models are in."""
+        """Return those of these schemas that count, given the schemas of the models."""
         made = self.made | (self.texts if self.is_open else set())
         foreign = set() if self.is_open else self.referred - made
         return others & (made | (models - foreign))
 
     def read_python(self, source: bytes | str, resolve: Resolve = lambda _name: None) -> None:
-        """Add what a revision's file says. Raises SyntaxError."""
+        """Add the schemas that a revision's file names. Raises SyntaxError."""
         _Reader(self, resolve).read(source)
 
 

@@ -1,4 +1,4 @@
-"""What a `CREATE INDEX CONCURRENTLY` says, or a `REINDEX`, and what to do about what it finds."""
+"""Read a `CREATE INDEX CONCURRENTLY` or a `REINDEX`, and decide about an index that is there."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,16 +23,16 @@ class IndexBuild:
     """The text behind the table's name, to the end."""
     is_unique: bool
     is_lenient: bool
-    """Whether it says IF NOT EXISTS."""
+    """Whether the statement says IF NOT EXISTS."""
 
     def on(self, table: str) -> str:
-        """Return the statement that builds it on another table, which nobody else uses."""
+        """Return the statement that builds the index on another table, which nobody else uses."""
         unique = "UNIQUE " if self.is_unique else ""
         return f"CREATE {unique}INDEX {self.name} ON {table} {self.rest}"
 
 
 class Scope(StrEnum):
-    """What a REINDEX says it is for."""
+    """The object of a REINDEX."""
 
     INDEX = "INDEX"
     TABLE = "TABLE"
@@ -42,15 +42,15 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True)
 class Reindex:
-    """A `REINDEX … CONCURRENTLY`, which builds beside each index another one in its place."""
+    """A `REINDEX … CONCURRENTLY`, which builds a new index beside each index and replaces it."""
 
     scope: Scope
     name: str
-    """As SQL writes it; of the database it may be missing."""
+    """The name as SQL writes it. A database may have none."""
 
 
 def parse_build(text: str) -> IndexBuild | None:
-    """Return what a statement builds; None if it is another one, or leaves the name open."""
+    """Return the index that a text builds; None if it does something else, or names no index."""
     statement = _only(text)
     if statement is None or statement.kind != "IndexStmt":
         return None
@@ -71,13 +71,13 @@ def parse_build(text: str) -> IndexBuild | None:
 
 
 def parse_reindex(text: str) -> Reindex | None:
-    """Return what a statement reindexes concurrently; None if it is another one."""
+    """Return what a text reindexes concurrently; None if it does something else."""
     statement = _only(text)
     if statement is None or statement.kind != "ReindexStmt" or not is_concurrent(text):
         return None
     node = statement.node
     scope = next((it for it in Scope if node["kind"] == f"REINDEX_OBJECT_{it}"), None)
-    if scope is None:  # SYSTEM, which PostgreSQL refuses
+    if scope is None:  # PostgreSQL refuses SYSTEM
         return None
     if "relation" in node:
         return Reindex(scope, _relation(node["relation"]))
@@ -85,7 +85,7 @@ def parse_reindex(text: str) -> Reindex | None:
 
 
 def _only(text: str) -> Statement | None:
-    """Return the one statement of a text; None if there are several, which run as a whole."""
+    """Return the one statement of a text; None if there are several."""
     statements = read(text)
     return statements[0] if statements is not None and len(statements) == 1 else None
 
@@ -96,7 +96,7 @@ def _relation(node: Node) -> str:
 
 
 def _name_length(text: str) -> int:
-    """Return the length of the name that a text begins with, as it is written."""
+    """Return the length of the name at the beginning of a text, as it is written."""
     end, is_open = 0, True
     for piece in islice(pieces(text), _MOST_PARTS):
         if not (is_open or piece.says(".")):
@@ -106,37 +106,37 @@ def _name_length(text: str) -> int:
 
 
 class Found(StrEnum):
-    """What has the name of an index that is to be built."""
+    """The object that has the name of an index which is to be built."""
 
     NOTHING = "nothing"
     INVALID = "invalid"
-    """What a build left that was cut short. Nothing reads it, and every write pays for it."""
+    """An interrupted build left it. No query reads it, and every write pays for it."""
     VALID = "valid"
     OTHER = "other"
-    """What is not ours to touch: another table's, a table, a part of a partitioned index, or the
-    parent of one, which is not valid before every partition has its part."""
+    """An object that we leave alone: an index of another table, a table, a part of a partitioned
+    index, or its parent, which is not valid before every partition has its part."""
 
 
 class Step(StrEnum):
-    """What comes next."""
+    """The next step."""
 
     WAIT = "wait"
-    """For whoever is building on the table: it may be this one."""
+    """Another session builds an index on the table, which may be this one."""
     DROP = "drop"
     KEEP = "keep"
-    """As IF NOT EXISTS has it, whatever it is. PostgreSQL would wait for its table first."""
+    """IF NOT EXISTS is satisfied. PostgreSQL would wait for the table first."""
     BUILD = "build"
-    """By the statement as it is: it may be PostgreSQL's to say that there is one already."""
+    """Run the statement as it is. PostgreSQL says if there is such an index already."""
     COMPARE = "compare"
-    """Whether it is what the statement would build: then that has been done."""
+    """Compare the index with the one that the statement would build. If equal, it is done."""
 
 
 def next_step(found: Found, *, is_being_built: bool, is_lenient: bool, is_again: bool) -> Step:
     """Return what to do about an index of the name.
 
-    `is_being_built` says that somebody builds an index on the table, which may be this one, and
-    `is_again` that it may be this very statement that has built it: in an earlier try, or in
-    another session.
+    `is_being_built` says that a session builds an index on the table, which may be this one.
+    `is_again` says that this statement may have built the index: in an earlier try, or in another
+    session.
     """
     if found is Found.INVALID:
         return Step.WAIT if is_being_built else Step.DROP

@@ -6,14 +6,26 @@ cut into pieces, and the parser reads each piece that may be a statement.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import NamedTuple
 
 from alembic_boot.sql.parser import Node, Statement, read
 from alembic_boot.sql.pieces import Kind, Piece, begins_with, parts
 
+FILLED_IN = "\N{REPLACEMENT CHARACTER}"
+"""Stands for a part of a text that only shows when the text runs. For the parser it is a name."""
+
+_PLPGSQL = "plpgsql"
+_DEFAULT_LANGUAGES = {"DoStmt": _PLPGSQL, "CreateFunctionStmt": "sql"}
+
 _STARTS = ("BEGIN", "THEN", "ELSE", "LOOP", ">", "IN", "FOR", "QUERY")
-"""Words after which a statement may start. `>` is the end of a label."""
+"""Words of PL/pgSQL after which a statement may start. `>` is the end of a label."""
+
+_DEFINING = (
+    *("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "SECURITY", "REASSIGN"),
+    *("COPY", "LOAD", "IMPORT"),
+)
+"""First words of the statements that count even if the parser cannot read them."""
 
 _VARIABLE = (":", "=", ".", "[")
 """Signs behind a first word that is a variable, which may be called `comment`."""
@@ -23,74 +35,51 @@ _NO_TEXT = ("FUNCTION", "PROCEDURE", "ON")
 
 _FORMAT = re.compile(r"%{1,2}(?:\d+\$)?-?\d*(?P<type>[sIL])")  # a driver's `%%` is a `%`
 
-FILLED_IN = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a part of a text that only shows when the text runs. For the parser it is a name."""
 
+class Inner(NamedTuple):
+    """A text that a function or a block runs."""
 
-@dataclass(frozen=True)
-class Body:
-    """The body of a function or a block, as text."""
-
-    language: str
     text: str
-    """Empty if only the driver knows the text."""
+    source: str | None = None
+    """The words that put the text together when it runs; None if the text is as it is written."""
 
 
-@dataclass(frozen=True)
-class Executed:
-    """A text that an EXECUTE of PL/pgSQL runs."""
+def body_of(statement: Statement) -> tuple[str, str] | None:
+    """Return the language and the text of a body; None if a statement has none.
 
-    source: str
-    """The EXECUTE as it is written."""
-    text: str
-    """The text that runs. Parts of the text that only show when it runs have another name."""
-    is_constant: bool
-
-
-def body_of(statement: Statement) -> Body | None:
-    """Return the body of a function or a block, if the body is a text.
-
-    A body in standard SQL (`BEGIN ATOMIC`) is a part of the tree.
+    A text that only the driver knows is empty. A body in standard SQL (`BEGIN ATOMIC`) is a part
+    of the tree, and no text.
     """
-    match statement.kind:
-        case "DoStmt":
-            options, language = _options(statement.node["args"]), "plpgsql"
-        case "CreateFunctionStmt":
-            options, language = _options(statement.node.get("options", [])), "sql"
-        case _:
-            return None
+    if statement.kind not in _DEFAULT_LANGUAGES:
+        return None
+    elements = statement.node.get("args") or statement.node.get("options", [])
+    options = {it["DefElem"]["defname"]: it["DefElem"].get("arg", {}) for it in elements}
     match options.get("as"):
         case {"String": string} | {"List": {"items": [{"String": string}, *_]}}:
-            language = options.get("language", {}).get("String", {}).get("sval", language)
-            return Body(language.lower(), string.get("sval", ""))
+            language = options.get("language", {}).get("String", {}).get("sval")
+            return (language or _DEFAULT_LANGUAGES[statement.kind]).lower(), string.get("sval", "")
     return None
 
 
-def statements_in(body: str) -> Iterator[str]:
-    """Give the texts in a body of PL/pgSQL that may be statements."""
-    for part in parts(body):
-        starts = [place + 1 for place, piece in enumerate(part) if piece.says(*_STARTS)]
-        for candidate in (part[start:] for start in (0, *starts)):
-            statement = _until(candidate, "RETURNING")  # an INTO behind it is no SQL
-            if statement and not any(it.says(*_VARIABLE) for it in statement[1:2]):
-                yield _as_sql(_text(body, statement))
+def inner_texts(statement: Statement) -> Iterator[Inner]:
+    """Give the texts that a function or a block runs. An unknown text is FILLED_IN."""
+    body = body_of(statement)
+    if body is None:
+        return
+    language, text = body
+    if language == "sql" and text:
+        yield Inner(text)
+    elif language == _PLPGSQL and text:
+        yield from map(Inner, _statements(text))
+        yield from _executed(text)
+    else:  # a text that only the driver knows, or code in another language
+        yield Inner(FILLED_IN, statement.text())
 
 
-def executed_in(body: str) -> Iterator[Executed]:
-    """Give the texts that a body of PL/pgSQL runs by EXECUTE."""
-    for part in parts(body):
-        for place, piece in enumerate(part):
-            rest = part[place + 1 :]
-            if piece.says("EXECUTE") and not (rest and rest[0].says(*_NO_TEXT)):
-                expression = _until(rest, "INTO", "USING", "LOOP")
-                source = _text(body, [piece, *expression])
-                node = _expression(_text(body, expression) if expression else "")
-                yield Executed(source, _template(node), constant(node) is not None)
-
-
-def calls_in(body: str) -> Iterator[tuple[str, str]]:
-    """Give the functions that a body of PL/pgSQL calls: each name, and the text from there."""
-    for part in parts(body):
+def inner_calls(statement: Statement) -> Iterator[tuple[str, str]]:
+    """Give the calls in a body of PL/pgSQL: each function's name, and the text from there."""
+    language, body = body_of(statement) or ("", "")
+    for part in parts(body) if language == _PLPGSQL else ():
         for place, (piece, after) in enumerate(pairwise(part)):
             if piece.kind in (Kind.WORD, Kind.QUOTED) and after.says("("):
                 yield _function(piece), _text(body, part[place:])
@@ -104,8 +93,30 @@ def constant(node: Node) -> str | None:
     return None
 
 
-def _options(elements: list[Node]) -> dict[str, Node]:
-    return {it["DefElem"]["defname"]: it["DefElem"].get("arg", {}) for it in elements}
+def _statements(body: str) -> Iterator[str]:
+    """Give the texts in a body of PL/pgSQL that are statements of SQL."""
+    for part in parts(body):
+        starts = [place + 1 for place, piece in enumerate(part) if piece.says(*_STARTS)]
+        for candidate in (part[start:] for start in (0, *starts)):
+            statement = _until(candidate, "RETURNING")  # an INTO behind it is no SQL
+            if not statement or any(it.says(*_VARIABLE) for it in statement[1:2]):
+                continue
+            text = _as_sql(_text(body, statement))
+            if read(text) is not None or begins_with(text, *_DEFINING):
+                yield text
+
+
+def _executed(body: str) -> Iterator[Inner]:
+    """Give the texts that a body of PL/pgSQL runs by EXECUTE."""
+    for part in parts(body):
+        for place, piece in enumerate(part):
+            rest = part[place + 1 :]
+            if not rest or not piece.says("EXECUTE") or rest[0].says(*_NO_TEXT):
+                continue
+            expression = _until(rest, "INTO", "USING", "LOOP")
+            node = _expression(_text(body, expression) if expression else "")
+            source = _text(body, [piece, *expression])
+            yield Inner(_template(node), None if constant(node) is not None else source)
 
 
 def _until(part: Sequence[Piece], *words: str) -> Sequence[Piece]:
@@ -118,12 +129,12 @@ def _until(part: Sequence[Piece], *words: str) -> Sequence[Piece]:
     return part
 
 
-def _as_sql(text: str) -> str:
-    return f"SELECT {text[len('PERFORM') :]}" if begins_with(text, "PERFORM") else text
-
-
 def _text(body: str, part: Sequence[Piece]) -> str:
     return body[part[0].start : part[-1].end]
+
+
+def _as_sql(text: str) -> str:
+    return f"SELECT {text[len('PERFORM') :]}" if begins_with(text, "PERFORM") else text
 
 
 def _expression(text: str) -> Node:
@@ -135,15 +146,25 @@ def _expression(text: str) -> Node:
 
 
 def _template(node: Node) -> str:
-    """Return the text that an expression puts together, with a name for each unknown part."""
+    """Return the text that an expression puts together, with FILLED_IN for each unknown part."""
+    end = ""
+    while pair := _joined(node):  # not by recursion: the tree is as deep as the chain is long
+        node, right = pair
+        end = _template(right) + end
     match node:
         case {"A_Const": {"sval": string}}:
-            return str(string.get("sval", ""))
-        case {"A_Expr": {"name": [{"String": {"sval": "||"}}], "lexpr": left, "rexpr": right}}:
-            return _template(left) + _template(right)
+            return str(string.get("sval", "")) + end
         case {"FuncCall": {"funcname": [*_, {"String": {"sval": "format"}}], "args": [first, *_]}}:
-            return _FORMAT.sub(_placeholder, _template(first))
-    return FILLED_IN
+            return _FORMAT.sub(_placeholder, _template(first)) + end
+    return FILLED_IN + end
+
+
+def _joined(node: Node) -> tuple[Node, Node] | None:
+    """Return the two sides of a `||`; None if a node is something else."""
+    match node:
+        case {"A_Expr": {"name": [{"String": {"sval": "||"}}], "lexpr": left, "rexpr": right}}:
+            return left, right
+    return None
 
 
 def _placeholder(match: re.Match[str]) -> str:

@@ -1,7 +1,8 @@
 """Read SQL with PostgreSQL's own parser, as pgparse (libpg_query) brings it.
 
-It reads the syntax of PostgreSQL 17. Its tree has the names of PostgreSQL's `parsenodes.h`.
-Its reader of PL/pgSQL is not used: version 1.0.3 aborts the process at `BEGIN ATOMIC`.
+It reads the syntax of PostgreSQL 17, but no comment beside a UESCAPE. Its tree has the names of
+PostgreSQL's `parsenodes.h`. Its reader of PL/pgSQL is not used: version 1.0.3 aborts the process
+at `BEGIN ATOMIC`.
 """
 
 import re

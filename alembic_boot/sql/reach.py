@@ -10,10 +10,9 @@ from enum import Enum
 from itertools import chain
 from typing import NamedTuple
 
-from alembic_boot.sql.bodies import body_of, calls_in, constant, executed_in, statements_in
+from alembic_boot.sql.bodies import constant, inner_calls, inner_texts
 from alembic_boot.sql.naming import without_strings
 from alembic_boot.sql.parser import Node, Statement, nodes, read
-from alembic_boot.sql.pieces import begins_with
 
 
 class Reach(Enum):
@@ -63,12 +62,6 @@ _OUTSIDE_CALLS = re.compile(
 _RUNNING_CALLS = re.compile(r"query_to_xml\w*|ts_stat|ts_rewrite|crosstab\w*")
 """Functions that run the text that they are given."""
 
-_DEFINING = (
-    *("CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "COMMENT", "SECURITY", "REASSIGN"),
-    *("COPY", "LOAD", "IMPORT"),
-)
-"""First words of the statements that may reach far by what they say."""
-
 
 class Reaches:
     """Reads the statements of a history, one after the other."""
@@ -117,35 +110,18 @@ class Reaches:
         return True  # without a server
 
     def _of_body(self, statement: Statement) -> Iterator[Found]:
-        body = body_of(statement)
-        if body is None:
-            return
-        if body.text and body.language == "sql":
-            yield from self.of(body.text)
-        elif body.text and body.language == "plpgsql":
-            yield from self._of_plpgsql(body.text)
-        else:
-            yield _found(Reach.UNKNOWN, statement.text())
-
-    def _of_plpgsql(self, body: str) -> Iterator[Found]:
-        for name, text in calls_in(body):
+        for name, text in inner_calls(statement):
             if reach := _reach_of_call(name):
                 yield _found(reach, text)
             elif _RUNNING_CALLS.fullmatch(name):
                 yield _found(Reach.UNKNOWN, text)
-        for text in statements_in(body):
-            if read(text) is not None:
-                yield from self.of(text)
-            elif begins_with(text, *_DEFINING):
-                yield _found(Reach.UNKNOWN, text)
-        for executed in executed_in(body):
-            if executed.is_constant:
-                yield from self.of(executed.text)
+        for inner in inner_texts(statement):
+            if inner.source is None:
+                yield from self.of(inner.text)
                 continue
-            for found in self.of(executed.text):
-                # A part of a text may be a part of a secret.
-                yield _found(found.reach, executed.source)
-            yield _found(Reach.UNKNOWN, executed.source)
+            # A part of a text may be a part of a secret.
+            for reach in (*(it.reach for it in self.of(inner.text)), Reach.UNKNOWN):
+                yield _found(reach, inner.source)
 
 
 def _reach(kind: str, node: Node) -> Reach | None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from alembic_boot.sql.bodies import FILLED_IN, body_of, constant, executed_in, statements_in
+from alembic_boot.sql.bodies import FILLED_IN, constant, inner_texts
 from alembic_boot.sql.parser import Node, Statement, nodes, read
 from alembic_boot.sql.pieces import Kind, parts, pieces
 
@@ -32,7 +32,9 @@ class Schemas:
         for statement in _statements(text):
             if isinstance(statement, Statement):
                 self._read_tree(statement)
-                self._read_body(statement)
+                for inner in inner_texts(statement):
+                    self.is_open |= inner.text == FILLED_IN
+                    self.read_sql(inner.text)
             else:
                 self._read_names(statement)
 
@@ -56,18 +58,6 @@ class Schemas:
         if statement.kind == "VariableSetStmt":  # and not one that is a function's
             for name in _path(statement.node):
                 self.note(name)
-
-    def _read_body(self, statement: Statement) -> None:
-        body = body_of(statement)
-        if body is None:
-            return
-        if body.language == "sql":
-            self.read_sql(body.text)
-            return
-        for text in statements_in(body.text):
-            self.read_sql(text)
-        for executed in executed_in(body.text):
-            self.read_sql(executed.text)
 
     def _read_names(self, statement: str) -> None:
         [first, *others] = pieces(statement)

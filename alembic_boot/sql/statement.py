@@ -6,6 +6,7 @@ A text that the parser cannot read counts as the most dangerous case in each ans
 import re
 from typing import Any
 
+from alembic_boot.sql.bodies import body_of
 from alembic_boot.sql.parser import Statement, read
 from alembic_boot.sql.pieces import begins_with, parts
 
@@ -140,7 +141,8 @@ def _ends_transaction(statement: Statement) -> bool:
 def _may_commit_inside(statement: Statement) -> bool:
     """Return whether a procedure or a block may commit something before it fails."""
     if statement.kind == "DoStmt":
-        return _COMMITTING_BLOCK.search(str(statement.node["args"])) is not None
+        _, block = body_of(statement) or ("", "")
+        return not block or _COMMITTING_BLOCK.search(block) is not None
     return statement.kind == "CallStmt"
 
 

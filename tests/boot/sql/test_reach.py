@@ -99,7 +99,10 @@ def test_reach(text: str, expected: set[Reach]) -> None:
 NAMES = frozenset({"t", "a", "b", "role", "database"})
 
 
-@given(st.sampled_from([it for it in REACHES if "nobody" not in it]), st.data())
+READABLE = [it for it in REACHES if not {"nobody", "UESCAPE"} & set(it.split())]
+
+
+@given(st.sampled_from(READABLE), st.data())
 def test_formatting_changes_no_answer(text: str, data: st.DataObject) -> None:
     """Comments, white space, case and quotes change nothing."""
     assert reaches(reformatted(data, text, NAMES)) == REACHES[text]

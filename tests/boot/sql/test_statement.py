@@ -6,6 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alembic_boot.sql.reach import Reach, Reaches
+from alembic_boot.sql.repetition import is_repeatable
 from alembic_boot.sql.statement import (
     begins_with_control,
     begins_with_rollback,
@@ -133,6 +135,8 @@ ATOMIC = {
     "/* why */ DO $$ BEGIN CALL fill(); END $$": IN_TRANSACTION,
     "SELECT 1; DO 'BEGIN COMMIT; END'": IN_TRANSACTION,
     "DO LANGUAGE plpython3u 'plpy.commit()'": IN_TRANSACTION,
+    "DO $$ BEGIN\nCOMMIT;\nEND $$": IN_TRANSACTION,
+    "DO %(x)s": IN_TRANSACTION,
     "CALL fill()": IN_TRANSACTION,
     "-- why\ncall fill();": IN_TRANSACTION,
     "ALTER TABLE a ADD x int; COMMIT; ALTER TABLE b ADD y int": NEVER,
@@ -220,6 +224,21 @@ def test_texts_that_are_not_read(text: str) -> None:
     assert not fails_without_its_lock(text)
     assert not is_atomic(text, in_transaction=True)
     assert is_concurrent(text)
+    assert not is_setting(text)
+    assert not is_single(text)
+    assert not is_repeatable(text)
+    assert {it.reach for it in Reaches().of(text)} == {Reach.UNKNOWN}
+
+
+@pytest.mark.parametrize("rest", ["; UPDATE what nobody can read", " \0"])
+def test_first_words_of_a_text_that_is_not_read(rest: str) -> None:
+    """In a failed transaction, a ROLLBACK must not wait for a statement of ours."""
+    assert begins_with_control(f"/* why */ ROLLBACK TO a{rest}")
+    assert begins_with_rollback(f"-- why\nROLLBACK TO a{rest}")
+    assert begins_with_control(f"SET a = 1{rest}")
+    assert not begins_with_rollback(f"SET a = 1{rest}")
+    assert commits(f"/* it's */ COMMIT{rest}")
+    assert not commits(f"SELECT 'COMMIT'{rest}")
 
 
 QUESTIONS = (
