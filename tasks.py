@@ -584,11 +584,11 @@ def bench(
 @task(auto_shortflags=False)
 def reference(_c: Context) -> None:
     """Write docs/reference.md and .env.example from the code."""
-    _prepared()
-    from backend.reference import write_reference
+    with _logged("stderr"):
+        from backend.reference import write_reference
 
-    root = Path(__file__).parent
-    _show(*(f"Wrote {path.relative_to(root)}" for path in write_reference(root, ns)))
+        root = Path.cwd()
+        _show(*(f"Wrote {path.relative_to(root)}" for path in write_reference(root, ns)))
 
 
 def _run_ci(*steps: str, args: str = "") -> None:

@@ -41,8 +41,9 @@ code: `.venv/bin/inv reference` writes it, and a test compares the two. Do not e
 """
 
 _TASKS = """\
-All tasks run as `.venv/bin/inv TASK`. `make help` lists those that have a target of `make`. Only
-`-n` and `-x` have a short form: they are Alembic's.
+All tasks run as `.venv/bin/inv TASK`, and `.venv/bin/inv --help TASK` explains the flags of one.
+`make help` lists the tasks that have a target of `make`. Only `-n` and `-x` have a short form: they
+are Alembic's. `inv ci` is `ci.all`.
 """
 
 _SETTINGS = """\

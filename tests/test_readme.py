@@ -7,7 +7,7 @@ from pathlib import Path
 import tasks
 from alembic_boot import errors
 from alembic_boot.state.inspection import SchemaState
-from backend.reference import EXIT_STATUSES, env_example, reference
+from backend.reference import EXIT_STATUSES, env_example, reference, write_reference
 from backend.schemas.problems import ProblemType
 from backend.settings import VARIABLES, load_settings
 from backend.stack.compose import model
@@ -45,6 +45,13 @@ def test_every_problem_is_there() -> None:
 def test_the_reference_is_what_the_code_says() -> None:
     """`inv reference` writes it."""
     assert page("reference.md") == reference(tasks.ns), STALE
+
+
+def test_both_files_are_written(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    for path in write_reference(tmp_path, tasks.ns):
+        copy = ROOT / path.relative_to(tmp_path)
+        assert path.read_text(encoding="utf-8") == copy.read_text(encoding="utf-8")
 
 
 def test_the_reference_has_every_task_with_its_flags() -> None:
