@@ -1,10 +1,14 @@
 """Write the pages that are made from the code: docs/reference.md and .env.example."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from invoke.collection import Collection
+from invoke.parser import Argument
+from invoke.tasks import Task
 
 from backend.settings import VARIABLES
 from backend.uses import USES, VARIABLES_OF, Use
@@ -117,6 +121,13 @@ def _plain(text: str) -> str:
     return text.replace("`", "")
 
 
+def arguments_of(task: Task[Any]) -> list[Argument]:
+    """Return the arguments of a task. Invoke takes each help text out of the task meanwhile."""
+    spare = copy(task)
+    spare.help = dict(task.help)
+    return spare.get_arguments()
+
+
 def _names(tasks: Collection) -> list[str]:
     """Return the names of the tasks; those of the pipeline come last."""
     return sorted(tasks.task_names, key=lambda name: ("." in name, name))
@@ -133,10 +144,9 @@ def _task_rows(tasks: Collection) -> Iterator[tuple[str, ...]]:
 
 def _task_sections(tasks: Collection) -> Iterator[str]:
     for name in _names(tasks):
-        task = tasks[name]
         yield f"### `{name}`\n"
         yield "\n\n".join(_paragraphs(tasks, name)).strip() + "\n"
-        rows = [(_flag(it.name), it.help or "") for it in task.get_arguments()]
+        rows = [(_flag(it.name), it.help or "") for it in arguments_of(tasks[name])]
         if rows:
             yield _table(("flag", "meaning"), rows)
 
