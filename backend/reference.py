@@ -7,8 +7,6 @@ from types import MappingProxyType
 from typing import Any
 
 from invoke.collection import Collection
-from invoke.parser import Argument
-from invoke.tasks import Task
 
 from backend.settings import VARIABLES
 from backend.uses import USES, VARIABLES_OF, Use
@@ -121,11 +119,11 @@ def _plain(text: str) -> str:
     return text.replace("`", "")
 
 
-def arguments_of(task: Task[Any]) -> list[Argument]:
-    """Return the arguments of a task. Invoke takes each help text out of the task meanwhile."""
+def flags_of(task: Any) -> list[tuple[str, str]]:
+    """Return the flags of a task, as they are typed, each with its help text."""
     spare = copy(task)
-    spare.help = dict(task.help)
-    return spare.get_arguments()
+    spare.help = dict(task.help)  # Invoke takes each text out of it
+    return [(_flag(it.name), it.help or "") for it in spare.get_arguments()]
 
 
 def _names(tasks: Collection) -> list[str]:
@@ -146,7 +144,7 @@ def _task_sections(tasks: Collection) -> Iterator[str]:
     for name in _names(tasks):
         yield f"### `{name}`\n"
         yield "\n\n".join(_paragraphs(tasks, name)).strip() + "\n"
-        rows = [(_flag(it.name), it.help or "") for it in arguments_of(tasks[name])]
+        rows = flags_of(tasks[name])
         if rows:
             yield _table(("flag", "meaning"), rows)
 
