@@ -154,9 +154,23 @@ def _template(node: Node) -> str:
     match node:
         case {"A_Const": {"sval": string}}:
             return str(string.get("sval", "")) + end
-        case {"FuncCall": {"funcname": [*_, {"String": {"sval": "format"}}], "args": [first, *_]}}:
-            return _FORMAT.sub(_placeholder, _template(first)) + end
+        case {"TypeCast": {"arg": text}}:
+            return _template(text) + end
+        case {"FuncCall": {"funcname": [*_, {"String": {"sval": name}}], "args": arguments}}:
+            return _returned(name, arguments) + end
     return FILLED_IN + end
+
+
+def _returned(function: str, arguments: list[Node]) -> str:
+    """Return the text that a function gives. Most of them change their first argument."""
+    match function:
+        case "format":
+            return _FORMAT.sub(_placeholder, _template(arguments[0]))
+        case "concat":
+            return "".join(map(_template, arguments))
+        case "quote_literal" | "quote_nullable":
+            return f"'{FILLED_IN}'"
+    return _template(arguments[0])
 
 
 def _joined(node: Node) -> tuple[Node, Node] | None:

@@ -33,9 +33,9 @@ class Statement:
     start: int
     end: int
 
-    def text(self, location: int | None = None) -> str:
-        """Return the statement as it is written, from a location in the source."""
-        return self.source[self.start if location is None else location : self.end].decode()
+    def text(self, location: int = -1) -> str:
+        """Return the statement as it is written, from a location that the tree has."""
+        return self.source[max(location, self.start) : self.end].decode()
 
 
 @lru_cache(maxsize=1)  # several questions are asked of one text, one after the other

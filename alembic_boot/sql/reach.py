@@ -82,7 +82,7 @@ class Reaches:
     def _of_tree(self, statement: Statement) -> Iterator[Found]:
         for kind, node in chain([(statement.kind, statement.node)], nodes(statement.node)):
             if kind in ("FuncCall", "funccall"):
-                yield from self._of_call(statement.text(node["location"]), node)
+                yield from self._of_call(statement.text(node.get("location", -1)), node)
             elif kind in ("CreateFdwStmt", "CreateForeignServerStmt"):
                 if not self._is_idle(kind, node):
                     yield _found(Reach.OUTSIDE, statement.text())

@@ -63,6 +63,12 @@ REACHES: dict[str, set[Reach]] = {
         SHARED,
         UNKNOWN,
     },
+    "DO $$ BEGIN EXECUTE concat('ALTER ROLE ', b, ' SET a = ', quote_literal(c)); END $$": {
+        SHARED,
+        UNKNOWN,
+    },
+    "DO $$ BEGIN EXECUTE replace('DROP ROLE x'::text, 'x', a); END $$": {SHARED, UNKNOWN},
+    "DO $$ BEGIN EXECUTE($x$DROP ROLE a$x$) INTO b; END $$": {SHARED},
     "SELECT query_to_xml('DROP ROLE a', true, true, '')": {SHARED},
     # another server
     "SELECT dblink_exec('x', 'y')": {OUTSIDE},
