@@ -19,6 +19,7 @@ import pytest
 
 from tests.api.people import Person, sign_up
 from tests.cluster import Cluster
+from tests.listening import listens
 from tests.proxy import Proxy
 from tests.scenarios.process import DEADLINE, Running, project, running
 from tests.scenarios.test_signals import SOON, plant_application
@@ -44,20 +45,13 @@ def serving(folder: Path, url: str, **variables: str) -> Iterator[tuple[Running,
             yield inv, client
 
 
-def is_refused(url: str) -> bool:
-    """Whether nothing listens there; a connection that is taken in is given up at once."""
-    parts = urlsplit(url)
-    try:
-        with socket.create_connection((parts.hostname, parts.port), timeout=SOON):
-            return False
-    except ConnectionRefusedError:
-        return True
-
-
 def wait_until_refused(url: str) -> float:
     """Return how many seconds it takes until nothing listens."""
+    parts = urlsplit(url)
+    assert parts.hostname is not None
+    assert parts.port is not None
     started = time.monotonic()
-    while not is_refused(url):
+    while listens((parts.hostname, parts.port)):
         assert time.monotonic() - started < SOON
         threading.Event().wait(0.02)
     return time.monotonic() - started

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +12,7 @@ import pytest
 
 from tests.cluster import Cluster, free_port
 from tests.history import HEAD
+from tests.listening import listens
 from tests.scenarios.process import project, relations, revisions, run, running, write_revision
 
 pytestmark = pytest.mark.slow
@@ -140,13 +140,8 @@ def test_a_supervisor_that_is_killed(
         inv.wait_for("Application startup complete.", int(mode.get("WEB_CONCURRENCY", "1")))
         os.kill(inv.pid, signal.SIGKILL)
         deadline = time.monotonic() + 30
-        while _listens(port):
+        while listens(("127.0.0.1", port)):
             assert time.monotonic() < deadline
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
 
 
 def test_a_stop_while_a_request_waits_for_a_lock(

@@ -12,6 +12,7 @@ from typing import Any
 from alembic_boot.serving.connection import Connection
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.server import Config, Server
+from tests.listening import listens
 
 SOON = 20.0
 """Seconds after which something that should have happened has not: generous, never measured."""
@@ -62,15 +63,11 @@ class Served:
     def stop(self) -> None:
         """Tell the server to end; return when it listens no more."""
         self.server.should_exit = True
-        wait_until(self._is_refused)
+        wait_until(lambda: not listens(self.address))
 
     def _connections(self) -> list[Connection]:
         connections: set[Any] = self.server.server_state.connections
         return list(connections)
-
-    def _is_refused(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(self.address) != 0
 
 
 def wait_until(is_so: Any) -> None:

@@ -2,9 +2,19 @@
 
 from contextlib import closing
 
-from tests.boot.serving.served import REQUEST, read_all, served, wait_until
+import pytest
+
+from alembic_boot.serving import connection
+from tests.boot.serving.served import REQUEST, SOON, read_all, served, wait_until
 
 
+@pytest.fixture
+def long_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the server wait for a first request as long as a busy machine may take to send it."""
+    monkeypatch.setattr(connection, "_FOR_A_FIRST_REQUEST", SOON)
+
+
+@pytest.mark.usefixtures("long_patience")
 def test_a_connection_that_has_sent_nothing_yet() -> None:
     """It was accepted before the end, and its request comes after it."""
     with served() as it, closing(it.connect()) as client:
@@ -16,6 +26,7 @@ def test_a_connection_that_has_sent_nothing_yet() -> None:
     assert answer.endswith(b"/first")
 
 
+@pytest.mark.usefixtures("long_patience")
 def test_half_a_request() -> None:
     """The rest comes after the end has begun."""
     with served() as it, closing(it.connect()) as client:
@@ -25,6 +36,7 @@ def test_half_a_request() -> None:
         assert read_all(client).endswith(b"/first")
 
 
+@pytest.mark.usefixtures("long_patience")
 def test_a_request_is_the_last_of_its_connection() -> None:
     """A second one that was sent with it is not answered: the client was told of the close."""
     with served() as it, closing(it.connect()) as client:
