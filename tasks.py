@@ -544,14 +544,24 @@ def lint(c: Context) -> None:
     help={"quick": "Leave out what takes more than a second.", "args": _ARGS},
 )
 def test(c: Context, quick: bool = False, args: str = "") -> None:
-    """Run the tests on PostgreSQL servers that they start themselves."""
-    # One more than there are processors, for tests wait as well; a server for each costs memory.
-    workers = min((os.cpu_count() or 1) + 1, 4)
-    chosen = [f"-n {workers}", "--dist worksteal", *(["-m 'not slow'"] if quick else [])]
+    """Run the tests on PostgreSQL servers that they start themselves.
+
+    Those that measure under load come last, on a machine that does nothing else.
+    """
+    _prepared()
+    from backend.ci.passes import arguments, goes_on, verdict
+
     # Where nobody types, Invoke would pass a Ctrl-C on to an input that has ended.
     typed = None if sys.stdin.isatty() else False
-    command = " ".join([f"{_BIN / 'pytest'}", *chosen, args])
-    c.run(command, pty=sys.stdout.isatty(), in_stream=typed)
+    statuses: list[int] = []
+    for given in arguments(os.cpu_count() or 1, args, quick=quick):
+        command = f"{_BIN / 'pytest'} {given}"
+        finished = c.run(command, pty=sys.stdout.isatty(), in_stream=typed, warn=True)
+        statuses.append(finished.exited if finished else 0)
+        if not goes_on(statuses[-1]):
+            break
+    if status := verdict(statuses):
+        raise SystemExit(status)
 
 
 @task(

@@ -18,6 +18,29 @@ from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option by which `inv test` runs the tests in two passes."""
+    parser.addoption(
+        "--pass",
+        choices=["together", "alone"],
+        help="run the tests without the mark `alone`, or those alone; default: all",
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of the other pass."""
+    chosen = config.getoption("--pass")
+    if chosen is None:
+        return
+    kept: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
+    for item in items:
+        is_alone = item.get_closest_marker("alone") is not None
+        (kept if is_alone == (chosen == "alone") else left_out).append(item)
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = kept
+
+
 def _roomy_folder() -> str | None:
     """Return a folder in memory, where a database is made in a tenth of the time, if there is one.
 

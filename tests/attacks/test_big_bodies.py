@@ -10,7 +10,7 @@ from tests.attacks.load import ask, crowd, request
 from tests.attacks.loads import sign_up, write_big_books, write_refused_books
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_books_that_are_refused_hold_nobody_up(application: Application) -> None:

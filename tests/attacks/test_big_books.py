@@ -8,7 +8,7 @@ from tests.attacks.application import LIMIT, Application
 from tests.attacks.loads import add_big_book, read_languages
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_many_readers_of_a_big_book_hold_nobody_up(application: Application) -> None:

@@ -14,7 +14,7 @@ from tests.attacks.loads import LOADS
 from tests.attacks.memory import MEGABYTE
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_each_kind_of_client_is_told_what_came_of_it(application: Application) -> None:

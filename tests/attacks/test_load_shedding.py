@@ -13,7 +13,7 @@ import pytest
 from tests.attacks.application import Application
 from tests.attacks.probing import LIST, LIVE, READY, ask
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 READERS = 150
 """Ten for each connection that requests may have."""

@@ -11,7 +11,7 @@ from tests.attacks.load import ask, crowd, request
 from tests.attacks.loads import log_in_and_read
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 def test_those_who_sign_in_take_little_memory(attack: Attack) -> None:

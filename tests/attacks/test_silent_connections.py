@@ -11,7 +11,7 @@ from tests.attacks.conftest import Attack
 from tests.attacks.load import ask, crowd, request, stay_idle
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 DESCRIPTORS = 1024
 """Which leave room for 768 connections."""

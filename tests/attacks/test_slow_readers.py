@@ -8,7 +8,7 @@ from tests.attacks.application import LIMIT, Application
 from tests.attacks.loads import add_big_book, read_slowly_big
 from tests.attacks.probing import LIST, LIVE, READY, probing
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 READERS = 300
 """The book is 3 MB: a copy for each would be twice the limit."""
