@@ -59,8 +59,8 @@ def again(text: str) -> str:
     A concurrent drop gets IF EXISTS, and a label for an enum IF NOT EXISTS.
     """
     statements = read(text) if len(text) <= _LONGEST else None
-    if statements is None or len(statements) != 1:
-        return text
+    if statements is None or len(statements) != 1 or statements[0].source != text.encode():
+        return text  # a driver's parameter stays in the text
     node = statements[0].node
     match statements[0].kind:
         case "DropStmt" if node.get("concurrent") and not node.get("missing_ok"):

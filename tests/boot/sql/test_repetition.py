@@ -133,6 +133,7 @@ def test_again() -> None:
         "ALTER TYPE mood RENAME VALUE 'calm' TO 'sleepy'",
         "DROP INDEX CONCURRENTLY a; DROP INDEX CONCURRENTLY b",
         "INSERT INTO t VALUES ('ALTER TYPE mood ADD VALUE ''sleepy''')",
+        "ALTER TYPE mood ADD VALUE %(label)s",
     ],
 )
 def test_what_is_the_same_again(statement: str) -> None:
