@@ -22,7 +22,6 @@ from alembic_boot.serving.readiness import ReadinessProbe
 from backend import __version__
 from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices
-from backend.api.asking import SharedProbe
 from backend.api.body_limit import BodyLimit
 from backend.api.cut_off import CutOff
 from backend.api.database import check_connection, lent, opened_engine, reading_each_table
@@ -35,15 +34,16 @@ from backend.api.outgoing import BoundedAnswers
 from backend.api.privacy import NoStore
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
+from backend.api.shared_probe import SharedProbe
 from backend.api.startup import BriefStartupFailure
-from backend.api.untrusted import UntrustedProxies
+from backend.api.untrusted_proxies import UntrustedProxies
 from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
 from backend.models import Base
 from backend.services.attempts import Attempts
-from backend.services.changes import told_here
-from backend.services.everybodys import forget, subjects_of
+from backend.services.cache_keys import invalidate, subjects_of
+from backend.services.changes import notify_locally
 from backend.services.tokens import Tokens
 from backend.settings import DATA_FOLDER, AppEnv, Settings, load_settings
 from backend.uses import USES
@@ -76,11 +76,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             _log.info("Database connection verified")
             answers = Answers(_KEPT_FOR)
             _log.info("Cache started")
-            hearers = Hearers(partial(forget, answers), answers.clear)
+            hearers = Hearers(partial(invalidate, answers), answers.clear)
             events_url = current.events_database_url or boot.database_url
             async with listening(events_url, hearers) as listener:
                 _log.info("Event bus started")
-                here = told_here(lambda event: answers.forget(subjects_of(event)))
+                here = notify_locally(lambda event: answers.forget(subjects_of(event)))
                 needed = reading_each_table(engine, Base.metadata)
                 judge = Judge(boot, needed=needed)
                 readiness = ReadinessProbe(boot.database_url, judge, partial(lent, engine))

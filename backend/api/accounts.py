@@ -5,11 +5,11 @@ from fastapi import APIRouter, Response, status
 from backend.api.authentication import CurrentAccount, CurrentClaim
 from backend.api.dependencies import OpenResources, Resources
 from backend.api.exporting import ExportAnswer
-from backend.api.guessing import Guessing
+from backend.api.password_checks import PasswordChecking
 from backend.api.privacy import ACCOUNTS
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
-from backend.api.writing import Writing
+from backend.api.writer import Writing
 from backend.schemas.accounts import (
     AccessToken,
     Account,
@@ -20,11 +20,11 @@ from backend.schemas.accounts import (
     Registered,
 )
 from backend.schemas.export import Export
-from backend.schemas.sent import Sent
+from backend.schemas.request_body import Sent
 from backend.services import accounts
+from backend.services.account_deletion import delete_account
 from backend.services.errors import UnauthenticatedError, WrongPasswordError
 from backend.services.export import exported
-from backend.services.leaving import delete_account
 from backend.services.tokens import LIFETIME, Claim
 
 router = APIRouter(prefix=ACCOUNTS, tags=["accounts"], route_class=Forgetting)
@@ -36,23 +36,25 @@ router = APIRouter(prefix=ACCOUNTS, tags=["accounts"], route_class=Forgetting)
     status_code=status.HTTP_202_ACCEPTED,
     responses=answers(400, 422, 429, 503),
 )
-async def register(guesser: Guessing, new: Sent[NewAccount]) -> Registered:
+async def register(checker: PasswordChecking, new: Sent[NewAccount]) -> Registered:
     """Make an account, which may sign in at once. The answer does not tell whether the address had
     one before: that one stays as it is, with its password.
     """
-    await guesser.begin_registering()
-    kept = await guesser.hashed(new.password.get_secret_value(), new.email, "password")
-    await guesser.writer.write(accounts.register, new.email, kept)
-    return Registered(email=accounts.as_kept(new.email))
+    await checker.begin_registering()
+    kept = await checker.hashed(new.password.get_secret_value(), new.email, "password")
+    await checker.writer.write(accounts.register, new.email, kept)
+    return Registered(email=accounts.normalized_email(new.email))
 
 
 @router.post("/login", summary="Sign in", responses=answers(400, 401, 422, 429, 503))
-async def login(guesser: Guessing, given: Sent[Credentials], answer: Response) -> AccessToken:
+async def login(
+    checker: PasswordChecking, given: Sent[Credentials], answer: Response
+) -> AccessToken:
     """Return a token; the answer to wrong ones does not tell whether there is such an account."""
-    kept = await guesser.account(given.email, given.password.get_secret_value())
+    kept = await checker.account(given.email, given.password.get_secret_value())
     if kept is None:
         raise UnauthenticatedError("Address or password are wrong.")
-    return _token(guesser.opened, kept.claim, answer)
+    return _token(checker.opened, kept.claim, answer)
 
 
 @router.get("/me", summary="Who am I?", responses=answers(401, 503))
@@ -76,18 +78,18 @@ async def export(opened: OpenResources, account: CurrentAccount, claim: CurrentC
     "/password", summary="Change the password", responses=answers(400, 401, 403, 422, 429, 503)
 )
 async def change_password(
-    guesser: Guessing,
+    checker: PasswordChecking,
     account: CurrentAccount,
     claim: CurrentClaim,
     change: Sent[PasswordChange],
     answer: Response,
 ) -> AccessToken:
     """Change your password, and return a new token: all others are refused from now on."""
-    await _confirm(guesser, account, change.password.get_secret_value())
+    await _confirm(checker, account, change.password.get_secret_value())
     new = change.new_password.get_secret_value()
-    kept = await guesser.hashed(new, account.email, "new_password")
-    renewed = await guesser.writer.write(accounts.change_password, claim, kept)
-    return _token(guesser.opened, renewed, answer)
+    kept = await checker.hashed(new, account.email, "new_password")
+    renewed = await checker.writer.write(accounts.change_password, claim, kept)
+    return _token(checker.opened, renewed, answer)
 
 
 @router.post(
@@ -100,7 +102,7 @@ async def log_out_everywhere(
     writer: Writing, _account: CurrentAccount, claim: CurrentClaim
 ) -> None:
     """Have every token of your account refused from now on, this one too."""
-    await writer.write(accounts.end_tokens, claim)
+    await writer.write(accounts.revoke_tokens, claim)
 
 
 @router.post(
@@ -110,18 +112,18 @@ async def log_out_everywhere(
     responses=answers(400, 401, 403, 409, 422, 429, 503),
 )
 async def delete(
-    guesser: Guessing,
+    checker: PasswordChecking,
     account: CurrentAccount,
     claim: CurrentClaim,
     given: Sent[Confirmation],
 ) -> None:
     """Delete your account with its books, recordings and voices. It cannot be taken back."""
-    await _confirm(guesser, account, given.password.get_secret_value())
-    await guesser.writer.write(delete_account, claim)
+    await _confirm(checker, account, given.password.get_secret_value())
+    await checker.writer.write(delete_account, claim)
 
 
-async def _confirm(guesser: Guessing, account: Account, password: str) -> None:
-    kept = await guesser.account(account.email, password)
+async def _confirm(checker: PasswordChecking, account: Account, password: str) -> None:
+    kept = await checker.account(account.email, password)
     if kept is None or kept.id != account.id:
         raise WrongPasswordError("The password is wrong.")
 

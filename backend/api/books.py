@@ -8,19 +8,19 @@ from fastapi import APIRouter, Path, Query, Response, status
 from sqlalchemy.orm import Session
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
-from backend.api.keeping import Reader, Reading, as_json, dumped, found
+from backend.api.cached_answers import Reader, Reading, as_json, dumped, found
+from backend.api.list_parameters import Filtered, OnShelf, PageParameter
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
-from backend.api.turning import Filtered, OnShelf, Turned
-from backend.api.writing import Writing
+from backend.api.writer import Writing
+from backend.schemas.book_input import BookChange, NewBook
 from backend.schemas.books import BookDetail, BookList, BookSummary
-from backend.schemas.kinds import LanguageCode
-from backend.schemas.sent import Sent
-from backend.schemas.writing import BookChange, NewBook
-from backend.services import books, shelves
-from backend.services.everybodys import key_of_list, key_of_one
-from backend.services.marked import has_language, in_language
-from backend.services.shelves import own_book, shared_book
+from backend.schemas.field_types import LanguageCode
+from backend.schemas.request_body import Sent
+from backend.services import book_queries, books
+from backend.services.book_json import has_language, in_language
+from backend.services.book_queries import own_book, shared_book
+from backend.services.cache_keys import item_key, list_key
 
 router = APIRouter(prefix="/api/v1/books", tags=["books"], route_class=Forgetting)
 
@@ -39,7 +39,7 @@ BookId = Annotated[UUID, Path(description="The book's id.")]
     openapi_extra=NOBODY_MAY_ASK,
 )
 async def list_books(
-    reader: Reading, turn: Turned, filters: Filtered, shelf: OnShelf = None
+    reader: Reading, page: PageParameter, filters: Filtered, shelf: OnShelf = None
 ) -> Response:
     """Return the books that you see, newest first if not asked otherwise, a page at a time.
 
@@ -47,8 +47,8 @@ async def list_books(
     """
     viewer = reader.viewer
     return await reader.list(
-        key_of_list("book", viewer, shelf, turn, filters),
-        lambda session: dumped(shelves.list_books(session, viewer, shelf, filters, turn)),
+        list_key("book", viewer, shelf, page, filters),
+        lambda session: dumped(book_queries.list_books(session, viewer, shelf, filters, page)),
     )
 
 
@@ -86,7 +86,7 @@ async def read_book(
 ) -> Response:
     """Return a book with its pages, what is said on them, and the recordings, all in order."""
     book = await reader.one(
-        key_of_one("book", book_id, _MARKED),
+        item_key("book", book_id, _MARKED),
         lambda session, owner: _unmarked(own_book(session, owner, book_id), language),
         lambda: _shared_book(reader, book_id, language),
         reader.opened.whole_books,
@@ -103,7 +103,7 @@ async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> b
     def read(session: Session) -> bytes | None:
         return shared_book(session, book_id)
 
-    key = key_of_one("book", book_id, _MARKED)
+    key = item_key("book", book_id, _MARKED)
     marked = await reader.shared(key, read, reader.opened.whole_books)
     if marked is None:
         return None
@@ -112,7 +112,7 @@ async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> b
     # Many requests may wait for their turn: none of them keeps a book in memory meanwhile.
     del marked
     return await reader.made(
-        key_of_one("book", book_id, language), key, read, partial(in_language, language=language)
+        item_key("book", book_id, language), key, read, partial(in_language, language=language)
     )
 
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.schemas.kinds import IN_WORDS
+from backend.schemas.field_types import IN_WORDS
 from backend.schemas.problems import Complaint
 
 MOST = 20

@@ -21,8 +21,8 @@ from backend.api.complaints import complaints
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
 from backend.api.request_log import HEADER
+from backend.api.runtime_schema_errors import failed_when_run, needs_unknown_column
 from backend.api.threads import OverloadedError
-from backend.api.unfit_runs import failed_when_run, needs_unknown_column
 from backend.models import Base
 from backend.schemas.parts import PartsConflictError
 from backend.schemas.problems import Complaint, ProblemType

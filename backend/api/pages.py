@@ -9,11 +9,8 @@ from backend.api.authentication import Owner
 from backend.api.books import BookId
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
-from backend.api.writing import Writing
-from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
-from backend.schemas.kinds import LanguageCode, ProviderVoiceId
-from backend.schemas.sent import Sent
-from backend.schemas.writing import (
+from backend.api.writer import Writing
+from backend.schemas.book_input import (
     DialogueChange,
     NewDialogue,
     NewPage,
@@ -21,9 +18,12 @@ from backend.schemas.writing import (
     Recording,
     Words,
 )
-from backend.services import pages, words
+from backend.schemas.books import DialogueDetail, DialogueRecording, PageDetail, Translation
+from backend.schemas.field_types import LanguageCode, ProviderVoiceId
+from backend.schemas.request_body import Sent
+from backend.services import dialogue_texts, pages
+from backend.services.dialogue_texts import RecordingKey
 from backend.services.pages import OwnBook
-from backend.services.words import RecordingKey
 
 router = APIRouter(
     prefix="/api/v1/books/{book_id}",
@@ -120,7 +120,9 @@ async def put_translation(
     given: Sent[Words],
 ) -> Translation:
     """Write the words of a dialogue in a language, over those that were there."""
-    return await writer.write(words.put_translation, own, dialogue_id, language_code, given)
+    return await writer.write(
+        dialogue_texts.put_translation, own, dialogue_id, language_code, given
+    )
 
 
 @router.delete(
@@ -135,7 +137,7 @@ async def delete_translation(
     language_code: LanguageCode,
 ) -> None:
     """Take the words of a dialogue in a language away."""
-    await writer.write(words.delete_translation, own, dialogue_id, language_code)
+    await writer.write(dialogue_texts.delete_translation, own, dialogue_id, language_code)
 
 
 @router.put(
@@ -151,7 +153,7 @@ async def put_recording(
     given: Sent[Recording],
 ) -> DialogueRecording:
     """Write the recording of a dialogue in a language and a voice, over the one that was there."""
-    return await writer.write(words.put_recording, own, dialogue_id, key, given)
+    return await writer.write(dialogue_texts.put_recording, own, dialogue_id, key, given)
 
 
 @router.delete(
@@ -166,4 +168,4 @@ async def delete_recording(
     key: Key,
 ) -> None:
     """Take the recording of a dialogue in a language and a voice away."""
-    await writer.write(words.delete_recording, own, dialogue_id, key)
+    await writer.write(dialogue_texts.delete_recording, own, dialogue_id, key)

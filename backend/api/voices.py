@@ -6,15 +6,15 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Response, status
 
 from backend.api.authentication import NOBODY_MAY_ASK, Owner
-from backend.api.keeping import Reading, dumped, found
+from backend.api.cached_answers import Reading, dumped, found
+from backend.api.list_parameters import OnShelf, PageParameter
 from backend.api.problems import answers
 from backend.api.routes import Forgetting
-from backend.api.turning import OnShelf, Turned
-from backend.api.writing import Writing
-from backend.schemas.sent import Sent
+from backend.api.writer import Writing
+from backend.schemas.request_body import Sent
 from backend.schemas.voices import NewVoice, VoiceChange, VoiceDetail, VoiceList
 from backend.services import voices
-from backend.services.everybodys import key_of_list, key_of_one
+from backend.services.cache_keys import item_key, list_key
 
 router = APIRouter(prefix="/api/v1/voices", tags=["voices"], route_class=Forgetting)
 
@@ -28,12 +28,12 @@ VoiceId = Annotated[UUID, Path(description="The voice's id.")]
     responses=answers(401, 422, 503),
     openapi_extra=NOBODY_MAY_ASK,
 )
-async def list_voices(reader: Reading, turn: Turned, shelf: OnShelf = None) -> Response:
+async def list_voices(reader: Reading, page: PageParameter, shelf: OnShelf = None) -> Response:
     """Return the voices that you see, newest first if not asked otherwise, a page at a time."""
     viewer = reader.viewer
     return await reader.list(
-        key_of_list("voice", viewer, shelf, turn),
-        lambda session: dumped(voices.list_voices(session, viewer, shelf, turn)),
+        list_key("voice", viewer, shelf, page),
+        lambda session: dumped(voices.list_voices(session, viewer, shelf, page)),
     )
 
 
@@ -57,7 +57,7 @@ async def create_voice(writer: Writing, owner: Owner, new: Sent[NewVoice]) -> Vo
 )
 async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     """Return a voice that you see."""
-    key = key_of_one("voice", voice_id)
+    key = item_key("voice", voice_id)
     voice = await reader.one(
         key,
         lambda session, owner: dumped(voices.own_voice(session, owner, voice_id)),

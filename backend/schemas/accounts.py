@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend.schemas.kinds import Email, Password
-from backend.schemas.sent import New
+from backend.schemas.field_types import Email, Password
+from backend.schemas.request_body import New
 
 _NewPassword = Annotated[
     Password,

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
 from backend.models import Visibility, VoiceStatus
-from backend.schemas.kinds import (
+from backend.schemas.field_types import (
     LanguageCode,
     Name,
     OwnVisibility,
@@ -16,7 +16,7 @@ from backend.schemas.kinds import (
     ShortText,
     Url,
 )
-from backend.schemas.sent import EXACT, New
+from backend.schemas.request_body import EXACT, New
 
 
 class VoiceDetail(BaseModel):

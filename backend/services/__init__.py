@@ -1,5 +1,5 @@
-"""What the service does with accounts, books and voices: the routes call nothing else.
+"""Services: the work on accounts, books and voices. The routes call nothing else.
 
-A service takes a session, and what was asked for; it returns values that are done with the
-database. Whatever it writes it commits by `changes.commit`.
+A service takes a session and the request's values; it returns plain values that need no session. A
+service commits every write with `changes.commit`.
 """

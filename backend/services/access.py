@@ -1,7 +1,7 @@
-"""Who may see and change what: the one place that knows.
+"""The rules of access: who may read and who may change an object.
 
-Everybody sees what is public, or there by default; its owner sees what is private, too. Only the
-owner changes or deletes it, and nobody what is there by default.
+Everybody sees objects that are public or default. Only the owner sees private objects, and only the
+owner changes or deletes an object. A default object cannot be changed.
 """
 
 from enum import StrEnum
@@ -23,7 +23,7 @@ Owned = TypeVar("Owned", Book, Voice)
 
 
 class Shelf(StrEnum):
-    """A part of what somebody sees."""
+    """A part of the objects that a viewer sees."""
 
     MINE = "mine"
     PUBLIC = "public"
@@ -31,21 +31,23 @@ class Shelf(StrEnum):
 
 
 def is_shared(kind: type[Book] | type[Voice]) -> ColumnElement[bool]:
-    """Return the condition for what everybody sees."""
+    """Return the condition for objects that everybody sees."""
     return kind.visibility.in_([Visibility.PUBLIC, Visibility.DEFAULT])
 
 
 def is_own(kind: type[Book] | type[Voice] | type[Audio], owner: UUID) -> ColumnElement[bool]:
-    """Return the condition for what is somebody's."""
+    """Return the condition for objects of this owner."""
     return kind.user_id == owner
 
 
 def is_on_shelf(
     kind: type[Book] | type[Voice], viewer: UUID | None, shelf: Shelf | None
 ) -> ColumnElement[bool]:
-    """Return the condition for what `viewer` sees of a shelf; None is everybody, and every shelf.
+    """Return the condition for the objects of a shelf that `viewer` sees.
 
-    Raises UnauthenticatedError where nobody asks for what is theirs.
+    A viewer of None has no account; a shelf of None means every shelf.
+
+    Raises UnauthenticatedError for the shelf `mine` without a viewer.
     """
     match shelf:
         case Shelf.PUBLIC:
@@ -62,19 +64,20 @@ def is_on_shelf(
 
 
 def is_for_everybody(visibility: Visibility) -> bool:
-    """Return whether everybody sees what has this visibility."""
+    """Return whether everybody sees objects of this visibility."""
     return visibility is not Visibility.PRIVATE
 
 
 def changeable(session: Session, kind: type[Owned], owner: UUID, identifier: UUID) -> Owned:
-    """Return what `owner` may change, locked until the transaction ends.
+    """Return an object that `owner` may change, locked until the transaction ends.
 
-    The lock lets one writer at a time at a book, whatever part of it is written, so that positions
-    are given once and a status follows the one that is there. Readers do not wait for it.
+    The lock lets only one transaction at a time write any part of a book. So each position is given
+    once, and a status follows the present one. Readers do not wait for the lock.
 
-    Raises NotFoundError where there is none or it is private to somebody else, ReadOnlyError where
-    it is there by default, or public and somebody else's: everybody sees those, so nothing is given
-    away. Those are not locked: nobody is to hold up what is not theirs.
+    Raises NotFoundError if the object does not exist or is private to another account. Raises
+    ReadOnlyError if the object is default, or public and of another account: everybody sees these,
+    so the error reveals nothing. Such objects are not locked: a caller must not block objects of
+    others.
     """
     found = session.scalar(
         select(kind)
@@ -88,7 +91,7 @@ def changeable(session: Session, kind: type[Owned], owner: UUID, identifier: UUI
 
 
 def _refusal(session: Session, kind: type[Owned], identifier: UUID) -> ServiceError:
-    """Return why something cannot be changed, by what everybody sees of it."""
+    """Return the reason for the refusal, from what everybody sees of the object."""
     name = kind.__name__.lower()
     visibility = session.scalar(
         select(kind.visibility).where(kind.id == identifier, is_shared(kind))

@@ -12,12 +12,12 @@ from backend.schemas.accounts import Account
 from backend.services.errors import UnauthenticatedError
 from backend.services.tokens import Claim
 
-TOKEN_REFUSED = "The token is not good, or not any longer. Sign in again."  # noqa: S105
+TOKEN_REFUSED = "The token is not valid, or no longer valid. Sign in again."  # noqa: S105
 
 
 @dataclass(frozen=True)
-class Kept:
-    """The part of an account that tells whether a password is its own."""
+class LoginRecord:
+    """The columns of an account that a login needs."""
 
     id: UUID
     password_hash: str | None = field(repr=False)
@@ -26,45 +26,46 @@ class Kept:
 
     @property
     def claim(self) -> Claim:
-        """Return what a new token of the account says."""
+        """Return the content of a new token for this account."""
         return Claim(self.id, self.generation)
 
 
 def register(session: Session, email: str, password_hash: str) -> None:
-    """Make an account unless its address has one. Both take the same time.
+    """Insert an account unless the address has one. Both cases take the same time.
 
-    The address of the system gets the system's account, which nobody can sign in to.
+    The address of the system gets the system's account, which cannot sign in.
     """
-    kept_email = as_kept(email)
+    kept_email = normalized_email(email)
     made = insert(User).values(
         email=kept_email, password_hash=None if kept_email == SYSTEM_EMAIL else password_hash
     )
     session.execute(
-        # The row that is there is written as it is, so that both ways write and commit. The column
-        # is no key: else it would wait for each open transaction that adds a book of this account.
+        # An existing row is updated with its own value, so that both cases write and commit. This
+        # column is no key: an update of a key would wait for each open transaction that adds a book
+        # of this account.
         made.on_conflict_do_update(index_elements=[User.email], set_={"is_active": User.is_active})
     )
     session.commit()
 
 
-def kept_of(session: Session, email: str) -> Kept | None:
-    """Return what is kept of an account; None if the address has none.
+def login_record(session: Session, email: str) -> LoginRecord | None:
+    """Return the login record of an address; None if the address has no account.
 
-    The connection is given back: what comes next takes long.
+    The session gives its connection back, because the next step takes long.
     """
     with session:
         found = session.execute(
             select(User.id, User.password_hash, User.is_active, User.token_generation).where(
-                User.email == as_kept(email)
+                User.email == normalized_email(email)
             )
         ).one_or_none()
-    return None if found is None else Kept(*found)
+    return None if found is None else LoginRecord(*found)
 
 
 def require_active(session: Session, claim: Claim) -> Account:
     """Return the active account. One query.
 
-    Raises UnauthenticatedError if there is none, it is not active, or has ended such tokens.
+    Raises UnauthenticatedError if the account is absent or inactive, or has revoked such tokens.
     """
     found = session.execute(
         select(User.id, User.email, User.created_at).where(
@@ -77,24 +78,24 @@ def require_active(session: Session, claim: Claim) -> Account:
 
 
 def change_password(session: Session, claim: Claim, password_hash: str) -> Claim:
-    """Keep another password, and end all tokens; return what a new one says.
+    """Store another password and revoke all tokens; return the content of a new one.
 
-    Raises UnauthenticatedError if all tokens were ended meanwhile.
+    Raises UnauthenticatedError if all tokens were revoked meanwhile.
     """
-    return _end_tokens(session, claim, password_hash=password_hash)
+    return _revoke_tokens(session, claim, password_hash=password_hash)
 
 
-def end_tokens(session: Session, claim: Claim) -> None:
-    """End all tokens of an account, this one too. Raises as `change_password` does."""
-    _end_tokens(session, claim)
+def revoke_tokens(session: Session, claim: Claim) -> None:
+    """Revoke all tokens of an account, this one too. Raises as `change_password` does."""
+    _revoke_tokens(session, claim)
 
 
-def as_kept(email: str) -> str:
-    """Return an address as it is kept: upper and lower case are the same."""
+def normalized_email(email: str) -> str:
+    """Return an address in the stored form: lower case."""
     return email.lower()
 
 
-def _end_tokens(session: Session, claim: Claim, **changes: str) -> Claim:
+def _revoke_tokens(session: Session, claim: Claim, **changes: str) -> Claim:
     generation = session.scalar(
         update(User)
         .where(User.id == claim.account, User.token_generation == claim.generation)

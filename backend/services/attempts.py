@@ -1,7 +1,7 @@
-"""Limits of guesses: so many at once, then one after a wait that doubles.
+"""Limits of password guesses: some at once, then one after a wait that doubles.
 
-Attempts are counted in the database, so for all replicas together. The rows are known by digests:
-the table has no address in it, neither of a person nor of a computer.
+Attempts are counted in the database, for all replicas together. The rows have digests as keys: the
+table contains no e-mail address and no IP address.
 """
 
 import math
@@ -21,10 +21,10 @@ from backend.services.errors import TooManyAttemptsError
 
 @dataclass(frozen=True)
 class Limit:
-    """`free` attempts at once, and one more for each `refill` that passes.
+    """The limit: `free` attempts at once, and one more for each `refill` that passes.
 
-    After the last free one comes a wait of an eighth of `refill`. Each further attempt doubles the
-    wait, up to about `refill`: then as much is forgotten as is tried.
+    After the last free attempt the wait is an eighth of `refill`. Each further attempt doubles the
+    wait, up to about `refill`; at that rate old attempts expire as fast as new ones come.
     """
 
     free: int
@@ -32,24 +32,24 @@ class Limit:
 
 
 OF_ACCOUNT_HERE = Limit(10, timedelta(minutes=1))
-"""From one network, at one account: somebody who has forgotten a password, or a stranger."""
+"""Limit for one network at one account: the owner without the password, or a stranger."""
 
 OF_ACCOUNT = Limit(100, timedelta(seconds=30))
-"""At one account, from networks where nobody has signed in to it lately."""
+"""Limit for one account, from all networks where its owner has not signed in lately."""
 
 OF_NETWORK = Limit(100, timedelta(seconds=10))
-"""From one network, at any account: a school has many people in it."""
+"""Limit for one network, over all accounts: a school has many people in one network."""
 
 OF_REGISTERING = Limit(20, timedelta(minutes=1))
-"""From one network."""
+"""Limit of registrations for one network."""
 
 KNOWN_FOR = timedelta(days=30)
-"""How long a network is known after somebody has signed in from it."""
+"""Time for which a network stays known after a sign-in from there."""
 
 _SWEPT = 20
-"""Rows, at most, that an attempt deletes of those that mean nothing any more."""
+"""Number of expired rows that one attempt deletes at most."""
 
-# Not the start of the transaction: the one that it waited for may have started later.
+# Not the start of the transaction: the transaction that it waited for may have started later.
 _NOW: ColumnElement[Any] = func.clock_timestamp()
 
 
@@ -63,7 +63,7 @@ class _Keys:
 
 @dataclass(frozen=True)
 class Guess:
-    """A guess that was counted: under which keys, and which of them a right one is taken from."""
+    """A counted guess: its keys, and the keys that a right guess is removed from."""
 
     keys: _Keys
     taken_back: tuple[tuple[bytes, Limit], ...]
@@ -71,15 +71,15 @@ class Guess:
 
 @dataclass(frozen=True)
 class Attempts:
-    """Counts attempts. `secret` is what all replicas share; None counts nothing."""
+    """Counts attempts. All replicas share `secret`; with None nothing is counted."""
 
     secret: str | None = field(repr=False)
     now: ColumnElement[Any] = _NOW
 
     def begin_sign_in(self, session: Session, email: str, network: str) -> Guess | None:
-        """Count a guess at the password of `email`, and commit that; None if nothing is counted.
+        """Count a guess at the password of `email`, and commit; return None if nothing is counted.
 
-        Raises TooManyAttemptsError if it has to wait; then it isn't counted.
+        Raises TooManyAttemptsError if the caller has to wait; then the guess is not counted.
         """
         if self.secret is None:
             return None
@@ -94,11 +94,12 @@ class Attempts:
         return Guess(keys, others)
 
     def signed_in(self, session: Session, guess: Guess | None) -> None:
-        """Take a guess back that was right, and commit that: its network is known from now on."""
+        """Remove a guess that was right, and commit. The network is known from now on."""
         if guess is None:
             return
         session.execute(delete(Attempt).where(Attempt.key == guess.keys.account_here))
-        # Only what was counted: else each would make room for a stranger's guess.
+        # Only a guess that was counted is removed; otherwise a sign-in would allow a stranger more
+        # guesses.
         for key, limit in guess.taken_back:
             session.execute(
                 update(Attempt)
@@ -114,16 +115,16 @@ class Attempts:
         session.commit()
 
     def begin_registering(self, session: Session, network: str) -> None:
-        """Count a registration, and commit that. Raises TooManyAttemptsError."""
+        """Count a registration, and commit. Raises TooManyAttemptsError."""
         if self.secret is not None:
             self._count(session, [(self._digest("registering", network), OF_REGISTERING)])
 
     def _count(self, session: Session, limits: Sequence[tuple[bytes, Limit]]) -> None:
-        """Count an attempt for each key, or for none: raise TooManyAttemptsError.
+        """Count an attempt for all keys or for none; raise TooManyAttemptsError.
 
-        All take the keys in the same order of kinds: so there are no deadlocks.
+        All transactions lock the keys in the same order of kinds, so there are no deadlocks.
         """
-        # Most of a crowd is refused here, without waiting for a lock.
+        # Most attempts above the limit are refused here, without waiting for a lock.
         self._require_no_wait(session, [key for key, _ in limits])
         for key, limit in limits:
             if session.execute(self._counting(key, limit)).one_or_none() is None:
@@ -156,7 +157,7 @@ class Attempts:
         )
 
     def _sweep(self, session: Session) -> None:
-        """Delete some rows that mean nothing any more: more than an attempt can add."""
+        """Delete some expired rows: more than one attempt can add."""
         old = (
             select(Attempt.key)
             .where(Attempt.forgotten_at < self.now)
@@ -180,10 +181,10 @@ class Attempts:
 
 
 def _wait(level: ColumnElement[Any], limit: Limit) -> ColumnElement[Any]:
-    """Return how long the next attempt waits: not at all, or twice as long each time."""
+    """Return the wait before the next attempt: zero, or twice as long each time."""
     beyond = level - limit.free
     first = limit.refill.total_seconds() / 8
-    # Half an attempt less: a little of each is forgotten at once.
+    # Minus half an attempt, because each counted attempt expires a little at once.
     seconds = case((beyond < -0.5, 0), else_=first * func.power(2, beyond))
     return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 

@@ -1,4 +1,4 @@
-"""Books to write: made, changed and deleted by their owners."""
+"""Create, change and delete books."""
 
 from uuid import UUID
 
@@ -6,30 +6,30 @@ from sqlalchemy.orm import Session
 
 from backend.events.event import Event
 from backend.models import Book
+from backend.schemas.book_input import BookChange, NewBook
 from backend.schemas.books import BookSummary
-from backend.schemas.writing import BookChange, NewBook
 from backend.services.access import changeable, is_for_everybody
+from backend.services.book_inserts import insert_book
+from backend.services.book_queries import written_book
+from backend.services.book_size_limit import require_within_size_limit
 from backend.services.changes import commit
-from backend.services.room import require_room
-from backend.services.shelves import written_book
 from backend.services.transitions import OF_BOOKS, require_transition
-from backend.services.writing import insert_book
 
 
 def create_book(session: Session, owner: UUID, new: NewBook) -> bytes:
-    """Make a book, with its pages if there are any, and return it marked.
+    """Insert a book with its pages, and return the marked JSON of the book.
 
-    Raises TooManyPartsError or ConflictError if that is more than a book has room for.
+    Raises TooManyPartsError or ConflictError if the book is too large.
     """
     identifier = insert_book(session, owner, new)
-    require_room(session, identifier)
+    require_within_size_limit(session, identifier)
     book = written_book(session, identifier)
     commit(session, Event("book", "created", identifier, owner, is_for_everybody(new.visibility)))
     return book
 
 
 def change_book(session: Session, owner: UUID, book_id: UUID, change: BookChange) -> BookSummary:
-    """Change what `change` names. Raises as `changeable` does, and TransitionError."""
+    """Change the fields in `change`. Raises as `changeable` does, and TransitionError."""
     book = changeable(session, Book, owner, book_id)
     was_shared = is_for_everybody(book.visibility)
     if "status" in change:

@@ -1,4 +1,4 @@
-"""The end of every writing transaction: what was changed is told with the commit."""
+"""The commit of every writing transaction, and the event that announces the change."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -13,19 +13,19 @@ _log = logging.getLogger(__name__)
 _HERE = "told of changes in this process"
 
 
-def told_here(hear: Callable[[Event], None]) -> Mapping[str, Callable[[Event], None]]:
-    """Return the `info` of sessions whose changes this process hears of before the answer goes out.
+def notify_locally(hear: Callable[[Event], None]) -> Mapping[str, Callable[[Event], None]]:
+    """Return the `info` of sessions whose changes this process hears before the answer is sent.
 
-    The others hear of them through PostgreSQL, and so does this one, a moment later.
+    Other processes hear of them through PostgreSQL; so does this process, a moment later.
     """
     return {_HERE: hear}
 
 
 def commit(session: Session, *events: Event) -> None:
-    """Commit what was changed; every write of a book or a voice ends here.
+    """Commit the changes; every write of a book or a voice ends here.
 
-    PostgreSQL tells the event to whoever listens once the transaction is committed, and to nobody
-    if it is not. Transactions that tell something commit one after the other.
+    PostgreSQL sends the event to its listeners when the transaction is committed, and not after a
+    rollback. Transactions that send an event commit one after the other.
     """
     if events:
         payloads = literal([event.payload for event in events], ARRAY(Text))
@@ -33,7 +33,7 @@ def commit(session: Session, *events: Event) -> None:
     try:
         session.commit()
     finally:
-        # Also where the answer to the commit was lost, for then nobody knows.
+        # Also if the answer to the commit was lost: the commit may have succeeded.
         if (hear := session.info.get(_HERE)) is not None:
             for event in events:
                 hear(event)

@@ -1,9 +1,9 @@
-"""The end of a page of a list: a position among rows ordered by (created_at, id), as opaque text.
+"""Cursors: a position among rows ordered by (created_at, id), as opaque text.
 
-The position is that of a row and not a number of rows. So a row that is there from the first page
-to the last appears exactly once, and no row appears twice, while others come and go. A row that
-comes meanwhile may be missing: its date is the beginning of its transaction, and a page with rows
-of a later date may be over by the time of its commit. It is in a list that begins anew.
+The position names a row, not a number of rows. So items that exist the whole time appear exactly
+once, and no item appears twice, while others come and go. Newer items may be missing: their date is
+the start of their transaction. By the time of its commit, the reader may be past that date. A list
+that is read from its start again contains them.
 """
 
 import re
@@ -13,22 +13,25 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from backend.schemas.kinds import CURSOR
+from backend.schemas.field_types import CURSOR
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-# Microseconds since the epoch, which is all that a timestamptz holds, and the id: 24 bytes.
+# Microseconds since the epoch (the precision of a timestamptz), and the id: 24 bytes.
 _FORM = struct.Struct(">q16s")
 
 _FIRST = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-"""The microseconds that a datetime holds. A number beyond is a place before or after all rows."""
+"""Largest number of microseconds that a datetime can hold.
+
+A larger number is a position before or after all rows.
+"""
 
 
 @dataclass(frozen=True)
 class Position:
-    """The place right after the row of this moment and id."""
+    """The position right after the row of this moment and id."""
 
     created_at: datetime
     id: UUID
@@ -41,7 +44,7 @@ def encode(position: Position) -> str:
 
 
 def decode(text: str) -> Position:
-    """Return the position that a cursor stands for: each text of the pattern is one.
+    """Return the position of a cursor. Every text that fits the pattern has one.
 
     Raises ValueError for any other text.
     """

@@ -1,4 +1,4 @@
-"""Why a service did not do what it was asked. Each message is for the person who asked.
+"""Errors of the services. Each message is for the person who sent the request.
 
 ServiceError
  ├ UnauthenticatedError
@@ -15,23 +15,23 @@ ServiceError
 
 
 class ServiceError(Exception):
-    """A refusal that was foreseen: what happened, then what to do."""
+    """A foreseen refusal: what happened, then what to do."""
 
 
 class UnauthenticatedError(ServiceError):
-    """Nobody is known to ask, and somebody must be."""
+    """The request needs an account, and shows none."""
 
 
 class NotFoundError(ServiceError):
-    """It does not exist, or is not there for whoever asks: nobody is to know which."""
+    """The object does not exist, or the caller may not see it. The answer does not tell which."""
 
 
 class WrongPasswordError(ServiceError):
-    """The one who asks is known, and a password that is needed as well is not right."""
+    """The caller is known, but the additional password is wrong."""
 
 
 class UnfitPasswordError(ServiceError):
-    """A new password is one that is guessed first; `field` of the body has it."""
+    """A new password is easy to guess. `field` is the name of its field in the body."""
 
     def __init__(self, message: str, field: str) -> None:
         super().__init__(message)
@@ -39,7 +39,7 @@ class UnfitPasswordError(ServiceError):
 
 
 class LaterError(ServiceError):
-    """It can be tried again in `retry_after` seconds."""
+    """The request can be tried again in `retry_after` seconds."""
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
@@ -47,20 +47,20 @@ class LaterError(ServiceError):
 
 
 class TooManyAttemptsError(LaterError):
-    """It was tried too often."""
+    """There were too many attempts."""
 
 
 class BusyError(LaterError):
-    """Too many ask for the same at once."""
+    """Too many callers ask for the same thing at once."""
 
 
 class ReadOnlyError(ServiceError):
-    """It is there for who asks to read, and not to change."""
+    """The caller may read the object, but not change it."""
 
 
 class ConflictError(ServiceError):
-    """Something is there already that cannot be there twice."""
+    """The object conflicts with an existing one."""
 
 
 class TransitionError(ConflictError):
-    """A status does not follow the one that there is."""
+    """A status may not follow the present one."""

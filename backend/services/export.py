@@ -1,4 +1,4 @@
-"""Everything that an account has, as JSON in parts: a book at a time, however many there are."""
+"""Export all data of an account as JSON in parts, one book at a time."""
 
 from collections.abc import Iterable, Iterator
 from uuid import UUID
@@ -12,33 +12,33 @@ from backend.schemas.export import AudioDetail
 from backend.schemas.voices import VoiceDetail
 from backend.services.access import is_own
 from backend.services.accounts import require_active
+from backend.services.book_json import in_language
+from backend.services.book_queries import own_book
 from backend.services.cursor import decode
-from backend.services.listing import Order, Shown, Turn, rows_of
-from backend.services.marked import in_language
-from backend.services.shelves import own_book
+from backend.services.listing import Order, PageRequest, Shown, rows_of
 from backend.services.tokens import Claim
 
 _AT_ONCE = 100
-"""Rows of a query."""
+"""Rows per query."""
 
 Sessions = sessionmaker[Session]
 
 
 def exported(sessions: Sessions, account: Account, claim: Claim) -> Iterator[bytes]:
-    """Give the parts of an `Export`.
+    """Yield the parts of an `Export`.
 
-    Each part is read by a session of its own: a slow reader keeps no connection. So what changes
-    meanwhile may be there as it was before, or after.
+    A session of its own reads each part, so a slow client holds no connection. The export shows
+    data that changes meanwhile either as it was before the change or after.
 
     Raises UnauthenticatedError if the account or its token ends meanwhile.
     """
     yield b'{"account":' + account.model_dump_json().encode()
     for part in _lists(sessions, account.id):
-        # Between the reading and the end: what a deletion took away makes no export that is whole.
+        # The account may have been deleted since the last query; then the export is not complete.
         with sessions() as session:
             require_active(session, claim)
         yield part
-        # While the next one is read, this one is not needed.
+        # Free this part while the next one is read.
         del part
 
 
@@ -58,7 +58,7 @@ def _books(sessions: Sessions, owner: UUID) -> Iterator[bytes]:
             whole = _book(sessions, owner, book.id)
             if whole is not None:  # it was not deleted meanwhile
                 yield whole
-            # While the next one is read, this one is not needed.
+            # Free this part while the next one is read.
             del whole
 
 
@@ -81,25 +81,25 @@ def _pages(
     kind: type[Book] | type[Voice] | type[Audio],
     shown: type[Shown],
 ) -> Iterator[list[Shown]]:
-    """Give all rows that are the owner's, oldest first, some at a time and never none."""
-    turn = Turn(None, _AT_ONCE, Order.OLDEST)
+    """Yield all rows of this owner, oldest first, in batches. No batch is empty."""
+    page = PageRequest(None, _AT_ONCE, Order.OLDEST)
     while True:
         with sessions() as session:
-            rows, cursor = rows_of(session, kind, shown, [is_own(kind, owner)], turn)
+            rows, cursor = rows_of(session, kind, shown, [is_own(kind, owner)], page)
         if rows:
             yield rows
         if cursor is None:
             return
-        turn = Turn(decode(cursor), _AT_ONCE, Order.OLDEST)
+        page = PageRequest(decode(cursor), _AT_ONCE, Order.OLDEST)
 
 
 def _separated(parts: Iterable[bytes]) -> Iterator[bytes]:
-    """Give the items of a list as JSON, with commas between them."""
+    """Yield the items of a list as JSON, with commas between them."""
     comma = b""
     for part in parts:
         if comma:
             yield comma
         yield part
         comma = b","
-        # While the next one is read, this one is not needed.
+        # Free this part while the next one is read.
         del part

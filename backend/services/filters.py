@@ -14,7 +14,7 @@ _SIMPLE: ColumnElement[str] = literal_column("'simple'")
 
 @dataclass(frozen=True)
 class BookFilters:
-    """The filters of a list of books; None lets every book pass."""
+    """The filters of a list of books; None selects every book."""
 
     title: str | None = None
     genre: str | None = None
@@ -23,7 +23,7 @@ class BookFilters:
 
 
 def conditions(filters: BookFilters) -> Iterator[ColumnElement[bool]]:
-    """Give the condition of each filter that is set."""
+    """Yield the condition of each filter that is set."""
     if filters.title is not None and _has_word(filters.title):
         yield _has_words(filters.title)
     if filters.genre is not None:
@@ -35,16 +35,16 @@ def conditions(filters: BookFilters) -> Iterator[ColumnElement[bool]]:
 
 
 def _has_words(searched: str) -> ColumnElement[bool]:
-    """Return the condition for titles in which each of these words is, or a word begins with it.
+    """Return the condition for titles that contain all these words, also as beginnings of words.
 
-    The characters of a script without spaces have to be side by side, as in the word. The statement
+    In a script without spaces the characters must stand side by side, as in the word. The statement
     has the same length for any number of words.
     """
     word = func.unnest(literal(searched.split(), ARRAY(Text))).column_valued("word")
     separated = func.regexp_replace(word, literal_column(f"'{SEPARATED}'"), r" \1 ", "g")
     phrase = func.phraseto_tsquery(_SIMPLE, separated)
     beginning = cast(phrase, Text).concat(":*")
-    # Punctuation alone has no word: then nothing is asked for.
+    # Punctuation alone contains no word: then there is no condition.
     every = select(func.string_agg(beginning, " & ")).where(func.numnode(phrase) > 0)
     query = cast(every.scalar_subquery(), TSQUERY)
     return literal_column(TITLE_WORDS).bool_op("@@")(query)

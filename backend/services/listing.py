@@ -1,4 +1,4 @@
-"""Lists a page at a time, by the key of the last row: (created_at, id)."""
+"""Read lists one page at a time, by the key of the last row: (created_at, id)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ Shown = TypeVar("Shown", bound=BaseModel)
 
 
 class Order(StrEnum):
-    """The order of a list, by when its rows were made."""
+    """The order of a list, by creation date."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
 
 
 @dataclass(frozen=True)
-class Turn:
-    """A page of a list: where it begins (None is the beginning) and how many it has at most."""
+class PageRequest:
+    """A request for a page: where it starts (None: at the beginning), its size and its order."""
 
     position: Position | None
     limit: int
@@ -36,24 +36,24 @@ def rows_of(
     kind: type[Book] | type[Voice] | type[Audio],
     shown: type[Shown],
     conditions: Sequence[ColumnElement[bool]],
-    turn: Turn,
+    page: PageRequest,
 ) -> tuple[list[Shown], str | None]:
-    """Return a page of what fits the conditions, as `shown`, and the cursor of the next page.
+    """Return a page of the rows that fit, as `shown`, and the cursor of the next page.
 
-    One query. The cursor is None if this page is the last. It has a place in the list of all rows,
-    so that it stays right if the conditions change.
+    One query. The cursor is None if this page is the last. The cursor is a position among all rows,
+    so it stays valid if the conditions change.
     """
     key = tuple_(kind.created_at, kind.id)
     rows = select(*(getattr(kind, name) for name in shown.model_fields)).where(*conditions)
-    is_newest = turn.order is Order.NEWEST
-    if turn.position is not None:
-        place = tuple_(turn.position.created_at, turn.position.id)
+    is_newest = page.order is Order.NEWEST
+    if page.position is not None:
+        place = tuple_(page.position.created_at, page.position.id)
         rows = rows.where(key < place if is_newest else key > place)
     rows = rows.order_by(*(it.desc() if is_newest else it for it in (kind.created_at, kind.id)))
-    # One more than asked for tells whether there is a next page.
-    found = session.execute(rows.limit(turn.limit + 1)).all()
-    items = [shown.model_validate(row) for row in found[: turn.limit]]
+    # One row more than asked for tells whether there is a next page.
+    found = session.execute(rows.limit(page.limit + 1)).all()
+    items = [shown.model_validate(row) for row in found[: page.limit]]
     if len(found) == len(items):
         return items, None
-    last = found[turn.limit - 1]
+    last = found[page.limit - 1]
     return items, encode(Position(last.created_at, last.id))

@@ -1,6 +1,6 @@
-"""The inside of a book, written a part at a time: its pages, and who speaks on them.
+"""Write the parts of a book one at a time: its pages and their dialogues.
 
-A writer holds the lock of the book, so that positions are given once.
+A writer locks the book, so that each position is given once.
 """
 
 from dataclasses import dataclass
@@ -11,29 +11,29 @@ from sqlalchemy.orm import Session, raiseload, selectinload
 
 from backend.events.event import Event
 from backend.models import LATER, Book, Dialogue, Page
+from backend.schemas.book_input import DialogueChange, NewDialogue, NewPage, PageChange
 from backend.schemas.books import DialogueDetail, PageDetail
-from backend.schemas.writing import DialogueChange, NewDialogue, NewPage, PageChange
 from backend.services.access import changeable, is_for_everybody
+from backend.services.book_inserts import insert_dialogue, insert_page
+from backend.services.book_size_limit import require_within_size_limit
 from backend.services.changes import commit
 from backend.services.errors import ConflictError, NotFoundError
-from backend.services.room import require_room
-from backend.services.writing import insert_dialogue, insert_page
 
 
 @dataclass(frozen=True)
 class OwnBook:
-    """A book, and the account that says it is its own."""
+    """A book, and the account that claims to own it."""
 
     owner: UUID
     id: UUID
 
     def locked(self, session: Session) -> Book:
-        """Return it, locked until the transaction ends. Raises as `changeable` does."""
+        """Return the book, locked until the transaction ends. Raises as `changeable` does."""
         return changeable(session, Book, self.owner, self.id)
 
 
 LAST = 10_000
-"""The highest position that there is."""
+"""The highest position."""
 
 
 def add_page(session: Session, own: OwnBook, new: NewPage) -> PageDetail:
@@ -45,7 +45,7 @@ def add_page(session: Session, own: OwnBook, new: NewPage) -> PageDetail:
 
 
 def change_page(session: Session, own: OwnBook, page_id: UUID, change: PageChange) -> PageDetail:
-    """Change what `change` names. Raises ConflictError where a position is taken."""
+    """Change the fields in `change`. Raises ConflictError if a position is taken."""
     book = own.locked(session)
     page = _page(session, own.id, page_id)
     if "sequence" in change and change["sequence"] != page.sequence:
@@ -57,7 +57,7 @@ def change_page(session: Session, own: OwnBook, page_id: UUID, change: PageChang
 
 
 def delete_page(session: Session, own: OwnBook, page_id: UUID) -> None:
-    """Delete a page with everything on it; the others keep their positions."""
+    """Delete a page with its dialogues; the other pages keep their positions."""
     book = own.locked(session)
     session.delete(_page(session, own.id, page_id))
     finish(session, book)
@@ -75,7 +75,7 @@ def add_dialogue(session: Session, own: OwnBook, page_id: UUID, new: NewDialogue
 def change_dialogue(
     session: Session, own: OwnBook, dialogue_id: UUID, change: DialogueChange
 ) -> DialogueDetail:
-    """Change what `change` names. Raises ConflictError where a position is taken."""
+    """Change the fields in `change`. Raises ConflictError if a position is taken."""
     book = own.locked(session)
     dialogue = dialogue_of(session, own.id, dialogue_id)
     if "sequence" in change and change["sequence"] != dialogue.sequence:
@@ -89,14 +89,14 @@ def change_dialogue(
 
 
 def delete_dialogue(session: Session, own: OwnBook, dialogue_id: UUID) -> None:
-    """Delete a dialogue in all languages; the others keep their positions."""
+    """Delete a dialogue in all languages; the other dialogues keep their positions."""
     book = own.locked(session)
     session.delete(dialogue_of(session, own.id, dialogue_id))
     finish(session, book)
 
 
 def dialogue_of(session: Session, book_id: UUID, dialogue_id: UUID) -> Dialogue:
-    """Return a dialogue of this book; raise NotFoundError where it has none of this id."""
+    """Return a dialogue of this book; raise NotFoundError if the book has no such dialogue."""
     dialogue = session.scalar(
         select(Dialogue)
         .join(Page)
@@ -109,7 +109,7 @@ def dialogue_of(session: Session, book_id: UUID, dialogue_id: UUID) -> Dialogue:
 
 
 def finish(session: Session, book: Book) -> None:
-    """Commit what was changed in a book, which is newer from now on."""
+    """Commit the changes of a book, and set its date of change."""
     event = Event("book", "updated", book.id, book.user_id, is_for_everybody(book.visibility))
     book.updated_at = LATER
     session.flush()
@@ -139,7 +139,7 @@ def _require_free(taken: UUID | None) -> None:
 
 def _page_done(session: Session, book: Book, page_id: UUID) -> PageDetail:
     session.flush()
-    require_room(session, book.id)
+    require_within_size_limit(session, book.id)
     dialogues = selectinload(Page.dialogues)
     page = session.scalars(
         select(Page)
@@ -158,7 +158,7 @@ def _page_done(session: Session, book: Book, page_id: UUID) -> PageDetail:
 
 def _dialogue_done(session: Session, book: Book, dialogue_id: UUID) -> DialogueDetail:
     session.flush()
-    require_room(session, book.id)
+    require_within_size_limit(session, book.id)
     dialogue = session.scalars(
         select(Dialogue)
         .where(Dialogue.id == dialogue_id)

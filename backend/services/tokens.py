@@ -1,4 +1,4 @@
-"""Tokens: what a person who has signed in shows with each request."""
+"""Tokens: they identify the account of a signed-in person in each request."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,15 +12,15 @@ _ALGORITHM = "HS256"
 _GENERATION = "gen"
 
 LIFETIME = timedelta(days=1)
-"""How long a token is good; who is made inactive is refused at once all the same."""
+"""Lifetime of a token; an account that becomes inactive is refused at once all the same."""
 
 LEEWAY = timedelta(seconds=30)
-"""How far apart the clocks of two replicas may be."""
+"""Largest difference between the clocks of two replicas."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """The content of a token: its account, and which generation of that account's tokens it is."""
+    """The content of a token: its account, and the generation of that account's tokens."""
 
     account: UUID
     generation: int
@@ -28,12 +28,12 @@ class Claim:
 
 @dataclass(frozen=True)
 class Tokens:
-    """Makes tokens and reads them, by one secret that all processes of the service share."""
+    """Creates and reads tokens, with one secret that all processes of the service share."""
 
     secret: str = field(repr=False)
 
     def issue(self, claim: Claim) -> str:
-        """Return a new token that says this."""
+        """Return a new token with this content."""
         now = datetime.now(UTC)
         claims = {
             "sub": str(claim.account),
@@ -44,9 +44,9 @@ class Tokens:
         return jwt.encode(claims, self._key, _ALGORITHM)
 
     def read(self, token: str) -> Claim | None:
-        """Return what a token says; None if it is not ours, or has expired.
+        """Return the content of a token; None if the token is not ours, or has expired.
 
-        A token of a release that knew no generations is of the first one.
+        Older releases wrote no generation into a token; it counts as the first.
         """
         try:
             claims = jwt.decode(
@@ -62,5 +62,5 @@ class Tokens:
 
     @property
     def _key(self) -> bytes:
-        # As long as the algorithm's output, however long the secret is.
+        # As long as the algorithm's output, for any length of the secret.
         return sha256(b"moriai access token\0" + self.secret.encode()).digest()

@@ -1,4 +1,4 @@
-"""Which status may follow which."""
+"""The statuses that may follow each status."""
 
 from collections.abc import Mapping
 from typing import TypeVar
@@ -19,7 +19,7 @@ OF_BOOKS: Mapping[BookStatus, frozenset[BookStatus]] = {
 OF_VOICES: Mapping[VoiceStatus, frozenset[VoiceStatus]] = {
     VoiceStatus.PROCESSING: frozenset({VoiceStatus.COMPLETED, VoiceStatus.FAILED}),
     VoiceStatus.FAILED: frozenset({VoiceStatus.PROCESSING}),
-    # The provider is done with it for good.
+    # The provider has finished with it.
     VoiceStatus.COMPLETED: frozenset(),
 }
 
@@ -27,7 +27,7 @@ OF_VOICES: Mapping[VoiceStatus, frozenset[VoiceStatus]] = {
 def require_transition(
     allowed: Mapping[Status, frozenset[Status]], present: Status, wanted: Status
 ) -> None:
-    """Return if `wanted` may follow `present`, or is the same; else raise TransitionError."""
+    """Return if `wanted` may follow `present` or equals it; else raise TransitionError."""
     if wanted in allowed[present] or wanted == present:
         return
     following = ", ".join(sorted(allowed[present])) or "nothing"

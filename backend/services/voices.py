@@ -1,4 +1,4 @@
-"""Voices: made, listed, changed and deleted."""
+"""Create, list, change and delete voices."""
 
 from uuid import UUID, uuid4
 
@@ -19,7 +19,7 @@ from backend.services.access import (
 )
 from backend.services.changes import commit
 from backend.services.errors import ConflictError
-from backend.services.listing import Turn, rows_of
+from backend.services.listing import PageRequest, rows_of
 from backend.services.transitions import OF_VOICES, require_transition
 
 
@@ -27,24 +27,24 @@ def list_voices(
     session: Session,
     viewer: UUID | None,
     shelf: Shelf | None,
-    turn: Turn,
+    page: PageRequest,
 ) -> VoiceList:
-    """Return some of the voices that `viewer` sees, in one query.
+    """Return a page of the voices that `viewer` sees, in one query.
 
-    Raises UnauthenticatedError where nobody asks for what is theirs.
+    Raises UnauthenticatedError if the shelf is `mine` and there is no viewer.
     """
     wanted = [is_on_shelf(Voice, viewer, shelf)]
-    voices, next_cursor = rows_of(session, Voice, VoiceDetail, wanted, turn)
+    voices, next_cursor = rows_of(session, Voice, VoiceDetail, wanted, page)
     return VoiceList(items=voices, next_cursor=next_cursor)
 
 
 def shared_voice(session: Session, voice_id: UUID) -> VoiceDetail | None:
-    """Return a voice that everybody sees: the same for whoever asks."""
+    """Return a shared voice: the same for every reader."""
     return _voice(session, (Voice.id == voice_id) & is_shared(Voice))
 
 
 def own_voice(session: Session, owner: UUID, voice_id: UUID) -> VoiceDetail | None:
-    """Return a voice of its owner."""
+    """Return a voice of this owner."""
     return _voice(session, (Voice.id == voice_id) & is_own(Voice, owner))
 
 
@@ -54,7 +54,7 @@ def _voice(session: Session, condition: ColumnElement[bool]) -> VoiceDetail | No
 
 
 def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
-    """Make a voice. Raises ConflictError where its provider's id is known already."""
+    """Insert a voice. Raises ConflictError if the provider's id is taken."""
     row = session.scalar(
         insert(Voice)
         .values(id=uuid4(), user_id=owner, **new.model_dump())
@@ -63,15 +63,15 @@ def create_voice(session: Session, owner: UUID, new: NewVoice) -> VoiceDetail:
         .options(raiseload("*"))
     )
     if row is None:
-        # The ids are the provider's, so that they are taken for everybody: no more is told.
-        raise ConflictError("This provider_voice_id is taken. Each is given once.")
+        # The ids are the provider's, so an id is taken for all accounts. The answer tells no more.
+        raise ConflictError("This provider_voice_id is taken. Send another one.")
     voice = VoiceDetail.model_validate(row)
     commit(session, Event("voice", "created", voice.id, owner, is_for_everybody(voice.visibility)))
     return voice
 
 
 def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceChange) -> VoiceDetail:
-    """Change what `change` names. Raises as `changeable` does, and TransitionError."""
+    """Change the fields in `change`. Raises as `changeable` does, and TransitionError."""
     voice = changeable(session, Voice, owner, voice_id)
     was_shared = is_for_everybody(voice.visibility)
     if "status" in change:
@@ -89,7 +89,7 @@ def change_voice(session: Session, owner: UUID, voice_id: UUID, change: VoiceCha
 
 
 def delete_voice(session: Session, owner: UUID, voice_id: UUID) -> None:
-    """Delete a voice; what it has read aloud stays. Raises as `changeable` does."""
+    """Delete a voice; recordings made with it stay. Raises as `changeable` does."""
     voice = changeable(session, Voice, owner, voice_id)
     was_shared = is_for_everybody(voice.visibility)
     session.delete(voice)

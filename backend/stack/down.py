@@ -33,6 +33,6 @@ def down(client: DockerClient, place: Place, *, with_volumes: bool) -> None:
         logger.info("Volume %s removed, and the data in it", volume.name)
     if not with_volumes and volumes:
         names = ", ".join(str(it.name) for it in volumes)
-        logger.info("Kept for the next `up`: %s (--volumes removes that, too)", names)
+        logger.info("LoginRecord for the next `up`: %s (--volumes removes that, too)", names)
     if not members and not networks and not volumes:
         logger.info("There is nothing of the stack %s", place.name)

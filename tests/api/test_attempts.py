@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from backend.api.untrusted import is_ignored
+from backend.api.untrusted_proxies import is_ignored
 from backend.main import create_app
 from backend.services.attempts import OF_ACCOUNT_HERE, OF_REGISTERING
 from tests.api.conftest import settings_for

@@ -15,9 +15,9 @@ from backend.api.exporting import AT_ONCE, ExportAnswer, Exports
 from backend.api.head import IS_HEAD
 from backend.api.threads import OverloadedError
 from backend.models import User
-from backend.services.accounts import change_password, end_tokens
+from backend.services.account_deletion import delete_account
+from backend.services.accounts import change_password, revoke_tokens
 from backend.services.errors import BusyError
-from backend.services.leaving import delete_account
 from backend.services.tokens import Claim
 from tests.api.people import Person, sign_up
 from tests.api.test_whole_books import await_waiting
@@ -96,7 +96,7 @@ def _change_password(session: Session, claim: Claim) -> None:
     change_password(session, claim, "a hash")
 
 
-@pytest.mark.parametrize("end", [delete_account, end_tokens, _change_password, _make_inactive])
+@pytest.mark.parametrize("end", [delete_account, revoke_tokens, _change_password, _make_inactive])
 def test_an_export_breaks_off_if_its_token_ends(
     service: httpx.Client,
     kept_session: Session,

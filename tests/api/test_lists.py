@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from backend.models import Dialogue, DialogueTranslation, Page
 from backend.services.access import Shelf
+from backend.services.book_queries import list_books
 from backend.services.filters import BookFilters
-from backend.services.listing import Turn
-from backend.services.shelves import list_books
+from backend.services.listing import PageRequest
 from tests.api.people import sign_up
 from tests.api.rows import MORNING, add_book, add_owner
 from tests.api.test_books import BOOKS, listened_to, titles, walk
@@ -245,7 +245,7 @@ def test_a_search_uses_its_index(session: Session, filters: BookFilters, index: 
     session.execute(text(FILL))
     session.execute(text("ANALYZE"))
     with explained(session) as plans:
-        list_books(session, None, Shelf.PUBLIC, filters, Turn(None, 20))
+        list_books(session, None, Shelf.PUBLIC, filters, PageRequest(None, 20))
     [plan] = plans
     assert index in plan
     assert "Seq Scan on books" not in plan or filters.language

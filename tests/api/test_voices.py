@@ -31,7 +31,7 @@ def test_a_provider_has_a_voice_once(service: httpx.Client) -> None:
     body = {"name": "Mina", "provider_voice_id": name}
     answer = sign_up(service).ask("POST", VOICES, body)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:moriai:problem:conflict")
-    assert answer.json()["detail"] == "This provider_voice_id is taken. Each is given once."
+    assert answer.json()["detail"] == "This provider_voice_id is taken. Send another one."
 
 
 def test_shelves(service: httpx.Client, kept_session: Session) -> None:

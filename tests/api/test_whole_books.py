@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from starlette.requests import Request
 
-from backend.api.keeping import Reader
+from backend.api.cached_answers import Reader
 from backend.api.threads import Threads
 from backend.cache.answers import Answers, Key
 from tests.api.people import Person, sign_up

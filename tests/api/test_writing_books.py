@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.main import create_app
 from backend.models import Book, BookStatus
 from backend.schemas.parts import MOST_PARTS
-from backend.services.room import MOST_TEXT
+from backend.services.book_size_limit import MOST_TEXT
 from backend.services.transitions import OF_BOOKS
 from tests.api.people import STORY, Person, sign_up
 from tests.api.test_books import BOOKS, counted_queries
@@ -355,7 +355,9 @@ def test_a_book_has_room_for_so_much(
     page, dialogue = book["pages"][0]["id"], book["pages"][0]["dialogues"][0]["id"]
     there = f"{BOOKS}/{book['id']}"
     # A story is seven parts, and some bytes of text.
-    monkeypatch.setattr(f"backend.services.room.{limit}", 7 if limit == "MOST_PARTS" else 150)
+    monkeypatch.setattr(
+        f"backend.services.book_size_limit.{limit}", 7 if limit == "MOST_PARTS" else 150
+    )
     answer = person.ask(method, there + path.format(page=page, dialogue=dialogue), body)
     assert (answer.status_code, answer.json()["type"]) == (409, "urn:moriai:problem:conflict")
     assert "has room for" in answer.json()["detail"]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.schemas.kinds import CURSOR
+from backend.schemas.field_types import CURSOR
 from backend.services.cursor import Position, decode, encode
 
 positions = st.builds(Position, st.datetimes(timezones=st.just(UTC)), st.uuids())

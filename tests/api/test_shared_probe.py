@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 from alembic_boot.serving.judge import Readiness
-from backend.api.asking import SharedProbe
+from backend.api.shared_probe import SharedProbe
 
 
 class SlowProbe:

@@ -8,8 +8,8 @@ from fastapi import Depends, Request
 
 from backend.api.dependencies import OpenResources, Resources
 from backend.api.network import network_of
-from backend.api.writing import Writer, Writing
-from backend.services.accounts import Kept, as_kept, kept_of
+from backend.api.writer import Writer, Writing
+from backend.services.accounts import LoginRecord, login_record, normalized_email
 from backend.services.attempts import Guess
 from backend.services.passwords import hash_password, is_password, require_fit
 
@@ -17,19 +17,19 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Guesser:
+class PasswordChecker:
     """Tries passwords for one request, from the network that it comes from."""
 
     writer: Writer
     opened: Resources
     network: str
 
-    async def account(self, email: str, password: str) -> Kept | None:
+    async def account(self, email: str, password: str) -> LoginRecord | None:
         """Return the active account whose address and password these are; None if there is none.
 
         Both take the same time. Raises TooManyAttemptsError, and BusyError.
         """
-        address = as_kept(email)
+        address = normalized_email(email)
         guess, kept = await self._in_counting_thread(self._begin, address)
         password_hash = None if kept is None else kept.password_hash
         is_right = await self.opened.hashing.run(is_password, password, password_hash)
@@ -55,15 +55,17 @@ class Guesser:
         """Return what the work returns: few at a time, for a crowd waits for the same rows."""
         return await self.opened.counting.run(work, *arguments)
 
-    def _begin(self, address: str) -> tuple[Guess | None, Kept | None]:
+    def _begin(self, address: str) -> tuple[Guess | None, LoginRecord | None]:
         guess = self.opened.attempts.begin_sign_in(self.writer.session, address, self.network)
-        return guess, kept_of(self.writer.session, address)
+        return guess, login_record(self.writer.session, address)
 
 
-async def _guesser(request: Request, writer: Writing, opened: OpenResources) -> Guesser:
+async def _password_checker(
+    request: Request, writer: Writing, opened: OpenResources
+) -> PasswordChecker:
     host = None if request.client is None else request.client.host
     opened.untrusted.note(host, request.headers.getlist("x-forwarded-for"))
-    return Guesser(writer, opened, network_of(host))
+    return PasswordChecker(writer, opened, network_of(host))
 
 
-Guessing = Annotated[Guesser, Depends(_guesser)]
+PasswordChecking = Annotated[PasswordChecker, Depends(_password_checker)]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from backend.services.marked import has_language, in_language
+from backend.services.book_json import has_language, in_language
 
 WORDS = b'\x1d"de"\x1f{"text":"Hallo"}\x1e"en"\x1f{"text":"Hello"}\x1d'
 NONE = b"\x1d\x1d"

@@ -1,4 +1,4 @@
-"""The words of a dialogue in each language, and their recordings: put there or taken away."""
+"""Write and delete the translations and recordings of a dialogue."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,16 +8,16 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, raiseload
 
 from backend.models import DialogueAudio, DialogueTranslation
+from backend.schemas.book_input import Recording, Words
 from backend.schemas.books import DialogueRecording, Translation
-from backend.schemas.writing import Recording, Words
+from backend.services.book_size_limit import require_within_size_limit
 from backend.services.errors import NotFoundError
 from backend.services.pages import OwnBook, dialogue_of, finish
-from backend.services.room import require_room
 
 
 @dataclass(frozen=True)
 class RecordingKey:
-    """What a recording of a dialogue is known by."""
+    """The key of a recording within its dialogue."""
 
     language_code: str
     voice_id: str
@@ -26,10 +26,10 @@ class RecordingKey:
 def put_translation(
     session: Session, own: OwnBook, dialogue_id: UUID, language: str, words: Words
 ) -> Translation:
-    """Write the words of a dialogue in a language, over those that were there.
+    """Write the text of a dialogue in a language, in place of an existing one.
 
-    At most one translation of a dialogue is primary: one that becomes it takes that from the other,
-    and a new one is where there is none.
+    A dialogue has at most one primary translation. If this translation becomes primary, the other
+    one no longer is. A new translation is primary if no other is.
     """
     book = own.locked(session)
     dialogue = dialogue_of(session, own.id, dialogue_id)
@@ -50,16 +50,16 @@ def put_translation(
         for other in rows:
             other.is_primary = other is row
     session.flush()
-    require_room(session, own.id)
+    require_within_size_limit(session, own.id)
     translation = Translation.model_validate(row)
     finish(session, book)
     return translation
 
 
 def delete_translation(session: Session, own: OwnBook, dialogue_id: UUID, language: str) -> None:
-    """Take the words of a dialogue in a language away.
+    """Delete the text of a dialogue in a language.
 
-    Where those were primary, the oldest of the others are from now on.
+    If the text was primary, the oldest of the others becomes primary.
     """
     book = own.locked(session)
     rows = _translations(session, dialogue_of(session, own.id, dialogue_id).id)
@@ -93,14 +93,14 @@ def put_recording(
         session.add(row)
     row.audio_url, row.duration = recording.audio_url, recording.duration
     session.flush()
-    require_room(session, own.id)
+    require_within_size_limit(session, own.id)
     detail = DialogueRecording.model_validate(row)
     finish(session, book)
     return detail
 
 
 def delete_recording(session: Session, own: OwnBook, dialogue_id: UUID, key: RecordingKey) -> None:
-    """Take the recording of a dialogue in a language and a voice, away."""
+    """Delete the recording of a dialogue in a language and a voice."""
     book = own.locked(session)
     row = _recording(session, dialogue_of(session, own.id, dialogue_id).id, key)
     if row is None:
@@ -110,7 +110,7 @@ def delete_recording(session: Session, own: OwnBook, dialogue_id: UUID, key: Rec
 
 
 def _translations(session: Session, dialogue_id: UUID) -> Sequence[DialogueTranslation]:
-    """Return the translations of a dialogue, oldest first; those made at once by language."""
+    """Return the translations of a dialogue, oldest first; those of one moment by language."""
     return session.scalars(
         select(DialogueTranslation)
         .where(DialogueTranslation.dialogue_id == dialogue_id)

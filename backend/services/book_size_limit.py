@@ -1,4 +1,4 @@
-"""The room of a book: it is read whole, and by one query, however it was written."""
+"""The size limit of a book: one query reads the whole book, so its size must have a limit."""
 
 from typing import Any
 from uuid import UUID
@@ -11,14 +11,14 @@ from backend.schemas.parts import MOST_PARTS, TooManyPartsError
 from backend.services.errors import ConflictError
 
 MOST_TEXT = 4 << 20
-"""Bytes of what is written in them, addresses included, as JSON has it: so is the answer."""
+"""Largest size of all texts of a book, addresses included, in bytes of JSON."""
 
 
-def require_room(session: Session, book_id: UUID) -> None:
-    """Return if a book has not too much in it, with what this transaction has written.
+def require_within_size_limit(session: Session, book_id: UUID) -> None:
+    """Return if a book is within its size limit, with the rows of this transaction.
 
-    Raises TooManyPartsError or ConflictError else. A writer holds the lock of the book, so that no
-    other adds to it meanwhile. One query.
+    Otherwise raise TooManyPartsError or ConflictError. The writer has locked the book, so no other
+    transaction adds to it meanwhile. One query.
     """
     parts = union_all(*_sizes(book_id)).subquery()
     count, size = session.execute(

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator, with_config
 from typing_extensions import TypedDict
 
 from backend.models import BookStatus, Visibility
-from backend.schemas.kinds import (
+from backend.schemas.field_types import (
     LanguageCode,
     LongText,
     Name,
@@ -24,7 +24,7 @@ from backend.schemas.kinds import (
     Url,
 )
 from backend.schemas.parts import RepeatedPartError, require_few_parts
-from backend.schemas.sent import EXACT, New
+from backend.schemas.request_body import EXACT, New
 
 
 class NewTranslation(New):

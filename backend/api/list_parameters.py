@@ -4,22 +4,22 @@ from typing import Annotated
 
 from fastapi import Depends, Query
 
-from backend.schemas.kinds import Cursor, LanguageCode, ShortText
+from backend.schemas.field_types import Cursor, LanguageCode, ShortText
 from backend.services.access import Shelf
 from backend.services.cursor import decode
 from backend.services.filters import BookFilters
-from backend.services.listing import Order, Turn
+from backend.services.listing import Order, PageRequest
 
 
-async def _turn(
+async def _page(
     limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
     cursor: Annotated[Cursor | None, Query()] = None,
     order: Annotated[
         Order, Query(description="By when they were made. A cursor keeps its place in both.")
     ] = Order.NEWEST,
-) -> Turn:
+) -> PageRequest:
     """Return the page that is asked for."""
-    return Turn(None if cursor is None else decode(cursor), limit, order)
+    return PageRequest(None if cursor is None else decode(cursor), limit, order)
 
 
 async def _filters(
@@ -42,7 +42,7 @@ async def _filters(
 
 
 Filtered = Annotated[BookFilters, Depends(_filters)]
-Turned = Annotated[Turn, Depends(_turn)]
+PageParameter = Annotated[PageRequest, Depends(_page)]
 OnShelf = Annotated[
     Shelf | None,
     Query(description="Only your own, the public ones, or those by default; else all you see."),

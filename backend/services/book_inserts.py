@@ -1,7 +1,8 @@
-"""Rows from what was sent: whole books, or parts of them.
+"""Insert the rows of whole books, or of parts of books.
 
-All rows of a kind go in one statement and one text: so a book of thousands of parts costs as many
-statements as one of a few. Every row gets its id here and not in the database, for its children.
+One statement with one JSON text inserts all rows of a table, so a book of thousands of parts needs
+as many statements as a small book. Each row gets its id here and not in the database, because its
+children need the id.
 """
 
 import json
@@ -14,7 +15,7 @@ from sqlalchemy import JSON, Text, cast, column, func, insert, literal, select
 from sqlalchemy.orm import Session
 
 from backend.models import Base, Book, Dialogue, DialogueAudio, DialogueTranslation, Page
-from backend.schemas.writing import NewBook, NewDialogue, NewPage, NewTranslation
+from backend.schemas.book_input import NewBook, NewDialogue, NewPage, NewTranslation
 
 _Row = dict[str, Any]
 
@@ -86,7 +87,7 @@ def _insert_dialogues(
 
 
 def _words(dialogue_id: UUID, translations: Sequence[NewTranslation]) -> list[_Row]:
-    """Return the rows of a dialogue's words. Without a primary one, the first is."""
+    """Return the rows of a dialogue's texts. If none is primary, the first becomes primary."""
     primary = next(chain((it for it in translations if it.is_primary), translations), None)
     return [
         {
@@ -101,7 +102,7 @@ def _words(dialogue_id: UUID, translations: Sequence[NewTranslation]) -> list[_R
 
 
 def _insert(session: Session, kind: type[Base], rows: Sequence[_Row]) -> None:
-    """Insert rows, which all have the same columns, as one JSON text."""
+    """Insert rows, which all have the same columns, from one JSON text."""
     if not rows:
         return
     table = kind.__table__

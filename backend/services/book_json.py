@@ -1,8 +1,8 @@
-"""A book whole, as JSON in which the words and the recordings are marked by their language.
+"""Read a whole book as JSON in which each translation and recording is marked by language.
 
-PostgreSQL writes the JSON: one query and one text, however many rows a book has. The marks are
-control characters, which JSON only has escaped in its texts: so they stand for nothing else.
-Without the marks the text is the book in all languages, or in one.
+PostgreSQL writes the JSON: one query and one text for any number of rows. The marks are control
+characters. JSON texts contain these only escaped, so the marks are unambiguous. Without the marks
+the text is the book in all languages, or in one.
 """
 
 from sqlalchemy import ColumnElement, LargeBinary, Text, func, literal_column, select
@@ -12,13 +12,13 @@ from backend.models import Book
 from backend.schemas.books import BookSummary
 
 _LIST = b"\x1d"
-"""Stands before and after the items of a list."""
+"""Mark before and after the items of a list."""
 
 _ITEM = b"\x1e"
-"""Stands between two items of a list."""
+"""Mark between two items of a list."""
 
 _OF = b"\x1f"
-"""Stands between the language of an item, as JSON, and the item."""
+"""Mark between the language of an item, as JSON, and the item."""
 
 
 _PAGES = literal_column(
@@ -56,14 +56,14 @@ _PAGES = literal_column(
     )""",
     Text(),
 )
-"""What is on the pages: each object as PostgreSQL writes it, its lists before its last bracket."""
+"""SQL for the pages as JSON: in each object its lists come last, before the bracket."""
 
 _SUMMARY = [getattr(Book, name) for name in BookSummary.model_fields]
 
 
 def marked_book(session: Session, condition: ColumnElement[bool]) -> bytes | None:
-    """Return the book that fits a condition, marked, as it was at one moment; None without one."""
-    # As bytes: a str of it would take up to four times as much.
+    """Return the marked JSON of the book that fits a condition, from one snapshot; else None."""
+    # As bytes: a str would take up to four times the memory.
     pages = func.convert_to(_PAGES, "UTF8", type_=LargeBinary).label("pages")
     row = session.execute(select(*_SUMMARY, pages).where(condition)).one_or_none()
     if row is None:
@@ -73,15 +73,15 @@ def marked_book(session: Session, condition: ColumnElement[bool]) -> bytes | Non
 
 
 def has_language(marked: bytes, language: str) -> bool:
-    """Return whether a marked book has words or recordings in a language."""
+    """Return whether a marked book has translations or recordings in a language."""
     return _label(language) + _OF in marked
 
 
 def in_language(marked: bytes, language: str | None) -> bytes:
-    """Return a marked book without its marks: in one language, or for None in all."""
+    """Return a marked book without its marks: in one language, or in all for None."""
     wanted = None if language is None else _label(language)
     parts = marked.split(_LIST)
-    # Every second part is what stands between two marks of a list.
+    # Every second part is the content between two marks of a list.
     parts[1::2] = [_kept(part, wanted) for part in parts[1::2]]
     return b"".join(parts)
 

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from backend.events.event import Event
 from backend.models import Audio, Book, User, Visibility, Voice
-from backend.services.changes import told_here
+from backend.services.account_deletion import delete_account
+from backend.services.changes import notify_locally
 from backend.services.errors import ConflictError
-from backend.services.leaving import delete_account
 from backend.services.tokens import Claim
 from tests.api.conftest import engine_for, migrated_template
 from tests.cluster import Cluster
@@ -40,7 +40,7 @@ class Leaver:
             return list(connection.scalars(insert(kind).values(rows).returning(kind.id)))
 
     def leave(self, statement_timeout: str = "8s") -> None:
-        with Session(self.engine, info=dict(told_here(self.events.append))) as session:
+        with Session(self.engine, info=dict(notify_locally(self.events.append))) as session:
             session.execute(select(func.set_config("statement_timeout", statement_timeout, True)))
             delete_account(session, Claim(self.id, 0))
 

@@ -1,6 +1,6 @@
-"""What is the same for everybody, and how it is known: by readers, and by whoever ends it.
+"""Cache keys of public answers, for readers and for the events that invalidate them.
 
-Only of this are answers kept. What is private is read each time.
+Only answers that are the same for everybody are cached. Private data is read each time.
 """
 
 from collections.abc import Iterable
@@ -10,37 +10,37 @@ from backend.cache.answers import Answers, Key
 from backend.events.event import Event, Kind, UnreadableEventError, parse
 from backend.services.access import Shelf
 from backend.services.filters import BookFilters
-from backend.services.listing import Turn
+from backend.services.listing import PageRequest
 
 
-def key_of_list(
+def list_key(
     kind: Kind,
     viewer: UUID | None,
     shelf: Shelf | None,
-    turn: Turn,
+    page: PageRequest,
     filters: BookFilters | None = None,
 ) -> Key | None:
-    """Return the key of a page of a list; None if it is not the same for everybody."""
+    """Return the cache key of a page of a list; None if the list is not the same for everybody."""
     if shelf is Shelf.MINE or (shelf is None and viewer is not None):
         return None
-    return Key(_lists(kind), (shelf, turn, filters))
+    return Key(_lists(kind), (shelf, page, filters))
 
 
-def key_of_one(kind: Kind, identifier: UUID, language: str | None = None) -> Key:
-    """Return what a shared book or voice is known by, in a language or in all."""
+def item_key(kind: Kind, identifier: UUID, language: str | None = None) -> Key:
+    """Return the cache key of a shared book or voice, in one language or in all."""
     return Key(_one(kind, identifier), language)
 
 
 def subjects_of(event: Event) -> set[str]:
-    """Return whose answers an event ends: those that the two functions above make keys of."""
+    """Return the subjects whose answers an event invalidates, as in the two functions above."""
     one = _one(event.kind, event.id)
     return {one, _lists(event.kind)} if event.is_shared else {one}
 
 
-def forget(answers: Answers, payloads: Iterable[str]) -> None:
-    """End the answers that these payloads of events concern.
+def invalidate(answers: Answers, payloads: Iterable[str]) -> None:
+    """Drop the cached answers that these event payloads concern.
 
-    All of them where one is unreadable: a release that is newer may know of more.
+    If a payload is unreadable, drop all answers: a newer release may know other events.
     """
     try:
         events = [parse(it) for it in payloads]

@@ -1,4 +1,4 @@
-"""The end of an account, and of all that is its own."""
+"""Delete an account with all its data."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -18,17 +18,17 @@ from backend.services.tokens import Claim
 _KINDS: tuple[tuple[Kind, type[Book] | type[Voice]], ...] = (("book", Book), ("voice", Voice))
 
 _AT_ONCE: dict[type[Book] | type[Voice] | type[Audio], int] = {Book: 10, Voice: 1000, Audio: 1000}
-"""Rows that a statement deletes: it has only so much time, and a book may have many parts."""
+"""Rows per DELETE statement: a statement has a time limit, and a book may have many parts."""
 
 
 def delete_account(session: Session, claim: Claim) -> None:
     """Delete an account with its books, recordings and voices. Send an event for each public one.
 
-    Raises UnauthenticatedError if all tokens were ended meanwhile, and ConflictError if something
-    of it is there by default: others rely on that, and the operator decides.
+    Raises UnauthenticatedError if all tokens were revoked meanwhile. Raises ConflictError if an
+    object of the account is default: others rely on it, and the operator decides.
     """
     owner = claim.account
-    # The lock keeps others from adding a book, or ending the tokens, meanwhile.
+    # While the row is locked, no transaction can add a book or revoke the tokens.
     found = session.scalar(
         select(User.id)
         .where(User.id == owner, User.token_generation == claim.generation)
@@ -57,9 +57,10 @@ def _deleted(
     kind: type[Book] | type[Voice] | type[Audio],
     *columns: InstrumentedAttribute[Any],
 ) -> Iterator[Row[Any]]:
-    """Delete all of a kind that is the owner's, some at a time; give these columns of each.
+    """Delete all objects of one kind of this owner in batches; yield these columns of each.
 
-    They are as they were when it was deleted, whatever another transaction changed just before.
+    The values are those at the time of the delete, even if another transaction has just changed
+    them.
     """
     own = is_own(kind, owner)
     identifiers = session.scalars(select(kind.id).where(own)).all()
