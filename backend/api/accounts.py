@@ -1,4 +1,4 @@
-"""Accounts: register, sign in, who that is, and what ends tokens and accounts."""
+"""Account routes: register, sign in, read the account, end tokens, delete the account."""
 
 from fastapi import APIRouter, Response, status
 
@@ -37,8 +37,10 @@ router = APIRouter(prefix=ACCOUNTS, tags=["accounts"], route_class=Forgetting)
     responses=answers(400, 422, 429, 503),
 )
 async def register(checker: PasswordChecking, new: Sent[NewAccount]) -> Registered:
-    """Make an account, which may sign in at once. The answer does not tell whether the address had
-    one before: that one stays as it is, with its password.
+    """Create an account, which may sign in at once.
+
+    The answer does not tell whether the address already had an account. An existing account stays
+    as it is, with its password.
     """
     await checker.begin_registering()
     kept = await checker.hashed(new.password.get_secret_value(), new.email, "password")
@@ -50,16 +52,16 @@ async def register(checker: PasswordChecking, new: Sent[NewAccount]) -> Register
 async def login(
     checker: PasswordChecking, given: Sent[Credentials], answer: Response
 ) -> AccessToken:
-    """Return a token; the answer to wrong ones does not tell whether there is such an account."""
+    """Return a token. A refusal does not tell whether the account exists."""
     kept = await checker.account(given.email, given.password.get_secret_value())
     if kept is None:
-        raise UnauthenticatedError("Address or password are wrong.")
+        raise UnauthenticatedError("The address or the password is wrong.")
     return _token(checker.opened, kept.claim, answer)
 
 
 @router.get("/me", summary="Who am I?", responses=answers(401, 503))
 async def me(account: CurrentAccount) -> Account:
-    """Return the account whose token this is."""
+    """Return the account of this token."""
     return account
 
 
@@ -70,7 +72,7 @@ async def me(account: CurrentAccount) -> Account:
     responses=answers(401, 503),
 )
 async def export(opened: OpenResources, account: CurrentAccount, claim: CurrentClaim) -> Response:
-    """Return all that is yours: the account, books with their pages, voices and recordings."""
+    """Return all data of your account: books with their pages, voices and recordings."""
     return ExportAnswer(opened.exports, account.id, exported(opened.sessions, account, claim))
 
 
@@ -84,7 +86,7 @@ async def change_password(
     change: Sent[PasswordChange],
     answer: Response,
 ) -> AccessToken:
-    """Change your password, and return a new token: all others are refused from now on."""
+    """Change your password and return a new token. All other tokens are refused from now on."""
     await _confirm(checker, account, change.password.get_secret_value())
     new = change.new_password.get_secret_value()
     kept = await checker.hashed(new, account.email, "new_password")
@@ -101,7 +103,7 @@ async def change_password(
 async def log_out_everywhere(
     writer: Writing, _account: CurrentAccount, claim: CurrentClaim
 ) -> None:
-    """Have every token of your account refused from now on, this one too."""
+    """Revoke all tokens of your account, this one too."""
     await writer.write(accounts.revoke_tokens, claim)
 
 
@@ -117,7 +119,7 @@ async def delete(
     claim: CurrentClaim,
     given: Sent[Confirmation],
 ) -> None:
-    """Delete your account with its books, recordings and voices. It cannot be taken back."""
+    """Delete your account with its books, recordings and voices. This cannot be undone."""
     await _confirm(checker, account, given.password.get_secret_value())
     await checker.writer.write(delete_account, claim)
 
@@ -129,7 +131,7 @@ async def _confirm(checker: PasswordChecking, account: Account, password: str) -
 
 
 def _token(opened: Resources, claim: Claim, answer: Response) -> AccessToken:
-    """Return a new token, which nothing on its way may keep (RFC 6749, 5.1)."""
+    """Return a new token in an answer that no cache may store (RFC 6749, 5.1)."""
     answer.headers["Cache-Control"] = "no-store"
     return AccessToken(
         access_token=opened.tokens.issue(claim), expires_in=int(LIFETIME.total_seconds())

@@ -1,4 +1,4 @@
-"""The account that asks: none, or the active one whose token the request shows."""
+"""The account of a request: none, or the active account of the request's token."""
 
 from typing import Annotated, Any
 from uuid import UUID
@@ -16,26 +16,26 @@ from backend.services.tokens import Claim, Tokens
 bearer = HTTPBearer(
     auto_error=False, scheme_name="token", description="The access_token of a login."
 )
-"""Gives what a request shows as `Authorization: Bearer …`; None if it shows no such thing."""
+"""Reads the header `Authorization: Bearer …`; None if the request has none."""
 
-NOBODY_MAY_ASK: dict[str, Any] = {"security": [{}]}
-"""For the documentation of a route that takes a token and needs none."""
+TOKEN_IS_OPTIONAL: dict[str, Any] = {"security": [{}]}
+"""Marks a route in the documentation that accepts a token but needs none."""
 
 
 def claim_in(credentials: HTTPAuthorizationCredentials | None, tokens: Tokens) -> Claim | None:
-    """Return what the token says; None without a good one."""
+    """Return the content of the token; None without a valid token."""
     return None if credentials is None else tokens.read(credentials.credentials)
 
 
-# Not in a thread: most readers show no token, and need no query.
+# Not in a thread: most readers send no token, and need no query.
 async def _claimed(
     request: Request,
     opened: OpenResources,
     credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)],
 ) -> Claim | None:
-    """Return what the token of the request says; None if it shows none.
+    """Return the content of the request's token; None if the request has no token.
 
-    Raises UnauthenticatedError for a token that is not good, which is never passed over.
+    Raises UnauthenticatedError for an invalid token, which is never ignored.
     """
     if "authorization" not in request.headers:
         return None
@@ -46,11 +46,11 @@ async def _claimed(
 
 
 Claimed = Annotated[Claim | None, Depends(_claimed)]
-"""What the token of the request says. The account may be inactive: see `require_active`."""
+"""The content of the request's token. The account may be inactive: see `require_active`."""
 
 
 async def _current_claim(claimed: Claimed) -> Claim:
-    """Return what the token says; raise UnauthenticatedError without a token."""
+    """Return the content of the token; raise UnauthenticatedError without a token."""
     if claimed is None:
         raise UnauthenticatedError("Sign in, and send the token: `Authorization: Bearer …`.")
     return claimed
@@ -62,16 +62,17 @@ CurrentClaim = Annotated[Claim, Depends(_current_claim)]
 async def _current_account(
     request: Request, session: DatabaseSession, opened: OpenResources, claim: CurrentClaim
 ) -> Account:
-    """Return the account that asks; raise UnauthenticatedError if none does."""
+    """Return the account of the request; raise UnauthenticatedError if there is none."""
     found = await opened.reading.run(_account, session, claim)
     request.state.user_id = found.id  # for the log
     return found
 
 
 def _account(session: Session, claim: Claim) -> Account:
-    """Return the active account, with the connection given back for the wait for another thread.
+    """Return the active account, and give the connection back before the wait for a thread.
 
-    Those who have a thread wait for a connection: who has one must not wait for a thread.
+    A request that has a thread may wait for a connection. So a request that has a connection must
+    not wait for a thread.
     """
     with session:
         return require_active(session, claim)

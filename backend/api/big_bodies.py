@@ -1,35 +1,35 @@
-"""Room for bodies: all that have come take so much together, and few big ones are worked on."""
+"""Memory limits for bodies: for all bodies together, and for the number of big ones at once."""
 
 BIG = 64 << 10
-"""Bytes: smaller bodies are never refused because others are worked on."""
+"""Bytes: a smaller body is never refused because of other bodies."""
 
 SMALL = 8 << 10
-"""Bytes: there is a part of the room that larger bodies leave to these."""
+"""Bytes: part of the memory is reserved for bodies up to this size."""
 
 _AT_ONCE = 4
-"""Big bodies that are read and written to the database at once; each may take 30 MB meanwhile."""
+"""Big bodies that are parsed and written at once; each may take 30 MB meanwhile."""
 
 _MOST = 64 << 20
-"""Bytes that bodies take while they come; and as many while they are parsed and worked on."""
+"""Bytes for bodies that are being received; and as many again for bodies that are being parsed."""
 
 _FOR_SMALL = 16 << 20
-"""As many more for small bodies."""
+"""Additional bytes for small bodies."""
 
 _PER_PART = 100
-"""Bytes that a list, an object, or something in one of them takes when it is parsed."""
+"""Bytes that a list, an object or an item takes after parsing."""
 
 
 class NoRoomError(Exception):
-    """Too many bodies come at once."""
+    """Too many bodies arrive at once."""
 
 
 def weight(body: bytes) -> int:
-    """Return the bytes that a body may take when it is parsed as JSON."""
+    """Return the bytes that a body may take after it is parsed as JSON."""
     return len(body) + _PER_PART * (body.count(b"[") + body.count(b"{") + body.count(b","))
 
 
 class Budget:
-    """Bytes that all bodies of a process may take together."""
+    """The bytes that all bodies of a process may take together."""
 
     def __init__(self, most: int = _MOST, for_small: int = _FOR_SMALL) -> None:
         self._most = most
@@ -37,9 +37,9 @@ class Budget:
         self.taken = 0
 
     def take(self, own: int, more: int, *, is_small: bool) -> int:
-        """Return what a body takes that had `own` bytes and wants more; raise NoRoomError.
+        """Return the new share of a body that had `own` bytes and needs more; raise NoRoomError.
 
-        A single body of any size has room if there is no other, and leaves some to small ones.
+        A body of any size has room if there is no other. Big bodies leave some room to small ones.
         """
         now = min(own + more, self._most)
         most = self._most + (self._for_small if is_small else 0)
@@ -50,7 +50,7 @@ class Budget:
 
 
 class Room:
-    """The room of one process. For one event loop: nothing here is thread-safe."""
+    """The room of one process, for one event loop: not thread-safe."""
 
     def __init__(
         self, at_once: int = _AT_ONCE, most: int = _MOST, for_small: int = _FOR_SMALL
@@ -62,7 +62,7 @@ class Room:
 
 
 class Place:
-    """The place of one body in the room, given back by `leave`."""
+    """The share of one body in the room; `leave` gives it back."""
 
     def __init__(self, room: Room) -> None:
         self._room = room
@@ -72,14 +72,14 @@ class Place:
         self._is_working = False
 
     def grow(self, part: bytes) -> None:
-        """Hold a part more; raise NoRoomError if there is no room for it."""
+        """Hold another part; raise NoRoomError if there is no room for it."""
         self._size += len(part)
         self._coming = self._room.coming.take(self._coming, len(part), is_small=self._size <= SMALL)
 
     def work(self, whole: bytes) -> None:
-        """Begin to parse and work on the whole body; raise NoRoomError if there is no room.
+        """Begin to parse and process the whole body; raise NoRoomError if there is no room.
 
-        What the parsing takes counts only from now on, so that a slow sender keeps no room for it.
+        The memory for parsing counts only from now on, so a slow sender does not hold it.
         """
         room = self._room
         is_big = len(whole) > BIG
@@ -90,7 +90,7 @@ class Place:
         self._is_working = is_big
 
     def leave(self) -> None:
-        """Give everything back; once is enough, and more does no harm."""
+        """Give everything back; a second call does nothing."""
         self._room.coming.taken -= self._coming
         self._room.parsed.taken -= self._parsed
         self._room.working -= self._is_working

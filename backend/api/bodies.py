@@ -1,4 +1,4 @@
-"""One body, read whole as it comes from the client, or refused."""
+"""Read one request body completely, or refuse it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from backend.schemas.parts import MOST_PARTS
 from backend.schemas.problems import ProblemType
 
 _LONGEST = 60.0
-"""Seconds that a client has for a whole body, from its first bytes on."""
+"""Seconds that a client has to send the whole body, from its first bytes on."""
 
 _LINGER = 2
-"""Seconds that a client has to finish sending what is not read any more."""
+"""Seconds that a client has to finish sending after a refusal."""
 
 _MOST_BRACKETS = 4 * MOST_PARTS
-"""Brackets that begin a list or an object: of the largest book, they are three for each part."""
+"""Opening brackets of lists and objects: the largest book has three for each part."""
 
 
 class BodyRefusedError(Exception):
-    """The body is not read to its end, and this is the answer."""
+    """The body is refused before its end; this error holds the answer."""
 
     def __init__(
         self,
@@ -38,7 +38,7 @@ class BodyRefusedError(Exception):
 
 
 class Body:
-    """One body of up to `most` bytes; `declared` is the length that its client has told, or 0."""
+    """One body of up to `most` bytes; `declared` is its Content-Length, or 0."""
 
     def __init__(
         self, receive: Receive, declared: int, most: int, longest: float = _LONGEST
@@ -52,9 +52,9 @@ class Body:
         self._is_over = False
 
     async def read(self, place: Place | None) -> bytes:
-        """Return the whole body, which takes its room; without a place, keep nothing of it.
+        """Return the whole body, held in its place; without a place, discard the body.
 
-        Raises BodyRefusedError if it is too much, comes too slowly, or has no room.
+        Raises BodyRefusedError if the body is too large, comes too slowly, or has no room.
         """
         if self._declared > self._most:
             raise _too_large(f"{self._most} bytes")
@@ -69,14 +69,14 @@ class Body:
         return whole
 
     async def pass_over(self) -> None:
-        """Return when the client has sent everything, or has had its time."""
+        """Return when the client has sent everything, or its time is over."""
         with suppress(TimeoutError, BodyRefusedError):
             async with asyncio.timeout(_LINGER):
                 while not self._is_over:
                     await self._part()
 
     async def _rest(self, begin: bytes, place: Place | None) -> bytes:
-        # One block: each of many small parts would take much more than its bytes.
+        # One block: many small parts would take much more than their bytes.
         whole = bytearray(begin)
         try:
             async with asyncio.timeout(self._longest):
@@ -88,7 +88,7 @@ class Body:
         return bytes(whole)
 
     async def _next(self, place: Place | None) -> bytes:
-        """Return the next part that is kept. Raises BodyRefusedError."""
+        """Return the next part that is held. Raises BodyRefusedError."""
         part = await self._part()
         self._received += len(part)
         if self._received > self._most:
@@ -108,7 +108,7 @@ class Body:
         message = await self._receive()
         self._is_over = not message.get("more_body", False)
         if message["type"] == "http.disconnect":
-            raise BodyRefusedError(ProblemType.MALFORMED, 400, "The body has no end.")
+            raise BodyRefusedError(ProblemType.MALFORMED, 400, "The body is incomplete.")
         part: bytes = message.get("body", b"")
         return part
 
@@ -119,5 +119,5 @@ def _too_large(most: str) -> BodyRefusedError:
 
 
 def _no_room() -> BodyRefusedError:
-    detail = "Too many large requests are being worked on: try again."
+    detail = "Too many large requests are being processed: try again."
     return BodyRefusedError(ProblemType.UNAVAILABLE, 503, detail, {"Retry-After": "1"})

@@ -1,4 +1,4 @@
-"""Bodies have a greatest size: a larger one is refused, and the connection closed in order."""
+"""Limit the size of bodies: refuse a larger body, then close the connection in order."""
 
 from fastapi import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -10,19 +10,19 @@ from backend.api.privacy import is_about_accounts
 from backend.api.problems import answer
 
 _READ_BY_ROUTES = frozenset({"POST", "PUT", "PATCH"})
-"""The methods whose bodies endpoints read, if there are any."""
+"""The methods whose bodies endpoints may read."""
 
 _MOST_OF_ACCOUNTS = 8 << 10
-"""Bytes of a body that is about an account: a padded one is to take no big body's place."""
+"""Bytes for a body of an account route: a padded body must not count as a big one."""
 
 
 class BodyLimit:
     """ASGI middleware: reads a whole body, and passes the request on with it in one message.
 
-    A body that is too large or comes too slowly is refused before anything is done. A length that
-    is declared is believed at once, what comes in chunks is counted. What no endpoint reads is read
-    all the same, and not kept. FastAPI has a limit of its own, but its size has to be known before
-    the settings are read, and it answers with plain text.
+    A body that is too large or comes too slowly is refused before anything is done. A declared
+    length is trusted at once; chunks are counted. A body that no endpoint reads is received and
+    discarded. FastAPI's own limit must be known before the settings are read, and answers with
+    plain text.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,7 +30,7 @@ class BodyLimit:
         self._room = Room()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, its body up to what is allowed."""
+        """Pass the request on, with its body up to the limit."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -38,7 +38,7 @@ class BodyLimit:
         body = Body(receive, _declared(scope), _most(scope))
 
         async def send_and_leave(message: Message) -> None:
-            # The work is done: a slow reader of the answer keeps no place from others.
+            # The work is done: a slow reader of the answer must not hold room for bodies.
             place.leave()
             await send(message)
 
@@ -55,10 +55,10 @@ class BodyLimit:
 async def _refuse(
     body: Body, error: BodyRefusedError, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """Answer, and close the connection when the client has sent everything or had its time.
+    """Answer, and close the connection when the client has sent everything or its time is over.
 
-    To close with something unread would reset the connection, and take the answer away from a
-    client that is still sending.
+    Closing a connection with unread data would reset it, and a client that is still sending would
+    lose the answer.
     """
 
     async def send_and_pass_over(message: Message) -> None:
@@ -76,7 +76,7 @@ async def _refuse(
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
-    """Return what gives the body once, and then what comes from the client; it keeps nothing."""
+    """Return a `receive` that yields the body once, then the messages of the client."""
     messages: list[Message] = [{"type": "http.request", "body": body}]
 
     async def give() -> Message:
@@ -88,8 +88,8 @@ def _given(body: bytes, receive: Receive) -> Receive:
 async def _is_read(scope: Scope) -> bool:
     """Return whether an endpoint may read the body.
 
-    Only the endpoints of accounts read one without a good token. So a client without a token has
-    room for a small body alone.
+    Only account routes read a body without a valid token. So a client without a token can send a
+    small body only.
     """
     if scope["method"] not in _READ_BY_ROUTES:
         return False
@@ -99,13 +99,13 @@ async def _is_read(scope: Scope) -> bool:
 
 
 def _most(scope: Scope) -> int:
-    """Return how many bytes the body may have."""
+    """Return the largest allowed size of the body in bytes."""
     most: int = scope["app"].state.resources.max_body_bytes
     return min(most, _MOST_OF_ACCOUNTS) if is_about_accounts(scope) else most
 
 
 def _declared(scope: Scope) -> int:
-    """Return the length that the header has, which the server has checked; 0 without one."""
+    """Return the Content-Length, which the server has checked; 0 without the header."""
     for name, value in scope["headers"]:
         if name == b"content-length":
             return int(value)

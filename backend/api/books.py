@@ -1,4 +1,4 @@
-"""Books: a request without a token reads those that are there for everybody."""
+"""Book routes: a request without a token reads the shared books."""
 
 from functools import partial
 from typing import Annotated
@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response, status
 from sqlalchemy.orm import Session
 
-from backend.api.authentication import NOBODY_MAY_ASK, Owner
+from backend.api.authentication import TOKEN_IS_OPTIONAL, Owner
 from backend.api.cached_answers import Reader, Reading, as_json, dumped, found
 from backend.api.list_parameters import Filtered, OnShelf, PageParameter
 from backend.api.problems import answers
@@ -26,7 +26,8 @@ router = APIRouter(prefix="/api/v1/books", tags=["books"], route_class=Forgettin
 
 _MARKED = "marked"
 _NONE = "none"
-"""What is kept of a book beside its answers in all languages and in each: no codes of languages."""
+"""Cache variant of the marked book, beside its answers per language; not a language code.
+"""
 
 BookId = Annotated[UUID, Path(description="The book's id.")]
 
@@ -36,14 +37,14 @@ BookId = Annotated[UUID, Path(description="The book's id.")]
     summary="List books",
     response_model=BookList,
     responses=answers(401, 422, 503),
-    openapi_extra=NOBODY_MAY_ASK,
+    openapi_extra=TOKEN_IS_OPTIONAL,
 )
 async def list_books(
     reader: Reading, page: PageParameter, filters: Filtered, shelf: OnShelf = None
 ) -> Response:
-    """Return the books that you see, newest first if not asked otherwise, a page at a time.
+    """Return a page of the books that you see, newest first by default.
 
-    Each filter leaves fewer of them.
+    Each filter selects fewer books.
     """
     viewer = reader.viewer
     return await reader.list(
@@ -60,7 +61,7 @@ async def list_books(
     responses=answers(400, 401, 409, 422, 503),
 )
 async def create_book(writer: Writing, owner: Owner, new: Sent[NewBook]) -> Response:
-    """Make a book of your own, with the pages that it has already."""
+    """Create a book of your own, with its first pages if you send any."""
     made = await writer.write(_create_book, owner, new)
     return as_json(made, status.HTTP_201_CREATED)
 
@@ -74,17 +75,19 @@ def _create_book(session: Session, owner: UUID, new: NewBook) -> bytes:
     summary="Read a book",
     response_model=BookDetail,
     responses=answers(401, 404, 422, 503),
-    openapi_extra=NOBODY_MAY_ASK,
+    openapi_extra=TOKEN_IS_OPTIONAL,
 )
 async def read_book(
     reader: Reading,
     book_id: BookId,
     language: Annotated[
         LanguageCode | None,
-        Query(description="Only the words and recordings in this language; else in all."),
+        Query(
+            description="Only texts and recordings in this language; without it, in all languages."
+        ),
     ] = None,
 ) -> Response:
-    """Return a book with its pages, what is said on them, and the recordings, all in order."""
+    """Return a book with its pages, dialogues and recordings, all in order."""
     book = await reader.one(
         item_key("book", book_id, _MARKED),
         lambda session, owner: _unmarked(own_book(session, owner, book_id), language),
@@ -95,9 +98,9 @@ async def read_book(
 
 
 async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> bytes | None:
-    """Return a book that everybody sees, read once for all languages.
+    """Return a shared book, read once for all languages.
 
-    In the languages that it does not have it is the same.
+    The answer is the same for every language that the book does not have.
     """
 
     def read(session: Session) -> bytes | None:
@@ -109,7 +112,7 @@ async def _shared_book(reader: Reader, book_id: UUID, language: str | None) -> b
         return None
     if language is not None and not has_language(marked, language):
         language = _NONE
-    # Many requests may wait for their turn: none of them keeps a book in memory meanwhile.
+    # Many requests may wait here; none of them holds a book in memory meanwhile.
     del marked
     return await reader.made(
         item_key("book", book_id, language), key, read, partial(in_language, language=language)
@@ -128,8 +131,10 @@ def _unmarked(marked: bytes | None, language: str | None) -> bytes | None:
 async def change_book(
     writer: Writing, owner: Owner, book_id: BookId, change: Sent[BookChange]
 ) -> BookSummary:
-    """Change a book of your own. The status goes from draft to creating or completed, from
-    creating to completed or failed, from failed to creating or draft, from completed to draft.
+    """Change a book of your own.
+
+    Allowed changes of the status: draft to creating or completed, creating to completed or failed,
+    failed to creating or draft, completed to draft.
     """
     return await writer.write(books.change_book, owner, book_id, change)
 
@@ -141,5 +146,5 @@ async def change_book(
     responses=answers(401, 403, 404, 409, 422, 503),
 )
 async def delete_book(writer: Writing, owner: Owner, book_id: BookId) -> None:
-    """Delete a book of your own, with everything in it."""
+    """Delete a book of your own with all its parts."""
     await writer.write(books.delete_book, owner, book_id)

@@ -1,7 +1,7 @@
-"""A connection of psycopg2's that waits for an answer only so long, whatever has become of it.
+"""A psycopg2 connection that waits for an answer only for a limited time.
 
-The server's own limit for statements is of no use where the server does not get to it, nor are
-TCP's where somebody still acknowledges: a process that was stopped, a proxy, a disk that hangs.
+The server's statement_timeout does not help if the server process is stopped or its disk hangs. TCP
+timeouts do not help if a peer, such as a proxy, still acknowledges.
 """
 
 from typing import Any
@@ -12,21 +12,21 @@ from psycopg2.extensions import cursor as Cursor
 from alembic_boot.postgres.interruption import cut_when_silent
 
 STATEMENT_TIMEOUT = 8.0
-"""Seconds after which the server ends a statement itself.
+"""Seconds after which the server itself ends a statement.
 
-A stop gives requests ten, and one that waits for a lock has to be over.
+A shutdown gives requests ten seconds, and a request that waits for a lock must end before.
 """
 
 _SILENCE = STATEMENT_TIMEOUT + 1
-"""Seconds without an answer after which a connection counts as gone."""
+"""Seconds without an answer after which a connection counts as lost."""
 
 _SILENCE_OF_PING = 3.0
-"""As many for the pool's question whether a connection still is one."""
+"""Seconds without an answer to the pool's ping."""
 
 
 class _BoundedCursor(Cursor):
     def execute(self, query: Any, values: Any = None) -> None:
-        # Nothing else is asked outside of a transaction.
+        # Only the ping runs outside of a transaction.
         silence = _SILENCE_OF_PING if self.connection.autocommit else _SILENCE
         with cut_when_silent(self.connection, silence):
             super().execute(query, values)
@@ -37,7 +37,7 @@ class _BoundedCursor(Cursor):
 
 
 class BoundedConnection(Connection):
-    """Raises psycopg2.OperationalError, and is closed, where the server does not answer in time."""
+    """Raises psycopg2.OperationalError and closes itself if the server does not answer in time."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

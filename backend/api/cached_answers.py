@@ -1,4 +1,4 @@
-"""Answers to readers: what is the same for everybody comes from the cache if that has it."""
+"""Answers to readers: public answers come from the cache if it has them."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -19,12 +19,12 @@ from backend.services.errors import NotFoundError
 from backend.services.tokens import Claim
 
 Read = Callable[[Session], bytes | None]
-"""Reads an answer, as JSON, in a thread; None when there is none."""
+"""Reads an answer as JSON, in a thread; None if nothing is found."""
 
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads for one request. `claim` is what its token says; None is anybody."""
+    """Reads for one request. `claim` is the content of its token; None without an account."""
 
     claim: Claim | None
     request: Request
@@ -32,20 +32,20 @@ class Reader:
 
     @property
     def viewer(self) -> UUID | None:
-        """Return whose token the request shows; None is anybody."""
+        """Return the account of the request's token; None without a token."""
         return None if self.claim is None else self.claim.account
 
     async def shared(self, key: Key, read: Read, threads: Threads | None = None) -> bytes | None:
-        """Return what is the same for everybody, kept or read; None without any."""
+        """Return a public answer, from the cache or the database; None if nothing is found."""
         return await self.opened.answers.answer(key, partial(self._in_thread, read, threads))
 
     async def made(
         self, key: Key, source: Key, read: Read, make: Callable[[bytes], bytes]
     ) -> bytes | None:
-        """Return what is made of an answer for everybody, kept or made in a thread; None without.
+        """Return an answer made from another public answer, cached or made now; None if not found.
 
-        One at a time is made: else many threads would keep the event loop from its turn. A request
-        that waits for that thread holds no source: if it is not kept any more, it is read again.
+        Only one is made at a time: several threads would block the event loop. A request that waits
+        for the thread holds no source; if the cache has dropped the source, it is read again.
         """
 
         def find_and_make() -> bytes | None:
@@ -62,10 +62,10 @@ class Reader:
         shared: Callable[[], Awaitable[bytes | None]],
         threads: Threads | None = None,
     ) -> bytes | None:
-        """Return what is the viewer's own or else everybody's; None without any.
+        """Return the viewer's own object, or else the shared one; None if nothing is found.
 
-        If the answer for everybody is kept, the viewer sees the same. But that answer may be given
-        up meanwhile, because the owner has made it private.
+        If the shared answer is cached, the viewer sees the same. But the cache may drop that answer
+        meanwhile, because the owner has made the object private.
         """
         viewer = self.viewer
         if viewer is None:
@@ -80,7 +80,7 @@ class Reader:
         return await self._private(read, threads) or await shared()
 
     async def list(self, key: Key | None, read: Read) -> Response:
-        """Return a page of a list, kept or read; without a key it is the viewer's own."""
+        """Return a page of a list, from the cache or the database; without a key it is private."""
         if key is None:
             answer = await self._private(read)
         else:
@@ -88,11 +88,11 @@ class Reader:
                 await self._private(_nothing)
             answer = await self.shared(key, read)
         if answer is None:
-            raise RuntimeError("A list is there even if nothing is in it.")
+            raise RuntimeError("A list has an answer even if it is empty.")
         return as_json(answer)
 
     async def _private(self, read: Read, threads: Threads | None = None) -> bytes | None:
-        """Return what is read each time, after a look whether the account is active.
+        """Return data that is read each time, after a check that the account is active.
 
         One thread and one connection are enough for both.
         """
@@ -109,29 +109,29 @@ class Reader:
         return await (threads or self.opened.reading).run(self._read, read)
 
     def _read(self, read: Read) -> bytes | None:
-        """Return what is read, with nothing left to end: that would take another thread."""
+        """Return the result; close the session here, or later that would take another thread."""
         with self.opened.sessions() as session:
             return read(session)
 
 
 def _nothing(_session: Session) -> None:
-    """Read nothing: only the account is looked up."""
+    """Read nothing: only the account is checked."""
 
 
 def found(answer: bytes | None, kind: str) -> Response:
-    """Return what was found; raise NotFoundError if nothing was."""
+    """Return the answer; raise NotFoundError for None."""
     if answer is None:
         raise NotFoundError(f"There is no such {kind}.")
     return as_json(answer)
 
 
 def as_json(body: bytes, status: int = 200) -> Response:
-    """Return an answer of what is JSON already."""
+    """Return an answer whose body is JSON already."""
     return Response(body, status, media_type="application/json")
 
 
 def dumped(model: BaseModel | None) -> bytes | None:
-    """Return a model as JSON; None without one."""
+    """Return a model as JSON; None for None."""
     return None if model is None else model.model_dump_json().encode()
 
 

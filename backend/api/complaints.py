@@ -1,28 +1,28 @@
-"""What is wrong with a request, in words for whoever sent it, and not in those of Python."""
+"""Errors of a request in words for its sender, without Python terms."""
 
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.schemas.field_types import IN_WORDS
+from backend.schemas.field_types import PATTERN_MEANINGS
 from backend.schemas.problems import Complaint
 
 MOST = 20
-"""So many are told; whoever fixes those hears of the next."""
+"""Number of errors that an answer lists."""
 
 _LONGEST_KEY = 100
-"""Characters of a key that somebody made up."""
+"""Characters of an unknown key that an answer shows."""
 
-# What no object is: FastAPI hands bytes on where the header does not say JSON.
+# Text instead of an object: FastAPI passes bytes on if the header does not say JSON.
 _NO_OBJECT = frozenset({"model_attributes_type", "dict_type"})
 
 _MEMBER = re.compile(r"<[^<>:]*: ('[^']*')>")
 
 
 def complaints(faults: Sequence[Mapping[str, Any]], *, is_json: bool) -> list[Complaint]:
-    """Return the first complaints about a request; `is_json` is what its header says of its body.
+    """Return the first complaints about a request; `is_json` tells what its header declares.
 
-    None has what was sent, which may be a password.
+    No complaint contains a sent value, which may be a password.
     """
     return [
         Complaint(
@@ -44,8 +44,8 @@ def _in_words(fault: Mapping[str, Any], *, is_json: bool) -> str:
         case "literal_error":
             return _MEMBER.sub(r"\1", said)
         case "string_pattern_mismatch":
-            return IN_WORDS.get(context["pattern"], said)
-        case "too_short" if context["field_type"] == "Value":  # as of a SecretStr
+            return PATTERN_MEANINGS.get(context["pattern"], said)
+        case "too_short" if context["field_type"] == "Value":  # for example a SecretStr
             return f"Should have at least {context['min_length']} characters"
         case "too_long" if context["field_type"] == "Value":
             return f"Should have at most {context['max_length']} characters"

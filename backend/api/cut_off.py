@@ -1,4 +1,4 @@
-"""What a request is answered that a stopping process gives no more time."""
+"""The answer to a request that a stopping process cancels."""
 
 import asyncio
 
@@ -17,14 +17,15 @@ _CUT_OFF = (
 class CutOff:
     """ASGI middleware: answers a request that is cancelled while the process drains.
 
-    Inside of what gives requests their ids. Whoever cancelled it still hears of the cancellation.
+    It runs inside of the middleware that gives requests their ids. The cancellation still reaches
+    the caller.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and answer it where nobody else does any more."""
+        """Pass the request on; if the request is cancelled before an answer, answer it."""
         has_started = False
 
         async def send_noting(message: Message) -> None:

@@ -1,4 +1,4 @@
-"""The application's own way to the database: a pool of connections, and a look whether it works."""
+"""The application's database access: a connection pool, and a check that it works."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,8 +19,8 @@ from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
 from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
 
-# A server that vanishes without a word must not hold a request for a quarter of an hour, which
-# is how long Linux repeats itself. Seconds, but for tcp_user_timeout's milliseconds.
+# If a server vanishes, Linux retransmits for a quarter of an hour; a request must not wait so long.
+# All values are seconds, except tcp_user_timeout (milliseconds).
 _CONNECT_ARGUMENTS: dict[str, str | int] = {
     "application_name": "moriai",
     "connect_timeout": 3,
@@ -36,18 +36,18 @@ _STATEMENT_TIMEOUT = round(STATEMENT_TIMEOUT * 1000)
 _IS_BOUND = "has_bounded_statements"
 
 CONNECTIONS = 15
-"""Connections that requests may have at once."""
+"""Connections that requests may use at once."""
 
 _KEPT = 5
-"""As many of them stay open when no request has them."""
+"""Connections that stay open while unused."""
 
 _POOL_TIMEOUT = 3
-"""Seconds that a request waits for a connection when all are taken."""
+"""Seconds that a request waits for a connection when all are in use."""
 
 
 @contextmanager
 def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
-    """Give an engine, which connects when it is first used, and close its pool at the end.
+    """Yield an engine, which connects at its first use, and close its pool at the end.
 
     It connects by psycopg2, whichever driver the URL names for an env.py.
     """
@@ -56,9 +56,9 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
     engine = create_engine(
         url.for_driver("psycopg2"),
         connect_args=arguments,
-        # An exception's text goes to the log, and parameters are what people wrote.
+        # The text of an exception goes to the log, and parameters are user data.
         hide_parameters=True,
-        # A restart of the server costs no request: a dead connection is replaced when taken.
+        # A restart of the server costs no request: the pool replaces a dead connection.
         pool_pre_ping=True,
         pool_size=_KEPT,
         max_overflow=CONNECTIONS - _KEPT,
@@ -72,7 +72,7 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
     try:
         yield engine
     finally:
-        # Threads whose requests were cut off wait still, and the process would wait for them.
+        # Threads of cancelled requests still wait, and the process would wait for them.
         for connection in tuple(opened):
             interrupt(connection)
         engine.dispose()
@@ -81,17 +81,17 @@ def opened_engine(url: DatabaseUrl) -> Iterator[Engine]:
 def _prepare_login(
     url: DatabaseUrl, _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
 ) -> None:
-    """Have a login use the password as it is now, and its connection bound what it waits for."""
+    """Make a login use the present password, and limit how long its connection waits."""
     parameters["connection_factory"] = BoundedConnection
     if "password" in (login := url.login):
         parameters["password"] = login["password"]
 
 
 def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:
-    """Bound the session's statements, unless it is a pooler's, which lends it to others as well.
+    """Limit the session's statements, unless a pooler shares the session with others.
 
-    As a statement, for poolers refuse it among the options of the start-up. They are known by
-    the process id that they tell, which is one of their own making.
+    By a statement, because poolers refuse the setting among the start-up options. A pooler is
+    recognised by the process id in its answer, which is an invented one.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -105,14 +105,14 @@ def _bound_statements(connection: Any, record: ConnectionPoolEntry) -> None:
 
 def _bound_transaction(connection: Connection) -> None:
     if not connection.info[_IS_BOUND]:
-        # Below SQLAlchemy, which is beginning the transaction only now.
+        # Below SQLAlchemy, which begins the transaction only now.
         with closing(connection.connection.cursor()) as cursor:
             cursor.execute(f"SET LOCAL statement_timeout = {_STATEMENT_TIMEOUT}")
 
 
 @contextmanager
 def lent(engine: Engine) -> Iterator[DriverConnection]:
-    """Give a connection of the pool in autocommit, as its driver has it.
+    """Yield a pooled connection in autocommit, as the driver's own object.
 
     Raises psycopg2.OperationalError if the pool has none and can make none.
     """
@@ -138,7 +138,7 @@ def check_connection(engine: Engine, url: DatabaseUrl) -> None:
 
 
 def reading_each_table(engine: Engine, metadata: MetaData) -> tuple[str, ...]:
-    """Return a statement for each table, with every column and every label of an enum in it."""
+    """Return a statement for each table; it selects every column and every enum label."""
     statements = (
         select(table).where(
             *(it.in_(it.type.enums) for it in table.columns if isinstance(it.type, Enum))
@@ -150,7 +150,7 @@ def reading_each_table(engine: Engine, metadata: MetaData) -> tuple[str, ...]:
 
 
 def cause(error: DBAPIError) -> str:
-    """Return what the driver said, on one line and without the statement."""
+    """Return the driver's message, on one line and without the statement."""
     if isinstance(error.orig, psycopg2.Error):
         return one_line(error.orig)
     return type(error).__name__

@@ -23,8 +23,8 @@ from backend.events.listener import Listener
 from backend.services.attempts import Attempts
 from backend.services.tokens import Tokens
 
-# Threads for each work that needs a connection, as many together as there are connections. So a
-# crowd that waits for a lock leaves all other work its own.
+# Threads for each kind of work that needs a connection; their sum is the number of connections. So
+# many requests that wait for a lock leave threads for all other work.
 _COUNTING = 2
 _WHOLE_BOOKS = 2
 _WRITING = 4
@@ -45,27 +45,27 @@ class Resources:
     answers: Answers
     events: Listener
     hashing: Hashing
-    """The threads of those who sign in or register: a crowd of them leaves all others' free."""
+    """The threads for sign-ins and registrations; many of them leave all other threads free."""
     judging: Hashing
-    """The thread that judges new passwords: a bad one holds up no one who signs in."""
+    """The thread that rates new passwords; a slow one does not delay sign-ins."""
     attempts: Attempts
     untrusted: UntrustedProxies
     counting: Threads = field(default_factory=partial(Threads, _COUNTING))
     """The threads that count attempts."""
     reading: Threads = field(default_factory=partial(Threads, _READING))
-    """The threads of those who read, or show a token."""
+    """The threads for requests that read, or that show a token."""
     writing: Threads = field(default_factory=partial(Threads, _WRITING))
-    """The threads of those who write."""
+    """The threads for requests that write."""
     whole_books: Threads = field(default_factory=partial(Threads, _WHOLE_BOOKS))
-    """The threads that read whole books, each of which may take 40 MB meanwhile."""
+    """The threads that read whole books; each read may take 40 MB."""
     making: Threads = field(default_factory=partial(Threads, 1))
-    """The thread that makes the answers in single languages of books that were read."""
+    """The thread that makes the single-language answers of books."""
     exports: Exports = field(default_factory=Exports)
 
 
-# Not in a thread, as FastAPI would have a plain function.
+# As a coroutine, because FastAPI would run a plain function in a thread.
 async def resources(request: Request) -> Resources:
-    """Return what is open."""
+    """Return the open resources."""
     found: Resources = request.app.state.resources
     return found
 
@@ -74,18 +74,18 @@ OpenResources = Annotated[Resources, Depends(resources)]
 
 
 async def session(opened: OpenResources) -> AsyncIterator[Session]:
-    """Give a session for one request, which takes a connection when it is first used."""
+    """Yield a session for one request; it takes a connection at its first use."""
     new = opened.sessions()
     try:
         yield new
     finally:
-        # In a thread only where there is something to end, which waits for the database. Not among
-        # the threads of requests: those may all be waiting for this connection.
+        # Ending a transaction waits for the database, so a thread does that. Not a thread for
+        # requests: all of those may be waiting for this connection.
         if new.in_transaction():
             await to_thread.run_sync(new.close, limiter=CapacityLimiter(1))
         else:
             new.close()
 
 
-# Closed before the answer is sent: a slow reader must not keep a connection from others.
+# Closed before the answer is sent: a slow reader must not hold a connection.
 DatabaseSession = Annotated[Session, Depends(session, scope="function")]

@@ -1,6 +1,6 @@
-"""The document of the API, and a page that shows it, of which nothing comes from elsewhere.
+"""The OpenAPI document, and a page that shows it without any file from other servers.
 
-The scripts are Swagger UI's, as the package fastapi-offline brings them.
+The scripts are Swagger UI's, from the package fastapi-offline.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _FILES: Mapping[str, str] = {
     "swagger-ui.css": "text/css",
     "favicon.png": "image/png",
 }
-"""Their media types."""
+"""The files of the page, with their media types."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -38,12 +38,12 @@ _PAGE = """<!doctype html>
 </html>
 """
 
-# The validator would be asked over the Internet.
+# Without this setting Swagger UI asks a validator on the Internet.
 _START = """
 SwaggerUIBundle({url: "openapi.json", dom_id: "#api", deepLinking: true, validatorUrl: null});
 """
 
-# Besides those that the server gives to each answer.
+# In addition to the headers that the server adds to each answer.
 _HEADERS = {
     # Swagger UI draws its icons from data: URLs.
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -53,7 +53,7 @@ _HEADERS = {
 
 
 async def _shown(opened: OpenResources) -> None:
-    """Raise the answer to an unknown address if the settings keep the document back."""
+    """Answer 404 if the settings hide the documentation."""
     if not opened.shows_docs:
         raise HTTPException(404)
 
@@ -75,13 +75,13 @@ async def page() -> Response:
 
 @router.get("/docs/start.js")
 async def start() -> Response:
-    """Return the script that begins; it is a file because the page allows none in itself."""
+    """Return the start script; it is a file because the page's policy forbids inline scripts."""
     return Response(_START, media_type="text/javascript", headers=_HEADERS)
 
 
 @router.get("/docs/{name}")
 async def asset(name: str) -> Response:
-    """Return a file that the page consists of."""
+    """Return a file of the page."""
     if name not in _FILES:
         raise HTTPException(404)
     return Response(_read(name), media_type=_FILES[name], headers=_HEADERS)

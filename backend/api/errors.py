@@ -1,4 +1,4 @@
-"""Answers to requests that fail: a problem in two sentences, never SQL and never a traceback."""
+"""Answers to failed requests: a problem in two sentences, without SQL or a traceback."""
 
 import logging
 from collections.abc import Mapping
@@ -47,20 +47,20 @@ _AWAY = "The database does not answer: see /health/ready."
 _BUSY = "The database is busy: try again."
 _SHORT = "The database is short of something: see /health/ready."
 _TAKES_NO_WRITES = "The database takes no writes now: try again later."
-_MEANWHILE = "Somebody else changed it meanwhile. Read it again, then try again."
-_DEFECT = "Something went wrong that nobody foresaw. The log of the service says what."
+_MEANWHILE = "Another request changed it meanwhile. Read it again, then try again."
+_DEFECT = "An unforeseen error happened. The log of the service describes it."
 
-# What fixes itself, or is the operator's to fix.
+# Conditions that end by themselves, or that the operator fixes.
 _OF_CODES: Mapping[str, str] = {
-    # What code meets on a schema that is not its own.
+    # The schema does not fit the code.
     **dict.fromkeys(UNFIT, _NOT_READY),
-    # What others' work held up until the limit for a statement, or ended.
+    # A lock or another session blocked the statement until its timeout, or cancelled it.
     errorcodes.QUERY_CANCELED: _BUSY,
     errorcodes.LOCK_NOT_AVAILABLE: _BUSY,
     errorcodes.DEADLOCK_DETECTED: _BUSY,
     errorcodes.SERIALIZATION_FAILURE: _BUSY,
     **dict.fromkeys(SHORTAGES, _SHORT),
-    # A standby, or a database that was closed for writing.
+    # A standby, or a database in read-only mode.
     errorcodes.READ_ONLY_SQL_TRANSACTION: _TAKES_NO_WRITES,
 }
 
@@ -75,16 +75,16 @@ _REFUSALS: Mapping[type[ServiceError], tuple[ProblemType, int]] = {
     BusyError: (ProblemType.UNAVAILABLE, 503),
 }
 
-# What FastAPI and Starlette refuse by themselves.
+# Refusals by FastAPI and Starlette themselves.
 _OF_STATUS: Mapping[int, tuple[ProblemType, str]] = {
     400: (ProblemType.MALFORMED, "The body cannot be read. Send JSON in UTF-8."),
     404: (ProblemType.NOT_FOUND, "There is nothing here."),
-    405: (ProblemType.METHOD_NOT_ALLOWED, "This method is not for this address."),
+    405: (ProblemType.METHOD_NOT_ALLOWED, "This address does not support this method."),
 }
 
 
 def add_error_handlers(app: FastAPI) -> None:
-    """Answer every failure by a problem; 503 for what fixes itself, 500 for a defect alone."""
+    """Answer each failure with a problem: 503 if a retry can succeed, 500 only for a defect."""
     app.add_exception_handler(ServiceError, _refused)
     app.add_exception_handler(UnfitPasswordError, _unfit)
     app.add_exception_handler(RequestValidationError, _invalid)
@@ -145,7 +145,7 @@ async def _overloaded(_request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """Return the methods of an address; Starlette names those of the first route alone."""
+    """Return the methods of an address; Starlette names only those of the first route."""
     routes = request.app.routes
     found = [
         method
@@ -167,7 +167,7 @@ async def _database_error(request: Request, error: Exception) -> Response:
         request.app.state.resources.readiness.note_unavailable(code)
         _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
         return _unavailable(detail)
-    # A connection that breaks in the middle can come as an error of no particular class.
+    # A connection that breaks in the middle may raise an error of no particular class.
     if isinstance(error, OperationalError | InterfaceError) or error.connection_invalidated:
         request.app.state.resources.readiness.note_unavailable(code or None)
         _log.warning("The database does not answer: %s", mask(cause(error)))
@@ -178,7 +178,7 @@ async def _database_error(request: Request, error: Exception) -> Response:
 
 
 def _tell(readiness: ReadinessProbe, statement: str, code: str, error: DBAPIError) -> None:
-    """Have readiness know of a statement that the schema does not fit."""
+    """Tell the readiness probe of a statement that the schema does not fit."""
     if (message := failed_when_run(error)) is not None:
         is_certain = needs_unknown_column(error, Base.metadata)
         readiness.note_failed_run(statement, code, message, is_certain=is_certain)
@@ -188,7 +188,7 @@ def _tell(readiness: ReadinessProbe, statement: str, code: str, error: DBAPIErro
 
 
 def _is_label_missing(code: str, error: DBAPIError) -> bool:
-    """Whether an enum of the schema has not the label that the code has."""
+    """Return whether the schema's enum lacks a label that the code uses."""
     is_malformed = code == errorcodes.INVALID_TEXT_REPRESENTATION
     raised_in = getattr(getattr(error.orig, "diag", None), "source_function", None)
     return is_malformed and raised_in == "enum_in"
@@ -200,10 +200,10 @@ async def _pool_exhausted(_request: Request, _error: Exception) -> Response:
 
 
 async def _defect(_request: Request, _error: Exception) -> Response:
-    # The server closes the connection after a defect: whoever is not told sends the next request
-    # there, and loses it.
+    # The server closes the connection after a defect. A client that is not told would lose its next
+    # request there.
     headers = {"Connection": "close"}
-    # Outside of what puts the id into every other answer.
+    # This answer is outside of the middleware that adds the id to every other answer.
     if request_id := current_request_id():
         headers[HEADER] = request_id
     return answer(ProblemType.DEFECT, 500, _DEFECT, headers)

@@ -1,4 +1,4 @@
-"""The answer to an export: few at once, each on a thread of its own, and none for ever."""
+"""The answer to an export: few at once, each on its own thread and with a time limit."""
 
 import asyncio
 import logging
@@ -17,10 +17,10 @@ from backend.api.threads import OverloadedError
 from backend.services.errors import BusyError, UnauthenticatedError
 
 AT_ONCE = 2
-"""Exports that are sent at once; each has up to 40 MB of a big book meanwhile."""
+"""Exports that are sent at once; each may hold 40 MB of a big book."""
 
 _LONGEST = 300.0
-"""Seconds that an export may take, so that slow readers keep no place from others for ever."""
+"""Seconds that an export may take, so that slow readers cannot hold a place for ever."""
 
 _RETRY_AFTER = 10
 """Seconds."""
@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 class Exports:
-    """The exports that are being sent. For one event loop: nothing here is thread-safe."""
+    """The exports that are being sent, for one event loop: not thread-safe."""
 
     def __init__(self, at_once: int = AT_ONCE, longest: float = _LONGEST) -> None:
         self.longest = longest
@@ -40,10 +40,12 @@ class Exports:
     def place(self, owner: UUID) -> Iterator[None]:
         """Hold a place for an export of this account.
 
-        Raises OverloadedError if all are taken, and BusyError if the account has one.
+        Raises OverloadedError if all places are taken, and BusyError if the account has one.
         """
         if owner in self._owners:
-            raise BusyError("You have begun an export: try again when it has ended.", _RETRY_AFTER)
+            raise BusyError(
+                "An export of your account is running: try again when it has ended.", _RETRY_AFTER
+            )
         if len(self._owners) >= self._at_once:
             raise OverloadedError(_RETRY_AFTER)
         self._owners.add(owner)
@@ -56,7 +58,7 @@ class Exports:
 class ExportAnswer(StreamingResponse):
     """Sends the parts of an account's export.
 
-    The answer breaks off if the database fails in the middle, or the token ends.
+    The answer ends early if the database fails in the middle, or the token is revoked.
     """
 
     def __init__(self, exports: Exports, owner: UUID, parts: Iterator[bytes]) -> None:
@@ -69,7 +71,7 @@ class ExportAnswer(StreamingResponse):
         self._owner = owner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the answer; for HEAD without reading anything. Raises as `place` does."""
+        """Send the answer; for HEAD read nothing. Raises as `place` does."""
         if scope.get(IS_HEAD):
             start = {"status": self.status_code, "headers": self.raw_headers}
             await send({"type": "http.response.start", **start})
@@ -81,13 +83,13 @@ class ExportAnswer(StreamingResponse):
                     await super().__call__(scope, receive, send)
             # Too late for another answer: the server closes the connection.
             except TimeoutError:
-                _log.warning("An export took more than %.0f s: broken off", self._exports.longest)
+                _log.warning("An export was ended: it took more than %.0f s", self._exports.longest)
             except (DBAPIError, PoolTimeoutError, UnauthenticatedError) as error:
-                _log.warning("An export broke off: %s", type(error).__name__)
+                _log.warning("An export was ended: %s", type(error).__name__)
 
 
 async def _in_thread(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """Give the parts, read in a thread that no other request has, and keep none."""
+    """Yield the parts. An extra thread reads them, and no part is kept."""
     thread = CapacityLimiter(1)
     while part := await to_thread.run_sync(next, parts, b"", limiter=thread):
         yield part

@@ -1,6 +1,6 @@
-"""Threads that hash or judge passwords, and nothing else.
+"""Threads that only hash or rate passwords.
 
-A hash takes 19 MiB and all of a core. A new password is judged in Python.
+A hash takes 19 MiB and a whole core. Python code rates a new password.
 """
 
 import asyncio
@@ -16,21 +16,21 @@ Result = TypeVar("Result")
 _THREADS = 2
 
 _WAITING = 100
-"""Passwords that wait for a thread: some seconds' work."""
+"""Passwords that may wait for a thread: a few seconds' work."""
 
 _RETRY_AFTER = 2
-"""Seconds after which there is room again."""
+"""Seconds after which the queue has room again."""
 
 
 class Hashing:
-    """Few threads with a short queue before them. Who finds the queue full is sent away."""
+    """A few threads with a short queue. If the queue is full, the request is refused."""
 
     def __init__(self, threads: int = _THREADS, waiting: int = _WAITING) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="hashing")
         self._room = BoundedSemaphore(threads + waiting)
 
     async def run(self, work: Callable[..., Result], *arguments: object) -> Result:
-        """Return what the work returns. Raises BusyError if the queue is full."""
+        """Return the result of the work. Raises BusyError if the queue is full."""
         if not self._room.acquire(blocking=False):
             raise BusyError("Many people sign in at this moment. Try again.", _RETRY_AFTER)
         future = self._pool.submit(work, *arguments)
@@ -38,5 +38,5 @@ class Hashing:
         return await asyncio.wrap_future(future)
 
     def close(self) -> None:
-        """End the threads after what they do now; nothing that waits is done any more."""
+        """End the threads after their present work; waiting work is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Health: whether the process answers, and whether it can do its work."""
+"""Health routes: the process answers, and it can do its work."""
 
 from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
@@ -27,10 +27,10 @@ router = APIRouter(prefix="/health", tags=["health"])
 
 @router.get("/live", summary="Is the process alive?")
 async def live() -> Live:
-    """Return ok, without a look at anything that a restart of the process could not fix.
+    """Return ok; check nothing that a restart of the process could not fix.
 
-    Not in a thread like the others: where all threads wait for the database, a restart would
-    fix nothing either.
+    Not in a thread like the other routes: if all threads wait for the database, a restart does not
+    help either.
     """
     return Live()
 
@@ -47,9 +47,9 @@ async def live() -> Live:
     },
 )
 async def ready(opened: OpenResources, request: Request) -> JSONResponse:
-    """Return whether the database answers and its schema is where this release needs it.
+    """Return whether the database answers and its schema fits this release.
 
-    The answer may be a second old. The database is asked once for all who ask meanwhile.
+    The answer may be a second old. One query of the database serves all requests of that time.
     """
     if getattr(request.state, IS_DRAINING, bool)():
         return JSONResponse(_DRAINING.model_dump(), status.HTTP_503_SERVICE_UNAVAILABLE)

@@ -1,4 +1,4 @@
-"""The parameters of lists: which page, in which order, and which books."""
+"""Parameters of lists: page, order and filters."""
 
 from typing import Annotated
 
@@ -12,13 +12,13 @@ from backend.services.listing import Order, PageRequest
 
 
 async def _page(
-    limit: Annotated[int, Query(ge=1, le=100, description="How many at most.")] = 20,
+    limit: Annotated[int, Query(ge=1, le=100, description="The largest number of items.")] = 20,
     cursor: Annotated[Cursor | None, Query()] = None,
     order: Annotated[
-        Order, Query(description="By when they were made. A cursor keeps its place in both.")
+        Order, Query(description="By creation date. A cursor is valid in both orders.")
     ] = Order.NEWEST,
 ) -> PageRequest:
-    """Return the page that is asked for."""
+    """Return the requested page."""
     return PageRequest(None if cursor is None else decode(cursor), limit, order)
 
 
@@ -26,7 +26,7 @@ async def _filters(
     title: Annotated[
         ShortText | None,
         Query(
-            description="Only books with all of these words in their titles, or words that begin "
+            description="Only books whose titles contain all of these words, or words that begin "
             "so: `play day` finds My Playground Day. In any language, upper and lower case alike."
         ),
     ] = None,
@@ -45,5 +45,7 @@ Filtered = Annotated[BookFilters, Depends(_filters)]
 PageParameter = Annotated[PageRequest, Depends(_page)]
 OnShelf = Annotated[
     Shelf | None,
-    Query(description="Only your own, the public ones, or those by default; else all you see."),
+    Query(
+        description="Only your own, only public or only default ones; without it, all that you see."
+    ),
 ]

@@ -1,4 +1,4 @@
-"""Figures for Prometheus: requests, connections, caches, the boot, and the schema's revision."""
+"""Metrics for Prometheus: requests, connections, caches, the boot, and the schema's revision."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -20,21 +20,21 @@ _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 UNMATCHED = "unmatched"
-"""The route of every address that no route of the API has."""
+"""The route label of every address without a route."""
 
 
 @dataclass(frozen=True)
 class CacheFigures:
-    """What a cache has come to, since the process started."""
+    """The counts of a cache since the process started."""
 
     hits: int
     misses: int
     size: int
-    """Entries that are in it now."""
+    """Entries in the cache now."""
 
 
 class Metrics(Collector):
-    """The figures of one application, in a registry of its own."""
+    """The metrics of one application, in a registry of its own."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class Metrics(Collector):
         boot_stages: Mapping[str, float],
         worker: int | None = None,
     ) -> None:
-        """Take what is measured; `worker` is the process's id where others serve beside it."""
+        """Take the sources; `worker` is the process id if there are several workers."""
         self._pool = engine.pool
         self._readiness = readiness
         self._boot_stages = boot_stages
@@ -71,23 +71,23 @@ class Metrics(Collector):
         )
 
     def note_shed(self) -> None:
-        """Count a request that was sent away because there is too much to do."""
+        """Count a request that was refused because of overload."""
         self._shed.inc()
 
     def observe(self, method: str, route: str | None, status: int, seconds: float) -> None:
-        """Count a request. `route` is a template, never an address: None where none matched."""
-        # A method is any word that a client likes.
+        """Count a request. `route` is a template, never an address; None if no route matched."""
+        # A client can send any word as the method.
         known = method if method in _METHODS else "other"
         self._requests.labels(known, route or UNMATCHED, str(status)).observe(seconds)
 
     def watch_cache(self, name: str, read: Callable[[], CacheFigures]) -> None:
-        """Tell the figures of a cache as well; `read` is called at every scrape."""
+        """Add the metrics of a cache; `read` is called at every scrape."""
         self._caches[name] = read
 
     def collect(self) -> Iterator[Metric]:
-        """Give everything, each sample with the worker that it is from."""
+        """Yield all metrics, each sample with the label of its worker."""
         for metric in self._all():
-            # When a series began is of no use, and is as many series again.
+            # Leave out the `_created` series, which are useless and double the number of series.
             metric.samples = [it for it in metric.samples if not it.name.endswith("_created")]
             if self._worker is not None:
                 worker = {"worker": str(self._worker)}

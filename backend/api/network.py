@@ -1,13 +1,13 @@
-"""The network that a request comes from: what one person can easily have is one."""
+"""The network of a client: all addresses that one person can easily use count as one network."""
 
 from ipaddress import IPv6Address, ip_address
 
 _HOST_BITS = 64
-"""Of an IPv6 address: whoever has one has all of them (RFC 6177)."""
+"""Bits of an IPv6 address that a client chooses freely: a client gets a whole /64 (RFC 6177)."""
 
 
 def network_of(host: str | None) -> str:
-    """Return the address of a client, and of IPv6 only the first 64 bits; "unknown" for none."""
+    """Return the client's IPv4 address, or the first 64 bits of an IPv6 address; else "unknown"."""
     try:
         address = ip_address(host or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""A bound on the bytes of the answers that are being sent, which clients may take very slowly."""
+"""Limit the bytes of answers that are being sent, because clients may read them very slowly."""
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -6,10 +6,10 @@ from backend.api.problems import answer
 from backend.schemas.problems import ProblemType
 
 BIG = 4 << 10
-"""Bytes: smaller answers are never refused. The system takes them at once, for any client."""
+"""Bytes: smaller answers are never refused. The system buffers them at once for any client."""
 
 _MOST = 64 << 20
-"""Bytes of big answers, of which those that are shared by many clients count once."""
+"""Bytes of big answers; an answer that several clients share counts once."""
 
 _RETRY_AFTER = 5
 """Seconds."""
@@ -17,8 +17,8 @@ _RETRY_AFTER = 5
 _REFUSAL = "Too many large answers are being sent to clients that take them slowly: try again."
 
 
-class Held:
-    """The big answers that are being sent. For one event loop: nothing here is thread-safe."""
+class AnswersInFlight:
+    """The big answers that are being sent, for one event loop: not thread-safe."""
 
     def __init__(self, most: int = _MOST) -> None:
         self._most = most
@@ -26,9 +26,9 @@ class Held:
         self._size = 0
 
     def add(self, body: bytes, *, has_begun: bool = False) -> bool:
-        """Hold an answer for one more client; return False, and hold nothing, if it is too much.
+        """Hold an answer for one more client; if it is too much, hold nothing and return False.
 
-        A later part of an answer that has begun is never too much. Exports alone have such parts,
+        A later part of an answer that has begun is never too much. Only exports have such parts,
         and few exports are sent at once.
         """
         name = id(body)
@@ -43,7 +43,7 @@ class Held:
         return True
 
     def remove(self, body: bytes) -> None:
-        """Note that one client has its answer, or has gone."""
+        """Note that one client has its answer, or has disconnected."""
         name = id(body)
         self._clients[name] -= 1
         if not self._clients[name]:
@@ -52,14 +52,14 @@ class Held:
 
 
 class BoundedAnswers:
-    """ASGI middleware: answers 503 in place of a big answer for which there is no room."""
+    """ASGI middleware: answers 503 instead of a big answer that has no room."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
-        self._held = Held()
+        self._held = AnswersInFlight()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and its answer back as soon as the first bytes of it are known."""
+        """Pass the request on, and pass its answer back once its first bytes are known."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Routes for the parts of a book: its owner alone writes them, one at a time."""
+"""Routes for the parts of a book; only its owner writes them, one at a time."""
 
 from typing import Annotated
 from uuid import UUID
@@ -55,7 +55,7 @@ Key = Annotated[RecordingKey, Depends(_key)]
     responses=answers(400),
 )
 async def add_page(writer: Writing, own: Own, new: Sent[NewPage]) -> PageDetail:
-    """Add a page after the last one, with the dialogues that it has already."""
+    """Add a page after the last one, with its dialogues if you send any."""
     return await writer.write(pages.add_page, own, new)
 
 
@@ -63,13 +63,13 @@ async def add_page(writer: Writing, own: Own, new: Sent[NewPage]) -> PageDetail:
 async def change_page(
     writer: Writing, own: Own, page_id: PageId, change: Sent[PageChange]
 ) -> PageDetail:
-    """Change a page, or move it to a position that is free."""
+    """Change a page, or move it to a free position."""
     return await writer.write(pages.change_page, own, page_id, change)
 
 
 @router.delete("/pages/{page_id}", summary="Delete a page", status_code=status.HTTP_204_NO_CONTENT)
 async def delete_page(writer: Writing, own: Own, page_id: PageId) -> None:
-    """Delete a page; the others keep their positions."""
+    """Delete a page; the other pages keep their positions."""
     await writer.write(pages.delete_page, own, page_id)
 
 
@@ -93,7 +93,7 @@ async def change_dialogue(
     dialogue_id: DialogueId,
     change: Sent[DialogueChange],
 ) -> DialogueDetail:
-    """Change who speaks, or move it to a position of its page that is free."""
+    """Change the speaker, or move the dialogue to a free position of its page."""
     return await writer.write(pages.change_dialogue, own, dialogue_id, change)
 
 
@@ -103,7 +103,7 @@ async def change_dialogue(
     status_code=status.HTTP_204_NO_CONTENT,
 )
 async def delete_dialogue(writer: Writing, own: Own, dialogue_id: DialogueId) -> None:
-    """Delete a dialogue in all languages; the others keep their positions."""
+    """Delete a dialogue in all languages; the other dialogues keep their positions."""
     await writer.write(pages.delete_dialogue, own, dialogue_id)
 
 
@@ -119,7 +119,7 @@ async def put_translation(
     language_code: LanguageCode,
     given: Sent[Words],
 ) -> Translation:
-    """Write the words of a dialogue in a language, over those that were there."""
+    """Write the text of a dialogue in a language, in place of an existing one."""
     return await writer.write(
         dialogue_texts.put_translation, own, dialogue_id, language_code, given
     )
@@ -136,7 +136,7 @@ async def delete_translation(
     dialogue_id: DialogueId,
     language_code: LanguageCode,
 ) -> None:
-    """Take the words of a dialogue in a language away."""
+    """Delete the text of a dialogue in a language."""
     await writer.write(dialogue_texts.delete_translation, own, dialogue_id, language_code)
 
 
@@ -152,7 +152,7 @@ async def put_recording(
     key: Key,
     given: Sent[Recording],
 ) -> DialogueRecording:
-    """Write the recording of a dialogue in a language and a voice, over the one that was there."""
+    """Write the recording of a dialogue in a language and a voice, in place of an existing one."""
     return await writer.write(dialogue_texts.put_recording, own, dialogue_id, key, given)
 
 
@@ -167,5 +167,5 @@ async def delete_recording(
     dialogue_id: DialogueId,
     key: Key,
 ) -> None:
-    """Take the recording of a dialogue in a language and a voice away."""
+    """Delete the recording of a dialogue in a language and a voice."""
     await writer.write(dialogue_texts.delete_recording, own, dialogue_id, key)

@@ -1,4 +1,4 @@
-"""A password that a request shows: counted first, then looked up, then hashed."""
+"""Check the password of a request: count the attempt, look up the account, then hash."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class PasswordChecker:
-    """Tries passwords for one request, from the network that it comes from."""
+    """Checks passwords for one request, by the limits of its network."""
 
     writer: Writer
     opened: Resources
     network: str
 
     async def account(self, email: str, password: str) -> LoginRecord | None:
-        """Return the active account whose address and password these are; None if there is none.
+        """Return the active account with this address and password; None if there is none.
 
-        Both take the same time. Raises TooManyAttemptsError, and BusyError.
+        Both cases take the same time. Raises TooManyAttemptsError and BusyError.
         """
         address = normalized_email(email)
         guess, kept = await self._in_counting_thread(self._begin, address)
@@ -47,12 +47,12 @@ class PasswordChecker:
         )
 
     async def hashed(self, password: str, email: str, field: str) -> str:
-        """Return what to keep of a new password. Raises UnfitPasswordError, and BusyError."""
+        """Return the hash of a new password. Raises UnfitPasswordError and BusyError."""
         await self.opened.judging.run(require_fit, password, email, field)
         return await self.opened.hashing.run(hash_password, password)
 
     async def _in_counting_thread(self, work: Callable[..., Result], *arguments: object) -> Result:
-        """Return what the work returns: few at a time, for a crowd waits for the same rows."""
+        """Return the result of the work; few threads, because attempts lock the same rows."""
         return await self.opened.counting.run(work, *arguments)
 
     def _begin(self, address: str) -> tuple[Guess | None, LoginRecord | None]:

@@ -3,24 +3,24 @@
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 ACCOUNTS = "/api/v1/auth"
-"""The address below which everything is about accounts."""
+"""The path prefix of all account routes."""
 
 _CACHE_CONTROL = b"cache-control"
 _NO_STORE = (_CACHE_CONTROL, b"no-store")
 
 
 class NoStore:
-    """ASGI middleware: adds `Cache-Control: no-store` if the answer says nothing about that.
+    """ASGI middleware: adds `Cache-Control: no-store` to an answer without that header.
 
-    It does so if the request shows a token, and to all answers about accounts. Answers that
-    everybody gets are left as they are.
+    It does so if the request has a token, and for all account routes. Public answers stay as they
+    are.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, and the answer back with the header if it is private."""
+        """Pass the request on; add the header to a private answer."""
 
         async def send_private(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -40,5 +40,5 @@ def _is_private(scope: Scope) -> bool:
 
 
 def is_about_accounts(scope: Scope) -> bool:
-    """Return whether a request is one to an address about accounts."""
+    """Return whether the request is for an account route."""
     return str(scope["path"]).startswith(f"{ACCOUNTS}/")

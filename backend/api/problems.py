@@ -1,4 +1,4 @@
-"""Problems as answers, and as what a route's documentation says it may answer."""
+"""Problems as answers, and in the documentation of a route."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -9,14 +9,14 @@ from fastapi import Response
 from alembic_boot.request_id import current_request_id
 from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Problem, ProblemType
 
-# What a kind is called, and its status, for people who read the document.
+# Description of each kind, by its status, for readers of the document.
 _MEANINGS: Mapping[int, str] = {
     400: "The request cannot be read.",
-    401: "Nobody is signed in, or the token is not good (any longer).",
-    403: "It is there by default, or somebody else's: it can be read, and not be changed. Or the "
+    401: "The request has no token, or its token is not valid.",
+    403: "It is a default object or another account's: you can read it, but not change it. Or the "
     "password is wrong.",
-    404: "There is none, or it is not there for whoever asks.",
-    409: "It is there already, a status does not follow, or parts of a book do not go together.",
+    404: "It does not exist, or you may not see it.",
+    409: "It exists already, a status may not follow, or parts of a book conflict.",
     408: "The request did not arrive in time.",
     413: "The body is larger than MAX_BODY_BYTES, or has too many brackets.",
     422: "Parts of the request are not as they must be.",
@@ -26,7 +26,7 @@ _MEANINGS: Mapping[int, str] = {
 }
 
 _OF_ANY_REQUEST = (408, 413)
-"""Statuses that have nothing to do with the route: a body may come with any method."""
+"""Statuses that any route may answer, because a body may come with any method."""
 
 _RETRY_AFTER = {
     "Retry-After": {
@@ -55,14 +55,14 @@ _TITLES: Mapping[ProblemType, str] = {
 def answer(
     kind: ProblemType, status: int, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a problem as an answer."""
+    """Return an answer that contains a problem."""
     title = _TITLES.get(kind) or HTTPStatus(status).phrase
     problem = Problem(type=kind, title=title, status=status, detail=detail, instance=_instance())
     return _response(problem, headers)
 
 
 def invalid(complaints: list[Complaint], count: int) -> Response:
-    """Return what is wrong with the parts of a request, as an answer; `count` with what is left."""
+    """Return an answer with the errors of a request; `count` includes errors that are left out."""
     rest = count - len(complaints)
     named = f"`errors` names, and {rest} more" if rest else "`errors` names"
     problem = InvalidRequest(
@@ -77,7 +77,7 @@ def invalid(complaints: list[Complaint], count: int) -> Response:
 
 
 def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the documentation of a route that may answer with these problems, and any others."""
+    """Return the documentation of a route that may answer with these problems."""
     return {
         status: {
             "model": InvalidRequest if status == 422 else Problem,
@@ -89,7 +89,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def with_media_type(document: dict[str, Any]) -> dict[str, Any]:
-    """Return the OpenAPI document with the media type of problems, which FastAPI cannot be told."""
+    """Return the OpenAPI document with the media type of problems, which FastAPI cannot set."""
     of_problems = {f"#/components/schemas/{it.__name__}" for it in (Problem, InvalidRequest)}
     for path in document["paths"].values():
         for operation in path.values():
@@ -107,6 +107,6 @@ def _instance() -> str | None:
 
 
 def _response(problem: Problem, headers: Mapping[str, str] | None = None) -> Response:
-    # ASCII alone: what was sent may have had halves of surrogate pairs in it.
+    # ASCII only: a request may contain halves of surrogate pairs.
     text = problem.model_dump_json(ensure_ascii=True)
     return Response(text, problem.status, headers=headers, media_type=MEDIA_TYPE)

@@ -1,4 +1,4 @@
-"""A line of the log and an observation for every request, and an id that tells its lines apart."""
+"""Write a log line and record a metric for every request, and give each request an id."""
 
 import logging
 import re
@@ -12,21 +12,21 @@ from backend.api.metrics import Metrics
 
 HEADER = "X-Request-ID"
 
-# All of it may stand in a URN, and none of it can break a line of the log.
+# These characters may stand in a URN, and cannot break a line of the log.
 _SANE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:=+/-]{0,127}")
 
 _LONGEST_METHOD = 16
 _LONGEST_PATH = 512
-"""Characters that the log shows."""
+"""Characters of a path that the log shows."""
 
 _log = logging.getLogger(__name__)
 
 
 class RequestLog:
-    """ASGI middleware: gives each request an id, and says how it ended.
+    """ASGI middleware: gives each request an id, and logs how it ended.
 
-    The id is the one that the request brought, where that is sane. It is in the answer's header,
-    in problems, and in every line of the log that is written meanwhile.
+    A valid id in the request is used as it is. The id is in the answer's header, in problems, and
+    in every line that the log gets meanwhile.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -41,7 +41,7 @@ class RequestLog:
         begin_request(request_id)
         header = (HEADER.lower().encode(), request_id.encode())
         metrics: Metrics = scope["app"].state.resources.metrics
-        # Where nothing is answered, because of an exception, the server answers this.
+        # If an exception prevents an answer, the server answers with this status.
         status = 500
         is_over = False
         started = time.perf_counter()
@@ -63,7 +63,8 @@ class RequestLog:
                     metrics.note_shed()
                 message = {**message, "headers": [*message.get("headers", ()), header]}
             elif message["type"] == "http.response.body" and not message.get("more_body"):
-                # Before the last of it is out: who has the answer finds its line in the log.
+                # Before the answer is complete: a client that has the answer finds its line in the
+                # log.
                 end()
             await send(message)
 
@@ -75,14 +76,14 @@ class RequestLog:
 
 
 def is_shed(start: Message) -> bool:
-    """Return whether an answer says that there is too much to do: the others give no time."""
+    """Return whether the answer refuses because of overload; only such answers have Retry-After."""
     return start["status"] == 503 and any(
         name.lower() == b"retry-after" for name, _ in start.get("headers", ())
     )
 
 
 def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:
-    # Somebody asks every few seconds; that one was told no is news all the same.
+    # Probes ask every few seconds, so a success is not logged; a failure is.
     is_routine = route is not None and route.startswith(("/health/", "/metrics")) and status < 400
     fields = {
         "method": scope["method"][:_LONGEST_METHOD],
@@ -98,16 +99,16 @@ def _say(scope: Scope, route: str | None, status: int, seconds: float) -> None:
 
 
 def _path(scope: Scope) -> str:
-    """Return the path as it was sent, without the query, which may hold secrets.
+    """Return the path as it was sent, without the query, which may contain secrets.
 
-    Not decoded: a path may have the end of a line in it.
+    Not decoded, because a path may contain a line break.
     """
     raw: bytes = scope["raw_path"]
     return raw.decode("ascii", "backslashreplace")[:_LONGEST_PATH]
 
 
 def _brought(scope: Scope) -> str | None:
-    """Return the id that the request came with; None where it has none, or one that is no id."""
+    """Return the request's own id; None if it is absent or invalid."""
     for name, value in scope["headers"]:
         if name == HEADER.lower().encode():
             text = value.decode("latin-1")

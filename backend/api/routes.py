@@ -1,4 +1,4 @@
-"""Routes that read bodies as UTF-8 alone, and forget them as soon as the answer is known."""
+"""Routes that read bodies only as UTF-8, and free them as soon as the answer is known."""
 
 import json
 from collections.abc import Callable, Coroutine
@@ -10,22 +10,22 @@ from fastapi.routing import APIRoute
 
 class _Utf8Request(Request):
     async def json(self) -> Any:
-        """Return what the body says. Raises UnicodeDecodeError, and json.JSONDecodeError.
+        """Return the parsed body. Raises UnicodeDecodeError and json.JSONDecodeError.
 
-        Given bytes, `json.loads` would look for other encodings (RFC 8259, 8.1, has this one).
+        With bytes, `json.loads` would accept other encodings; RFC 8259, 8.1, allows only UTF-8.
         """
         return json.loads((await self.body()).decode())
 
 
 class Forgetting(APIRoute):
-    """A route that reads its body by a request of its own.
+    """A route that reads its body through a request object of its own.
 
-    FastAPI's own request lives until the client has the whole answer, and so would the body and
-    all that was parsed of it: with a slow reader of the answer, for a long time.
+    FastAPI's own request lives until the client has the whole answer. It would keep the body and
+    the parsed data in memory while a client reads the answer slowly.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return what answers a request of this route."""
+        """Return the handler for requests of this route."""
         answered = super().get_route_handler()
 
         async def answer(request: Request) -> Response:

@@ -1,6 +1,6 @@
-"""Statements that fail on the schema only when they run: PostgreSQL can plan them.
+"""Schema errors that appear only when a statement runs: PostgreSQL can plan it.
 
-The facts decide: PostgreSQL's code, the function of its source and the name of the column.
+They are recognised by PostgreSQL's error code, the function in its source, and the column's name.
 """
 
 from typing import Any
@@ -15,13 +15,13 @@ _POLICY = "ExecWithCheckOptions"
 """PostgreSQL's function that refuses a row because of row level security."""
 
 _RAISED = "exec_stmt_raise"
-"""PostgreSQL's function for `RAISE`: the text may have in it what a client has sent."""
+"""PostgreSQL's function for `RAISE`. Its text may contain data of a client."""
 
 
 def failed_when_run(error: DBAPIError) -> str | None:
-    """Return what to say of a statement that failed when it ran; None if it was in its planning.
+    """Return the reason why a statement failed when it ran; None if its planning failed.
 
-    A function of the database or a trigger runs with it, or its row is refused.
+    A function or a trigger of the database failed, or row level security refused a row.
     """
     diag: Any = getattr(error.orig, "diag", None)
     is_of_row = diag is not None and (

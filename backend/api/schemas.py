@@ -1,4 +1,4 @@
-"""What the health routes answer with."""
+"""Answers of the health routes."""
 
 from typing import Literal
 
@@ -12,19 +12,21 @@ class Live(BaseModel):
 
 
 class Ready(BaseModel):
-    """The database answers and its schema is where this release needs it."""
+    """The database answers and its schema fits this release."""
 
     status: Literal["ready", "degraded"] = Field(
         description="Degraded: most requests work, and the reason says what does not."
     )
     state: str = Field(examples=["current"])
-    current: list[str] = Field(description="The revisions the schema is at.", examples=[["008"]])
-    target: str = Field(description="Where it should be.", examples=["008"])
+    current: list[str] = Field(
+        description="The present revisions of the schema.", examples=[["008"]]
+    )
+    target: str = Field(description="The revision that it should be at.", examples=["008"])
     reason: str | None = Field(default=None, description="Why it is degraded; else left out.")
 
 
 class Unavailable(BaseModel):
-    """The database is away, its schema is not where this release needs it, or this is stopping."""
+    """The database is unreachable, the schema does not fit, or the process is stopping."""
 
     status: Literal["unavailable", "draining"] = "unavailable"
     state: str | None = Field(

@@ -1,4 +1,4 @@
-"""The figures, for Prometheus to fetch."""
+"""The metrics route, for Prometheus."""
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client.exposition import choose_encoder
@@ -6,18 +6,18 @@ from prometheus_client.exposition import choose_encoder
 from backend.api.dependencies import OpenResources
 
 _FRESH = 30
-"""Seconds that the last probe's finding counts: a scrape asks the database only without one."""
+"""Seconds for which the last probe counts: a scrape probes the database only if there is none."""
 
 router = APIRouter()
 
 
-# Not a part of the API that clients use, so not in its document.
+# Not part of the public API, so not in its document.
 @router.get("/metrics", include_in_schema=False)
 async def metrics(opened: OpenResources, request: Request) -> Response:
-    """Return everything that is counted, in the format that the scraper asks for."""
+    """Return all metrics in the format that the scraper asks for."""
     await opened.asked.now(within=_FRESH)
     try:
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    except (TypeError, ValueError):  # a version that is no number
+    except (TypeError, ValueError):  # the version is not a number
         encode, media_type = choose_encoder("")
     return Response(encode(opened.metrics), headers={"Content-Type": media_type})

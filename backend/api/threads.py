@@ -1,4 +1,4 @@
-"""Threads for what waits for the database; who would wait for one too long is sent away."""
+"""Threads for database work; a request that would wait too long for a thread is refused."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 
 class OverloadedError(HTTPException):
-    """More is asked for than can be done. It is an HTTPException for FastAPI to pass it on."""
+    """The service is overloaded. The error is an HTTPException so that FastAPI passes it on."""
 
     def __init__(self, retry_after: int) -> None:
         super().__init__(
@@ -25,9 +25,9 @@ class OverloadedError(HTTPException):
 
 
 class Threads:
-    """So many threads, and a queue before them that is never longer than some seconds' work.
+    """A number of threads, and a queue of at most some seconds' work.
 
-    An answer from the cache needs no thread, nor does a probe: neither is ever sent away.
+    Answers from the cache and probes need no thread, so they are never refused.
     """
 
     def __init__(self, at_once: int, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class Threads:
     async def run(
         self, function: Callable[Given, Result], *given: Given.args, **named: Given.kwargs
     ) -> Result:
-        """Return what the function returns, which runs in a thread. Raises OverloadedError."""
+        """Return the result of the function, which runs in a thread. Raises OverloadedError."""
         now = self._clock()
         retry_after = self._load.retry_after(now)
         if retry_after is not None:

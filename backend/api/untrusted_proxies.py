@@ -1,4 +1,4 @@
-"""A warning for whoever runs the service behind a proxy that it does not trust."""
+"""A warning to the operator: the service runs behind a proxy that it does not trust."""
 
 import logging
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class UntrustedProxies:
-    """Warns once if a proxy names clients, and its own address counts for all of them.
+    """Warns once if a proxy names clients, but the proxy's own address counts for all of them.
 
-    `is_watched` says whether that is worth a warning.
+    `is_watched` tells whether the warning is useful.
     """
 
     is_watched: bool
 
     def note(self, peer: str | None, forwarded: Sequence[str]) -> None:
-        """Look at a request: where the server says it is from, and its X-Forwarded-For."""
+        """Check a request: its peer address according to the server, and its X-Forwarded-For."""
         if self.is_watched and is_ignored(peer, forwarded):
             self.is_watched = False
             _log.warning(
@@ -27,8 +27,8 @@ class UntrustedProxies:
 
 
 def is_ignored(peer: str | None, forwarded: Sequence[str]) -> bool:
-    """Return whether the server did not believe X-Forwarded-For.
+    """Return whether the server ignored X-Forwarded-For.
 
-    If it believes a proxy, it says that the request is from one of the addresses in the header.
+    If the server trusts the proxy, the peer address is one of the addresses in the header.
     """
     return bool(forwarded) and not any((peer or "unknown") in it for it in forwarded)

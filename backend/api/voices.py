@@ -1,11 +1,11 @@
-"""Voices: whoever has no account hears of those that are there for everybody."""
+"""Voice routes: a request without a token reads the shared voices."""
 
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Response, status
 
-from backend.api.authentication import NOBODY_MAY_ASK, Owner
+from backend.api.authentication import TOKEN_IS_OPTIONAL, Owner
 from backend.api.cached_answers import Reading, dumped, found
 from backend.api.list_parameters import OnShelf, PageParameter
 from backend.api.problems import answers
@@ -26,10 +26,10 @@ VoiceId = Annotated[UUID, Path(description="The voice's id.")]
     summary="List voices",
     response_model=VoiceList,
     responses=answers(401, 422, 503),
-    openapi_extra=NOBODY_MAY_ASK,
+    openapi_extra=TOKEN_IS_OPTIONAL,
 )
 async def list_voices(reader: Reading, page: PageParameter, shelf: OnShelf = None) -> Response:
-    """Return the voices that you see, newest first if not asked otherwise, a page at a time."""
+    """Return a page of the voices that you see, newest first by default."""
     viewer = reader.viewer
     return await reader.list(
         list_key("voice", viewer, shelf, page),
@@ -44,7 +44,7 @@ async def list_voices(reader: Reading, page: PageParameter, shelf: OnShelf = Non
     responses=answers(400, 401, 409, 422, 503),
 )
 async def create_voice(writer: Writing, owner: Owner, new: Sent[NewVoice]) -> VoiceDetail:
-    """Make a voice of your own, which its provider is processing."""
+    """Create a voice of your own, which its provider is processing."""
     return await writer.write(voices.create_voice, owner, new)
 
 
@@ -53,7 +53,7 @@ async def create_voice(writer: Writing, owner: Owner, new: Sent[NewVoice]) -> Vo
     summary="Read a voice",
     response_model=VoiceDetail,
     responses=answers(401, 404, 422, 503),
-    openapi_extra=NOBODY_MAY_ASK,
+    openapi_extra=TOKEN_IS_OPTIONAL,
 )
 async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
     """Return a voice that you see."""
@@ -74,8 +74,9 @@ async def read_voice(reader: Reading, voice_id: VoiceId) -> Response:
 async def change_voice(
     writer: Writing, owner: Owner, voice_id: VoiceId, change: Sent[VoiceChange]
 ) -> VoiceDetail:
-    """Change a voice of your own. The status goes from processing to completed or failed, and from
-    failed to processing.
+    """Change a voice of your own.
+
+    Allowed changes of the status: processing to completed or failed, failed to processing.
     """
     return await writer.write(voices.change_voice, owner, voice_id, change)
 
@@ -87,5 +88,5 @@ async def change_voice(
     responses=answers(401, 403, 404, 409, 422, 503),
 )
 async def delete_voice(writer: Writing, owner: Owner, voice_id: VoiceId) -> None:
-    """Delete a voice of your own; what it has read aloud stays."""
+    """Delete a voice of your own; recordings made with it stay."""
     await writer.write(voices.delete_voice, owner, voice_id)

@@ -1,4 +1,4 @@
-"""Writers: few have a thread at once, so that a crowd of them leaves reads their connections."""
+"""Write for a request: few writers have a thread at once, so that reads keep their connections."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Writer:
-    """Writes for one request, by its session."""
+    """Writes for one request, in its session."""
 
     session: Session
     threads: Threads
@@ -27,7 +27,7 @@ class Writer:
         *given: Given.args,
         **named: Given.kwargs,
     ) -> Result:
-        """Return what the work returns, which is given the session. Raises OverloadedError."""
+        """Return the result of the work, which gets the session. Raises OverloadedError."""
         return await self.threads.run(work, self.session, *given, **named)
 
 

@@ -1,1 +1,1 @@
-"""What goes over the wire: the contract with whoever calls, apart from the tables."""
+"""Schemas of requests and answers: the contract with clients, apart from the tables."""

@@ -1,4 +1,4 @@
-"""Accounts: what registers them, what signs in, and what is said about them."""
+"""Accounts: bodies for registration and sign-in, and answers about accounts."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -14,49 +14,49 @@ _NewPassword = Annotated[
     Field(
         min_length=10,
         max_length=200,
-        description="None that is guessed first, like a common one or the address.",
+        description="Not easy to guess: no common password, and not the address.",
     ),
 ]
 
-# Any password may be tried: only a new one has a least length.
+# Any password may be tried: only a new one has a minimum length.
 _TriedPassword = Annotated[Password, Field(max_length=200)]
 
 
 class NewAccount(New):
-    """A wish for an account; upper and lower case are the same in the address."""
+    """A request for an account; the address is not case-sensitive."""
 
     email: Email
     password: _NewPassword
 
 
 class Registered(BaseModel):
-    """The address that registered, in lower case. An account that it had before stays as it is."""
+    """The registered address in lower case. An existing account of the address stays as it is."""
 
     email: str
 
 
 class Credentials(New):
-    """A wish to sign in."""
+    """An address and a password, for a sign-in."""
 
     email: Email
     password: _TriedPassword
 
 
 class PasswordChange(New):
-    """The present password, and the one that comes after it."""
+    """The present password and the new one."""
 
     password: _TriedPassword
     new_password: _NewPassword
 
 
 class Confirmation(New):
-    """The password of the account, for what cannot be taken back."""
+    """The password of the account, for an action that cannot be undone."""
 
     password: _TriedPassword
 
 
 class Account(BaseModel):
-    """A person's account, as its owner sees it."""
+    """An account, as its owner sees it."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -66,7 +66,7 @@ class Account(BaseModel):
 
 
 class AccessToken(BaseModel):
-    """What signs the requests of a person, until it expires."""
+    """A token that authenticates requests until it expires."""
 
     access_token: str = Field(description="For the header `Authorization: Bearer …`.")
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - the kind, as OAuth calls it

@@ -1,7 +1,6 @@
-"""Books as they are written: whole, or a part at a time.
+"""Books as clients send them: whole, or one part at a time.
 
-What changes something is a TypedDict: a key that was not sent is not there, which is another thing
-than null.
+A change is a TypedDict: a key that was not sent is absent, which differs from null.
 """
 
 from typing import Annotated, Any, Literal, Self
@@ -28,12 +27,13 @@ from backend.schemas.request_body import EXACT, New
 
 
 class NewTranslation(New):
-    """The words of a dialogue in one language."""
+    """The text of a dialogue in one language."""
 
     language_code: LanguageCode
     text: LongText
     is_primary: Truth = Field(
-        default=False, description="Whether these are what the author wrote; else the first are."
+        default=False,
+        description="Whether the author wrote this text; if none is marked, the first counts.",
     )
 
 
@@ -47,13 +47,13 @@ class NewRecording(New):
 
 
 class NewDialogue(New):
-    """One utterance, with its words in some languages.
+    """One dialogue, with its text in some languages.
 
-    Each language comes once, with one recording of each voice; more is a conflict.
+    Each language comes once, with one recording per voice; a repetition is a conflict.
     """
 
     speaker: Name
-    # One fault in each of these lists is enough: there may be thousands of lists.
+    # The first fault in each of these lists is enough: a book may have thousands of lists.
     translations: list[NewTranslation] = Field(default=[], max_length=20, fail_fast=True)
     audios: list[NewRecording] = Field(default=[], max_length=40, fail_fast=True)
 
@@ -73,7 +73,7 @@ class NewDialogue(New):
 
 
 class NewPage(New):
-    """One page; its dialogues are spoken in the order given."""
+    """One page, with its dialogues in the order of speaking."""
 
     image_url: Url | None = None
     image_prompt: LongText | None = None
@@ -82,10 +82,10 @@ class NewPage(New):
 
 
 class NewBook(New):
-    """A book, with as many of its pages as there are already, in their order.
+    """A book with the pages that exist already, in their order.
 
-    It has room for 10,000 parts in all (pages, dialogues, translations and recordings), and for
-    4 MiB of text.
+    Its limit is 10,000 parts in all (pages, dialogues, translations and recordings), and 4 MiB of
+    text.
     """
 
     title: Title
@@ -100,14 +100,14 @@ class NewBook(New):
 
     @model_validator(mode="before")
     @classmethod
-    def _has_room(cls, sent: Any) -> Any:
+    def _is_within_size_limit(cls, sent: Any) -> Any:
         require_few_parts(sent)
         return sent
 
 
 @with_config(EXACT)
 class BookChange(TypedDict, total=False):
-    """Changes of a book; the rest stays."""
+    """Changes of a book; all other fields stay."""
 
     title: Title
     cover_image: Url | None
@@ -121,7 +121,7 @@ class BookChange(TypedDict, total=False):
 
 @with_config(EXACT)
 class PageChange(TypedDict, total=False):
-    """Changes of a page; its sequence must be free."""
+    """Changes of a page; the new sequence must be free."""
 
     sequence: Sequence
     image_url: Url | None
@@ -131,14 +131,14 @@ class PageChange(TypedDict, total=False):
 
 @with_config(EXACT)
 class DialogueChange(TypedDict, total=False):
-    """Changes of a dialogue; its sequence must be free."""
+    """Changes of a dialogue; the new sequence must be free."""
 
     sequence: Sequence
     speaker: Name
 
 
 class Words(New):
-    """The words of a dialogue in the language that the path names."""
+    """The text of a dialogue in the language of the path."""
 
     text: LongText
     is_primary: Truth | None = Field(
@@ -148,7 +148,7 @@ class Words(New):
 
 
 class Recording(New):
-    """The recording of a dialogue in the language and the voice that the path names."""
+    """The recording of a dialogue in the language and the voice of the path."""
 
     audio_url: Url
     duration: Seconds | None = None

@@ -1,4 +1,4 @@
-"""Books as they are read."""
+"""Books in answers."""
 
 from datetime import datetime
 from uuid import UUID
@@ -13,11 +13,11 @@ class _FromRow(BaseModel):
 
 
 class Translation(_FromRow):
-    """The words of a dialogue in one language."""
+    """The text of a dialogue in one language."""
 
     language_code: str = Field(examples=["en"])
     text: str
-    is_primary: bool = Field(description="Whether these are the words that the author wrote.")
+    is_primary: bool = Field(description="Whether the author wrote this text.")
 
 
 class DialogueRecording(_FromRow):
@@ -30,7 +30,7 @@ class DialogueRecording(_FromRow):
 
 
 class DialogueDetail(_FromRow):
-    """One utterance on a page; translations by language, audios by language and voice."""
+    """One dialogue of a page; translations by language, audios by language and voice."""
 
     id: UUID
     sequence: int
@@ -40,7 +40,7 @@ class DialogueDetail(_FromRow):
 
 
 class PageDetail(_FromRow):
-    """One page of a book, its dialogues in the order they are spoken."""
+    """One page of a book, with its dialogues in the order of speaking."""
 
     id: UUID
     sequence: int
@@ -51,7 +51,7 @@ class PageDetail(_FromRow):
 
 
 class BookSummary(_FromRow):
-    """A book as it stands on a shelf."""
+    """A book in a list."""
 
     id: UUID
     title: str = Field(examples=["My Playground Day"])
@@ -67,17 +67,17 @@ class BookSummary(_FromRow):
 
 
 class BookDetail(BookSummary):
-    """A book to read: all of its pages, in order."""
+    """A whole book with all of its pages, in order."""
 
     pages: list[PageDetail]
 
 
 class BookList(BaseModel):
-    """Some of the books, in the order that was asked for."""
+    """A page of the list of books, in the requested order."""
 
     model_config = ConfigDict(frozen=True)
 
     items: list[BookSummary]
     next_cursor: str | None = Field(
-        description="Where the next books begin; null where these are the last."
+        description="Cursor of the next page; null if this page is the last."
     )

@@ -1,4 +1,4 @@
-"""Everything that an account has."""
+"""The export of all data of an account."""
 
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from backend.schemas.voices import VoiceDetail
 
 
 class AudioDetail(BaseModel):
-    """A recording that belongs to a person and not to a dialogue."""
+    """A recording that belongs to an account and not to a dialogue."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -31,7 +31,7 @@ class AudioDetail(BaseModel):
 
 
 class Export(BaseModel):
-    """All that is an account's own, oldest first."""
+    """All data of an account, oldest first."""
 
     account: Account
     books: list[BookDetail]

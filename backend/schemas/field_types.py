@@ -1,7 +1,7 @@
-"""The kinds of text and number that come from outside, each with the bounds it must keep.
+"""Types of text and number fields in requests, each with its limits.
 
-Every text is bounded, and none has a NUL in it, which PostgreSQL cannot store. The bounds stand in
-the OpenAPI document, so that a caller can know them beforehand.
+Every text has a maximum length, and no text contains NUL, which PostgreSQL cannot store. The limits
+are in the OpenAPI document, so that a client can know them beforehand.
 """
 
 import unicodedata
@@ -24,8 +24,8 @@ _VOICE_ID = r"^[A-Za-z0-9][A-Za-z0-9._:-]*$"
 CURSOR = r"^[A-Za-z0-9_-]{32}$"
 """The pattern of a cursor."""
 
-IN_WORDS: Mapping[str, str] = {
-    _TITLE: "Should have at least one character that is to be seen, and no NUL",
+PATTERN_MEANINGS: Mapping[str, str] = {
+    _TITLE: "Should have at least one visible character, and no NUL",
     _TEXT: "Should have no NUL in it",
     _URL: "Should be an address by http or https, or a path on this server, without spaces",
     _EMAIL: "Should be an address like mina@example.org",
@@ -33,24 +33,24 @@ IN_WORDS: Mapping[str, str] = {
     CURSOR: "This is not a cursor of this list: take the next_cursor of an answer, unchanged",
     _VOICE_ID: "Should be letters, digits and ._:- alone, and begin with a letter or a digit",
 }
-"""What each pattern means, for people who wrote something else."""
+"""The meaning of each pattern, for the sender of a text that does not fit."""
 
-# Letters and a symbol by their categories, which show nothing: the fillers of Hangul and Braille.
+# Invisible characters whose category is a letter or a symbol: the fillers of Hangul and Braille.
 _BLANKS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 @lru_cache(4096)
 def _is_hidden(character: str) -> bool:
-    """Return whether nothing of a character is to be seen if it stands alone.
+    """Return whether a character is invisible if it stands alone.
 
-    Marks are hidden, as are separators, controls and what only directs others.
+    Marks, separators, controls and format characters are invisible.
     """
     hidden = ("M", "Z", "Cc", "Cf", "Cs")
     return character in _BLANKS or unicodedata.category(character).startswith(hidden)
 
 
 def _visible(text: str) -> str:
-    """Return a text in which something is to be seen: no pattern knows every space there is."""
+    """Return a text that has a visible character; no pattern knows every kind of space."""
     if all(map(_is_hidden, text)):
         raise ValueError("nothing in it can be seen: write a letter, a digit or a sign")
     return text
@@ -61,10 +61,10 @@ Title = Annotated[
     Field(max_length=300, pattern=_TITLE, examples=["Up and Away"]),
     AfterValidator(_visible),
 ]
-"""A name that people read: at least one character that is to be seen."""
+"""A name for people: it contains at least one visible character."""
 
 Name = Annotated[Title, Field(examples=["Grandpa"])]
-"""That of somebody who speaks or reads."""
+"""The name of a speaker or reader."""
 
 ShortText = Annotated[str, Field(max_length=300, pattern=_TEXT)]
 LongText = Annotated[str, Field(max_length=10_000, pattern=_TEXT)]
@@ -89,11 +89,11 @@ Email = Annotated[
 
 
 def _encodable(password: SecretStr) -> SecretStr:
-    """Return what can be hashed: half of a surrogate pair is a text in JSON, and none in UTF-8."""
+    """Return a password that UTF-8 can encode: JSON also allows half of a surrogate pair."""
     try:
         password.get_secret_value().encode()
     except UnicodeEncodeError:
-        # Without its cause, whose text has the whole password.
+        # Without its cause, whose text contains the whole password.
         raise ValueError("not UTF-8") from None
     return password
 
@@ -105,7 +105,7 @@ LanguageCode = Annotated[
     Field(
         max_length=12,
         pattern=_LANGUAGE,
-        description="As BCP 47 writes it: the language, then the script or the region if need be.",
+        description="A BCP 47 tag: the language, then the script or the region if needed.",
         examples=["en", "pt-BR", "zh-Hant"],
     ),
 ]
@@ -131,7 +131,7 @@ ProviderVoiceId = Annotated[
 
 
 def _number(value: object) -> object:
-    """Return what may be a number: pydantic would make one of a text, or of true."""
+    """Return a number as it is: pydantic would convert a text or true to a number."""
     if isinstance(value, str | bool):
         raise ValueError("not a number")  # noqa: TRY004 - pydantic passes a TypeError on
     return value
@@ -140,16 +140,16 @@ def _number(value: object) -> object:
 Seconds = Annotated[
     float,
     Field(ge=0, le=86_400, allow_inf_nan=False, description="Seconds.", examples=[4.2]),
-    BeforeValidator(_number),  # last, or the document would not have the bounds
+    BeforeValidator(_number),  # last, or the document would not have the limits
 ]
 Sequence = Annotated[
     int,
-    Field(ge=1, le=10_000, description="The position among its like."),
+    Field(ge=1, le=10_000, description="The position among its siblings."),
     BeforeValidator(_number),
 ]
 Truth = Annotated[bool, Field(strict=True)]
 
 OwnVisibility = Annotated[
     Literal[Visibility.PRIVATE, Visibility.PUBLIC],
-    Field(description="Whether others see it. What is there by default is made by the operator."),
+    Field(description="Whether others see it. Only the operator makes default objects."),
 ]

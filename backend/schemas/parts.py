@@ -1,19 +1,19 @@
-"""The parts of a book as it is sent: counted before anything is made of them."""
+"""Parts of a sent book: counted before any of them is parsed."""
 
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
 
 MOST_PARTS = 10_000
-"""Pages, dialogues, translations and recordings of a book, all together."""
+"""Largest number of pages, dialogues, translations and recordings of a book together."""
 
 
 class PartsConflictError(Exception):
-    """The parts of a book are right one by one, and not together: no schema can say so."""
+    """Each part of the book is valid, but the parts conflict: no schema can express that."""
 
 
 class TooManyPartsError(PartsConflictError):
-    """A book has more parts than a book has room for."""
+    """A book has more parts than its limit."""
 
     def __init__(self, count: int, most: int) -> None:
         super().__init__(
@@ -23,13 +23,13 @@ class TooManyPartsError(PartsConflictError):
 
 
 class RepeatedPartError(PartsConflictError):
-    """A dialogue has something twice that it has room for once."""
+    """A dialogue has a part twice that may occur only once."""
 
 
 def require_few_parts(book: object) -> None:
-    """Return if a book that was sent has not too many parts; nothing else is looked at.
+    """Return if a sent book has at most the allowed number of parts; check nothing else.
 
-    Raises TooManyPartsError as soon as it is known, with the parts that were counted until then.
+    Raises TooManyPartsError as soon as the limit is passed, with the number counted until then.
     """
     pages = _items([book], "pages")
     _require(len(pages))
@@ -40,7 +40,7 @@ def require_few_parts(book: object) -> None:
 
 
 def _items(parts: Sequence[object], name: str) -> Sequence[Any]:
-    """Return what these parts have in their lists of this name."""
+    """Return the items in the lists of this name of all these parts."""
     lists = (part.get(name) for part in parts if isinstance(part, dict))
     return list(chain.from_iterable(it for it in lists if isinstance(it, list)))
 

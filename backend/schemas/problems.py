@@ -1,4 +1,4 @@
-"""How an error is answered: RFC 9457, `application/problem+json`."""
+"""Error answers: RFC 9457, `application/problem+json`."""
 
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class ProblemType(StrEnum):
-    """The kinds of problems. A client may rely on these texts: they never change."""
+    """The kinds of problems. Clients may rely on these texts: they never change."""
 
     MALFORMED = "urn:moriai:problem:malformed-request"
     INVALID = "urn:moriai:problem:invalid-request"
@@ -27,7 +27,7 @@ class ProblemType(StrEnum):
 
 
 class Problem(BaseModel):
-    """Why a request was not answered as it was meant."""
+    """The reason why a request failed."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,7 +41,7 @@ class Problem(BaseModel):
 
 
 class Complaint(BaseModel):
-    """What is wrong with one part of a request."""
+    """The error of one part of a request."""
 
     loc: list[str | int] = Field(description="Where it is.", examples=[["query", "limit"]])
     msg: str = Field(description="What is wrong with it.")
@@ -49,6 +49,6 @@ class Complaint(BaseModel):
 
 
 class InvalidRequest(Problem):
-    """Parts of the request are not as the document says."""
+    """Some parts of the request are invalid."""
 
     errors: list[Complaint] = Field(description="The first of them, and 20 at most.")

@@ -1,7 +1,7 @@
-"""Bodies as they are sent: the fields that the document has and no others, with few faults.
+"""Request bodies: only the fields of the document are allowed, and the number of faults is limited.
 
-Each fault is a complaint. A body of the largest size has room for more than a hundred thousand. To
-write them down would take seconds, so a body with many faults is refused whole.
+Each fault becomes a complaint. A body of the largest size can contain more than a hundred thousand
+faults, and writing them down would take seconds. So a body with many faults is refused as a whole.
 """
 
 from typing import Annotated, Any, TypeVar
@@ -17,10 +17,10 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 MOST_FAULTS = 100
-"""So many faults of a body are told apart."""
+"""Faults of a body that are reported one by one."""
 
 _MOST_KEYS = 100
-"""Keys of one object: each that is not known is a fault, and no object has so many that are."""
+"""Keys of one object: each unknown key is a fault, and no object has so many known keys."""
 
 EXACT = ConfigDict(extra="forbid", frozen=True)
 
@@ -28,7 +28,7 @@ Body = TypeVar("Body")
 
 
 class New(BaseModel):
-    """The base of what makes something."""
+    """The base of bodies that create something."""
 
     model_config = EXACT
 
@@ -61,4 +61,4 @@ def _too_many_faults() -> PydanticCustomError:
 
 
 Sent = Annotated[Body, WrapValidator(_with_few_faults)]
-"""What a route takes as its body."""
+"""The type of a route's body."""

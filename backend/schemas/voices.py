@@ -1,4 +1,4 @@
-"""Voices as they are read and written."""
+"""Voices in requests and answers."""
 
 from datetime import datetime
 from typing import Annotated
@@ -25,7 +25,9 @@ class VoiceDetail(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
     id: UUID
-    provider_voice_id: str = Field(description="Its id at its provider.", examples=["narrator-en"])
+    provider_voice_id: str = Field(
+        description="The voice's id at its provider.", examples=["narrator-en"]
+    )
     name: str = Field(examples=["Grandpa"])
     language: str | None = Field(examples=["en"])
     gender: str | None
@@ -39,13 +41,13 @@ class VoiceDetail(BaseModel):
 
 
 class VoiceList(BaseModel):
-    """Some of the voices, in the order that was asked for."""
+    """A page of the list of voices, in the requested order."""
 
     model_config = ConfigDict(frozen=True)
 
     items: list[VoiceDetail]
     next_cursor: str | None = Field(
-        description="Where the next voices begin; null where these are the last."
+        description="Cursor of the next page; null if this page is the last."
     )
 
 
@@ -63,7 +65,7 @@ class NewVoice(New):
 
 @with_config(EXACT)
 class VoiceChange(TypedDict, total=False):
-    """What to change about a voice; the rest stays."""
+    """Changes of a voice; all other fields stay."""
 
     name: Name
     language: LanguageCode | None

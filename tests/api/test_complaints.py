@@ -34,7 +34,7 @@ def said(answer: httpx.Response) -> list[str]:
     [
         ({"visibility": "default"}, "Input should be 'private' or 'public'"),
         ({"status": "completed"}, "Input should be 'draft' or 'creating'"),
-        ({"title": " "}, "Should have at least one character that is to be seen, and no NUL"),
+        ({"title": " "}, "Should have at least one visible character, and no NUL"),
         ({"genre": "\0"}, "Should have no NUL in it"),
         (
             {"cover_image": "cover.png"},

@@ -1,4 +1,4 @@
-"""Exports: few at once, broken off if they cannot be whole, and not read for HEAD."""
+"""Exports: few at once, ended if they cannot be complete, and not read for HEAD."""
 
 import asyncio
 import logging
@@ -114,7 +114,7 @@ def test_an_export_breaks_off_if_its_token_ends(
         with pytest.raises(httpx.RemoteProtocolError):
             asked.result()
     assert [it.message for it in caplog.records if "export" in it.message.lower()] == [
-        "An export broke off: UnauthenticatedError"
+        "An export was ended: UnauthenticatedError"
     ]
 
 
@@ -139,7 +139,7 @@ def test_an_export_breaks_off_if_the_database_fails(
             asked.result()
     kept_session.rollback()
     assert [it.message for it in caplog.records if "export" in it.message.lower()] == [
-        "An export broke off: OperationalError"
+        "An export was ended: OperationalError"
     ]
     assert not any(it.exc_info for it in caplog.records)
     assert person.ask("GET", EXPORT).status_code == 200
@@ -182,4 +182,4 @@ def test_an_export_ends_after_its_time(caplog: pytest.LogCaptureFixture) -> None
     with caplog.at_level(logging.WARNING):
         sent = asyncio.run(_answer(answer, {"type": "http"}))
     assert sent[0] == "http.response.start"
-    assert "broken off" in caplog.text
+    assert "An export was ended: it took more than" in caplog.text

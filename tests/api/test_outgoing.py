@@ -3,11 +3,11 @@
 import asyncio
 from typing import Any
 
-from backend.api.outgoing import BIG, BoundedAnswers, Held
+from backend.api.outgoing import BIG, AnswersInFlight, BoundedAnswers
 
 
 def test_the_bytes_that_are_held() -> None:
-    held = Held(most=10)
+    held = AnswersInFlight(most=10)
     one, other, small = bytes(6), bytes(7), bytes(4)
     assert held.add(one)
     assert held.add(one)
@@ -22,12 +22,12 @@ def test_the_bytes_that_are_held() -> None:
 
 
 def test_a_single_answer_is_always_sent() -> None:
-    assert Held(most=10).add(bytes(100))
+    assert AnswersInFlight(most=10).add(bytes(100))
 
 
 def test_a_later_part_is_always_sent() -> None:
     """What has begun can be refused no more; it counts for others."""
-    held = Held(most=10)
+    held = AnswersInFlight(most=10)
     one, other = bytes(6), bytes(7)
     assert held.add(one)
     assert held.add(other, has_begun=True)
@@ -49,7 +49,7 @@ def test_without_room_a_begun_answer_goes_on() -> None:
         sent.append(message["type"])
 
     bounded = BoundedAnswers(app)
-    bounded._held = Held(most=BIG)
+    bounded._held = AnswersInFlight(most=BIG)
     assert bounded._held.add(bytes(BIG))
     asyncio.run(bounded({"type": "http"}, None, send))  # type: ignore[arg-type]
     assert sent == ["http.response.start", *["http.response.body"] * 3]
@@ -65,7 +65,7 @@ def test_without_room_the_answer_is_503() -> None:
 
     async def scenario() -> None:
         bounded = BoundedAnswers(app)
-        bounded._held = Held(most=BIG)
+        bounded._held = AnswersInFlight(most=BIG)
 
         async def ask(first: list[Any], *, is_slow: bool) -> None:
             async def send(message: Any) -> None:
