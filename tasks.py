@@ -1,7 +1,7 @@
 """The tasks of the backend: `inv --list` shows them, `inv --help TASK` explains one.
 
-Glue only: what a task does lives in `alembic_boot`, or for containers in `backend/stack`, imported
-when the task runs.
+This file is glue only: the work is done in `alembic_boot`, and for containers in `backend/stack`.
+Both are imported when a task runs.
 """
 
 import os
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from backend.stack.compose.project import Place
 
 _BIN = Path(sys.executable).parent
-"""Where the tools of this environment are, whatever PATH says."""
+"""The folder with the tools of this environment, for any PATH."""
 
 _STANDINS = Path("docker/standins")
 
@@ -36,14 +36,14 @@ _ALEMBIC = {
     "x": "An argument for env.py, as `alembic -x` has it; may be repeated (default: ALEMBIC_X).",
     "n": "The section of alembic.ini to read, as `alembic -n` has it (default: ALEMBIC_NAME).",
 }
-"""What the tasks that run env.py say of their flags."""
+"""The help of the flags for env.py."""
 
 
 def _prepared() -> None:
-    """Make this process one of the project's own; what a task imports comes after it."""
-    # `inv` finds this file from any folder below it; paths are those of the project's own.
+    """Prepare this process for the project; a task's imports come after it."""
+    # `inv` finds this file from any subfolder, but paths are relative to the project's folder.
     os.chdir(Path(__file__).parent)
-    # `inv` turns bytecode off, and everything would be compiled anew at every start.
+    # `inv` turns bytecode off; then every start would compile everything again.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
     from alembic_boot.imports import import_quickly
@@ -54,7 +54,7 @@ def _prepared() -> None:
 def _booting(
     task: str, stream: str = "stdout", /, **overrides: str | None
 ) -> AbstractContextManager["BootDescription"]:
-    """Give what to boot; `overrides` are variables that flags set."""
+    """Yield what to boot; `overrides` are variables that flags set."""
     _prepared()
     from backend.booting import booting
 
@@ -62,7 +62,7 @@ def _booting(
 
 
 def _session(task: str, /, **overrides: str | None) -> AbstractContextManager["Settings"]:
-    """Give the settings of a task that needs no database."""
+    """Yield the settings of a task that needs no database."""
     _prepared()
     from backend.booting import session
 
@@ -72,7 +72,7 @@ def _session(task: str, /, **overrides: str | None) -> AbstractContextManager["S
 def _serving(
     task: str, /, **overrides: str | None
 ) -> AbstractContextManager[tuple["BootDescription", "socket"]]:
-    """Give what to boot and the socket to serve on."""
+    """Yield what to boot and the socket to serve on."""
     _prepared()
     from backend.booting import serving
 
@@ -80,7 +80,7 @@ def _serving(
 
 
 def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
-    """Give the log's own settings, to a task that has no use for others."""
+    """Yield the log's own settings, for a task that needs no others."""
     _prepared()
     from backend.reporting import reporting
     from backend.settings import load_log_settings
@@ -90,7 +90,7 @@ def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
 
 @contextmanager
 def _stack(stream: str = "stdout") -> Iterator["Place"]:
-    """Give the stack of containers that this folder's Compose files describe."""
+    """Yield the stack of containers of this folder's Compose files."""
     with _logged(stream):
         from backend.stack.compose.reading import read_place
 
@@ -98,7 +98,7 @@ def _stack(stream: str = "stdout") -> Iterator["Place"]:
 
 
 def _run_inside(service: str, task: str, **flags: str | bool | list[str] | None) -> None:
-    """Run a task in a service's container, and end with its status."""
+    """Run a task in a service's container, and exit with its status."""
     with _stack("stderr") as place:
         from backend.stack.engine.connection import streaming
         from backend.stack.inside import inv_command, run_inside
@@ -110,14 +110,14 @@ def _run_inside(service: str, task: str, **flags: str | bool | list[str] | None)
 
 
 def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
-    """Return the variables that Alembic's own flags set: env.py's children read them, too."""
+    """Return the variables for Alembic's own flags: child processes of env.py read them, too."""
     from shlex import join
 
     return {"ALEMBIC_X": join(x or ()), "ALEMBIC_NAME": n}
 
 
 def _show(*lines: str) -> None:
-    """Print what a task has to say as data."""
+    """Print a task's result as data."""
     from alembic_boot.output import show
 
     show(*lines)
@@ -165,7 +165,7 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
             from alembic_boot.errors import ConfigurationError
 
             raise ConfigurationError(
-                "--dry-run and --sql print different things.", "Say one of them."
+                "--dry-run and --sql print different things.", "Use one of them."
             )
         if dry_run:
             from alembic_boot.migration.preview import preview, show_preview
@@ -205,7 +205,7 @@ def rollback(
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
-    """Take the schema back, one revision or to a target; asks first."""
+    """Take the schema back by one revision or to a target; asks first."""
     if in_:
         _run_inside(in_, "rollback", target=target, yes=yes, x=x, n=n)
         return
@@ -261,7 +261,7 @@ def start(
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
-    """Wait for PostgreSQL, migrate, seed and serve: the one command that gets there."""
+    """Wait for PostgreSQL, migrate, seed and serve: the one command for a whole start."""
     if dry_run:
         with _booting("preview", "stderr", **_alembic(x, n)) as boot:
             from alembic_boot.migration.preview import preview, show_preview
@@ -311,9 +311,9 @@ def status(
     auto_shortflags=False,
     iterable=["x"],
     help={
-        "revision": "Which one to record, where the schema is that of several.",
+        "revision": "The revision to record, if the schema equals several.",
         "restamp": "Replace recorded revisions that this history does not have, or has edited.",
-        "dry_run": "Say which revision it is, and change nothing.",
+        "dry_run": "Show which revision it is, and change nothing.",
         "in": _IN,
         **_ALEMBIC,
     },
@@ -327,7 +327,7 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
-    """Record the revision that a database without one is at."""
+    """Record the revision of a database that has none recorded."""
     if in_:
         _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
         return
@@ -351,7 +351,7 @@ def stamp(
     x: list[str] | None = None,
     n: str | None = None,
 ) -> None:
-    """Record a revision on your word: nothing is run, and nothing is compared."""
+    """Record a revision without any check: nothing is run, and nothing is compared."""
     if in_:
         _run_inside(in_, "stamp", revision=revision, x=x, n=n)
         return
@@ -360,7 +360,7 @@ def stamp(
             from alembic_boot.errors import ConfigurationError
 
             raise ConfigurationError(
-                "Which revision to record is not said.", "Name it, as in --revision 008."
+                "The revision to record is missing.", "Name it, as in --revision 008."
             )
         from alembic_boot.running.record import stamp
         from alembic_boot.waiting import wait
@@ -372,12 +372,12 @@ def stamp(
 @task(
     auto_shortflags=False,
     iterable=["x"],
-    help={"message": "What the revision does, in a few words.", **_ALEMBIC},
+    help={"message": "The title of the revision, in a few words.", **_ALEMBIC},
 )
 def revision(
     _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
 ) -> None:
-    """Write a new revision from what the models have and the history has not."""
+    """Write a new revision from the differences between the models and the history."""
     with _booting("revision", **_alembic(x, n)) as boot:
         from alembic_boot.checking.message import required
         from alembic_boot.checking.revise import write_revision
@@ -391,7 +391,7 @@ def revision(
 @task(
     auto_shortflags=False,
     iterable=["x"],
-    help={"message": "What the branches bring, in a few words.", **_ALEMBIC},
+    help={"message": "The title of the merge revision, in a few words.", **_ALEMBIC},
 )
 def merge(
     _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
@@ -420,10 +420,10 @@ def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None
 @task(
     auto_shortflags=False,
     iterable=["scale"],
-    help={"scale": "How many containers of a service, as in backend=5; may be repeated."},
+    help={"scale": "The number of containers of a service, as in backend=5; may be repeated."},
 )
 def up(_c: Context, scale: list[str]) -> None:
-    """Build and start the containers of docker-compose.yml, and wait until they are well."""
+    """Build and start the containers of docker-compose.yml, and wait until they are healthy."""
     with _stack():
         from backend.stack.compose.reading import read_project
         from backend.stack.engine.connection import engine
@@ -436,9 +436,9 @@ def up(_c: Context, scale: list[str]) -> None:
             _show(*addresses(project, members))
 
 
-@task(auto_shortflags=False, help={"rebuild": "Make those that are there anew."})
+@task(auto_shortflags=False, help={"rebuild": "Build existing stand-ins again."})
 def images(_c: Context, rebuild: bool = False) -> None:
-    """Make stand-ins for the base images, where no image registry can be reached."""
+    """Make stand-ins for the base images, if no image registry can be reached."""
     with _stack():
         from backend.stack.engine.connection import engine
         from backend.stack.standins import make_standins
@@ -462,9 +462,9 @@ def down(_c: Context, volumes: bool = False) -> None:
             down(client, place, with_volumes=volumes)
 
 
-@task(auto_shortflags=False, help={"service": "This one only."})
+@task(auto_shortflags=False, help={"service": "This service only."})
 def restart(_c: Context, service: str | None = None) -> None:
-    """Restart the containers, and wait until they are well."""
+    """Restart the containers, and wait until they are healthy."""
     with _stack() as place:
         from backend.stack.engine.connection import engine
         from backend.stack.restart import restart
@@ -475,7 +475,7 @@ def restart(_c: Context, service: str | None = None) -> None:
 
 @task(auto_shortflags=False)
 def ps(_c: Context) -> None:
-    """List the containers, with their health and where they are published."""
+    """List the containers, with their health and their published ports."""
     with _stack("stderr") as place:
         from backend.stack.engine.connection import engine
         from backend.stack.listing import listing
@@ -488,14 +488,14 @@ def ps(_c: Context) -> None:
     auto_shortflags=False,
     help={
         "follow": "Go on until Ctrl-C, or until the containers stop.",
-        "service": "This one only.",
-        "tail": "Only so many lines of each container, to begin with.",
+        "service": "This service only.",
+        "tail": "The number of earlier lines to print of each container.",
     },
 )
 def logs(
     _c: Context, follow: bool = False, service: str | None = None, tail: str | None = None
 ) -> None:
-    """Print what the containers have written."""
+    """Print the output of the containers."""
     with _stack("stderr") as place:
         from backend.stack.engine.connection import streaming
         from backend.stack.logs import followed, parse_tail, until_interrupted, written
@@ -506,7 +506,7 @@ def logs(
                 _show(line)
 
 
-@task(auto_shortflags=False, help={"service": "In whose container (default: backend)."})
+@task(auto_shortflags=False, help={"service": "The service of the container (default: backend)."})
 def shell(_c: Context, service: str = "backend") -> None:
     """Open a shell in a running container."""
     with _stack("stderr") as place:
@@ -541,17 +541,17 @@ def lint(c: Context) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"quick": "Leave out what takes more than a second.", "args": _ARGS},
+    help={"quick": "Leave out tests that take more than a second.", "args": _ARGS},
 )
 def test(c: Context, quick: bool = False, args: str = "") -> None:
     """Run the tests on PostgreSQL servers that they start themselves.
 
-    Those that measure under load come last, on a machine that does nothing else.
+    Tests that measure under load come last, while no other test runs.
     """
     _prepared()
     from backend.ci.passes import arguments, goes_on, verdict
 
-    # Where nobody types, Invoke would pass a Ctrl-C on to an input that has ended.
+    # Without a terminal, Invoke would pass a Ctrl-C to an input that has ended.
     typed = None if sys.stdin.isatty() else False
     statuses: list[int] = []
     for given in arguments(os.cpu_count() or 1, args, quick=quick):
@@ -567,10 +567,10 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
 @task(
     auto_shortflags=False,
     help={
-        "quick": "See that everything runs, once each and little of it: a few minutes.",
+        "quick": "Run each benchmark once with few repetitions: a few minutes.",
         "only": "One of start, current, upgrade, wait, starters, crowd, traffic, commands, reads "
         "and attacks.",
-        "json": "A file for what every run cost.",
+        "json": "A file for the measurements of every run.",
         "args": "More: --rounds N, --plots FOLDER, --markdown.",
     },
 )
@@ -581,7 +581,7 @@ def bench(
     json: str | None = None,
     args: str = "",
 ) -> None:
-    """Measure beside what people use instead; takes half an hour."""
+    """Compare with other tools; takes half an hour."""
     from shlex import quote
 
     flags = {"only": only, "json": json}
@@ -641,7 +641,7 @@ def ci_scenarios(_c: Context, args: str = "") -> None:
 
 @task(auto_shortflags=False, name="bench")
 def ci_bench(_c: Context) -> None:
-    """See that all benchmarks run, and those tools that they are measured beside."""
+    """Run all benchmarks once, with the tools that they are compared with."""
     _run_ci("bench")
 
 

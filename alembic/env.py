@@ -1,4 +1,4 @@
-"""How Alembic reaches the database, whoever calls it; it leaves the caller's logging alone."""
+"""Connect Alembic to the database, for every caller; the caller's logging stays as it is."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from backend.uses import Use
 
 
 def database_url() -> str:
-    """Return the URL that the caller set, else the one that the environment names.
+    """Return the URL that the caller has set, else the URL of the environment.
 
     This file connects by psycopg2, whichever driver the URL names.
     """
@@ -31,12 +31,12 @@ def database_url() -> str:
 
 
 def lock_timeout() -> float:
-    """Return how many seconds to wait for another starter."""
+    """Return the number of seconds to wait for another starter."""
     return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.lock_timeout
 
 
 def traffic_timeout() -> float:
-    """Return for how many seconds live traffic may hold migrations off."""
+    """Return the number of seconds for which live traffic may block migrations."""
     return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.traffic_timeout
 
 
@@ -56,7 +56,7 @@ options: dict[str, Any] = {
 if context.is_offline_mode():
     context.configure(
         dialect_name="postgresql",
-        # The driver's own style has every % doubled, and psql would keep both.
+        # The driver's own style doubles every %, and psql would keep both.
         dialect_opts={"paramstyle": "named"},
         literal_binds=True,
         **options,

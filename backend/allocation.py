@@ -1,30 +1,30 @@
-"""The memory of the process: blocks that were given back go back to the system.
+"""Memory of the process: return freed blocks to the system.
 
-A hash of a password takes 19 MiB. glibc keeps freed blocks in an arena of each thread. So a process
-with many threads grows to many times what it uses.
+A password hash takes 19 MiB. glibc keeps freed blocks in an arena of each thread. So a process with
+many threads grows to many times the memory that it uses.
 """
 
 import ctypes
 import os
 
-# From glibc's malloc.h; mallopt(3) says what they mean.
+# From glibc's malloc.h; mallopt(3) explains them.
 _M_MMAP_THRESHOLD = -3
 _M_ARENA_MAX = -8
 
 _ARENAS = 2
 
 _OWN_MAPPING = 1 << 20
-"""Bytes from which on a block is mapped for itself, and unmapped when it is given back.
+"""Bytes from which a block gets a mapping of its own, which is unmapped when it is freed.
 
-Once it is set, glibc doesn't raise it any more by what it has seen.
+Once the value is set, glibc no longer raises it by itself.
 """
 
 
 def bound_memory() -> None:
-    """Have glibc use few arenas, and give large blocks back; elsewhere do nothing.
+    """Make glibc use few arenas and return large blocks; on other systems do nothing.
 
-    Called before the threads begin, for an arena that is there stays. An operator's
-    MALLOC_ARENA_MAX is left alone.
+    Call it before any thread starts, because existing arenas stay. If the operator has set
+    MALLOC_ARENA_MAX, the arenas are left as they are.
     """
     if not _is_glibc():
         return
@@ -40,5 +40,5 @@ def _is_glibc() -> bool:
         return False
     try:
         return os.confstr("CS_GNU_LIBC_VERSION") is not None
-    except OSError:  # the name is known, and the library does not answer to it
+    except OSError:  # the name is known, but the library gives no answer
         return False

@@ -1,4 +1,4 @@
-"""From the settings of a task to what it boots: an address to serve on, a database, a project."""
+"""The parts of a boot from a task's settings: a socket, a database and a project."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 def session(
     task: str, stream: str, overrides: Overrides, *, is_quiet: bool = True
 ) -> AbstractContextManager[Settings]:
-    """Give the settings that a task uses, as `reporting` does."""
+    """Yield the settings of a task, as `reporting` does."""
     load = partial(load_settings, uses=USES[task])
     return reporting(load, stream, is_quiet=is_quiet, overrides=overrides)
 
 
 @contextmanager
 def booting(task: str, stream: str, overrides: Overrides) -> Iterator[BootDescription]:
-    """Give what a task boots; one connection is kept for all that it asks."""
+    """Yield what a task boots; all of its queries share one connection."""
     with session(task, stream, overrides) as settings, _database(settings) as boot:
         from alembic_boot.postgres.connection import keeping_one
 
@@ -34,7 +34,7 @@ def booting(task: str, stream: str, overrides: Overrides) -> Iterator[BootDescri
 
 @contextmanager
 def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, "socket"]]:
-    """Give what to boot and the socket to serve on, reserved before anything else has moved."""
+    """Yield what to boot and the socket to serve on, which is reserved before anything else."""
     from alembic_boot.serving.port import reserved_port
 
     with session(task, "stdout", overrides, is_quiet=False) as settings:
@@ -45,7 +45,7 @@ def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, 
 
 @contextmanager
 def _database(settings: Settings) -> Iterator[BootDescription]:
-    """Give what to boot, with an embedded PostgreSQL running if no database is configured."""
+    """Yield what to boot; if no database is configured, start an embedded PostgreSQL."""
     if settings.database_url is not None:
         yield settings.description()
         return

@@ -7,7 +7,7 @@ from alembic_boot.commands import as_typed
 from alembic_boot.postgres.urls import DatabaseUrl
 
 _CONTAINER_MARKS = (Path("/.dockerenv"), Path("/run/.containerenv"))
-"""Docker and Podman put one of them into each container."""
+"""Docker and Podman create one of these files in each container."""
 
 _COMPOSE_FILE = Path("docker-compose.yml")
 
@@ -15,10 +15,10 @@ _DROPDB_FLAGS = {"host": "--host", "port": "--port", "user": "--username"}
 
 
 def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
-    """Return how to get rid of a database, as a clause of a sentence.
+    """Return how to remove a database, as a clause of a sentence.
 
-    `data_folder` is where an embedded server would be; `is_in_stack` says that the database is
-    that of docker-compose.yml.
+    `data_folder` is the folder of an embedded server; `is_in_stack` says that the database is that
+    of docker-compose.yml.
     """
     folder = data_folder.resolve() / "postgres"
     if _serves(folder, url):
@@ -31,22 +31,22 @@ def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
         if (text := url.parameters.get(name))
     ]
     command = " ".join(["dropdb --force", *flags, shlex.quote(url.database)])
-    return f"say `{command}`, and `{as_typed('inv migrate')}` makes it anew"
+    return f"say `{command}`, and `{as_typed('inv migrate')}` creates it again"
 
 
 def is_in_image() -> bool:
     """Return whether this process runs in a container of our image.
 
-    A container may hold a developer's clone as well, which has the Compose file.
+    A container may also contain a developer's clone, which has the Compose file.
     """
     return any(mark.exists() for mark in _CONTAINER_MARKS) and not _COMPOSE_FILE.exists()
 
 
 def _serves(folder: Path, url: DatabaseUrl) -> bool:
-    """Return whether the server whose data is in the folder is the one that the URL leads to."""
+    """Return whether the URL leads to the server whose data is in this folder."""
     try:
         lines = (folder / "postmaster.pid").read_text().splitlines()
-    except OSError:  # it does not run, or never was here
+    except OSError:  # the server is not running, or was never here
         return False
     # The file's fifth line is the folder of the socket.
     return lines[4:5] == [url.parameters.get("host")]

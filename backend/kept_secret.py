@@ -1,4 +1,4 @@
-"""A secret that a laptop makes for itself, and keeps."""
+"""A secret that a development machine creates and stores for itself."""
 
 import os
 import secrets
@@ -9,10 +9,10 @@ from alembic_boot.masking import hide
 
 
 def kept_secret(folder: Path) -> str:
-    """Return the text in `folder`/jwt_secret, which is made where there is none.
+    """Return the text in `folder`/jwt_secret; create the file if it is absent.
 
-    Processes that start at once (workers, a second service in the same folder) get the same one.
-    Raises ServingFailedError where it can be neither read nor made.
+    Processes that start at once (workers, a second service in the same folder) get the same secret.
+    Raises ServingFailedError if the file can be neither read nor created.
     """
     file = folder / "jwt_secret"
     try:
@@ -21,11 +21,13 @@ def kept_secret(folder: Path) -> str:
         secret = file.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ServingFailedError(
-            f"JWT_SECRET is not set, and none can be kept in {file}: {error}.",
-            "Set JWT_SECRET, or let the folder be written to.",
+            f"JWT_SECRET is not set, and no secret can be stored in {file}: {error}.",
+            "Set JWT_SECRET, or make the folder writable.",
         ) from error
     if not secret:
-        raise ServingFailedError(f"{file} is empty.", "Remove it: a new secret is made.")
+        raise ServingFailedError(
+            f"{file} is empty.", "Remove it: the next start creates a new secret."
+        )
     hide(secret)
     return secret
 
@@ -36,7 +38,7 @@ def _make(file: Path) -> None:
     try:
         with os.fdopen(os.open(own, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as text:
             text.write(f"{secrets.token_hex(32)}\n")
-        # Whole or not at all, and the first one stays.
+        # Written completely or not at all; the first file stays.
         os.link(own, file)
     except FileExistsError:
         return

@@ -1,6 +1,6 @@
 """The application: `uvicorn backend.main:app` serves it.
 
-It checks its database and never changes the schema: that is done before it starts.
+The application checks its database but never changes the schema: the boot does that before.
 """
 
 import logging
@@ -51,13 +51,13 @@ from backend.uses import USES
 _log = logging.getLogger(__name__)
 
 _KEPT_FOR = 30.0
-"""Seconds: how old an answer from the cache may be where an event was lost."""
+"""Seconds: largest age of an answer from the cache if an event was lost."""
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; without `settings` it reads the environment when it starts.
 
-    Nothing is opened, and nothing can be missing, before the server runs the lifespan.
+    Nothing is opened or required before the server runs the lifespan.
     """
 
     @asynccontextmanager
@@ -116,11 +116,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         summary="Storybooks for children, read aloud.",
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
-        # By the package's own CDN, and open to everybody: see docs.py.
+        # The package would load them from a CDN, for everybody: see docs.py.
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
-        # It would be to whatever host the request names.
+        # The redirect would lead to any host that the request names.
         redirect_slashes=False,
     )
     app.add_middleware(BodyLimit)
@@ -149,7 +149,7 @@ def _figures(answers: Answers) -> CacheFigures:
 
 
 def _operation_id(route: APIRoute) -> str:
-    """Return the function's name: it is unique, and it is what a generated client will say."""
+    """Return the function's name: it is unique, and generated clients use it."""
     return route.name
 
 

@@ -1,4 +1,4 @@
-"""Set up what stands around a task: log, streams, signals, and failures as exit statuses."""
+"""The frame of a task: log, streams, signals, and failures as exit statuses."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 L = TypeVar("L", bound="LogSettings")
 
 Overrides = Mapping[str, str | None]
-"""Variables that flags set, by name; what is None or empty sets nothing."""
+"""Variables that flags set, by name; None or an empty text sets nothing."""
 
 
 @contextmanager
@@ -36,10 +36,10 @@ def reporting(
     is_quiet: bool = False,
     overrides: Overrides = MappingProxyType({}),
 ) -> Iterator[L]:
-    """Give what `load` returns, with the log set up, signals heard, failures turned into statuses.
+    """Yield the result of `load`, with logging and signals set up; failures become exit statuses.
 
-    `stream` is where the log goes: stderr for tasks that print. `is_quiet` reserves stdout for what
-    the task itself prints or logs: other code writes to stderr then. Raises SystemExit.
+    `stream` is where the log goes: stderr for tasks that print. With `is_quiet`, stdout is only for
+    the task's own output; other code writes to stderr. Raises SystemExit.
     """
     prepare_streams(is_reserved=is_quiet)
     log_format = os.environ.get("LOG_FORMAT", "text")
@@ -58,7 +58,7 @@ def reporting(
         raise
     except SystemExit:
         raise
-    except BaseException as error:  # noqa: BLE001 (what nobody foresaw ends here, passwords masked)
+    except BaseException as error:  # noqa: BLE001 (unforeseen errors end here, passwords masked)
         if failure := plugin_failure(error):
             _fail(failure, log_format)
         report_unforeseen(log_format)

@@ -1,7 +1,7 @@
 """Every environment variable of the backend: read once, checked, typed.
 
-Plain code instead of a settings library: this runs before every task, where a library's import
-(pydantic-settings: 0.16 s) would cost more than the task itself.
+Plain code instead of a settings library: this runs before every task, and a library's import
+(pydantic-settings: 0.16 s) would take longer than the task itself.
 """
 
 import os
@@ -27,11 +27,11 @@ from backend.disposal import disposal, is_in_image
 from backend.uses import EVERYTHING, Use, used_variables
 from backend.variables import Values, is_service_link, read_env_file, refuse_undecodable
 
-# name → (default as people write it, what it is for). docs/reference.md is made from this.
+# name → (default as people write it, purpose). docs/reference.md is made from this.
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "APP_ENV": ("dev", "dev, test or prod"),
     "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),
-    "POSTGRES_HOST": ("", "where no DATABASE_URL is set: the server; several as `h1,h2`"),
+    "POSTGRES_HOST": ("", "if DATABASE_URL is not set: the server; several as `h1,h2`"),
     "POSTGRES_PORT": ("5432", "its port; of several servers `p1,p2`"),
     "POSTGRES_USER": ("moriai_user", "the role"),
     "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
@@ -49,7 +49,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "what `start` does when the schema cannot be brought to its target",
     ),
     "MIGRATE_LOCK_TIMEOUT": ("300", "seconds to wait for another starter that migrates"),
-    "MIGRATE_TRAFFIC_TIMEOUT": ("120", "seconds that live traffic may hold migrations off"),
+    "MIGRATE_TRAFFIC_TIMEOUT": ("120", "seconds for which live traffic may block migrations"),
     "MIGRATION_TARGET": (
         "head",
         "a revision to pin the schema to; several with commas; `heads` for all branches",
@@ -72,7 +72,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "SIGN_IN_LIMITS": ("true", "whether too many attempts to sign in or register are refused"),
     "FORWARDED_ALLOW_IPS": (
         "127.0.0.1",
-        "proxies whose X-Forwarded-For says who asks: addresses and networks, `a,b`",
+        "proxies whose X-Forwarded-For names the client: addresses and networks, `a,b`",
     ),
     "JWT_SECRET": (
         "made and kept under `.data/`",
@@ -97,15 +97,15 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
 _OWN_APP = "backend.main:app"
 
 _PRELOAD = ("sqlalchemy.orm", "fastapi")
-"""What our own application takes longest to import."""
+"""The imports of our application that take longest."""
 
 DATA_FOLDER = Path(".data")
-"""Where the embedded PostgreSQL keeps its files; relative to the working directory."""
+"""The folder of the embedded PostgreSQL's files, relative to the working directory."""
 
 DEFAULT_PASSWORD = "moriai_password"  # noqa: S105 (the documented development default)
 
 STACK_JWT_SECRET = "moriai_jwt_secret"  # noqa: S105
-"""What docker-compose.yml gives to a laptop's stack, whose containers can keep no secret."""
+"""The secret in docker-compose.yml for a laptop's stack, whose containers cannot store one."""
 
 LEAST_SECRET = 16
 """Characters: a shorter secret could be found by trying."""
@@ -114,7 +114,7 @@ _PASSWORD_IN_URL = re.compile(r"://[^:/?#@]*:([^/?#]*)@")
 
 
 class AppEnv(StrEnum):
-    """Where the service runs, which decides what is allowed and how strict the boot is."""
+    """The environment of the service; it decides what is allowed and how strict the boot is."""
 
     DEV = "dev"
     TEST = "test"
@@ -122,7 +122,7 @@ class AppEnv(StrEnum):
 
 
 class LogLevel(StrEnum):
-    """How much is logged."""
+    """The log level."""
 
     DEBUG = "debug"
     INFO = "info"
@@ -131,7 +131,7 @@ class LogLevel(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """How a line of the log looks."""
+    """The format of a log line."""
 
     TEXT = "text"
     JSON = "json"
@@ -139,7 +139,7 @@ class LogFormat(StrEnum):
 
 @dataclass(frozen=True)
 class LogSettings:
-    """What the log is like: all that the tasks need which boot nothing themselves."""
+    """The settings of the log, for tasks that boot nothing themselves."""
 
     log_level: LogLevel
     log_format: LogFormat
@@ -149,7 +149,7 @@ class LogSettings:
 
 @dataclass(frozen=True)
 class Settings(LogSettings):
-    """The settings of one process. A URL of None means: the embedded PostgreSQL."""
+    """The settings of one process. A URL of None means the embedded PostgreSQL."""
 
     app_env: AppEnv
     database_url: DatabaseUrl | None
@@ -170,10 +170,10 @@ class Settings(LogSettings):
     asgi_app: str
     seed_callable: str
     is_in_stack: bool = False
-    """Whether this is a container of docker-compose.yml, and so is its database."""
+    """Whether this is a container of docker-compose.yml, with the database of the stack."""
 
     def description(self, embedded_url: DatabaseUrl | None = None) -> BootDescription:
-        """Return what to boot; `embedded_url` stands in where no database is configured."""
+        """Return what to boot; `embedded_url` is used if no database is configured."""
         url = self.database_url or embedded_url
         if url is None:
             raise ConfigurationError(
@@ -205,9 +205,9 @@ class Settings(LogSettings):
         )
 
     def require_secrets_to_serve(self) -> None:
-        """Raise ConfigurationError where production would serve with a secret missing or weak.
+        """Raise ConfigurationError if production would serve with a missing or weak secret.
 
-        The one that docker-compose.yml has for laptops counts as missing: everybody knows it.
+        The secret of docker-compose.yml for laptops counts as missing: it is public.
         """
         if self.app_env is not AppEnv.PROD:
             return
@@ -217,7 +217,7 @@ class Settings(LogSettings):
         if 0 < len(secret) < LEAST_SECRET:
             raise ConfigurationError(
                 f"JWT_SECRET is shorter than {LEAST_SECRET} characters.",
-                "Whoever finds it signs in as anybody: set a long random text.",
+                "An attacker who finds it can sign in as any user: set a long random text.",
             )
         if not secret:
             raise ConfigurationError(
@@ -233,8 +233,9 @@ def load_settings(
 ) -> Settings:
     """Return the settings from the environment and, in development, from a `.env` file.
 
-    The environment wins over the file; an empty value counts as unset, as Compose passes them.
-    Variables without one of these `uses` count as unset, too. Raises ConfigurationError.
+    The environment has priority over the file. An empty value counts as unset, because Compose
+    passes such values. Variables without one of these `uses` count as unset, too. Raises
+    ConfigurationError.
     """
     values = _read_values(environ, env_file, uses)
     app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
@@ -260,7 +261,7 @@ def load_settings(
     serve = ServePolicy(
         host=values.text("BACKEND_HOST", "127.0.0.1"),
         port=values.integer("BACKEND_PORT", 8000, least=0, most=65535),
-        reload=values.truth("RELOAD", default=False),
+        reload=values.boolean("RELOAD", default=False),
         workers=values.integer("WEB_CONCURRENCY", 1, least=1, most=1024),
         drain_delay=values.seconds("DRAIN_DELAY", 0),
         forwarded_allow_ips=values.text("FORWARDED_ALLOW_IPS", "127.0.0.1"),
@@ -273,10 +274,10 @@ def load_settings(
         raise ConfigurationError(
             "RELOAD works with one worker only.", "Unset RELOAD or WEB_CONCURRENCY."
         )
-    sign_in_limits = values.truth("SIGN_IN_LIMITS", default=True)
+    sign_in_limits = values.boolean("SIGN_IN_LIMITS", default=True)
     if sign_in_limits and _trusts_everybody(serve.forwarded_allow_ips):
         raise ConfigurationError(
-            "FORWARDED_ALLOW_IPS trusts every address, so each client could make up its own and "
+            "FORWARDED_ALLOW_IPS trusts every address, so each client could invent its own and "
             "escape the limits of attempts.",
             "Name the addresses or networks of your proxies, as in `10.0.0.7,172.16.0.0/12`; or "
             "set SIGN_IN_LIMITS=false if something in front limits attempts already.",
@@ -300,13 +301,13 @@ def load_settings(
         ),
         schema=SchemaPolicy(
             target=values.text("MIGRATION_TARGET", "") or None,
-            rollback=values.truth("MIGRATION_ROLLBACK", default=False),
+            rollback=values.boolean("MIGRATION_ROLLBACK", default=False),
             lock_timeout=values.seconds("MIGRATE_LOCK_TIMEOUT", 300),
             traffic_timeout=values.seconds("MIGRATE_TRAFFIC_TIMEOUT", 120),
         ),
         serve=serve,
-        seed=values.truth("SEED", default=not is_prod),
-        api_docs=values.truth("API_DOCS", default=not is_prod),
+        seed=values.boolean("SEED", default=not is_prod),
+        api_docs=values.boolean("API_DOCS", default=not is_prod),
         max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
         sign_in_limits=sign_in_limits,
         jwt_secret=jwt_secret,
@@ -329,10 +330,10 @@ def load_settings(
 def load_log_settings(
     environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
 ) -> LogSettings:
-    """Return what the log is like, from where `load_settings` takes it, whatever else is set there.
+    """Return the log's settings, from the same sources as `load_settings`.
 
-    The variables of a stack are for its containers: a range of ports in BACKEND_PORT, say, is none
-    of this process's business. Raises ConfigurationError.
+    Other variables are ignored. The variables of a stack are for its containers: a range of ports
+    in BACKEND_PORT, for example, does not concern this process. Raises ConfigurationError.
     """
     values = _read_values(environ, env_file, (Use.LOG,))
     return LogSettings(_log_level(values), _log_format(values), values.service_links)
@@ -347,7 +348,7 @@ def _read_values(
             **read_env_file(env_file, given, used_variables(uses)),
             **{key: text for key, text in given.items() if text},
         }
-    # Also where nothing here uses it: code of the project may print it.
+    # Masked even if nothing here uses it: code of the project may print it.
     hide(given.get("JWT_SECRET"))
     used = used_variables(uses)
     found = {key: text for key, text in given.items() if text and key in used}
@@ -366,16 +367,17 @@ def _log_format(values: Values) -> LogFormat:
 
 
 def _trusts_everybody(proxies: str) -> bool:
-    """Return whether one of these, which are separated by commas, is every address there is."""
+    """Return whether one of these comma-separated networks contains every address."""
     return any(it.strip() == "*" or it.strip().endswith("/0") for it in proxies.split(","))
 
 
 def _hide_password(url: DatabaseUrl | None) -> None:
     if url is None:
         return
-    # One that equals the role's, the database's or a host's name cannot be told from it in a line.
+    # A password that equals the name of the role, the database or a host cannot be recognised in a
+    # line.
     shown = {url.database, url.parameters.get("user"), *url.parameters.get("host", "").split(",")}
-    # However it is encoded in the URL: nobody has to write %2F in capitals.
+    # In every encoding of the URL: people need not write %2F in capitals.
     as_written = _PASSWORD_IN_URL.search(url.written)
     secrets = [url.parameters.get(name) for name in ("password", "sslpassword")]
     for secret in (*secrets, as_written and as_written[1]):
@@ -396,7 +398,7 @@ def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:
         password=_password(values, is_prod),
         database=values.text("POSTGRES_DB", "moriai_db"),
     )
-    # Its file was read just now, so that one that cannot be read is known at once.
+    # The file was read just now, so an unreadable file is reported at once.
     file = values.text("POSTGRES_PASSWORD_FILE", "")
     return replace(url, password_file=Path(file)) if file else url
 

@@ -1,4 +1,4 @@
-"""Which variables a task uses. It reads no others, so a wrong value elsewhere never stops it."""
+"""The variables of each task. A task reads no others, so a wrong value elsewhere never stops it."""
 
 from collections.abc import Collection, Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 
 class Use(StrEnum):
-    """A purpose that variables serve."""
+    """A purpose of variables."""
 
     LOG = "log"
     DATABASE = "database"
@@ -81,9 +81,9 @@ USES: Mapping[str, frozenset[Use]] = MappingProxyType(
         "start": EVERYTHING,
     }
 )
-"""The uses of each task that knows the database; `preview` is every `--dry-run`, and `--sql`."""
+"""The uses of each task that needs the database; `preview` is every `--dry-run`, and `--sql`."""
 
 
 def used_variables(uses: Collection[Use]) -> frozenset[str]:
-    """Return the names of the variables that these uses need."""
+    """Return the names of the variables with one of these uses."""
     return frozenset(name for use in uses for name in VARIABLES_OF[use])

@@ -1,4 +1,4 @@
-"""Variables as they are given, and what reads each kind of value from them."""
+"""Environment variables, and readers for each type of value."""
 
 import re
 import shlex
@@ -19,11 +19,11 @@ _SERVICE_LINK = re.compile(r"\s*(?:tcp|udp|sctp)://\S*:\d+\s*", re.IGNORECASE)
 
 
 def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -> dict[str, str]:
-    """Return what a file like `.env` sets; nothing where there is none.
+    """Return the variables of a file like `.env`; none if the file is absent.
 
-    It is read as Compose reads it, for the containers of a stack may share it; `given` is what it
-    may refer to. A line that is not written well is passed over, unless it sets one of `names`.
-    Raises ConfigurationError where it cannot be read.
+    It is read by Compose's rules, because the containers of a stack may share it; `given` are the
+    variables that it may refer to. An invalid line is ignored, unless it sets one of `names`.
+    Raises ConfigurationError if the file cannot be read.
     """
     if not path.is_file():
         return {}
@@ -41,37 +41,37 @@ def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -
 
 
 def is_service_link(name: str, text: str) -> bool:
-    """Return whether a variable is one that Kubernetes sets for each Service of the namespace.
+    """Return whether Kubernetes has set this variable for a Service of the namespace.
 
-    A Service `backend` gives BACKEND_PORT=tcp://10.96.0.7:8000 to every pod. The other names that
-    come of it (BACKEND_SERVICE_HOST, BACKEND_PORT_8000_TCP, …) are no settings of ours.
+    A Service `backend` gives BACKEND_PORT=tcp://10.96.0.7:8000 to every pod. The other variables of
+    a Service (BACKEND_SERVICE_HOST, BACKEND_PORT_8000_TCP, …) are not settings of ours.
     """
     return name.endswith("_PORT") and _SERVICE_LINK.fullmatch(text) is not None
 
 
 def refuse_undecodable(given: Mapping[str, str]) -> None:
     """Raise ConfigurationError for a value that is not UTF-8."""
-    # Python keeps bytes that are no UTF-8 as surrogates, which no driver takes.
+    # Python stores bytes that are not UTF-8 as surrogates, which no driver accepts.
     for name, text in given.items():
         if any("\ud800" <= character <= "\udfff" for character in text):
-            raise ConfigurationError(f"{name} is not UTF-8.", "Set it anew.")
+            raise ConfigurationError(f"{name} is not UTF-8.", "Set it again.")
 
 
 @dataclass(frozen=True)
 class Values:
-    """The variables that are set. Each reader raises ConfigurationError for what it cannot read."""
+    """The variables that are set. Each reader raises ConfigurationError for an invalid value."""
 
     given: Mapping[str, str] = field(repr=False)
     service_links: tuple[str, ...] = ()
-    """Names that are left out of `given`: Kubernetes has set them, and not a person."""
+    """Names that are left out of `given`, because Kubernetes has set them."""
 
     def text(self, name: str, default: str) -> str:
         """Return the text without spaces around it."""
         return self.given.get(name, default).strip()
 
     def secret(self, name: str) -> str | None:
-        """Return a secret that is given as it is, or by a file that `<name>_FILE` names."""
-        # Not `text`, which strips: a password may begin or end with a space.
+        """Return a secret from the variable itself, or from the file that `<name>_FILE` names."""
+        # Without stripping: a password may begin or end with a space.
         given = self.given.get(name)
         file = self.text(f"{name}_FILE", "")
         if given and file:
@@ -86,7 +86,7 @@ class Values:
             ) from error
 
     def url(self, name: str) -> DatabaseUrl | None:
-        """Return a database's URL; None where it is not set."""
+        """Return a database's URL; None if it is not set."""
         text = self.text(name, "")
         return parse_database_url(text, name) if text else None
 
@@ -100,8 +100,8 @@ class Values:
                 "Close each quote: tenant=a 'note=two words'.",
             ) from error
 
-    def truth(self, name: str, *, default: bool) -> bool:
-        """Return whether it is true, 1, yes or on; or false, 0, no or off."""
+    def boolean(self, name: str, *, default: bool) -> bool:
+        """Return True for true, 1, yes or on; False for false, 0, no or off."""
         words = {"true": True, "1": True, "yes": True, "on": True}
         words |= {"false": False, "0": False, "no": False, "off": False}
         return self._converted(
@@ -109,7 +109,7 @@ class Values:
         )
 
     def integer(self, name: str, default: int, *, least: int, most: int) -> int:
-        """Return a whole number within these bounds."""
+        """Return a whole number within these limits."""
 
         def convert(text: str) -> int:
             if least <= (number := int(text)) <= most:
@@ -129,7 +129,7 @@ class Values:
         return self._converted(name, default, convert, "not a number of seconds from 0 up")
 
     def one_of(self, name: str, kind: type[Choice], default: Choice) -> Choice:
-        """Return one of the words, however they are capitalised."""
+        """Return one of the choices, in upper or lower case."""
         choices = ", ".join(kind)
         return self._converted(name, default, lambda text: kind(text.lower()), f"none of {choices}")
 

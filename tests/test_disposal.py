@@ -41,7 +41,7 @@ def test_the_stack_of_containers(tmp_path: Path) -> None:
 def test_a_database_of_peoples_own(tmp_path: Path, url: str, command: str) -> None:
     """PostgreSQL's own command drops it, without the password; the next migration makes it."""
     found = disposal(parse_database_url(url), tmp_path, is_in_stack=False)
-    assert found == f"say `{command}`, and `inv migrate` makes it anew"
+    assert found == f"say `{command}`, and `inv migrate` creates it again"
 
 
 @pytest.mark.parametrize(

@@ -341,7 +341,7 @@ PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
                 "FORWARDED_ALLOW_IPS",
                 proxies,
                 {},
-                "FORWARDED_ALLOW_IPS trusts every address, so each client could make up its own "
+                "FORWARDED_ALLOW_IPS trusts every address, so each client could invent its own "
                 "and escape the limits of attempts.",
             )
             for proxies in ("*", "0.0.0.0/0", "10.0.0.7, ::/0")

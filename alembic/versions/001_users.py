@@ -6,7 +6,7 @@ from alembic import op
 revision: str = "001"
 down_revision: str | None = None
 
-# A new table disturbs nobody.
+# A new table affects no running code.
 phase = "expand"
 
 

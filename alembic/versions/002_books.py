@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "002"
 down_revision: str | None = "001"
 
-# New tables disturb nobody.
+# New tables affect no running code.
 phase = "expand"
 
 

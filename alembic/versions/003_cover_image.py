@@ -8,7 +8,7 @@ from alembic import op
 revision: str = "003"
 down_revision: str | None = "002"
 
-# Code that says cover_image_url finds no such column.
+# Code that still uses cover_image_url fails.
 phase = "contract"
 
 

@@ -1,6 +1,7 @@
 """Translations and audio of dialogues.
 
-Dialogues speak several languages: their text moves into translations, with audio beside.
+Dialogues support several languages: their text moves into translations, and audio is stored beside
+it.
 """
 
 import sqlalchemy as sa
@@ -9,7 +10,7 @@ from alembic import op
 revision: str = "004"
 down_revision: str | None = "003"
 
-# Code that reads dialogues.text finds no such column.
+# Code that still reads dialogues.text fails.
 phase = "contract"
 
 
@@ -58,7 +59,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
     )
-    # Until now every text was English. An empty one says nothing in any language.
+    # Until now every text was English. An empty text is no translation.
     op.execute(
         """
         INSERT INTO dialogue_translations
@@ -73,7 +74,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.add_column("dialogues", sa.Column("text", sa.Text()))
-    # There is room for one language only: the primary one, else the one that was there first.
+    # Only one language fits: the primary text, else the oldest.
     op.execute(
         """
         UPDATE dialogues

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "005"
 down_revision: str | None = "004"
 
-# A new table disturbs nobody.
+# A new table affects no running code.
 phase = "expand"
 
 

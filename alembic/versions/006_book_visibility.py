@@ -1,6 +1,6 @@
 """Visibility of books.
 
-Books get the visibility that voices have, in the place of is_public.
+Books get the same visibility as voices, in place of is_public.
 """
 
 import sqlalchemy as sa
@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 revision: str = "006"
 down_revision: str | None = "005"
 
-# Code that reads books.is_public finds no such column.
+# Code that still reads books.is_public fails.
 phase = "contract"
 
 
@@ -24,7 +24,7 @@ def upgrade() -> None:
             nullable=False,
         ),
     )
-    # The new column says private already: only the other books are written.
+    # The new column's default is private: only the other books are written.
     op.execute(
         """
         UPDATE books
@@ -39,7 +39,7 @@ def downgrade() -> None:
     op.add_column(
         "books", sa.Column("is_public", sa.Boolean(), server_default=sa.false(), nullable=False)
     )
-    # A book may have become a default one by its visibility alone: is_default has to say so now.
+    # A book may have become a default book by its visibility alone: is_default must say so now.
     op.execute(
         """
         UPDATE books

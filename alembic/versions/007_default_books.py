@@ -1,6 +1,6 @@
 """Shared default books.
 
-Everybody has them on the shelf: the check that they are visible, and the index that finds them.
+Everybody sees them: a check makes them visible, and an index finds them.
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 revision: str = "007"
 down_revision: str | None = "006"
 
-# Code that marks a book as default and leaves its visibility alone is refused now.
+# Code that sets is_default without the visibility fails now.
 phase = "contract"
 
 

@@ -1,6 +1,6 @@
 """Video URLs of books and pages.
 
-Covers and pages may move.
+Covers and pages may be videos.
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ from alembic import op
 revision: str = "008"
 down_revision: str | None = "007"
 
-# Nullable columns, which code that doesn't know them leaves empty.
+# Nullable columns, which older code leaves empty.
 phase = "expand"
 
 

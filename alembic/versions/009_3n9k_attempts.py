@@ -13,7 +13,7 @@ down_revision: str | Sequence[str] | None = "008"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# A new table, and a column with a default that code which does not know it leaves alone.
+# A new table, and a column with a default, which older code does not write.
 phase = "expand"
 
 
@@ -36,8 +36,8 @@ def upgrade() -> None:
 def downgrade() -> None:
     """Take the schema back to the revision before, rows included.
 
-    It is forgotten which tokens were ended. Change JWT_SECRET with it: else those tokens are valid
-    again, for what is left of their day. The release before does not know that tokens end.
+    The record of revoked tokens is lost. Change JWT_SECRET at the same time: otherwise revoked
+    tokens are valid again until they expire. The release before does not know revocation.
     """
     op.drop_column("users", "token_generation")
     op.drop_table("attempts")

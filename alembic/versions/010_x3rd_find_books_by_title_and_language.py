@@ -1,6 +1,6 @@
 """Find books by title and language.
 
-Lists of books are searched by the words of their titles, and by the languages that they are in.
+Lists of books are searched by the words of their titles, and by their languages.
 """
 
 from collections.abc import Sequence
@@ -13,10 +13,10 @@ down_revision: str | Sequence[str] | None = "009_3n9k"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Indexes, which code that does not know them writes as well.
+# Indexes, which PostgreSQL updates for older code, too.
 phase = "expand"
 
-# Scripts without spaces have a word in each character; punctuation of ASCII separates words.
+# In scripts without spaces each character is a word; ASCII punctuation separates words.
 _SEPARATED = (
     r"([\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff"
     r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"

@@ -1,1 +1,1 @@
-"""What a process keeps of the answers that are the same for everybody."""
+"""The cache of public answers in each process."""

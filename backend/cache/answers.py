@@ -1,4 +1,4 @@
-"""Answers kept for some seconds, and given up at once when what they tell has changed."""
+"""Answers cached for some seconds, and dropped at once when their subject changes."""
 
 import asyncio
 import threading
@@ -11,14 +11,14 @@ _ROOM = 32 << 20
 """Bytes that all answers of a process may take."""
 
 _LEAST = 16 << 10
-"""Bytes that an answer counts for at least: so that there are 2048 at most to look through."""
+"""Smallest number of bytes that an answer counts for; it limits the cache to 2048 answers."""
 
 
 @dataclass(frozen=True)
 class Key:
-    """The name of an answer: the subject that it tells about, and which of its answers.
+    """The key of an answer: its subject, and the variant of the answer.
 
-    A change of the subject ends all of its answers.
+    A change of the subject drops all of its answers.
     """
 
     subject: str
@@ -26,16 +26,16 @@ class Key:
 
 
 Read = Callable[[], Awaitable[bytes | None]]
-"""Reads an answer; None when there is none."""
+"""Reads an answer; None if there is none."""
 
 _Reading = asyncio.Future[bytes | None]
-"""The answer that one request reads, for all that ask meanwhile."""
+"""An answer that one request is reading, for all requests that ask meanwhile."""
 
 
 class Answers:
-    """The answers that a process keeps.
+    """The cached answers of a process.
 
-    `answer` is for the event loop. All else is thread-safe, and takes microseconds.
+    `answer` is for the event loop. All other methods are thread-safe, and take microseconds.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -43,22 +43,23 @@ class Answers:
         self._readings: dict[Key, _Reading] = {}
         self._lock = threading.Lock()
         self.hits = 0
-        """How often an answer was there, or was being read already."""
+        """Number of requests whose answer was cached, or was being read already."""
         self.misses = 0
-        """How often an answer had to be read."""
+        """Number of requests that had to read their answer."""
 
     def kept(self, key: Key) -> bytes | None:
-        """Return the answer that is kept; None without one."""
+        """Return the cached answer; None if there is none."""
         with self._lock:
             return self._kept.get(key)
 
     async def answer(self, key: Key, read: Read) -> bytes | None:
-        """Return the answer that is kept, or else what `read` returns.
+        """Return the cached answer, or else the result of `read`.
 
-        Requests that ask while one reads wait for its answer, or for its exception. They wait
-        without a thread and without a connection. What `forget` or `clear` is told meanwhile, that
-        reading may have missed: its answer is not kept, and who asks from then on reads anew.
-        `read` may make the answer of another one of the same subject that is kept when it begins.
+        If a request is reading the answer already, later requests wait for its answer or exception.
+        They wait without a thread and without a connection. If `forget` or `clear` is called
+        meanwhile, the reading may be older than the change. Then its answer is not cached, and
+        later requests read again. `read` may use another cached answer of the same subject if it
+        was cached when `read` began.
         """
         while True:
             with self._lock:
@@ -73,7 +74,7 @@ class Answers:
                 return kept
             if reading is not None:
                 await asyncio.wait([reading])
-                # Cancelled with the request that was to read: then the next one does.
+                # The request that was reading was cancelled; the next request reads instead.
                 if not reading.cancelled():
                     return reading.result()
         return await self._read(key, read, own)
@@ -95,7 +96,7 @@ class Answers:
         return found
 
     def _end(self, key: Key, reading: _Reading, found: bytes | None = None) -> None:
-        """Keep what was found, unless it may be older than a change."""
+        """Cache the answer, unless it may be older than a change."""
         with self._lock:
             if self._readings.get(key) is reading:
                 del self._readings[key]
@@ -103,20 +104,20 @@ class Answers:
                     self._kept[key] = found
 
     def forget(self, subjects: Collection[str]) -> None:
-        """Give up every answer about these subjects, and those that are being read."""
+        """Drop every answer about these subjects, and those that are being read."""
         with self._lock:
             for kept in (self._kept, self._readings):
                 for key in [it for it in kept if it.subject in subjects]:
                     kept.pop(key, None)
 
     def clear(self) -> None:
-        """Give up every answer, and those that are being read."""
+        """Drop every answer, and those that are being read."""
         with self._lock:
             self._kept.clear()
             self._readings.clear()
 
     def keys(self) -> frozenset[Key]:
-        """Return what there is an answer to."""
+        """Return the keys of all cached answers."""
         with self._lock:
             return frozenset(self._kept)
 

@@ -1,1 +1,1 @@
-"""What happens, told to every process on the same database by PostgreSQL's NOTIFY."""
+"""Events: PostgreSQL's NOTIFY tells every process on the same database of changes."""

@@ -1,4 +1,4 @@
-"""One connection that listens, and never waits longer than it is told to, nor after a stop."""
+"""A listening connection with a timeout for every wait, and an immediate end after a stop."""
 
 import math
 import os
@@ -17,43 +17,43 @@ from alembic_boot.postgres.urls import DatabaseUrl
 from backend.events.event import CHANNEL
 
 _ANSWER = 3.0
-"""Seconds that the server has to answer; a connection that is silent for longer is dead."""
+"""Seconds that the server has to answer; a connection without an answer by then is lost."""
 
 
 class ListeningStopped(Exception):  # noqa: N818 - nothing went wrong
-    """Somebody has asked to stop."""
+    """The listener was asked to stop."""
 
 
 class Bell:
-    """What wakes a thread that waits for a connection: once rung, it stays so."""
+    """Wakes a thread that waits for a connection; after the first ring it stays on."""
 
     def __init__(self) -> None:
         self._hears, self._rings = os.pipe()
 
     def fileno(self) -> int:
-        """Return what is waited for beside a connection."""
+        """Return the file descriptor to wait for beside the connection's own."""
         return self._hears
 
     def ring(self) -> None:
-        """Wake whoever waits, now and from now on."""
+        """Wake all waiting threads, now and from now on."""
         os.write(self._rings, b"!")
 
     def wait(self, seconds: float) -> None:
-        """Return after that time; raise ListeningStopped as soon as it rings."""
+        """Return after that time; raise ListeningStopped as soon as the bell rings."""
         if _ready({self.fileno(): select.POLLIN}, seconds):
             raise ListeningStopped
 
     def close(self) -> None:
-        """Give the pipe back, when nobody waits any more."""
+        """Close the pipe; no thread may still be waiting."""
         os.close(self._hears)
         os.close(self._rings)
 
 
 class Ear:
-    """An asynchronous connection of psycopg2 that listens on the channel.
+    """An asynchronous psycopg2 connection that listens on the channel.
 
-    Each method raises ListeningStopped once the bell has rung, and psycopg2.Error where the
-    connection is gone or was silent for too long.
+    Each method raises ListeningStopped once the bell has rung. It raises psycopg2.Error if the
+    connection is lost or was silent for too long.
     """
 
     def __init__(self, connection: Connection, bell: Bell) -> None:
@@ -61,7 +61,7 @@ class Ear:
         self._bell = bell
 
     def heard(self, seconds: float) -> list[str]:
-        """Return the payloads that came, as soon as there are any, or none after `seconds`."""
+        """Return the received payloads as soon as there are any, or none after `seconds`."""
         if not self._connection.notifies:
             self._wait(seconds, writes=False)
             self._connection.poll()
@@ -70,17 +70,17 @@ class Ear:
         return found
 
     def ask(self, statement: str) -> Cursor:
-        """Run a statement and wait until the server has answered; return the cursor of it."""
+        """Run a statement, wait until the server has answered, and return the cursor."""
         cursor = self._connection.cursor()
         cursor.execute(statement)
         self.settle()
         return cursor
 
     def require_direct(self) -> None:
-        """Raise psycopg2.OperationalError where a pooler is in between.
+        """Raise psycopg2.OperationalError if a pooler is in between.
 
-        It would lend the server's process to somebody else, who hears what was for us. It tells
-        its clients a process id of its own making.
+        A pooler lends the server's session to other clients, which would receive our events. It
+        gives its clients an invented process id.
         """
         [(backend,)] = self.ask("SELECT pg_backend_pid()").fetchall()
         if backend != self._connection.info.backend_pid:
@@ -89,7 +89,7 @@ class Ear:
             )
 
     def settle(self) -> None:
-        """Wait until the connection has nothing under way."""
+        """Wait until the connection has no operation in progress."""
         deadline = time.monotonic() + _ANSWER
         while (state := self._connection.poll()) != POLL_OK:
             left = deadline - time.monotonic()
@@ -105,10 +105,9 @@ class Ear:
 
 
 def _ready(wanted: Mapping[int, int], seconds: float) -> set[int]:
-    """Return which files have what is wanted of them, or are broken; none after that time.
+    """Return the file descriptors that are ready or broken; none after that time.
 
-    By `poll`: `select` takes no file whose number is 1024 or more, as in a process with many
-    clients.
+    By `poll`: `select` refuses descriptors from 1024 on, which a process with many clients has.
     """
     poller = select.poll()
     for number, events in wanted.items():
@@ -118,7 +117,7 @@ def _ready(wanted: Mapping[int, int], seconds: float) -> set[int]:
 
 @contextmanager
 def opened_ear(url: DatabaseUrl, bell: Bell) -> Iterator[Ear]:
-    """Give a connection that listens already, and close it at the end; raise as an Ear does."""
+    """Yield a connection that is listening, and close it at the end; raise as an Ear does."""
     parameters: dict[str, Any] = {"application_name": "moriai events", **url.login}
     connection = psycopg2.connect(**parameters, async_=True)
     try:

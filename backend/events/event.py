@@ -1,4 +1,4 @@
-"""What has happened to a book or a voice, and how it goes through PostgreSQL."""
+"""An event of a book or a voice, and its text form for PostgreSQL."""
 
 import json
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ _NAMES: Mapping[str, tuple[Kind, Action]] = {
 
 
 class UnreadableEventError(ValueError):
-    """A text on the channel that is none of the events that this release knows."""
+    """A text on the channel that is not an event of this release."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """What a transaction did: to which kind of thing, what, to which one, and whose that is.
+    """A change by a transaction: the kind of object, the action, the object and its owner.
 
-    Whatever is written inside of a book (a page, a dialogue, its words) has updated the book.
-    `is_shared` says whether everybody saw it, before or after.
+    A write to any part of a book (a page, a dialogue, its text) is an update of the book.
+    `is_shared` tells whether everybody saw the object before or after the change.
     """
 
     kind: Kind
@@ -36,23 +36,24 @@ class Event:
 
     @property
     def name(self) -> str:
-        """Return the event's name, `book.created` for example."""
+        """Return the event's name, for example `book.created`."""
         return f"{self.kind}.{self.action}"
 
     @property
     def payload(self) -> str:
-        """Return it as text: always the same few bytes, far from the 8000 that NOTIFY takes."""
+        """Return the event as short text, far below NOTIFY's limit of 8000 bytes."""
         told = {"event": self.name, "id": str(self.id), "owner": str(self.owner)}
         return json.dumps({**told, "shared": self.is_shared})
 
 
 def parse(payload: str) -> Event:
-    """Return the event that `Event.payload` made the text of; raise UnreadableEventError."""
+    """Return the event of a payload; raise UnreadableEventError."""
     try:
         told = json.loads(payload)
         kind, action = _NAMES[told["event"]]
         identifier, owner = UUID(told["id"]), UUID(told["owner"])
         return Event(kind, action, identifier, owner, told["shared"] is not False)
-    # Brackets in brackets, which anybody may send who may log in, end in a RecursionError.
+    # Deeply nested brackets raise a RecursionError; every role of the database may send such a
+    # text.
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UnreadableEventError("not an event of this release") from error

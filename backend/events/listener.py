@@ -1,4 +1,4 @@
-"""Hears what other processes tell, in a thread, for as long as the application serves."""
+"""Listen to the events of other processes, in a thread, while the application serves."""
 
 import asyncio
 import logging
@@ -17,22 +17,22 @@ from backend.events.connection import Bell, Ear, ListeningStopped, opened_ear
 _log = logging.getLogger(__name__)
 
 _QUIET = 2.0
-"""Seconds without an event after which the server is asked whether it is still there."""
+"""Seconds without an event after which the server is asked for an answer."""
 
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 5.0
-"""Seconds between two tries to connect: the first, and where doubling ends."""
+"""Seconds between two attempts to connect: the first pause, and the longest."""
 
 _START = 3.0
-"""Seconds that a start waits for the first connection; then it goes on without."""
+"""Seconds that a start waits for the first connection; then it continues without one."""
 
 _STOP = 1.0
-"""Seconds that a stop waits for the thread, which only the look-up of a name keeps from ending."""
+"""Seconds that a stop waits for the thread; only a name lookup can keep the thread that long."""
 
 
 @dataclass(frozen=True)
 class Hearers:
-    """Who is told: of payloads in the order they came, and of a gap, where some may be missing.
+    """The receivers: of payloads, in their order, and of a gap in which some may be missing.
 
     Both are called in the listener's thread, and must neither wait nor raise.
     """
@@ -42,11 +42,11 @@ class Hearers:
 
 
 class Listener:
-    """Listens on a connection of its own, and connects again where that is lost.
+    """Listens on a connection of its own, and reconnects if the connection is lost.
 
-    There is a gap before each connection, the first too: it is told when the new one listens, so
-    that whatever is read from then on is either new or told about. An error that nobody foresaw
-    ends a connection like any other, and never the listening.
+    There is a gap before each connection, also before the first. The gap is reported when the new
+    connection listens. So data that is read later is either new, or an event follows. An unforeseen
+    error ends the connection like any other error, but never the listening.
     """
 
     def __init__(self, url: DatabaseUrl, hearers: Hearers) -> None:
@@ -60,7 +60,7 @@ class Listener:
 
     @property
     def is_listening(self) -> bool:
-        """Whether a change elsewhere would be heard now, as far as anybody knows."""
+        """Return whether a change in another process would be heard now, as far as is known."""
         return self._listens.is_set()
 
     def start(self) -> None:
@@ -72,11 +72,11 @@ class Listener:
         self._has_tried.wait(_START)
 
     def stop(self) -> None:
-        """End the thread and its connection, and whoever waits for it."""
+        """Stop the thread and its connection, and end all waits for the thread."""
         self._has_tried.set()
         self._bell.ring()
         self._thread.join(_STOP)
-        # A thread that is late still needs it; it goes with the process.
+        # A thread that is still running needs the bell; it is freed with the process.
         if not self._thread.is_alive():
             self._bell.close()
 
@@ -118,7 +118,7 @@ class Listener:
         else:
             cause = f"{type(error).__name__}: {error}"
             _log.debug("The failure in full", exc_info=error)
-        # Once for each time that it is lost, and not at every try.
+        # Once for each lost connection, not at every attempt.
         level = logging.DEBUG if self._is_loss_told else logging.WARNING
         self._is_loss_told = True
         self._has_tried.set()
@@ -127,12 +127,12 @@ class Listener:
 
 @asynccontextmanager
 async def listening(url: DatabaseUrl, hearers: Hearers) -> AsyncIterator[Listener]:
-    """Give a listener that runs until the end of the block."""
+    """Yield a listener that runs until the end of the block."""
     listener = Listener(url, hearers)
     listener.start()
     try:
         await asyncio.to_thread(listener.wait)
         yield listener
     finally:
-        # Here and not in another thread: a block that was cancelled waits for nothing more.
+        # Here and not in another thread: after a cancellation the block awaits nothing more.
         listener.stop()

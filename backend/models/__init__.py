@@ -1,4 +1,4 @@
-"""The tables of the storybook service: all of them are registered by importing this package."""
+"""The tables of the storybook service: an import of this package registers all of them."""
 
 from backend.models.attempt import Attempt
 from backend.models.audio import Audio

@@ -1,4 +1,4 @@
-"""Attempts that are limited: to sign in, and to register."""
+"""Attempts to sign in and to register, which are limited."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from backend.models.base import Base
 
 
 class Attempt(Base):
-    """Recent attempts at one thing; `key` is a digest, which names no person and no computer.
+    """Recent attempts at one thing; `key` is a digest that identifies no person and no computer.
 
-    From `next_at` on it may be tried again. At `forgotten_at` every attempt is forgotten: the row
-    means nothing then, and can be deleted.
+    From `next_at` on another attempt is allowed. After `forgotten_at` the row no longer counts, and
+    can be deleted.
     """
 
     __tablename__ = "attempts"

@@ -1,4 +1,4 @@
-"""Recordings that belong to a person and not to a dialogue."""
+"""Recordings that belong to an account and not to a dialogue."""
 
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -25,7 +25,7 @@ class Audio(Timestamped, Base):
     file_size: Mapped[int | None] = mapped_column(BigInteger)
     mime_type: Mapped[str | None]
     text_content: Mapped[str | None]
-    # The provider's id: a voice may be the provider's own and have no row among ours.
+    # The provider's id: a voice may be the provider's own, without a row in our table.
     voice_id: Mapped[str | None]
     provider: Mapped[str | None]
     meta_data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))

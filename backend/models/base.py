@@ -1,4 +1,4 @@
-"""What all tables share: their metadata, the types behind annotations, and common columns."""
+"""The common base of all tables: metadata, types for annotations, and columns."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -23,19 +23,19 @@ from backend.models.enums import BookStatus, Visibility, VoiceStatus
 
 
 def _labels(members: type[StrEnum]) -> list[str]:
-    """Return the values: SQLAlchemy alone would take the upper-case names of the members."""
+    """Return the values: by default SQLAlchemy would use the upper-case names of the members."""
     return [member.value for member in members]
 
 
 class Base(DeclarativeBase):
     """The declarative base.
 
-    Every constraint gets its name from the convention, so that a migration can name what it
-    changes and a database made by migrations equals one made from these models.
+    Every constraint gets its name from the convention. So a migration can name each constraint, and
+    a database made by migrations equals a database made from these models.
     """
 
-    # Rows that bring their ids then go many to a statement: to learn the times that the database
-    # gave them, each would need a statement of its own.
+    # Without the database's times, one INSERT can hold many rows that have their ids already. To
+    # read the times back, each row would need a statement of its own.
     __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012 - SQLAlchemy reads it from the class
 
     metadata = MetaData(
@@ -62,21 +62,22 @@ PrimaryKey = Annotated[UUID, mapped_column(primary_key=True, server_default=func
 
 
 def parent(column: str) -> ForeignKey:
-    """Return a reference to a parent with which its children are deleted, by the database."""
+    """Return a reference to a parent; the database deletes the children with the parent."""
     return ForeignKey(column, ondelete="CASCADE")
 
 
 LATER: ColumnElement[datetime] = literal_column(
     "greatest(clock_timestamp(), updated_at + interval '1 microsecond')"
 )
-"""When a row is changed, for an UPDATE: now, and after whatever it was before.
+"""Time of a change, for an UPDATE: now, and always after the previous value.
 
-Not the transaction's start, which may be before the end of another that it had to wait for.
+The transaction's start would be wrong: it may be before the end of another transaction that this
+one had to wait for.
 """
 
 
 class Timestamped:
-    """Adds when a row was made and last changed, by the database's clock, as last columns."""
+    """Adds the times of creation and last change, by the database's clock, as the last columns."""
 
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), sort_order=1000)
     updated_at: Mapped[datetime] = mapped_column(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Book(Timestamped, Base):
-    """A storybook of one owner; a default book is on everybody's shelf from the start."""
+    """A storybook of one owner; everybody sees a default book."""
 
     __tablename__ = "books"
 
@@ -42,7 +42,7 @@ class Book(Timestamped, Base):
 
     __table_args__ = (
         CheckConstraint("NOT is_default OR visibility = 'default'", name="default_visibility"),
-        # The few default books among everybody's, as every shelf lists them.
+        # Few books are default; every list for everybody reads them.
         Index("ix_books_default", "created_at", postgresql_where="is_default"),
         Index("ix_books_title_words", text(TITLE_WORDS), postgresql_using="gin"),
     )
@@ -68,5 +68,5 @@ class Page(Timestamped, Base):
         order_by="Dialogue.sequence",
     )
 
-    # The constraint's index leads with the foreign key, which so needs none of its own.
+    # The constraint's index begins with the foreign key, so the key needs no index of its own.
     __table_args__ = (UniqueConstraint("book_id", "sequence"),)

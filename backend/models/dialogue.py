@@ -1,4 +1,4 @@
-"""What is said on a page: by whom, in which languages, and in whose voice."""
+"""The dialogues of a page: speakers, texts in several languages, and recordings."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Dialogue(Timestamped, Base):
-    """One utterance on a page; its words are in its translations."""
+    """One utterance on a page; its texts are its translations."""
 
     __tablename__ = "dialogues"
 
@@ -40,13 +40,13 @@ class Dialogue(Timestamped, Base):
 
 
 class DialogueTranslation(Timestamped, Base):
-    """The words of a dialogue in one language; the primary ones are what the author wrote."""
+    """The text of a dialogue in one language; the author wrote the primary text."""
 
     __tablename__ = "dialogue_translations"
 
     id: Mapped[PrimaryKey]
     dialogue_id: Mapped[UUID] = mapped_column(parent("dialogues.id"))
-    # For lists of books with words in a language, of which there may be few.
+    # For lists of books with a text in a language, of which there may be few.
     language_code: Mapped[str] = mapped_column(index=True)
     text: Mapped[str]
     is_primary: Mapped[bool] = mapped_column(server_default=false())
@@ -64,7 +64,7 @@ class DialogueAudio(Timestamped, Base):
     id: Mapped[PrimaryKey]
     dialogue_id: Mapped[UUID] = mapped_column(parent("dialogues.id"))
     language_code: Mapped[str]
-    # The provider's id: a voice may be the provider's own and have no row among ours.
+    # The provider's id: a voice may be the provider's own, without a row in our table.
     voice_id: Mapped[str]
     audio_url: Mapped[str]
     duration: Mapped[float | None]

@@ -1,10 +1,10 @@
-"""The labels that PostgreSQL's enum types hold; a member's value is the label."""
+"""The labels of PostgreSQL's enum types; a member's value is the label."""
 
 from enum import StrEnum
 
 
 class BookStatus(StrEnum):
-    """How far the making of a book has come."""
+    """The progress of a book's creation."""
 
     CREATING = "creating"
     COMPLETED = "completed"
@@ -13,7 +13,7 @@ class BookStatus(StrEnum):
 
 
 class Visibility(StrEnum):
-    """Who sees a book or a voice: its owner, everybody, or everybody from the first day."""
+    """The viewers of a book or a voice: its owner, everybody, or everybody by default."""
 
     PRIVATE = "private"
     PUBLIC = "public"
@@ -21,7 +21,7 @@ class Visibility(StrEnum):
 
 
 class VoiceStatus(StrEnum):
-    """How far the provider has come with cloning a voice."""
+    """The progress of the provider's cloning of a voice."""
 
     PROCESSING = "processing"
     COMPLETED = "completed"

@@ -1,7 +1,7 @@
-"""Titles in words, as PostgreSQL's full-text index has them.
+"""The words of titles, for PostgreSQL's full-text index.
 
-In scripts that write no spaces (Chinese, Japanese, Thai, Lao, Burmese, Khmer), each character is a
-word. Punctuation of ASCII separates words: PostgreSQL would find addresses and numbers in it.
+In scripts without spaces (Chinese, Japanese, Thai, Lao, Burmese, Khmer), each character is a word.
+ASCII punctuation separates words; otherwise PostgreSQL would find addresses and numbers.
 """
 
 SEPARATED = (
@@ -9,10 +9,10 @@ SEPARATED = (
     r"\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff])"
     r"|[\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007e]"
 )
-"""What becomes a word of its own, and what separates words: a pattern of PostgreSQL's."""
+"""PostgreSQL pattern for characters that are words of their own, and for separators."""
 
 TITLE_WORDS = f"to_tsvector('simple', regexp_replace(title, '{SEPARATED}', ' \\1 ', 'g'))"
-"""The words of a book's title, of no language in particular: SQL, for the index and for queries.
+"""SQL for the words of a book's title, without a language, for the index and for queries.
 
-A query that has another text for it does not use the index.
+A query with any other text of this expression does not use the index.
 """

@@ -1,4 +1,4 @@
-"""People who own books, recordings and voices."""
+"""Owners of books, recordings and voices."""
 
 from typing import TYPE_CHECKING
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 SYSTEM_EMAIL = "system@moriai.ai"
-"""The address of the system's own account, which nobody signs in to: it has no password."""
+"""The address of the system's own account; it has no password, so it cannot sign in."""
 
 
 class User(Timestamped, Base):
-    """A person, or the system itself; whoever signs in elsewhere has no password here."""
+    """A person or the system itself; a user of another identity provider has no password here."""
 
     __tablename__ = "users"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Voice(Timestamped, Base):
-    """A voice that the provider keeps for a person, who may share it."""
+    """A voice that the provider stores for a person, who may share it."""
 
     __tablename__ = "voices"
 

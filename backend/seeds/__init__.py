@@ -1,4 +1,4 @@
-"""The data that a developer's database starts with: one system user and two storybooks."""
+"""The first data of a development database: one system user and two storybooks."""
 
 from backend.seeds.seeding import seed
 

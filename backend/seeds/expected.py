@@ -1,4 +1,4 @@
-"""The stories as relations: what the statements of seeding join with the tables."""
+"""The stories as relations, for joins with the tables."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from backend.seeds.stories import LANGUAGE, STORIES, VOICE
 
 
 def expected_pages() -> Values:
-    """Return every page that there should be, by the book's title and its position."""
+    """Return every expected page, by the book's title and the page's position."""
     return values(
         column("title", Text),
         column("sequence", Integer),
@@ -25,9 +25,9 @@ def expected_pages() -> Values:
 
 
 def expected_lines() -> Values:
-    """Return every utterance that there should be, by title, page and position on it.
+    """Return every expected utterance, by title, page and position on the page.
 
-    Every story has pages and every page has lines: who has all lines has everything.
+    Every story has pages and every page has lines. So if all lines exist, everything exists.
     """
     return values(
         column("title", Text),

@@ -1,7 +1,7 @@
 """Insert the stories that are absent, and nothing else.
 
-Each row is looked for by its natural key, and its children refer to the row that was found,
-whoever made it: what a person wrote or changed stays as it is.
+Each row is looked up by its natural key. Its children refer to the row that was found, whoever
+inserted that row. So data that a person wrote or changed stays as it is.
 """
 
 from uuid import UUID
@@ -26,11 +26,11 @@ from backend.seeds.stories import LANGUAGE, SPEAKER, STORIES, VOICE
 
 
 def seed(connection: Connection) -> int:
-    """Insert what is absent, in the transaction of the caller, and return how many rows.
+    """Insert absent rows in the caller's transaction, and return their number.
 
-    Where nothing is absent this is one query, without a lock. Otherwise one seeder works at a
-    time, and the next finds the rows of the one before: in READ COMMITTED each statement sees
-    what was committed until it began.
+    If nothing is absent, this is one query without a lock. Otherwise only one seeder works at a
+    time, and the next seeder sees the rows of the one before: in READ COMMITTED a statement sees
+    all rows that were committed before it began.
 
     Raises SeedingFailedError if the system's address has an account with a password.
     """
@@ -66,13 +66,13 @@ def _is_anything_absent(connection: Connection) -> bool:
 
 
 def _insert_and_lock_owner(connection: Connection) -> tuple[int, UUID]:
-    """Return how many system users were inserted, and its id; hold its row until the end.
+    """Return the number of inserted system users, and the id; lock its row until the end.
 
-    The lock keeps other seeders out. It is FOR NO KEY UPDATE: a plain FOR UPDATE would make
-    everybody wait who adds a book to this user meanwhile.
+    The lock blocks other seeders. It is FOR NO KEY UPDATE: a plain FOR UPDATE would also block all
+    inserts of books for this user.
 
-    Raises SeedingFailedError if the account has a password: then somebody can sign in to it, and
-    would own the books of everybody.
+    Raises SeedingFailedError if the account has a password: then a person could sign in to it, and
+    would own the default books.
     """
     inserted = connection.execute(insert(User).values(email=SYSTEM_EMAIL).on_conflict_do_nothing())
     owner = select(User.id, User.password_hash).where(User.email == SYSTEM_EMAIL)
@@ -80,14 +80,15 @@ def _insert_and_lock_owner(connection: Connection) -> tuple[int, UUID]:
     if password_hash is not None:
         raise SeedingFailedError(
             f"The account {SYSTEM_EMAIL} has a password, so it is not the system's own.",
-            "Find out who made it. Then delete it, rename it or set its password_hash to NULL by "
+            "Find out who created it. Then delete it, rename it or set its "
+            "password_hash to NULL by "
             "SQL; or start with SEED=false.",
         )
     return inserted.rowcount, identifier
 
 
 def _insert_books(connection: Connection, owner: UUID) -> int:
-    """Insert the titles that the owner doesn't have; only the lock keeps them from coming twice."""
+    """Insert the titles that the owner does not have; only the lock prevents duplicates."""
     present = set(connection.scalars(select(Book.title).where(Book.user_id == owner)))
     absent = [story for story in STORIES if story.title not in present]
     for story in absent:
@@ -124,7 +125,7 @@ def _dialogues() -> Insert:
 
 
 def _translations() -> Insert:
-    """Return the English words, as the primary ones unless a person chose another language."""
+    """Return the INSERT of the English texts; primary unless a person chose another language."""
     line = expected_lines()
     primary = exists().where(
         DialogueTranslation.dialogue_id == Dialogue.id, DialogueTranslation.is_primary
@@ -146,9 +147,9 @@ def _audios() -> Insert:
 
 
 def _books() -> Subquery:
-    """Return the system user's books by title: the oldest, where several have the same.
+    """Return the system user's books by title: the oldest, if several have the same title.
 
-    An account with a password is not the system's, so its books are not either.
+    If the account has a password, it is not the system's, and neither are its books.
     """
     return (
         select(Book.id, Book.title)

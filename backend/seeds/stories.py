@@ -1,6 +1,6 @@
-"""The stories that every database of development has, as plain data.
+"""The stories of every development database, as plain data.
 
-Nothing here has an id: a row is known by its owner's e-mail, a book's title, and positions.
+Nothing here has an id: a row is identified by its owner's e-mail, a book's title, and positions.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ VOICE = "narrator-en"
 
 @dataclass(frozen=True)
 class Line:
-    """One utterance of the narrator, and how many seconds it takes to read aloud."""
+    """One utterance of the narrator, and its reading time in seconds."""
 
     text: str
     duration: float
@@ -20,7 +20,7 @@ class Line:
 
 @dataclass(frozen=True)
 class StoryPage:
-    """One page: what its picture shows, and what is read aloud to it."""
+    """One page: a description of its picture, and the lines to read aloud."""
 
     picture: str
     lines: tuple[Line, ...]

@@ -127,7 +127,7 @@ def test_refusals_are_the_same(
 def test_both_previews(tmp_path: Path, database_url: str) -> None:
     """State and plan are not SQL: one of the two has to be chosen."""
     finished = run(project(tmp_path), "migrate", "--sql", "--dry-run", DATABASE_URL=database_url)
-    finished.assert_failed(2, "--dry-run and --sql print different things. Say one of them.")
+    finished.assert_failed(2, "--dry-run and --sql print different things. Use one of them.")
 
 
 @pytest.mark.parametrize("env", [FOREIGN_ENV, OFFLINE_ENV], ids=["online only", "both"])
