@@ -473,8 +473,8 @@ class TestDotEnv:
         file = tmp_path / ".env"
         file.write_text("OTHER='x\nPOSTGRES_PASSWORD=secret${\n", encoding="utf-8")
         assert refusal({}, file) == (
-            f"{file}, line 2: POSTGRES_PASSWORD: a ${{ is followed by no variable's name; ${{ "
-            "itself is $${. Correct it."
+            f"{file}, line 2: POSTGRES_PASSWORD: no variable's name follows ${{; write $${{ for a "
+            "literal ${. Correct it."
         )
 
     def test_a_file_in_another_encoding(self, tmp_path: Path) -> None:

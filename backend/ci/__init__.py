@@ -1,1 +1,1 @@
-"""The pipeline: lint, tests, image, scenarios in containers; nothing stays in the engine."""
+"""The pipeline: lint, tests, image, scenarios in containers; it leaves nothing in the engine."""

@@ -1,4 +1,4 @@
-"""What a run made in the engine: found by its label, and removed."""
+"""The objects that a run made in the engine: found by their label, and removed."""
 
 import time
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from backend.stack.engine.connection import explanation
 from backend.stack.engine.labels import RUN
 
 _BUSY = (HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT)
-"""What the engine says of what is in use, or half removed already."""
+"""The engine's answers for objects in use, or half removed."""
 _PATIENCE = 60
-"""Seconds until what is in use has to be free."""
+"""Seconds to wait for an object in use."""
 _INTERVAL = 0.2
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 
 
 @dataclass(frozen=True)
 class Belonging:
-    """Something in the engine that belongs to a run."""
+    """An object in the engine that belongs to a run."""
 
     title: str
     run: Run
@@ -33,9 +33,9 @@ class Belonging:
 
 
 def remove_belongings(client: DockerClient, run: Run) -> int:
-    """Remove all that a run made in the engine, and return how many things that was.
+    """Remove all objects that a run made in the engine, and return their number.
 
-    Raises EngineError where something else keeps hold of them.
+    Raises EngineError if an object is still in use.
     """
     deadline = time.monotonic() + _PATIENCE
     removed: set[str] = set()
@@ -54,13 +54,13 @@ def remove_belongings(client: DockerClient, run: Run) -> int:
 
 
 def find_belongings(client: DockerClient, run: Run | None = None) -> list[Belonging]:
-    """Return what a run, or any run, made: in the order in which it can be removed."""
+    """Return the objects of one run, or of all runs, in the order of removal."""
     api = client.api
     wanted = {"label": RUN if run is None else f"{RUN}={run}"}
     containers = api.containers(all=True, filters=wanted)
     networks = api.networks(filters=wanted)
     volumes = api.volumes(filters=wanted)["Volumes"] or []
-    # Newest first: a parent cannot go before its children.
+    # Newest first: a child must go before its parent.
     images = sorted(
         api.images(all=True, filters=wanted), key=lambda it: int(it["Created"]), reverse=True
     )
@@ -79,11 +79,11 @@ def find_belongings(client: DockerClient, run: Run | None = None) -> list[Belong
 
 
 def _remove(belonging: Belonging) -> str:
-    """Remove it; return why that is not possible yet, if so."""
+    """Remove the object; return the reason if that is not possible yet."""
     try:
         belonging.remove()
     except NotFound:
-        return ""  # went with another one
+        return ""  # it was removed with another one
     except APIError as error:
         if error.status_code not in _BUSY:
             raise

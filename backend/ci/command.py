@@ -1,4 +1,4 @@
-"""Running a program: its output live and in a file, and nothing of it left when it is over."""
+"""Run a program: its output goes live to stdout and to a file, and no process stays."""
 
 import logging
 import os
@@ -16,19 +16,20 @@ from alembic_boot.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 _GRACE = 60
-"""Seconds that a program has to tidy up after itself when the run is stopped."""
+"""Seconds that a program has to clean up when the run is stopped."""
 _LAST_WORDS = 5
-"""Seconds for what is still on its way; who outlives the program may keep its output open."""
+"""Seconds for the last output; a process that outlives the program may keep the pipe open."""
 _CHUNK = 1 << 16
 _MAKES_OWN = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES")
-"""What `make ci` would tell another `make` that runs inside it."""
+"""Variables by which `make ci` would affect a `make` that runs inside it."""
 
 
 def run_command(command: Sequence[str], log: Path) -> bool:
     """Run a program to its end, and return whether it succeeded.
 
-    What it writes goes to stdout and is added to `log`. A stop signal of ours becomes a Ctrl-C for
-    it and all that it started. Raises ConfigurationError where it cannot be started.
+    Its output goes to stdout and is appended to `log`. A stop signal to this process becomes a
+    Ctrl-C for the program and its children. Raises ConfigurationError if the program cannot be
+    started.
     """
     logger.info("Running %s", shlex.join(command))
     with _copying(log) as output, _started(command, output) as process:
@@ -40,7 +41,7 @@ def run_command(command: Sequence[str], log: Path) -> bool:
 
 @contextmanager
 def _copying(log: Path) -> Iterator[int]:
-    """Give a descriptor to write to: what arrives goes to stdout and to the file."""
+    """Yield a descriptor for output: all data goes to stdout and to the file."""
     reader, writer = os.pipe()
     copier = Thread(target=_copy, args=(reader, log), daemon=True)
     copier.start()
@@ -52,7 +53,7 @@ def _copying(log: Path) -> Iterator[int]:
 
 
 def _copy(reader: int, log: Path) -> None:
-    # Where nobody reads our stdout any more the program learns it as it would without us.
+    # If our stdout is closed, the program gets an error on its next write, as it would without us.
     with (
         open(reader, "rb", buffering=0) as source,
         log.open("ab", buffering=0) as file,
@@ -66,7 +67,7 @@ def _copy(reader: int, log: Path) -> None:
 
 @contextmanager
 def _started(command: Sequence[str], output: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a program in a group of processes of its own, all of which end with the block."""
+    """Yield a program in its own process group; the whole group ends with the block."""
     environment = {name: text for name, text in os.environ.items() if name not in _MAKES_OWN}
     try:
         process = subprocess.Popen(  # noqa: S603

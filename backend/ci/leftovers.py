@@ -1,4 +1,4 @@
-"""Nothing stays: what runs that were killed left behind goes first, and this one's at its end."""
+"""Leave nothing behind: remove the leftovers of killed runs first, and this run's at its end."""
 
 import logging
 from collections.abc import Iterator
@@ -15,9 +15,9 @@ logger = logging.getLogger(__name__)
 
 @contextmanager
 def nothing_left(run: Run) -> Iterator[None]:
-    """Sweep, and at the end remove what this run made and end what it started.
+    """Sweep first; at the end remove the objects and processes of this run.
 
-    Where no engine answers at the beginning nothing is made in one. Raises EngineError.
+    If no engine answers at the start, nothing is made in one. Raises EngineError.
     """
     try:
         sweep()
@@ -35,11 +35,11 @@ def nothing_left(run: Run) -> Iterator[None]:
 
 
 def sweep() -> None:
-    """Remove what runs that are over have left: processes, and things in the engine.
+    """Remove processes and objects in the engine of runs that have ended.
 
     Raises EngineError.
     """
-    # The processes first: they might go on making things.
+    # Processes first: they may still be creating objects.
     for run in {run for run, _ in find_processes() if is_over(run)}:
         count = end_processes(run)
         logger.info("Ended %d processes that the run %s left behind", count, run)

@@ -1,4 +1,4 @@
-"""The pipeline: one step after another, a log for each, and what became of them at the end."""
+"""The pipeline: one step after another, a log for each, and their results at the end."""
 
 import logging
 import os
@@ -23,21 +23,21 @@ from backend.stack.engine.labels import RUN_VARIABLE
 logger = logging.getLogger(__name__)
 
 LOGS = Path(".ci/logs")
-"""Where the logs of runs that failed are kept, in the project's folder."""
+"""Folder for the logs of failed runs, in the project's folder."""
 
 _BIN = Path(sys.executable).parent
 
 
 @dataclass(frozen=True)
 class Work:
-    """What a step is given."""
+    """The input of a step."""
 
     folder: Path
-    """The project's, absolute."""
+    """The project's folder, absolute."""
     run: Run
     log: Path
     args: str
-    """More for pytest."""
+    """Additional arguments for pytest."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Step:
 def _lint(work: Work) -> bool:
     dockerfiles = sorted(str(it) for it in (work.folder / "docker").rglob("Dockerfile*"))
     commands = ([str(_BIN / "inv"), "lint"], [str(_BIN / "hadolint"), *dockerfiles])
-    # All of them: the first that fails must not hide the next.
+    # All of them: a failure must not hide the next one.
     succeeded = [run_command(command, work.log) for command in commands]
     return all(succeeded)
 
@@ -71,7 +71,7 @@ def _scenarios(work: Work) -> bool:
 
 
 def _bench(work: Work) -> bool:
-    """See that all that is measured runs; what it costs is for people to look at."""
+    """Check that all benchmarks run; people look at the measurements."""
     return run_command(["make", "bench", "ARGS=--quick"], work.log)
 
 
@@ -89,15 +89,15 @@ STEPS = {
 
 
 class PipelineFailedError(BootError):
-    """At least one step did not pass."""
+    """At least one step failed."""
 
 
 def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> None:
-    """Run these steps, and print what became of each.
+    """Run these steps, and print the result of each.
 
-    One that fails keeps only those from running that need it. Whatever was made in the engine is
-    removed, also where a stop signal comes. Raises PipelineFailedError, and EngineError where
-    something cannot be removed.
+    A failed step prevents only the steps that need it. All objects of the run are removed from the
+    engine, also after a stop signal. Raises PipelineFailedError, and EngineError if an object
+    cannot be removed.
     """
     run = this_run()
     os.environ[RUN_VARIABLE] = str(run)
@@ -125,7 +125,7 @@ def run_pipeline(folder: Path, names: Sequence[str], args: str = "") -> None:
 
 
 def _do(name: str, step: Step, work: Work, outcomes: list[Outcome]) -> None:
-    """Do a step and add what became of it."""
+    """Run a step and append its outcome."""
     began = time.monotonic()
     result = Result.FAILED
     try:
@@ -144,7 +144,7 @@ def _do(name: str, step: Step, work: Work, outcomes: list[Outcome]) -> None:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Write what is logged to a file as well."""
+    """Write log lines to a file as well."""
     handler = logging.FileHandler(path)
     handler.setFormatter(TextFormatter())
     logging.root.addHandler(handler)

@@ -1,4 +1,4 @@
-"""Processes of a run: found by the variable that all of them were started with, and ended."""
+"""Processes of a run: found by an environment variable that all of them have, and ended."""
 
 from collections.abc import Iterator
 
@@ -8,24 +8,24 @@ from backend.ci.run import Run
 from backend.stack.engine.labels import RUN_VARIABLE
 
 _SECONDS = 10
-"""In which what was killed is gone."""
+"""Seconds that a killed process has to end."""
 
 
 def find_processes() -> Iterator[tuple[Run, psutil.Process]]:
-    """Give the processes of this machine that a run, this one or another, has started."""
+    """Yield the processes of any run on this machine, with their run."""
     for process in psutil.process_iter():
         try:
             run = Run.parse(process.environ().get(RUN_VARIABLE, ""))
         except (psutil.Error, OSError):
-            continue  # it is somebody else's, or over
+            continue  # it belongs to another user, or has ended
         if run:
             yield run, process
 
 
 def end_processes(run: Run) -> int:
-    """Kill what a run has left running, and return how many processes that was.
+    """Kill the remaining processes of a run, and return their number.
 
-    They were asked before, or nobody is there any more to ask them.
+    They had a stop signal before, or no process of the run is left to send one.
     """
     ours = [process for owner, process in find_processes() if owner == run]
     for process in ours:

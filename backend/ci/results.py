@@ -1,4 +1,4 @@
-"""How a run went: what became of each step, and what follows from that."""
+"""Results of a run: the outcome of each step, and the consequences."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """What became of a step."""
+    """The result of a step."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
-    """It was not begun: what it needs failed, or the run was stopped before."""
+    """The step did not begin: a step that it needs failed, or the run was stopped before."""
     STOPPED = "stopped"
     """A stop signal ended it."""
 
@@ -26,19 +26,19 @@ class Outcome:
 
 
 def may_begin(needs: Collection[str], outcomes: Sequence[Outcome]) -> bool:
-    """Whether a step with these needs can be begun, after what has been."""
+    """Return whether a step with these needs can begin after these outcomes."""
     passed = {it.name for it in outcomes if it.result is Result.PASSED}
     return passed.issuperset(needs)
 
 
 def completed(names: Sequence[str], outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Return an outcome for each of the steps, in their order: those not reached are skipped."""
+    """Return an outcome for each step, in order: a step that was not reached is skipped."""
     known = {it.name: it for it in outcomes}
     return [known.get(name, Outcome(name, Result.SKIPPED)) for name in names]
 
 
 def is_success(outcomes: Sequence[Outcome]) -> bool:
-    """Whether every step passed."""
+    """Return whether every step passed."""
     return all(it.result is Result.PASSED for it in outcomes)
 
 

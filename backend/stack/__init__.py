@@ -1,1 +1,1 @@
-"""Containers through the Docker SDK: reads the Compose file, and knows nothing of Alembic."""
+"""Containers, through the Docker SDK and the Compose file; without any knowledge of Alembic."""

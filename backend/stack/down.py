@@ -1,4 +1,4 @@
-"""`down`: take away what runs of a stack, dependents first."""
+"""`down`: stop and remove the containers of a stack, dependents first."""
 
 import logging
 
@@ -12,7 +12,7 @@ logger = logging.getLogger(__name__)
 
 
 def down(client: DockerClient, place: Place, *, with_volumes: bool) -> None:
-    """Stop and remove the stack's containers and networks, and its volumes where asked to.
+    """Stop and remove the stack's containers and networks, and its volumes on request.
 
     All of them are found by their labels: the Compose file need not be readable. Raises
     EngineError.
@@ -33,6 +33,6 @@ def down(client: DockerClient, place: Place, *, with_volumes: bool) -> None:
         logger.info("Volume %s removed, and the data in it", volume.name)
     if not with_volumes and volumes:
         names = ", ".join(str(it.name) for it in volumes)
-        logger.info("LoginRecord for the next `up`: %s (--volumes removes that, too)", names)
+        logger.info("Kept for the next `up`: %s (--volumes removes that, too)", names)
     if not members and not networks and not volumes:
-        logger.info("There is nothing of the stack %s", place.name)
+        logger.info("The stack %s has no containers, networks or volumes", place.name)

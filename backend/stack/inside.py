@@ -1,4 +1,4 @@
-"""A command inside a running container: its output and its exit status are passed on."""
+"""Run a command inside a running container; pass on its output and its exit status."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from backend.stack.compose.project import Place
 from backend.stack.engine.containers import Member, running_member
 from backend.stack.terminal import is_terminal, join_terminal
 
-# Says which process it is before it becomes the command: to stop it, one must know.
+# Print the process id before the command starts: it is needed to stop the command.
 _ANNOUNCE = 'echo "$$"; exec "$@"'
 
 
@@ -35,9 +35,10 @@ def inv_command(task: str, flags: Mapping[str, str | bool | list[str] | None]) -
 def run_inside(client: DockerClient, place: Place, service: str, command: Sequence[str]) -> int:
     """Run a task in a service's first running container, and return its exit status.
 
-    The task is told how it was called, for the commands that it advises. On a terminal it gets
-    one, and may ask questions. Elsewhere it has no input, its stdout and stderr are kept apart,
-    and a stop signal is passed on to it. `client` must bear silence. Raises EngineError.
+    The task gets the outer command line, for the commands that it advises. If there is a terminal,
+    the task gets one, and may ask questions. Otherwise it has no input, its stdout and stderr are
+    kept apart, and a stop signal is passed on to it. `client` must have no read timeout. Raises
+    EngineError.
     """
     member = running_member(client, place, service)
     outside = {OUTSIDE: f"{as_typed('inv')} {{}} --in {service}"}
@@ -49,7 +50,7 @@ def run_inside(client: DockerClient, place: Place, service: str, command: Sequen
 def open_shell(client: DockerClient, place: Place, service: str) -> int:
     """Open a shell in a service's first running container, and return its exit status.
 
-    Raises ConfigurationError where there is no terminal, and EngineError.
+    Raises ConfigurationError without a terminal, and EngineError.
     """
     if not is_terminal():
         raise ConfigurationError(
@@ -87,7 +88,7 @@ def _run_quietly(
     try:
         reader.join()
     except Stopped as stop:
-        # What runs inside doesn't end because nobody listens any more.
+        # The command inside does not end when its output has no reader any more.
         member.container.exec_run(["sh", "-c", f"kill -s {stop.name[3:]} {output.process}"])
         reader.join()
     return _exit_status(client, begun)
@@ -95,14 +96,14 @@ def _run_quietly(
 
 def _exit_status(client: DockerClient, begun: str) -> int:
     """Return the status of a command whose output has ended."""
-    # The engine may take a moment to notice the end, and has nothing that says when it has.
+    # The engine may notice the end late, and has no event for it.
     while (found := client.api.exec_inspect(begun))["Running"]:
         sleep(0.02)
     return int(found["ExitCode"])
 
 
 class _Output:
-    """Passes on what a command writes, except for the first line, which is its process's number."""
+    """Passes on the output of a command, except the first line, which is its process id."""
 
     def __init__(self, chunks: Iterable[tuple[bytes | None, bytes | None]]) -> None:
         self.chunks = chunks

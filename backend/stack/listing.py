@@ -1,4 +1,4 @@
-"""`ps`: what there is of a stack, and where it is published."""
+"""`ps`: list the containers of a stack, with their published addresses."""
 
 from collections.abc import Iterable
 
@@ -23,7 +23,7 @@ def listing(client: DockerClient, place: Place) -> str:
 
 
 def addresses(project: Project, members: Iterable[Member]) -> list[str]:
-    """Return where each published container is: a URL for what is built here, which serves HTTP."""
+    """Return each container's published address; a URL for built images, which serve HTTP."""
     lines = []
     for it in members:
         scheme = "http://" if project.services[it.service].build else ""
@@ -43,7 +43,7 @@ def _row(member: Member) -> tuple[str, ...]:
 
 
 def published(member: Member) -> list[str]:
-    """Return where a container's ports are published: `127.0.0.1:8000`."""
+    """Return the published addresses of a container's ports: `127.0.0.1:8000`."""
     ports: dict[str, list[dict[str, str]] | None] = member.container.attrs["NetworkSettings"][
         "Ports"
     ]
@@ -56,7 +56,7 @@ def published(member: Member) -> list[str]:
 
 
 def _reachable(address: str) -> str:
-    """Return an address to connect to: what listens everywhere is here, too."""
+    """Return an address to connect to: a port on every address is reachable on this host, too."""
     if address in ("", "0.0.0.0", "::"):  # noqa: S104 (told, not bound)
         return "127.0.0.1"
     return f"[{address}]" if ":" in address else address

@@ -1,4 +1,4 @@
-"""`logs`: what the containers of a stack have said, and go on saying."""
+"""`logs`: print the output of a stack's containers, and follow it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +18,7 @@ from backend.stack.engine.containers import Member, chosen_members
 def written(
     client: DockerClient, place: Place, service: str | None, tail: int | None
 ) -> Iterator[str]:
-    """Give the lines of the stack's containers in the order in which they were written.
+    """Yield the lines of the stack's containers in the order of their times.
 
     Raises EngineError.
     """
@@ -32,9 +32,9 @@ def written(
 def followed(
     client: DockerClient, place: Place, service: str | None, tail: int | None
 ) -> Iterator[str]:
-    """Give the lines as they come, until every container has stopped. Silence ends nothing.
+    """Yield new lines until every container has stopped; silence does not end it.
 
-    `client` must bear silence itself. Raises EngineError.
+    `client` must have no read timeout. Raises EngineError.
     """
     members = chosen_members(client, place, service)
     width = _width(members)
@@ -53,13 +53,13 @@ def followed(
         for _ in members:
             while (line := arrived.get()) is not None:
                 yield line
-    # A stream ends in the same way where the engine is gone: then this fails, and says so.
+    # A stream ends in the same way if the engine stops: then this raises an error.
     client.ping()
 
 
 @contextmanager
 def until_interrupted() -> Iterator[None]:
-    """Let Ctrl-C end what would go on for ever: that is how a person leaves it, and no failure."""
+    """Let Ctrl-C end an endless output: it is the normal way to leave, not a failure."""
     try:
         yield
     except Stopped as stop:
@@ -72,7 +72,9 @@ def parse_tail(text: str | None) -> int | None:
     if text is None:
         return None
     if not text.isdecimal():
-        raise ConfigurationError(f"--tail {text} is no number of lines.", "Say --tail 100.")
+        raise ConfigurationError(
+            f"--tail {text} is not a number of lines.", "Use --tail 100, for example."
+        )
     return int(text)
 
 
@@ -84,7 +86,7 @@ def _stamped(member: Member, tail: int | None) -> Iterator[tuple[str, Member, st
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[str]:
-    """Give whole lines: a chunk may end anywhere."""
+    """Yield whole lines: a chunk may end anywhere."""
     rest = b""
     for chunk in chunks:
         *lines, rest = (rest + chunk).split(b"\n")

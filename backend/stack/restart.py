@@ -1,4 +1,4 @@
-"""`restart`: stop and start what is there, in order, without making anything anew."""
+"""`restart`: stop and start the existing containers in order, without replacing any."""
 
 import logging
 from itertools import groupby
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def restart(client: DockerClient, place: Place, service: str | None = None) -> list[Member]:
-    """Restart the containers of the stack, or of one service, and return them when they are well.
+    """Restart the containers of the stack or of one service; return them when they are healthy.
 
     Raises EngineError.
     """

@@ -1,7 +1,7 @@
-"""Base images made from the distribution's packages, where no image registry can be reached.
+"""Base images made from the distribution's packages, if no image registry can be reached.
 
-They stand in for the official images of Python and PostgreSQL, under names of their own. Packages
-come from where this machine has its own from, as its apt and pip are set up.
+They replace the official images of Python and PostgreSQL, under names of their own. Packages come
+from this machine's own sources, by the settings of its apt and pip.
 """
 
 import logging
@@ -23,10 +23,10 @@ from backend.stack.engine.images import run_build
 _log = logging.getLogger(__name__)
 
 PREFIX = "moriai-standin"
-"""What the names of these images begin with."""
+"""The prefix of these images' names."""
 
 VARIABLES = {"python": "PYTHON_IMAGE", "postgres": "POSTGRES_IMAGE"}
-"""Which variable of the Compose file each of them is for."""
+"""The variable of the Compose file for each image."""
 
 _SOURCES = (
     "etc/apt/sources.list",
@@ -39,10 +39,11 @@ _PIP_AND_CERTIFICATES = ("etc/pip.conf", "etc/ssl/certs/ca-certificates.crt")
 def make_standins(
     client: DockerClient, recipes: Path, env_file: Path, *, rebuild: bool = False
 ) -> Mapping[str, str]:
-    """Make the images that are missing, and have `env_file` name them; return variable to name.
+    """Make the missing images and write their names into `env_file`; return variable to name.
 
-    `recipes` is the folder with a Dockerfile for each. With `rebuild` all are made anew. Raises
-    ConfigurationError where this machine cannot, EngineError where the engine refuses.
+    `recipes` is the folder with a Dockerfile for each image. With `rebuild` all images are built
+    again. Raises ConfigurationError if this machine cannot do it, EngineError if the engine
+    refuses.
     """
     base = f"{PREFIX}/base:{_codename()}"
     names = {variable: f"{PREFIX}/{kind}:{_codename()}" for kind, variable in VARIABLES.items()}
@@ -52,11 +53,11 @@ def make_standins(
         for kind, variable in VARIABLES.items():
             if rebuild or not _is_there(client, names[variable]):
                 _build(client, names[variable], recipes / kind, base, rebuild=rebuild)
-        # Under `sudo` the file becomes root's.
+        # Under `sudo` the file belongs to root.
         for variable, name in names.items():
             set_key(env_file, variable, name, quote_mode="never")
     _log.info(
-        "%s names them now, instead of the official images: what they hold are the distribution's "
+        "%s names them now, instead of the official images: they contain the distribution's "
         "own versions",
         env_file,
     )
@@ -65,7 +66,7 @@ def make_standins(
 
 @contextmanager
 def _files_for_everybody() -> Iterator[None]:
-    """Have new files and folders be readable by all: they become the images' own."""
+    """Make new files and folders readable by all: they become files of the images."""
     before = os.umask(0o022)
     try:
         yield
@@ -142,7 +143,7 @@ def _run(*command: str) -> None:
 
 
 def _codename() -> str:
-    """Return the name of this machine's distribution's release. Raises ConfigurationError."""
+    """Return the code name of this machine's distribution release. Raises ConfigurationError."""
     for line in Path("/etc/os-release").read_text(encoding="utf-8").splitlines():
         name, _, value = line.partition("=")
         if name == "VERSION_CODENAME" and value:
@@ -154,7 +155,7 @@ def _codename() -> str:
 
 
 def _mirror() -> str:
-    """Return where this machine has the distribution's packages from."""
+    """Return the address of this machine's source of the distribution's packages."""
     for name in _SOURCES:
         path = Path("/") / name
         for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():

@@ -1,4 +1,4 @@
-"""This process's terminal, joined to a command that has one inside a container."""
+"""Connect this process's terminal with the terminal of a command inside a container."""
 
 import fcntl
 import os
@@ -17,14 +17,14 @@ _CHUNK = 1 << 16
 
 
 def is_terminal() -> bool:
-    """Return whether a person is there to be asked, and to read the answer."""
+    """Return whether both input and output are terminals, so that a person can answer."""
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 def join_terminal(connection: Any, resize: Callable[[int, int], None]) -> None:
     """Pass keys to the connection and its output to the terminal, until the connection ends.
 
-    Every key goes inside, Ctrl-C too. `resize` is told rows and columns, at once and when they
+    Every key goes inside, Ctrl-C too. `resize` gets rows and columns, at once and after each
     change.
     """
     stream = getattr(connection, "_sock", connection)  # the SDK wraps a Unix socket

@@ -1,4 +1,4 @@
-"""`up`: bring what runs to what the Compose file says, and wait until it is well."""
+"""`up`: bring the containers to the state of the Compose file, and wait until they are healthy."""
 
 import logging
 from collections.abc import Mapping
@@ -31,10 +31,10 @@ logger = logging.getLogger(__name__)
 def up(client: DockerClient, project: Project, scale: Mapping[str, int]) -> list[Member]:
     """Bring the stack up and return its containers.
 
-    Images are built with the cache, or pulled where they are missing. A container that is as the
-    file says stays; one that isn't is replaced; volumes are never touched. Where the run is
-    stopped, or the engine refuses, what it made is removed again; but a container that does not
-    become well stays, for its log. Raises ConfigurationError and EngineError.
+    Images are built with the cache, or pulled if they are missing. A container that matches the
+    file stays; any other is replaced; volumes are never changed. If the run is stopped, or the
+    engine refuses, everything that the run made is removed again. But a container that does not
+    become healthy stays, for its log. Raises ConfigurationError and EngineError.
     """
     counts = scaled(project, scale)
     check_scale(project, counts)
@@ -57,7 +57,7 @@ def up(client: DockerClient, project: Project, scale: Mapping[str, int]) -> list
 
 
 def scaled(project: Project, scale: Mapping[str, int]) -> dict[str, int]:
-    """Return how many containers each service gets. Raises ConfigurationError."""
+    """Return the number of containers of each service. Raises ConfigurationError."""
     if unknown := sorted(scale.keys() - project.services.keys()):
         known = ", ".join(project.services)
         raise ConfigurationError(
@@ -75,7 +75,8 @@ def parse_scale(texts: list[str]) -> dict[str, int]:
         name, _, count = text.partition("=")
         if not name or not count.isdecimal():
             raise ConfigurationError(
-                f"--scale {text} is no service and number.", "Say --scale backend=5."
+                f"--scale {text} is not a service and a number.",
+                "Use --scale backend=5, for example.",
             )
         numbers[name] = int(count)
     return numbers
@@ -88,7 +89,7 @@ def _converge(
     present: list[Member],
     undo: ExitStack,
 ) -> list[Member]:
-    """Bring each service to what is wanted, in the order given, and wait for all of them."""
+    """Bring each service to the wanted state, in this order, and wait for all of them."""
     watch = Watch(client, project.name)
     members: dict[str, list[Member]] = {}
     for it in wanted:
@@ -106,17 +107,18 @@ def _converge(
     watch.wait({it: _final(project, it.service) for it in everyone})
     for orphan in (it for it in present if it.service not in project.services):
         down = as_typed("inv down")
-        logger.warning("%s is of no service any more; `%s` removes it", orphan.title, down)
+        logger.warning("%s belongs to no service any more; `%s` removes it", orphan.title, down)
     return everyone
 
 
 def _converge_service(
     client: DockerClient, project: Project, wanted: Wanted, present: list[Member], undo: ExitStack
 ) -> list[Member]:
-    """Keep the containers that are as wanted, replace those that aren't, add and remove others."""
+    """Keep matching containers, replace others, add missing ones and remove surplus ones."""
     kept: dict[int, Member] = {}
     for it in sorted(present, key=lambda it: not _is_as(wanted, it)):
-        # Two have one number where a run was killed between making the new and removing the old.
+        # Two have the same number if a run was killed after creating the new one, before removing
+        # the old.
         if it.number in kept or it.number > wanted.count:
             stop(it)
             remove(it)
@@ -141,7 +143,7 @@ def _is_as(wanted: Wanted, member: Member) -> bool:
 
 
 def _final(project: Project, service: str) -> Condition:
-    """Return what a service has come to when the stack is up."""
+    """Return the condition of a service in a complete stack."""
     waited_for = {
         it.depends_on[service].condition
         for it in project.services.values()

@@ -24,7 +24,7 @@ FIT = ImageFacts(
     [
         ({}, []),
         ({"uid": 0}, ["It runs as root."]),
-        ({"environment": ("APP_ENV=dev",)}, ["It does not say APP_ENV=prod."]),
+        ({"environment": ("APP_ENV=dev",)}, ["It does not set APP_ENV=prod."]),
         (
             {"unwanted": ("gcc", "the package pytest")},
             ["It has gcc.", "It has the package pytest."],

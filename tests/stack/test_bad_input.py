@@ -37,7 +37,7 @@ TASKS = (
 )
 
 START_ONE = (
-    "Install Docker and start it, or say in DOCKER_HOST where one is; `make start` needs none."
+    "Install Docker and start it, or set DOCKER_HOST to its address; `make start` needs none."
 )
 
 
@@ -182,7 +182,7 @@ def test_port_of_a_container(stack: MakeStack) -> None:
 def test_image_that_cannot_be_had(stack: MakeStack) -> None:
     """An image that is not there and cannot be pulled is named, with `inv images`."""
     advice = (
-        "Where no image registry can be reached, `inv images` makes stand-ins; "
+        "If no image registry can be reached, `inv images` makes stand-ins; "
         "else fix the name or log in to its registry."
     )
     name = "registry.invalid/no/such:image"
@@ -229,7 +229,7 @@ def test_stack_of_the_same_name(stack: MakeStack, tmp_path: Path) -> None:
         same.inv(*task, COMPOSE_PROJECT_NAME=made.name, WEB_PORT=str(free_port())).assert_failed(
             12,
             f"There is a stack {made.name} already, and it belongs to {made.folder}. "
-            f"Take it down there, or call this one otherwise: COMPOSE_PROJECT_NAME={made.name}2.",
+            f"Take it down there, or choose another name: COMPOSE_PROJECT_NAME={made.name}2.",
         )
     assert made.ids() == before
 
@@ -237,8 +237,14 @@ def test_stack_of_the_same_name(stack: MakeStack, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--scale", "web"), "--scale web is no service and number. Say --scale backend=5."),
-        (("--scale", "web=x"), "--scale web=x is no service and number. Say --scale backend=5."),
+        (
+            ("--scale", "web"),
+            "--scale web is not a service and a number. Use --scale backend=5, for example.",
+        ),
+        (
+            ("--scale", "web=x"),
+            "--scale web=x is not a service and a number. Use --scale backend=5, for example.",
+        ),
         (("--scale", "wob=2"), "There is no service wob to scale. The services are: web."),
     ],
 )

@@ -99,7 +99,7 @@ def test_down_keeps_the_volume(two: Stack) -> None:
 
     finished = two.inv("down", "--volumes")
     finished.assert_ok()
-    assert finished.messages == [f"There is nothing of the stack {two.name}"]
+    assert finished.messages == [f"The stack {two.name} has no containers, networks or volumes"]
 
 
 def test_down_needs_no_readable_file(two: Stack) -> None:
@@ -122,7 +122,7 @@ def test_restart(two: Stack) -> None:
     two.inv("restart", "--service", "web").assert_ok()
     assert two.containers()["db-1"].attrs["State"]["StartedAt"] == started
     two.inv("restart", "--service", "nobody").assert_failed(
-        12, "There is no container of nobody. There are those of db, web."
+        12, "There is no container of nobody. The existing containers are those of db, web."
     )
 
 
@@ -147,7 +147,7 @@ def test_logs(two: Stack) -> None:
     assert two.inv("logs", "--service", "db").stdout == ()
     assert len(two.inv("logs", "--tail", "1").stdout) == 1
     two.inv("logs", "--tail", "x").assert_failed(
-        2, "--tail x is no number of lines. Say --tail 100."
+        2, "--tail x is not a number of lines. Use --tail 100, for example."
     )
 
 

@@ -78,7 +78,9 @@ def test_replaces_what_changed_and_nothing_else(stack: MakeStack) -> None:
     made.write(TWO.replace("RESTART:-unless-stopped", "RESTART:-no"))
     finished = made.inv("up")
     finished.assert_ok()
-    finished.assert_says("web-1 replaced, for it changed", "web-1 is running, healthy (…)")
+    finished.assert_says(
+        "web-1 replaced, because its configuration changed", "web-1 is running, healthy (…)"
+    )
     after = made.ids()
     assert after["db-1"] == before["db-1"]
     assert after["web-1"] != before["web-1"]

@@ -24,10 +24,11 @@ WRONG = {
     ),
     "yaml": (
         "services: {web: {image: x}",
-        "docker-compose.yml is no YAML: line …: expected ',' or '}', but got '<stream end>'. "
+        "docker-compose.yml is not valid YAML: line …: expected ',' or '}', but got "
+        "'<stream end>'. "
         "Correct it.",
     ),
-    "empty": ("", "docker-compose.yml is no mapping. Begin it with `services:`."),
+    "empty": ("", "docker-compose.yml is not a mapping. Begin it with `services:`."),
 }
 
 

@@ -1,1 +1,1 @@
-"""The Compose file: what it may say, read as Compose reads it."""
+"""The Compose file: its allowed keys, read by Compose's rules."""

@@ -1,4 +1,4 @@
-"""One Compose file brought to the forms that can be merged: variables filled in, long forms."""
+"""Prepare one Compose file for merging: fill in variables, convert short forms to long ones."""
 
 import logging
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ logger = logging.getLogger(__name__)
 
 
 def prepared(path: Path, variables: Mapping[str, str]) -> Document:
-    """Return what a file says, ready to be merged. Raises ConfigurationError."""
+    """Return the content of a file, ready to be merged. Raises ConfigurationError."""
     document = read_document(path)
     unset: set[str] = set()
     filled = _Filling(document, variables, unset).filled(document.content, ())
@@ -49,10 +49,10 @@ class _Filling:
 
 
 def normalise(document: Document, variables: Mapping[str, str]) -> Document:
-    """Return the document with its short forms brought to long ones, where a merge needs that.
+    """Return the document with short forms converted to long ones, if a merge needs that.
 
-    What has no shape that the specification knows stays as it is, for the model to refuse. Raises
-    ConfigurationError for a value that Compose writes in another way.
+    A value of an unknown shape stays as it is, and the model refuses it. Raises ConfigurationError
+    for a value that Compose would write differently.
     """
     services = document.content.get("services")
     if not isinstance(services, dict):
@@ -67,7 +67,7 @@ def normalise(document: Document, variables: Mapping[str, str]) -> Document:
 
 
 class _Normal:
-    """Brings the parts of one service to their long forms."""
+    """Converts the parts of one service to their long forms."""
 
     def __init__(self, document: Document, where: Where, variables: Mapping[str, str]) -> None:
         self.document = document
@@ -95,7 +95,7 @@ class _Normal:
             if isinstance(normal.get(key), str):
                 normal[key] = [normal[key]]
         if isinstance(depends_on := normal.get("depends_on"), list):
-            # In full, because a list says so over an earlier file's other condition.
+            # In full, because a list overrides another condition of an earlier file.
             normal["depends_on"] = {str(it): {"condition": "service_started"} for it in depends_on}
         if isinstance(networks := normal.get("networks"), list):
             normal["networks"] = {str(it): None for it in networks}
@@ -107,7 +107,8 @@ class _Normal:
     def assignments(self, part: Any, where: Where) -> Any:
         """Return a map of names and values.
 
-        A name alone takes its value from the variables, or is left out; a label is empty.
+        A name without a value takes its value from the variables, or is left out; a label becomes
+        empty.
         """
         if isinstance(part, list) and all(isinstance(item, str) for item in part):
             pairs = (item.partition("=") for item in part)

@@ -1,6 +1,6 @@
-"""The text of an env file such as `.env`, read as Compose reads it (compose-go's `dotenv`).
+"""Read an env file such as `.env` by Compose's rules (compose-go's `dotenv`).
 
-python-dotenv is no help: it knows no `$VAR`, `$$` and `${VAR-x}`, and other escapes.
+python-dotenv does not fit: it does not support `$VAR`, `$$` and `${VAR-x}`, and has other escapes.
 """
 
 import re
@@ -31,12 +31,12 @@ _ESCAPED = {
 
 
 class DotenvError(ValueError):
-    """A file is not written as it has to be: the message says line and name, and no value."""
+    """A file is malformed: the message contains the line and the name, but no value."""
 
     def __init__(self, line: int, what: str, name: str | None = None) -> None:
         super().__init__(f"line {line}: {what}")
         self.name = name
-        """The variable's, if the line has one."""
+        """The variable's name, if the line has one."""
 
 
 def parse_dotenv(
@@ -45,18 +45,18 @@ def parse_dotenv(
     on_unset: Callable[[str], None] = lambda _name: None,
     on_error: Callable[[DotenvError], None] | None = None,
 ) -> dict[str, str]:
-    """Return what the text sets, in its order.
+    """Return the variables of the text, in its order.
 
-    A value may refer to `variables` and to what stands above it; `variables` win. A name without a
-    value takes it from `variables`, or is left out. Raises DotenvError; with `on_error`, calls
-    that instead and passes over the line.
+    A value may refer to `variables` and to earlier lines; `variables` have priority. A name without
+    a value takes its value from `variables`, or is left out. Raises DotenvError; with `on_error`,
+    calls that function instead and skips the line.
     """
     return _Reader(text.removeprefix("\ufeff"), variables, on_unset, on_error).read()
 
 
 @dataclass
 class _Reader:
-    """One text, read from top to bottom."""
+    """Reads one text from top to bottom."""
 
     text: str
     variables: Mapping[str, str]
@@ -85,7 +85,7 @@ class _Reader:
         self.skip(_EXPORT)
         key = self.skip(_KEY).strip()
         if not _NAME.fullmatch(key):
-            raise self.error(begin, "this begins with no variable's name")
+            raise self.error(begin, "this does not begin with a variable's name")
         ending = self.text[self.at : self.at + 1]
         self.at += len(ending)
         if ending in ("\n", ""):

@@ -1,6 +1,6 @@
 """Variables in the strings of a Compose file, by the rules of the Compose specification.
 
-Where the specification is silent, compose-go's `template` package is followed.
+If the specification says nothing, compose-go's `template` package is followed.
 """
 
 import re
@@ -11,9 +11,9 @@ _OPERATORS = (":-", ":?", ":+", "-", "?", "+")
 
 
 class InterpolationError(ValueError):
-    """A string asks for a variable that is not there, or is not written as it has to be.
+    """A string refers to a required variable that is not set, or is malformed.
 
-    The message never holds the string itself, which may be a secret.
+    The message never contains the string itself, which may be a secret.
     """
 
 
@@ -24,11 +24,11 @@ def interpolate(
 ) -> str:
     """Return the text with its variables filled in.
 
-    `$VAR` and `${VAR}` give the value, or nothing (`on_unset` is told the name); `-` gives a
-    default where the variable is unset, `+` a replacement where it is set, `?` an error where it is
-    unset, and with a colon an empty value counts as unset. What follows the operator may hold
-    variables itself; it is read only if it is used. `$$` is a dollar sign, and so is a `$` before
-    anything else. Raises InterpolationError.
+    `$VAR` and `${VAR}` give the value, or nothing (then `on_unset` gets the name). `-` gives a
+    default if the variable is unset, `+` a replacement if it is set, `?` an error if it is unset.
+    With a colon an empty value counts as unset. The text after the operator may contain variables
+    itself; it is read only if it is used. `$$` is a dollar sign, and so is a `$` before any other
+    character. Raises InterpolationError.
     """
     parts: list[str] = []
     at = 0
@@ -49,10 +49,10 @@ def interpolate(
 def _braced(
     text: str, dollar: int, variables: Mapping[str, str], on_unset: Callable[[str], None]
 ) -> tuple[str, int]:
-    """Return what the `${…}` that begins at `dollar` gives, and where the text goes on."""
+    """Return the value of the `${…}` that begins at `dollar`, and the position after it."""
     found = _NAME.match(text, dollar + 2)
     if found is None:
-        raise InterpolationError("a ${ is followed by no variable's name; ${ itself is $${")
+        raise InterpolationError("no variable's name follows ${; write $${ for a literal ${")
     name = found.group()
     if text.startswith("}", found.end()):
         return _value(name, variables, on_unset), found.end() + 1
@@ -75,7 +75,7 @@ def _braced(
 
 
 def _closing_brace(text: str, start: int) -> int | None:
-    """Return where the brace is that closes the first one; the last of all if none does."""
+    """Return the position of the matching closing brace, or of the last brace if none matches."""
     depth = 0
     for at in range(start, len(text)):
         depth += {"{": 1, "}": -1}.get(text[at], 0)

@@ -1,4 +1,4 @@
-"""One Compose file as YAML has it: its content, its lines, its `!reset` and `!override` tags."""
+"""One Compose file as YAML: its content, its lines, its `!reset` and `!override` tags."""
 
 import re
 from collections.abc import Hashable, Mapping, Sequence
@@ -20,14 +20,14 @@ class Document:
     """The contents of one file."""
 
     name: str
-    """The file's."""
+    """The file's name."""
     content: Content = field(repr=False)
     cleared: tuple[Where, ...] = ()
-    """Where it says `!reset` or `!override`: what earlier files say there does not count."""
+    """Parts with `!reset` or `!override`: values of earlier files for them do not count."""
     lines: Mapping[Where, int] = field(default_factory=dict, repr=False)
 
     def place(self, where: Sequence[str]) -> str:
-        """Return `NAME, line N` for a part, or for what it is in."""
+        """Return `NAME, line N` for a part, or for its parent."""
         for length in range(len(where), 0, -1):
             if line := self.lines.get(tuple(where[:length])):
                 return f"{self.name}, line {line}"
@@ -35,7 +35,7 @@ class Document:
 
 
 class Unquoted(str):
-    """A text without quotes that Compose takes for something else, and writes in another way."""
+    """A text without quotes that YAML reads as another type and Compose writes differently."""
 
     __slots__ = ()
 
@@ -43,11 +43,11 @@ class Unquoted(str):
 _UNQUOTED = "tag:unquoted"
 _TAGS = ("!reset", "!override")
 _MOST = 100_000
-"""Parts of a file: an alias of aliases of aliases may come to more than a memory holds."""
+"""Largest number of parts of a file: nested aliases may expand to more than fits in memory."""
 
 
 class _Loader(yaml.SafeLoader):
-    """Reads scalars as text, as they stand: whether `on` or `1e3` is one is for the model to say.
+    """Reads scalars as plain text: the model decides about values such as `on` or `1e3`.
 
     Two equal keys in one mapping are an error.
     """
@@ -69,12 +69,12 @@ class _Loader(yaml.SafeLoader):
         seen: set[str] = set()
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                continue  # it cannot be a key, as PyYAML will say
+                continue  # not usable as a key, as PyYAML will report
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key.value!r} stands there twice", key.start_mark
+                    None, None, f"the key {key.value!r} occurs twice", key.start_mark
                 )
-            # `<<` may be there several times.
+            # `<<` may occur several times.
             seen.update([] if key.tag.endswith(":merge") else [key.value])
         return super().construct_mapping(node, deep)
 
@@ -87,9 +87,9 @@ _Loader.add_constructor(_UNQUOTED, _unquoted)
 
 
 def is_rewritten(text: str) -> bool:
-    """Return whether YAML takes a text for a number, truth or date that is written otherwise.
+    """Return whether YAML reads a text as a number, boolean or date and writes it differently.
 
-    Compose hands such a value on as it writes it itself: `0755` as 493, `1.10` as 1.1.
+    Compose passes such a value on in its own form: `0755` as 493, `1.10` as 1.1.
     """
     if re.fullmatch(r"-?(0|[1-9][0-9]{0,17})", text):
         return False
@@ -109,7 +109,7 @@ def is_rewritten(text: str) -> bool:
 
 
 def read_document(path: Path) -> Document:
-    """Return what a file says, before interpolation. Raises ConfigurationError."""
+    """Return the content of a file, before interpolation. Raises ConfigurationError."""
     try:
         return _read(path.name, path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
@@ -121,10 +121,12 @@ def read_document(path: Path) -> Document:
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
         raise ConfigurationError(
-            f"{path.name} is no YAML: {line}{error.problem}.", "Correct it."
+            f"{path.name} is not valid YAML: {line}{error.problem}.", "Correct it."
         ) from error
     except yaml.YAMLError as error:
-        raise ConfigurationError(f"{path.name} is no YAML: {error}.", "Correct it.") from error
+        raise ConfigurationError(
+            f"{path.name} is not valid YAML: {error}.", "Correct it."
+        ) from error
 
 
 def _read(name: str, text: str) -> Document:
@@ -132,7 +134,7 @@ def _read(name: str, text: str) -> Document:
     try:
         root = loader.get_single_node()
         if not isinstance(root, yaml.MappingNode):
-            raise ConfigurationError(f"{name} is no mapping.", "Begin it with `services:`.")
+            raise ConfigurationError(f"{name} is not a mapping.", "Begin it with `services:`.")
         found = _Survey(name)
         found.check_tag(root, ())
         found.visit(root, ())
@@ -144,7 +146,7 @@ def _read(name: str, text: str) -> Document:
 
 
 class _Survey:
-    """Notes on which lines a file's keys are, and where its tags are."""
+    """Notes the lines of a file's keys and the places of its tags."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -194,7 +196,7 @@ class _Survey:
 
 
 def _take_tags_out(node: yaml.Node, done: set[int]) -> None:
-    """Drop what is tagged `!reset`, and have what is tagged `!override` be read as it stands."""
+    """Drop parts tagged `!reset`, and remove the tag from parts tagged `!override`."""
     if id(node) in done:
         return
     done.add(id(node))
@@ -210,7 +212,7 @@ def _take_tags_out(node: yaml.Node, done: set[int]) -> None:
 
 
 def _tag_without(node: yaml.Node) -> str:
-    """Return the tag that a node has where none is written."""
+    """Return the tag that a node has without an explicit tag."""
     if isinstance(node, yaml.MappingNode):
         return _Loader.DEFAULT_MAPPING_TAG
     if isinstance(node, yaml.SequenceNode):

@@ -1,4 +1,4 @@
-"""Several Compose files laid over each other, as the specification has it."""
+"""Merge several Compose files by the rules of the specification."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -6,11 +6,11 @@ from typing import Any
 from backend.stack.compose.loading import Content, Document, Where
 
 _REPLACED = {("command",), ("entrypoint",), ("healthcheck", "test")}
-"""What a later file's value replaces as a whole, below a service."""
+"""Keys of a service whose value a later file replaces as a whole."""
 
 
 def merge(documents: Iterable[Document]) -> Content:
-    """Return what the documents, brought to mergeable forms, come to; later ones win."""
+    """Return the merged content of prepared documents; later documents have priority."""
     merged: Content = {}
     for document in documents:
         for where in document.cleared:
@@ -20,10 +20,10 @@ def merge(documents: Iterable[Document]) -> Content:
 
 
 def unique(items: list[Any], key: str) -> list[Any]:
-    """Return a list of a service without what a later item of it replaces."""
+    """Return a list of a service without items that a later item replaces."""
     found: dict[str, Any] = {}
     for item in items:
-        found[_identity(item, key)] = item  # a known one keeps its place
+        found[_identity(item, key)] = item  # an item replaces an earlier one in its place
     return list(found.values())
 
 
@@ -35,7 +35,7 @@ def _merged(base: Any, other: Any, where: Where) -> Any:
         return base
     if isinstance(base, dict) and isinstance(other, dict):
         if below == ("logging",) and _differ(base.get("driver"), other.get("driver")):
-            return other  # options are a driver's own
+            return other  # the options belong to a driver
         joined = {
             name: _merged(base[name], other[name], (*where, str(name)))
             for name in base.keys() & other.keys()
@@ -51,7 +51,7 @@ def _differ(driver: Any, other: Any) -> bool:
 
 
 def _without(content: Any, where: Where) -> Any:
-    """Return the content without what is at a place, if there is something."""
+    """Return the content without the part at a place, if that part exists."""
     first, *rest = where
     if not isinstance(content, dict) or first not in content:
         return content
@@ -61,7 +61,7 @@ def _without(content: Any, where: Where) -> Any:
 
 
 def _identity(item: Any, key: str) -> str:
-    """Return what an item of a list is known by: what it is inside the container, else its text."""
+    """Return the key of a list item: its target inside the container, else its text."""
     known: Any = None
     if key == "volumes" and isinstance(item, str):
         source, _, rest = item.partition(":")

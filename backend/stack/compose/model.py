@@ -1,7 +1,7 @@
-"""What a Compose file may say here: these keys of the Compose specification, and no others.
+"""Supported keys of a Compose file: these keys of the Compose specification, and no others.
 
-A key is supported if it is a field of one of these models; every other key is refused by name,
-not ignored. Lists and maps, short and long forms, are taken where the specification has both.
+A key is supported if it is a field of one of these models; every other key is refused by name, not
+ignored. Lists and maps, short and long forms, are accepted if the specification has both.
 """
 
 import re
@@ -11,19 +11,19 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from backend.stack.compose.ports import PortRange, parse_address, parse_range, parse_short
+from backend.stack.compose.shell_words import split_words
 from backend.stack.compose.units import parse_duration, parse_size
-from backend.stack.compose.words import split_words
 
 
 class Part(BaseModel):
-    """A mapping of the file: its fields are the keys it may have."""
+    """A mapping of the file: its fields are the allowed keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
     @model_validator(mode="before")
     @classmethod
     def _without_extensions(cls, value: Any) -> Any:
-        """Leave out `x-` keys: they hold what anchors share, and mean nothing themselves."""
+        """Leave out `x-` keys: they hold shared anchors, and have no effect themselves."""
         if not isinstance(value, dict):
             return value
         return {key: part for key, part in value.items() if not str(key).startswith("x-")}
@@ -54,7 +54,7 @@ def _test(value: Any) -> Any:
 def _user(text: str) -> str:
     names = text.split(":")
     if text and (len(names) > 2 or not all(map(_is_user, names))):
-        raise ValueError("it is no user: write it as a name or a number, or as USER:GROUP")
+        raise ValueError("it is not a user: write it as a name or a number, or as USER:GROUP")
     return text
 
 
@@ -76,7 +76,7 @@ def _one_or_many(value: Any) -> Any:
 
 
 def _nothing_is_empty(value: Any) -> Any:
-    """Read `data:` with nothing after it as an empty mapping."""
+    """Read `data:` without a value as an empty mapping."""
     return {} if value is None else value
 
 
@@ -88,18 +88,18 @@ Several = Annotated[tuple[str, ...], BeforeValidator(_one_or_many)]
 _LARGEST_USER = 2**31 - 1
 _MILLISECOND = 10**6
 _LONGEST = 2562047 * 3600 * 10**9
-"""What the engine's 64 bits hold."""
+"""Largest duration that the engine's 64 bits can hold."""
 
 Nanoseconds = Annotated[int, BeforeValidator(parse_duration)]
 
 Pause = Annotated[int, BeforeValidator(parse_duration), AfterValidator(_pause)]
-"""Nanoseconds that the engine takes for a healthcheck."""
+"""Nanoseconds, within the limits of the engine for a healthcheck."""
 
 Bytes = Annotated[int, BeforeValidator(parse_size)]
 
 
 class Build(Part):
-    """How an image is built."""
+    """The build of an image."""
 
     context: str = "."
     dockerfile: str = "Dockerfile"
@@ -110,16 +110,16 @@ class Build(Part):
 
 
 class Port(Part):
-    """A port of the container, and what it is published as."""
+    """A port of the container, and its published port."""
 
     target: int = Field(ge=1, le=65535)
     published: Annotated[PortRange, BeforeValidator(parse_range)] | None = None
     """None lets the engine choose."""
     host_ip: Annotated[str, BeforeValidator(parse_address)] = ""
-    """Empty publishes on every address of the host."""
+    """With an empty text the port is published on every address of the host."""
     protocol: Literal["tcp", "udp"] = "tcp"
     mode: Literal["ingress", "host"] = "ingress"
-    """For Swarm; without meaning here."""
+    """For Swarm; it has no effect here."""
 
     @model_validator(mode="before")
     @classmethod
@@ -128,14 +128,14 @@ class Port(Part):
 
 
 class Bind(Part):
-    """How a path of the host is mounted."""
+    """Options for mounting a path of the host."""
 
     create_host_path: bool = True
-    """Whether a folder is made where nothing is."""
+    """Whether a missing folder is created."""
 
 
 class Mount(Part):
-    """A named volume or a path of the host, and where the container sees it."""
+    """A named volume or a path of the host, and its target in the container."""
 
     type: Literal["volume", "bind"] = "volume"
     source: str
@@ -151,7 +151,9 @@ class Mount(Part):
         source, _, rest = value.partition(":")
         target, _, mode = rest.partition(":")
         if not target.startswith("/") or mode not in ("", "ro", "rw"):
-            raise ValueError(f"{value!r} is no volume: write it as data:/path or ./data:/path:ro")
+            raise ValueError(
+                f"{value!r} is not a volume: write it as data:/path or ./data:/path:ro"
+            )
         parts = {"source": source, "target": target, "read_only": mode == "ro"}
         if source.startswith((".", "/", "~")):
             return {**parts, "type": "bind", "bind": {}}
@@ -184,7 +186,7 @@ class EnvFile(Part):
 
 
 class Condition(StrEnum):
-    """What a service waits for in another one."""
+    """The condition for a service that another one waits for."""
 
     STARTED = "service_started"
     HEALTHY = "service_healthy"
@@ -192,13 +194,13 @@ class Condition(StrEnum):
 
 
 class Dependency(Part):
-    """A service that must be there first."""
+    """A service that must be up first."""
 
     condition: Condition = Condition.STARTED
 
 
 class Healthcheck(Part):
-    """How the engine tells whether a container is well."""
+    """The check by which the engine decides whether a container is healthy."""
 
     test: Annotated[tuple[str, ...], BeforeValidator(_test)] = ()
     interval: Pause | None = None
@@ -217,27 +219,27 @@ class Amounts(Part):
 
 
 class Resources(Part):
-    """What a container may use."""
+    """The resources of a container."""
 
     limits: Amounts = Amounts()
 
 
 class Deploy(Part):
-    """How many containers, and how much for each."""
+    """The number of containers, and the resources of each."""
 
     replicas: int = Field(default=1, ge=0)
     resources: Resources = Resources()
 
 
 class Logging(Part):
-    """Where a container's output goes."""
+    """The destination of a container's output."""
 
     driver: str | None = None
     options: dict[str, str] = {}
 
 
 class NetworkUse(Part):
-    """A network that a service is in, beside its own name known there as these."""
+    """A network of a service; the service has these names there in addition to its own."""
 
     aliases: tuple[str, ...] = ()
 
@@ -252,7 +254,7 @@ class Service(Part):
     environment: dict[str, str] = {}
     """A name without a value takes it from the variables, or is left out."""
     env_file: Annotated[tuple[EnvFile, ...], BeforeValidator(_one_or_many)] = ()
-    """`environment` wins over them, and a later file over an earlier one."""
+    """`environment` has priority over these files, and a later file over an earlier one."""
     user: Annotated[str, AfterValidator(_user)] | None = None
     working_dir: str | None = None
     hostname: str | None = None
@@ -283,29 +285,29 @@ class Service(Part):
 
 
 class Network(Part):
-    """A network of the stack's own."""
+    """A network of the stack."""
 
     driver: str | None = None
     internal: bool = False
 
 
 class Volume(Part):
-    """A named volume of the stack's own."""
+    """A named volume of the stack."""
 
     driver: str | None = None
 
 
 class Secret(Part):
-    """A secret that lies in a file, relative to the first Compose file."""
+    """A secret stored in a file, relative to the first Compose file."""
 
     file: str
 
 
 class ComposeFile(Part):
-    """A whole file, or what several come to when they are merged."""
+    """A whole file, or the result of merging several."""
 
     version: str | None = None
-    """Obsolete, and without meaning."""
+    """Obsolete; it has no effect."""
     services: dict[str, Service] = Field(min_length=1)
     networks: dict[str, Annotated[Network, BeforeValidator(_nothing_is_empty)]] = {}
     volumes: dict[str, Annotated[Volume, BeforeValidator(_nothing_is_empty)]] = {}

@@ -1,4 +1,4 @@
-"""In which order services come up: each after those that it depends on."""
+"""The order in which services start: each after its dependencies."""
 
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter

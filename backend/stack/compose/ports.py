@@ -1,4 +1,4 @@
-"""Published ports: one, or a range of which each container takes one."""
+"""Published ports: a single port, or a range from which each container takes one."""
 
 import ipaddress
 import re

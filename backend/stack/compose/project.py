@@ -1,4 +1,4 @@
-"""One stack: its name, its folder and what its Compose files say."""
+"""One stack: its name, its folder and the content of its Compose files."""
 
 import logging
 import os
@@ -25,7 +25,7 @@ _OVERRIDES = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a stack is, and what it is called: all that one needs to find what runs of it."""
+    """The folder and the name of a stack: enough to find its containers."""
 
     name: str
     folder: Path
@@ -40,30 +40,30 @@ class Project:
     files: tuple[Path, ...]
     """Absolute."""
     content: ComposeFile = field(repr=False)
-    """Has the values of variables in it, and so perhaps secrets."""
+    """May contain secrets, because variables are filled in."""
     variables: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """What the files were filled in with; env_file may refer to these, too."""
+    """The variables that were filled in; env_file may refer to these, too."""
 
     @property
     def name(self) -> str:
-        """What the stack is called."""
+        """Return the name of the stack."""
         return self.place.name
 
     @property
     def services(self) -> Mapping[str, Service]:
-        """The services by their names."""
+        """Return the services by their names."""
         return self.content.services
 
     def image_of(self, service: str) -> str:
-        """Return the name of a service's image: its own, or Compose's for one that is built."""
+        """Return the name of a service's image: its own, or Compose's default for a built image."""
         return self.services[service].image or f"{self.name}-{service}"
 
 
 def read_variables(folder: Path, environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment over what `.env` in the folder says, as Compose reads both.
+    """Return the environment and, with lower priority, `.env` in the folder, as Compose does.
 
-    COMPOSE_ENV_FILES names other files instead, and COMPOSE_DISABLE_ENV_FILE none. Raises
-    ConfigurationError.
+    COMPOSE_ENV_FILES names other files instead; with COMPOSE_DISABLE_ENV_FILE no file is read.
+    Raises ConfigurationError.
     """
     given = dict(os.environ if environ is None else environ)
     if given.get("COMPOSE_DISABLE_ENV_FILE", "").lower() in ("1", "true", "t"):
@@ -76,9 +76,9 @@ def read_variables(folder: Path, environ: Mapping[str, str] | None = None) -> di
 
 
 def read_env_file(path: Path, variables: Mapping[str, str], *, is_required: bool) -> dict[str, str]:
-    """Return what a file like `.env` sets; nothing if there is none, and none is required.
+    """Return the variables of a file like `.env`; none if an optional file is absent.
 
-    `variables` are what it may refer to. Raises ConfigurationError.
+    `variables` are those that it may refer to. Raises ConfigurationError.
     """
     unset: set[str] = set()
     try:
@@ -88,7 +88,9 @@ def read_env_file(path: Path, variables: Mapping[str, str], *, is_required: bool
     except DotenvError as error:
         raise ConfigurationError(f"{path.name}, {error}.", "Correct it.") from error
     except FileNotFoundError as error:
-        raise ConfigurationError(f"{path} does not exist.", "Write it, or name another.") from error
+        raise ConfigurationError(
+            f"{path} does not exist.", "Create it, or name another file."
+        ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(
             f"{path.name} cannot be read: {error}.", "Correct its rights or its text, or remove it."
@@ -101,10 +103,10 @@ def read_env_file(path: Path, variables: Mapping[str, str], *, is_required: bool
 def find_stack(folder: Path, variables: Mapping[str, str]) -> tuple[Place, tuple[Path, ...]]:
     """Return the stack that Compose would find from a folder, and the paths of its files.
 
-    The files are those of COMPOSE_FILE, else docker-compose.yml (or another name that Compose
-    looks for) and its override, if any; the
-    stack's folder is the first file's, and its name COMPOSE_PROJECT_NAME, else the folder's.
-    Raises ConfigurationError where that leaves no name.
+    The files are those of COMPOSE_FILE, else docker-compose.yml (or another name that Compose looks
+    for) and its override, if any. The stack's folder is the first file's. Its name is
+    COMPOSE_PROJECT_NAME, else the folder's name. Raises ConfigurationError if the name would be
+    empty.
     """
     files = [Path(os.path.abspath(folder / name)) for name in _file_names(folder, variables)]  # noqa: PTH100 (`resolve` would follow links)
     home = files[0].parent

@@ -1,4 +1,4 @@
-"""From Compose files on disk to a project: read, interpolate, merge, validate."""
+"""Read a project from its Compose files: read, interpolate, merge, validate."""
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,16 +16,16 @@ from backend.stack.compose.project import Place, Project, find_stack, read_varia
 
 
 def read_place(folder: Path, environ: Mapping[str, str] | None = None) -> Place:
-    """Return which stack a folder's is, whatever its Compose files say. Raises ConfigurationError.
+    """Return the stack of a folder without reading its Compose files. Raises ConfigurationError.
 
-    What runs is described by its labels: a file that is broken, or a variable that is missing,
-    must not keep anybody from stopping it.
+    Labels describe the running containers. So a broken file or a missing variable cannot prevent a
+    person from stopping them.
     """
     return find_stack(folder, read_variables(folder, environ))[0]
 
 
 def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Project:
-    """Return the project of a folder. Raises ConfigurationError, naming key, file and line."""
+    """Return the project of a folder. Raises ConfigurationError with key, file and line."""
     variables = read_variables(folder, environ)
     place, files = find_stack(folder, variables)
     if place.folder != folder.absolute():
@@ -34,7 +34,7 @@ def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Proj
     try:
         content = ComposeFile.model_validate(merge(documents))
     except ValidationError as error:
-        raise _refusal(error, documents) from None  # its text would show values
+        raise _refusal(error, documents) from None  # the error's own text would show values
     project = Project(place, files, content, variables)
     for name, complaint, advice in _complaints(project):
         line = _last_place(documents, ["services", name])
@@ -44,11 +44,11 @@ def read_project(folder: Path, environ: Mapping[str, str] | None = None) -> Proj
 
 
 def _refusal(error: ValidationError, documents: Sequence[Document]) -> ConfigurationError:
-    """Return the first complaint of the models as a sentence that says where it stands."""
+    """Return the models' first complaint as a sentence with its place."""
     first = error.errors(include_url=False, include_input=False)[0]
     where = [str(step) for step in first["loc"]]
     having = [it for it in documents if _has(it.content, where[: 3 if len(where) > 2 else None])]
-    # Items of a merged list are counted anew: only one file's are where they were.
+    # Items of a merged list have new indexes: only with a single file are they unchanged.
     document = (having or documents)[-1]
     key = ".".join(where)
     place = document.place(where if len(having) < 2 else where[:3])
@@ -78,7 +78,7 @@ def _last_place(documents: Sequence[Document], where: Sequence[str]) -> str:
 
 
 def _complaints(project: Project) -> Iterator[tuple[str, str, str]]:
-    """Give what the models cannot see, by service: names that stand for nothing."""
+    """Yield problems that the models cannot find, by service: undefined names."""
     content = project.content
     for name, service in project.services.items():
         if service.image is None and service.build is None:
@@ -97,6 +97,6 @@ def _complaints(project: Project) -> Iterator[tuple[str, str, str]]:
             for missing in (it for it in wanted if it not in known):
                 yield (
                     name,
-                    f"names the {kind} {missing}, which is not there",
+                    f"names the {kind} {missing}, which does not exist",
                     f"Describe it under {kind}s, or correct the name.",
                 )

@@ -1,4 +1,4 @@
-"""Durations and sizes as Compose writes them."""
+"""Durations and sizes in Compose's format."""
 
 import re
 
@@ -21,7 +21,7 @@ def parse_duration(text: str) -> int:
         whole += "s"
     parts = _DURATION_PART.findall(whole)
     if not parts or "".join(number + unit for number, unit in parts) != whole:
-        raise ValueError(f"{text!r} is no duration: write it as 500ms, 10s or 1m30s")
+        raise ValueError(f"{text!r} is not a duration: write it as 500ms, 10s or 1m30s")
     return round(sum(float(number) * _NANOSECONDS[unit] for number, unit in parts))
 
 
@@ -29,7 +29,7 @@ def parse_size(text: str) -> int:
     """Return the bytes of `64m`, `1.5gb` or a plain number of bytes. Raises ValueError."""
     found = _SIZE.fullmatch(text.strip())
     if found is None:
-        raise ValueError(f"{text!r} is no size: write it as 512k, 64m or 1g")
+        raise ValueError(f"{text!r} is not a size: write it as 512k, 64m or 1g")
     number, unit = found.groups()
     factor: int = 1024 ** _POWERS[unit.lower()]
     return round(float(number) * factor)

@@ -1,1 +1,1 @@
-"""The container engine: reaching it, and what it is told for one stack."""
+"""The container engine: connections to it, and its objects for one stack."""

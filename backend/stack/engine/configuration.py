@@ -1,4 +1,4 @@
-"""What the engine is told to make of a service: its container, and a hash to know it again by."""
+"""The engine's description of a service's container, and a hash that detects changes."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ def volume_name(project: Project, volume: str) -> str:
 
 
 def networks_of(project: Project, service: str) -> dict[str, list[str]]:
-    """Return the engine's names of a service's networks, with its names in each."""
+    """Return the engine's names of a service's networks, with the service's names in each."""
     uses = project.services[service].networks
     if not uses:
         return {network_name(project, "default"): [service]}
@@ -34,7 +34,8 @@ def networks_of(project: Project, service: str) -> dict[str, list[str]]:
 def container_body(project: Project, name: str) -> dict[str, Any]:
     """Return the engine's description of a service's container, in the form of its API.
 
-    The first network only: engines before 25 take no more at creation. Raises ConfigurationError.
+    It names only the first network: engines before 25 accept no more at creation. Raises
+    ConfigurationError.
     """
     service = project.services[name]
     first, aliases = next(iter(networks_of(project, name).items()))
@@ -60,7 +61,7 @@ def container_body(project: Project, name: str) -> dict[str, Any]:
 
 
 def config_hash(project: Project, name: str, image_id: str) -> str:
-    """Return what changes when, and only when, a service's containers have to be made anew."""
+    """Return a hash that changes exactly when a service's containers must be replaced."""
     parts = [container_body(project, name), networks_of(project, name), image_id]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -72,7 +73,7 @@ def _host_config(project: Project, service: Service) -> dict[str, Any]:
     return _without_nothing(
         {
             "PortBindings": _port_bindings(service.ports),
-            # Unlike a mount, the engine makes a folder for a bind if there is nothing.
+            # Unlike for a mount, the engine creates a missing folder for a bind.
             "Binds": [_bind(project, it) for it in service.volumes if _is_made(it)],
             "Mounts": [
                 *(_mount(project, it) for it in service.volumes if not _is_made(it)),
@@ -97,7 +98,7 @@ def _host_config(project: Project, service: Service) -> dict[str, Any]:
 
 
 def _environment(project: Project, service: Service) -> dict[str, str]:
-    """Return a container's variables: those of its files, and over them its own."""
+    """Return a container's variables: those of its files, and with priority its own."""
     found: dict[str, str] = {}
     for file in service.env_file:
         path = _host_path(project, file.path)
@@ -133,7 +134,7 @@ def _exposed_key(text: str) -> str:
 def _port_bindings(ports: tuple[Port, ...]) -> dict[str, list[dict[str, str]]]:
     bindings: dict[str, list[dict[str, str]]] = {}
     for port in ports:
-        # From a range, the engine itself takes the first that is free.
+        # The engine itself takes the first free port of a range.
         published = "" if port.published is None else str(port.published)
         binding = {"HostIp": port.host_ip, "HostPort": published}
         bindings.setdefault(_port_key(port), []).append(binding)
@@ -169,7 +170,8 @@ def _secret_mounts(project: Project, service: Service) -> list[dict[str, Any]]:
         path = _host_path(project, project.content.secrets[use.source].file)
         if not path.is_file():
             raise ConfigurationError(
-                f"The secret {use.source} is to lie in {path}, which is no file.", "Write it there."
+                f"The secret {use.source} must be in {path}, which is not a file.",
+                "Write it there.",
             )
         target = use.target or use.source
         mounts.append(
@@ -203,5 +205,5 @@ def _listed(words: tuple[str, ...] | None) -> list[str] | None:
 
 
 def _without_nothing(parts: dict[str, Any]) -> dict[str, Any]:
-    """Return the parts that say something: the engine and the image decide about the others."""
+    """Return the parts that have a value: the engine and the image decide the others."""
     return {key: value for key, value in parts.items() if value not in (None, {}, [], "")}

@@ -1,4 +1,4 @@
-"""Reaching the engine, and its refusals as sentences."""
+"""Connect to the engine, and report its refusals as sentences."""
 
 import errno
 import os
@@ -23,15 +23,15 @@ from backend.stack.engine.endpoint import (
 )
 
 _TIMEOUT = 60
-"""Seconds until an engine that does not answer a request counts as gone."""
+"""Seconds after which an engine without an answer counts as lost."""
 
 
 @contextmanager
 def engine() -> Iterator[DockerClient]:
-    """Give a client of the engine that docker's own command line would talk to.
+    """Yield a client of the engine that docker's own command line would use.
 
-    Whatever the engine refuses while it is in use becomes an EngineError. Raises
-    ConfigurationError if the settings name no engine that there is.
+    Every refusal of the engine within the block becomes an EngineError. Raises ConfigurationError
+    if the settings name an engine that does not exist.
     """
     client = _connect()
     try:
@@ -52,14 +52,14 @@ def engine() -> Iterator[DockerClient]:
 
 @contextmanager
 def streaming() -> Iterator[DockerClient]:
-    """Give a client that bears silence: for logs, and for what runs inside a container."""
+    """Yield a client without a read timeout: for logs, and for commands inside a container."""
     with engine() as client:
         client.api.timeout = None  # type: ignore[assignment]  # its stub knows no None
         yield client
 
 
 def explanation(error: APIError) -> str:
-    """Return what the engine says, without the full stop that it sometimes has."""
+    """Return the engine's message, without the full stop that it sometimes has."""
     return str(error.explanation or error).strip().rstrip(".")
 
 
@@ -76,12 +76,12 @@ def _connect() -> DockerClient:
             base_url=endpoint.url,
             tls=endpoint.tls or False,
             timeout=_TIMEOUT,
-            # Docker itself runs `ssh`, with all that ~/.ssh/config says.
+            # Docker itself runs `ssh`, with everything in ~/.ssh/config.
             use_ssh_client=True,
         )
     except (DockerException, RequestException, ValueError) as error:
         raise _unreachable(endpoint, error) from error
-    # Private, and the only way to have builds and pulls use other credentials than the SDK's own
+    # Private, and the only way to make builds and pulls use other credentials than the SDK's own
     # (docker 7.2).
     client.api._auth_configs = credentials  # type: ignore[attr-defined]
     return client
@@ -112,7 +112,7 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> EngineError:
     if number in (errno.ENOENT, errno.ECONNREFUSED):
         return EngineError(
             f"No container engine answers{str(endpoint).rstrip(',')}.",
-            "Install Docker and start it, or say in DOCKER_HOST where one is; "
+            "Install Docker and start it, or set DOCKER_HOST to its address; "
             "`make start` needs none.",
         )
     named = f"the context {endpoint.context}" if endpoint.context else "DOCKER_HOST"
@@ -123,9 +123,9 @@ def _unreachable(endpoint: Endpoint, error: Exception) -> EngineError:
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return what began it: the libraries between wrap the system's error several times."""
+    """Return the original cause: the libraries wrap the system's error several times."""
     for inner in (error.__cause__, error.__context__, *error.args):
-        # What this run was about to say when the engine failed it did not begin that.
+        # An exception that this run was handling when the engine failed is not the cause.
         if isinstance(inner, Exception) and not isinstance(inner, BootError):
             return _innermost(inner)
     return error

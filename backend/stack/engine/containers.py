@@ -1,4 +1,4 @@
-"""The containers of a stack, found by Compose's labels, whoever made them."""
+"""The containers of a stack, found by Compose's labels, whatever tool created them."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,12 +24,12 @@ class Member:
 
     @property
     def title(self) -> str:
-        """What lines about it begin with: `backend-1`."""
+        """Return the beginning of log lines about the container: `backend-1`."""
         return f"{self.service}-{self.number}"
 
     @property
     def is_running(self) -> bool:
-        """Whether it ran when it was last looked at."""
+        """Return whether it was running at the last inspection."""
         return bool(self.container.attrs["State"]["Running"])
 
     def label(self, name: str) -> str:
@@ -40,10 +40,10 @@ class Member:
 def find_members(client: DockerClient, place: Place, *, one_off: bool = False) -> list[Member]:
     """Return the stack's containers, stopped ones too, each service's by number.
 
-    `one_off` adds those that `docker compose run` made.
+    `one_off` includes containers of `docker compose run`.
 
-    Raises EngineError where a stack of the same name lives in another folder: nobody else's
-    containers may be taken for one's own.
+    Raises EngineError if a stack of the same name belongs to another folder: containers of other
+    stacks must not be used.
     """
     wanted = [f"{labels.PROJECT}={place.name}", f"{labels.ONE_OFF}=False"][: 1 if one_off else 2]
     found = client.containers.list(
@@ -56,8 +56,7 @@ def find_members(client: DockerClient, place: Place, *, one_off: bool = False) -
         if home and Path(home).resolve() != place.folder.resolve():
             raise EngineError(
                 f"There is a stack {place.name} already, and it belongs to {home}.",
-                f"Take it down there, or call this one otherwise: "
-                f"COMPOSE_PROJECT_NAME={place.name}2.",
+                f"Take it down there, or choose another name: COMPOSE_PROJECT_NAME={place.name}2.",
             )
     members = [member(container) for container in found]
     return sorted(members, key=lambda it: (it.service, it.number))
@@ -74,7 +73,7 @@ def member(container: Container) -> Member:
 
 
 def in_start_order(members: list[Member]) -> list[Member]:
-    """Return the containers, those that others depend on first, by their labels."""
+    """Return the containers by their labels, dependencies first."""
     dependencies: dict[str, set[str]] = {it.service: set() for it in members}
     for it in members:
         named = labels.read_depends_on(it.label(labels.DEPENDS_ON))
@@ -84,7 +83,7 @@ def in_start_order(members: list[Member]) -> list[Member]:
 
 
 def chosen_members(client: DockerClient, place: Place, service: str | None) -> list[Member]:
-    """Return the containers of one service, or all. Raises EngineError where there are none."""
+    """Return the containers of one service, or all. Raises EngineError if there are none."""
     found = find_members(client, place)
     chosen = [it for it in found if service in (None, it.service)]
     if chosen:
@@ -94,11 +93,13 @@ def chosen_members(client: DockerClient, place: Place, service: str | None) -> l
             f"There is no container of the stack {place.name}.", "Make it: `make up`."
         )
     services = ", ".join(dict.fromkeys(it.service for it in found))
-    raise EngineError(f"There is no container of {service}.", f"There are those of {services}.")
+    raise EngineError(
+        f"There is no container of {service}.", f"The existing containers are those of {services}."
+    )
 
 
 def running_member(client: DockerClient, place: Place, service: str) -> Member:
-    """Return the first container of a service that runs. Raises EngineError if there is none."""
+    """Return the first running container of a service. Raises EngineError if there is none."""
     for it in find_members(client, place):
         if it.service == service and it.is_running:
             return it
@@ -106,20 +107,20 @@ def running_member(client: DockerClient, place: Place, service: str) -> Member:
 
 
 def grace(member: Member) -> int:
-    """Return the seconds that a container was made to have for stopping."""
+    """Return the seconds that a container has for stopping."""
     return int(member.container.attrs["Config"].get("StopTimeout") or 10)
 
 
 def stop(member: Member) -> None:
-    """Stop a container, with as much time as it was made to have."""
+    """Stop a container, with its own grace period."""
     try:
         member.container.stop(timeout=grace(member))
     except NotFound:
-        return  # somebody else was faster
+        return  # another process was faster
 
 
 def revive(member: Member) -> None:
-    """Start a container that does not run, or runs and is not well; leave the others alone."""
+    """Start a container that is not running or not healthy; leave other containers alone."""
     state = read_state(member.container.attrs)
     if state.status == "paused":
         member.container.unpause()
@@ -129,7 +130,7 @@ def revive(member: Member) -> None:
 
 
 def remove(member: Member) -> None:
-    """Remove a container, running or not. Its named volumes stay; a nameless one goes with it."""
+    """Remove a container, running or not. Its named volumes stay; anonymous ones are removed."""
     try:
         member.container.remove(v=True, force=True)
     except NotFound:

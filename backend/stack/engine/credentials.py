@@ -1,4 +1,4 @@
-"""Credentials for image registries, as docker's own command line takes them from config.json."""
+"""Credentials for image registries, read from config.json as docker's command line does."""
 
 import logging
 import warnings
@@ -14,11 +14,11 @@ from alembic_boot.errors import ConfigurationError
 logger = logging.getLogger(__name__)
 
 _FAILURES = (DockerException, StoreError, OSError, ValueError, KeyError, TypeError)
-"""What the SDK raises for a helper that is missing, fails, or answers nonsense."""
+"""Exceptions of the SDK if a helper is missing, fails, or gives an invalid answer."""
 
 
 class Credentials(AuthConfig):
-    """Credentials of config.json. A helper that cannot be asked counts as one that has none."""
+    """Credentials of config.json. A helper that does not work counts as one without credentials."""
 
     def __init__(self, found: dict[str, Any]) -> None:
         super().__init__(found)
@@ -26,11 +26,11 @@ class Credentials(AuthConfig):
 
     @property
     def is_empty(self) -> bool:
-        """Return False: the SDK would read the files again, and find what docker does not read."""
+        """Return False: otherwise the SDK would read the files again, and find more than docker."""
         return False
 
     def resolve_authconfig(self, registry: str | None = None) -> Any:
-        """Return what logs in at one registry, or None."""
+        """Return the credentials for one registry, or None."""
         helper = self.get_credential_store(registry)
         if helper:
             asked = self._ask(str(helper), registry)
@@ -39,7 +39,7 @@ class Credentials(AuthConfig):
         return AuthConfig({"auths": dict(self.auths)}).resolve_authconfig(registry)
 
     def get_all_credentials(self) -> dict[str, Any]:
-        """Return what logs in at each registry that is known."""
+        """Return the credentials of each known registry."""
         found = dict(self.auths)
         if self.creds_store:
             found |= self._ask_all({"credsStore": self.creds_store}, str(self.creds_store))
@@ -67,7 +67,7 @@ class Credentials(AuthConfig):
         if helper in self._failed:
             return
         self._failed.add(helper)
-        # Not what the helper wrote: that may be a secret.
+        # Without the helper's output, which may contain a secret.
         logger.warning(
             "docker-credential-%s, which Docker's config.json names, gave no credentials; going on "
             "without them",
@@ -77,12 +77,12 @@ class Credentials(AuthConfig):
 
 
 def read_credentials(config: Mapping[str, Any], where: str) -> Credentials:
-    """Return the credentials that config.json has. Raises ConfigurationError for damaged ones."""
+    """Return the credentials in config.json. Raises ConfigurationError for damaged ones."""
     try:
         auths = AuthConfig.parse_auth(config.get("auths") or {}, raise_on_error=True)
     except _FAILURES as error:
         raise ConfigurationError(
-            f"auths in {where} cannot be read.", "Correct it, or `docker login` anew."
+            f"auths in {where} cannot be read.", "Correct it, or run `docker login` again."
         ) from error
     helpers = config.get("credHelpers") or {}
     return Credentials(

@@ -1,6 +1,6 @@
-"""Find the engine that docker's own command line would talk to: the same settings, the same order.
+"""Find the engine that docker's own command line would use: the same settings, the same order.
 
-The SDK reads them too, but goes to the default engine if a context is missing or damaged.
+The SDK reads these settings too, but uses the default engine if a context is missing or damaged.
 """
 
 import json
@@ -26,7 +26,8 @@ class Endpoint:
     url: str
     tls: TLSConfig | None = None
     context: str | None = None
-    """The name of Docker's context that says so; None if DOCKER_HOST does, or nothing."""
+    """The Docker context with this address; None for DOCKER_HOST or the default engine.
+    """
     is_default: bool = False
     """Whether no setting named an engine."""
 
@@ -48,10 +49,10 @@ def config_folder(environ: Mapping[str, str], home: Path) -> Path:
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """Return what config.json in the folder says, or nothing if there is none.
+    """Return the content of config.json in the folder; an empty mapping without the file.
 
-    Raises ConfigurationError for a damaged file. Docker warns and goes to its default engine then;
-    the file may have named another one.
+    Raises ConfigurationError for a damaged file. Docker would warn and use its default engine, but
+    the file may have named another engine.
     """
     path = folder / "config.json"
     try:
@@ -127,7 +128,7 @@ def _tls_of_environment(environ: Mapping[str, str], folder: Path) -> TLSConfig |
 
 
 def _tls(files: Path, *, is_verified: bool) -> TLSConfig:
-    """Return how to talk TLS with the certificates that are in a folder; each may be absent."""
+    """Return the TLS settings for the certificates in a folder; each file may be absent."""
     authority, certificate, key = (
         path if (path := files / f"{name}.pem").is_file() else None
         for name in ("ca", "cert", "key")

@@ -1,7 +1,7 @@
-"""Tell a database that is down from one that has another password than its container now.
+"""Tell a stopped database from a database with another password than its container has now.
 
-The image postgres reads POSTGRES_PASSWORD, POSTGRES_USER and POSTGRES_DB once, when it makes the
-database. The volume keeps them when the variables change later.
+The image postgres reads POSTGRES_PASSWORD, POSTGRES_USER and POSTGRES_DB only once, when it creates
+the database. The volume keeps these values if the variables change later.
 """
 
 from collections.abc import Mapping
@@ -13,8 +13,8 @@ from docker.errors import APIError
 from alembic_boot.commands import as_typed
 from backend.stack.engine.containers import Member
 
-# The image itself lets in everybody who comes over its socket, and asks others for the password.
-# Exit statuses tell the answers apart: PostgreSQL's sentences come in the server's language.
+# The image trusts every connection over its socket, and asks for a password on others. Exit
+# statuses tell the results apart, because PostgreSQL's messages are in the server's language.
 _PROBE = """
 user=${POSTGRES_USER:-postgres} base=${POSTGRES_DB:-${POSTGRES_USER:-postgres}}
 set -- $(hostname -i)
@@ -34,12 +34,12 @@ _VARIABLES = ("POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE")
 
 @dataclass(frozen=True)
 class Login:
-    """A container's variables for its database, and the volume that keeps it."""
+    """A container's variables for its database, and the volume that contains the database."""
 
     service: str
     volume: str
     variable: str
-    """Which variable has the password, or names its file."""
+    """The variable that has the password, or names its file."""
     user: str
     database: str
 
@@ -55,7 +55,7 @@ class Difference:
 def compare_with_volume(member: Member) -> Difference | None:
     """Return why a running PostgreSQL refuses the login of its own container, or None.
 
-    None is also the answer for what is no PostgreSQL, or has no volume of a name.
+    None is also the answer if the container is not PostgreSQL, or has no named volume.
     """
     login = read_login(member.service, member.container.attrs)
     if login is None or not member.is_running:
@@ -63,12 +63,12 @@ def compare_with_volume(member: Member) -> Difference | None:
     try:
         status = member.container.exec_run(["sh", "-c", _PROBE]).exit_code
     except APIError:
-        return None  # it has ended meanwhile
+        return None  # the container has ended meanwhile
     return explain(login, status)
 
 
 def read_login(service: str, attributes: Mapping[str, Any]) -> Login | None:
-    """Return what a container of the image postgres logs in with; None for another one."""
+    """Return the login of a container of the image postgres; None for another image."""
     environment = dict(it.partition("=")[::2] for it in attributes["Config"].get("Env") or [])
     variable = next((it for it in _VARIABLES if environment.get(it)), None)
     mounts = attributes.get("Mounts") or []
@@ -80,7 +80,7 @@ def read_login(service: str, attributes: Mapping[str, Any]) -> Login | None:
 
 
 def explain(login: Login, status: int | None) -> Difference | None:
-    """Return what the exit status of the probe means."""
+    """Return the difference that the exit status of the probe means."""
     remove = f"`{as_typed('inv down --volumes')}` removes the database with all its data"
     shell = as_typed(f"inv shell --service {login.service}")
     if status == _OTHER_PASSWORD:
@@ -89,13 +89,13 @@ def explain(login: Login, status: int | None) -> Difference | None:
             f"{login.volume} keeps the password that its database was made with",
             "Put the old password back; or set the new one in the database: "
             f"`{shell}`, and there `psql -U {login.user} {login.database} -c "
-            f"'\\password'`; or start anew: {remove}.",
+            f"'\\password'`; or start again: {remove}.",
         )
     if status == _OTHER_NAMES:
         return Difference(
             f"PostgreSQL runs, but refuses {login.user} for the database {login.database}: the "
             f"volume {login.volume} keeps a database that was made with other values of "
             f"POSTGRES_USER, POSTGRES_DB or {login.variable}",
-            f"Put the old values back; or start anew: {remove}.",
+            f"Put the old values back; or start again: {remove}.",
         )
     return None

@@ -1,4 +1,4 @@
-"""Whether a container is up: what the engine says of it, judged without side effects."""
+"""Decide from the engine's state of a container whether it is up, without side effects."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -8,7 +8,7 @@ from backend.stack.compose.model import Condition
 
 
 class Verdict(Enum):
-    """What a condition comes to."""
+    """The result of checking a condition."""
 
     MET = "met"
     OPEN = "open"
@@ -17,7 +17,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """What the engine says of a container at one moment."""
+    """The engine's state of a container at one moment."""
 
     status: str
     """created, running, paused, restarting, removing, exited or dead."""
@@ -26,7 +26,7 @@ class State:
     exit_code: int
     restarts: int
     probe: str
-    """The last words of the healthcheck."""
+    """The last output of the healthcheck."""
 
     def __str__(self) -> str:
         if self.status == "exited":
@@ -37,7 +37,7 @@ class State:
 
 
 def read_state(attributes: dict[str, Any]) -> State:
-    """Return the state in what the engine's inspection gives."""
+    """Return the state from the engine's inspection."""
     state = attributes["State"]
     health = state.get("Health") or {}
     status = health.get("Status", "none")
@@ -53,10 +53,10 @@ def read_state(attributes: dict[str, Any]) -> State:
 
 
 def judge(state: State, condition: Condition, restarts_before: int) -> tuple[Verdict, str]:
-    """Return whether the condition is met, still open, or failed and how.
+    """Return whether the condition is met, open or failed, with the reason for a failure.
 
-    HEALTHY of a container without a healthcheck is met when it runs. Whoever was restarted since
-    the watch began failed: it might be up for a moment, each time.
+    For a container without a healthcheck, HEALTHY means that it runs. A container that has
+    restarted since the watch began has failed: each time it may be up only for a moment.
     """
     if condition is Condition.COMPLETED and state.status == "exited" and state.exit_code == 0:
         return Verdict.MET, ""

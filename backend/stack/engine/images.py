@@ -1,4 +1,4 @@
-"""The images of a stack: built with progress, or pulled where they are not there yet."""
+"""The images of a stack: built with progress lines, or pulled if they are absent."""
 
 import logging
 import re
@@ -24,27 +24,27 @@ logger = logging.getLogger(__name__)
 
 _STEP = re.compile(r"Step (?P<number>\d+)/(?P<total>\d+) : (?P<instruction>.*)")
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
-"""What the engine marks a build's stderr with."""
+"""The escape codes in the stderr of a build."""
 _TAIL = 20
 """Lines of a step that failed."""
 _WIDTH = 90
-"""Characters of an instruction that a line shows."""
+"""Characters of an instruction that a log line shows."""
 
 _NO_REGISTRY = (
-    f"Where no image registry can be reached, `{as_typed('inv images')}` makes stand-ins; "
+    f"If no image registry can be reached, `{as_typed('inv images')}` makes stand-ins; "
     "else fix the name or log in to its registry."
 )
 
 
 def build_images(client: DockerClient, project: Project) -> None:
-    """Build every image that the project says how to build. Raises EngineError."""
+    """Build every image that has a build in the project. Raises EngineError."""
     for name, service in project.services.items():
         if service.build is not None:
             build_image(client, project, name, service.build)
 
 
 def image_id(client: DockerClient, project: Project, service: str) -> str:
-    """Return the id of a service's image, after building it, or pulling it if it is not there.
+    """Return the id of a service's image; build it first, or pull it if it is absent.
 
     Raises EngineError.
     """
@@ -55,7 +55,7 @@ def image_id(client: DockerClient, project: Project, service: str) -> str:
 
 
 def have_image(client: DockerClient, name: str) -> str:
-    """Return the id of an image, after pulling it if it is not there. Raises EngineError."""
+    """Return the id of an image; pull it if it is absent. Raises EngineError."""
     try:
         return str(client.images.get(name).id)
     except ImageNotFound:
@@ -88,9 +88,9 @@ def build_image(client: DockerClient, project: Project, service: str, build: Bui
 def run_build(
     client: DockerClient, name: str, args: Mapping[str, str], *, title: str, **options: Any
 ) -> str:
-    """Build an image of this name with a line for each step, and return its id.
+    """Build an image of this name with a log line per step, and return its id.
 
-    `title` says in the lines whose image it is; `options` are the engine's own. Raises EngineError.
+    `title` names the image in these lines; `options` are the engine's own. Raises EngineError.
     """
     began = monotonic()
     try:
@@ -98,7 +98,7 @@ def run_build(
             tag=name, buildargs=dict(args), rm=True, forcerm=True, decode=True, **options
         )
     except RequestException:
-        raise  # the engine's, though an OSError as well
+        raise  # an error of the engine, though an OSError as well
     except OSError as error:
         raise _unreadable(title, error) from error
     steps = _Steps(title, args)
@@ -112,7 +112,7 @@ def run_build(
 
 
 class _Steps:
-    """What a build says, a line a step; what came from the cache is passed over in silence."""
+    """The output of a build, one line per step; cached steps are left out."""
 
     def __init__(self, service: str, args: Mapping[str, str]) -> None:
         self.service = service
@@ -145,8 +145,8 @@ class _Steps:
             logger.debug("%s | %s", self.service, line)
 
     def log_pending(self) -> None:
-        """Log the step that was begun: by now it is known not to come from the cache."""
-        # ARG and FROM lay nothing down themselves.
+        """Log the step that began: now it is clear that it does not come from the cache."""
+        # ARG and FROM create nothing themselves.
         if self.pending and not self.instruction.startswith(("ARG", "FROM")):
             self.has_worked = True
             logger.info("Building %s: %s", self.service, self.pending)
@@ -187,7 +187,7 @@ def _pull(client: DockerClient, name: str) -> str:
 
 
 def _split(name: str) -> tuple[str, str | None]:
-    """Return an image's name and its tag, `latest` by default; a digest stays where it is."""
+    """Return an image's name and its tag, `latest` by default; a digest stays in the name."""
     if "@" in name:
         return name, None
     last = name.rpartition("/")[2]
@@ -198,7 +198,7 @@ def _split(name: str) -> tuple[str, str | None]:
 
 
 def missing_image(name: str, reason: str) -> EngineError:
-    """Return the error for an image that is not here and cannot be pulled."""
+    """Return the error for an image that is absent and cannot be pulled."""
     return EngineError(
         f"The image {name} is not here, and could not be pulled: {reason.strip().rstrip('.')}.",
         _NO_REGISTRY,

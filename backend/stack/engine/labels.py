@@ -1,4 +1,4 @@
-"""The labels by which Compose, whatever its version, knows what belongs to a stack; and CI."""
+"""The labels by which every version of Compose finds the parts of a stack; and CI's label."""
 
 import os
 from collections.abc import Mapping
@@ -21,21 +21,21 @@ WORKING_DIR = f"{_PREFIX}project.working_dir"
 CONFIG_FILES = f"{_PREFIX}project.config_files"
 
 RUN = "moriai.ci.run"
-"""The label of what a run of the pipeline made, by which it is found again and removed."""
+"""The label of all objects that a pipeline run makes; CI finds and removes them by it."""
 RUN_VARIABLE = "MORIAI_CI_RUN"
-"""The environment variable that says which run this is."""
+"""The environment variable with the id of the present run."""
 
 _OUR_VERSION = "2.0.0"
-"""What is written here is what Compose 2 writes; 1.29 fails on containers that do not say."""
+"""The Compose version in the labels: they follow Compose 2; 1.29 fails without a version."""
 
 
 def of_stack(place: Place) -> dict[str, str]:
-    """Return what every part of a stack has."""
+    """Return the labels of every part of a stack."""
     return {PROJECT: place.name, VERSION: _OUR_VERSION, **of_run()}
 
 
 def of_run() -> dict[str, str]:
-    """Return what everything has that is made in a run of the pipeline; nothing outside of one."""
+    """Return the labels of everything made in a pipeline run; none outside of a run."""
     run = os.environ.get(RUN_VARIABLE)
     return {RUN: run} if run else {}
 
@@ -43,7 +43,7 @@ def of_run() -> dict[str, str]:
 def of_container(
     project: Project, service: str, number: int, config_hash: str, image_id: str
 ) -> dict[str, str]:
-    """Return what a container has, beside the labels that its service asks for."""
+    """Return the labels of a container, in addition to those of its service."""
     return {
         **of_stack(project.place),
         SERVICE: service,

@@ -1,4 +1,4 @@
-"""Making the parts of a stack: networks, volumes, containers; and taking back what a run made."""
+"""Create the parts of a stack: networks, volumes, containers; and undo them after a failure."""
 
 import logging
 import signal
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the containers of a service are to be."""
+    """The wanted containers of a service."""
 
     service: str
     count: int
@@ -38,7 +38,7 @@ class Wanted:
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Hold stop signals back for a moment: what the engine makes must also be written down."""
+    """Delay stop signals for a moment: a new object must be noted before the process ends."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         yield
@@ -47,7 +47,7 @@ def uninterrupted() -> Iterator[None]:
 
 
 def make_networks(client: DockerClient, project: Project, undo: ExitStack) -> None:
-    """Make the networks that are missing; `undo` removes them."""
+    """Create the missing networks; `undo` removes them."""
     used = {name for it in project.services.values() for name in it.networks or ["default"]}
     for name in sorted(used):
         full_name = network_name(project, name)
@@ -67,7 +67,10 @@ def make_networks(client: DockerClient, project: Project, undo: ExitStack) -> No
 
 
 def make_volumes(client: DockerClient, project: Project) -> None:
-    """Make the volumes that are missing. They are never taken back: they may hold data soon."""
+    """Create the missing volumes.
+
+    They are never removed after a failure: they may soon hold data.
+    """
     for name, described in project.content.volumes.items():
         full_name = volume_name(project, name)
         try:
@@ -84,7 +87,7 @@ def make_volumes(client: DockerClient, project: Project) -> None:
 def make_container(
     client: DockerClient, project: Project, wanted: Wanted, number: int, undo: ExitStack
 ) -> Member:
-    """Make a container and start it; `undo` removes it."""
+    """Create a container and start it; `undo` removes it."""
     body = container_body(project, wanted.service)
     ours = labels.of_container(project, wanted.service, number, wanted.config_hash, wanted.image_id)
     body["Labels"] = {**body.get("Labels", {}), **ours}
@@ -103,9 +106,9 @@ def make_container(
 def replace_container(
     client: DockerClient, project: Project, wanted: Wanted, old: Member
 ) -> Member:
-    """Put a new container in an old one's place; should that fail, the old one is back.
+    """Replace an old container by a new one; if that fails, restore the old one.
 
-    Once the new one has started it stays, whatever becomes of the run.
+    Once the new container has started it stays, even if the run fails later.
     """
     name = str(old.container.name)
     with ExitStack() as undo:
@@ -117,7 +120,7 @@ def replace_container(
         with uninterrupted():
             remove(old)
             undo.pop_all()
-    logger.info("%s replaced, for it changed", new.title)
+    logger.info("%s replaced, because its configuration changed", new.title)
     return new
 
 
@@ -127,7 +130,7 @@ def _create(client: DockerClient, body: dict[str, Any], name: str) -> str:
 
 
 def _start(made: Member, project: Project) -> None:
-    """Start a container; of a range of ports the next is tried where somebody is faster at one."""
+    """Start a container; if a port of a range is taken meanwhile, try the next one."""
     ports = project.services[made.service].ports
     tries = max((len(port.published) for port in ports if port.published), default=1)
     for left in reversed(range(tries)):

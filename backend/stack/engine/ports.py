@@ -1,4 +1,4 @@
-"""Whether the ports that a stack publishes can be had, before anything is made."""
+"""Check that the ports of a stack are free, before anything is created."""
 
 import errno
 import socket
@@ -14,7 +14,7 @@ from backend.stack.engine import labels
 
 
 def check_scale(project: Project, scale: Mapping[str, int]) -> None:
-    """Raise ConfigurationError where a service has fewer ports to publish than containers."""
+    """Raise ConfigurationError if a service has fewer ports to publish than containers."""
     for name, count in scale.items():
         for port in project.services[name].ports:
             if port.published is None or len(port.published) >= count:
@@ -29,10 +29,10 @@ def check_scale(project: Project, scale: Mapping[str, int]) -> None:
 
 
 def check_ports(client: DockerClient, project: Project, needed: Mapping[str, int]) -> None:
-    """Raise EngineError where too few ports are free for a service's new containers.
+    """Raise EngineError if too few ports are free for a service's new containers.
 
-    `needed` says how many of a service's containers are to be published. Ports that the project's
-    own containers have count as free: they keep them, or give them back.
+    `needed` is the number of containers to publish for each service. Ports of the project's own
+    containers count as free: they are kept, or become free.
     """
     for name, count in needed.items():
         service: Service = project.services[name]
@@ -64,7 +64,7 @@ def _refusal(service: str, ports: PortRange, count: int, holders: Mapping[int, s
 
 
 def _holder(client: DockerClient, project: Project, port: Port, number: int) -> str | None:
-    """Return who has a port, or None if it is free or the project's own."""
+    """Return the holder of a port, or None if the port is free or the project's own."""
     for container in client.containers.list(filters={"publish": f"{number}/{port.protocol}"}):
         if number in _published(container.attrs):
             own = container.labels.get(labels.PROJECT) == project.name
@@ -80,9 +80,10 @@ def _published(
 
 
 def _is_taken(port: Port, number: int) -> bool:
-    """Return whether something on this machine has the port.
+    """Return whether a process on this machine has the port.
 
-    With an engine on another machine this says nothing of that one; it then refuses itself.
+    If the engine runs on another machine, this check says nothing about that machine; the engine
+    then refuses itself.
     """
     kind = socket.SOCK_STREAM if port.protocol == "tcp" else socket.SOCK_DGRAM
     family = socket.AF_INET6 if ":" in port.host_ip else socket.AF_INET
@@ -101,9 +102,10 @@ def _process(number: int) -> str:
     try:
         connections = psutil.net_connections("inet")
     except psutil.AccessDenied:
-        connections = []  # macOS tells root only
+        connections = []  # macOS tells only root
     holding = [it for it in connections if it.pid and it.laddr and it.laddr.port == number]
-    # Whoever listens first: what it has accepted, perhaps in another process, is on its port, too.
+    # The listening process: a connection that it accepted uses the same port, perhaps in another
+    # process.
     holding.sort(key=lambda it: it.status not in (psutil.CONN_LISTEN, psutil.CONN_NONE))
     for connection in holding:
         try:

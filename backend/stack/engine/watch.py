@@ -1,4 +1,4 @@
-"""Waiting for containers, by the engine's events: every change is seen, and none is polled for."""
+"""Wait for containers by the engine's events: no change is missed, and there is no polling."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,15 +22,15 @@ logger = logging.getLogger(__name__)
 
 _EVENTS = ["start", "die", "health_status", "pause", "unpause", "destroy"]
 _TAIL = 20
-"""Lines of the log of a container that failed."""
+"""Lines of a failed container's log to show."""
 
 
 class ContainerFailedError(EngineError):
-    """A container did not come up; it stays, so that its log can be read."""
+    """A container did not come up; the container stays, so that its log can be read."""
 
 
 class Watch:
-    """Waits for containers, and logs what becomes of them; one serves a whole run."""
+    """Waits for containers, and logs their changes; one watch serves a whole run."""
 
     def __init__(self, client: DockerClient, project: str) -> None:
         self._client = client
@@ -38,19 +38,20 @@ class Watch:
         self._began = monotonic()
         self._seen: dict[Member, str] = {}
         self._exits: dict[str, int] = {}
-        """What containers died with; one that was restarted says nothing of it any more."""
+        """Exit statuses of containers; a restart hides the status in the container's state."""
 
     def wait(self, conditions: Mapping[Member, Condition]) -> None:
         """Wait until each container meets its condition.
 
-        Raises ContainerFailedError as soon as one cannot any more. How long a container may take
-        to become healthy is for its healthcheck to say.
+        Raises ContainerFailedError as soon as a container no longer can. Its healthcheck decides
+        how long a container may take to become healthy.
         """
         waiting = {
             it: (condition, read_state(it.container.attrs).restarts)
             for it, condition in conditions.items()
         }
-        # From before the first look, so that no change can fall between it and the first event.
+        # From before the first inspection, so that no change is lost between it and the first
+        # event.
         since = datetime.fromisoformat(self._client.info()["SystemTime"][:19] + "+00:00")
         if self._all_met(waiting):
             return
@@ -70,7 +71,7 @@ class Watch:
         raise EngineError("The container engine stopped.", "Start it, and try again.")
 
     def _all_met(self, waiting: dict[Member, tuple[Condition, int]]) -> bool:
-        """Look at every container that is waited for, strike out those that are there."""
+        """Inspect every container in the list, and remove those that meet their condition."""
         for member, (condition, restarts_before) in list(waiting.items()):
             state = self._current_state(member)
             self._log(member, state)
@@ -91,8 +92,8 @@ class Watch:
         state = read_state(member.container.attrs)
         if state.status != "running":
             return state
-        # Where it is up again, its state has forgotten what it died with, and the event that tells
-        # may still be on its way: until then it counts as if it had not died.
+        # After a restart the state no longer has the exit status, and the event with the status may
+        # still be on its way. Until then the container counts as if it had not exited.
         exit_code = self._exits.get(str(member.container.id))
         if exit_code is None:
             return replace(state, restarts=0)
@@ -105,12 +106,12 @@ class Watch:
 
 
 def failure(member: Member, how: str) -> ContainerFailedError:
-    """Return the error for a container that failed, after logging the last lines of its log."""
+    """Return the error for a failed container, after logging the last lines of its log."""
     tail: bytes = member.container.logs(tail=_TAIL)
     log_tail(member.title, tail.decode(errors="replace").splitlines())
     if difference := compare_with_volume(member):
         return ContainerFailedError(
-            f"{member.title} is not well. {difference.what}.", difference.advice
+            f"{member.title} is not healthy. {difference.what}.", difference.advice
         )
     return ContainerFailedError(
         f"{member.title} {how}.",
@@ -120,6 +121,6 @@ def failure(member: Member, how: str) -> ContainerFailedError:
 
 
 def log_tail(title: str, lines: Sequence[str]) -> None:
-    """Log the last lines of something that failed."""
+    """Log the last lines of a failed container or build."""
     for line in lines:
         logger.info("%s | %s", title, line)

@@ -62,10 +62,11 @@ def test_password_that_changed_after_the_first_start(stack: ServiceStack) -> Non
     volume = f"{stack.name}_postgres"
     finished.assert_failed(
         12,
-        "postgres-1 is not well. PostgreSQL runs, but refuses moriai_user with POSTGRES_PASSWORD: "
+        "postgres-1 is not healthy. PostgreSQL runs, but refuses moriai_user with "
+        "POSTGRES_PASSWORD: "
         f"the volume {volume} keeps the password that its database was made with. Put the old "
         "password back; or set the new one in the database: `inv shell --service postgres`, and "
-        "there `psql -U moriai_user moriai_db -c '\\password'`; or start anew: `inv down "
+        "there `psql -U moriai_user moriai_db -c '\\password'`; or start again: `inv down "
         "--volumes` removes the database with all its data.",
     )
     finished.assert_secret(frozenset({stack.password, new}))

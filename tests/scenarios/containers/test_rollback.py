@@ -22,7 +22,7 @@ def test_onto_a_newer_schema(stack: ServiceStack) -> None:
     stack.forget_revisions()
     older = stack.inv("up")
     older.assert_ok()
-    older.assert_says("backend-1 replaced, for it changed")
+    older.assert_says("backend-1 replaced, because its configuration changed")
     assert AHEAD in stack.log()
     ready = httpx.get(f"{stack.url()}/health/ready")
     assert (ready.status_code, ready.json()["state"]) == (200, "ahead")

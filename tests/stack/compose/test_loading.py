@@ -94,12 +94,12 @@ def test_tags(tmp_path: Path, text: str, content: object, cleared: list[tuple[st
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("a: [", "docker-compose.yml is no YAML: line 1: expected the node content, but found"),
-        ("a: 1\nb: 2\na: 3\n", "docker-compose.yml is no YAML: line 3: the key 'a' stands there"),
-        ("a: \x00", "docker-compose.yml is no YAML: "),
-        ("? [a]\n: b", "docker-compose.yml is no YAML: line 1: found unhashable key"),
-        ("- a", "docker-compose.yml is no mapping. Begin it with `services:`."),
-        ("", "docker-compose.yml is no mapping. Begin it with `services:`."),
+        ("a: [", "docker-compose.yml is not valid YAML: line 1: expected the node content"),
+        ("a: 1\nb: 2\na: 3\n", "docker-compose.yml is not valid YAML: line 3: the key 'a' occurs"),
+        ("a: \x00", "docker-compose.yml is not valid YAML: "),
+        ("? [a]\n: b", "docker-compose.yml is not valid YAML: line 1: found unhashable key"),
+        ("- a", "docker-compose.yml is not a mapping. Begin it with `services:`."),
+        ("", "docker-compose.yml is not a mapping. Begin it with `services:`."),
         ("a: 1\nb: !merge [c]", "docker-compose.yml, line 2: the tag !merge is not"),
         ("a:\n  - !reset b", "docker-compose.yml, line 2: the tag !reset is not supported in"),
         ("!override {a: b}", "docker-compose.yml, line 1: the tag !override is not supported"),

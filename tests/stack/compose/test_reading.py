@@ -234,7 +234,7 @@ def test_unset_variable_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
         ),
         (
             "services: {a: {image: x, stop_grace_period: soon}}",
-            "services.a.stop_grace_period in docker-compose.yml, line 1: 'soon' is no duration: "
+            "services.a.stop_grace_period in docker-compose.yml, line 1: 'soon' is not a duration: "
             "write it "
             "as 500ms, 10s or 1m30s. Correct it.",
         ),
@@ -262,7 +262,7 @@ def test_unset_variable_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
         ),
         (
             "services: {a: {image: x, volumes: [/anonymous]}}",
-            "services.a.volumes.0 in docker-compose.yml, line 1: '/anonymous' is no volume: "
+            "services.a.volumes.0 in docker-compose.yml, line 1: '/anonymous' is not a volume: "
             "write it as "
             "data:/path or ./data:/path:ro. Correct it.",
         ),
@@ -273,13 +273,13 @@ def test_unset_variable_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
         ),
         (
             "services: {a: {image: x, depends_on: [b]}}",
-            "services.a names the service b, which is not there (docker-compose.yml, line 1). "
+            "services.a names the service b, which does not exist (docker-compose.yml, line 1). "
             "Describe it under services, or "
             "correct the name.",
         ),
         (
             "services: {a: {image: x, volumes: ['data:/x']}}",
-            "services.a names the volume data, which is not there (docker-compose.yml, line 1). "
+            "services.a names the volume data, which does not exist (docker-compose.yml, line 1). "
             "Describe it under volumes, or "
             "correct the name.",
         ),
@@ -297,7 +297,7 @@ def test_refusal(tmp_path: Path, text: str, sentence: str) -> None:
     assert str(raised.value) == sentence
 
 
-NO_USER = "it is no user: write it as a name or a number, or as USER:GROUP"
+NO_USER = "it is not a user: write it as a name or a number, or as USER:GROUP"
 UNQUOTED = "without quotes YAML reads it as a number"
 NO_PAUSE = "it has to be 0, which is the image's own, or 1ms to 2562047h"
 

@@ -26,7 +26,7 @@ def test_duration(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "s", "10 bananas", "-5s", "1s2", "5 minutes", "1e3"])
 def test_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="is no duration: write it as 500ms, 10s or 1m30s"):
+    with pytest.raises(ValueError, match="is not a duration: write it as 500ms, 10s or 1m30s"):
         parse_duration(text)
 
 
@@ -58,5 +58,5 @@ def test_size(text: str, expected: int) -> None:
 
 @pytest.mark.parametrize("text", ["", "m", "-1m", "1x", "a lot", "1m1k"])
 def test_no_size(text: str) -> None:
-    with pytest.raises(ValueError, match="is no size: write it as 512k, 64m or 1g"):
+    with pytest.raises(ValueError, match="is not a size: write it as 512k, 64m or 1g"):
         parse_size(text)

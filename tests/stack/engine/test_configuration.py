@@ -130,7 +130,7 @@ def test_host_config(service: dict[str, Any], expected: dict[str, Any]) -> None:
 def test_secret_is_a_file(tmp_path: Path) -> None:
     """A secret is mounted from its file, which has to be there, and its content is nowhere."""
     described = project({"secrets": ["key"]}, tmp_path, secrets={"key": {"file": "key.txt"}})
-    with pytest.raises(ConfigurationError, match=r"The secret key is to lie in .*key\.txt, which"):
+    with pytest.raises(ConfigurationError, match=r"The secret key must be in .*key\.txt, which"):
         container_body(described, "web")
     (tmp_path / "key.txt").write_text("a-long-random-text")
     body = container_body(described, "web")

@@ -1,13 +1,13 @@
-"""A command that is written as one text, split into words as Compose splits it."""
+"""Split a command that is written as one text, by Compose's rules."""
 
 _SHELL_ONLY = set(";&|<>()`")
 
 
 def split_words(text: str) -> list[str]:
-    """Return the words of a text: quotes keep spaces, and a backslash the character behind it.
+    """Return the words of a text: quotes keep spaces, and a backslash keeps the next character.
 
-    Compose ends the command at what only a shell understands, or reads it differently in its
-    versions: that is refused. Raises ValueError.
+    Some characters are refused: Compose ends the command there because only a shell understands
+    them, or its versions read them differently. Raises ValueError.
     """
     words: list[str] = []
     word: str | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.stack.compose.words import split_words
+from backend.stack.compose.shell_words import split_words
 
 
 @pytest.mark.parametrize(
