@@ -29,10 +29,10 @@ from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.record import record
 from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.name_lists import some
 from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
 from alembic_boot.state.schema import Schema, open_schema
-from alembic_boot.state.strangers import is_stamped
-from alembic_boot.state.wording import some
+from alembic_boot.state.unknown_revisions import is_stamped
 
 _log = logging.getLogger(__name__)
 

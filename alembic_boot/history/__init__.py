@@ -1,1 +1,1 @@
-"""What is on disk: revisions, their order, their code, and what they do to other code."""
+"""The revisions on disk: their order, their code, and their effect on other code."""

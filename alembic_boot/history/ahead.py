@@ -1,8 +1,8 @@
-"""Read the headers of a long history in a child process, while this one imports Alembic.
+"""Read the headers of a long history in a child process, while this process imports Alembic.
 
-The headers of 5,000 revisions take more than half as long as that import. Where the revisions are
-is a guess, because only Alembic knows it. A wrong guess costs a moment and nothing else: a file
-that the child has not read, or could not read, is read later, as without a child.
+Reading the headers of 5,000 revisions takes more than half as long as that import. The place of the
+revisions is a guess, because only Alembic knows it. A wrong guess costs only a moment: a file that
+the child has not read, or could not read, is read later, as without a child.
 """
 
 import configparser
@@ -22,10 +22,10 @@ from alembic_boot.history.reading import HeadedFile, is_source, read_file
 from alembic_boot.signals import STOP_SIGNALS, held_back
 
 _LONG = 500
-"""Files; with fewer, a process costs more than it saves."""
+"""Files; for fewer, a process costs more than it saves."""
 
 _FRESH = 2.0
-"""Seconds after which the answer counts no more, because a file may have been edited since."""
+"""Seconds after which the answer is dropped, because a file may have been edited since."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Child:
     begun: float = field(default_factory=time.monotonic)
 
     def answer(self) -> Mapping[str, HeadedFile]:
-        """Return what the child has read, by path; nothing if that is too old, or it has died."""
+        """Return the child's answer, by path; nothing if it is too old, or the child has died."""
         if time.monotonic() - self.begun > _FRESH:
             return {}
         with open(self.reader, "rb", closefd=False) as pipe:
@@ -49,7 +49,7 @@ class _Child:
         return {path: HeadedFile(path, Header(*header), sha256) for path, header, sha256 in found}
 
     def end(self) -> None:
-        """Leave nothing of the child."""
+        """End the child completely."""
         os.close(self.reader)
         os.kill(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
@@ -60,9 +60,9 @@ _child: _Child | None = None
 
 @contextmanager
 def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
-    """Have a child process read the headers of this project from here on.
+    """Make a child process read the headers of this project from here on.
 
-    `read_ahead` gives the answer. If it was not asked for, the end of the block ends the child.
+    `read_ahead` returns the answer. If it is never called, the end of the block ends the child.
     """
     global _child  # noqa: PLW0603 (one history is booted at a time)
     files = _likely_files(alembic)
@@ -80,7 +80,7 @@ def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
 
 
 def read_ahead() -> Mapping[str, HeadedFile]:
-    """Return the files that were read ahead, by path, to the first caller alone."""
+    """Return the files that were read ahead, by path, to the first caller only."""
     global _child  # noqa: PLW0603
     child = _child
     if child is None:
@@ -118,12 +118,12 @@ def _start(files: list[str]) -> _Child | None:
 
 
 def _read(files: list[str], reader: int, writer: int) -> NoReturn:
-    """Answer, in the child, and end without anything that is the parent's to close or to say."""
+    """Answer, in the child, and exit without closing or logging anything of the parent's."""
     try:
         for number in STOP_SIGNALS:
             signal.signal(number, signal.SIG_DFL)
-        # The parent may be killed. The port, the embedded server and the pipe must not wait for us:
-        # a write to a pipe without a reader ends this process.
+        # The parent may be killed. The port, the embedded server and the pipe must not wait for the
+        # child: a write to a pipe without a reader ends this process.
         os.close(reader)
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         os.closerange(0, writer)
@@ -132,7 +132,7 @@ def _read(files: list[str], reader: int, writer: int) -> NoReturn:
             found = filter(None, map(read_file, files))
             marshal.dump([(path, tuple(header), sha) for path, header, sha in found], pipe)
     finally:
-        # If something is wrong with a file, the parent reads that file too, and says so.
+        # If something is wrong with a file, the parent reads that file too, and reports it.
         os._exit(0)
 
 
@@ -143,7 +143,7 @@ def _likely_files(alembic: AlembicConfig) -> list[str]:
     try:
         config.read(alembic.file, encoding="utf-8")
         location = config.get(alembic.name, "script_location", fallback="")
-    except (configparser.Error, ValueError):  # Alembic reads it soon, and says what is wrong
+    except (configparser.Error, ValueError):  # Alembic reads it soon, and reports the fault
         return []
     versions = os.path.realpath(folder / location / "versions")
     if not location or not os.path.isdir(versions):  # noqa: PTH112 (text goes on as text)

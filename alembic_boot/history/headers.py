@@ -1,8 +1,8 @@
-"""Read what a revision's file says of itself, without importing the file.
+"""Read the header of a revision's file without importing the file.
 
-A header is read only when the file sets it by plain literals and nothing else in the file can
-change it. For any other file the answer is None, and Alembic has to import the file. The rules err
-on that side: a wrong None costs a few milliseconds, a wrong header would be a wrong history.
+A header is read only if the file sets it by plain literals and nothing else in the file can change
+it. For any other file the answer is None, and Alembic has to import the file. The rules prefer
+None: a wrong None costs a few milliseconds, a wrong header would be a wrong history.
 """
 
 import ast
@@ -14,7 +14,7 @@ from typing import NamedTuple
 from unicodedata import normalize
 
 Names = str | tuple[str, ...] | None
-"""One id or label, several, or none; as Alembic takes them."""
+"""An id or label, several of them, or none, in the forms that Alembic accepts."""
 
 
 class Header(NamedTuple):
@@ -64,7 +64,7 @@ _ASSIGNMENTS = re.compile(rf"^{_ASSIGNMENT}", re.ASCII | re.MULTILINE)
 
 _WORD = re.compile(r"\w+")
 
-# Statements of other kinds than a revision's file has.
+# Statements of kinds that a revision's file does not have.
 _UNUSUAL = re.compile(
     r"^(?!(?:async )?def |class |(?:from|import) [^*\\\n]*$|[)\]}#\n]"
     r"|[A-Za-z_]\w*[ \t]*(?::[^=\n]*)?=[^=])\S",
@@ -93,7 +93,7 @@ def read_header(source: bytes) -> Header | None:
 
 
 def _quick(text: str) -> Header | None:
-    """Read a file as Alembic's template writes it; None for any other file."""
+    """Read a file in the form of Alembic's template; None for any other file."""
     opening = _DOCSTRING.match(text)
     start, doc = (opening.end(), opening[opening.lastindex or 0]) if opening else (0, None)
     end = top.end() if (top := _TOP.match(text, start)) else start
@@ -117,7 +117,7 @@ def _quick(text: str) -> Header | None:
 
 
 def _is_usual(text: str, position: int) -> bool:
-    """Return whether the text from there on has nothing that needs a closer look."""
+    """Return whether the text from this position on has nothing that needs a closer look."""
     words = (
         _WORD.findall(text, position)
         if text.isascii()
@@ -132,10 +132,10 @@ def _is_usual(text: str, position: int) -> bool:
 
 
 def _thorough(text: str) -> Header | None:
-    """Read the file's syntax tree; None if the tree does not tell."""
+    """Read the file's syntax tree; None if the tree does not tell the header."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python gives its warnings when the file is imported
+            warnings.simplefilter("ignore")  # Python shows its warnings when the file is imported
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -184,7 +184,7 @@ def _thorough(text: str) -> Header | None:
 
 
 def _literal(value: ast.expr) -> Names:
-    """Return what an expression says as it stands. Raises ValueError if it has to be computed."""
+    """Return the value of a literal expression. Raises ValueError if it has to be computed."""
     match value:
         case ast.Constant(None):
             return None
@@ -199,7 +199,7 @@ def _literal(value: ast.expr) -> Names:
 
 
 def _may_set_name(node: ast.AST) -> bool:
-    """Return whether a node binds a header's name, or reaches the module behind its back."""
+    """Return whether a node binds a header's name, or changes the module in a hidden way."""
     match node:
         case ast.Name(name, ctx):
             is_read = isinstance(ctx, ast.Load)
@@ -222,5 +222,5 @@ def _may_set_name(node: ast.AST) -> bool:
 
 
 def _as_compiled(doc: str | None) -> str | None:
-    """Return a docstring as the running Python keeps it: since 3.13 without its indentation."""
+    """Return a docstring as the running Python stores it: since 3.13 without its indentation."""
     return inspect.cleandoc(doc) if doc and _CLEANS_DOCSTRINGS else doc

@@ -1,4 +1,4 @@
-"""The revisions on disk as a graph: plain data, and questions about it without side effects."""
+"""The revisions on disk as a graph: plain data, and queries on it without side effects."""
 
 import re
 import shlex
@@ -16,7 +16,7 @@ _RELATIVE = re.compile(r"[+-]\d+$")
 
 
 class Revision(NamedTuple):
-    """One migration file. `parents` are what it revises, `depends_on` what it needs besides."""
+    """One migration file. `parents` are its down_revisions, `depends_on` its other dependencies."""
 
     id: str
     parents: tuple[str, ...]
@@ -24,32 +24,32 @@ class Revision(NamedTuple):
     depends_on: tuple[str, ...] = ()
     branch_labels: tuple[str, ...] = ()
     phase: str | None = None
-    """What the file says itself: `expand` or `contract`, or nothing."""
+    """The phase in the file: `expand` or `contract`, or none."""
     file: str | None = None
     """The file's path."""
     file_sha256: str | None = None
-    """Of the file's bytes, in hexadecimal."""
+    """SHA-256 of the file's bytes, in hexadecimal."""
 
     @property
     def path(self) -> Path | None:
-        """The file."""
-        # Made when it is asked for: a Path for each of thousands of revisions takes 20 ms.
+        """Return the file."""
+        # Created on demand: a Path for each of thousands of revisions takes 20 ms.
         return None if self.file is None else Path(self.file)
 
     @property
     def is_expand(self) -> bool:
-        """Whether the code released before still works on what it makes; only if it says so."""
+        """Return whether older code still works on the new schema; only if the revision says so."""
         return self.phase == "expand"
 
     @property
     def label(self) -> str:
-        """The number with the title, as people want to see it."""
+        """Return the number with the title, for people."""
         return self.id if self.title == self.id else f"{self.id} {self.title}"
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where the schema should be: `name` as people say it, `revisions` that it stands for.
+    """The goal for the schema: `name` in the user's words, `revisions` that it stands for.
 
     No revisions at all is `base`.
     """
@@ -60,13 +60,13 @@ class Target:
 
 @dataclass(frozen=True)
 class History:
-    """All revisions, by id. Every parent and dependency is itself in it; there is no cycle."""
+    """All revisions, by id. Every parent and dependency is also in it; there is no cycle."""
 
     revisions: Mapping[str, Revision]
 
     @cached_property
     def heads(self) -> tuple[str, ...]:
-        """The revisions that no other one revises, sorted."""
+        """Return the revisions that have no child, sorted."""
         parents = {parent for revision in self.revisions.values() for parent in revision.parents}
         return tuple(sorted(set(self.revisions) - parents))
 
@@ -79,12 +79,12 @@ class History:
         return tuple(TopologicalSorter(graph).static_order())
 
     def label(self, revision: str) -> str:
-        """Return a revision's number with its title; of an unknown one the number alone."""
+        """Return a revision's number with its title; for an unknown one only the number."""
         known = self.revisions.get(revision)
         return revision if known is None else known.label
 
     def closure(self, ids: Iterable[str]) -> frozenset[str]:
-        """Return these revisions and all that they stand on."""
+        """Return these revisions with all that they depend on, directly or indirectly."""
         found: set[str] = set()
         waiting = list(ids)
         while waiting:
@@ -95,7 +95,7 @@ class History:
         return frozenset(found)
 
     def lineage(self, ids: Iterable[str]) -> frozenset[str]:
-        """Return these revisions and their ancestors, not counting what they depend on besides."""
+        """Return these revisions and their ancestors, without their other dependencies."""
         found: set[str] = set()
         waiting = list(ids)
         while waiting:
@@ -105,7 +105,7 @@ class History:
         return frozenset(found)
 
     def tips(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the revisions that no other one of them stands on, sorted."""
+        """Return those of the revisions that no other one of them depends on, sorted."""
         wanted = set(ids)
         below = {
             it
@@ -115,18 +115,18 @@ class History:
         return tuple(sorted(wanted - self.closure(below)))
 
     def in_order(self, ids: Iterable[str]) -> tuple[str, ...]:
-        """Return these revisions sorted so that each comes after what it stands on."""
+        """Return these revisions sorted: each comes after its ancestors and dependencies."""
         wanted = set(ids)
         return tuple(revision for revision in self._order if revision in wanted) if wanted else ()
 
 
 def resolve_target(history: History, text: str | None, *, rollback: bool) -> Target:
-    """Return what a target stands for in this history.
+    """Return the revisions that a target stands for in this history.
 
     `text` is a revision, an unambiguous beginning of one, several of these with commas between
     them, `LABEL@head`, `head`, `heads` or `base`. None is `head`, or with `rollback` the parent of
-    head, so that every restart means the same revision and never one step further. Raises
-    ConfigurationError, and HistoryBrokenError if `head` is asked for and there is not just one.
+    head. So every restart means the same revision, and never goes one step further. Raises
+    ConfigurationError, and HistoryBrokenError if `head` is asked for and there is not exactly one.
     """
     if text is None:
         return _parent_of_head(history) if rollback else _single_head(history)
@@ -186,7 +186,7 @@ def _head_of_branch(history: History, text: str) -> Target:
 
 
 def _is_labelled(history: History, revision: str, label: str) -> bool:
-    # A branch is made of parents; what is only depended on lies on another one.
+    # A branch is made of parents; a mere dependency lies on another branch.
     found: set[str] = set()
     waiting = [revision]
     while waiting:
@@ -200,7 +200,7 @@ def _revision(history: History, text: str) -> Target:
     matches = [text] if text in history.revisions else _beginning_with(history, text)
     if len(matches) == 1:
         return Target(matches[0], (matches[0],))
-    meaning = f"could be {', '.join(matches)}" if matches else "is no revision of this history"
+    meaning = f"could be {', '.join(matches)}" if matches else "is not a revision of this history"
     heads = ", ".join(history.heads)
     raise ConfigurationError(
         f"The target {text!r} {meaning}.", f"Name a revision, head (which is {heads}) or heads."

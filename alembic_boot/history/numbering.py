@@ -1,10 +1,10 @@
 """Ids of new revisions: a number, so that the files sort, and random letters against collisions.
 
-Numbers of one width sort by text as they sort by value. So a new history begins with four digits,
-and an older one keeps its own width. After its last number of that width (999 of three digits) the
-numbers go on with one digit more. By text 1000 then stands before 999, and no number can stand
-after: in a file's name the next character is `_`, which sorts after each digit. Nothing here goes
-by that: revisions are ordered by their parents.
+Numbers of the same width sort as text in the order of their values. So a new history begins with
+four digits, and an older one keeps its own width. After its last number of that width (999 of three
+digits) the numbers continue with one digit more. As text 1000 then sorts before 999, and no number
+could sort after: in a file's name the next character is `_`, which sorts after each digit. Nothing
+here depends on that: revisions are ordered by their parents.
 """
 
 import re
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from alembic_boot.history.history import History
 
 _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
-"""No vowels, which would make words, and nothing that looks like another letter."""
+"""No vowels, which could make words, and no characters that look like another letter."""
 
 _DRAWN = 4
 
@@ -22,10 +22,10 @@ _WIDTH = 4
 """Digits of the first number of a history."""
 
 _NUMBERED = re.compile(r"([0-9]{1,6})(?![0-9])(?:_\w*)?")
-"""More digits are a date or one of Alembic's random ids, not a number that goes on."""
+"""A text with more digits is a date or one of Alembic's random ids, not a running number."""
 
 _RANDOM = re.compile(rf"[0-9]{{1,6}}_[{_LETTERS}]{{{_DRAWN}}}|[0-9a-f]{{12}}")
-"""Ids as they are drawn here and by Alembic."""
+"""Random ids, as drawn here and by Alembic."""
 
 
 def next_id(history: History) -> str | None:

@@ -1,4 +1,4 @@
-"""Place revisions in their history by their headers, if nothing in them has to be resolved."""
+"""Build the history from headers, if none of them needs Alembic to resolve it."""
 
 import re
 from collections.abc import Iterable
@@ -8,15 +8,15 @@ from alembic_boot.history.history import History, Revision
 from alembic_boot.history.reading import HeadedFile
 
 _PLAIN_ID = re.compile(r"\w+", re.ASCII)
-"""Ids that Alembic takes as they are; it refuses some others."""
+"""Ids that Alembic accepts as they are; it refuses some others."""
 
 
 def place(files: Iterable[HeadedFile]) -> History | None:
-    """Return the history that these files make; None if that is for Alembic to say.
+    """Return the history of these files; None if only Alembic can build it.
 
-    Alembic resolves labels and dependencies, and refuses ids that it cannot take, ids that are
-    there twice, parents that are missing, and cycles. A history of thousands of revisions seldom
-    has any of these, and Alembic's own graph takes twenty times as long.
+    Alembic resolves labels and dependencies. It refuses invalid ids, duplicate ids, missing
+    parents, and cycles. A history of thousands of revisions seldom has any of these, and Alembic's
+    own graph takes twenty times as long.
     """
     revisions: dict[str, Revision] = {}
     for path, header, sha256 in files:
@@ -47,7 +47,7 @@ def title(doc: str | None, revision: str) -> str:
 
 
 def _is_sound(revisions: dict[str, Revision]) -> bool:
-    """Return whether all parents are there, and none is above its own child."""
+    """Return whether all parents exist, and no revision is its own ancestor."""
     parents = {id_: revision.parents for id_, revision in revisions.items()}
     try:
         TopologicalSorter(parents).prepare()

@@ -7,20 +7,20 @@ from alembic_boot.history.checksum import file_sha256
 from alembic_boot.history.headers import Header, read_header
 
 _PIECE = 1 << 20
-"""Bytes that are read from a file at once: most have fewer."""
+"""Bytes to read from a file at once: most files are smaller."""
 
 
 class HeadedFile(NamedTuple):
-    """A revision's file of which the header was read, and nothing was imported."""
+    """A revision's file whose header was read without an import."""
 
     path: str
     header: Header
     sha256: str
-    """Of the file's bytes, in hexadecimal."""
+    """SHA-256 of the file's bytes, in hexadecimal."""
 
 
 def is_source(name: str) -> bool:
-    """Return whether Alembic takes a file of this name for the source of a revision."""
+    """Return whether Alembic reads a file of this name as the source of a revision."""
     return name.endswith(".py") and not name.startswith((".#", "__init__")) and name != ".py"
 
 
@@ -35,7 +35,7 @@ def read_file(path: str) -> HeadedFile | None:
 
 
 def _source(path: str) -> bytes:
-    """Return what is in a file; `open` takes half as long again."""
+    """Return the content of a file; `open` would take half as long again."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         found = b""

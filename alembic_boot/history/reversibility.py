@@ -1,4 +1,4 @@
-"""Whether a revision can be taken back, as far as its code tells without being run."""
+"""Decide from its code whether a revision can be downgraded, without running it."""
 
 import ast
 
@@ -6,10 +6,10 @@ from alembic_boot.history.checksum import parse, without_docstring
 
 
 def why_irreversible(source: bytes | str) -> str | None:
-    """Return why a revision's file cannot be run backwards, in words for after its title, or None.
+    """Return why a revision cannot be downgraded, as a clause to follow its title; else None.
 
-    Only what is certain counts: no `downgrade` at all, one that raises whatever happens, or one
-    that does nothing where `upgrade` does something. Raises SyntaxError.
+    Only certain cases count: no `downgrade` at all, one that always raises, or one that does
+    nothing while `upgrade` does something. Raises SyntaxError.
     """
     tree = parse(source)
     downgrade = _function(tree, "downgrade")
@@ -30,7 +30,7 @@ def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
 
 
 def _may_bind(tree: ast.Module, name: str) -> bool:
-    """Whether the name may come about otherwise: in a block, by assignment or by import."""
+    """Return whether the name may be bound otherwise: in a block, by assignment or by import."""
     for node in ast.walk(tree):
         match node:
             case (
@@ -61,7 +61,7 @@ def _raised(function: ast.FunctionDef) -> ast.Raise | None:
 
 
 def _name_of(statement: ast.Raise) -> str:
-    """Return the exception's name after a space; nothing where it is not written there."""
+    """Return the exception's name after a space; an empty text if it is not written there."""
     exception = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
     match exception:
         case ast.Name(id=name) | ast.Attribute(attr=name) if name[:1].isupper():

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterable, Iterator
 
 _BESIDE_THE_UPGRADE = frozenset({"down_revision", "branch_labels", "phase", "downgrade"})
-"""Names of a revision's module that do not change what its upgrade does."""
+"""Names of a revision's module that do not change the effect of its upgrade."""
 
 Import = ast.Import | ast.ImportFrom
 
@@ -12,11 +12,11 @@ Import = ast.Import | ast.ImportFrom
 def upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
     """Return the statements of a revision's module that can change the schema.
 
-    Left out are its place in the history, its phase, its downgrade, annotations, and imports that
-    nothing uses. The nodes are changed in place.
+    Left out are its place in the history, its phase, its downgrade, annotations, and unused
+    imports. The nodes are changed in place.
     """
     kept = [it for it in body if _bound_name(it) not in _BESIDE_THE_UPGRADE]
-    # What the upgrade uses is a part of it, even its own downgrade.
+    # Everything that the upgrade uses is a part of it, even its own downgrade.
     while used := _names(kept) & {_bound_name(it) for it in body if it not in kept}:
         kept = [it for it in body if it in kept or _bound_name(it) in used]
     code = [_plain(it) for it in kept if not isinstance(it, Import)]
@@ -48,7 +48,7 @@ def _plain(statement: ast.stmt) -> ast.stmt:
 
 
 def _one_by_one(statement: Import, used: set[str | None]) -> Iterator[ast.stmt]:
-    """Give an import for each name that is used, however they were grouped."""
+    """Yield an import for each used name, however they were grouped."""
     for alias in statement.names:
         if (alias.asname or alias.name.partition(".")[0]) not in used:
             continue

@@ -1,1 +1,1 @@
-"""Reaching PostgreSQL: where it is, whether it is there, and one of our own for laptops."""
+"""Connections to PostgreSQL: its address, waiting for it, and an embedded server for laptops."""

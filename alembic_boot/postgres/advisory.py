@@ -1,4 +1,4 @@
-"""Advisory locks: free the moment their session ends, and seen by every session of the database."""
+"""Advisory locks: released when their session ends, visible to all sessions of the database."""
 
 import hashlib
 import secrets
@@ -8,8 +8,8 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
 
-# A bigint key stands there in two halves. Keys belong to a database, and pg_locks shows all of
-# the server's, so the database is asked for as well. Everybody may read this view.
+# pg_locks shows a bigint key in two halves. A key belongs to one database, but the view shows those
+# of the whole server, so the query also compares the database. Every role may read this view.
 _HOLDER = """
 SELECT pid FROM pg_locks
 WHERE locktype = 'advisory' AND objsubid = 1 AND granted
@@ -20,46 +20,46 @@ WHERE locktype = 'advisory' AND objsubid = 1 AND granted
 
 @dataclass(frozen=True)
 class AdvisoryKey:
-    """A key of PostgreSQL's 64 bits, signed."""
+    """A signed key of 64 bits, as PostgreSQL has it."""
 
     number: int
 
     @classmethod
     def named(cls, *names: str) -> "AdvisoryKey":
-        """Return the key that stands for these names, the same in every process."""
+        """Return the key for these names, the same in every process."""
         digest = hashlib.blake2b("\0".join(names).encode(), digest_size=8).digest()
         return cls(int.from_bytes(digest, signed=True))
 
     @classmethod
     def random(cls) -> "AdvisoryKey":
-        """Return a key that nobody else has."""
+        """Return a random key, which no other process has."""
         return cls(int.from_bytes(secrets.token_bytes(8), signed=True))
 
     @property
     def holder_query(self) -> str:
-        """SQL, free of parameters: the backend that holds the lock in the asking database."""
+        """Return SQL, without parameters, for the backend that holds the lock in this database."""
         return _HOLDER.format(high=self.number >> 32 & 0xFFFFFFFF, low=self.number & 0xFFFFFFFF)
 
     @property
     def is_held_query(self) -> str:
-        """SQL, free of parameters: whether anybody holds the lock in the asking database."""
+        """Return SQL, without parameters, that tells whether the lock is held in this database."""
         return f"SELECT EXISTS ({self.holder_query})"
 
 
 def begin(connection: Connection) -> None:
     """Begin a transaction that may stay open for as long as its locks are needed.
 
-    READ COMMITTED holds no snapshot between statements, so it keeps neither VACUUM nor
-    CREATE INDEX CONCURRENTLY waiting. Locks of a transaction, unlike those of a session, work
-    through a pooler that lends connections by the transaction.
+    READ COMMITTED holds no snapshot between statements, so neither VACUUM nor CREATE INDEX
+    CONCURRENTLY waits for it. Transaction locks, unlike session locks, also work through a pooler
+    that lends connections per transaction.
     """
     with connection.cursor() as cursor:
         cursor.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-        cursor.execute(LIFT_IN_TRANSACTION)  # a lock must outlive what a role or a database has
+        cursor.execute(LIFT_IN_TRANSACTION)  # the role or the database may have a timeout
 
 
 def try_lock(connection: Connection, key: AdvisoryKey) -> bool:
-    """Take the lock until the transaction ends, unless somebody else has it."""
+    """Take the lock until the transaction ends, unless another session holds it."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", (key.number,))
         return cursor.fetchone() == (True,)

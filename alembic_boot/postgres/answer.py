@@ -1,8 +1,8 @@
-"""Ask a server once more what it says to a login that failed: its SQLSTATE, and who hung up.
+"""Repeat a failed login to learn its SQLSTATE, and which side closed the connection.
 
-psycopg2 has no SQLSTATE for a failed login, and the server's sentence may be in any language.
-libpq writes the code into its message where it is asked to, which a connection that is being made
-asynchronously allows: psycopg2 gives the address of libpq's own object for such purposes.
+psycopg2 has no SQLSTATE for a failed login, and the server's message may be in any language. libpq
+can write the code into its message. That setting is possible on a connection that is being made
+asynchronously: psycopg2 gives the address of libpq's own object for such purposes.
 """
 
 import ctypes
@@ -27,7 +27,7 @@ _VERBOSE = 2
 """libpq's PQERRORS_VERBOSE."""
 
 _CODED = re.compile(r":  (?P<code>[0-9A-Z]{5}): ")
-"""What such a message has after the severity, which may be a word of any language."""
+"""The code in such a message, after the severity, which may be a word of any language."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class Answer:
     """The outcome of a login."""
 
     code: str = ""
-    """The SQLSTATE that the server, or a pooler, refused it with; empty where it said none."""
+    """SQLSTATE of the refusal by the server or a pooler; empty if there was none."""
     sentence: str = ""
-    """What it said to that, in its own language."""
+    """Message of the refusal, in its own language."""
     libpq_gave_up: bool = False
-    """Whether the server would have gone on, and libpq refused what it had said."""
+    """Whether the server would have continued, but libpq refused its answer."""
     is_good: bool = False
     """Whether the login worked."""
     is_late: bool = False
@@ -47,7 +47,7 @@ class Answer:
 
 
 def ask(login: Mapping[str, Any], timeout: float) -> Answer:
-    """Return what comes of a login now, within `timeout` seconds."""
+    """Return the result of a login now, within `timeout` seconds."""
     watched = _Watched()
     with closing(watched):
         try:
@@ -64,7 +64,7 @@ def ask(login: Mapping[str, Any], timeout: float) -> Answer:
 
 
 def _read(said: str, *, libpq_gave_up: bool) -> Answer:
-    """Return the answer in an error: libpq ends at the first server that refuses for good."""
+    """Return the answer in an error: libpq stops at the first server that refuses for good."""
     coded = [(line, found) for line in causes(said) if (found := _CODED.search(line))]
     if not coded:
         return Answer(libpq_gave_up=libpq_gave_up)
@@ -75,14 +75,14 @@ def _read(said: str, *, libpq_gave_up: bool) -> Answer:
 def _have_codes(connection: Connection) -> None:
     library = ctypes.CDLL(_psycopg.__file__)  # loaded already, and libpq with it
     set_verbosity = getattr(library, "PQsetErrorVerbosity", None)
-    if set_verbosity is None:  # a psycopg2 that hides its libpq: then waiting may always help
+    if set_verbosity is None:  # psycopg2 hides its libpq: then every refusal may pass
         return
     set_verbosity.argtypes = (ctypes.c_void_p, ctypes.c_int)
     set_verbosity(connection.pgconn_ptr, _VERBOSE)
 
 
 def _finish(connection: Connection, watched: "_Watched", deadline: float) -> bool:
-    """Return True when the connection is made, and False where that takes too long."""
+    """Return True when the connection is made, and False if that takes too long."""
     while True:
         watched.look_at(connection)
         state = connection.poll()
@@ -97,13 +97,13 @@ def _finish(connection: Connection, watched: "_Watched", deadline: float) -> boo
 
 
 class _Watched:
-    """The socket that libpq uses, held open for a look after libpq has closed it."""
+    """Keeps libpq's socket open, to look at it after libpq has closed it."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
 
     def look_at(self, connection: Connection) -> None:
-        """Hold the socket of now: libpq takes another for each host."""
+        """Keep the current socket: libpq opens another one for each host."""
         self.close()
         self._socket = socket.socket(fileno=os.dup(connection.fileno()))
 
@@ -122,7 +122,7 @@ class _Watched:
             return False
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the kept socket."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None

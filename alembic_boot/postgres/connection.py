@@ -1,6 +1,4 @@
-"""Boot's own connections to PostgreSQL: plain psycopg2, which imports in a quarter of
-SQLAlchemy's time.
-"""
+"""Boot's own connections: plain psycopg2, whose import takes a quarter of SQLAlchemy's time."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -24,22 +22,22 @@ from alembic_boot.signals import interrupting, is_stopping, raise_if_stopped
 
 T = TypeVar("T")
 
-# A connection that idles while a revision runs must neither be forgotten by a router on its way
-# nor be trusted for hours after the server is gone.
+# A connection is idle while a revision runs. A router must not forget it, and a lost server must be
+# noticed before hours have passed.
 _DEFAULTS = {
     "application_name": "boot",
     "keepalives_idle": 30,
     "keepalives_interval": 5,
     "keepalives_count": 3,
 }
-"""libpq's keywords where the URL does not say them; times are in seconds."""
+"""libpq's keywords that apply if the URL does not set them; times are in seconds."""
 
 
 _SILENCE = 60.0
-"""Seconds without an answer to a statement after which its connection counts as gone."""
+"""Seconds without an answer to a statement after which its connection counts as lost."""
 
 FOR_DATABASES = 600.0
-"""As many for a statement that makes or drops a whole database."""
+"""The same for a statement that creates or drops a whole database."""
 
 
 class ConnectTimeoutError(psycopg2.OperationalError):
@@ -49,10 +47,9 @@ class ConnectTimeoutError(psycopg2.OperationalError):
 def connect(url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE) -> Connection:
     """Return an autocommit connection, made within `timeout` seconds.
 
-    It is cut where a statement gets no answer for `silence` seconds. Raises
-    psycopg2.OperationalError. The attempt runs in a thread of its own: libpq blocks in
-    name look-ups and connects where no signal handler of Python gets its turn, and its own
-    `connect_timeout` knows whole seconds from two up only.
+    It is cut if a statement gets no answer for `silence` seconds. Raises psycopg2.OperationalError.
+    The attempt runs in a thread of its own: libpq blocks in name lookups and connects, where Python
+    cannot handle a signal. libpq's own `connect_timeout` only supports whole seconds from two up.
     """
     connection, _ = connect_and_ask(url, "", timeout, silence)
     return connection
@@ -66,13 +63,13 @@ def connect_and_ask(
     def attempt() -> tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error:
         try:
             parameters: dict[str, Any] = {**_DEFAULTS, **url.login}
-            # libpq gives each host that long; one that vanished must leave time for the next.
+            # libpq gives each host this time; a lost host must leave time for the next.
             parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
             connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
             connection.autocommit = True
             return connection, _rows(connection, query) if query else []
         except psycopg2.Error as error:
-            # Python 3.11.2 drops the message that later ones cannot decode either.
+            # Python 3.11.2 drops the message; later versions cannot decode it either.
             unreadable = "the server's message is not UTF-8"
             return error if str(error) else psycopg2.OperationalError(unreadable)
         except UnicodeDecodeError as error:  # a message in the server's own encoding
@@ -85,7 +82,7 @@ def connect_and_ask(
 
 
 def answer_to(url: DatabaseUrl, timeout: float) -> Answer:
-    """Return what a server answers to a login now, within `timeout` seconds."""
+    """Return the server's answer to a login now, within `timeout` seconds."""
 
     def attempt() -> Answer:
         try:
@@ -103,7 +100,7 @@ def answer_to(url: DatabaseUrl, timeout: float) -> Answer:
 def _within(
     timeout: float, attempt: Callable[[], T], late: Callable[[T], None] = lambda _: None
 ) -> T:
-    """Return what an attempt returns in a thread of its own; `late` has what comes too late."""
+    """Return the result of an attempt in its own thread; `late` gets a late result."""
     outcome: Queue[T] = Queue(1)
     given_up = threading.Event()
 
@@ -130,7 +127,7 @@ def _close_late(result: tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Erro
 
 
 def _cursor(silence: float) -> type[Cursor]:
-    """Return a cursor's class whose statements have that many seconds to be answered."""
+    """Return a cursor class whose statements must be answered within that many seconds."""
 
     class WatchedCursor(Cursor):
         def execute(self, query: Any, values: Any = None) -> None:
@@ -150,11 +147,11 @@ def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
 def connected(
     url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE
 ) -> Iterator[Connection]:
-    """Give an autocommit connection and close it at the end; a stop signal ends its statement.
+    """Yield an autocommit connection and close it at the end; a stop signal ends its statement.
 
-    So does a silence of that many seconds. Raises DatabaseUnreachableError where the server is
-    not there, goes away meanwhile or takes no writes (any more), and LoginRefusedError where the
-    role lacks a right; other errors of the statements pass.
+    A silence of that many seconds ends the statement, too. Raises DatabaseUnreachableError if the
+    server is not there, is lost meanwhile, or accepts no writes (any more). Raises
+    LoginRefusedError if the role lacks a right. Other errors of the statements pass through.
     """
     connection = _opened(url, timeout, silence)
     try:
@@ -176,7 +173,8 @@ def connected(
             "Connect to the primary, or make it writable.",
         ) from error
     except (psycopg2.OperationalError, psycopg2.InterfaceError) as error:
-        # It may be what a stop signal cut, met again by whoever closed things in order.
+        # It may be the connection that a stop signal cut, found again while things are closed in
+        # order.
         raise_if_stopped()
         raise DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} does not answer: {one_line(error)}.",
@@ -196,7 +194,7 @@ def _opened(url: DatabaseUrl, timeout: float, silence: float) -> Connection:
 
 
 def driver_connection(url: DatabaseUrl) -> Connection:
-    """Return a connection as psycopg2 itself makes it; its statements take as long as they take.
+    """Return a plain psycopg2 connection, without a limit for its statements.
 
     Raises psycopg2.OperationalError.
     """
@@ -211,16 +209,16 @@ def driver_connection(url: DatabaseUrl) -> Connection:
 
 
 class _Kept:
-    """One connection that is lent to who comes after who, instead of a login for each."""
+    """One connection that is reused by one caller after another, instead of a login for each."""
 
     def __init__(self) -> None:
         self._url: DatabaseUrl | None = None
-        """Whose connection may be kept now, if anybody's."""
+        """The URL whose connection may be kept now, if any."""
         self._connection: Connection | None = None
 
     @contextmanager
     def keeping(self, url: DatabaseUrl) -> Iterator[None]:
-        """Keep one of this URL between two uses, until the block ends."""
+        """Keep a connection of this URL between two uses, until the block ends."""
         self._url = url
         try:
             yield
@@ -239,7 +237,7 @@ class _Kept:
             connection.close()
 
     def take(self, url: DatabaseUrl, timeout: float, silence: float) -> Connection | None:
-        """Return the connection, if it is kept and answers within `timeout` seconds."""
+        """Return the kept connection if it answers within `timeout` seconds."""
         if url != self._url or self._connection is None:
             return None
         connection = self._connection
@@ -247,7 +245,7 @@ class _Kept:
             with interrupting(partial(_interrupt, connection)):
                 connection.cursor_factory = _cursor(timeout)
                 connection.cursor().execute("SELECT")
-        except psycopg2.Error:  # it may have been ended while it idled
+        except psycopg2.Error:  # it may have been ended while it was idle
             self.forget()
             return None
         connection.cursor_factory = _cursor(silence)
@@ -255,7 +253,7 @@ class _Kept:
         return connection
 
     def forget(self) -> None:
-        """Close it: what is asked next is to go where a new login leads."""
+        """Close the connection: the next query must go where a new login leads."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -264,24 +262,24 @@ class _Kept:
 _kept = _Kept()
 
 keeping_one = _kept.keeping
-"""Have `connected` lend one connection of a URL again and again while a block runs."""
+"""Make `connected` reuse one connection of a URL while a block runs."""
 
 forget_kept = _kept.forget
-"""Have the next who comes log in anew, as where a failover may have come in between."""
+"""Make the next caller log in again, for example because a failover may have happened."""
 
 give_back = _kept.give
-"""Give a connection that was made otherwise to who comes next."""
+"""Keep a connection that was made elsewhere for the next caller."""
 
 
 def _interrupt(connection: Connection) -> None:
-    """End the statement that runs, except those by which a stop that was heard closes things."""
+    """End the running statement, unless the process is closing things after a stop signal."""
     if not is_stopping():
         interrupt(connection)
 
 
 def one_line(error: psycopg2.Error) -> str:
-    """Return the cause that an error ends with, on one line and without libpq's preamble."""
-    if primary := error.diag.message_primary:  # of a statement; no login has one
+    """Return the cause of an error, on one line and without libpq's preamble."""
+    if primary := error.diag.message_primary:  # of a statement; a login error has none
         return " ".join(primary.split()).rstrip(".")
     lines = causes(str(error))
     return reason(lines[-1] if lines else type(error).__name__)

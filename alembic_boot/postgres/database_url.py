@@ -1,4 +1,4 @@
-"""A database's URL: printed without its password, and ready for each driver."""
+"""A database's URL: printed without its password, and converted for each driver."""
 
 import re
 from collections.abc import Mapping
@@ -15,10 +15,10 @@ from alembic_boot.postgres.hosts import SESSION, address_of, hosts_of
 from alembic_boot.postgres.services import read_service, service_of
 
 _PLACE = ("user", "password", "host", "port", "dbname")
-"""Keywords that stand before the query of a URL."""
+"""Keywords in front of the query of a URL."""
 
 _PLAIN = re.compile(r"[\w.,:-]*", re.ASCII)
-"""Hosts that every reader takes there as they are; sockets and others stand in the query."""
+"""Hosts that every reader accepts in front of the query; sockets and others stand in the query."""
 
 
 @dataclass(frozen=True)
@@ -26,34 +26,34 @@ class DatabaseUrl:
     """The address of a database and the login to it. Of several hosts, the primary is meant."""
 
     parameters: Mapping[str, str] = field(repr=False)
-    """libpq's keywords; the password is the one that was there when the URL was read."""
+    """libpq's keywords; the password is as it was when the URL was read."""
     driver: str = ""
-    """SQLAlchemy's driver that an env.py is to take, if the URL names one."""
+    """SQLAlchemy's driver for env.py, if the URL names one."""
     own: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Options that only this driver knows."""
     password_file: Path | None = None
-    """The file that holds the password, read anew for each login."""
+    """The file with the password, read again for each login."""
     setting: str = field(default="DATABASE_URL", compare=False)
-    """The setting that it comes from, for people."""
+    """The setting that the URL comes from, for messages."""
     written: str = field(default="", repr=False, compare=False)
-    """The text that it was read from, if it was: the password may be encoded otherwise there."""
+    """The original text, if there is one: the password may be encoded differently there."""
 
     def __str__(self) -> str:
         return self.masked
 
     @property
     def database(self) -> str:
-        """The database's name."""
+        """Return the database's name."""
         return self.parameters["dbname"]
 
     @property
     def host_count(self) -> int:
-        """The number of hosts; one of them takes writes."""
+        """Return the number of hosts; one of them accepts writes."""
         return len(hosts_of(self.parameters))
 
     @property
     def masked(self) -> str:
-        """The URL for people: built from its harmless parts only, so that nothing can leak."""
+        """Return the URL for people: built only from harmless parts, so that nothing can leak."""
         get = self.parameters.get
         user = quote(get("user", ""), safe="")
         password = ":***" if "password" in self.parameters else ""
@@ -64,9 +64,9 @@ class DatabaseUrl:
 
     @property
     def login(self) -> dict[str, str]:
-        """libpq's keywords, with the password as it is now.
+        """Return libpq's keywords, with the present password.
 
-        Raises psycopg2.OperationalError, as a login does, where the password's file cannot be read.
+        Raises psycopg2.OperationalError, as a login does, if the password's file cannot be read.
         """
         try:
             return self._with_password()
@@ -77,26 +77,26 @@ class DatabaseUrl:
 
     @property
     def raw(self) -> str:
-        """The URL as text, password included, from which it can be read again."""
+        """Return the URL as text with the password, from which it can be read again."""
         scheme = f"postgresql+{self.driver}" if self.driver else "postgresql"
         parameters, words = dict(self.parameters), DRIVERS[self.driver or OWN_DRIVER].names or {}
         if self.host_count > 1 and parameters[SESSION] == "primary":
-            del parameters[SESSION]  # goes without saying
+            del parameters[SESSION]  # the default
         named = {words.get(keyword, keyword): value for keyword, value in parameters.items()}
         return f"{scheme}://{_text({**named, **self.own})}"
 
     @property
     def sqlalchemy_url(self) -> str:
-        """The URL for any project's env.py, with the driver that the URL names, or psycopg2.
+        """Return the URL for any project's env.py, with the driver that the URL names, or psycopg2.
 
-        A plain `postgresql://` means psycopg 3 since SQLAlchemy 2.1, so the driver is said.
+        A plain `postgresql://` means psycopg 3 since SQLAlchemy 2.1, so the driver is named.
         """
         return self.for_driver(self.driver or OWN_DRIVER)
 
     def for_driver(self, name: str) -> str:
-        """Return the URL as SQLAlchemy takes it for one of its drivers.
+        """Return the URL as SQLAlchemy expects it for one of its drivers.
 
-        Raises ConfigurationError where the password's file cannot be read.
+        Raises ConfigurationError if the password's file cannot be read.
         """
         try:
             parameters = self._with_password()
@@ -106,7 +106,7 @@ class DatabaseUrl:
                 "Let this user read the file.",
             ) from error
         words = DRIVERS[name].names
-        # SQLAlchemy counts the ports for the hosts, and knows no other word for those.
+        # SQLAlchemy counts the ports per host, and has no other keyword for them.
         if "host" not in parameters and (address := parameters.pop("hostaddr", None)):
             parameters["host"] = address
         if words is not None:
@@ -126,7 +126,7 @@ class DatabaseUrl:
         return self.having(dbname=name)
 
     def having(self, **keywords: str) -> "DatabaseUrl":
-        """Return the URL with these keywords of libpq's."""
+        """Return the URL with these libpq keywords set."""
         return replace(self, parameters={**self.parameters, **keywords}, written="")
 
     def _with_password(self) -> dict[str, str]:
@@ -138,12 +138,12 @@ class DatabaseUrl:
 
 
 def read_secret(file: Path) -> str:
-    """Return what a file holds, without the line's end."""
+    """Return the content of a file, without the end of the line."""
     return file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
 def _text(options: Mapping[str, str]) -> str:
-    """Return what follows the scheme, in the one form that libpq and SQLAlchemy read alike."""
+    """Return the part after the scheme, in the one form that libpq and SQLAlchemy read alike."""
     rest = dict(options)
     user, password = rest.pop("user", ""), rest.pop("password", "")
     login = quote(user, safe="")

@@ -1,4 +1,4 @@
-"""SQLAlchemy's drivers for PostgreSQL: what each takes from a URL, and under which name."""
+"""SQLAlchemy's drivers for PostgreSQL: the options that each accepts from a URL."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,11 +11,11 @@ class Driver:
     """One driver of SQLAlchemy's."""
 
     package: str
-    """What has to be installed, as it is imported."""
+    """The package to install, by the name of its import."""
     names: Mapping[str, str] | None = None
-    """The driver's word for each keyword of libpq that it takes; None where it is libpq itself."""
+    """The driver's name for each libpq keyword that it accepts; None if the driver uses libpq."""
     own: frozenset[str] = field(default_factory=frozenset)
-    """Options that this driver alone knows."""
+    """Options that only this driver knows."""
 
     @property
     def is_installed(self) -> bool:
@@ -23,7 +23,7 @@ class Driver:
         return find_spec(self.package) is not None
 
 
-# What SQLAlchemy passes on to asyncpg.connect() as text, and asyncpg takes as text.
+# Options that SQLAlchemy passes to asyncpg.connect() as text, and that asyncpg accepts as text.
 _ASYNCPG = Driver(
     "asyncpg",
     MappingProxyType(
@@ -44,7 +44,7 @@ DRIVERS: Mapping[str, Driver] = {
     "psycopg_async": Driver("psycopg"),
     "asyncpg": _ASYNCPG,
 }
-"""By what stands after the + of a URL's scheme."""
+"""The drivers by the text after the + in a URL's scheme."""
 
 OWN_DRIVER = "psycopg2"
-"""What boot and the application connect by, whichever driver a URL names for an env.py."""
+"""The driver of boot and the application, whichever driver a URL names for an env.py."""

@@ -35,11 +35,11 @@ _RECOVERY = 60
 
 @contextmanager
 def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]:
-    """Start the server under `data_folder`, or join a running one; give the URL of `database`.
+    """Start the server under `data_folder`, or join a running one; yield the URL of `database`.
 
-    The last process out stops it. Who is still in is told by a shared lock on a file, which the
-    kernel takes back even from a process that was killed. Raises ConfigurationError where the
-    package is not installed and ServingFailedError where the folder cannot be used.
+    The last process that leaves stops the server. A shared lock on a file shows which processes
+    still use it; the kernel releases the lock even of a killed process. Raises ConfigurationError
+    if the package is not installed, and ServingFailedError if the folder cannot be used.
     """
     package = import_package()
     folder = data_folder.resolve() / "postgres"
@@ -51,7 +51,7 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
     starting: Future[Any] | None = None
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        # In a thread: a stop signal must not leave a server behind whose start it cut short.
+        # In a thread: otherwise a stop signal could interrupt the start and leave a server behind.
         starter = ThreadPoolExecutor(1, "embedded-postgres")
         with held_back():
             starting = starter.submit(_start, package, folder, data_folder)
@@ -66,7 +66,7 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
 
 
 def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
-    """Stop the server if nobody else needs it, as soon as its start is over."""
+    """Stop the server if no other process uses it, as soon as its start is over."""
     if starting.exception() is not None:
         _stop_half_started(folder, lock)
         return
@@ -95,7 +95,7 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
         try:
             return package.get_server(folder, cleanup_mode=None, **options)
         except (subprocess.TimeoutExpired, AssertionError) as error:
-            # The package gives a server ten seconds; one that recovers from a crash may need more.
+            # The package gives a server ten seconds; recovery from a crash may need more.
             if time.monotonic() > deadline:
                 raise _unusable(data_folder, "it did not become ready") from error
             _log.info("The embedded PostgreSQL is still starting; its log is %s/log", folder)
@@ -105,15 +105,15 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
 
 
 def _create(package: Any, folder: Path) -> None:
-    """Make the data folder beside its place and move it there whole.
+    """Create the data folder beside its place, and move it there when it is complete.
 
-    One that was cut short would look like a finished one.
+    An interrupted one would otherwise look complete.
     """
     import psutil
 
     for leftover in folder.parent.glob(f"{folder.name}.new-*"):
         if not psutil.pid_exists(int(leftover.name.rpartition("-")[2])):
-            # Its initdb may still be at work; what is left then goes the next time.
+            # Its initdb may still be running; leftovers are removed the next time.
             shutil.rmtree(leftover, ignore_errors=True)
     new = folder.with_name(f"{folder.name}.new-{os.getpid()}")
     package.get_server(new, cleanup_mode=None, start=False).ensure_pgdata_inited()
@@ -140,7 +140,7 @@ def _remove_stale_pid(folder: Path) -> None:
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
-    """Return where the socket goes: not where a shell, which pg_ctl starts, would split the path.
+    """Return a folder for the socket whose path no shell would split: pg_ctl starts a shell.
 
     The package knows the other folder for paths that are too long for a socket.
     """
@@ -152,7 +152,7 @@ def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Pa
 
 
 def _cause(error: BaseException) -> str:
-    """Return what the failed command said; the package may fail again while it reports that."""
+    """Return the message of the failed command; the package itself may fail to report it."""
     for failure in (error, error.__context__):
         said = str(getattr(failure, "stderr", None) or "").strip()
         if said:
@@ -167,12 +167,12 @@ def _stop_if_last(server: Any, lock: int) -> None:
         return
     import psutil
 
-    with suppress(psutil.NoSuchProcess):  # it went by itself
+    with suppress(psutil.NoSuchProcess):  # the server ended by itself
         server.stop()
 
 
 def _stop_half_started(folder: Path, lock: int) -> None:
-    """Stop a server whose start has failed: a Ctrl-C ends pg_ctl, but not what it has started."""
+    """Stop a server whose start has failed: a Ctrl-C ends pg_ctl, but not the server it started."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -202,7 +202,7 @@ def _on_their_way(folder: Path) -> list[Any]:
 
 
 def _forget(server: Any) -> None:
-    # The package would hand out the very same object again, whether its server runs or not.
+    # The package would return the same object again, whether its server runs or not.
     with suppress(OSError, ValueError):  # its list of processes; the folder may be gone
         server.cleanup()
     server._instances.pop(server.pgdata, None)
@@ -218,10 +218,10 @@ def _url(server: Any, database: str) -> DatabaseUrl:
 
 
 def open_to_others(package: Path) -> None:
-    """Let other users read and run what a package brings along, whatever root's umask was.
+    """Let other users read and run the package's files, for any umask of root.
 
-    As root, the server runs as a user of its own. The package opens its programs itself, and not
-    all that these need: the libraries in the folder beside it, and the files under `share`.
+    As root, the server runs as a user of its own. The package opens its programs itself, but not
+    everything that they need: the libraries in the folder beside them, and the files under `share`.
     """
     for top in (package, package.with_name(f"{package.name}.libs")):
         for folder, _, names in os.walk(top):
@@ -241,7 +241,7 @@ def _add_mode(path: Path, wanted: int) -> None:
 def import_package() -> Any:
     """Return the package, imported with a runtime directory of this user's own.
 
-    Without XDG_RUNTIME_DIR it would warn, and put its lock where users get in each other's way.
+    Without XDG_RUNTIME_DIR it would warn, and put its lock into a folder where users conflict.
     """
     given = os.environ.get("XDG_RUNTIME_DIR")
     runtime = _runtime_directory()
@@ -265,8 +265,8 @@ def import_package() -> Any:
 
 
 def _set_runtime_path(server: Any, folder: Path) -> None:
-    # For root, the package opens this folder to its system user, and would refuse it for that the
-    # next time: processes would not meet at one lock.
+    # As root, the package opens this folder to its system user, and would refuse the folder for
+    # that the next time: then processes would not use the same lock.
     server.runtime_path = folder / "python_PostgresServer"
     if server.lock_path != server.runtime_path / ".lockfile":
         server.lock_path = server.runtime_path / ".lockfile"

@@ -1,4 +1,4 @@
-"""Find out why a login failed, by asking again and, of a pooler, by asking for other databases."""
+"""Find out why a login failed, by repeating it and, behind a pooler, by asking other databases."""
 
 import os
 import time
@@ -23,40 +23,41 @@ _ANYWHERE = ("postgres", "template1")
 """Databases that nearly every server has."""
 
 _LEAST = 0.1
-"""Seconds that each question has, also if the others have used the time up."""
+"""Seconds that each query has, even if the others have used up the time."""
 
 _IS_THERE = "SELECT true FROM pg_database WHERE datname = '{}'"
 
 
 @dataclass(frozen=True)
 class FailedLogin:
-    """Why a login failed."""
+    """The reason why a login failed."""
 
     refusal: Refusal
     cause: str
-    """In the words of who refused it, on one line."""
+    """The cause in the words of the server, pooler or libpq, on one line."""
     by_pooler: bool = False
-    """Whether a pooler has refused it, and no server."""
+    """Whether a pooler refused the login, and not a server."""
     for_options: bool = False
-    """Whether it was for the settings that the login begins with."""
+    """Whether the settings of the login caused the refusal."""
     is_held_back: bool = False
     """Whether the same login, tried again, got no answer in time.
 
-    A pooler does that after a server has refused one (PgBouncer for `server_login_retry` seconds).
+    A pooler delays logins after a server has refused one (PgBouncer for `server_login_retry`
+    seconds).
     """
 
 
 def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> FailedLogin:
-    """Return why a login has failed with this error; asks for at most about `timeout` seconds.
+    """Return why a login failed with this error; takes at most about `timeout` seconds.
 
-    What has changed meanwhile is for the next attempt.
+    If the state has changed meanwhile, the next attempt shows it.
     """
     cause = one_line(error)
     if isinstance(error, ConnectTimeoutError):
         return FailedLogin(Refusal.NOT_YET, cause)
     left = _left_of(timeout)
-    # With a code, the login was good, and what was asked next was refused. A login that is asked
-    # again may be held back; then there has to be time left for the other questions.
+    # With a code, the login was good, and the next query was refused. A repeated login may be
+    # delayed, so there must be time left for the other queries.
     answer = Answer(error.pgcode, cause) if error.pgcode else answer_to(url, timeout / 2)
     if answer.is_late:
         refusal = Refusal.DATABASE_MISSING if _is_missing(url, left) else Refusal.NOT_YET
@@ -70,25 +71,25 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
         return failed
     if _is_for_options(url, left):
         return replace(failed, refusal=Refusal.LOGIN, for_options=True)
-    # Else it hands on what a server has said, in that server's language and without its code.
+    # Otherwise it passes on the server's message, in that server's language and without its code.
     if _is_missing(url, left):
         return replace(failed, refusal=Refusal.DATABASE_MISSING, by_pooler=False)
     return replace(failed, refusal=Refusal.NOT_YET)
 
 
 def _left_of(timeout: float) -> Callable[[], float]:
-    """Return what gives the seconds that are left of a time which begins now."""
+    """Return a function that returns the seconds left of a time that begins now."""
     deadline = time.monotonic() + timeout
     return lambda: max(deadline - time.monotonic(), _LEAST)
 
 
 def _is_standby(url: DatabaseUrl, timeout: float) -> bool:
-    """Return whether libpq has left a server only for not being the primary."""
+    """Return whether libpq rejected a server only because it is not the primary."""
     return SESSION in url.parameters and answer_to(url.having(**{SESSION: "any"}), timeout).is_good
 
 
 def _is_for_options(url: DatabaseUrl, left: Callable[[], float]) -> bool:
-    """Return whether the login fails only because of the settings that it begins with."""
+    """Return whether the login fails only because of its settings."""
     if not (url.parameters.get("options") or os.environ.get("PGOPTIONS")):
         return False
     is_good_without = answer_to(url.having(options=""), left()).is_good

@@ -1,7 +1,7 @@
-"""Several hosts in one URL, as libpq and as SQLAlchemy write them: the primary is one of them.
+"""Several hosts in one URL, as libpq and as SQLAlchemy write them: one of them is the primary.
 
 libpq writes `//h1:5432,h2:5433/db` or `?host=h1,h2&port=5432,5433`, SQLAlchemy
-`?host=h1:5432&host=h2:5433`. SQLAlchemy reads two of the three, libpq the first two.
+`?host=h1:5432&host=h2:5433`. SQLAlchemy reads two of the three forms, libpq the first two.
 """
 
 import re
@@ -15,13 +15,13 @@ _PLACE = re.compile(r"(?:\[(?P<ip>[^\[\]]+)\]|(?P<name>[^:\[\]]*))(?::(?P<port>[
 _ON_PRIMARY = {"primary", "read-write"}
 
 SESSION = "target_session_attrs"
-"""libpq's keyword for which of the hosts is meant; asyncpg has it, too."""
+"""libpq's keyword for the wanted kind of host; asyncpg has it, too."""
 
 
 def hosts_of(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each host with its port, or with an empty one, from libpq's keywords.
+    """Return each host with its port, or with an empty port, from libpq's keywords.
 
-    One port serves for all hosts. Raises ValueError where their numbers do not agree.
+    A single port is for all hosts. Raises ValueError if the numbers of hosts and ports differ.
     """
     hosts = (parameters.get("host") or parameters.get("hostaddr", "")).split(",")
     ports = parameters.get("port", "").split(",")
@@ -31,7 +31,7 @@ def hosts_of(parameters: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def address_of(parameters: Mapping[str, str]) -> str:
-    """Return hosts and ports as they stand in a URL."""
+    """Return hosts and ports as they are written in a URL."""
     return ",".join(
         (f"[{name}]" if ":" in name else name) + (f":{port}" if port else "")
         for name, port in hosts_of(parameters)
@@ -39,9 +39,9 @@ def address_of(parameters: Mapping[str, str]) -> str:
 
 
 def joined_query(query: str) -> str:
-    """Return a URL's query with SQLAlchemy's hosts and their ports written as libpq does.
+    """Return a URL's query with SQLAlchemy's hosts and ports in libpq's form.
 
-    Raises ValueError where they mean nothing.
+    Raises ValueError if they have no meaning.
     """
     pairs = [pair for pair in query.split("&") if pair]
     hosts = [unquote(pair.removeprefix("host=")) for pair in pairs if pair.startswith("host=")]
@@ -55,10 +55,10 @@ def joined_query(query: str) -> str:
 
 
 def on_primary(parameters: Mapping[str, str]) -> dict[str, str]:
-    """Return libpq's keywords so that of several hosts the primary is taken.
+    """Return libpq's keywords, set to choose the primary of several hosts.
 
-    Each has its port then, for asyncpg wants to be told. Raises ValueError where the keywords ask
-    for another one.
+    Each host gets its port, because asyncpg requires it. Raises ValueError if the keywords ask for
+    another kind of host.
     """
     hosts = hosts_of(parameters)
     allowed = _ON_PRIMARY if len(hosts) > 1 else _ON_PRIMARY | {"any"}

@@ -1,8 +1,8 @@
-"""Whether two sessions, of whatever driver, are on one and the same database."""
+"""Recognise whether two sessions, of any driver, are on the same database."""
 
 from psycopg2.extensions import connection as Connection
 
-# Copies of a server have the same system identifier; they do not start in the same microsecond.
+# Copies of a server have the same system identifier, but not the same start time in microseconds.
 _IDENTITY = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::text, oid::text
 FROM pg_database WHERE datname = current_database()
@@ -17,10 +17,10 @@ FROM pg_database WHERE datname = current_database()
 
 
 def same_database_query(connection: Connection) -> str:
-    """Return a query, free of parameters, that is true in the database of this connection only.
+    """Return a query, without parameters, that is true only in the database of this connection.
 
-    It holds nothing open meanwhile: behind a pooler that lends few connections, starters that
-    kept one while env.py asks for another would wait for each other.
+    No connection stays open meanwhile. Behind a pooler with few connections, starters that keep one
+    while env.py asks for another would block each other.
     """
     with connection.cursor() as cursor:
         cursor.execute(_IDENTITY)
@@ -29,7 +29,7 @@ def same_database_query(connection: Connection) -> str:
 
 
 def server(connection: Connection) -> str:
-    """Return what tells one server from another, and one from what it is after a restart."""
+    """Return a text that identifies a server, and changes when it restarts."""
     with connection.cursor() as cursor:
         cursor.execute(_SERVER)
         [(started,)] = cursor.fetchall()

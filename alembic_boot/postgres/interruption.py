@@ -1,8 +1,8 @@
-"""End what a session waits for, from another thread: at a stop signal, or in too long a silence.
+"""End a session's wait from another thread: after a stop signal, or after too long a silence.
 
-A connection is cut below its driver. The driver's own cancel asks the server over a connection
-of its own, which a network that swallows everything holds up for minutes; psycopg2 holds the
-interpreter's lock meanwhile, so that no signal is heard at all.
+A connection is cut below its driver. The driver's own cancel opens another connection to the
+server. In a network that drops all packets, that takes minutes. psycopg2 holds the interpreter's
+lock meanwhile, so that no signal is handled at all.
 """
 
 import os
@@ -18,14 +18,14 @@ from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
 from psycopg2.extensions import connection as Connection
 
 _PRECISION = 0.25
-"""Seconds by which a silence may last longer than it may."""
+"""Seconds by which a silence may exceed its limit."""
 
 SET_CLIENT_CHECK = "set_config('client_connection_check_interval', '1s', {is_local})"
-"""Has the server notice in mid-statement, within a second, that its client is gone."""
+"""SQL by which the server notices within a second, during a statement, that its client is gone."""
 
 
 def can_check_client(connection: Connection) -> bool:
-    """Whether the server has that setting: since 14, and not on every system."""
+    """Return whether the server has that setting: since version 14, and not on every system."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
@@ -35,10 +35,10 @@ def can_check_client(connection: Connection) -> bool:
 
 
 def interrupt(driver_connection: Any) -> None:
-    """End what a connection of psycopg's, 2 or 3, waits for in C code, where no signal is heard.
+    """End the wait of a psycopg 2 or 3 connection in C code, where no signal is handled.
 
-    One that waits for nothing is left in order, and so are other drivers' connections: they wait
-    in Python.
+    A connection that is not waiting stays as it is, and so do connections of other drivers: they
+    wait in Python.
     """
     info = getattr(driver_connection, "info", None)
     if getattr(info, "transaction_status", None) == TRANSACTION_STATUS_ACTIVE:
@@ -46,10 +46,10 @@ def interrupt(driver_connection: Any) -> None:
 
 
 def cut(driver_connection: Any) -> None:
-    """Shut a driver's connection down below it, so that whoever waits on it gets an error.
+    """Shut a driver's connection down below it, so that a thread waiting on it gets an error.
 
-    One without a socket, or closed already, is left alone; each driver has an error of its own
-    for that.
+    A connection without a socket, or one that is closed already, stays as it is; each driver has
+    its own error for that.
     """
     transport = getattr(driver_connection, "_transport", None)  # asyncpg's
     owner = transport.get_extra_info("socket") if transport else driver_connection
@@ -62,10 +62,10 @@ def cut(driver_connection: Any) -> None:
 
 
 class _Silences:
-    """The statements that are not answered yet, and until when they have to be.
+    """The statements without an answer so far, and their deadlines.
 
-    One thread looks after all of them, as long as there are any: to start one for each statement
-    would take as long as many a statement does.
+    One thread watches all of them while there are any: starting a thread for each statement would
+    take as long as many a statement.
     """
 
     def __init__(self) -> None:
@@ -75,7 +75,7 @@ class _Silences:
 
     @contextmanager
     def bounded(self, driver_connection: Any, seconds: float) -> Iterator[None]:
-        """Cut the connection where the block takes longer than this."""
+        """Cut the connection if the block takes longer than this."""
         statement = object()
         with self._lock:
             self._due[statement] = (time.monotonic() + seconds, driver_connection)
@@ -106,4 +106,4 @@ class _Silences:
 
 
 cut_when_silent = _Silences().bounded
-"""Cut a connection where a block takes longer than so many seconds."""
+"""Cut a connection if a block takes longer than so many seconds."""

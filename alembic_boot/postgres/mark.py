@@ -1,8 +1,8 @@
-"""The session of one client, as any other session of its server can tell it from the rest: also
-behind a pooler, which lends its backend to somebody else a moment later.
+"""Identify our session among all sessions of the server, even behind a pooler.
 
-In a transaction it holds an advisory lock of a key that nobody else has; what it executes outside
-of any begins with a mark. What of a process is somebody else's has neither.
+A pooler lends its backend to another client a moment later. In a transaction our session holds an
+advisory lock with a random key; outside of transactions each of its statements begins with a mark.
+Sessions of other clients have neither.
 """
 
 from alembic_boot.postgres.advisory import AdvisoryKey
@@ -11,15 +11,15 @@ _MARK = "/* boot {key:016x} */ "
 
 
 def marked(key: AdvisoryKey, statement: str) -> str:
-    """Return a statement by which, while it runs, its session can be told."""
+    """Return a statement that identifies its session while it runs."""
     return _mark(key) + statement
 
 
 def sessions_query(key: AdvisoryKey) -> str:
-    """Return SQL, free of parameters, for the server processes that work with this key now.
+    """Return SQL, without parameters, for the server processes that work with this key now.
 
-    Among them are those that only could: a connection of a client's own holds the key as long as
-    it lives. Whose statements the asking role may not see is found by the lock alone.
+    They include idle ones: a direct connection holds the key for its whole life. If the role may
+    not see a session's statements, only the lock identifies it.
     """
     return f"""
         {key.holder_query}

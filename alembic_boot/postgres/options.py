@@ -1,4 +1,4 @@
-"""The options of a URL's query: which are taken, by libpq itself or by the driver that is named."""
+"""Options of a URL's query: those that libpq or the named driver accepts."""
 
 import re
 import socket
@@ -16,13 +16,13 @@ from alembic_boot.postgres.hosts import SESSION
 _NOT_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})")
 
 _PLACE = ("host", "hostaddr", "port", "user", "password", "dbname")
-"""Keywords of libpq that every driver takes, in the URL itself."""
+"""libpq's keywords that every driver accepts, in the URL itself."""
 
 
 def read_query(query: str, *, is_sqlalchemys: bool) -> dict[str, str]:
-    """Return the options, decoded: a plus is a space to SQLAlchemy, and a plus to libpq.
+    """Return the decoded options: SQLAlchemy reads a plus as a space, libpq as a plus.
 
-    Raises ValueError where a part is no option.
+    Raises ValueError if a part is not an option.
     """
     decode = unquote_plus if is_sqlalchemys else unquote
     options = {}
@@ -35,7 +35,7 @@ def read_query(query: str, *, is_sqlalchemys: bool) -> dict[str, str]:
 
 
 def is_known(name: str, driver: Driver) -> bool:
-    """Return whether libpq, or the driver alone, has an option of this name."""
+    """Return whether libpq, or only the driver, has an option of this name."""
     if name in driver.own:
         return True
     try:
@@ -46,19 +46,19 @@ def is_known(name: str, driver: Driver) -> bool:
 
 
 def is_taken(name: str, driver: Driver) -> bool:
-    """Return whether the driver takes a known option from a URL."""
+    """Return whether the driver accepts a known option from a URL."""
     if driver.names is None or name in _PLACE or name in driver.own:
         return True
     return name in driver.names or name == "service"
 
 
 def unusable(parameters: Mapping[str, str]) -> list[str]:
-    """Return the options whose values libpq does not take; all where only together they are wrong.
+    """Return the options with values that libpq refuses; all if they are wrong only together.
 
-    libpq itself is asked: it begins to connect to a port of our own, which never answers.
+    libpq itself checks them: it begins to connect to a port of our own, which never answers.
     """
     options = {name: value for name, value in parameters.items() if name not in (*_PLACE, SESSION)}
-    # The one number that libpq reads only where it waits itself.
+    # The only number that libpq reads only when it waits itself.
     timeout = options.pop("connect_timeout", "0")
     if not re.fullmatch(r"\s*[+-]?[0-9]+\s*", timeout):
         return ["connect_timeout"]
@@ -68,7 +68,7 @@ def unusable(parameters: Mapping[str, str]) -> list[str]:
 
 
 def can_begin(options: Mapping[str, str]) -> bool:
-    """Return whether libpq begins a login with these options, and those of its environment."""
+    """Return whether libpq begins a login with these options and those of its environment."""
     with closing(socket.create_server(("127.0.0.1", 0))) as listener:
         port = listener.getsockname()[1]
         login: dict[str, Any] = {**options, "host": "127.0.0.1", "port": port, "dbname": "x"}

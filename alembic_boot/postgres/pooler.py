@@ -1,4 +1,4 @@
-"""A pooler between us and the server: known by what it says of itself, named where it fails us."""
+"""A pooler before the server: recognised by its answers, and named if it causes a failure."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,9 +14,9 @@ _ASKED_WITHIN = 5.0
 
 
 def is_pooled(url: DatabaseUrl) -> bool:
-    """Whether somebody between us and the server answers, and the server behind does as well.
+    """Return whether a pooler answers, and the server behind it does as well.
 
-    A pooler tells its clients a process id of its own making.
+    A pooler gives its clients an invented process id.
     """
     try:
         connection, rows = connect_and_ask(url, "SELECT pg_backend_pid()", _ASKED_WITHIN)
@@ -29,17 +29,18 @@ def is_pooled(url: DatabaseUrl) -> bool:
 
 @contextmanager
 def naming_pooler(url: DatabaseUrl) -> Iterator[None]:
-    """Add what helps to a failure by which a connection was lost that went through a pooler.
+    """Add advice to a failure in which a connection through a pooler was lost.
 
-    It may have too few connections for boot, which needs three at once, end what takes long, or
-    lend them for less than a transaction. Where the server is gone, that is all there is to say.
+    The pooler may have too few connections for boot, which needs three at once. It may end long
+    statements, or lend connections for less than a transaction. If the server is gone, there is
+    nothing to add.
     """
     try:
         yield
     except (DatabaseUnreachableError, MigrationFailedError) as error:
         if _has_lost_connection(error) and is_pooled(url):
             advice = (
-                f"{error.advice} A pooler stands in between: where it ends connections, or has "
+                f"{error.advice} A pooler stands in between: if it ends connections, or has "
                 "fewer than three for boot, set MIGRATION_DATABASE_URL to the server itself."
             )
             raise type(error)(error.what, advice) from error
@@ -47,7 +48,7 @@ def naming_pooler(url: DatabaseUrl) -> Iterator[None]:
 
 
 def _has_lost_connection(error: BaseException) -> bool:
-    """Whether the failure began with a connection that ended, for which there is no SQLSTATE."""
+    """Return whether the failure began with a lost connection, which has no SQLSTATE."""
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):

@@ -1,6 +1,6 @@
-"""Tell *not yet* from *never* by what a server, a pooler or libpq made of a login.
+"""Tell a temporary refusal from a permanent one by the answer of server, pooler or libpq.
 
-The facts decide, and not the words: a server's sentence may be in any language.
+The codes decide, not the words: a server's message may be in any language.
 """
 
 import re
@@ -10,7 +10,7 @@ from alembic_boot.postgres.answer import Answer
 
 
 class Refusal(Enum):
-    """What a failed login means for whoever waits."""
+    """The consequence of a failed login for a waiting process."""
 
     NOT_YET = "not yet"
     LOGIN = "login refused"
@@ -18,8 +18,8 @@ class Refusal(Enum):
     BY_POOLER = "refused for whatever a pooler has but one code for"
 
 
-# By how the SQLSTATE begins. What is not here may pass: a server that starts or stops (57P03),
-# that has too many connections (53300), a database that takes none for now (55000).
+# By the first characters of the SQLSTATE. All others may pass: a server that starts or stops
+# (57P03), too many connections (53300), a database that accepts none for now (55000).
 _MEANINGS: dict[str, Refusal] = {
     "3D000": Refusal.DATABASE_MISSING,
     "28": Refusal.LOGIN,  # the role, its password, pg_hba.conf, a certificate
@@ -28,8 +28,8 @@ _MEANINGS: dict[str, Refusal] = {
     "0A": Refusal.LOGIN,  # something that this server does not have
 }
 
-# PgBouncer has one code for all that it refuses, and for what it hands on of a server's refusal.
-# Its own sentences are the same everywhere, for PgBouncer is not translated.
+# PgBouncer has one code for all of its own refusals, and for those that it passes on from a server.
+# Its own messages are the same everywhere, because PgBouncer is not translated.
 _POOLERS = "08P01"
 _POOLER_REFUSES = re.compile(
     r"no such user(: .*)?|auth failed|(\S+ )?authentication failed|(SSL|TLS \w+( \w+)?) required"
@@ -39,7 +39,7 @@ _POOLER_KNOWS_NO_DATABASE = re.compile(r"no such database(: .*)?")
 
 
 def meaning(answer: Answer) -> Refusal:
-    """Return what an answer means; one that nobody knows means that waiting may help."""
+    """Return the meaning of an answer; for an unknown answer, waiting may help."""
     if not answer.code:
         return Refusal.LOGIN if answer.libpq_gave_up else Refusal.NOT_YET
     if answer.code == _POOLERS:
@@ -51,7 +51,7 @@ def meaning(answer: Answer) -> Refusal:
 
 
 def is_poolers(answer: Answer) -> bool:
-    """Return whether a pooler has given the answer."""
+    """Return whether a pooler gave the answer."""
     return answer.code == _POOLERS
 
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 def service_of(parameters: Mapping[str, str]) -> str | None:
-    """Return the name of the service that libpq takes for these keywords, if there is one."""
+    """Return the name of the service that libpq uses for these keywords, if there is one."""
     return parameters.get("service") or os.environ.get("PGSERVICE") or None
 
 
 def read_service(name: str) -> dict[str, str]:
-    """Return what the first of libpq's service files that has the service says of it.
+    """Return the keywords of a service from the first of libpq's service files that has it.
 
-    Raises KeyError where none has it, and OSError or UnicodeDecodeError where one cannot be read.
+    Raises KeyError if no file has it, and OSError or UnicodeDecodeError if a file cannot be read.
     """
     for file in _files():
         if file.is_file():

@@ -1,8 +1,8 @@
-"""PostgreSQL's code for an error, whichever driver raised it."""
+"""PostgreSQL's code for an error, for every driver."""
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Return the SQLSTATE of an error, or of the driver's error in SQLAlchemy's; None without one.
+    """Return the SQLSTATE of an error, or of the error that SQLAlchemy wraps; else None.
 
     psycopg2 calls it pgcode, psycopg and asyncpg sqlstate.
     """

@@ -1,12 +1,12 @@
 """The timeouts by which PostgreSQL ends a statement, a transaction or a session.
 
-A server, a database or a role has them for the application's sake. A migration may take long, and
-compute for long between two statements.
+Servers, databases and roles have them for the application. A migration may run for a long time, and
+may compute for a long time between two statements.
 """
 
 from psycopg2.extensions import connection as Connection
 
-# transaction_timeout came with PostgreSQL 17, so the settings are taken as they are there.
+# transaction_timeout exists since PostgreSQL 17, so only settings that exist are changed.
 TIMEOUTS = """
 ('statement_timeout', 'transaction_timeout', 'idle_in_transaction_session_timeout',
  'idle_session_timeout')
@@ -15,7 +15,7 @@ TIMEOUTS = """
 LIFT_IN_TRANSACTION = f"""
 SELECT count(set_config(name, '0', true)) FROM pg_settings WHERE name IN {TIMEOUTS}
 """  # noqa: S608 (a constant)
-"""Lifts them until the transaction ends, which works through a pooler as well."""
+"""SQL that removes the timeouts until the transaction ends; it works through a pooler as well."""
 
 _LIFT = f"""
 SELECT count(set_config(name, '0', false)) FROM pg_settings
@@ -24,10 +24,10 @@ WHERE name IN {TIMEOUTS} AND pg_backend_pid() = {{told}}
 
 
 def lift(connection: Connection) -> None:
-    """Lift them for as long as the connection lives.
+    """Remove the timeouts for the life of the connection.
 
-    Behind a pooler the session is lent to others next, and is left as it is: a pooler tells its
-    clients a process id of its own making.
+    Behind a pooler the session serves other clients next, so it stays as it is: a pooler is
+    recognised by the invented process id that it gives its clients.
     """
     with connection.cursor() as cursor:
         cursor.execute(_LIFT.format(told=connection.info.backend_pid))

@@ -1,4 +1,4 @@
-"""Read a PostgreSQL URL as libpq and SQLAlchemy read it, or refuse it by the name of its part."""
+"""Read a PostgreSQL URL by the rules of libpq and SQLAlchemy, or refuse it and name the part."""
 
 import re
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ from alembic_boot.postgres.services import read_service, service_of
 __all__ = ["PARTS", "DatabaseUrl", "build_database_url", "parse_database_url"]
 
 PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
-"""The settings that make a URL together."""
+"""The settings that together make a URL."""
 
 _SCHEMES = ("postgresql", "postgres")
 _ADVICE = (
@@ -26,18 +26,18 @@ _ADVICE = (
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
 _SSL = {"true": "require", "false": "disable"}
-"""What a plain `ssl=true` is for libpq, and for other clients."""
+"""libpq's value for a plain `ssl=true`, and for other clients' form of it."""
 
 _SECRETS = ("password", "sslpassword")
 
 _NAME = re.compile(r"[A-Za-z_]+")
-"""What a sentence may repeat of a name that is not known: other clients' options look so."""
+"""Unknown names that a message may repeat: other clients' options have this form."""
 
 
 def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
-    """Return the URL, checked; `setting` names it in errors.
+    """Return the checked URL; `setting` names it in errors.
 
-    Raises ConfigurationError without ever repeating what may be a part of the password.
+    Raises ConfigurationError, which never repeats a possible part of the password.
     """
     scheme, separator, rest = text.partition("://")
     name, _, driver = scheme.partition("+")
@@ -51,14 +51,15 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
         parameters = parse_dsn(f"postgresql://{login}{place}")
     except (ValueError, ProgrammingError):  # UnicodeError is a ValueError
         raise ConfigurationError(f"{setting} is malformed.", _ADVICE) from None
-    # A second @ comes from a password that is not encoded: its rest would pass for the host.
+    # A second @ comes from a password that is not encoded: the rest of the password would count as
+    # the host.
     if "@" in place:
         raise ConfigurationError(f"{setting} is malformed.", _ADVICE)
     if ssl := options.pop("ssl", None):
         options["sslmode"] = _SSL.get(ssl, ssl)
     _refuse_ports({**parameters, **options}, setting)
-    # So does one in the query, or a login without its @: then an option's name may be a part of
-    # the password.
+    # A second @ may also be in the query or in a login without its own @: then an option's name may
+    # be a part of the password.
     is_login_clear = bool(login) or ":" not in place
     shown = _Shown(setting, may_name="@" not in query and is_login_clear)
     _refuse_names(options, driver, shown)
@@ -86,7 +87,7 @@ def build_database_url(
     parameters = {"host": host, "port": port, "user": user, "dbname": database}
     if password:
         parameters["password"] = password
-    # Such a host is one of a URL, or of a login that was written into it.
+    # Such a host is one of a URL, or one with a login in it.
     if any("@" in name and not name.startswith(("@", "/")) for name in host.split(",")):
         raise ConfigurationError(f"{PARTS} is malformed.", _ADVICE)
     _refuse_ports(parameters, PARTS)
@@ -95,7 +96,7 @@ def build_database_url(
 
 @dataclass(frozen=True)
 class _Shown:
-    """What a sentence may say of a URL."""
+    """The parts of a URL that a message may show."""
 
     setting: str
     may_name: bool
@@ -114,7 +115,7 @@ def _is_libpqs(name: str) -> bool:
 def _refuse_driver(name: str, setting: str) -> None:
     instead = "or write the URL as postgresql://…, which means psycopg2"
     if name and name not in DRIVERS:
-        # Not repeated: it may be anything that was typed at the wrong place.
+        # Not repeated: it may be any text that was typed at the wrong place.
         raise ConfigurationError(
             f"{setting} names a driver that cannot be used here.",
             f"Name one of {', '.join(DRIVERS)}, {instead}.",
@@ -149,7 +150,7 @@ def _refuse_ports(parameters: Mapping[str, str], setting: str) -> None:
 
 
 def _with_service(parameters: dict[str, str], setting: str) -> dict[str, str]:
-    """Return the keywords with those of the service that they name; libpq reads its secrets."""
+    """Return the keywords, with those of a named service; libpq itself reads its secrets."""
     name = service_of(parameters)
     if name is None:
         return parameters
@@ -167,7 +168,7 @@ def _with_service(parameters: dict[str, str], setting: str) -> dict[str, str]:
 
 
 def _checked(parameters: Mapping[str, str], setting: str) -> Mapping[str, str]:
-    """Return the keywords so that the primary is meant. Raises ConfigurationError."""
+    """Return the keywords, set to mean the primary. Raises ConfigurationError."""
     if not parameters.get("dbname"):
         raise ConfigurationError(f"{setting} names no database.", _ADVICE)
     try:
@@ -179,11 +180,11 @@ def _checked(parameters: Mapping[str, str], setting: str) -> Mapping[str, str]:
                 "Leave that out: of several hosts the one that takes writes is found.",
             ) from None
         raise ConfigurationError(
-            f"{setting} has not as many ports as hosts.", "Give one for each, or one for all."
+            f"{setting} does not have as many ports as hosts.", "Give one for each, or one for all."
         ) from None
 
 
 def _split_login(rest: str) -> tuple[str, str]:
-    """Split what follows the scheme as libpq does: the login, its @ included, and the others."""
+    """Split the part after the scheme as libpq does: the login with its @, and the rest."""
     login, at, address = rest.partition("@")
     return (login + at, address) if at and "/" not in login else ("", rest)

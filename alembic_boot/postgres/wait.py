@@ -1,4 +1,4 @@
-"""Wait until the real login works over the real route: bounded, and never for what cannot come."""
+"""Wait until the real login works; stop at the timeout or at a permanent refusal."""
 
 import logging
 import threading
@@ -36,18 +36,18 @@ from alembic_boot.signals import raise_if_stopped
 _log = logging.getLogger(__name__)
 
 INTERVAL = 0.025
-"""Seconds between attempts: a database that becomes ready is noticed within twice that."""
+"""Seconds between attempts: a ready database is noticed within twice that."""
 
 _ATTEMPT = 5.0
-"""Seconds an attempt may take, for each host, where packets vanish without an answer."""
+"""Seconds for an attempt at each host, if packets are lost without an answer."""
 
 _QUERY = "SELECT current_setting('server_version'), pg_is_in_recovery(), pg_backend_pid()"
 
 _REPEAT = 5.0
-"""Seconds after which an unchanged cause is said again."""
+"""Seconds after which an unchanged cause is logged again."""
 
 _LEAST = 2.0
-"""Seconds to find out why a login failed, where the waiting has no time left."""
+"""Seconds for finding out why a login failed, when the timeout leaves no time."""
 
 _HINT = (
     " A pooler stands in between, which knows only those of its [databases]: name it there, or "
@@ -60,7 +60,7 @@ _REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATA
 
 @dataclass(frozen=True)
 class Server:
-    """What a successful login showed."""
+    """The server of a successful login."""
 
     version: str
 
@@ -76,11 +76,11 @@ def wait_for_database(
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = _pause,
 ) -> Server:
-    """Return as soon as a login succeeds on a server that takes writes.
+    """Return as soon as a login succeeds on a server that accepts writes.
 
-    A standby is waited out until it is promoted; of several hosts the primary is found. `timeout`
-    is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError when the time is up, and at
-    once LoginRefusedError or DatabaseMissingError for what waiting would not change.
+    A standby counts as not ready until it is promoted; of several hosts the primary is found.
+    `timeout` is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError at the timeout.
+    Raises LoginRefusedError or DatabaseMissingError at once if waiting cannot help.
     """
     started = clock()
     deadline = started + timeout
@@ -89,12 +89,12 @@ def wait_for_database(
     last_cause, said_at = "", started
     held_back: psycopg2.OperationalError | None = None
     while True:
-        raise_if_stopped()  # an import that a signal fell into may have swallowed it
+        raise_if_stopped()  # a signal during an import may have been lost there
         remaining = deadline - clock()
         try:
-            if held_back is not None:  # to ask on is to log in as well, and gets the code
+            if held_back is not None:  # another query would mean another login, which gets the code
                 raise held_back
-            # The first attempt gets its time even where the waiting has none.
+            # The first attempt gets its time even if the timeout is shorter.
             server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
         except psycopg2.OperationalError as error:
             failed = understand(url, error, min(attempt, max(remaining, _LEAST)))
@@ -118,7 +118,7 @@ def wait_for_database(
 def create_database(url: DatabaseUrl) -> None:
     """Create the database that `url` names, through the server's `postgres` database.
 
-    One that somebody else has just created is as good. Raises DatabaseMissingError where the role
+    It is no error if another process has just created it. Raises DatabaseMissingError if the role
     may not.
     """
     statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database))
@@ -138,18 +138,18 @@ def create_database(url: DatabaseUrl) -> None:
 
 
 def _is_poolers(url: DatabaseUrl, cause: BaseException | None) -> bool:
-    """Whether a pooler has refused a login, of which this is the error."""
+    """Return whether a pooler refused the login that raised this error."""
     return isinstance(cause, psycopg2.OperationalError) and (
         understand(url, cause, _ATTEMPT).by_pooler
     )
 
 
 def _login(url: DatabaseUrl, timeout: float) -> Server | None:
-    """Return the server logged in to, or None where it is a standby."""
+    """Return the server logged in to, or None if it is a standby."""
     connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
     try:
         [(version, is_standby, pid)] = rows
-        if pid != connection.info.backend_pid:  # a pooler tells its own
+        if pid != connection.info.backend_pid:  # a pooler returns its own
             _refuse_without_transactions(url, connection)
     except BaseException:
         connection.close()
@@ -163,7 +163,7 @@ def _login(url: DatabaseUrl, timeout: float) -> Server | None:
 
 
 def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> None:
-    """Raise ConfigurationError where a pooler lends a session for one statement at a time."""
+    """Raise ConfigurationError if a pooler lends a session for only one statement at a time."""
     try:
         for statement in ("BEGIN", "SELECT 1", "COMMIT"):
             connection.cursor().execute(statement)
@@ -171,7 +171,7 @@ def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> No
         if not connection.closed:
             raise
         raise ConfigurationError(
-            f"The pooler at {url.masked} keeps no transaction together.",
+            f"The pooler at {url.masked} does not keep a transaction on one session.",
             "Let it pool transactions or sessions (pool_mode), or set MIGRATION_DATABASE_URL to "
             "the server itself and let the application have another pool.",
         ) from error
@@ -190,7 +190,7 @@ def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreac
 
 
 def _is_standby(url: DatabaseUrl, cause: str) -> bool:
-    """Return whether the server takes no writes. If the URL asks for a primary, libpq looks."""
+    """Return whether the server accepts no writes. If the URL asks for a primary, libpq looks."""
     if SESSION not in url.parameters:
         return cause == STANDBY
     return answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good

@@ -35,10 +35,10 @@ from alembic_boot.running.worker import Worker
 from alembic_boot.running.yielding import Yielding
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import is_atomic
-from alembic_boot.state.doubts import doubts, refusal
 from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from alembic_boot.state.id_length import too_long
 from alembic_boot.state.journal import Direction
+from alembic_boot.state.partial_commits import partial_commits, refusal
 from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
 
 _log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Steps:
         self._prepare(ladder)
         unfinished = recorder.unfinished()
         self._unfinished = {(it.revision, it.direction) for it in unfinished}
-        self._doubts = doubts(unfinished, recorder.history, recorder.journal)
+        self._partial_commits = partial_commits(unfinished, recorder.history, recorder.journal)
         self._is_again = False
         """Whether what runs now has failed before."""
         self._is_over = False
@@ -139,16 +139,16 @@ class Steps:
         self._is_again = any(move in self._unfinished for move in moves)
         self._refuse_too_long([revision for revision, _ in moves])
         self._refuse_unencodable([revision for revision, _ in moves])
-        for doubt in self._doubts:
-            if (doubt.revision, doubt.direction) not in moves:
+        for partial in self._partial_commits:
+            if (partial.revision, partial.direction) not in moves:
                 continue
-            if not doubt.is_changed:  # `alembic upgrade` typed by hand comes here unasked
-                raise refusal(doubt)
+            if not partial.is_changed:  # `alembic upgrade` typed by hand comes here unasked
+                raise refusal(partial)
             _log.warning(
                 "Migration %s was changed since it had committed a part of itself: %s. It is run "
                 "from its start",
-                doubt.label,
-                doubt.committed,
+                partial.label,
+                partial.committed,
             )
         if self._outside is not None:
             self._outside.start(label, is_again=self._is_again)

@@ -1,1 +1,1 @@
-"""Where the database stands, by its version table, its tables and its journal."""
+"""The state of the database, from its version table, its tables and its journal."""

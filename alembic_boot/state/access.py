@@ -1,7 +1,7 @@
-"""Know whether this session's role sees every row of a table, and say what helps where it may not.
+"""Find out whether this session's role sees every row of a table, and what to do if it does not.
 
 PostgreSQL reports no error for rows that row level security hides: a query just does not return
-them. Everything that concludes something from an empty answer asks here first.
+them. All code that relies on an empty result must check this first.
 """
 
 import json
@@ -15,14 +15,14 @@ from alembic_boot.errors import LoginRefusedError
 from alembic_boot.sql.writing import literal, quoted
 
 Ask = Callable[[str], Any]
-"""Return the one value of a query that has no parameters."""
+"""Returns the single value of a query that has no parameters."""
 
 READ, INSERT, UPDATE = "r", "a", "w"
 """Commands, as pg_policy has them."""
 
-# Follows a view to the tables behind it, which are read with the rights of the view's owner.
-# PostgreSQL checks the same facts in `check_enable_rls`. Each policy that applies is either for
-# all rows (`true`), for all or none (no column of the table in it), or for some.
+# Follows a view to its tables, which are read with the rights of the view's owner. PostgreSQL
+# checks the same facts in `check_enable_rls`. Each policy that applies is for all rows (`true`),
+# for all or none (it uses no column of the table), or for some.
 _BARRIERS = """
 WITH RECURSIVE seen (oid, reader) AS (
     SELECT c.oid, r.oid FROM pg_class c, pg_roles r
@@ -72,7 +72,7 @@ WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.
   AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE'))
 """
 
-# One cheap look; what it finds suspicious is asked for by the query above.
+# A cheap first check; if it is positive, the query above asks for details.
 _ACCESS = """
 SELECT json_build_object(
     'table', {table}, 'role', current_user,
@@ -87,24 +87,24 @@ FROM pg_class c WHERE c.oid = to_regclass({table})
 
 @dataclass(frozen=True)
 class Barrier:
-    """Row level security of one table as it applies to one role."""
+    """Row level security of one table for one role."""
 
     schema: str
     name: str
     role: str
     is_owner: bool
-    """Whether the role owns the table, which has FORCE ROW LEVEL SECURITY then."""
+    """Whether the role owns the table; then the table has FORCE ROW LEVEL SECURITY."""
     permissive: tuple[tuple[str, str], ...]
-    """The policies that apply: the command, and which rows: `all`, `all or none`, or `some`."""
+    """The policies that apply: the command and its rows: `all`, `all or none`, or `some`."""
     restrictive: tuple[tuple[str, str], ...] = ()
 
     @property
     def table(self) -> str:
-        """The table's name as SQL writes it."""
+        """Return the table's name as SQL writes it."""
         return f"{quoted(self.schema)}.{quoted(self.name)}"
 
     def hides(self, rows: int) -> bool:
-        """Return whether there may be more rows than these that the role has read."""
+        """Return whether there may be more rows than the role has read."""
         permissive, restrictive = self._for(READ)
         if "all" in permissive and set(restrictive) <= {"all"}:
             return False
@@ -123,13 +123,13 @@ class Barrier:
 
     @property
     def advice(self) -> str:
-        """The SQL that lets the role see every row; what it may write its privileges decide."""
+        """Return the SQL that lets the role see every row; privileges decide what it may write."""
         role, table = quoted(self.role), self.table
         bypass = f"`ALTER ROLE {role} BYPASSRLS` as a superuser"
         if self.is_owner:
             first = f"`ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY` as that role"
         elif set(self.restrictive) and {rows for _, rows in self.restrictive} != {"all"}:
-            return f"Say {bypass}."  # one more policy takes nothing back of a restrictive one
+            return f"Say {bypass}."  # an additional policy cannot override a restrictive one
         else:
             name = quoted(f"{self.role} sees all")
             policy = f"CREATE POLICY {name} ON {table} TO {role} USING (true)"
@@ -138,7 +138,7 @@ class Barrier:
 
 
 def barriers(ask: Ask, table: str | None = None) -> tuple[Barrier, ...]:
-    """Return the row level security that applies to this role: of a table, or of all tables."""
+    """Return the row level security for this role: of one table, or of all tables."""
     which = "c.relrowsecurity" if table is None else f"c.oid = to_regclass({literal(table)})"
     found = json.loads(ask(_BARRIERS.format(which=which)) or "[]")
     return tuple(
@@ -166,10 +166,10 @@ class Access:
     role: str
     may_read: bool
     may_hide: bool
-    """Whether row level security may apply to what is read."""
+    """Whether row level security may hide rows from a read."""
 
     def refusal(self) -> LoginRefusedError | None:
-        """Return what to raise where the role has no right to read it."""
+        """Return the error to raise if the role has no right to read the table."""
         if self.may_read:
             return None
         return LoginRefusedError(
@@ -178,7 +178,7 @@ class Access:
         )
 
     def why_incomplete(self, ask: Ask, rows: int) -> LoginRefusedError | None:
-        """Return what to raise where these may not be all of its rows."""
+        """Return the error to raise if these may not be all of its rows."""
         for barrier in barriers(ask, self.table) if self.may_hide else ():
             if barrier.hides(rows):
                 return LoginRefusedError(
@@ -190,14 +190,14 @@ class Access:
 
 
 def access(ask: Ask, table: str, *columns: str) -> Access | None:
-    """Return what the role may do with a table, or with these columns; None where it is missing."""
+    """Return the role's rights on a table, or on these columns; None if the table is missing."""
     names = ", ".join(map(literal, columns))
     found = ask(_ACCESS.format(table=literal(table), columns=names))
     return None if found is None else Access(**json.loads(found))
 
 
 def why_not_writable(ask: Ask, table: str) -> LoginRefusedError | None:
-    """Return what to raise where row level security keeps the role from working on the table."""
+    """Return the error to raise if row level security forbids the role to write the table."""
     found = access(ask, table)
     if found is None or not found.may_hide:
         return None
@@ -211,7 +211,7 @@ def why_not_writable(ask: Ask, table: str) -> LoginRefusedError | None:
 
 
 def asking(connection: Connection) -> Ask:
-    """Return what asks over a connection of psycopg2's."""
+    """Return a function that queries over a psycopg2 connection."""
 
     def ask(query: str) -> Any:
         with connection.cursor() as cursor:

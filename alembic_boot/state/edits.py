@@ -1,4 +1,4 @@
-"""Compare the revisions that a database has with the files that have their ids now."""
+"""Compare the applied revisions of a database with the files that have their ids now."""
 
 from collections.abc import Iterable, Set
 from dataclasses import replace
@@ -14,7 +14,7 @@ from alembic_boot.state.journal import joined
 
 
 def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:
-    """Return the inspection of a database with revisions that this history does not have.
+    """Return the inspection with applied revisions that differ from their files.
 
     Such a database has diverged, even if all ids are the same.
     """
@@ -24,10 +24,10 @@ def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Ins
 
 
 def agreed_digest(current: Iterable[str], history: History) -> str | None:
-    """Return the digest of a journal that has each applied revision as its file is now.
+    """Return the digest of a journal in which each applied revision equals its present file.
 
-    `current` are the rows of the version table. Nothing was edited, and nothing is unknown, if the
-    journal has this digest. None if a row is unknown.
+    `current` are the rows of the version table. If the journal has this digest, nothing was edited,
+    and nothing is unknown. Return None if a row is unknown.
     """
     rows = set(current)
     if not rows <= history.revisions.keys():
@@ -36,7 +36,7 @@ def agreed_digest(current: Iterable[str], history: History) -> str | None:
 
 
 def digest_of(revisions: Iterable[Revision]) -> str:
-    """Return a hash of ids, files and parents, in hexadecimal, as the journal's own query does."""
+    """Return a hash of ids, files and parents, in hexadecimal, as the journal's query does."""
     lines = [
         f"{it.id} {it.file_sha256 or '-'} {joined(it.parents) or '-'}"
         for it in sorted(revisions, key=attrgetter("id"))
@@ -47,10 +47,10 @@ def digest_of(revisions: Iterable[Revision]) -> str:
 def replaced_revisions(
     journal: Iterable[Applied], applied: Iterable[str], history: History
 ) -> tuple[Replaced, ...]:
-    """Return the applied revisions that the files on disk do not describe, in order.
+    """Return the applied revisions that differ from the files on disk, in order.
 
     Comments, docstrings, formatting, the phase and the downgrade may change. If the bytes are the
-    same, nothing is parsed. A revision without a row in the journal is none of them.
+    same, nothing is parsed. A revision without a row in the journal is never among them.
     """
     entries = {entry.revision: entry for entry in journal}
     found = (
@@ -64,7 +64,7 @@ def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:
     """Return the hash of a revision's bytes and of its upgrade; None if there is no source.
 
     The bytes are those that were read before anything ran. If the file has changed since then, the
-    hash of its upgrade is None: what is in the file now is not what runs.
+    hash of its upgrade is None: the present content is not what runs.
     """
     if revision is None or revision.path is None or revision.file_sha256 is None:
         return None, None
@@ -92,5 +92,5 @@ def _is_same_upgrade(path: Path, checksums: Set[str | None]) -> bool:
     try:
         source = path.read_bytes()
         return not checksums.isdisjoint((upgrade_checksum(source), code_checksum(source)))
-    except (OSError, SyntaxError, ValueError):  # it was there, and did parse, when it was applied
+    except (OSError, SyntaxError, ValueError):  # the file was readable when it was applied
         return False

@@ -14,15 +14,15 @@ from alembic_boot.state.journal import Journal
 from alembic_boot.state.tables import SEARCH_PATH, Extent, table_names
 
 Agreed = Callable[[tuple[str, ...]], str | None]
-"""Return, for the rows of the version table, the digest of a journal that says nothing new."""
+"""Returns the digest of a journal without differences, for the rows of the version table."""
 
 _SCHEMA = """
 SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
 
-# PostgreSQL itself says of a table in such a schema that there is none. Of a search_path the names
-# are taken one by one, as `current_schemas` leaves out what may not be used.
+# PostgreSQL itself reports a table in such a schema as missing. The names in a search_path are read
+# one by one, because `current_schemas` leaves out those that the role may not use.
 _HIDDEN_SCHEMA = """
 SELECT n.nspname, current_user::text
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -41,7 +41,7 @@ WHERE attrelid = to_regclass(%s) AND attname = 'version_num' AND NOT attisdroppe
 
 _PATIENCE = "2s"
 
-# A pooler may lend a session that others have led elsewhere.
+# A pooler may lend a session whose search_path other clients have changed.
 _SET = """
 SET LOCAL lock_timeout = '{patience}';
 SET LOCAL row_security = on;
@@ -65,14 +65,14 @@ def read_facts(
     extent: Extent = SEARCH_PATH,
     agreed: Agreed = lambda _current: None,
 ) -> DatabaseFacts:
-    """Return the recorded revisions, the tables that count, and what the journal says.
+    """Return the recorded revisions, the tables that count, and the state of the journal.
 
     A journal with the digest that `agreed` returns is not read: its rows may be thousands.
 
-    All of it is of one moment: seen one after the other, the first revision of somebody else's
-    migration would look like tables without a revision. `timeout` bounds each statement, in
-    milliseconds; 0 does not. The connection is in autocommit. Raises LoginRefusedError where the
-    role may not see all rows of the version table, and psycopg2's LockNotAvailable where another
+    Everything is read in one snapshot. Otherwise, during another session's migration, its first
+    revision could look like tables without a revision. `timeout` limits each statement, in
+    milliseconds; 0 means no limit. The connection is in autocommit. Raises LoginRefusedError if the
+    role may not see all rows of the version table. Raises psycopg2's LockNotAvailable if another
     session keeps one of the tables locked for longer than a moment.
     """
     with connection.cursor() as cursor:
@@ -84,7 +84,7 @@ def read_facts(
         try:
             version_table = _found(connection, version_table)
             current = read_current(connection, version_table)
-            # Tables say nothing more about a schema whose revision is known.
+            # The tables do not matter if the revision of a schema is known.
             tables = () if current else table_names(connection, version_table, extent)
             journal = Journal(version_table)
             digest = journal.digest(connection)
@@ -92,7 +92,7 @@ def read_facts(
             applied = journal.applied(connection) if is_new else ()
             facts = DatabaseFacts(current, tables, applied, journal.why_unseen(connection), digest)
         except BaseException:
-            # A pool that lent this connection would lend it on in the failed transaction.
+            # A pool that lent this connection would lend it again in the failed transaction.
             if not connection.closed:
                 cursor.execute("ROLLBACK")
             raise
@@ -101,14 +101,14 @@ def read_facts(
 
 
 def lockers(connection: Connection, journal: Journal) -> str:
-    """Say which sessions keep the version table or the journal from being read."""
+    """Return the sessions that block reads of the version table or the journal."""
     with connection.cursor() as cursor:
         cursor.execute(_LOCKERS, (str(journal.version_table), journal.table))
-        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
+        return ", ".join(name for (name,) in cursor.fetchall()) or "it has just ended"
 
 
 def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
-    """Return the table with the schema that it is in, where only its name was known."""
+    """Return the version table with its schema, if only its name was known."""
     if version_table.schema is not None:
         return version_table
     with connection.cursor() as cursor:
@@ -118,9 +118,9 @@ def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
 
 
 def read_current(connection: Connection, version_table: VersionTable) -> tuple[str, ...]:
-    """Return the rows of the version table, sorted; none where there is no such table.
+    """Return the rows of the version table, sorted; none if the table does not exist.
 
-    Raises LoginRefusedError where the role may not see all of them.
+    Raises LoginRefusedError if the role may not see all of them.
     """
     ask = asking(connection)
     table = str(version_table)
@@ -137,7 +137,7 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
         cursor.execute(_HAS_COLUMN, (table,))
         if cursor.fetchone() is None:
             raise MigrationFailedError(
-                f"{table} is where the revision belongs, and it has no column version_num.",
+                f"{table} should hold the revision, but has no column version_num.",
                 "Rename it, or let env.py name another version_table. Nothing was changed.",
             )
         cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)

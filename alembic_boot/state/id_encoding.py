@@ -9,14 +9,14 @@ from alembic_boot.state.inspection import Unencodable
 ENCODINGS_QUERY = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
 
 _ANY_BYTES = "SQL_ASCII"
-"""PostgreSQL's name for: whatever bytes a client sends are kept."""
+"""PostgreSQL's name for an encoding that stores all bytes as the client sends them."""
 
 
 def unencodable(ids: Iterable[str], server: str, client: str) -> Unencodable | None:
-    """Return which revisions cannot be recorded when they have run, in this order.
+    """Return the revisions that could not be recorded after they have run, in this order.
 
     `server` and `client` are the encodings of the database and of the session, by PostgreSQL's
-    names. Nothing is said of an encoding that Python does not know.
+    names. An encoding that Python does not know is not checked.
     """
     encoding = client if server == _ANY_BYTES else server
     codec = encodings.get(encoding)

@@ -13,10 +13,10 @@ _WIDE = "varchar(255)"
 def too_long(
     ids: Iterable[str], history: History, version_table: VersionTable, *, is_there: bool
 ) -> TooLong | None:
-    """Return which revisions cannot be recorded when they have run, in this order.
+    """Return the revisions that could not be recorded after they have run, in this order.
 
-    A revision that names the version table may widen the column: nothing is said of that one, and
-    of those after it. `is_there` says whether the table exists already.
+    A revision that names the version table may widen the column: that revision and later ones are
+    not checked. `is_there` tells whether the table exists already.
     """
     room = version_table.room
     found: list[str] = []

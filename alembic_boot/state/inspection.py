@@ -1,4 +1,4 @@
-"""In which state a schema is: decided from facts alone, without side effects."""
+"""Decide in which state a schema is, from facts alone and without side effects."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -10,99 +10,101 @@ from alembic_boot.history.history import History, Target
 
 
 class SchemaState(StrEnum):
-    """Where a database stands, seen from a target in a history."""
+    """The state of a database, relative to a target in a history."""
 
     EMPTY = "empty"
-    """No tables in the schemas that count; those of extensions do not count."""
+    """No tables in the schemas that count; tables of extensions do not count."""
     UNMANAGED = "unmanaged"
-    """Tables, and nothing that says at which revision they are."""
+    """Tables, but no record of their revision."""
     BEHIND = "behind"
-    """The target has revisions that the database has not."""
+    """The target has revisions that the database does not have."""
     CURRENT = "current"
     """At the target."""
     PAST = "past"
     """At known revisions beyond the target."""
     AHEAD = "ahead"
-    """Has revisions this code does not know, all descendants of its head by the journal."""
+    """Has revisions that this code does not know; all descend from its head by the journal."""
     DIVERGED = "diverged"
-    """Anything else: the two cannot be placed in one line."""
+    """Anything else: the database and the code are not on one line."""
 
 
 @dataclass(frozen=True)
 class Applied:
-    """A revision of the database by its journal: as it stood on the disk of who applied it."""
+    """A revision of the database by its journal: as its file was when it was applied."""
 
     revision: str
     parents: tuple[str, ...]
     is_expand: bool
     file_sha256: str | None = None
     checksum: str | None = None
-    """Of its upgrade; in rows of older releases, of the whole file's code."""
+    """Hash of its upgrade; in rows of older releases, of the whole file's code."""
     when: datetime | None = None
     host: str | None = None
     app_version: str | None = None
     is_stamp: bool = False
-    """Whether it was only recorded: its parents may be what it has replaced."""
+    """Whether it was only recorded: its parents may be the revisions that it replaced."""
     former: tuple[str, ...] = ()
-    """Of a stamp, the checksums of the files of this id that were recorded before: the release
-    before still has one of them, and its schema is the same."""
+    """Earlier checksums of a stamp: of files of this id that were recorded before.
+
+    The release before still has one of these files, and its schema is the same.
+    """
 
 
 @dataclass(frozen=True)
 class Replaced:
-    """An applied revision whose id leads to something else on disk."""
+    """An applied revision whose id now belongs to different code on disk."""
 
     entry: Applied
     file: str
     """The file's name."""
     parents: tuple[str, ...]
-    """The parents that the file names."""
+    """The parents in the file."""
     is_same_upgrade: bool
-    """Whether only the parents are others."""
+    """Whether only the parents differ."""
     is_same_revision: bool
     """Whether the id proves that the file is the applied one, edited since."""
 
     @property
     def is_moved(self) -> bool:
-        """Whether the file stands on other revisions than the applied one does."""
+        """Return whether the file has other parents than the applied revision."""
         return set(self.parents) != set(self.entry.parents)
 
 
 @dataclass(frozen=True)
-class Doubt:
-    """A revision whose last try has committed what may do harm where it is done again."""
+class PartialCommit:
+    """A revision whose last attempt committed a part that may do harm if it is repeated."""
 
     revision: str
     direction: str
-    """Whether it went up or down then, as the journal has it."""
+    """The direction of that attempt, as the journal has it."""
     label: str
     committed: str
-    """What it was, in words of SQL."""
+    """The committed part, as a summary of SQL."""
     row: str
-    """Where the journal has it, as SQL."""
+    """The row of the journal, as SQL."""
     is_changed: bool
-    """Whether its file was changed since: somebody has looked at it."""
+    """Whether its file was changed since: then a person has looked at it."""
 
 
 @dataclass(frozen=True)
 class TooLong:
-    """Revisions with ids that the version table has no room for."""
+    """Revisions with ids that are too long for the version table."""
 
     ids: tuple[str, ...]
     table: str
     room: int
-    """The characters that an id may have."""
+    """The largest length of an id, in characters."""
     widening: str
     """The SQL that makes room."""
 
 
 @dataclass(frozen=True)
 class Unencodable:
-    """Revisions with ids that the encoding of the database has no characters for."""
+    """Revisions with ids that the encoding of the database cannot store."""
 
     ids: tuple[str, ...]
     encoding: str
-    """Of the database, by PostgreSQL's name."""
+    """The encoding of the database, by PostgreSQL's name."""
 
 
 @dataclass(frozen=True)
@@ -110,26 +112,30 @@ class DatabaseFacts:
     """The facts about a database that `inspect` needs."""
 
     current: tuple[str, ...]
-    """The rows of the version table, sorted; none where it is missing or empty."""
+    """The rows of the version table, sorted; none if it is missing or empty."""
     tables: tuple[str, ...]
-    """Tables of people's own, without the version table and boot's journal; read only where no
-    revision is recorded."""
+    """Tables of users, without the version table and boot's journal.
+
+    They are read only if no revision is recorded.
+    """
     journal: tuple[Applied, ...] = ()
-    """What is in the database by its journal, which says nothing of what it has no row of. It is
-    not read if its digest says that it agrees with what is known."""
+    """The content of the database by its journal; revisions without a row are unknown.
+
+    The journal is not read if its digest shows that it agrees with the files.
+    """
     journal_refusal: BootError | None = None
-    """Why the journal cannot be read as a whole, where it cannot."""
+    """The reason if the journal cannot be read completely."""
     digest: str = field(default="", compare=False)
     """The `digest_of` the journal; empty if it has no row."""
 
 
 NO_DATABASE = DatabaseFacts((), ())
-"""The facts of a database that is yet to be created."""
+"""The facts of a database that will be created."""
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The state, and what it was concluded from."""
+    """The state, and the facts behind it."""
 
     state: SchemaState
     current: tuple[str, ...]
@@ -138,49 +144,49 @@ class Inspection:
     pending: tuple[str, ...]
     """Revisions to apply, in order."""
     beyond: tuple[str, ...]
-    """Known revisions beyond the target, newest first: what a rollback would take back."""
+    """Known revisions beyond the target, newest first: a rollback would downgrade them."""
     unknown: tuple[str, ...]
     """Revisions of the database that this history does not have."""
     tables: tuple[str, ...]
     contracting: tuple[str, ...] = ()
     """Unknown ones that are not journalled as `expand`: this code may not work on them."""
     replaced: tuple[Replaced, ...] = ()
-    """Applied revisions that the files on disk do not describe."""
+    """Applied revisions that differ from the files on disk."""
     irreversible: tuple[str, ...] = ()
-    """Why which of the revisions beyond the target cannot be taken back, a sentence each."""
-    doubts: tuple[Doubt, ...] = ()
-    """Of what a part was committed before it was cut short."""
+    """Reasons why revisions beyond the target cannot be downgraded, one sentence each."""
+    partial_commits: tuple[PartialCommit, ...] = ()
+    """Interrupted revisions with a committed part."""
     is_twofold: bool = False
-    """Whether one recorded revision is the ancestor of another, or is recorded twice."""
+    """Whether a recorded revision is the ancestor of another, or is recorded twice."""
     too_long: TooLong | None = None
-    """Revisions that could not be recorded if they ran."""
+    """Revisions that could not be recorded because their ids are too long."""
     unencodable: Unencodable | None = None
-    """The same, for another reason."""
+    """Revisions that could not be recorded because of the encoding."""
     applied: frozenset[str] = field(default=frozenset(), compare=False)
-    """Known revisions that are in the database, by its version table and its journal."""
-    strangers: tuple[Applied, ...] = field(default=(), compare=False)
+    """Known revisions in the database, by its version table and its journal."""
+    unknown_rows: tuple[Applied, ...] = field(default=(), compare=False)
     """The journal's rows of the unknown revisions."""
     staying: tuple[str, ...] = field(default=(), compare=False)
-    """The known revisions that the unknown ones stand on or are recorded beside, in order."""
+    """Known revisions that the unknown ones depend on or are recorded beside, in order."""
     digest: str = field(default="", compare=False)
-    """Of what the journal says of the applied files."""
+    """Digest of the journal's rows about the applied files."""
 
     @property
     def is_journalled(self) -> bool:
-        """Whether the journal has a row of anything that was applied."""
+        """Return whether the journal has a row of any applied revision."""
         return bool(self.digest)
 
 
 def at_target(facts: DatabaseFacts, target: Target, heads: tuple[str, ...]) -> Inspection:
-    """Return the state of a database whose version table holds what the target stands for."""
+    """Return the state of a database whose version table holds the revisions of the target."""
     return Inspection(SchemaState.CURRENT, facts.current, target, heads, (), (), (), facts.tables)
 
 
 def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspection:
-    """Return the state of a database with these facts, seen from this target.
+    """Return the state of a database with these facts, relative to this target.
 
-    Revisions are compared with all that they stand on, because with `depends_on` the version
-    table may hold fewer rows than there are heads.
+    Revisions are compared with all of their ancestors and dependencies, because with `depends_on`
+    the version table may have fewer rows than there are heads.
     """
     known = tuple(row for row in facts.current if row in history.revisions)
     lineage = _trace(facts, history)
@@ -207,7 +213,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         contracting=tuple(sorted(set(unknown) - lineage.expanding)),
         is_twofold=is_twofold,
         applied=applied,
-        strangers=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
+        unknown_rows=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
         staying=history.in_order(lineage.roots.union(known)) if unknown else (),
         digest=facts.digest,
     )
@@ -215,14 +221,14 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
 
 @dataclass(frozen=True)
 class _Lineage:
-    """The unknown revisions of a database, followed down by its journal."""
+    """The unknown revisions of a database, traced down by its journal."""
 
     unknown: frozenset[str]
     expanding: frozenset[str]
     roots: frozenset[str]
-    """Known revisions that the unknown ones stand on."""
+    """Known revisions that the unknown ones depend on."""
     is_whole: bool
-    """Whether the journal follows each of them down to known ones."""
+    """Whether the journal traces each of them down to known ones."""
 
 
 def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
@@ -238,12 +244,12 @@ def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
         elif revision not in unknown:
             unknown.add(revision)
             entry = journal.get(revision)
-            # One that has no parents began a history of its own.
+            # A revision without parents began a history of its own.
             is_whole = is_whole and entry is not None and bool(entry.parents)
             waiting += entry.parents if entry else ()
     if unknown:
-        # What a revision depends on besides its parents has no place in this walk. What known ones
-        # were applied on top of is of an older history, and was squashed or renamed since.
+        # Dependencies other than parents are not traced here. Below known revisions the journal
+        # shows an older history, which was squashed or renamed since.
         older = _below(history.revisions, journal)
         unknown |= {name for name in journal if name not in history.revisions} - older
     return _Lineage(
@@ -255,7 +261,7 @@ def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
 
 
 def _below(known: Iterable[str], journal: Mapping[str, Applied]) -> set[str]:
-    """Return what stands below known revisions by the journal, whether it is known or not."""
+    """Return the revisions below known ones by the journal, known or not."""
     found: set[str] = set()
     waiting = [parent for name in known if name in journal for parent in journal[name].parents]
     while waiting:
@@ -266,7 +272,7 @@ def _below(known: Iterable[str], journal: Mapping[str, Applied]) -> set[str]:
 
 
 def _overlap(known: Sequence[str], history: History) -> bool:
-    """Whether a row says again what another one implies: Alembic never leaves that behind."""
+    """Return whether one row implies another: Alembic itself never leaves that."""
     return len(set(known)) < len(known) or any(
         row in history.lineage(history.revisions[other].parents) for row in known for other in known
     )

@@ -1,4 +1,4 @@
-"""The journal: a row for each revision that was ever run, who ran it, and how it ended."""
+"""The journal: one row per run of a revision, with its process and its result."""
 
 import os
 import socket
@@ -21,7 +21,7 @@ from alembic_boot.state.inspection import Applied
 JOURNAL_TABLE = "schema_journal"
 
 LONGEST_ERROR = 2000
-"""Characters of an error that are kept."""
+"""Characters of an error that are stored."""
 
 _COLUMNS = (
     "revision",
@@ -41,16 +41,16 @@ _COLUMNS = (
     "backend_start",
     "app_version",
 )
-"""What `status` shows of a row."""
+"""The columns that `status` shows."""
 
 _LAST = queries.LAST.format(columns=", ".join(_COLUMNS), journal="{journal}")
 
 _OWN_COLUMNS = ("id", "version_table", "session_key")
-"""What it has besides, for boot itself."""
+"""Additional columns for boot itself."""
 
 
 class Direction(StrEnum):
-    """What was done with a revision."""
+    """The operation on a revision."""
 
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
@@ -59,16 +59,16 @@ class Direction(StrEnum):
 
 @dataclass(frozen=True)
 class Running:
-    """A revision that somebody is running, or was when the process died."""
+    """A revision that a process is running, or was running when it died."""
 
     id: int
     revision: str
     host: str
     pid: int
     since: str
-    """The time of day, as the log has it."""
+    """The time of day, as in the log."""
     session_key: int | None
-    """By which the session at work can be told."""
+    """The key that identifies the working session."""
 
     def __str__(self) -> str:
         return f"host {self.host}, process {self.pid}, since {self.since}, at {self.revision}"
@@ -76,19 +76,19 @@ class Running:
 
 @dataclass(frozen=True)
 class Unfinished:
-    """The last try of a revision, which has failed."""
+    """The last attempt of a revision, which has failed."""
 
     id: int
     revision: str
     direction: str
     file_sha256: str | None
     committed: str | None
-    """What it committed all the same, and what may do harm where it is done again."""
+    """The part that it committed all the same, and that may do harm if it is repeated."""
 
 
 @dataclass(frozen=True)
 class Starter:
-    """Who this process is, for the journal and for those who wait for it."""
+    """The identity of this process, for the journal and for waiting processes."""
 
     host: str
     pid: int
@@ -105,21 +105,21 @@ class Starter:
 
 @dataclass(frozen=True)
 class Journal:
-    """The journal of one version table; it lies beside it."""
+    """The journal of one version table, in the same schema."""
 
     version_table: VersionTable
 
     @property
     def table(self) -> str:
-        """The journal's own name, as SQL writes it."""
+        """Return the journal's name as SQL writes it."""
         return self.version_table.beside(JOURNAL_TABLE)
 
     def applied(self, connection: Connection) -> tuple[Applied, ...]:
-        """Return what is in the database by the journal; nothing where there is no journal."""
+        """Return the applied revisions by the journal; none without a journal."""
         return tuple(map(_applied, self._rows(connection, queries.APPLIED)))
 
     def digest(self, connection: Connection) -> str:
-        """Return the `digest_of` what is in the database by the journal, as the server makes it.
+        """Return the `digest_of` the applied revisions by the journal, computed by the server.
 
         It is empty if there is no journal, or no row in it.
         """
@@ -127,7 +127,7 @@ class Journal:
         return digest or ""
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
-        """Return the newest rows, newest first, as JSON can say them."""
+        """Return the newest rows, newest first, as values for JSON."""
         rows = self._rows(connection, _LAST, number)
         return [
             {name: _as_json(value) for name, value in zip(_COLUMNS, row, strict=True)}
@@ -135,14 +135,14 @@ class Journal:
         ]
 
     def running(self, connection: Connection) -> tuple[Running, ...]:
-        """Return the rows of those at work, and of those who died at it."""
+        """Return the rows of running revisions, and of those whose process died."""
         return tuple(
             Running(id_, revision, host, pid, f"{since.astimezone():%H:%M:%S}", key)
             for id_, revision, host, pid, since, key in self._rows(connection, queries.RUNNING)
         )
 
     def unfinished(self, connection: Connection) -> tuple[Unfinished, ...]:
-        """Return the last tries of revisions, of those that failed at it."""
+        """Return the last attempts of revisions that failed."""
         return tuple(Unfinished(*row) for row in self._rows(connection, queries.UNFINISHED))
 
     def begin(self, connection: Connection, row: Mapping[str, Any]) -> int:
@@ -154,8 +154,9 @@ class Journal:
         return int(id_)
 
     def applied_statement(self, id_: int, condition: str) -> str:
-        """Return what turns a running row into an applied one, free of parameters, if that is true
-        which is given as SQL.
+        """Return SQL that marks a running row as applied if the condition is true.
+
+        `condition` is SQL; the statement has no parameters.
         """
         finish = queries.FINISH.format(
             journal=self.table, id=int(id_), status="'applied'", error="NULL"
@@ -163,12 +164,12 @@ class Journal:
         return f"{finish} AND {condition}"
 
     def committed_statement(self, id_: int, text: str) -> str:
-        """Return what notes for a running row what it will have committed, free of parameters."""
+        """Return SQL, without parameters, that notes the committed part in a running row."""
         noted = literal(_storable(text))
         return queries.NOTE_COMMITTED.format(journal=self.table, id=int(id_), text=noted)
 
     def fail(self, connection: Connection, id_: int, error: str) -> None:
-        """Say how a revision that is still marked as running has ended."""
+        """Record the failure of a revision that is still marked as running."""
         statement = queries.FINISH.format(
             journal=self._escaped, id="%s", status="'failed'", error="%s"
         )
@@ -177,26 +178,28 @@ class Journal:
 
     @property
     def shape_query(self) -> str:
-        """SQL, free of parameters: NULL where there is no journal yet; false where its name is
-        something else's, as that of a table of people's own.
+        """Return SQL, without parameters, that checks the journal's form.
+
+        The result is NULL if there is no journal yet, and false if another object has its name,
+        such as a user's table.
         """
         columns = ", ".join(literal(name) for name in (*_COLUMNS, *_OWN_COLUMNS))
         return queries.IS_JOURNAL.format(name=literal(self.table), columns=columns)
 
     @property
     def completeness_query(self) -> str:
-        """SQL, free of parameters: false where the journal lacks what was added to it later."""
+        """Return SQL, without parameters: false if the journal lacks a newer column."""
         return queries.HAS_COMMITTED.format(name=literal(self.table))
 
     @property
     def completing_statement(self) -> str:
-        """What adds that."""
+        """Return the statement that adds the missing column."""
         return queries.ADD_COMMITTED.format(journal=self.table)
 
     def is_readable(self, connection: Connection) -> bool:
-        """Whether there is a journal, and this role may read it.
+        """Return whether the journal exists and this role may read it.
 
-        To try and to fail would end a transaction.
+        A failed attempt to read would end the transaction.
         """
         may_read = f"has_table_privilege(to_regclass({literal(self.table)}), 'SELECT')"
         with connection.cursor() as cursor:
@@ -204,7 +207,7 @@ class Journal:
             return cursor.fetchone() == (True,)
 
     def why_unseen(self, connection: Connection) -> LoginRefusedError | None:
-        """Return what to raise where this role cannot see all rows of a journal that is there."""
+        """Return the error to raise if this role cannot see all rows of an existing journal."""
         ask = asking(connection)
         found = access(ask, self.table)
         if found is None or (found.may_read and not found.may_hide):
@@ -213,20 +216,20 @@ class Journal:
         return (found.refusal() or found.why_incomplete(ask, 0)) if is_journal else None
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
-        """Return what makes the journal, for two roles to write it: boot's and env.py's."""
+        """Return the SQL that creates the journal, writable for two roles: boot's and env.py's."""
         create = queries.CREATE.format(journal=self.table)
         grant = f"GRANT SELECT, INSERT, UPDATE ON {self.table} TO {quoted(other_role)}"
-        # Two histories of one schema have a lock each, and may get here at once.
+        # Two histories of one schema have separate locks, and may get here at once.
         return (f"SELECT pg_advisory_xact_lock({self.making_key})", create, grant)
 
     @property
     def making_key(self) -> int:
-        """The advisory lock under which the journal of a schema is made."""
+        """Return the advisory lock for creating the journal of a schema."""
         return AdvisoryKey.named("journal", *self.version_table.path[:-1]).number
 
     @property
     def _escaped(self) -> str:
-        """The journal's name in a statement with parameters, where % is a character of its own."""
+        """Return the journal's name for a statement with parameters, in which % must be doubled."""
         return self.table.replace("%", "%%")
 
     @property
@@ -242,12 +245,12 @@ class Journal:
 
 
 def joined(parents: tuple[str, ...]) -> str | None:
-    """Return parents as the journal writes them; None is the base."""
+    """Return parents as the journal stores them; None is the base."""
     return ",".join(parents) or None
 
 
 def _storable(error: str) -> str:
-    """Return as much of an error as is kept, in characters that every encoding has."""
+    """Return the stored part of an error, in characters that every encoding has."""
     escaped = error.replace("\0", "\\0").encode("ascii", "backslashreplace").decode("ascii")
     return escaped[:LONGEST_ERROR]
 

@@ -1,4 +1,4 @@
-"""Make the journal of a database that is current already, as plain Alembic leaves it."""
+"""Create the journal of a database that plain Alembic has made current."""
 
 import logging
 from contextlib import closing
@@ -22,17 +22,17 @@ SELECT ({shape}) IS NULL AND has_schema_privilege({role}, {schema}, 'CREATE')
 """
 
 _SET_OPTION = 160000
-"""The version of PostgreSQL since which a member may be kept from SET ROLE."""
+"""The PostgreSQL version since which a member may lack the right to SET ROLE."""
 
 
 def make_journal_if_absent(url: DatabaseUrl, journal: Journal, owner: str | None) -> None:
-    """Make the journal, for boot's own role and its owner to write it, if there is none.
+    """Create the journal if there is none, writable for boot's own role and its owner.
 
-    `owner` is the role of env.py, which makes the tables. If boot's own role may not work as that
-    role, the first migration makes the journal.
+    `owner` is the role of env.py, which creates the tables. If boot's own role may not work as that
+    role, the first migration creates the journal.
 
-    No starter waits: of several at once one makes the journal, and the others go on. If it cannot
-    be made, the log says so, and the first migration says why.
+    No starter waits: of several at once one creates the journal, and the others continue. If it
+    cannot be created, the log says so, and the first migration reports the reason.
     """
     schema = journal.version_table.schema
     if schema is None or owner is None:

@@ -1,4 +1,4 @@
-"""The journal's SQL, with its name, which SQL cannot have as a parameter, left open."""
+"""The journal's SQL, with a placeholder for its name, which cannot be a parameter of SQL."""
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS {journal} (
@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS {journal} (
 """
 
 ADD_COMMITTED = "ALTER TABLE {journal} ADD COLUMN IF NOT EXISTS committed text"
-"""For a journal from before there was one."""
+"""For a journal of an older release without this column."""
 
 HAS_COMMITTED = """
 SELECT EXISTS (SELECT FROM pg_attribute
@@ -36,7 +36,7 @@ NOTE_COMMITTED = """
 UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
 """
 
-# As JSON, for a journal from before there was that column.
+# As JSON, for a journal of an older release without that column.
 UNFINISHED = """
 SELECT id, revision, direction, file_sha256, to_jsonb(failed)->>'committed'
 FROM {journal} failed
@@ -47,7 +47,7 @@ WHERE version_table = %s AND status = 'failed' AND NOT EXISTS (
 ORDER BY revision
 """
 
-# Its answer may be lost on the way, and it is sent again then.
+# Its answer may be lost on the way; then it is sent again.
 BEGIN = """
 WITH begun AS (
     SELECT id FROM {journal}
@@ -67,7 +67,7 @@ new AS (
 SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
-# Whoever finds the row no longer running has been taken for dead, and another went on.
+# If the row is no longer running, this process was considered dead, and another one took over.
 FINISH = """
 UPDATE {journal}
 SET status = {status}, error = {error}, finished_at = clock_timestamp(),
@@ -75,7 +75,7 @@ SET status = {status}, error = {error}, finished_at = clock_timestamp(),
 WHERE id = {id} AND status = 'running'
 """
 
-# What counts of a revision is how it came into the database last.
+# The latest change of a revision decides whether it is in the database.
 _LATEST = """(
     SELECT DISTINCT ON (revision COLLATE "C") *
     FROM {journal}
@@ -97,7 +97,7 @@ SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host,
 FROM {_LATEST}
 """  # noqa: S608 (constants)
 
-# Python's `digest_of` makes the same one; of ids that are not ASCII, in a database of UTF8 alone.
+# Equal to Python's `digest_of`; for ids that are not ASCII, only in a database with UTF8.
 DIGEST = f"""
 SELECT encode(sha256(convert_to(string_agg(
     concat_ws(' ', revision, coalesce(file_sha256, '-'), coalesce(down_revision, '-')),
@@ -113,7 +113,7 @@ ORDER BY id DESC
 LIMIT %s
 """
 
-# The name may be that of a type as well, which a table of that name would have.
+# The name may also be that of a type, because each table has a type of its name.
 IS_JOURNAL = """
 SELECT CASE WHEN to_regclass({name}) IS NULL AND to_regtype({name}) IS NOT NULL THEN false ELSE (
     SELECT c.relkind IN ('r', 'p')

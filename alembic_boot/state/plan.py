@@ -1,4 +1,4 @@
-"""What to do about a state: a table, decided without side effects."""
+"""Decide what to do in each state, without side effects."""
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -13,40 +13,40 @@ from alembic_boot.errors import (
     SchemaPastError,
     SchemaUnmanagedError,
 )
-from alembic_boot.state.doubts import refusal
 from alembic_boot.state.inspection import Inspection, SchemaState, TooLong, Unencodable
-from alembic_boot.state.strangers import not_as_applied, way_back
-from alembic_boot.state.wording import are, listed, some
+from alembic_boot.state.name_lists import are, listed, some
+from alembic_boot.state.partial_commits import refusal
+from alembic_boot.state.unknown_revisions import not_as_applied, way_back
 
 
 class Action(StrEnum):
-    """What a plan does with the schema."""
+    """The action of a plan on the schema."""
 
     NOTHING = "nothing"
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
     ADOPT = "adopt"
-    """Find out by a replay which revision the schema is, record it, and decide again."""
+    """Find the schema's revision by a replay, record it, and decide again."""
     REFUSE = "refuse"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """An action with the revisions it runs, in their order, or why it is refused."""
+    """An action with the revisions it runs, in their order, or the refusal."""
 
     action: Action
     steps: tuple[str, ...] = ()
     refusal: BootError | None = None
     warnings: tuple[str, ...] = ()
-    """What people should know of, though it changes nothing."""
+    """Warnings for people; they change nothing."""
 
 
 def decide(inspection: Inspection, *, rollback: bool, disposal: str | None = None) -> Plan:
-    """Return what happens in this state.
+    """Return the plan for this state.
 
-    `rollback` says that going down was asked for, `disposal` how people can throw the database
-    away. Nothing is done with a database whose revisions are not those of the files. Only in
-    development people may go down from there, because the file's downgrade() may still fit.
+    `rollback` tells that a downgrade was requested; `disposal` how the database can be thrown away.
+    If the database's revisions differ from the files, nothing is done. Only in development a
+    downgrade is possible then, because the file's downgrade() may still fit.
     """
     if not inspection.replaced:
         return _certain(_plan(inspection, rollback, disposal), inspection)
@@ -59,7 +59,7 @@ def decide(inspection: Inspection, *, rollback: bool, disposal: str | None = Non
 
 
 def _is_way_down(inspection: Inspection) -> bool:
-    """Return whether going down with the files as they are leads to the target.
+    """Return whether a downgrade with the present files leads to the target.
 
     From a revision that was moved it would lead to a parent that was never applied.
     """
@@ -69,15 +69,15 @@ def _is_way_down(inspection: Inspection) -> bool:
 
 
 def _certain(plan: Plan, inspection: Inspection) -> Plan:
-    """Return the plan, or its refusal if a step cannot be recorded or may do harm."""
+    """Return the plan, or a refusal if a step cannot be recorded or may do harm."""
     if plan.action is Action.UPGRADE and inspection.too_long is not None:
         return Plan(Action.REFUSE, refusal=refuse_too_long(inspection.too_long))
     if plan.action is Action.UPGRADE and inspection.unencodable is not None:
         return Plan(Action.REFUSE, refusal=refuse_unencodable(inspection.unencodable))
-    for doubt in inspection.doubts:
-        is_a_step = doubt.revision in plan.steps and doubt.direction == plan.action
-        if is_a_step and not doubt.is_changed:
-            return Plan(Action.REFUSE, refusal=refusal(doubt))
+    for partial in inspection.partial_commits:
+        is_a_step = partial.revision in plan.steps and partial.direction == plan.action
+        if is_a_step and not partial.is_changed:
+            return Plan(Action.REFUSE, refusal=refusal(partial))
     return plan
 
 
@@ -124,7 +124,7 @@ def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
             reason = (
                 f"{listed(inspection.unknown)} {are(inspection.unknown)} not in {known}"
                 if inspection.unknown
-                else "of these one is the ancestor of another, or stands there twice"
+                else "one of these is the ancestor of another, or is recorded twice"
                 if inspection.is_twofold
                 else f"that and the target {target} lie on different branches"
             )
@@ -171,20 +171,20 @@ def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaA
 
 
 def _stay(inspection: Inspection) -> str:
-    """Return the target by which the schema stays where it is."""
+    """Return the target by which the schema stays as it is."""
     return ",".join(inspection.current)
 
 
 def _ahead(inspection: Inspection) -> str:
     return (
         f"The database is at {listed(inspection.current)}, ahead of this release, whose head is "
-        f"{listed(inspection.heads)}. All that it has more ({listed(inspection.unknown)}) is "
-        "journalled as expand, so this release works on it as it is."
+        f"{listed(inspection.heads)}. The journal marks the additional "
+        f"revisions ({listed(inspection.unknown)}) as expand, so this release works on the schema."
     )
 
 
 def unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
-    """Return the refusal of what needs a revision that is recorded."""
+    """Return the refusal of an operation that needs a recorded revision."""
     return SchemaUnmanagedError(
         f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
         f"See with `{as_typed('inv adopt --dry-run')}` whether it is at one, and record it with "

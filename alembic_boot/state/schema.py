@@ -1,4 +1,4 @@
-"""A project beside its database: look at both, and say what there is to do."""
+"""A project and its database: inspect both, and decide what to do."""
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
@@ -15,7 +15,6 @@ from alembic_boot.history.reversibility import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.state.doubts import doubts
 from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from alembic_boot.state.facts import lockers, read_facts
 from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
@@ -28,13 +27,14 @@ from alembic_boot.state.inspection import (
     inspect,
 )
 from alembic_boot.state.journal import Journal
+from alembic_boot.state.partial_commits import partial_commits
 from alembic_boot.state.plan import Action, Plan, decide
 from alembic_boot.state.tables import Extent, list_tables
 
 
 @dataclass(frozen=True)
 class Schema:
-    """One schema: who describes it, where it is, and where it should be."""
+    """One schema: its project, its database and its target."""
 
     url: DatabaseUrl
     project: Project
@@ -44,7 +44,7 @@ class Schema:
 
     @property
     def version_table(self) -> VersionTable:
-        """Where env.py keeps the revision."""
+        """Return the version table of env.py."""
         return self.location.version_table
 
     @cached_property
@@ -53,7 +53,7 @@ class Schema:
 
         @cache  # a long history is read once
         def named(others: frozenset[str]) -> frozenset[str]:
-            # Only here: most databases have no tables elsewhere.
+            # Only here: most databases have no tables in other schemas.
             from alembic_boot.environment.schemas import named_schemas
 
             return named_schemas(self.project.scripts, self.location.models, others)
@@ -62,13 +62,13 @@ class Schema:
 
     @property
     def journal(self) -> Journal:
-        """The journal beside the version table, whether it exists yet or not."""
+        """Return the journal in the version table's schema, whether it exists yet or not."""
         return Journal(self.version_table)
 
     def inspect(self) -> Inspection:
         """Return the state, read over a fresh connection.
 
-        Raises LockTimeoutError where somebody keeps the version table or the journal to himself.
+        Raises LockTimeoutError if another session keeps the version table or the journal locked.
         """
         history = self.project.history
         with connected(self.url) as connection:
@@ -84,7 +84,8 @@ class Schema:
                 unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
                 raise LockTimeoutError(
-                    f"Somebody ({lockers(connection, self.journal)}) keeps {self.version_table} "
+                    f"Another session ({lockers(connection, self.journal)}) keeps "
+                    f"{self.version_table} "
                     "locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error
@@ -95,11 +96,11 @@ class Schema:
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
             too_long=self.too_long(inspection.pending),
             unencodable=self.unencodable(inspection.pending),
-            doubts=doubts(unfinished, history, self.journal),
+            partial_commits=partial_commits(unfinished, history, self.journal),
         )
 
     def supposing(self, inspection: Inspection, revisions: tuple[str, ...]) -> Inspection:
-        """Return the state as it will be when these are recorded, and nothing else is done."""
+        """Return the state as it will be when only these revisions are recorded."""
         facts = DatabaseFacts(tuple(sorted(revisions)), inspection.tables)
         supposed = inspect(facts, self.project.history, self.target)
         return replace(
@@ -110,9 +111,9 @@ class Schema:
         )
 
     def too_long(self, revisions: tuple[str, ...], *, is_run: bool = True) -> TooLong | None:
-        """Return which of the revisions, in this order, the version table has no room for.
+        """Return which of the revisions, in this order, have ids too long for the version table.
 
-        `is_run` says that they are to run, and not only recorded.
+        `is_run` tells that they will run, and not only be recorded.
         """
         history = self.project.history if is_run else History({})
         found = too_long(revisions, history, self.version_table, is_there=True)
@@ -126,7 +127,7 @@ class Schema:
         return too_long(revisions, history, table, is_there=is_there)
 
     def unencodable(self, revisions: tuple[str, ...]) -> Unencodable | None:
-        """Return which of the revisions the encoding of the database has no characters for."""
+        """Return which of the revisions have ids that the database's encoding cannot store."""
         ids = tuple(it for it in revisions if not it.isascii())
         if not ids:
             return None
@@ -136,9 +137,9 @@ class Schema:
         return unencodable(ids, server, client)
 
     def decide(self, inspection: Inspection) -> Plan:
-        """Return what is to be done in this state, by this policy.
+        """Return the plan for this state, by this policy.
 
-        The files of the revisions that are to run are imported: what does not import is refused.
+        The files of the revisions that will run are imported: a failing import is refused.
         """
         plan = decide(inspection, rollback=self.policy.rollback, disposal=self.policy.disposal)
         try:
@@ -167,27 +168,27 @@ class Schema:
 
 
 def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Schema:
-    """Return the schema; asks env.py where it keeps the revision.
+    """Return the schema; env.py is asked for the version table.
 
     Raises ConfigurationError or HistoryBrokenError for a target that the history does not have,
-    before the database is touched; ConfigurationError where env.py connects to another database;
-    and MigrationFailedError where env.py does not run.
+    before the database is touched. Raises ConfigurationError if env.py connects to another
+    database, and MigrationFailedError if env.py fails.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     return Schema(url, project, ask_location(url, project), target, policy)
 
 
 def ask_location(url: DatabaseUrl, project: Project) -> Location:
-    """Return where env.py keeps the schema.
+    """Return the location of the schema by env.py.
 
-    Raises ConfigurationError where it connects to another database, and MigrationFailedError where
-    it does not run.
+    Raises ConfigurationError if env.py connects to another database, and MigrationFailedError if it
+    fails.
     """
     is_same_database = _identity(url)
     while True:
         try:
             return project.location(is_same_database)
-        except ConfigurationError:  # again if a failover has come in between
+        except ConfigurationError:  # again, if a failover may have happened
             forget_kept()
             asked, is_same_database = is_same_database, _identity(url)
             if asked == is_same_database:

@@ -1,4 +1,4 @@
-"""Revisions that others were recorded in place of, after a history was squashed."""
+"""Revisions that were replaced by a recorded one, after a history was squashed."""
 
 from collections.abc import Iterable
 
@@ -9,10 +9,10 @@ from alembic_boot.state.inspection import Applied
 def taken_along(
     taken_back: Iterable[str], journal: Iterable[Applied], history: History
 ) -> tuple[str, ...]:
-    """Return the revisions of an older history that are taken back together with these.
+    """Return the revisions of an older history that are downgraded together with these.
 
-    A revision that was recorded in place of others stands on them in the journal. Its downgrade
-    undoes what they had made, so none of them is in the database any more.
+    A revision that was recorded in place of others has them as parents in the journal. Its
+    downgrade undoes their changes, so none of them is in the database any more.
     """
     entries = {entry.revision: entry for entry in journal}
     found: list[str] = []

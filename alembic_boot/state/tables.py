@@ -1,4 +1,4 @@
-"""Read the tables that count for a schema's state, and list them as people want to see them."""
+"""Read the tables that count for a schema's state, and list them in a useful order."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
@@ -8,8 +8,9 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.state.journal import JOURNAL_TABLE
 
-# Tables, partitioned and foreign ones; neither an extension's own nor partitions, which their
-# parent stands for. `records` has only what version tables are: other histories keep theirs there.
+# Ordinary, partitioned and foreign tables; without tables of extensions, and without partitions,
+# because their parent is listed. `records` are tables in the form of version tables: other
+# histories use them.
 _TABLES = """
 SELECT c.oid, n.nspname, c.relname, c.relnatts
 FROM pg_class c
@@ -53,17 +54,17 @@ SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <
 class Extent:
     """The schemas whose tables count.
 
-    `choose` is given the names of all other schemas that have tables, and returns those of them
-    that the models or the history name. It reads files, so it is called only where that matters.
+    `choose` gets the names of all other schemas with tables, and returns those that the models or
+    the history name. It reads files, so it is called only if there are such schemas.
     """
 
     path: str | None = None
-    """The search_path that env.py works with, as it is set; None is this session's own."""
+    """The search_path of env.py, as it is set; None means that of this session."""
     choose: Callable[[frozenset[str]], Set[str]] = lambda _others: frozenset()
 
 
 SEARCH_PATH = Extent()
-"""The extent of a session that knows nothing of the project."""
+"""The extent for a session without a project."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ class _Table:
 def table_names(
     connection: Connection, version_table: VersionTable, extent: Extent
 ) -> tuple[str, ...]:
-    """Return the names of the tables that count; one off the search_path has its schema's, too."""
+    """Return the names of the tables that count; outside of the search_path with their schema."""
     path, tables = _tables(connection, version_table, extent)
     return tuple(_shown(table, path) for table in tables)
 
@@ -85,10 +86,10 @@ def table_names(
 def list_tables(
     connection: Connection, version_table: VersionTable, extent: Extent = SEARCH_PATH
 ) -> tuple[str, ...]:
-    """Return the same names, parents before what refers to them.
+    """Return the same names, parents before the tables that refer to them.
 
-    A parent always has more descendants than its children, so their number sorts parents first;
-    among equals the wider table comes first: entities stand before what links them.
+    A parent always has more descendants than its children, so their number sorts parents first.
+    Among equals the wider table comes first: entities before link tables.
     """
     path, tables = _tables(connection, version_table, extent)
     with connection.cursor() as cursor:
@@ -105,9 +106,9 @@ def list_tables(
 
 
 def search_path(connection: Connection, setting: str | None = None) -> tuple[str, ...]:
-    """Return the schemas that names are looked up in now, by a setting or by this session's own.
+    """Return the schemas in which names are looked up now, by a setting or by this session's own.
 
-    Which of them exist changes while revisions run. The setting holds for the transaction.
+    Their existence changes while revisions run. The setting lasts until the transaction ends.
     """
     with connection.cursor() as cursor:
         cursor.execute(_PATH, {"setting": setting})

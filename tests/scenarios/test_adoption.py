@@ -223,7 +223,7 @@ def test_like_several(folder: Path, cluster: Cluster, database: str, database_ur
     sentence = "The schema is that of several revisions: a1 Foreign a1, b2 Foreign b2. Say which …"
     assert_refused(refused, cluster, database, sentence)
     unknown = run(folder, "adopt", "--revision", "c3", **variables)
-    unknown.assert_failed(2, "The target 'c3' is no revision of this history. …")
+    unknown.assert_failed(2, "The target 'c3' is not a revision of this history. …")
     run(folder, "adopt", "--revision", "a1", **variables).assert_ok()
     assert journal(cluster, database) == ["stamp a1 applied"]
 

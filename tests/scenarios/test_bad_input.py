@@ -221,7 +221,7 @@ CASES = [
     Case(
         "unknown target",
         2,
-        f"The target '999' is no revision of this history. {TARGET_ADVICE}",
+        f"The target '999' is not a revision of this history. {TARGET_ADVICE}",
         {"DATABASE_URL": "{url}", "MIGRATION_TARGET": "999"},
     ),
     Case(

@@ -31,8 +31,8 @@ op.execute("ALTER TABLE alembic_version ALTER COLUMN version_num TYPE varchar(64
 """
 
 HELD = (
-    'Somebody (…, backend …) keeps "public"."alembic_version" locked, so the schema\'s state '
-    "cannot be read."
+    'Another session (…, backend …) keeps "public"."alembic_version" locked, so the schema\'s '
+    "state cannot be read."
 )
 
 
@@ -71,10 +71,10 @@ def test_a_journal_that_is_locked(cluster: Cluster, make_scene: MakeScene) -> No
     with closing(cluster.connect(scene.database)) as other:
         other.cursor().execute("BEGIN; LOCK TABLE schema_journal")
         scene.start(MIGRATE_LOCK_TIMEOUT="1").finish().assert_failed(
-            6, "Somebody (a session, backend …) keeps … locked, …"
+            6, "Another session (a session, backend …) keeps … locked, …"
         )
         waiting = scene.start()
-        waiting.wait_for("Waiting: Somebody (…")
+        waiting.wait_for("Waiting: Another session (…")
         other.cursor().execute("ROLLBACK")
         waiting.finish().assert_ok()
     assert revisions(cluster, scene.database) == ["c3"]

@@ -42,7 +42,7 @@ with op.get_context().autocommit_block():
 PAUSE = f'{MAKE_TABLE}\nop.execute("SELECT pg_sleep(3)")'
 
 AROUND = (
-    "A pooler stands in between: where it ends connections, or has fewer than three for boot, "
+    "A pooler stands in between: if it ends connections, or has fewer than three for boot, "
     "set MIGRATION_DATABASE_URL to the server itself."
 )
 
@@ -526,7 +526,8 @@ def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None
         for task in ("wait-db", "migrate", "start"):
             run(folder, task, DATABASE_URL=pooled, BACKEND_PORT="0").assert_failed(
                 2,
-                "The pooler at … keeps no transaction together. Let it pool transactions or "
+                "The pooler at … does not keep a transaction on one session. Let it "
+                "pool transactions or "
                 "sessions (pool_mode), or set MIGRATION_DATABASE_URL to the server itself and let "
                 "the application have another pool.",
             )

@@ -52,8 +52,8 @@ def status(root: Path, url: str) -> dict[str, object]:
 
 
 AHEAD = (
-    f"The database is at 902, ahead of this release, whose head is {HEAD}. All that it has more "
-    "(901, 902) is journalled as expand, so this release works on it as it is."
+    f"The database is at 902, ahead of this release, whose head is {HEAD}. The journal marks "
+    "the additional revisions (901, 902) as expand, so this release works on the schema."
 )
 
 

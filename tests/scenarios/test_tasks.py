@@ -305,7 +305,7 @@ def test_a_starter_that_died_with_a_part_committed(
     assert " upgrade 901 died by " in after.stdout[-5]
     refused = (
         "Migration 901 … was cut short before, when it had committed a part of itself (UPDATE "
-        "books SET title = trim(title)…), which may do harm where it is done again. …"
+        "books SET title = trim(title)…), which may do harm if it is repeated. …"
     )
     run(folder, "migrate", DATABASE_URL=database_url).assert_failed(5, refused)
     dry = run(folder, "migrate", "--dry-run", DATABASE_URL=database_url)

@@ -163,7 +163,7 @@ def test_several_are_equal(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> 
         "a1, b2 Foreign b2: say `inv adopt` alone, or with one of these. Nothing was changed."
     )
     assert "c3: table t_c3 is missing" in caplog.messages
-    with pytest.raises(ConfigurationError, match="'f00' is no revision of this history"):
+    with pytest.raises(ConfigurationError, match="'f00' is not a revision of this history"):
         theirs.adopt("f00")
     theirs.adopt("a")  # an unambiguous beginning, as everywhere
     assert theirs.revisions() == ["a1"]

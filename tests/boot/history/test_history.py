@@ -235,7 +235,7 @@ NAME_ONE = "Name a revision, head or heads."
             LINE,
             "004",
             False,
-            "The target '004' is no revision of this history. "
+            "The target '004' is not a revision of this history. "
             "Name a revision, head (which is 003) or heads.",
         ),
         (
@@ -249,7 +249,7 @@ NAME_ONE = "Name a revision, head or heads."
             LINE,
             "HEAD",
             False,
-            "The target 'HEAD' is no revision of this history. "
+            "The target 'HEAD' is not a revision of this history. "
             "Name a revision, head (which is 003) or heads.",
         ),
         (LINE, "main@head", False, f"The target 'main@head' means 0 revisions. {NAME_ONE}"),

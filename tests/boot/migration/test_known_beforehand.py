@@ -60,7 +60,7 @@ OBSTACLES = {
         "name another version_table. Nothing was changed."
     ),
     "ALTER TABLE alembic_version RENAME version_num TO number": (
-        '"public"."alembic_version" is where the revision belongs, and it has no column '
+        '"public"."alembic_version" should hold the revision, but has no column '
         "version_num. Rename it, or let env.py name another version_table. Nothing was changed."
     ),
     "DROP TABLE schema_journal; CREATE TYPE schema_journal AS ENUM ()": (

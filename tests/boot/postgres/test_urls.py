@@ -345,7 +345,7 @@ def test_a_port_for_each_host_or_one_for_all(text: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         parse_database_url(text, "SOME_URL")
     assert str(caught.value) == (
-        "SOME_URL has not as many ports as hosts. Give one for each, or one for all."
+        "SOME_URL does not have as many ports as hosts. Give one for each, or one for all."
     )
 
 

@@ -10,7 +10,7 @@ from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_ch
 from alembic_boot.history.history import History, Revision, Target
 from alembic_boot.state.edits import fingerprint, replaced_revisions, with_replaced
 from alembic_boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
-from alembic_boot.state.strangers import not_as_applied, way_back
+from alembic_boot.state.unknown_revisions import not_as_applied, way_back
 
 BEFORE = b"""
 phase = "contract"

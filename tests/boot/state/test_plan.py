@@ -20,8 +20,8 @@ from alembic_boot.state.edits import with_replaced
 from alembic_boot.state.inspection import (
     Applied,
     DatabaseFacts,
-    Doubt,
     Inspection,
+    PartialCommit,
     Replaced,
     SchemaState,
     TooLong,
@@ -58,7 +58,7 @@ PAST = inspection(SchemaState.PAST, ("003",), SECOND, beyond=("003",), tables=TA
 PAST_BASE = inspection(
     SchemaState.PAST, ("003",), BASE, beyond=("003", "002", "001"), tables=TABLES
 )
-DOUBT = Doubt(
+PARTIAL_COMMIT = PartialCommit(
     "003", "upgrade", "003 Pages", "UPDATE books", "schema_journal WHERE id = 7", is_changed=False
 )
 TOO_LONG = TooLong(("004",), "versions", 2, "ALTER …")
@@ -76,10 +76,22 @@ CONTRACTED = replace(EXPANDED, contracting=("004",))
         (EMPTY_AT_BASE, True, Plan(Action.NOTHING)),
         (BEHIND, False, Plan(Action.UPGRADE, ("003",))),
         (BEHIND, True, Plan(Action.UPGRADE, ("003",))),
-        (replace(BEHIND, doubts=(replace(DOUBT, is_changed=True),)), False, UPGRADE_LAST),
-        (replace(BEHIND, doubts=(replace(DOUBT, direction="downgrade"),)), False, UPGRADE_LAST),
-        (replace(BEHIND, doubts=(replace(DOUBT, revision="002"),)), False, UPGRADE_LAST),
-        (replace(CURRENT, doubts=(DOUBT,)), False, Plan(Action.NOTHING)),
+        (
+            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, is_changed=True),)),
+            False,
+            UPGRADE_LAST,
+        ),
+        (
+            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, direction="downgrade"),)),
+            False,
+            UPGRADE_LAST,
+        ),
+        (
+            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, revision="002"),)),
+            False,
+            UPGRADE_LAST,
+        ),
+        (replace(CURRENT, partial_commits=(PARTIAL_COMMIT,)), False, Plan(Action.NOTHING)),
         (CURRENT, False, Plan(Action.NOTHING)),
         (CURRENT, True, Plan(Action.NOTHING)),
         (inspection(SchemaState.UNMANAGED, tables=TABLES), False, Plan(Action.ADOPT)),
@@ -91,9 +103,9 @@ CONTRACTED = replace(EXPANDED, contracting=("004",))
             Plan(
                 Action.NOTHING,
                 warnings=(
-                    "The database is at 004, ahead of this release, whose head is 003. All that "
-                    "it has more (004) is journalled as expand, so this release works on it as "
-                    "it is.",
+                    "The database is at 004, ahead of this release, whose head is 003. The "
+                    "journal marks the additional revisions (004) as expand, so this release works "
+                    "on the schema.",
                 ),
             ),
         ),
@@ -197,23 +209,23 @@ def test_the_way_down_from_there(
             "downgrade(), or restore a backup. Nothing was changed.",
         ),
         (
-            replace(BEHIND, doubts=(DOUBT,)),
+            replace(BEHIND, partial_commits=(PARTIAL_COMMIT,)),
             BOTH,
             MigrationFailedError,
             5,
             "Migration 003 Pages was cut short before, when it had committed a part of itself "
-            "(UPDATE books), which may do harm where it is done again. Take that part back and say "
+            "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
             "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand and "
             "say so with `inv stamp --revision 003`, or change the file so that it can be run "
             "again. Nothing was changed.",
         ),
         (
-            replace(PAST, doubts=(replace(DOUBT, direction="downgrade"),)),
+            replace(PAST, partial_commits=(replace(PARTIAL_COMMIT, direction="downgrade"),)),
             (True,),
             MigrationFailedError,
             5,
             "Migration 003 Pages was cut short before, when it had committed a part of itself "
-            "(UPDATE books), which may do harm where it is done again. Take that part back and say "
+            "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
             "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand, or "
             "change the file so that it can be run again. Nothing was changed.",
         ),
@@ -246,8 +258,8 @@ def test_the_way_down_from_there(
             BOTH,
             SchemaDivergedError,
             7,
-            "The database is at 001, 003, and of these one is the ancestor of another, or stands "
-            "there twice. Deploy the release that has that revision, or restore a database that "
+            "The database is at 001, 003, and one of these is the ancestor of another, or is "
+            "recorded twice. Deploy the release that has that revision, or restore a database that "
             "belongs to this one. If revisions were squashed or renamed, `inv adopt --dry-run` "
             "says which one the schema is. Nothing was changed.",
         ),

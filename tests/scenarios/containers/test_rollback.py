@@ -9,8 +9,8 @@ from tests.scenarios.containers.stack import ServiceStack
 pytestmark = [pytest.mark.slow, pytest.mark.container]
 
 AHEAD = (
-    f"The database is at 901, ahead of this release, whose head is {HEAD}. All that it has more "
-    "(901) is journalled as expand, so this release works on it as it is."
+    f"The database is at 901, ahead of this release, whose head is {HEAD}. The journal marks "
+    "the additional revisions (901) as expand, so this release works on the schema."
 )
 CHANGE = 'op.create_table("t_{0}", sa.Column("id", sa.Integer))'
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 
 def some(names: Sequence[str], most: int = 5) -> str:
-    """Return the first of several names, and how many more there are."""
+    """Return the first of several names, and the number of further ones."""
     rest = len(names) - most
     return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")
 

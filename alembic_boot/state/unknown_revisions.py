@@ -1,17 +1,17 @@
-"""Sentences about revisions that a database has and the files on disk do not describe."""
+"""Sentences about revisions that differ from the files on disk, or have no file."""
 
 import shlex
 
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.state.inspection import Applied, Inspection, Replaced
-from alembic_boot.state.wording import listed, some
+from alembic_boot.state.name_lists import listed, some
 
 
 def not_as_applied(inspection: Inspection, disposal: str | None) -> HistoryBrokenError:
-    """Return the refusal of a history whose files are not those that were applied.
+    """Return the refusal of a history whose files differ from those that were applied.
 
-    `disposal` says how the database can be thrown away; None if its data counts.
+    `disposal` tells how the database can be thrown away; None if its data counts.
     """
     first, *others = inspection.replaced
     more = (
@@ -21,7 +21,7 @@ def not_as_applied(inspection: Inspection, disposal: str | None) -> HistoryBroke
     if disposal is None:
         advice = "Put the file back as it was, and write what it should do into a new revision."
         return HistoryBrokenError(what, f"{advice} Nothing was changed.")
-    # The parents of a stamp may be what it replaced.
+    # The parents of a stamp may be the revisions that it replaced.
     parents = first.parents if first.entry.is_stamp else first.entry.parents
     rollback = _rollback(parents[0] if parents else "base")
     is_way_down = not (inspection.unknown or any(it.is_moved for it in inspection.replaced))
@@ -36,11 +36,11 @@ def not_as_applied(inspection: Inspection, disposal: str | None) -> HistoryBroke
 
 
 def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> str:
-    """Return what to do about unknown revisions, with all that the journal says of them.
+    """Return the advice for unknown revisions, with all that the journal knows of them.
 
     `otherwise` is the advice for a database whose data counts.
     """
-    stamps = tuple(it for it in inspection.strangers if it.is_stamp)
+    stamps = tuple(it for it in inspection.unknown_rows if it.is_stamp)
     tips = _tips(inspection)
     said = [*tips[:3], *(it for it in stamps if it not in tips[:3])][:3]
     origin = "".join(_origin(it) for it in said)
@@ -59,26 +59,26 @@ def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> st
 
 
 def is_stamped(inspection: Inspection) -> bool:
-    """Return whether all unknown rows were only recorded, so that nothing is to be rolled back."""
+    """Return whether all unknown rows were only recorded, so that there is nothing to downgrade."""
     unknown = set(inspection.current).intersection(inspection.unknown)
     tips = _tips(inspection)
     return bool(tips) and len(tips) == len(unknown) and all(it.is_stamp for it in tips)
 
 
 def _tips(inspection: Inspection) -> list[Applied]:
-    entries = {entry.revision: entry for entry in inspection.strangers}
+    entries = {entry.revision: entry for entry in inspection.unknown_rows}
     return [entries[row] for row in inspection.current if row in entries]
 
 
 def _down_to(inspection: Inspection) -> str | None:
-    """Return the target below all unknown revisions; None if one step down is all that is known.
+    """Return the target below all unknown revisions; None if only one step down is known.
 
-    The last of several has no other one above it, so the least is taken back.
+    The last of several has no other one above it, so the smallest downgrade is chosen.
     """
     if inspection.staying:
         return inspection.staying[-1]
     is_one_row = len(inspection.current) == 1
-    return None if is_one_row and not inspection.strangers else "base"
+    return None if is_one_row and not inspection.unknown_rows else "base"
 
 
 def _difference(replaced: Replaced) -> str:
@@ -114,7 +114,7 @@ def _applied(entry: Applied) -> str:
 
 
 def _rollback(target: str | None) -> str:
-    """Return the command that goes down to a target; without one, a step."""
+    """Return the command that downgrades to a target; without one, by one step."""
     option = f" --target {shlex.quote(target)}" if target else ""
     return f"`{as_typed(f'inv rollback{option}')}`"
 

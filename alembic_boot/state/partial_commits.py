@@ -1,0 +1,41 @@
+"""Revisions that were interrupted after a part of them was committed."""
+
+from collections.abc import Iterable
+
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import MigrationFailedError
+from alembic_boot.history.history import History
+from alembic_boot.state.inspection import PartialCommit
+from alembic_boot.state.journal import Journal, Unfinished
+
+
+def partial_commits(
+    unfinished: Iterable[Unfinished], history: History, journal: Journal
+) -> tuple[PartialCommit, ...]:
+    """Return the interrupted revisions whose committed part may do harm if it is repeated."""
+    return tuple(_partial_commit(it, history, journal) for it in unfinished if it.committed)
+
+
+def _partial_commit(unfinished: Unfinished, history: History, journal: Journal) -> PartialCommit:
+    known = history.revisions.get(unfinished.revision)
+    return PartialCommit(
+        revision=unfinished.revision,
+        direction=unfinished.direction,
+        label=history.label(unfinished.revision),
+        # The journal stores the text with this escape, for databases of every encoding.
+        committed=(unfinished.committed or "").replace(r"\u2026", "…"),
+        row=f"{journal.table} WHERE id = {unfinished.id}",
+        is_changed=unfinished.file_sha256 != (known.file_sha256 if known else None),
+    )
+
+
+def refusal(partial: PartialCommit) -> MigrationFailedError:
+    """Return why that revision is not run again, and how to continue."""
+    stamp = f" and say so with `{as_typed(f'inv stamp --revision {partial.revision}')}`"
+    return MigrationFailedError(
+        f"Migration {partial.label} was cut short before, when it had committed a part of itself "
+        f"({partial.committed}), which may do harm if it is repeated.",
+        f"Take that part back and say so with `DELETE FROM {partial.row}`, or finish the revision "  # noqa: S608
+        f"by hand{stamp if partial.direction == 'upgrade' else ''}, or change the file so that it "
+        "can be run again. Nothing was changed.",
+    )
