@@ -1,4 +1,4 @@
-"""The commands that sentences advise, as they work when they are typed."""
+"""The commands in advice, in the form that works when they are typed."""
 
 import os
 import shlex
@@ -7,17 +7,17 @@ import sys
 from pathlib import Path
 
 OUTSIDE = "INV_OUTSIDE"
-"""The variable by which `inv TASK --in SERVICE` tells the task inside how it was called."""
+"""The variable in which `inv TASK --in SERVICE` passes its own command line to the task inside."""
 
 WITH_IN = frozenset({"adopt", "migrate", "rollback", "seed", "stamp", "status"})
 """The tasks that have `--in`."""
 
 
 def as_typed(command: str) -> str:
-    """Return a command such as `inv adopt` as it works where this process was started.
+    """Return a command such as `inv adopt` as it works in the shell that started this process.
 
-    The program is the one of this environment: by its name if PATH leads to it (as in the image,
-    or in an activated `.venv`), else by its path.
+    The program is the one of this environment: by its name if PATH leads to it (as in the image, or
+    in an activated `.venv`), else by its path.
     """
     name, _, rest = command.partition(" ")
     outside = os.environ.get(OUTSIDE)
@@ -31,7 +31,7 @@ def _program(name: str) -> str:
     found = shutil.which(name)
     if not program.exists() or (found is not None and program.samefile(found)):
         return name
-    # The tasks run in the project's folder, which may be another than the one of the shell.
+    # The tasks run in the project's folder, which may differ from the shell's.
     is_here = os.environ.get("PWD") == str(Path.cwd())
     if is_here and program.is_relative_to(Path.cwd()):
         program = program.relative_to(Path.cwd())

@@ -1,4 +1,4 @@
-"""The description of a boot: plain frozen data that the caller fills in."""
+"""The description of a boot: plain frozen data from the caller."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -8,7 +8,7 @@ from alembic_boot.postgres.urls import DatabaseUrl
 
 
 class OnFailure(StrEnum):
-    """What `start` does when the schema cannot be brought to its target."""
+    """The action of `start` if the schema cannot be brought to its target."""
 
     CONTINUE = "continue"
     EXIT = "exit"
@@ -16,43 +16,43 @@ class OnFailure(StrEnum):
 
 @dataclass(frozen=True)
 class SchemaPolicy:
-    """Where the schema should be, and which ways there are allowed."""
+    """The target of the schema, and the allowed ways to it."""
 
     target: str | None = None
-    """A revision, `head`, `heads` or `base`; None is head, or its parent where rolling back."""
+    """A revision, `head`, `heads` or `base`; None is head, or with `rollback` its parent."""
     rollback: bool = False
-    """Whether going down to the target is asked for."""
+    """Whether a downgrade to the target is requested."""
     disposal: str | None = None
-    """How people throw this database away, as a clause of a sentence; None if its data counts."""
+    """How to throw this database away, as a clause of a sentence; None if its data counts."""
     lock_timeout: float = 300
     """Seconds to wait for another starter that works on the schema."""
     traffic_timeout: float = 120
-    """Seconds that live traffic may hold migrations off."""
+    """Seconds for which live traffic may block migrations."""
 
 
 @dataclass(frozen=True)
 class ServePolicy:
-    """How the application is served."""
+    """The settings of the server."""
 
     host: str
     port: int
-    """0 takes any free port."""
+    """0 means any free port."""
     reload: bool
     workers: int
     drain_delay: float = 0
-    """Seconds that SIGTERM leaves it taking requests, no longer ready, for balancers to notice."""
+    """Seconds to keep serving after SIGTERM while readiness returns 503."""
     forwarded_allow_ips: str = "127.0.0.1"
-    """The proxies whose X-Forwarded-For says who asks, as Uvicorn takes them."""
+    """The proxies whose X-Forwarded-For names the client, in Uvicorn's form."""
 
 
 @dataclass(frozen=True)
 class AlembicConfig:
-    """What Alembic's command line is told of a project."""
+    """The options of Alembic's command line for a project."""
 
     file: Path
-    """`alembic.ini` or `pyproject.toml`; the other one is read as well if it lies beside it."""
+    """`alembic.ini` or `pyproject.toml`; the other file beside it is read as well."""
     name: str = "alembic"
-    """The section of `alembic.ini`, as `alembic -n` names it."""
+    """The section of `alembic.ini`, as in `alembic -n`."""
     arguments: tuple[str, ...] = field(default=(), repr=False)
     """Each `alembic -x`."""
 
@@ -62,11 +62,11 @@ class BootDescription:
     """One Alembic project, its database and its application."""
 
     database_url: DatabaseUrl
-    """Where the application connects."""
+    """The URL of the application's connections."""
     migration_database_url: DatabaseUrl
-    """Where boot works: a direct connection of the schema's owner."""
+    """The URL of boot's connections: a direct connection of the schema's owner."""
     scratch_database_url: DatabaseUrl | None
-    """An empty database for replays; None makes one beside the real one."""
+    """An empty database for replays; with None one is created beside the real one."""
     alembic_config: AlembicConfig
     asgi_app: str
     """`module:attribute`"""
@@ -82,8 +82,8 @@ class BootDescription:
     log_level: str
     log_format: str
     preload: tuple[str, ...] = ()
-    """Libraries that the application needs, whose import takes long and does nothing."""
+    """Libraries of the application whose import takes long and has no side effects."""
     app_version: str | None = None
     """The release, for the journal."""
     compare_models: bool = False
-    """Whether to compare the models with the schema while it serves."""
+    """Whether to compare the models with the schema while serving."""

@@ -25,17 +25,19 @@ from alembic_boot.commands import as_typed
 
 
 class BootError(Exception):
-    """A failure that was foreseen: one sentence says what happened, the next what to do.
+    """A foreseen failure: one sentence says what happened, the next what to do.
 
     `what` and `advice` are both whole sentences.
     """
 
     exit_status: ClassVar[int] = 1
     words: ClassVar[str] = "Something failed that the log tells of."
-    """What anybody may read of it: without the name of a host, a user, a file or a role. `{}` is
-    the command."""
+    """The public text: without the name of a host, a user, a file or a role.
+
+    `{}` is replaced by the command.
+    """
     command: ClassVar[str] = ""
-    """What helps, if that is a command."""
+    """The command that helps, if there is one."""
 
     def __init__(self, what: str, advice: str) -> None:
         super().__init__(what, advice)
@@ -47,12 +49,12 @@ class BootError(Exception):
 
     @property
     def public(self) -> str:
-        """Return what anybody may read of it, with the command as it works in this place."""
+        """Return the public text, with the command as it works here."""
         return self.words.format(f"`{as_typed(self.command)}`")
 
     @property
     def concerns_schema(self) -> bool:
-        """Whether MIGRATE_ON_FAILURE decides what `start` does about it."""
+        """Return whether MIGRATE_ON_FAILURE decides what `start` does after this error."""
         return 5 <= self.exit_status <= 9
 
 
@@ -64,7 +66,7 @@ class ConfigurationError(BootError):
 
 
 class DatabaseUnreachableError(BootError):
-    """No login succeeded before the time was up."""
+    """No login succeeded before the timeout."""
 
     exit_status = 3
     words = (
@@ -86,7 +88,7 @@ class DatabaseMissingError(LoginRefusedError):
 
 
 class CatalogueUnreadableError(LoginRefusedError):
-    """The role may not read the whole schema, and half of one must not be compared."""
+    """The role cannot read the whole schema, and a part of a schema must not be compared."""
 
 
 class MigrationFailedError(BootError):
@@ -102,7 +104,7 @@ class LockLostError(MigrationFailedError):
 
 
 class LockTimeoutError(BootError):
-    """Another starter kept the schema for itself too long."""
+    """Another starter held the schema's lock for too long."""
 
     exit_status = 6
     words = (
@@ -139,7 +141,7 @@ class SchemaDivergedError(BootError):
 
 
 class SchemaUnmanagedError(BootError):
-    """The database has tables, but nothing says at which revision they are."""
+    """The database has tables, but no recorded revision."""
 
     exit_status = 8
     words = "The database has tables but no revision recorded. See {}."
@@ -147,7 +149,7 @@ class SchemaUnmanagedError(BootError):
 
 
 class HistoryBrokenError(BootError):
-    """The revisions on disk form no history that can be applied, or not the one that was."""
+    """The revisions on disk are no valid history, or differ from the applied ones."""
 
     exit_status = 9
     words = (
@@ -164,7 +166,7 @@ class SeedingFailedError(BootError):
 
 
 class ServingFailedError(BootError):
-    """The port, the application or the data folder cannot be had."""
+    """The port, the application or the data folder cannot be used."""
 
     exit_status = 11
     words = "This cannot be served. The log says why."

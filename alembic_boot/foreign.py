@@ -1,4 +1,4 @@
-"""Exceptions of the project's own code (env.py, revisions, hooks, seeds, application) in words."""
+"""Describe exceptions of the project's own code (env.py, revisions, hooks, seeds, application)."""
 
 import os
 import sys
@@ -20,11 +20,11 @@ def describe(
 ) -> str:
     """Return on one line what was raised, and the file and line of the project's own code.
 
-    Paths are shown from one of `folders` on. The texts of `plain` exceptions say it all.
+    Paths are shown relative to one of `folders`. For `plain` exceptions the text is enough.
     """
     first, others = _unpacked(error)
-    place = _place(first, folders) or _place(error, folders)  # of a group, where that was raised
-    if getattr(first, "has_no_place", False):  # of ours: no line that runs then is to blame
+    place = _place(first, folders) or _place(error, folders)  # of the first exception in a group
+    if getattr(first, "has_no_place", False):  # our own: the line does not matter
         place = ""
     text = _text(first).rstrip(".")
     kind = "" if text and isinstance(first, (SyntaxError, *plain)) else type(first).__name__
@@ -71,7 +71,7 @@ def plugin_failure(error: BaseException) -> ConfigurationError | None:
 
 
 def _unpacked(error: BaseException) -> tuple[BaseException, int]:
-    """Return the first exception of a group, and how many others there are."""
+    """Return the first exception of a group, and the number of the others."""
     leaves = list(_leaves(error))
     return leaves[0], len(leaves) - 1
 
@@ -122,7 +122,7 @@ def _libraries() -> list[Path]:
 
 
 def _shown(file: str, folders: Sequence[Path]) -> str:
-    """Return a path as short as it is clear: from the nearest of the folders on."""
+    """Return a path in its shortest clear form: relative to the nearest of the folders."""
     path = Path(os.path.abspath(file))  # noqa: PTH100 (resolves no links)
     relative = [
         str(path.relative_to(it)) for it in (*folders, Path.cwd()) if path.is_relative_to(it)
@@ -131,7 +131,7 @@ def _shown(file: str, folders: Sequence[Path]) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Return what an exception says, on one line; nothing if it says nothing."""
+    """Return an exception's text, on one line; empty if it has none."""
     if isinstance(error, SyntaxError) and error.msg:
         return str(error.msg)
     if isinstance(error, KeyError) and type(error).__str__ is KeyError.__str__ and error.args:
@@ -149,7 +149,7 @@ def _text(error: BaseException) -> str:
 
 
 def _said(error: BaseException) -> str:
-    """Return the exception's text, with the sentence of a database on one line."""
+    """Return the exception's text, with a database's message on one line."""
     raised = getattr(error, "orig", None) or error
     sentence = getattr(getattr(raised, "diag", None), "message_primary", None)
     text = str(error)
@@ -164,7 +164,7 @@ def _of_key(error: KeyError) -> str:
 
 
 def _of_fields(error: BaseException) -> str:
-    """Return the fields that a validation refuses, as pydantic has them; never their values."""
+    """Return the fields that a validation refuses, in pydantic's form; never their values."""
     errors = getattr(error, "errors", None)
     found = errors() if callable(errors) else None
     if not isinstance(found, list):

@@ -1,8 +1,8 @@
-"""Make the imports of a start quick.
+"""Make the imports of a start fast.
 
-Importing makes objects by the hundred thousand, and they stay. Python goes through all of them
-again and again in search of garbage: a third of what it takes to import Alembic. Mako, by which
-Alembic writes new revisions, imports Pygments if that is installed, to colour error pages.
+Importing creates hundreds of thousands of objects, which stay. Python checks all of them again and
+again for garbage: a third of the time to import Alembic. Mako, by which Alembic writes new
+revisions, imports Pygments if that is installed, to colour error pages.
 """
 
 import gc
@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 _SELDOM = 100_000
-"""New objects between two searches for garbage; Python's own number is 700."""
+"""New objects between two garbage collections; Python's default is 700."""
 
 _USUAL = gc.get_threshold()
 
@@ -20,18 +20,18 @@ _modules: dict[str, Any] = sys.modules
 
 
 def import_quickly() -> None:
-    """Search for garbage seldom, and leave out what is imported for error pages alone."""
+    """Collect garbage seldom, and skip imports that only error pages need."""
     gc.set_threshold(_SELDOM)
     _modules.setdefault(_COLOURS, None)  # an import of it raises ImportError now
 
 
 def keep_imported() -> None:
-    """Leave what is there out of every search for garbage from here on, as it stays anyway."""
+    """Exclude existing objects from every garbage collection from here on, because they stay."""
     gc.freeze()
 
 
 def import_as_usual() -> None:
-    """Search for garbage as often as Python does, and only among what is made from here on."""
+    """Collect garbage at Python's own rate, and only among new objects."""
     gc.freeze()
     gc.set_threshold(*_USUAL)
     if _modules.get(_COLOURS, sys) is None:
@@ -39,5 +39,5 @@ def import_as_usual() -> None:
 
 
 def leave_for_good() -> None:
-    """Spare the end of the process its own search: what it has goes with it."""
+    """Skip the garbage collection at the end of the process: its memory is freed anyway."""
     gc.freeze()

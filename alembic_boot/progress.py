@@ -1,4 +1,4 @@
-"""How far something is: a bar for whoever watches on a terminal, a line now and then for a log."""
+"""Progress: a bar for a person at a terminal, or a line now and then for a log."""
 
 import sys
 import threading
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
-    """Give a function that shows which of `total` steps begins; lines of the log stay above."""
+    """Yield a function that shows the next of `total` steps; lines of the log stay above."""
     if total < 2 or not sys.stdout.isatty():
         yield lambda _title: None
         return
@@ -28,9 +28,9 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
 def said_meanwhile(
     say: Callable[[], None], after: float = 1.0, every: float = 5.0
 ) -> Iterator[None]:
-    """Call `say`, which logs a line, from another thread while something takes long.
+    """Call `say`, which logs a line, from another thread during a long operation.
 
-    First after `after` seconds, then `every` so many.
+    First after `after` seconds, then every `every` seconds.
     """
     ended = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The id of the request that is being answered, for every line that is written meanwhile."""
+"""The id of the current request, for every line that is logged meanwhile."""
 
 from contextvars import ContextVar
 
@@ -6,14 +6,14 @@ _current: ContextVar[str | None] = ContextVar("request_id", default=None)
 
 
 def begin_request(request_id: str) -> None:
-    """Give what runs from here in this task, and in the threads that it waits for, this id.
+    """Set the request id for this task from here on, and for the threads that it waits for.
 
-    It is never taken back, for what the server says after a failure belongs to it as well; a
-    server gives each request a task of its own.
+    It is never reset, because the server's messages after a failure belong to the request as well;
+    a server gives each request a task of its own.
     """
     _current.set(request_id)
 
 
 def current_request_id() -> str | None:
-    """Return the id of the request that is being answered; None outside of one."""
+    """Return the id of the current request; None outside of one."""
     return _current.get()

@@ -25,12 +25,12 @@ _log = logging.getLogger(__name__)
 
 
 def seed(boot: BootDescription, inspection: Inspection) -> None:
-    """Insert what is absent, in one transaction.
+    """Insert absent rows, in one transaction.
 
-    The callable gets a SQLAlchemy connection inside that transaction and may return how many rows
-    it inserted. Raises ConfigurationError where it cannot be found, SeedingFailedError where it
-    raises or the schema is not at head, which is what its models describe. A callable that raises
-    SeedingFailedError itself says all of it. A stop signal ends the running statement.
+    The callable gets a SQLAlchemy connection inside that transaction and may return the number of
+    inserted rows. Raises ConfigurationError if it cannot be found. Raises SeedingFailedError if it
+    raises, or if the schema is not at head, which its models describe. A callable that raises
+    SeedingFailedError itself gives the whole message. A stop signal ends the running statement.
     """
     from sqlalchemy import create_engine
     from sqlalchemy.pool import NullPool
@@ -85,7 +85,7 @@ def _refuse_unstarted(returned: object) -> None:
 
 @contextmanager
 def _seeding(engine: Any) -> Iterator[Any]:
-    """Give a connection in a transaction that ends with this process, however that ends."""
+    """Yield a connection in a transaction that ends with this process, in every case."""
     with engine.connect() as connection:
         can_check = can_check_client(connection.connection.driver_connection)
         connection.connection.rollback()
@@ -97,9 +97,9 @@ def _seeding(engine: Any) -> Iterator[Any]:
 
 
 def _hide_nothing(connection: Any) -> tuple[Barrier, ...]:
-    """Return what row level security may hide from this role, and have it refused to read that.
+    """Return row level security that may hide rows from this role, and make such reads fail.
 
-    A row that is hidden would look absent, and be inserted once more.
+    A hidden row would look absent, and be inserted again.
     """
     found = barriers(lambda query: connection.exec_driver_sql(query).scalar())
     hidden = tuple(barrier for barrier in found if barrier.hides(0))
@@ -109,9 +109,9 @@ def _hide_nothing(connection: Any) -> tuple[Barrier, ...]:
 
 
 def _is_for_row_security(error: BaseException) -> bool:
-    """Whether PostgreSQL refused to read a table of which it would have had to hide rows."""
+    """Return whether PostgreSQL refused to read a table whose rows it would have to hide."""
     raised = getattr(error, "orig", None)
-    # A right that is missing has the same SQLSTATE; where in the server it was said differs.
+    # A missing right has the same SQLSTATE; only the place in the server's source differs.
     return isinstance(raised, InsufficientPrivilege) and raised.diag.source_file == "rls.c"
 
 
@@ -127,8 +127,8 @@ def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError
 
 
 def seed_alone(boot: BootDescription) -> None:
-    """Seed while nobody moves the schema. Raises BootError."""
-    # Alembic comes along with these, and `start` does without it where it can.
+    """Seed while no other process changes the schema. Raises BootError."""
+    # These import Alembic, and `start` avoids that if it can.
     from alembic_boot.environment.opening import open_project
     from alembic_boot.migration.preview import preview
     from alembic_boot.running.takeover import exclusively
@@ -136,7 +136,7 @@ def seed_alone(boot: BootDescription) -> None:
 
     inspection = preview(boot).inspection
     if not is_at_head(inspection):
-        seed(boot, inspection)  # which says why it does not
+        seed(boot, inspection)  # which reports the reason
         return
     url = boot.migration_database_url
     schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)

@@ -1,4 +1,4 @@
-"""SIGTERM, SIGINT and SIGHUP end every stage in order: context managers close what they opened."""
+"""SIGTERM, SIGINT and SIGHUP end every stage in order: context managers close their resources."""
 
 import os
 import signal
@@ -11,7 +11,7 @@ STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(SystemExit):
-    """A stop signal arrived; its exit status is 128 and the signal's number, as shells have it."""
+    """A stop signal arrived; the exit status is 128 plus the signal's number, as in shells."""
 
     def __init__(self, signum: int) -> None:
         super().__init__(128 + signum)
@@ -24,13 +24,13 @@ _is_held_back = False
 
 
 def raise_if_stopped() -> None:
-    """Raise Stopped where a stop signal came and somebody's `except` has swallowed it."""
+    """Raise Stopped if a stop signal came and another `except` has swallowed it."""
     if _received is not None:
         raise _received
 
 
 def is_stopping() -> bool:
-    """Whether a stop signal was heard: what runs now closes things in order."""
+    """Return whether a stop signal came: the running code is closing things in order."""
     return _received is not None
 
 
@@ -46,9 +46,9 @@ def _stop(signum: int, _frame: FrameType | None) -> None:
 
 @contextmanager
 def held_back() -> Iterator[None]:
-    """Raise Stopped after the block rather than in it: whatever it begins has to be known then.
+    """Raise Stopped after the block, not inside: new objects must be noted before the end.
 
-    Only for what takes no time.
+    Only for blocks that take no time.
     """
     global _is_held_back  # noqa: PLW0603
     _is_held_back = True
@@ -63,15 +63,15 @@ def held_back() -> Iterator[None]:
 def stopping_on_signals() -> Iterator[None]:
     """Raise Stopped in the main thread when a stop signal arrives.
 
-    A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container
-    a process without one ignores it.
+    A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container a
+    process without a handler ignores it.
     """
     global _received  # noqa: PLW0603
     _received = None
     previous = {
         number: signal.signal(number, _stop)
         for number in STOP_SIGNALS
-        # `nohup` has SIGHUP ignored, and means it.
+        # `nohup` sets SIGHUP to be ignored, and that must stay.
         if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN
     }
     try:
@@ -90,12 +90,12 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     """Call `action` from another thread, again and again, as soon as a stop signal arrives.
 
     Python runs signal handlers between two bytecodes, so a statement that runs for an hour inside
-    the driver's C code would hold a stop up for an hour. The wakeup descriptor is written to by
-    the C handler itself; `action` ends the statement, and then the handler gets its turn. Once is
-    not enough: the statement may begin just after the first time. Blocks may lie in one another:
-    each one's action is called, for any of them may be what is waited for.
+    the driver's C code would delay a stop by an hour. The C handler itself writes to the wakeup
+    descriptor; `action` ends the statement, and then the Python handler runs. Calling it once is
+    not enough: the statement may begin just after the first time. Blocks may be nested: each one's
+    action is called, because any of them may be the one that waits.
 
-    In another thread than the main one, which signals do not reach, nothing is set up.
+    In other threads than the main one, which get no signals, nothing is set up.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -113,7 +113,7 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _watching() -> Iterator[None]:
-    """Have a thread call the actions when a stop signal arrives."""
+    """Run a thread that calls the actions when a stop signal arrives."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     closing = threading.Event()

@@ -1,4 +1,4 @@
-"""How long each stage of a start takes."""
+"""The duration of each stage of a start."""
 
 import time
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 
 class Stages:
-    """The seconds of each stage. What runs within another stage counts as its own alone."""
+    """The seconds of each stage. The time of an inner stage counts only for that stage."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

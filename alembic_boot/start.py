@@ -1,4 +1,4 @@
-"""The whole way: wait, migrate, seed, serve."""
+"""The whole start: wait, migrate, seed, serve."""
 
 import logging
 import socket
@@ -54,9 +54,9 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
 
 
 def start_again(boot: BootDescription) -> None:
-    """Do what `start` does before it serves, in the process that a reload has begun.
+    """Run the stages of `start` before serving, in the process that a reload has begun.
 
-    Raises BootError for what ends a start, too.
+    Raises BootError for failures that end a start, too.
     """
     forget_boot()
     stages = Stages()
@@ -70,8 +70,8 @@ def start_again(boot: BootDescription) -> None:
 def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
     """Serve the application on a bound socket without touching the schema.
 
-    Its readiness needs to know where the revision is recorded; if nobody can tell now, it looks
-    where Alembic puts it by default. Raises BootError.
+    Its readiness needs the version table; if that cannot be found now, Alembic's default is used.
+    Raises BootError.
     """
     from alembic_boot.migration.migrate import locate_version_table
     from alembic_boot.serving.serve import serve
@@ -81,12 +81,12 @@ def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
         wait_for_database(boot.migration_database_url, timeout=0)
         hand_over_version_table(locate_version_table(boot))
     except BootError as error:
-        _log.warning("Where the revision is recorded cannot be told now: %s", error)
+        _log.warning("The version table cannot be found now: %s", error)
     serve(boot, listener)
 
 
 def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
-    """Bring schema and data up to date; where the schema cannot be, we may go on all the same."""
+    """Bring schema and data up to date; if the schema cannot be, continue if allowed."""
     from alembic_boot.migration.migrate import migrate
 
     def then(inspection: Inspection) -> None:
@@ -119,18 +119,18 @@ def _seed(boot: BootDescription, inspection: Inspection) -> None:
 
 
 def _needed(boot: BootDescription) -> tuple[str, ...]:
-    """Return what to import while there is nothing to do but wait.
+    """Return the modules to import while the process waits for the database.
 
-    The application itself is none of it: its own code may look at the schema as it is imported.
+    The application itself is not among them: its own code may read the schema when it is imported.
     """
     to_serve = () if boot.serve.reload else ("alembic_boot.serving.serve", *boot.preload)
     return ("alembic_boot.migration.migrate", *to_serve)
 
 
 def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:
-    """Raise what is wrong with the history, where that ends the start anyhow.
+    """Raise an error if the history is invalid and that would end the start anyway.
 
-    Whatever is being imported is finished first: the history's imports may be the same.
+    Running imports are finished first: the history may import the same modules.
     """
     finish()
     from alembic_boot.migration.migrate import check_history

@@ -1,4 +1,4 @@
-"""The first stage: a database to work on, waited for and, in development, made."""
+"""The first stage: wait for the database and, in development, create it."""
 
 from collections.abc import Callable
 
@@ -8,10 +8,10 @@ from alembic_boot.postgres.wait import create_database, wait_for_database
 
 
 def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: None) -> None:
-    """Wait for the database that boot works on, and for the application's way to it.
+    """Wait for the database that boot works on, and for the application's own connection.
 
-    Where the description allows it, one that is missing is created, unless `before_creating`
-    raises. Raises BootError.
+    If the description allows it, a missing database is created, unless `before_creating` raises.
+    Raises BootError.
     """
     try:
         wait_for_database(boot.migration_database_url, boot.wait_timeout)

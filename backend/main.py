@@ -17,8 +17,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
 from alembic_boot.serving.handover import boot_stages
-from alembic_boot.serving.judge import Judge
 from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.readiness_check import ReadinessCheck
 from backend import __version__
 from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices
@@ -82,8 +82,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 _log.info("Event bus started")
                 here = notify_locally(lambda event: answers.forget(subjects_of(event)))
                 needed = reading_each_table(engine, Base.metadata)
-                judge = Judge(boot, needed=needed)
-                readiness = ReadinessProbe(boot.database_url, judge, partial(lent, engine))
+                check = ReadinessCheck(boot, needed=needed)
+                readiness = ReadinessProbe(boot.database_url, check, partial(lent, engine))
                 event.listen(engine, "after_cursor_execute", partial(_worked, readiness))
                 worker = os.getpid() if boot.serve.workers > 1 else None
                 metrics = Metrics(engine, readiness, boot_stages(), worker)

@@ -1,1 +1,1 @@
-"""What a schema is, whoever made it, and how two of them differ."""
+"""Adoption: find the revision of an existing schema, and its differences from the history."""

@@ -1,14 +1,14 @@
-"""Adopt a database that has no revision of this history: find the one that it is, and record it."""
+"""Adopt a database without a revision of this history: find its revision, and record it."""
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic_boot.adoption.choice import choose, resolve
-from alembic_boot.adoption.extent import read_beside
-from alembic_boot.adoption.leftovers import remove_leftovers
-from alembic_boot.adoption.likeness import Likenesses, liken
-from alembic_boot.adoption.points import Replay
+from alembic_boot.adoption.history_replay import Replay
+from alembic_boot.adoption.leftover_databases import remove_leftovers
+from alembic_boot.adoption.revision_choice import choose, resolve
+from alembic_boot.adoption.schema_matching import SchemaMatches, match_schema
+from alembic_boot.adoption.schema_selection import read_beside
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
@@ -46,10 +46,10 @@ def adopt(
     restamp: bool = False,
     dry_run: bool = False,
 ) -> None:
-    """Record the revision that the schema is; `revision` chooses among equal ones.
+    """Record the revision of the schema; `revision` chooses if the schema equals several.
 
-    A database with another revision recorded is changed if `restamp` says so. Raises
-    SchemaUnmanagedError if the schema is that of no revision, or of several and none was chosen;
+    A database with another recorded revision is changed only with `restamp`. Raises
+    SchemaUnmanagedError if the schema equals no revision, or several and none was chosen. Raises
     SchemaDivergedError and SchemaAheadError for a database that has another one recorded. Nothing
     is changed then.
     """
@@ -83,7 +83,7 @@ def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_ru
 def adopt_locked(
     boot: BootDescription, schema: Schema, lock: SchemaLock, revision: str | None = None
 ) -> None:
-    """Do so while the lock is held, whatever is recorded."""
+    """Do the same while the lock is held, whatever is recorded."""
     before = schema.inspect()
     found = find_revision(boot, schema, revision)
     record(boot, schema, lock, found, before)
@@ -96,8 +96,8 @@ def find_revision(
 ) -> tuple[str, ...]:
     """Return the revision that makes the schema as it is, one of each branch.
 
-    `wanted` chooses among equal ones. Raises SchemaUnmanagedError, and what the state would be
-    refused by once that is recorded.
+    `wanted` chooses if the schema equals several. Raises SchemaUnmanagedError, and the refusal of
+    the state after that revision is recorded.
     """
     history = schema.project.history
     wanted = resolve(history, wanted)
@@ -105,9 +105,9 @@ def find_revision(
     where = _where(inspection)
     _log.info("%s: replaying the history", where)
     with _refusing(where):
-        likenesses = _liken(boot, schema)
-    found = choose(likenesses, history, wanted, is_recorded=not _is_unmanaged(inspection))
-    # What would be refused as soon as it is recorded is not recorded either.
+        matches = _match_schema(boot, schema)
+    found = choose(matches, history, wanted, is_recorded=not _is_unmanaged(inspection))
+    # A revision that would be refused as soon as it is recorded is not recorded either.
     supposed = schema.supposing(schema.inspect(), found)
     if supposed.too_long is not None:
         raise refuse_too_long(supposed.too_long)
@@ -119,16 +119,16 @@ def find_revision(
     return found
 
 
-def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
+def _match_schema(boot: BootDescription, schema: Schema) -> SchemaMatches:
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
         replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
         with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
             replay.run()
-    # Last, so that it is as fresh as can be.
+    # Last, so that the result is as recent as possible.
     with (
         connected(schema.url) as connection,
-        said_meanwhile(lambda: _log.info("Reading the schema, as far as others let it be read")),
+        said_meanwhile(lambda: _log.info("Reading the schema; locked tables may delay this")),
     ):
         found = read_beside(
             connection,
@@ -137,7 +137,7 @@ def _liken(boot: BootDescription, schema: Schema) -> Likenesses:
             schema.policy.traffic_timeout,
             schema.extent,
         )
-    return liken(found, replay.points)
+    return match_schema(found, replay.points)
 
 
 def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
@@ -147,7 +147,7 @@ def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
 
 @contextmanager
 def _refusing(where: str) -> Iterator[None]:
-    """Turn what keeps the history from being replayed into a refusal of the database."""
+    """Turn a failed replay of the history into a refusal of the database."""
     try:
         yield
     except (ConfigurationError, MigrationFailedError) as error:
@@ -164,11 +164,11 @@ def _is_unmanaged(inspection: Inspection) -> bool:
 
 
 def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: bool) -> bool:
-    """Return whether to look which revision the schema is.
+    """Return whether the schema has to be compared with the history.
 
-    That is where nothing is recorded, or what is recorded has no place in this history: because
-    revisions were squashed, renamed or edited. In development a row that was only recorded may be
-    replaced by what it replaced. Raises SchemaAheadError.
+    That is the case if nothing is recorded, or if the recorded revision has no place in this
+    history, because revisions were squashed, renamed or edited. In development a row that was only
+    recorded may be replaced by the revision that it replaced. Raises SchemaAheadError.
     """
     if _is_unmanaged(inspection) or _has_no_place(inspection):
         return True
@@ -182,7 +182,7 @@ def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: boo
 
 
 def _has_no_place(inspection: Inspection) -> bool:
-    """Return whether a row is unknown, or says again what another row implies."""
+    """Return whether a row is unknown, or is implied by another row."""
     is_diverged = inspection.state is SchemaState.DIVERGED
     has_reason = inspection.unknown or inspection.is_twofold or inspection.replaced
     return is_diverged and bool(has_reason)

@@ -1,4 +1,4 @@
-"""Compare two catalogues: plain data in, readable differences out, no database."""
+"""Compare two catalogues: from plain data to readable differences, without a database."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,24 +7,23 @@ from typing import NamedTuple
 
 Value = str | bool | tuple[str, ...] | None
 
-# A definition may have thousands of characters: a line shows this many, from just before the
-# first one that differs.
+# Characters of a definition in a line, beginning just before the first difference.
 _SHOWN = 120
 _SHOWN_BEFORE = 40
 
-# Kinds whose objects belong to a table (or a domain), and are named within it only.
+# Kinds of objects that belong to a table (or a domain), and have a name only within it.
 _BELONGING = frozenset({"constraint", "trigger", "rule", "policy"})
 
 
 class ObjectKey(NamedTuple):
-    """What an object is called: names as SQL would write them, without OIDs."""
+    """The name of an object, as SQL writes it, without OIDs."""
 
     kind: str
     """PostgreSQL's own word: table, column, constraint, index, enum, function …"""
     name: str
-    """Plain in the first schema that was read, qualified in every other one."""
+    """Unqualified in the first schema that was read, qualified in every other one."""
     part: str = ""
-    """The column, constraint, trigger, rule or policy within what `name` says."""
+    """The column, constraint, trigger, rule or policy within the object."""
 
     def __str__(self) -> str:
         if self.kind in _BELONGING:
@@ -33,36 +32,36 @@ class ObjectKey(NamedTuple):
 
     @property
     def path(self) -> str:
-        """The name without the kind."""
+        """Return the name without the kind."""
         return f"{self.name}.{self.part}" if self.part else self.name
 
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The objects of some schemas with their properties; equal where the schemas are."""
+    """The objects of some schemas with their properties; equal if the schemas are."""
 
     objects: Mapping[ObjectKey, Mapping[str, Value]]
 
 
 class DifferenceKind(StrEnum):
-    """How a catalogue differs from the expected one in one thing."""
+    """The kind of a difference from the expected catalogue."""
 
     MISSING = "missing"
-    """Expected, and not found."""
+    """Expected, but not found."""
     UNEXPECTED = "unexpected"
-    """Found, and not expected."""
+    """Found, but not expected."""
     CHANGED = "changed"
-    """Found and expected, with another value of one property."""
+    """Found and expected, but with another value of a property."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing in which a catalogue differs; `str()` is a line that says it."""
+    """One difference of a catalogue; `str()` describes it on one line."""
 
     kind: DifferenceKind
     object: ObjectKey
     property: str | None = None
-    """What changed; None where the whole object is missing or unexpected."""
+    """The changed property; None if the whole object is missing or unexpected."""
     found: Value = None
     expected: Value = None
 
@@ -76,11 +75,11 @@ class Difference:
 
 
 def compare(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
-    """Return what `found` has missing, unexpected or changed, in order of kind and name.
+    """Return the missing, unexpected and changed objects of `found`, by kind and name.
 
-    A property that is absent is the same as one without a value. The parts of a missing table
-    are missing too, each by itself, so that the number of differences tells a near schema from
-    a far one.
+    An absent property equals a property without a value. The parts of a missing table count as
+    missing too, each by itself, so that the number of differences tells a near schema from a far
+    one.
     """
     return tuple(
         difference
@@ -119,7 +118,7 @@ def _window(text: str, start: int) -> str:
 
 
 def _text(value: Value) -> str:
-    """Return the value on one line; a line break, which may be the difference, stays visible."""
+    """Return the value on one line; line breaks, which may be the difference, stay visible."""
     match value:
         case None:
             return "none"

@@ -1,4 +1,4 @@
-"""What people have in a database, and how a scratch is rid of it again."""
+"""The user objects of a database, and how to remove them from a scratch database."""
 
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
@@ -8,15 +8,15 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.adoption.other_queries import OTHERS
 
 MARK = "boot_scratch"
-"""A schema by which a database is known that was found empty, for a replay to work in.
+"""A schema that marks a database as a scratch database: it was empty, and a replay uses it.
 
-It comes first and goes last, and its comment says what of the rest is the replay's.
+It is created first and dropped last, and its comment lists the replay's objects.
 """
 
-# Whatever people can have in a database, by PostgreSQL's own name for the kind and with the
-# identity that DROP takes; in an order in which they can be dropped: a table takes its identity
-# sequences along, a range type its constructors. An extension that somebody else has installed,
-# because our role may not, is there to stay.
+# All kinds of user objects, by PostgreSQL's own name for the kind and with the identity that DROP
+# accepts, in an order in which they can be dropped. A table's identity sequences are dropped with
+# it, and a range type's constructors with the type. An extension that another role has installed,
+# because our role may not, stays.
 _OBJECTS = f"""
 WITH people AS (
     SELECT oid FROM pg_namespace
@@ -48,31 +48,31 @@ ORDER BY object.identity = %s,
 """  # noqa: S608 (the query of the others)
 
 _SPELLED = {"foreign-data wrapper": "FOREIGN DATA WRAPPER", "statistics object": "STATISTICS"}
-"""What DROP calls otherwise."""
+"""Kinds with another name in DROP."""
 
 
 class Object(NamedTuple):
-    """Something that people can have in a database."""
+    """An object of a user."""
 
     kind: str
     identity: str
-    """Its name, as DROP takes it."""
+    """Its name in the form of DROP."""
     address: str
-    """Which one it is: another one of the name has another address."""
+    """Its address: another object of the same name has another address."""
 
     def __str__(self) -> str:
         return f"{self.kind} {self.identity}"
 
 
 def objects(connection: Connection) -> list[Object]:
-    """Return all that people have in a database, in the order to drop it; the mark comes last."""
+    """Return all user objects of a database, in the order to drop them; the mark comes last."""
     with connection.cursor() as cursor:
         cursor.execute(_OBJECTS, (MARK,))
         return [Object(*row) for row in cursor.fetchall()]
 
 
 def is_mark(found: Object) -> bool:
-    """Whether this is the mark of a scratch."""
+    """Return whether this is the mark of a scratch database."""
     return (found.kind, found.identity) == ("schema", MARK)
 
 
@@ -82,7 +82,7 @@ def some(found: Sequence[Object]) -> str:
 
 
 def empty(connection: Connection, addresses: Collection[str] | None = None) -> None:
-    """Drop all that people have in a database, or what is at these addresses; the mark last."""
+    """Drop all user objects of a database, or only those at these addresses; the mark last."""
     while left := [
         it
         for it in objects(connection)

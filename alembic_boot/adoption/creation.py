@@ -1,4 +1,4 @@
-"""Make a database in which a history runs as in the real one: encoding, locale and settings."""
+"""Create a database like the real one for a replay: encoding, locale and settings."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from alembic_boot.postgres.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)
 
-# Not every supported version has all of these columns, and one that does not apply is null.
+# Not every supported version has all of these columns; a column that does not apply is null.
 _LOCALE = """
 SELECT option, value
 FROM pg_database d, LATERAL (VALUES
@@ -31,7 +31,7 @@ FROM pg_database d, LATERAL (VALUES
 WHERE datname = current_database() AND value IS NOT NULL
 """
 
-# Those of all its sessions, and then those of this role's, which win.
+# The settings for all sessions, and then those for this role's, which have priority.
 _SETTINGS = """
 SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
 FROM pg_db_role_setting, unnest(setconfig) AS setting
@@ -41,16 +41,19 @@ ORDER BY setrole
 """
 
 _PASSED_OVER = ("role", "session_authorization", "default_transaction_read_only")
-"""Who is someone else there has no rights in a new database. Limits are no part of it either."""
+"""A role setting would lose its rights in a new database.
+
+Timeouts and other limits are left out, too.
+"""
 
 _ESCAPED, _ESCAPE = re.compile(r"[\\\s]"), r"\\\g<0>"
-"""What libpq's options take for their own, and what it is written as."""
+"""Special characters of libpq's options, and their escape."""
 
 
 def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
-    """Make an empty database beside the real one, like it in what a history may depend on.
+    """Create an empty database beside the real one, equal in all that a history may depend on.
 
-    Return its URL. Raises psycopg2.Error where the role may not make it.
+    Return its URL. Raises psycopg2.Error if the role may not create it.
     """
     own: dict[str, str] = {}
     with connected(real, silence=FOR_DATABASES) as connection:
@@ -74,7 +77,7 @@ def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
 
 
 def settings(connection: Connection) -> dict[str, str]:
-    """Return what a database has set for the sessions of this role."""
+    """Return the settings of a database for the sessions of this role."""
     with connection.cursor() as cursor:
         cursor.execute(_SETTINGS)
         return dict(_relevant(cursor.fetchall()))
@@ -89,19 +92,19 @@ def _relevant(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
 
 
 def _with_public(path: str) -> str:
-    """Return a search_path that leads somewhere, also where its schemas are not.
+    """Return a search_path that contains an existing schema, even if others do not exist.
 
-    Those that the history does not make are not there: what belongs in them needs a place.
+    Schemas that the history does not create do not exist here, but their objects need a place.
     """
     names = [it.strip().strip('"') for it in path.split(",")]
     return path if "public" in names else ", ".join([path] * any(names) + ["public"])
 
 
 def _set(connection: Connection, database: str, name: str, value: str) -> bool:
-    """Set it for all sessions of a database; return whether that, or nothing more, can be done.
+    """Set it for all sessions of a database; return whether sessions need nothing more.
 
-    A list is stored as text, which ALTER DATABASE would take for one name. A setting of an
-    application's own is a superuser's to set for others, and anybody's for a session.
+    A list is stored as text, which ALTER DATABASE would read as one name. An application's own
+    setting can be set for others only by a superuser, but by any role for its session.
     """
     local = sql.SQL("SELECT set_config({}, {}, true)").format(sql.Literal(name), sql.Literal(value))
     lasting = sql.SQL("ALTER DATABASE {} SET {} FROM CURRENT").format(
@@ -130,7 +133,7 @@ def _can(connection: Connection, *statements: sql.Composed) -> bool:
 
 
 def _with_options(url: DatabaseUrl, own: Mapping[str, str]) -> DatabaseUrl:
-    """Return the URL by which sessions have these settings; as it was, where that leads nowhere.
+    """Return the URL by which sessions have these settings; unchanged if that does not work.
 
     Not every driver knows libpq's options, and poolers refuse them.
     """

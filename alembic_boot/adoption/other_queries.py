@@ -1,4 +1,4 @@
-"""What people can have in a database besides what the comparison knows: by kind and name only."""
+"""Queries for kinds of objects that the comparison knows only by kind and name."""
 
 KINDS = frozenset(
     {
@@ -23,10 +23,10 @@ KINDS = frozenset(
         "transform",
     }
 )
-"""As `pg_identify_object` calls them."""
+"""The kinds, by the names of `pg_identify_object`."""
 
-# Neither PostgreSQL's own, which are below that number, nor what comes along with something else,
-# as a range type's cast does.
+# Neither PostgreSQL's own objects, which are below that number, nor objects that belong to others,
+# such as a range type's cast.
 OTHERS = """
 SELECT classid, objid
 FROM (

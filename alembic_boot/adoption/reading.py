@@ -1,9 +1,9 @@
-"""Read the schemas of a database as plain data that can be compared with another's.
+"""Read the schemas of a database as plain data, for comparison with another database.
 
-What depends on how a schema came about, and not on what it is, is normalised: the position of
-columns, the names of NOT NULL constraints and of owned sequences, and expressions that one more
-parse would change. Left out altogether: privileges, owners, comments, storage parameters, what
-belongs to an extension, and data.
+Properties that depend only on how a schema was made are normalised: the position of columns, the
+names of NOT NULL constraints and of owned sequences, and expressions that another parse would
+change. Left out completely: privileges, owners, comments, storage parameters, objects of
+extensions, and data.
 """
 
 import re
@@ -30,9 +30,10 @@ from alembic_boot.adoption.reparsing import (
 )
 
 IGNORED_TABLES = frozenset({"alembic_version", "schema_journal"})
-"""Records about the schema, which are no part of it."""
+"""Tables with records about the schema, which are not part of it."""
 
-# What else constants and names are deparsed by. A session, a role or a database may have its own.
+# Settings that change how constants and names are deparsed. A session, a role or a database may
+# have its own.
 _SETTINGS = {
     "bytea_output": "hex",
     "DateStyle": "ISO, YMD",
@@ -61,7 +62,7 @@ _QUERIES = (
     types.RANGES,
     types.FUNCTIONS,
 )
-# The others, with the property that their definition is, and how it is parsed again.
+# The other queries, with the property for their definition, and how to parse it again.
 _WHOLE: tuple[tuple[str, str, Callable[..., Trip]], ...] = (
     (tables.VIEWS, "definition", view_trip),
     (tables.RULES, "definition", rule_trip),
@@ -81,17 +82,17 @@ def read_catalogue(
     schemas: Sequence[str] | None = None,
     lock_timeout: float = 10,
 ) -> Catalogue:
-    """Return what the schemas hold: those on the search_path, or the ones given.
+    """Return the content of the schemas: those on the search_path, or the given ones.
 
-    Objects of the first schema have plain names, so that schemas of different names can be
-    compared; all others are qualified. The connection may be in a transaction or not, and is
-    left as it was. Raises CatalogueUnreadableError where temporary views cannot be made, and
-    psycopg2's LockNotAvailable where somebody keeps a table locked for more than so many seconds.
+    Objects of the first schema have unqualified names, so that schemas of different names can be
+    compared; all others are qualified. The connection may be in a transaction or not, and stays so.
+    Raises CatalogueUnreadableError if temporary views cannot be created. Raises psycopg2's
+    LockNotAvailable if a session keeps a table locked for more than so many seconds.
     """
     with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
-        # The connection may have been given another kind of cursor, or another reading of JSON.
+        # The connection may have another kind of cursor, or another conversion of JSON.
         register_default_jsonb(cursor)
-        cursor.execute("SET LOCAL statement_timeout = 0")  # that is an application's
+        cursor.execute("SET LOCAL statement_timeout = 0")  # that timeout is for an application
         cursor.execute(
             "SELECT set_config('lock_timeout', %s, true)", (f"{round(lock_timeout * 1000)}ms",)
         )
@@ -105,9 +106,9 @@ def read_catalogue(
 
 @contextmanager
 def _rolled_back(cursor: Cursor) -> Iterator[None]:
-    """Run the block in a transaction or, within one, a savepoint, and undo it at the end.
+    """Run the block in a transaction or, within one, a savepoint, and roll it back at the end.
 
-    Rolling back also restores the settings.
+    The rollback also restores the settings.
     """
     connection = cursor.connection
     undo: Callable[[], None]
@@ -117,11 +118,11 @@ def _rolled_back(cursor: Cursor) -> Iterator[None]:
             cursor.execute, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
         )
     elif connection.autocommit or connection.status != STATUS_READY:
-        # Nor does the driver begin one where it has missed a COMMIT that went by as text.
+        # Nor does the driver begin one if it has missed a COMMIT that was sent as text.
         cursor.execute("BEGIN")
         undo = partial(cursor.execute, "ROLLBACK")
     else:
-        # The driver will begin a transaction by itself, and has to be told of its end.
+        # The driver will begin a transaction by itself, and must be told of its end.
         undo = connection.rollback
     try:
         yield
@@ -139,10 +140,10 @@ def _schemas(cursor: Cursor) -> list[str]:
 
 
 def _set_session(cursor: Cursor, schemas: Sequence[str]) -> None:
-    """Let names and constants be deparsed in one way wherever they are read.
+    """Make names and constants deparse in the same way on every server.
 
-    Only the first schema is on the search_path; pg_temp, otherwise searched before it, comes
-    last, so that a temporary table hides nothing.
+    Only the first schema is on the search_path; pg_temp, otherwise searched before it, comes last,
+    so that a temporary table hides nothing.
     """
     cursor.execute(
         "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), 'pg_temp'), true)",
@@ -174,9 +175,9 @@ def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
 def _rows(
     cursor: Cursor, query: str, parameters: Mapping[str, Any], objects: _Objects
 ) -> Iterator[tuple[ObjectKey, list[Any]]]:
-    """Add the objects that a query finds, and give their keys with what is yet to be parsed.
+    """Add the objects of a query; yield their keys with the text that must be parsed again.
 
-    Two queries may add to one object.
+    Two queries may add to the same object.
     """
     cursor.execute(query, parameters)
     for kind, name, part, properties, *rest in cursor.fetchall():
@@ -191,7 +192,7 @@ def _value(value: Any) -> Value:
 
 
 def _sequence_names(cursor: Cursor, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return how sequences stand in expressions, and how they should."""
+    """Return the texts of sequences in expressions, with their normalised form."""
     cursor.execute(tables.SEQUENCE_NAMES, parameters)
     return {_literal(name): _literal(normalised) for name, normalised in cursor.fetchall()}
 

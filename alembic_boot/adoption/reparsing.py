@@ -1,9 +1,9 @@
-"""Send what the catalogue deparses once more through PostgreSQL's parser.
+"""Send deparsed text of the catalogue through PostgreSQL's parser once more.
 
-`CHECK (status IN ('a', 'b'))` on a varchar is deparsed in one way where it was written, in another
-after a dump and restore, and from then on always in that one. What takes one trip through the
-parser therefore reads the same wherever it comes from. A trip is an object in pg_temp, which no
-other session sees and which is rolled back at once; making it evaluates nothing, and takes no
+`CHECK (status IN ('a', 'b'))` on a varchar is deparsed in one way in the database where it was
+written, in another after a dump and restore, and from then on always in that way. So after another
+parse the text is the same in every database. For each text an object is created in pg_temp, which
+no other session sees and which is rolled back at once. Creating it evaluates nothing, and needs no
 more than ACCESS SHARE on the tables that it mentions.
 """
 
@@ -19,7 +19,7 @@ from psycopg2.extensions import cursor as Cursor
 
 from alembic_boot.errors import CatalogueUnreadableError
 
-# So many objects at once: few round trips to the server, few entries in its table of locks.
+# Number of objects at once: few round trips to the server, few entries in its lock table.
 _BATCH = 100
 _SAVEPOINT = "boot_reparsing"
 _COLUMN = "boot_reparsed"
@@ -27,21 +27,21 @@ _COLUMN = "boot_reparsed"
 
 @dataclass(frozen=True)
 class Trip:
-    """How to have a text parsed, and where in the answer the text stands again."""
+    """A text to parse again, and the place of the result in the answer."""
 
     text: str
     create: str
     read: str
-    """An SQL expression whose value is the text again, with something around it."""
+    """An SQL expression whose value contains the text again."""
     pattern: str
-    """Its group is the text."""
+    """A pattern whose group is the text."""
 
 
 def expression_trip(expression: str, source: str) -> Trip:
     """Return the trip of an expression over a FROM clause; an empty one is for constants.
 
-    IS NULL around it makes the view's column a boolean, because a view cannot have a column of
-    type record, nor one whose collation is open.
+    IS NULL around it makes the view's column a boolean, because a view cannot have a column of type
+    record, nor a column without a definite collation.
     """
     query = f"SELECT ({expression}) IS NULL AS {_COLUMN}" + (f" FROM {source}" if source else "")
     return _view_trip(expression, query, rf"\s*SELECT \(\s*(.*) IS NULL\) AS {_COLUMN}\b.*")
@@ -61,7 +61,7 @@ def _view_trip(text: str, query: str, pattern: str) -> Trip:
 def body_trip(body: str, signature: str, oid: int) -> Trip:
     """Return the trip of a function's body in standard SQL.
 
-    The copy has the function's name and arguments, because the body may name both.
+    The copy has the function's name and arguments, because the body may use both.
     """
     return Trip(
         text=body,
@@ -91,7 +91,7 @@ def _name(text: str) -> str:
 
 
 def reparse(cursor: Cursor, trips: Iterable[Trip]) -> dict[Trip, str]:
-    """Return what each text reads like after its trip. Must be called in a transaction."""
+    """Return each text as it is after its trip. Must be called in a transaction."""
     waiting = list(dict.fromkeys(trips))
     parsed: dict[Trip, str] = {}
     for start in range(0, len(waiting), _BATCH):
@@ -101,7 +101,7 @@ def reparse(cursor: Cursor, trips: Iterable[Trip]) -> dict[Trip, str]:
         except psycopg2.OperationalError:
             raise
         except psycopg2.Error:
-            # One by one, to name the culprit.
+            # One by one, to find the failing text.
             parsed |= {trip: _parse_alone(cursor, trip) for trip in batch}
     return parsed
 
@@ -122,7 +122,7 @@ def _parse_alone(cursor: Cursor, trip: Trip) -> str:
 
 
 def _parse(cursor: Cursor, trips: Sequence[Trip]) -> dict[Trip, str]:
-    """Create the objects, read them and roll them back, which gives their locks back too."""
+    """Create the objects, read them and roll them back, which also releases their locks."""
     cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
     try:
         cursor.execute(";".join(trip.create for trip in trips))

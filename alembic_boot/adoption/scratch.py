@@ -1,4 +1,4 @@
-"""An empty database to try a history on, gone afterwards."""
+"""An empty database for replays, removed afterwards."""
 
 import logging
 import threading
@@ -11,8 +11,8 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption import contents
 from alembic_boot.adoption.creation import create_like, settings
-from alembic_boot.adoption.leftovers import drop, in_use, new_name, remove_leftovers
-from alembic_boot.adoption.note import Note, end_work, noting, read_note
+from alembic_boot.adoption.leftover_databases import drop, in_use, new_name, remove_leftovers
+from alembic_boot.adoption.replay_note import Note, end_work, noting, read_note
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import (
     BootError,
@@ -33,16 +33,16 @@ from alembic_boot.signals import raise_if_stopped
 _log = logging.getLogger(__name__)
 
 _GIVEN = AdvisoryKey.named("scratch")
-"""Who works in a database that SCRATCH_DATABASE_URL names holds this lock there."""
+"""The lock of a process that works in the database of SCRATCH_DATABASE_URL."""
 
 _INTERVAL = 0.1
 
 
 @contextmanager
 def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
-    """Give the URL of an empty database: SCRATCH_DATABASE_URL, or one beside the real one.
+    """Yield the URL of an empty database: SCRATCH_DATABASE_URL, or one beside the real one.
 
-    Raises ConfigurationError where neither can be had, LockTimeoutError where somebody else works
+    Raises ConfigurationError if both are impossible, and LockTimeoutError if another process works
     in the given one for too long.
     """
     real, given = boot.migration_database_url, boot.scratch_database_url
@@ -60,7 +60,7 @@ def scratch_database(boot: BootDescription) -> Iterator[DatabaseUrl]:
 
 
 def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
-    """Make a database beside the real one, and log in: a server or a pooler may not let us."""
+    """Create a database beside the real one, and log in: a server or a pooler may refuse that."""
     try:
         url = create_like(real, name)
     except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
@@ -99,15 +99,15 @@ def _given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Data
             with noting(url):
                 yield url
         finally:
-            # It was empty, so all that is there now was made by the replay.
+            # It was empty, so the replay made everything in it.
             with connected(url) as connection:
                 contents.empty(connection)
-            with suppress(psycopg2.Error):  # a session that is gone holds no lock
+            with suppress(psycopg2.Error):  # a lost session holds no lock
                 end(keeper)
 
 
 def _refuse_login(url: DatabaseUrl) -> None:
-    """Raise what it means that a given database cannot be reached, with the setting's name."""
+    """Raise the error for a given database that cannot be reached, with the setting's name."""
     try:
         connect(url).close()
     except psycopg2.OperationalError as error:
@@ -130,7 +130,7 @@ def _refuse_login(url: DatabaseUrl) -> None:
 
 
 def _warn_of_settings(given: Connection, real: Connection) -> None:
-    """Say what the real database has set and the given one has not: a history may depend on it."""
+    """Warn of settings that only the real database has: a history may depend on them."""
     there = settings(given)
     differing = [name for name, value in settings(real).items() if there.get(name) != value]
     if differing:
@@ -142,9 +142,9 @@ def _warn_of_settings(given: Connection, real: Connection) -> None:
 
 
 def _take(keeper: Connection, timeout: float) -> None:
-    """Have a given database for this process alone; wait for it at most `timeout` seconds.
+    """Lock a given database for this process; wait for the lock at most `timeout` seconds.
 
-    The lock is one of a transaction, which a pooler cannot leave behind in a session of its own.
+    The lock is one of a transaction, so a pooler cannot keep it in a session of its own.
     """
     deadline = time.monotonic() + timeout
     begin(keeper)
@@ -163,9 +163,9 @@ def _take(keeper: Connection, timeout: float) -> None:
 
 
 def _prepare(connection: Connection) -> None:
-    """See that the database is empty, but for what a killed replay has left, which goes.
+    """Check that the database is empty, after removing objects of a killed replay.
 
-    Raises ConfigurationError where there is anything else: somebody may need it.
+    Raises ConfigurationError if there are other objects: they may be needed.
     """
     is_marked = any(map(contents.is_mark, contents.objects(connection)))
     note = read_note(connection) if is_marked else Note()

@@ -1,15 +1,16 @@
-"""What is read of a schema's tables, and of all that looks or belongs to one.
+"""Queries for a schema's tables, for relations like tables, and for the parts of both.
 
-Every query returns these columns, and those that its comment adds:
+Every query returns these columns, and the additional ones in its comment:
   kind, name, part   the key,
   properties         a JSON object,
   expressions        a JSON object: property → {"expression", "source"}, deparsed SQL over a FROM
                      clause, still to be parsed again.
-information_schema and the pg_* views show a role only what it has privileges on; the catalogues
-show everything. `to_jsonb(row) ->> 'column'` reads columns that not every supported version has.
+information_schema and the pg_* views show a role only objects on which it has privileges; the
+catalogues show everything. `to_jsonb(row) ->> 'column'` reads columns that not every supported
+version has.
 
-Names come from regclass, regtype, regprocedure and the pg_get functions, which write a name plainly
-where the search_path finds it. Parameters: schemas, ignored (names of tables), relations (OIDs).
+Names come from regclass, regtype, regprocedure and the pg_get functions, which leave the schema out
+if the search_path finds the name. Parameters: schemas, ignored (names of tables), relations (OIDs).
 """
 
 RELATIONS = """
@@ -77,9 +78,9 @@ LEFT JOIN pg_foreign_server s ON s.oid = f.ftserver
 WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('r', 'p', 'f')
 """
 
-# Position is left out: it depends on what was added and dropped before. PostgreSQL 18 has a row
-# of pg_constraint for NOT NULL, whose name a renamed column keeps; what it says belongs here. What
-# is inherited and not the table's own goes when the parent's goes.
+# Position is left out: it depends on earlier changes. PostgreSQL 18 has a row of pg_constraint for
+# NOT NULL, whose name stays when a column is renamed; its content belongs here. An inherited
+# constraint that is not the table's own is dropped with the parent's.
 COLUMNS = """
 SELECT 'column', c.oid::regclass::text, quote_ident(a.attname),
   jsonb_build_object(
@@ -107,10 +108,10 @@ LEFT JOIN pg_constraint n
 WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('r', 'p', 'f', 'v', 'm')
 """
 
-# A partition's copies of its parent's constraints follow from the parent, and PostgreSQL makes up
-# their names. Constraint triggers are among the triggers. A foreign key is checked by triggers of
-# PostgreSQL's own, which a restore may have disabled and not enabled again, also on a partition.
-# The index of a partitioned table's constraint is invalid as long as a partition has none.
+# A partition's copies of its parent's constraints follow from the parent, and PostgreSQL invents
+# their names. Constraint triggers are listed with the triggers. PostgreSQL's own triggers check a
+# foreign key; a restore may have disabled them without enabling them again, also on a partition.
+# The index of a partitioned table's constraint is invalid while a partition has none.
 CONSTRAINTS = """
 SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
   jsonb_build_object(
@@ -151,8 +152,8 @@ WHERE r.oid = ANY (%(relations)s) AND k.contype IN ('p', 'u', 'f', 'c', 'x')
   AND k.conparentid = 0
 """
 
-# Those behind primary keys and unique constraints are in the constraint's definition. Those behind
-# exclusion constraints are joined to the constraint, since only its parts can be parsed again.
+# Indexes of primary keys and unique constraints are in the constraint's definition. Indexes of
+# exclusion constraints are joined to the constraint, because only its parts can be parsed again.
 INDEXES = """
 SELECT CASE WHEN k.oid IS NULL THEN 'index' ELSE 'constraint' END,
   CASE WHEN k.oid IS NULL THEN i.indexrelid ELSE i.indrelid END::regclass::text,
@@ -206,8 +207,8 @@ WHERE i.indrelid = ANY (%(relations)s)
       SELECT FROM pg_constraint u WHERE u.conindid = i.indexrelid AND u.contype IN ('p', 'u'))
 """
 
-# A sequence keeps its name when its table is renamed, so an owned one is named by its owner.
-# Two that one column owns could not be told apart, and keep their names.
+# A sequence keeps its name when its table is renamed, so an owned one is named by its owner. Two
+# sequences of one column could not be distinguished, and keep their names.
 _OWNED_SEQUENCE = """
 FROM pg_class c
 LEFT JOIN (
@@ -245,7 +246,7 @@ JOIN pg_sequence s ON s.seqrelid = c.oid
 WHERE c.oid = ANY (%(relations)s)
 """
 
-# The old and the new row of a condition are two tables of the FROM clause it is parsed over.
+# The old and the new row in a condition become two tables of the FROM clause for parsing.
 TRIGGERS = r"""
 SELECT 'trigger', t.tgrelid::regclass::text, quote_ident(t.tgname),
   jsonb_build_object(
@@ -282,7 +283,7 @@ FROM pg_policy p
 WHERE p.polrelid = ANY (%(relations)s)
 """
 
-# A view's query is no expression; it comes instead of them.
+# A view's query is not an expression; it comes instead of them.
 VIEWS = """
 SELECT CASE c.relkind WHEN 'v' THEN 'view' ELSE 'materialized view' END, c.oid::regclass::text, '',
   jsonb_build_object('options', CASE c.relkind WHEN 'v' THEN to_jsonb(c.reloptions) END),
@@ -291,7 +292,7 @@ FROM pg_class c
 WHERE c.oid = ANY (%(relations)s) AND c.relkind IN ('v', 'm')
 """
 
-# Instead of expressions: what follows the table in the rule's definition, the event, the table.
+# Instead of expressions: the rule's definition after the table, the event, the table.
 RULES = """
 SELECT 'rule', r.ev_class::regclass::text, quote_ident(r.rulename),
   jsonb_build_object(

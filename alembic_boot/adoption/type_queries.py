@@ -1,4 +1,4 @@
-"""What is read of a schema's types and functions; see `catalogue_queries` for the columns."""
+"""Queries for a schema's types and functions; see `table_queries` for the columns."""
 
 # ruff: noqa: S608 - the queries are put together from constants of this file
 
@@ -32,7 +32,7 @@ SELECT 'domain', t.oid::regtype::text, '',
 {_TYPES} AND t.typtype = 'd'
 """
 
-# VALUE, which is no reserved word, is a column of that name while the expression is parsed again.
+# VALUE, which is not a reserved word, becomes a column of that name for parsing again.
 DOMAIN_CONSTRAINTS = f"""
 SELECT 'constraint', d.name, quote_ident(k.conname),
   jsonb_build_object('type', 'CHECK', 'validated', k.convalidated),
@@ -47,7 +47,7 @@ JOIN (
 WHERE k.contype = 'c'
 """
 
-# Here position counts: a row constructor has nothing else to go by.
+# Here position counts: a row constructor depends on it.
 COMPOSITE_TYPES = """
 SELECT 'composite type', c.oid::regclass::text, '',
   jsonb_build_object('attributes', (
@@ -77,7 +77,7 @@ SELECT 'range type', t.oid::regtype::text, '', (
 {_TYPES} AND t.typtype = 'r'
 """
 
-# Neither an extension's functions nor those that PostgreSQL makes for a range type.
+# Neither functions of extensions nor those that PostgreSQL creates for a range type.
 _FUNCTIONS = """
 FROM pg_proc p
 JOIN pg_namespace n ON n.oid = p.pronamespace
@@ -93,7 +93,7 @@ _FUNCTION_KEY = """
   p.oid::regprocedure::text, ''
 """
 
-# The state that it is given.
+# The state argument.
 _MODIFIES = "CASE {} WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END"
 
 FUNCTIONS = f"""
@@ -143,7 +143,7 @@ SELECT {_FUNCTION_KEY},
 {_FUNCTIONS}
 """
 
-# Instead of expressions: a body in standard SQL, what stands before it to create it in pg_temp, and
+# Instead of expressions: a body in standard SQL, the text before it to create it in pg_temp, and
 # the OID.
 BODIES = f"""
 SELECT {_FUNCTION_KEY}, '{{}}'::jsonb,

@@ -1,6 +1,4 @@
-"""Replay the whole history on a scratch database: it must go up, down and up again, and end
-where the models are.
-"""
+"""Replay the whole history on a scratch database: up, down, up, and equal to the models."""
 
 import logging
 from collections.abc import Iterable
@@ -9,8 +7,8 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.comparison import Catalogue, compare
-from alembic_boot.adoption.replay import make_room, move, open_scratch, read
 from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.adoption.scratch_schema import make_room, move, open_scratch, read
 from alembic_boot.checking.differences import code, missing_labels, operations
 from alembic_boot.checking.models import NO_MODELS
 from alembic_boot.checking.phases import contract_reasons, phase_problems
@@ -30,16 +28,16 @@ _ADVICE = "Fix the revisions, or the models, and check again."
 
 
 def check(boot: BootDescription) -> None:
-    """Raise HistoryBrokenError with all that is wrong with the history.
+    """Raise HistoryBrokenError with all faults of the history.
 
-    The target counts as it does for a start: several heads are wrong unless it is `heads`. Works
-    on a scratch database: the real one is not touched.
+    The target counts as for a start: several heads are a fault unless it is `heads`. The check uses
+    a scratch database: the real one is not touched.
     """
     history = open_project(boot.alembic_config, boot.migration_database_url).history
     resolve_target(history, boot.schema.target, rollback=False)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url)
-        # An env.py that ignores the URL it is given would replay the history on the real one.
+        # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)
         problems = _problems(url, project)
     for problem in problems:
@@ -50,11 +48,11 @@ def check(boot: BootDescription) -> None:
 
 
 def _problems(url: DatabaseUrl, project: Project) -> list[str]:
-    """Return all that is wrong, up to the first revision that does not run."""
+    """Return all faults, up to the first revision that fails."""
     found: list[str] = []
     try:
         for problem in _replay(url, project):
-            found.append(problem)  # what was found before a failure is often its cause
+            found.append(problem)  # a fault found before a failure is often its cause
     except MigrationFailedError as error:
         report_cause(error)
         return [*found, error.what]
@@ -62,10 +60,10 @@ def _problems(url: DatabaseUrl, project: Project) -> list[str]:
 
 
 def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
-    """Go up through the history, each revision down and up again; give what is not as it should be.
+    """Upgrade through the history, each revision down and up again; yield the faults.
 
-    Where the history branches, going down one step means several things; it is then taken down
-    as a whole, when all of it has gone up.
+    If the history branches, one step down is ambiguous; then the history is downgraded as a whole,
+    after the upgrade.
     """
     history = project.history
     schema = open_scratch(url, project)
@@ -81,7 +79,7 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     base = below = above = read(schema)
     for number, id_ in enumerate(order, 1):
         below, watch = above, OwnSql()
-        # On every branch as far as it has come, and on this one a revision further.
+        # On every other branch as far as it has come, and on this one a revision further.
         above = move(schema, Target(id_, order[:number][::-1]), watch.attach)
         revision = history.revisions[id_]
         own_sql = [*watch.statements, *_below_sqlalchemy(revision)]
@@ -102,7 +100,7 @@ def _below_sqlalchemy(revision: Revision) -> list[str]:
 def _return(
     schema: Schema, here: Target, above: Catalogue, there: Target, below: Catalogue
 ) -> Iterable[str]:
-    """Go down and up again; give what is neither time as it was before."""
+    """Go down and up again; yield the differences from the state before."""
     if left := compare(move(schema, there), below):
         yield from (f"{here.name} leaves behind on its way down: {line}" for line in left)
     if changed := compare(move(schema, here), above):

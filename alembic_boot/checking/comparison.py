@@ -1,8 +1,8 @@
-"""Compare the models with the schema, in a process of its own beside the one that serves.
+"""Compare the models with the schema, in a process beside the one that serves.
 
 `python -m alembic_boot.checking.comparison` reads a pickled description from its stdin, which no
-other process can see, and prints the outcome as JSON. What somebody's env.py does to its process,
-and the memory and the time that Alembic takes, are not the service's.
+other process can see, and prints the result as JSON. So the side effects of env.py, and the memory
+and time of Alembic, do not affect the service.
 """
 
 import json
@@ -24,23 +24,23 @@ from alembic_boot.state.inspection import SchemaState
 from alembic_boot.state.schema import open_schema
 
 _NICENESS = 5
-"""How much the service comes first, on a machine that is busy."""
+"""Niceness of the process: on a busy machine the service has priority."""
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The outcome of one comparison."""
+    """The result of one comparison."""
 
     differences: tuple[str, ...] = ()
-    """What requests may fail on."""
+    """Differences on which requests may fail."""
     beyond: tuple[str, ...] = ()
-    """What the schema has beyond the models, which does no harm to requests."""
+    """Objects that only the schema has, which do no harm to requests."""
     failure: str | None = None
-    """Why the models could not be compared."""
+    """The reason if the models could not be compared."""
     is_at_head: bool = True
-    """Whether the schema is at head: the models do not describe it elsewhere."""
+    """Whether the schema is at head: the models describe only that."""
     current: tuple[str, ...] = field(default=(), compare=False)
-    """The revisions that the schema was at, in order."""
+    """The revisions of the schema, in order."""
 
 
 def compare(boot: BootDescription) -> Comparison:

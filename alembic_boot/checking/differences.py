@@ -1,4 +1,4 @@
-"""The differences between the models that an env.py names and a schema, as Alembic finds them."""
+"""The differences between env.py's models and a schema, by Alembic."""
 
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,11 +21,11 @@ class Difference:
 
     text: str
     is_harmless: bool = False
-    """Whether it is a table or an index that the schema has beyond the models."""
+    """Whether it is a table or an index that only the schema has."""
 
 
 def operations(context: MigrationContext) -> list[Operation]:
-    """Return what a revision would have to do, one after the other; the journal is left alone."""
+    """Return the operations of a revision that removes the differences; without the journal."""
     missing = produce_migrations(context, context.opts["target_metadata"]).upgrade_ops
     if missing is None:
         return []
@@ -41,15 +41,15 @@ def _single(container: ops.OpContainer) -> Iterator[Operation]:
 
 
 def code(operation: Operation) -> str:
-    """Return the operation as a revision would say it, on one line."""
+    """Return the operation as the code of a revision, on one line."""
     lines = render_python_code(ops.UpgradeOps([operation])).splitlines()
     return " ".join(it.strip() for it in lines if "###" not in it)
 
 
 def missing_labels(context: MigrationContext) -> list[str]:
-    """Return which labels of enums the models have and the schema has not: Alembic asks for none.
+    """Return enum labels that only the models have: Alembic does not compare labels.
 
-    An enum that is not there at all comes with the column that needs it.
+    A missing enum comes with the column that needs it.
     """
     if context.connection is None:
         return []
@@ -92,12 +92,12 @@ def _innermost(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 
 def in_words(found: Sequence[Operation]) -> list[Difference]:
-    """Return the differences that these operations would settle, each once."""
+    """Return the differences behind these operations, each once."""
     whole = {_table(it) for it in found if isinstance(it, ops.CreateTableOp | ops.DropTableOp)}
     found = [
         it
         for it in found
-        # The indexes of a table come and go with it.
+        # Indexes of an added or dropped table need no line.
         if not isinstance(it, ops.CreateIndexOp | ops.DropIndexOp) or _table(it) not in whole
     ]
     made = {_name(it) for it in found if isinstance(it, _ADDITIONS)}
@@ -109,14 +109,14 @@ _ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddCons
 
 
 def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Difference]:
-    """Give the words for an operation; an object that is dropped and made again has `changed`."""
+    """Yield the words for an operation; objects in `changed` are dropped and created again."""
     name = _name(operation)
     if isinstance(operation, ops.AlterColumnOp):
         yield from map(Difference, _changes(operation))
     elif name is None:
         yield Difference(f"no revision has {code(operation)}")
     elif name in changed:
-        yield Difference(f"{name} is not the same in the models and in the schema")
+        yield Difference(f"{name} differs between the models and the schema")
     elif isinstance(operation, _ADDITIONS):
         yield Difference(f"{name} is in the models and not in the schema")
     else:
@@ -125,7 +125,7 @@ def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Diff
 
 
 def _name(operation: Operation) -> str | None:
-    """Return what an operation makes or drops; None if it does something else."""
+    """Return the object that an operation creates or drops; None for other operations."""
     match operation:
         case ops.CreateTableOp() | ops.DropTableOp():
             return f"table {_table(operation)}"
@@ -142,7 +142,7 @@ def _name(operation: Operation) -> str | None:
 
 def _name_of_constraint(constraint: Any) -> str:
     kind = constraint.__visit_name__.replace("_", " ")
-    # One without a name is known by its columns.
+    # A constraint without a name is identified by its columns.
     name = constraint.name or f"of {', '.join(it.name for it in constraint.columns)}"
     return f"{kind} {name} on {constraint.table.fullname}"
 
@@ -167,6 +167,6 @@ def _changes(operation: ops.AlterColumnOp) -> Iterator[str]:
         is_null = ("NULL", "NOT NULL") if operation.modify_nullable else ("NOT NULL", "NULL")
         yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the schema"
     if operation.modify_server_default is not False:
-        yield f"{column} has not the same default in the models and in the schema"
+        yield f"{column} has different defaults in the models and in the schema"
     if operation.modify_comment is not False:
-        yield f"{column} has not the same comment in the models and in the schema"
+        yield f"{column} has different comments in the models and in the schema"

@@ -25,7 +25,7 @@ class Merged:
 
 
 def write_merge(alembic: AlembicConfig, url: DatabaseUrl | None, message: str) -> Merged:
-    """Write the file of a revision that stands on all heads, if there are several.
+    """Write the file of a revision whose parents are all heads, if there are several.
 
     `url` is for an env.py that Alembic is configured to run. Raises BootError.
     """

@@ -1,4 +1,4 @@
-"""The message of a new revision, which becomes its title and a part of its file's name."""
+"""The message of a new revision: its title, and a part of its file's name."""
 
 from alembic_boot.errors import ConfigurationError
 
@@ -8,5 +8,5 @@ def required(message: str | None) -> str:
     if message and message.strip():
         return message.strip()
     raise ConfigurationError(
-        "A revision needs a message.", 'Say --message "what it does, in a few words".'
+        "A revision needs a message.", 'Use --message "what it does, in a few words".'
     )

@@ -1,4 +1,4 @@
-"""The models that an env.py names, and what it means that it names none."""
+"""The models that env.py names, and the error if it names none."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ NO_MODELS = "env.py names no target_metadata: there are no models to compare wit
 
 
 def refuse_no_models(project: Project) -> None:
-    """Raise ConfigurationError where env.py names no models."""
+    """Raise ConfigurationError if env.py names no models."""
     found: list[Any] = []
 
     def look(_current: Any, context: MigrationContext) -> MigrationSteps:

@@ -1,9 +1,9 @@
-"""Which revisions are contracts: the code released before may not work on the schema they make.
+"""Find contract revisions: older code may not work on the schema that they make.
 
-Code is taken to name its columns, to leave out those that it does not know, and to read and write
-what it always did. So what was there has to stay, under its name, and take every value it took;
-what is new must not ask for anything. Where the catalogue does not tell, a revision is a contract:
-then it is only applied later than it might have been.
+Code is assumed to name its columns, to leave out columns that it does not know, and to read and
+write as before. So existing objects must stay, under their names, and accept every value that they
+accepted; new objects must not require anything. If the catalogue does not tell, a revision counts
+as a contract: then it is only applied later than necessary.
 """
 
 import re
@@ -17,15 +17,15 @@ _Properties = Mapping[str, Value]
 EXPAND = "expand"
 CONTRACT = "contract"
 
-# Characters of a statement that are shown.
+# Characters of a statement to show.
 _SHOWN = 60
 
 _HAVE_PARTS = frozenset({"table", "view", "materialized view", "domain"})
 
-# Properties of which code released before does not notice a change.
+# Properties whose change older code does not notice.
 _UNNOTICED: Mapping[str, frozenset[str]] = {
     "sequence": frozenset({"type", "start", "increment", "minimum", "maximum", "cache"}),
-    "constraint": frozenset({"validated"}),  # a constraint holds for new rows before it is
+    "constraint": frozenset({"validated"}),  # it applies to new rows already
     "index": frozenset({"included columns", "options", "valid"}),
 }
 
@@ -47,9 +47,9 @@ _COLUMN = re.compile(r'"(?:[^"]|"")+"|[^\s,"]+')
 def contract_reasons(
     before: Catalogue, after: Catalogue, statements: Sequence[str] = ()
 ) -> list[str]:
-    """Return why a revision is a contract, in words for after its number; none where it is not.
+    """Return why a revision is a contract, as clauses after its number; none if it is not.
 
-    `statements` are those that it ran as text: what they did to the data no catalogue tells.
+    `statements` are those that it ran as text: no catalogue shows their effect on the data.
     """
     return [
         *_gone(before, after),
@@ -60,9 +60,9 @@ def contract_reasons(
 
 
 def phase_problems(phase: object, reasons: Sequence[str]) -> list[str]:
-    """Return what is wrong with the phase that a revision says, in words for after its number.
+    """Return the faults of a revision's phase, as clauses after its number.
 
-    One without reasons may say `expand`, `contract` or nothing.
+    A revision without reasons may be `expand`, `contract` or without a phase.
     """
     problems = []
     if phase not in (None, EXPAND, CONTRACT):
@@ -73,7 +73,7 @@ def phase_problems(phase: object, reasons: Sequence[str]) -> list[str]:
 
 
 def _gone(before: Catalogue, after: Catalogue) -> Iterator[str]:
-    """Give what disappeared, without the parts of what disappeared as a whole."""
+    """Yield dropped objects, without the parts of objects that were dropped as a whole."""
     gone = before.objects.keys() - after.objects.keys()
     owners = {key.name for key in gone if key.kind in _HAVE_PARTS}
     columns = {key.path for key in gone if key.kind == "column"}
@@ -81,7 +81,7 @@ def _gone(before: Catalogue, after: Catalogue) -> Iterator[str]:
         properties = before.objects[key]
         is_part = (key.part and key.name in owners) or properties.get("table") in owners
         if not is_part and properties.get("owned by") not in columns:
-            # A new name cannot be told from a new thing.
+            # A rename cannot be distinguished from a new object.
             like_it = any(
                 _is_like(new, key) for new in after.objects.keys() - before.objects.keys()
             )
@@ -116,7 +116,7 @@ def _changed_column(path: str, old: _Properties, new: _Properties) -> Iterator[s
     if "default" in _changes(old, new) and not _fills_itself(new):
         yield f"drops the default of {path}"
     if "identity" in _changes(old, new) and new.get("identity") != "by default":
-        # One that is always generated refuses the values that code may have given.
+        # A column that is always generated refuses values that code may have given.
         yield f"{'changes' if new.get('identity') else 'drops'} the identity of {path}"
     if {"generated", "expression"} & _changes(old, new):
         yield f"changes how {path} is generated"
@@ -134,7 +134,7 @@ def _changed_enum(key: ObjectKey, old: _Properties, new: _Properties) -> Iterato
 
 
 def _added(before: Catalogue, after: Catalogue) -> Iterator[str]:
-    """Give what asks something new of what was there; what is new itself may ask what it likes."""
+    """Yield new requirements on existing objects; new objects may require anything."""
     existed = {key.name for key in before.objects if key.kind in _HAVE_PARTS}
     for key in sorted(after.objects.keys() - before.objects.keys()):
         new = after.objects[key]
@@ -152,10 +152,10 @@ def _added(before: Catalogue, after: Catalogue) -> Iterator[str]:
 
 
 def _is_idle(key: ObjectKey, new: _Properties, before: Catalogue, after: Catalogue) -> bool:
-    """Whether a constraint cannot refuse a row that leaves out the columns that are new.
+    """Return whether a constraint cannot refuse a row that leaves out the new columns.
 
-    That is certain of foreign keys only, whose columns stand in their definition, and which NULL
-    passes. A CHECK may well refuse NULL.
+    That is certain only for foreign keys: their columns stand in their definition, and NULL passes.
+    A CHECK may refuse NULL.
     """
     match = _FOREIGN_KEY.match(str(new.get("definition")))
     columns = [
@@ -180,10 +180,10 @@ def _own_sql(statements: Sequence[str]) -> Iterator[str]:
 
 
 def is_widening(old: str, new: str) -> bool:
-    """Whether every value of a type is the same value of another one, as code sees it too.
+    """Return whether every value of a type is the same value of another type, also for code.
 
-    So `integer` to `numeric` is none: drivers give another type of number. Nor is anything that
-    is not known to be one.
+    So `integer` to `numeric` is not widening: drivers return another type of number. Unknown pairs
+    of types are not widening either.
     """
     (name, limits), (new_name, new_limits) = _split(old), _split(new)
     if {name, new_name} <= _TEXTS or name == new_name in _TIMES:
@@ -194,7 +194,7 @@ def is_widening(old: str, new: str) -> bool:
 
 
 def _split(type_name: str) -> tuple[str, tuple[int, ...]]:
-    """Return a type without its limits, and them."""
+    """Return a type without its limits, and the limits."""
     match = _LIMITS.search(type_name)
     limits = tuple(map(int, match[1].split(","))) if match else ()
     return _LIMITS.sub("", type_name), limits

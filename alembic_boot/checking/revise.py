@@ -1,4 +1,4 @@
-"""Write a new revision from what the models have and the history has not."""
+"""Write a new revision from the differences between the models and the history."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -8,8 +8,8 @@ from typing import Any
 
 from alembic import command
 
-from alembic_boot.adoption.replay import make_room
 from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.adoption.scratch_schema import make_room
 from alembic_boot.checking.models import refuse_no_models
 from alembic_boot.description import BootDescription, SchemaPolicy
 from alembic_boot.environment.command_line import options
@@ -31,7 +31,7 @@ class Written:
 
     path: str
     is_empty: bool
-    """Whether the models have nothing that the history has not."""
+    """Whether the models have no difference from the history."""
 
     def __str__(self) -> str:
         advice = (
@@ -45,13 +45,13 @@ class Written:
 def write_revision(boot: BootDescription, message: str) -> Written:
     """Write the file of a new revision.
 
-    The models are compared with the history replayed on a scratch database, so that the state of
-    the developer's own does not matter. Raises BootError.
+    The models are compared with the history replayed on a scratch database, so the state of the
+    developer's own database does not matter. Raises BootError.
     """
     _refuse_several_heads(boot)
     with scratch_database(boot) as url:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
-        # An env.py that ignores the URL it is given would replay the history on the real one.
+        # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)
         refuse_no_models(project)
         if project.history.revisions:
@@ -60,7 +60,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
             plan = decide(schema.inspect(), rollback=False)
             if plan.action is Action.UPGRADE:
                 _log.info("Replaying the history on a scratch database")
-                # People would take a line about a revision for one about the real database.
+                # People would think that a line about a revision concerns the real database.
                 apply(schema, plan, level=logging.DEBUG)
         project.config.cmd_opts = options(
             boot.alembic_config, "revision", "--autogenerate", f"--message={message}"
@@ -94,7 +94,7 @@ def _not_written(project: Project, error: BaseException) -> BootError:
 
 
 def _refuse_several_heads(boot: BootDescription) -> None:
-    """Raise HistoryBrokenError if a new revision could stand on more than one head."""
+    """Raise HistoryBrokenError if a new revision could have more than one head as parent."""
     url = boot.migration_database_url
     history = open_project(boot.alembic_config, url, may_be_empty=True).history
     if len(history.heads) > 1:

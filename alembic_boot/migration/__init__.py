@@ -1,1 +1,1 @@
-"""From the revisions on disk and the facts in a database to a schema at its target."""
+"""Migration: from the revisions on disk and the state of a database to a schema at its target."""

@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from alembic_boot.adoption.leftovers import remove_leftovers
+from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
@@ -29,7 +29,7 @@ Steps = tuple[str, ...]
 
 
 def check_history(boot: BootDescription) -> None:
-    """Raise what is wrong with the history on disk or with the target; asks no database."""
+    """Raise an error if the history on disk or the target is invalid; asks no database."""
     project = open_project(boot.alembic_config, boot.migration_database_url)
     target = resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
     project.load(project.history.closure(target.revisions))
@@ -41,14 +41,14 @@ def migrate(
     located: Located = lambda _table: None,
     agreed: Steps | None = None,
 ) -> None:
-    """Bring the schema to its target, and do `then` with the state reached.
+    """Bring the schema to its target, and call `then` with the state reached.
 
-    `located` is told the version table as soon as env.py has said where it is. If there is nothing
-    to do, no lock is taken, so that any number of starters on a current schema do not wait for
-    each other. Otherwise the lock is held until `then` is done. `agreed` are the only steps that
-    may be taken; None allows all that the state calls for.
+    `located` gets the version table as soon as env.py has named it. If there is nothing to do, no
+    lock is taken. So on a current schema any number of starters do not wait for each other.
+    Otherwise the lock is held until `then` returns. `agreed` are the only steps that may run; None
+    allows all that the state requires.
 
-    Raises the refusal that the state calls for, LockTimeoutError or MigrationFailedError. Raises
+    Raises the refusal for this state, LockTimeoutError or MigrationFailedError. Raises
     SchemaPastError if other steps than the agreed ones are left.
     """
     keep_imported()
@@ -58,7 +58,7 @@ def migrate(
         located(schema.version_table)
         inspection, plan = _examine(schema)
         if plan.action is Action.NOTHING:
-            # Somebody may have recorded by hand what a replay was killed at.
+            # During the replay another process may have recorded a revision.
             remove_leftovers(schema.url)
             if inspection.current and not inspection.is_journalled:
                 make_journal_if_absent(schema.url, schema.journal, schema.location.role)
@@ -69,7 +69,7 @@ def migrate(
 
 
 def locate_version_table(boot: BootDescription) -> VersionTable:
-    """Return where env.py keeps the revision; nothing is changed. Raises BootError."""
+    """Return the version table of env.py; nothing is changed. Raises BootError."""
     return _open(boot).version_table
 
 
@@ -100,9 +100,9 @@ def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | Non
 
 
 def _examine(schema: Schema) -> tuple[Inspection, Plan]:
-    """Return the state and what to do about it. Raises the refusal where that is nothing good.
+    """Return the state and the plan for it. Raises the plan's refusal.
 
-    A revision may have locked the version table itself: that is waited for like any other work.
+    A revision may have locked the version table itself: that lock is waited for like any other.
     """
     deadline = time.monotonic() + schema.policy.lock_timeout
     while True:

@@ -1,4 +1,4 @@
-"""Say what would be done about the schema, by the very code that decides it; change nothing."""
+"""Show what would be done to the schema, by the code that decides it; change nothing."""
 
 import logging
 from dataclasses import dataclass, replace
@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Preview:
-    """A state, and what would be done about it."""
+    """A state, and the plan for it."""
 
     inspection: Inspection
     plan: Plan
     project: Project
     schema: Schema | None = None
-    """None where there is no database yet."""
+    """None if there is no database yet."""
 
     def as_text(self) -> str:
-        """Return both for people, a line for each revision that would run."""
+        """Return both for people, with a line for each revision that would run."""
         inspection, plan = self.inspection, self.plan
         lines = [
             f"The schema is {inspection.state}: at {', '.join(inspection.current) or 'base'}, "
@@ -46,7 +46,7 @@ class Preview:
 def preview(boot: BootDescription) -> Preview:
     """Wait for the database and return its state with the plan. Raises BootError.
 
-    A database that is missing, and would be created, counts as an empty one.
+    A missing database that would be created counts as an empty one.
     """
     url, policy = boot.migration_database_url, boot.schema
     try:
@@ -60,7 +60,7 @@ def preview(boot: BootDescription) -> Preview:
 
 
 def show_preview(found: Preview) -> None:
-    """Print the state and the plan. Raises what the plan refuses for."""
+    """Print the state and the plan. Raises the plan's refusal."""
     show(found.as_text())
     if found.plan.refusal is not None:
         raise found.plan.refusal

@@ -1,4 +1,4 @@
-"""Write what would be done about the schema as SQL, for people who run it themselves."""
+"""Write the pending revisions as SQL, for people who run it themselves."""
 
 import logging
 from collections.abc import Iterator
@@ -27,10 +27,10 @@ _log = logging.getLogger(__name__)
 def render_sql(boot: BootDescription) -> str:
     """Wait for the database and return the SQL of exactly the pending revisions.
 
-    The database is only looked at; one that is missing, and would be created, counts as empty.
-    Each revision is a transaction of its own. Where nothing is pending, the SQL is a comment.
-    Raises the refusal that the state calls for, and MigrationFailedError where a revision cannot
-    be written as SQL because it needs a database: all that can be used is the whole script.
+    The database is only read; a missing one that would be created counts as empty. Each revision is
+    a transaction of its own. If nothing is pending, the SQL is a comment. Raises the refusal for
+    this state. Raises MigrationFailedError if a revision cannot be written as SQL because it needs
+    a database: only the whole script is useful.
     """
     url, policy = boot.migration_database_url, boot.schema
     try:
@@ -88,7 +88,7 @@ class _Rendering:
         except Stopped:
             raise
         except SystemExit:
-            # An env.py may end early, its work being done.
+            # An env.py may exit early when its work is done.
             raise_if_stopped()
         if sorted(self._begun) != sorted(self._plan.steps):
             raise MigrationFailedError(
@@ -99,20 +99,20 @@ class _Rendering:
             )
 
     def _run_offline(self) -> None:
-        """Run env.py in offline mode; whatever it says itself, all is written to one script."""
+        """Run env.py in offline mode, and write one script, whatever env.py sets."""
         connection: Any = OfflineConnection(self._place.dialect, self._script)
 
         def attach(context: MigrationContext) -> None:
-            """Put our connection in the place of Alembic's mock."""
+            """Replace Alembic's mock connection by ours."""
             context.connection = context.impl.connection = connection
             context.impl.output_buffer = self._script
             context.impl._exec = connection.write  # type: ignore[method-assign]
             if self._place.has_version_table:
-                # It is there without a row, and Alembic would make it once more.
+                # The table exists without a row, and Alembic would create it again.
                 context._version.create = lambda *_, **__: None  # type: ignore[method-assign]
 
         overrides = {
-            "connection": connection,  # of which Alembic takes the dialect only
+            "connection": connection,  # Alembic uses only its dialect
             "url": None,
             "dialect_name": None,
             "output_buffer": self._script,

@@ -1,4 +1,4 @@
-"""What is said when the schema is where it should be."""
+"""The log lines after the schema has reached its target."""
 
 import logging
 
@@ -8,7 +8,7 @@ _log = logging.getLogger(__name__)
 
 
 def report(inspection: Inspection, *, was_current: bool) -> None:
-    """Log that the migrations are done, and at which revision the schema is."""
+    """Log that the migrations are complete, and the revision of the schema."""
     if inspection.state is not SchemaState.AHEAD:
         suffix = " (already up to date)" if was_current else ""
         _log.info("Database migrations completed successfully%s", suffix)

@@ -1,20 +1,20 @@
-"""Take the schema back, one revision or to a target, after asking."""
+"""Downgrade the schema by one revision or to a target, after a question."""
 
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.migration.downgrade_target import preview_down_to_target, preview_one_step_down
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.preview import show_preview
-from alembic_boot.migration.step_down import preview_down_to_target, preview_one_step_down
 from alembic_boot.output import Unbuffered, show
 from alembic_boot.state.plan import Action
 
 
 def roll_back(boot: BootDescription, *, is_one_step: bool, is_agreed: bool) -> None:
-    """Show the plan, and carry it out if it is agreed already, or if the answer on stdin is yes.
+    """Show the plan, and run it if it is agreed already, or if the answer on stdin is yes.
 
-    `is_one_step` goes one step down from where the database is, not to the description's target.
-    Only what was shown is carried out: another starter may have moved the schema while the
-    question stood. Raises BootError.
+    `is_one_step` goes one step down from the database's revision, not to the description's target.
+    Only the plan that was shown is run: another starter may have changed the schema meanwhile.
+    Raises BootError.
     """
     wanted, found = preview_one_step_down(boot) if is_one_step else preview_down_to_target(boot)
     if found.plan.refusal is None and found.plan.action is not Action.DOWNGRADE:
@@ -29,8 +29,8 @@ def roll_back(boot: BootDescription, *, is_one_step: bool, is_agreed: bool) -> N
 
 
 def _agrees(question: str) -> bool:
-    """Ask on stdin. Raises ConfigurationError if it has ended."""
-    Unbuffered().write(f"{question} [y/N] ")  # where the plan is that it is about
+    """Ask on stdin. Raises ConfigurationError if stdin has ended."""
+    Unbuffered().write(f"{question} [y/N] ")  # to stdout, where the plan is
     try:
         return input().strip().lower() in ("y", "yes")
     except EOFError:

@@ -1,4 +1,4 @@
-"""What `inv status` says: the schema's state for people and for programs."""
+"""The output of `inv status`: the schema's state for people and for programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -19,30 +19,30 @@ from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import open_schema
 
 _KEPT = 20
-"""Rows of the journal that programs get."""
+"""Rows of the journal for programs."""
 
 _SHOWN = 5
-"""Rows of the journal that people get."""
+"""Rows of the journal for people."""
 
 
 @dataclass(frozen=True)
 class Status:
-    """An inspection with where it was made."""
+    """An inspection with its database."""
 
     database: str
-    """Its URL, masked."""
+    """The URL of the database, masked."""
     inspection: Inspection
     server_version: str
     journal: list[dict[str, Any]]
-    """The newest rows, newest first, as JSON can say them."""
+    """The newest rows, newest first, as values for JSON."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    """The numbers with the titles, of the revisions of this history."""
+    """The numbers with the titles of this history's revisions."""
     pending: tuple[str, ...] = ()
-    """What a migration would run; where it would be refused, that is nothing."""
+    """Revisions that a migration would run; none if it would be refused."""
     refusal: BootError | None = None
-    """Why a migration would be refused."""
+    """The reason if a migration would be refused."""
     died: frozenset[Running] = frozenset()
-    """Those whom the journal has at work, and who are not."""
+    """Journal rows of running revisions whose process has died."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the status for programs; the keys are a contract."""
@@ -114,7 +114,7 @@ def read_status(boot: BootDescription) -> Status:
 
 
 def _died(connection: Connection, journal: Journal) -> frozenset[Running]:
-    """Return those at work by the journal while nobody has the lock: who works has it."""
+    """Return the running rows of the journal if the lock is free: a working process holds it."""
     at_work = frozenset(journal.running(connection))
     if not at_work or is_locked(connection, journal):
         return frozenset()

@@ -1,1 +1,1 @@
-"""From a bound port to a served application, and what the two tell each other."""
+"""Serving: from a reserved port to a running application, and the facts passed between them."""

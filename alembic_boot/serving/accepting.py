@@ -1,7 +1,7 @@
 """Accept connections on the listening socket, and stop without losing one.
 
 `loop.create_server` cannot do that. On close, asyncio drops a connection that it has accepted and
-not yet set up. It leaves those in the kernel's queue there, and the kernel resets them. Without a
+not yet set up. Connections in the kernel's queue stay there, and the kernel resets them. Without a
 free file descriptor, asyncio 3.11 logs a traceback for each place in the queue, every second.
 """
 
@@ -11,13 +11,13 @@ import logging
 import socket
 from collections.abc import Callable
 
-from alembic_boot.serving.patience import Episodes
+from alembic_boot.serving.client_timeouts import Episodes
 
 _AT_A_TIME = 64
 """Connections accepted in one pass of the event loop, which serves the open ones as well."""
 
 _PAUSE = 0.2
-"""Seconds before the next try if the system has nothing left for a connection."""
+"""Seconds before the next attempt if the system has no resources for a connection."""
 
 _GONE = frozenset({errno.ECONNRESET, errno.ENOTCONN, errno.EINVAL})
 """Errors of a socket whose client has left between the accept and the set-up."""
@@ -33,10 +33,10 @@ _OF_THE_CLIENT = frozenset(
         errno.ENETUNREACH,
         errno.EHOSTDOWN,
         errno.EHOSTUNREACH,
-        getattr(errno, "ENONET", errno.ENETDOWN),  # Linux alone has it
+        getattr(errno, "ENONET", errno.ENETDOWN),  # only on Linux
     }
 )
-"""Errors of one connection: accept(2) tells what has happened to it, and to try again."""
+"""Errors of a single connection: accept(2) advises to try again."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,9 +50,10 @@ class Acceptor:
         protocol: Callable[[], asyncio.Protocol],
         room_for: Callable[[int, float], int],
     ) -> None:
-        """Take a bound socket, what makes the protocol of a connection, and what makes room.
+        """Take a bound socket, a factory for the protocol of a connection, and a function for room.
 
-        `room_for` gets how many connections may come and the time, and returns how many may.
+        `room_for` gets the wanted number of connections and the time, and returns the allowed
+        number.
         """
         self._listener = listener
         self._protocol = protocol
@@ -62,7 +63,7 @@ class Acceptor:
         self._exhaustion = Episodes()
 
     def start(self, backlog: int) -> None:
-        """Listen and accept; `backlog` is how many connections the kernel queues.
+        """Listen and accept; `backlog` is the length of the kernel's queue.
 
         Raises OSError if the port cannot be listened on.
         """
@@ -71,7 +72,7 @@ class Acceptor:
         self._resume()
 
     async def stop(self) -> None:
-        """Accept what the kernel has queued, close this process's listener, and set up the rest.
+        """Accept the connections in the kernel's queue, close this listener, and set up the rest.
 
         Every connection that was made before has its protocol when this returns.
         """
@@ -92,7 +93,7 @@ class Acceptor:
             self._loop.add_reader(self._listener, self._accept)
 
     def _accept(self) -> None:
-        """Accept as many connections as there is room for; turn the next away if there is none."""
+        """Accept as many connections as there is room for; without room, refuse the next one."""
         others = len(self._being_set_up)
         room = self._room_for(_AT_A_TIME + others, self._loop.time()) - others
         if room > 0:
@@ -101,7 +102,7 @@ class Acceptor:
             connection.close()
 
     def _accept_up_to(self, most: int) -> bool:
-        """Accept so many connections at most; return whether there may be more."""
+        """Accept at most so many connections; return whether there may be more."""
         for _ in range(most):
             connection = self._next()
             if connection is None:
@@ -115,7 +116,7 @@ class Acceptor:
     def _next(self) -> socket.socket | None:
         """Return the next connection of the kernel's queue; None if there is none now.
 
-        Those that have failed already are left out, of a whole queue one after the other.
+        Connections that have failed already are skipped, even a whole queue of them.
         """
         for _ in range(_AT_A_TIME):
             try:

@@ -1,5 +1,6 @@
-"""Whether there is an application to serve: asked before the schema moves, and without importing
-any of it, for its own code may look at the schema.
+"""Check that the application exists before the schema is changed, without importing it.
+
+Its own code may read the schema.
 """
 
 import sys
@@ -11,9 +12,9 @@ from alembic_boot.errors import ServingFailedError
 
 
 def require_application(name: str) -> None:
-    """Raise ServingFailedError where no module is to be found for `module:attribute`.
+    """Raise ServingFailedError if no module is found for `module:attribute`.
 
-    Whether it can be imported, and has the attribute, is known when it is.
+    Only the import itself shows whether it works, and whether the attribute exists.
     """
     module, _, attribute = name.partition(":")
     names = module.split(".")
@@ -24,7 +25,7 @@ def require_application(name: str) -> None:
 
 
 def not_loaded(name: str, cause: str) -> ServingFailedError:
-    """Return the failure of an application that cannot be loaded, for this cause."""
+    """Return the error for an application that cannot be loaded, with this cause."""
     return ServingFailedError(
         f"The application {name} cannot be loaded: {cause}.",
         "Fix it, or name another in ASGI_APP.",
@@ -32,13 +33,14 @@ def not_loaded(name: str, cause: str) -> ServingFailedError:
 
 
 def _is_there(names: Sequence[str]) -> bool:
-    """Whether a module is found, package by package; `importlib.util` would import these."""
+    """Return whether a module is found, package by package; `importlib.util` would import these."""
     places: Sequence[str] | None = None
     for depth in range(1, len(names) + 1):
         try:
             spec = _spec(".".join(names[:depth]), places)
         except KeyError:
-            # A folder without `__init__.py` asks the package that it is in, were that imported.
+            # For a folder without `__init__.py`, the finder would need the parent package to be
+            # imported.
             return True
         if spec is None:
             return False
@@ -56,7 +58,7 @@ def _spec(name: str, places: Sequence[str] | None) -> ModuleSpec | None:
 
 
 def _says_where_itself(package: ModuleSpec) -> bool:
-    """Whether a package may look for its modules elsewhere, which only its import can tell."""
+    """Return whether a package may change where its modules are found; only an import shows it."""
     if package.submodule_search_locations is None or package.origin is None:
         return False
     source = Path(package.origin)

@@ -1,11 +1,11 @@
-"""One connection over HTTP/1.1: Uvicorn's protocol, which waits for no client for ever.
+"""One HTTP/1.1 connection: Uvicorn's protocol, with a timeout for each wait for a client.
 
-Everything of Uvicorn that is not documented and that our connections need stands here. It was
-checked with Uvicorn 0.54: `uvicorn.protocols.http.h11_impl.H11Protocol` with `conn`, `cycle`,
-`flow`, `loop`, `server_state`, `transport`, `handle_events` and `on_response_complete`;
-`RequestResponseCycle` with `disconnected`, `keep_alive`, `message_event`, `more_body`,
-`response_complete` and `response_started`; `FlowControl.read_paused`. One alone has an
-underscore: `_should_upgrade`, for which there is no setting.
+Every undocumented part of Uvicorn that our connections need stands here. It was checked with
+Uvicorn 0.54: `uvicorn.protocols.http.h11_impl.H11Protocol` with `conn`, `cycle`, `flow`, `loop`,
+`server_state`, `transport`, `handle_events` and `on_response_complete`; `RequestResponseCycle` with
+`disconnected`, `keep_alive`, `message_event`, `more_body`, `response_complete` and
+`response_started`; `FlowControl.read_paused`. Only one name begins with an underscore:
+`_should_upgrade`, for which there is no setting.
 """
 
 import asyncio
@@ -20,16 +20,16 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from alembic_boot.serving.patience import Awaited, Episodes, Wait, is_too_long
+from alembic_boot.serving.client_timeouts import Awaited, Episodes, Wait, is_too_long
 from alembic_boot.serving.reading import SmallReads
 from alembic_boot.serving.refusal import NO_REQUEST, refusal, why_unreadable
 from alembic_boot.serving.requests import Requests
 
 _FOR_A_FIRST_REQUEST = 1.0
-"""Seconds that a client which has just connected has for its request when the server ends."""
+"""Seconds for the first request of a new connection when the server shuts down."""
 
 _FOR_ANOTHER = 0.05
-"""As many for a client that was answered before: its next request may wait in the socket."""
+"""The same for a client that was answered before: its next request may wait in the socket."""
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 """The option SO_LINGER: on, 0 seconds."""
@@ -39,7 +39,7 @@ _unreadable = Episodes()
 
 
 class Connection(H11Protocol, SmallReads):
-    """Uvicorn's protocol; ends clients that do nothing, and answers a request at the end."""
+    """Uvicorn's protocol; ends idle clients, and answers a last request at shutdown."""
 
     conn: Requests
 
@@ -54,12 +54,12 @@ class Connection(H11Protocol, SmallReads):
         self._left = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin; a write that the system does not take at once pauses the application."""
+        """Begin; a write that the system does not accept at once pauses the application."""
         transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sends; a request that comes at the end is the last."""
+        """Receive data; a request that comes during the shutdown is the last one."""
         if self._is_refused:
             return
         self._heard_at = self.loop.time()
@@ -68,7 +68,7 @@ class Connection(H11Protocol, SmallReads):
             self.cycle.keep_alive = False
 
     def pause_writing(self) -> None:
-        """Have the application wait until the client takes more of the answer."""
+        """Make the application wait until the client has read more of the answer."""
         self._taken_at = self.loop.time()
         super().pause_writing()
 
@@ -78,7 +78,7 @@ class Connection(H11Protocol, SmallReads):
         super().on_response_complete()
 
     def wait(self) -> Wait | None:
-        """Return what the server waits for; None if the server itself is at work."""
+        """Return what the server waits for; None if the server itself is working."""
         if self.transport.get_write_buffer_size() > 0:
             return Wait(Awaited.READ, self._taken_at)
         if self._is_refused:
@@ -92,7 +92,7 @@ class Connection(H11Protocol, SmallReads):
         return None
 
     def end_if_overdue(self, now: float) -> bool:
-        """End the connection if its client has kept the server waiting too long; return if so."""
+        """End the connection if its client is too slow; return whether it was ended."""
         self._note_progress(now)
         wait = self.wait()
         if wait is None or not is_too_long(wait, now):
@@ -103,36 +103,36 @@ class Connection(H11Protocol, SmallReads):
             super().shutdown()
         else:
             self._refuse(408, NO_REQUEST)
-        return wait.awaited is not Awaited.CLOSE  # that one was ended before
+        return wait.awaited is not Awaited.CLOSE  # it was ended before
 
     def abort(self) -> None:
-        """Reset the connection at once: the system keeps no byte for the client."""
+        """Reset the connection at once: the system keeps no bytes for the client."""
         sock = self.transport.get_extra_info("socket")
-        with suppress(OSError):  # macOS refuses the option once the client has gone
+        with suppress(OSError):  # macOS refuses the option once the client has left
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _AT_ONCE)
         self.transport.abort()
 
     def handle_events(self) -> None:
-        """Serve what has come; answer what cannot be read as a request."""
+        """Handle received data; answer data that is not a valid request."""
         super().handle_events()
         if (status := self.conn.refused_with) is None or self._is_refused:
             return
         if _unreadable.begins(self.loop.time()):
-            _log.warning("A client sent what is no request of HTTP/1.1: refused (%d)", status)
+            _log.warning("A client sent an invalid HTTP/1.1 request: refused (%d)", status)
         self._refuse(status, why_unreadable(status))
 
     def _should_upgrade(self) -> bool:
-        """Return False: the request is answered as one of HTTP/1.1 (RFC 9110, 7.8).
+        """Return False: the request is answered as HTTP/1.1 (RFC 9110, 7.8).
 
         Uvicorn would log the advice to install a library for WebSockets.
         """
         return False
 
     def shutdown(self) -> None:
-        """Close the connection in order, because the server ends.
+        """Close the connection in order, because the server shuts down.
 
-        Uvicorn would close an idle connection at once, and with it a request that the client has
-        sent or is sending. So each idle connection may send one request, for a short time.
+        Uvicorn would close an idle connection at once, and lose a request that the client has sent
+        or is sending. So each idle connection may send one more request, for a short time.
         """
         self._is_ending = True
         if self._is_refused:
@@ -153,7 +153,7 @@ class Connection(H11Protocol, SmallReads):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _note_progress(self, now: float) -> None:
-        """Note whether the client has taken something of the answer since the last look."""
+        """Note whether the client has read more of the answer since the last check."""
         if (left := self.transport.get_write_buffer_size()) > 0:
             left += not_acknowledged(self.transport)
         if left != self._left:
@@ -161,10 +161,10 @@ class Connection(H11Protocol, SmallReads):
             self._taken_at = now
 
     def _refuse(self, status: int, detail: str) -> None:
-        """Answer in the application's place, and close when the client has done so.
+        """Answer in place of the application, and close after the client has closed.
 
-        To close at once would reset the connection, and take the answer away from a client that
-        is still sending.
+        Closing at once would reset the connection, and a client that is still sending would lose
+        the answer.
         """
         is_too_late = False
         if self.has_request():
@@ -177,13 +177,13 @@ class Connection(H11Protocol, SmallReads):
         self._is_refused = True
         self._idle_since = self.loop.time()
         self.transport.write(refusal(status, detail, self.server_state.default_headers))
-        with suppress(OSError):  # the client has gone meanwhile
+        with suppress(OSError):  # the client has left meanwhile
             self.transport.write_eof()
         self.flow.resume_reading()
 
 
 def not_acknowledged(transport: asyncio.Transport) -> int:
-    """Return the bytes that the system has taken and the client has not; 0 if it does not tell."""
+    """Return the bytes that the client has not acknowledged; 0 if the system does not tell."""
     if sys.platform != "linux":
         return 0
     sock = transport.get_extra_info("socket")

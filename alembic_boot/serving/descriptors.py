@@ -1,13 +1,13 @@
-"""File descriptors: as many as the system allows, and how many of them connections may take."""
+"""File descriptors: raise their limit, and decide how many connections may use."""
 
 import resource
 from contextlib import suppress
 
 _MOST_CONNECTIONS = 4096
-"""A connection takes about 10 kB when it is silent, and 30 kB with an answer under way."""
+"""A connection takes about 10 kB when it is silent, and 30 kB while it is answered."""
 
 _RESERVE = 256
-"""Descriptors for the database, files, pipes, and connections that are just being closed."""
+"""Descriptors for the database, files, pipes, and connections that are being closed."""
 
 
 def allow_all() -> None:
@@ -21,9 +21,9 @@ def allow_all() -> None:
 
 
 def wanted_limit(soft: int, hard: int) -> int:
-    """Return the soft limit to ask for: the hard one, or enough if that is infinite.
+    """Return the soft limit to request: the hard one, or enough if that is infinite.
 
-    macOS has an infinite hard limit, and takes no such soft limit.
+    macOS has an infinite hard limit, and accepts no such soft limit.
     """
     if hard != resource.RLIM_INFINITY:
         return hard
@@ -32,13 +32,13 @@ def wanted_limit(soft: int, hard: int) -> int:
 
 
 def most_connections() -> int:
-    """Return how many connections this process may have."""
+    """Return the maximum number of connections of this process."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return connections_within(None if soft == resource.RLIM_INFINITY else soft)
 
 
 def connections_within(descriptors: int | None) -> int:
-    """Return how many connections so many descriptors are enough for; None is any number."""
+    """Return the number of connections for so many descriptors; None means no limit."""
     if descriptors is None:
         return _MOST_CONNECTIONS
     return min(_MOST_CONNECTIONS, max(descriptors - _RESERVE, descriptors // 2))

@@ -1,4 +1,4 @@
-"""What clients are told while a server is about to end."""
+"""Tell clients that the server is shutting down."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 IS_DRAINING = "is_draining"
-"""The key of a request's state under which the application can ask, for its readiness."""
+"""The key of a request's state by which the application sees that the server drains."""
 
 _CLOSE = (b"connection", b"close")
 
@@ -19,11 +19,11 @@ _log = logging.getLogger(__name__)
 
 
 def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
-    """Return the ASGI application with `Connection: close` in what it answers while draining.
+    """Return the ASGI application with `Connection: close` in its answers while draining.
 
-    Uvicorn closes the connection then in any case: a client that is not told would send its next
-    request there, and lose it. It cancels what takes too long, which is no defect: where the
-    application says nothing about that, it is answered by an empty 503.
+    Uvicorn closes the connection then in any case: a client without this header would send its next
+    request there, and lose it. Uvicorn cancels requests that take too long, which is not a defect:
+    if the application sends no answer, they get an empty 503.
     """
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
@@ -33,7 +33,7 @@ def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
             nonlocal has_started
             if message["type"] == "http.response.start":
                 has_started = True
-                # HTTP/2 has no such header.
+                # HTTP/2 does not have this header.
                 if is_draining() and scope["http_version"] < "2":
                     message = {**message, "headers": [*message.get("headers", ()), _CLOSE]}
             await send(message)
@@ -47,7 +47,7 @@ def closing_while(is_draining: Callable[[], bool], app: Any) -> App:
         except asyncio.CancelledError:
             if not is_draining():
                 raise
-            _log.error("A request took too long for a process that is to end: it was cut off")
+            _log.error("A request took too long for a stopping process: it was cancelled")
             if not has_started:
                 headers = [(b"content-length", b"0")]
                 await send_closing(

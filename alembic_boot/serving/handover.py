@@ -1,4 +1,4 @@
-"""Facts that boot hands over to the application, in environment variables.
+"""Facts that boot passes to the application, in environment variables.
 
 Workers and reloads inherit them as well.
 """
@@ -24,41 +24,41 @@ _COMPARED_AT = "BOOT_COMPARED_AT"
 
 @dataclass(frozen=True)
 class Reached:
-    """What the version table holds when the schema is at this release's target."""
+    """The content of the version table when the schema is at this release's target."""
 
     rows: tuple[str, ...]
     """Sorted."""
     target: Target
     heads: tuple[str, ...]
     digest: str
-    """Of what the journal said of the applied files."""
+    """The digest of the journal's rows about the applied files."""
 
     def is_still_true_of(self, facts: DatabaseFacts) -> bool:
-        """Return whether the database has the same revisions, made by the same files.
+        """Return whether the database has the same revisions, from the same files.
 
-        A journal that cannot be read says nothing.
+        A journal that cannot be read is ignored.
         """
         is_same = facts.digest in ("", self.digest)
         return facts.current == self.rows and is_same
 
 
 def hand_over_database(url: DatabaseUrl) -> None:
-    """Let the application, and an env.py that reads DATABASE_URL itself, find the database."""
+    """Set DATABASE_URL for the application, and for an env.py that reads it itself."""
     os.environ[_DATABASE_URL] = url.raw
 
 
 def hand_over_failure(sentence: str) -> None:
-    """Let readiness say why the schema is not where it should be, in words without names."""
+    """Pass on why the schema is not at its target, in words without names."""
     os.environ[_BOOT_FAILURE] = sentence
 
 
 def boot_failure() -> str | None:
-    """Return why boot could not bring the schema to its target, if it went on all the same."""
+    """Return why boot could not bring the schema to its target, if it continued all the same."""
     return os.environ.get(_BOOT_FAILURE)
 
 
 def hand_over_differences(sentence: str | None, compared_at: Sequence[str] = ()) -> None:
-    """Let the application's readiness say in what the models and the schema differ, if they do.
+    """Pass on the differences between the models and the schema, for readiness.
 
     `compared_at` are the revisions that the schema was at.
     """
@@ -70,7 +70,7 @@ def hand_over_differences(sentence: str | None, compared_at: Sequence[str] = ())
 
 
 def boot_differences() -> str | None:
-    """Return in what the models and the schema differ; None as far as nothing is known of it."""
+    """Return the differences between the models and the schema; None if none are known."""
     return os.environ.get(_DIFFERENCES)
 
 
@@ -80,29 +80,29 @@ def compared_at() -> tuple[str, ...]:
 
 
 def hand_over_stages(seconds: Mapping[str, float]) -> None:
-    """Let the application say how long each stage before it took."""
+    """Pass on the duration of each stage of the boot."""
     os.environ[_BOOT_STAGES] = json.dumps(seconds)
 
 
 def boot_stages() -> dict[str, float]:
-    """Return the seconds of each stage of the boot; none where nothing was booted."""
+    """Return the seconds of each stage of the boot; none without a boot."""
     found: dict[str, float] = json.loads(os.environ.get(_BOOT_STAGES, "{}"))
     return found
 
 
 def hand_over_version_table(table: VersionTable) -> None:
-    """Let the application's readiness look where env.py keeps the revision."""
+    """Pass on the version table of env.py, for readiness."""
     os.environ[_VERSION_TABLE] = json.dumps({"name": table.name, "schema": table.schema})
 
 
 def version_table() -> VersionTable | None:
-    """Return where env.py keeps the revision; None if it was not asked."""
+    """Return the version table of env.py; None if env.py was not asked."""
     text = os.environ.get(_VERSION_TABLE)
     return VersionTable(**json.loads(text)) if text else None
 
 
 def hand_over_reached(inspection: Inspection) -> None:
-    """Let the application know its target when it sees it, without reading the history again."""
+    """Pass on the target as it was reached, so that the history need not be read again."""
     if inspection.state is SchemaState.CURRENT:
         target = inspection.target
         os.environ[_REACHED] = json.dumps(
@@ -116,7 +116,7 @@ def hand_over_reached(inspection: Inspection) -> None:
 
 
 def reached() -> Reached | None:
-    """Return what the version table holds at the target; None if the boot did not reach it."""
+    """Return the content of the version table at the target; None if the boot did not reach it."""
     text = os.environ.get(_REACHED)
     if not text:
         return None
@@ -125,6 +125,6 @@ def reached() -> Reached | None:
 
 
 def forget_boot() -> None:
-    """Take back what an earlier boot has handed over: the next one says it anew."""
+    """Remove the facts of an earlier boot: the next boot sets them again."""
     for name in (_BOOT_FAILURE, _BOOT_STAGES, _VERSION_TABLE, _REACHED, _DIFFERENCES, _COMPARED_AT):
         os.environ.pop(name, None)

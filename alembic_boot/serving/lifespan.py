@@ -1,4 +1,4 @@
-"""Say in one line why an application's lifespan failed; frameworks send a whole traceback."""
+"""Report in one line why an application's lifespan failed; frameworks send a whole traceback."""
 
 import sys
 from collections.abc import Callable
@@ -14,14 +14,14 @@ _FAILED = ("lifespan.startup.failed", "lifespan.shutdown.failed")
 def failing_briefly(app: Any, is_told: Callable[[str, BaseException], bool]) -> App:
     """Return the ASGI application whose lifespan fails with one line, or with none.
 
-    `is_told` gets the type of the message and the exception, and returns whether that exception
-    is reported elsewhere: then the message is empty. An application that sends a text of its own,
-    outside of any `except`, keeps its text.
+    `is_told` gets the type of the message and the exception, and returns whether that exception is
+    reported elsewhere: then the message is empty. A text that the application itself sends, outside
+    of any `except`, stays as it is.
     """
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         async def send_briefly(message: Message) -> None:
-            # Starlette and Litestar send this while they handle what the lifespan raised.
+            # Starlette and Litestar send this while they handle the lifespan's exception.
             error = sys.exception()
             if message["type"] in _FAILED and error is not None:
                 is_known = is_told(message["type"], error)
@@ -34,5 +34,5 @@ def failing_briefly(app: Any, is_told: Callable[[str, BaseException], bool]) -> 
 
 
 def line_of(error: BaseException) -> str:
-    """Return a failure on one line: a foreseen one's sentences, else its place, kind and text."""
+    """Return a failure on one line: sentences of a foreseen one, else its place, kind and text."""
     return str(error) if isinstance(error, BootError) else describe(error)

@@ -1,4 +1,4 @@
-"""While it serves: say in what the models and the schema differ, and not be ready meanwhile."""
+"""Compare models and schema while serving; report not ready while they differ."""
 
 import json
 import logging
@@ -17,21 +17,21 @@ from alembic_boot.serving.handover import boot_differences, hand_over_difference
 _MODULE = "alembic_boot.checking.comparison"
 
 _CALM = 1.0
-"""Seconds after the start: the first requests come first."""
+"""Seconds after the start: the first requests have priority."""
 
 _PAUSES = (5.0, 30.0)
-"""Seconds before the models are compared again, until they agree: each time twice as long."""
+"""Seconds before the next comparison, until they agree: doubled each time, up to the second."""
 
 _LONGEST = 120.0
 """Seconds that a comparison may take."""
 
 _NAMED = 3
-"""Differences that readiness names."""
+"""Differences that readiness lists."""
 
 _REVISION = 'inv revision --message "what changed"'
 
 comparison_is_due = threading.Event()
-"""Set to have the models of this process compared with the schema at once."""
+"""When this is set, the models of this process are compared with the schema at once."""
 
 _log = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ def reason(differences: tuple[str, ...]) -> str | None:
 
 
 class ModelWatch:
-    """Compares the models with the schema, again and again until they agree.
+    """Compares the models with the schema again and again, until they agree.
 
-    `comparison_is_due` has it compare at once, as after a migration.
+    `comparison_is_due` starts a comparison at once, for example after a migration.
 
-    In a process of its own each time, so the models are those on the disk.
+    Each comparison runs in a process of its own, so it uses the models on the disk.
     """
 
     def __init__(self, boot: BootDescription) -> None:
@@ -65,7 +65,7 @@ class ModelWatch:
         self._thread = threading.Thread(target=self._watch, name="model-watch", daemon=True)
 
     def start(self) -> None:
-        """Begin in another thread, some time from now."""
+        """Begin in another thread, after a short time."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,13 +91,13 @@ class ModelWatch:
         return self._has_ended.is_set()
 
     def _tell(self, found: dict[str, Any]) -> bool:
-        """Log what is new, and hand it to readiness; return whether to compare again."""
+        """Log a new result, and pass it to readiness; return whether to compare again."""
         if (failure := found["failure"]) is not None:
             if failure != self._failure:
                 _log.warning("The models could not be compared with the schema: %s", failure)
             self._failure = failure
         if failure is not None or not found["is_at_head"]:
-            # What is known to differ, differs until a comparison says otherwise.
+            # Known differences remain until a comparison succeeds.
             return True
         for text in found["differences"]:
             if text not in self._known:
@@ -116,7 +116,7 @@ class ModelWatch:
         return bool(found["differences"])
 
     def _compare(self) -> dict[str, Any]:
-        """Return the outcome of a comparison in a process of its own."""
+        """Return the result of a comparison in a process of its own."""
         paths = os.pathsep.join(str(Path(it).absolute()) for it in sys.path)
         try:
             self._process = subprocess.Popen(  # noqa: S603 (this interpreter, a module of our own)
@@ -138,6 +138,6 @@ class ModelWatch:
                 return {"failure": f"it took more than {_LONGEST:g} s."}
         try:
             found: dict[str, Any] = json.loads(answer)
-        except ValueError:  # it was killed, or could not begin
+        except ValueError:  # it was killed, or could not start
             return {"failure": f"the process ended with status {process.returncode}."}
         return found

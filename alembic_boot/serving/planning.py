@@ -1,4 +1,4 @@
-"""Have PostgreSQL plan a statement: it says what does not fit the schema, and runs nothing."""
+"""Let PostgreSQL plan a statement: it reports schema errors, and runs nothing."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -10,13 +10,13 @@ import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.serving.worked import PARAMETER
+from alembic_boot.serving.working_statements import PARAMETER
 
 _PATIENCE = "100ms"
-"""How long a table may be locked."""
+"""Longest wait for a locked table."""
 
 BUSY = frozenset({errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED})
-"""PostgreSQL could not say whether a statement fits."""
+"""Errors after which it is unknown whether a statement fits."""
 
 _TYPES: Mapping[type, str] = {
     bool: "boolean",
@@ -24,13 +24,13 @@ _TYPES: Mapping[type, str] = {
     float: "double precision",
     datetime: "timestamptz",
 }
-"""The types of parameters that the statement itself does not say."""
+"""The types of parameters that the statement itself does not name."""
 
 
 def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
-    """Return the statement that has PostgreSQL plan this one, with NULL for every parameter.
+    """Return a statement by which PostgreSQL plans this one, with NULL for every parameter.
 
-    Of the parameters only the types are kept.
+    Only the types of the parameters are used.
     """
 
     def written(found: Match[str]) -> str:
@@ -43,13 +43,13 @@ def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({
 
 
 def plan(connection: Connection, statement: str) -> psycopg2.Error | None:
-    """Return the server's refusal to plan these statements; None if it does."""
+    """Return the server's refusal to plan these statements; None if it plans them."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN READ ONLY")
         try:
             cursor.execute(f"SET LOCAL lock_timeout = '{_PATIENCE}'; {statement}")
         except psycopg2.Error as error:
-            if error.pgcode is None:  # the connection is gone
+            if error.pgcode is None:  # the connection is lost
                 raise
             return error
         finally:

@@ -1,4 +1,4 @@
-"""Reserve the port to serve on, so that a taken one is known before anything has moved."""
+"""Reserve the port to serve on, so that a taken port is known before anything is changed."""
 
 import errno
 import socket
@@ -10,15 +10,15 @@ from alembic_boot.description import ServePolicy
 from alembic_boot.errors import ServingFailedError
 
 _BUFFER = 64 << 10
-"""Bytes in each direction; Linux doubles that for what it has to note beside them."""
+"""Bytes in each direction; Linux doubles this number for its own data."""
 
 
 @contextmanager
 def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
-    """Give a socket bound to the address to serve on.
+    """Yield a socket bound to the address to serve on.
 
-    It does not listen yet: until the application is up, probes are refused as they should be.
-    Raises ServingFailedError.
+    The socket does not listen yet: until the application is up, probes must be refused. Raises
+    ServingFailedError.
     """
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
@@ -37,9 +37,9 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
             listener.bind(address)
         except OSError as error:
             raise _refused(policy, error) from error
-        # With the option on, Linux would let a second starter bind the port beside this one as
-        # long as neither listens, and the first to have bound it might lose it in the end.
-        # `prepare_to_listen` puts it back.
+        # With this option, Linux would let a second starter bind the port too while neither
+        # listens, and the first might lose the port in the end. `prepare_to_listen` sets the option
+        # again.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         listener.set_inheritable(True)
         yield listener
@@ -48,9 +48,9 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
 def prepare_to_listen(listener: socket.socket) -> None:
     """Set the options that the connections of this socket inherit.
 
-    The port can be bound again at once when this socket is closed: connections that are still
-    closing would keep it. The system buffers little for a client, else it would take megabytes
-    for each one that does not read.
+    The port can be bound again at once after this socket is closed: otherwise connections that are
+    still closing would block it. The system's buffer per client is small; otherwise a client that
+    does not read would take megabytes.
     """
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)

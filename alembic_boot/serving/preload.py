@@ -1,4 +1,4 @@
-"""Import what serving needs while there is nothing to do but wait for the database."""
+"""Import the modules for serving while the process waits for the database."""
 
 import logging
 import threading
@@ -11,11 +11,11 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def importing(*modules: str) -> Iterator[Callable[[], None]]:
-    """Import modules in another thread meanwhile; at the end of the block that is done.
+    """Import modules in another thread meanwhile; the end of the block waits for that.
 
-    It gives what waits for that earlier, for who is to import something else. One that cannot be
-    imported is left to whoever needs it, and fails there. The modules are libraries, whose import
-    does nothing: it neither knows a database nor the thread it runs in.
+    It yields a function that waits earlier, for code that imports other modules. A failed import is
+    ignored here, and fails again where the module is needed. The modules are libraries without side
+    effects: they use no database and do not depend on the thread.
     """
 
     def import_all() -> None:
@@ -25,7 +25,7 @@ def importing(*modules: str) -> Iterator[Callable[[], None]]:
         except Exception as error:  # noqa: BLE001 (it is raised again where it is imported again)
             _log.debug("Not imported ahead: %s: %s", type(error).__name__, error)
 
-    # Not a daemon: to end an interpreter in the middle of a library's import may crash it.
+    # Not a daemon: ending an interpreter in the middle of a library's import may crash it.
     importer = threading.Thread(target=import_all, name="importer")
     importer.start()
     yield importer.join

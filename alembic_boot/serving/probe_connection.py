@@ -1,4 +1,4 @@
-"""The connection by which readiness asks: kept, so that a question needs no login."""
+"""The connection of the readiness probe: kept open, so that a query needs no login."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -10,18 +10,18 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.postgres.connection import ConnectTimeoutError, answer_to, connect, one_line
 from alembic_boot.postgres.urls import DatabaseUrl
 
-# A silent server is given up in less than the three seconds that probes wait.
+# Together shorter than the three seconds that probes wait.
 _CONNECT_TIMEOUT = 1.5
 """Seconds that a login may take."""
 
 _SILENCE = 0.75
-"""Seconds that a server has to answer a statement which does not keep to its own timeout."""
+"""Seconds to wait for a server that ignores its own statement timeout."""
 
 _REASON_TIMEOUT = 0.75
 """Seconds to find out why a login failed."""
 
 _MOST_AGE = 120.0
-"""Seconds after which the connection is replaced by another one."""
+"""Seconds after which the connection is replaced."""
 
 
 class LoginFailedError(psycopg2.OperationalError):
@@ -33,11 +33,11 @@ class LoginFailedError(psycopg2.OperationalError):
 
 
 class KeptConnection:
-    """One connection in autocommit, which is opened when it is needed and replaced when it broke.
+    """One connection in autocommit, opened when needed and replaced when broken.
 
-    It is also replaced every two minutes. So readiness learns in that time what only a login
-    shows: NOLOGIN, another password, another server under the same name. Not thread-safe: one
-    question at a time.
+    It is also replaced every two minutes. So readiness learns within that time what only a login
+    shows: NOLOGIN, another password, another server under the same name. Not thread-safe: one query
+    at a time.
     """
 
     def __init__(self, url: DatabaseUrl, clock: Callable[[], float] = time.monotonic) -> None:
@@ -48,7 +48,7 @@ class KeptConnection:
 
     @contextmanager
     def lent(self) -> Iterator[Connection]:
-        """Give the connection; close it if the block fails. Raises LoginFailedError."""
+        """Yield the connection; close it if the block fails. Raises LoginFailedError."""
         connection = self._answering() or self._logged_in()
         self._connection = connection
         try:
@@ -58,7 +58,7 @@ class KeptConnection:
             raise
 
     def close(self) -> None:
-        """Close the connection: the next question logs in anew."""
+        """Close the connection: the next query logs in again."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -83,6 +83,6 @@ class KeptConnection:
         except ConnectTimeoutError as error:
             raise LoginFailedError(one_line(error), None) from error
         except psycopg2.OperationalError as error:
-            # psycopg2 tells no code of a failed login.
+            # psycopg2 has no code for a failed login.
             answer = answer_to(self._url, _REASON_TIMEOUT)
             raise LoginFailedError(one_line(error), answer.code) from error

@@ -1,4 +1,4 @@
-"""Tell the application, while it serves, whether the schema is what this release needs."""
+"""Tell the application, while it serves, whether the schema fits this release."""
 
 import logging
 import math
@@ -18,27 +18,27 @@ from alembic_boot.postgres.connection import one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.serving.handover import boot_differences
-from alembic_boot.serving.judge import Judge, Readiness
 from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
-from alembic_boot.serving.shortage import Shortage, is_shortage
+from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
+from alembic_boot.serving.resource_shortage import Shortage, is_shortage
 from alembic_boot.serving.sqlstates import sentence
 
 Lend = Callable[[], AbstractContextManager[Connection]]
-"""Gives a connection of those by which requests ask, in autocommit; raises psycopg2.Error."""
+"""Yields a connection from the requests' pool, in autocommit; raises psycopg2.Error."""
 
 _log = logging.getLogger(__name__)
 
 
 class ReadinessProbe:
-    """Looks at the database at every check, so that it notices what others changed there.
+    """Queries the database at every check, so that it notices changes by other processes.
 
-    Thread-safe. All checks use one connection, which is kept. If the database is short of
-    connections, a check borrows one of those by which requests ask.
+    Thread-safe. All checks use one connection, which is kept open. If the database is short of
+    connections, a check borrows one from the requests' pool.
     """
 
-    def __init__(self, url: DatabaseUrl, judge: Judge, lend: Lend) -> None:
+    def __init__(self, url: DatabaseUrl, check: ReadinessCheck, lend: Lend) -> None:
         self._url = url
-        self._judge = judge
+        self._readiness = check
         self._lend = lend
         self._connection = KeptConnection(url)
         self._shortage = Shortage()
@@ -48,9 +48,9 @@ class ReadinessProbe:
         self._told: str | None = None
 
     def check(self) -> Readiness:
-        """Return whether the schema is at its target, and if not, why; never raises for that.
+        """Return whether the schema is at its target, and otherwise why; never raises for that.
 
-        The log has the cause with all names, once for as long as it stays the same.
+        The log gets the cause with all names, once while it stays the same.
         """
         with self._lock:
             known = self._own_knowledge()
@@ -60,9 +60,9 @@ class ReadinessProbe:
             return found
 
     def last(self, within: float = math.inf) -> Readiness | None:
-        """Return what the last check found, if it was in the last `within` seconds.
+        """Return the result of the last check, if it is at most `within` seconds old.
 
-        None also if this process has learned since then that requests fail.
+        None also if this process has noticed failed requests since then.
         """
         if self._last is None:
             return None
@@ -76,27 +76,27 @@ class ReadinessProbe:
             self._connection.close()
 
     def note_failed(self, statement: str, sqlstate: str, parameters: Mapping[str, Any]) -> None:
-        """Not be ready as long as this statement of a request fails in this way."""
-        self._judge.statements.note_failed(statement, sqlstate, parameters)
+        """Report not ready while this statement of a request fails in this way."""
+        self._readiness.statements.note_failed(statement, sqlstate, parameters)
 
     def note_failed_run(
         self, statement: str, sqlstate: str, message: str, *, is_certain: bool
     ) -> None:
-        """Not be ready until this statement works again, or for half a minute.
+        """Report not ready until this statement works again, or for half a minute.
 
-        PostgreSQL could plan the statement, so nothing else than a run can tell. If the statement
-        has worked before, and it is not `is_certain` that it fails for everybody, this is ready
-        and says so. The message must not have anything in it that a client has sent.
+        PostgreSQL could plan the statement, so only a run can tell. If the statement has worked
+        before, and it is not `is_certain` that it fails for everybody, the state stays ready with a
+        reason. The message must not contain data of a client.
         """
-        statements = self._judge.statements
+        statements = self._readiness.statements
         statements.note_failed_run(statement, sqlstate, message, is_certain=is_certain)
 
     def note_worked(self, statement: str) -> None:
-        """Hear that a statement has worked."""
-        self._judge.statements.note_worked(statement)
+        """Note that a statement has worked."""
+        self._readiness.statements.note_worked(statement)
 
     def note_unavailable(self, sqlstate: str | None) -> None:
-        """Find out why a request got no answer, or what the database is short of.
+        """Find out why a request got no answer, or which resource the database lacks.
 
         Without a SQLSTATE the request's login may have failed: the next check logs in as well.
         """
@@ -106,8 +106,8 @@ class ReadinessProbe:
             self._shortage.note(sqlstate)
 
     def _own_knowledge(self) -> object:
-        """Return what this process knows without a look at the database."""
-        return self._judge.statements.noted, boot_differences()
+        """Return the knowledge of this process, without a query."""
+        return self._readiness.statements.noted, boot_differences()
 
     def _tell(self, found: Readiness) -> None:
         cause = found.cause or found.reason
@@ -125,7 +125,7 @@ class ReadinessProbe:
         try:
             return self._asked()
         except BootError as error:
-            reason = self._judge.failure_of_boot() or error.public
+            reason = self._readiness.failure_of_boot() or error.public
             return Readiness(ready=False, reason=reason, cause=str(error))
         except psycopg2.Error as error:
             cause = f"the database at {self._url.masked} cannot be asked: {one_line(error)}."
@@ -137,7 +137,7 @@ class ReadinessProbe:
             self._connection.close()
         try:
             with self._connection.lent() as connection:
-                found = self._judge.judge(connection)
+                found = self._readiness.evaluate(connection)
         except LoginFailedError as refused:
             if not is_shortage(refused.sqlstate):
                 raise
@@ -146,15 +146,15 @@ class ReadinessProbe:
         return found if code is None else _although(found, sentence(code))
 
     def _asked_of_pool(self, refused: LoginFailedError) -> Readiness:
-        """Return what one of the requests' own connections shows: on those, requests work."""
+        """Return the state by one of the requests' own connections: with those, requests work."""
         try:
             with self._lend() as connection:
-                found = self._judge.judge(connection)
+                found = self._readiness.evaluate(connection)
         except psycopg2.OperationalError as error:
             raise refused from error
         return _although(found, sentence(refused.sqlstate))
 
 
 def _although(found: Readiness, shortage: str) -> Readiness:
-    """Return the answer with what the database is short of, unless it has a reason already."""
+    """Return the answer with the shortage as its reason, unless it has a reason already."""
     return replace(found, reason=found.reason or shortage)

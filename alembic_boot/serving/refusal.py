@@ -1,4 +1,4 @@
-"""Answers of the server itself, when a request does not reach the application."""
+"""Answers of the server itself, if a request does not reach the application."""
 
 import json
 from collections.abc import Iterable
@@ -14,14 +14,14 @@ _TOO_MUCH_WORK = {
 
 
 def why_unreadable(status: int) -> str:
-    """Return the detail for a request that the server cannot read, or does not."""
+    """Return the detail for a request that the server cannot or will not read."""
     return _TOO_MUCH_WORK.get(status, _UNREADABLE)
 
 
 def refusal(status: int, detail: str, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Return a problem (RFC 9457) as a whole answer, which closes the connection.
 
-    `headers` are those that every answer has.
+    `headers` are those of every answer.
     """
     phrase = HTTPStatus(status).phrase
     problem = {
@@ -29,7 +29,7 @@ def refusal(status: int, detail: str, headers: Iterable[tuple[bytes, bytes]]) ->
         "title": phrase,
         "status": status,
         "detail": detail,
-        "instance": None,  # the application alone gives ids to requests
+        "instance": None,  # only the application gives ids to requests
     }
     body = json.dumps(problem).encode()
     lines = [

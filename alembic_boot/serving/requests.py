@@ -1,4 +1,4 @@
-"""Read requests as h11 does; refuse what two servers may read in two ways, or what is much work."""
+"""Read requests by h11; refuse ambiguous requests, and requests that cost too much work."""
 
 import re
 
@@ -14,10 +14,10 @@ _FREE_CHUNKS = 512
 """Chunks of a body that may have any size. Each costs h11 thirty microseconds."""
 
 _SMALL = 256
-"""Bytes that each chunk beyond these has to bring, on average."""
+"""Average number of bytes that each further chunk must have."""
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
-"""The end that h11 looks for."""
+"""The end of a head that h11 looks for."""
 
 _CONTENT_TOO_LARGE = 413
 _HEAD_TOO_LARGE = 431
@@ -25,10 +25,10 @@ _VERSION_NOT_SUPPORTED = 505
 
 
 class Requests(h11.Connection):
-    """h11's connection of a server, which keeps for itself why a request cannot be read."""
+    """h11's server connection, which notes why a request cannot be read."""
 
     refused_with: int | None = None
-    """The status for what cannot be read; None as long as everything can."""
+    """The status for an unreadable request; None so far."""
 
     def __init__(self) -> None:
         super().__init__(h11.SERVER, _LONGEST_HEAD)
@@ -36,7 +36,7 @@ class Requests(h11.Connection):
         self._length = 0
 
     def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
-        """Return what comes next; after what is no proper request, nothing does."""
+        """Return the next event; after an invalid request there is none."""
         if self.refused_with is not None:
             return h11.NEED_DATA
         try:
@@ -64,7 +64,7 @@ class Requests(h11.Connection):
 def _require_small_head(received: bytes) -> None:
     """Raise h11.RemoteProtocolError if a head is too large, before h11 reads it.
 
-    h11 has its limit for a head that is not whole; one that has come whole may have any size.
+    h11 limits only an incomplete head; a complete one may have any size.
     """
     head = _END_OF_HEAD.split(received, maxsplit=1)[0]
     if len(head) > _LONGEST_HEAD:
@@ -85,16 +85,16 @@ def _require_fair_chunks(count: int, length: int) -> None:
 
 
 def _require_our_version(request: h11.Request) -> None:
-    """Raise h11.RemoteProtocolError for HTTP/2 and the like; h11 knows HTTP/1 alone."""
+    """Raise h11.RemoteProtocolError for HTTP/2 and others; h11 knows only HTTP/1."""
     if not request.http_version.startswith(b"1."):
         raise h11.RemoteProtocolError("Another version", _VERSION_NOT_SUPPORTED)
 
 
 def _require_one_length(request: h11.Request) -> None:
-    """Raise h11.RemoteProtocolError for a body with a length that is sent in chunks as well.
+    """Raise h11.RemoteProtocolError for a body with both a length and chunks.
 
-    A proxy may believe the one and h11 the other: then part of a body is taken for a request
-    (RFC 9112, 6.1 and 6.3).
+    A proxy may use one and h11 the other: then a part of the body is read as a request (RFC 9112,
+    6.1 and 6.3).
     """
     names = {name for name, _ in request.headers}
     if b"content-length" in names and b"transfer-encoding" in names:

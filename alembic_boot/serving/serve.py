@@ -13,9 +13,9 @@ from alembic_boot.errors import BootError
 from alembic_boot.imports import import_as_usual
 from alembic_boot.log import logging_config
 from alembic_boot.serving.descriptors import allow_all
-from alembic_boot.serving.here import DRAIN, load, not_started, serve_here
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.server import Config
+from alembic_boot.serving.single_process import DRAIN, load, not_started, serve_here
 from alembic_boot.serving.supervisors import Reloader, Workers, nothing
 
 _log = logging.getLogger(__name__)
@@ -26,11 +26,11 @@ def serve(
     listener: socket.socket,
     before_reload: Callable[[], None] = nothing,
 ) -> None:
-    """Serve until a stop signal; returns when the requests under way are done.
+    """Serve until a stop signal; return when the running requests are complete.
 
-    `before_reload` is called in each process that a reload starts, before that serves. Raises
-    ServingFailedError where the application does not start, and Stopped where a signal
-    came before it had.
+    `before_reload` is called in each process that a reload starts, before that process serves.
+    Raises ServingFailedError if the application does not start, and Stopped if a signal came before
+    it had.
     """
     config = Config(
         boot.asgi_app,
@@ -59,12 +59,12 @@ def serve(
 
 
 def _watched(boot: BootDescription) -> list[str]:
-    """Return the folders whose changes are served: this one, and where the revisions are."""
-    # Alembic comes along with this, and only a reloader needs it.
+    """Return the folders to watch for changes: this one, and that of the revisions."""
+    # This imports Alembic, and only a reloader needs it.
     from alembic_boot.environment.opening import open_project
 
     folders = [Path.cwd()]
-    with suppress(BootError):  # which has been said
+    with suppress(BootError):  # which was reported before
         scripts = open_project(boot.alembic_config, boot.migration_database_url).scripts
         folders += [Path(scripts.dir), *map(Path, scripts._version_locations)]
     return [str(it.resolve()) for it in folders if it.is_dir()]
@@ -75,6 +75,6 @@ def _serve_with_workers(config: Config, listener: socket.socket) -> None:
     supervisor.run()
     if supervisor.stopped_early is not None:
         raise supervisor.stopped_early
-    # Uvicorn ends without an error even where every worker failed to start.
+    # Uvicorn ends without an error even if every worker failed to start.
     if any(process.exitcode == STARTUP_FAILURE for process in supervisor.processes):
         raise not_started(config)

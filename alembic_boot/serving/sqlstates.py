@@ -1,4 +1,4 @@
-"""Say an error of PostgreSQL to anybody: by its SQLSTATE, without a name."""
+"""Public sentences for PostgreSQL's errors: by SQLSTATE, without names."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ _SENTENCES: Mapping[str, str] = {
 
 
 def sentence(sqlstate: str | None) -> str:
-    """Return what is wrong and what helps; without a SQLSTATE no server has answered."""
+    """Return the problem and its remedy; without a SQLSTATE no server has answered."""
     if not sqlstate:
         return _NO_ANSWER
     text = _SENTENCES.get(sqlstate) or _SENTENCES.get(sqlstate[:2], _ANY_OTHER)

@@ -1,4 +1,4 @@
-"""Statements that the schema has to fit: PostgreSQL is asked to plan them, and runs none."""
+"""Statements that the schema has to support: PostgreSQL plans them, and runs none."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.commands import as_typed
 from alembic_boot.serving.planning import BUSY, explained, plan
-from alembic_boot.serving.worked import Worked, shape_of
+from alembic_boot.serving.working_statements import WorkingStatements, shape_of
 
 UNFIT = frozenset(
     {
@@ -30,16 +30,16 @@ UNFIT = frozenset(
         errorcodes.INSUFFICIENT_PRIVILEGE,
     }
 )
-"""The SQLSTATEs of a statement that does not fit the schema, or the rights that it was given."""
+"""The SQLSTATEs of a statement that does not fit the schema, or the role's rights."""
 
 _LABEL_MISSING = errorcodes.INVALID_TEXT_REPRESENTATION
-"""Of a statement without parameters: an enum has not the label that stands in it."""
+"""For a statement without parameters: an enum lacks a label in the statement."""
 
 _MOST = 8
-"""Failed statements that are kept: one is enough not to be ready."""
+"""Failed statements that are kept: a single one is enough for not ready."""
 
 _TRIED_AGAIN_AFTER = 30.0
-"""Seconds for which it counts that a statement has failed only when it ran."""
+"""Seconds for which a failure counts that appeared only when the statement ran."""
 
 _REVISION = 'inv revision --message "what changed"'
 _ADVICE = (
@@ -68,15 +68,16 @@ class _FailedRun:
 
 
 class Statements:
-    """The statements that an application cannot do without, and those that have failed.
+    """The statements that an application needs, and those that have failed.
 
-    A failed statement is planned again at each look, without its parameters, and forgotten when
-    that no longer fails in the same way. So a client cannot keep a replica from being ready by
-    what it sends, and readiness comes back without a request that tries. A statement that can be
-    planned, and fails only when it runs, counts until it works or half a minute is over: a replica
-    that gets no requests would else stay out for ever. It does not count if the same statement has
-    worked on this revision: then it may fail for what a client sends, so that a client could keep
-    every replica out. Thread-safe.
+    A failed statement is planned again at each check, without its parameters. It is dropped when it
+    no longer fails in the same way. So a client's data cannot keep a replica from being ready, and
+    readiness returns without another request.
+
+    A statement that can be planned, but fails when it runs, counts until it works or half a minute
+    is over: otherwise a replica without requests would stay not ready for ever. It does not count
+    if the same statement has worked on this revision: then a client's data may be the cause, and a
+    client could make every replica not ready. Thread-safe.
     """
 
     def __init__(
@@ -86,17 +87,17 @@ class Statements:
         self._failed: dict[str, str] = {}
         self._failed_runs: dict[int, _FailedRun] = {}
         self._last_doubt: _FailedRun | None = None
-        self._worked = Worked()
+        self._worked = WorkingStatements()
         self._revision: tuple[str, ...] | None = None
         self._clock = clock
         self.noted = 0
-        """How often something new was learnt of a statement."""
+        """Number of new facts about statements."""
         self._lock = threading.Lock()
 
     def note_failed(
         self, statement: str, sqlstate: str, parameters: Mapping[str, Any] = MappingProxyType({})
     ) -> None:
-        """Have a look, from now on, at a statement of a request that failed in this way."""
+        """From now on, check a statement of a request that failed in this way."""
         planned = explained(statement, parameters)
         with self._lock:
             if len(self._failed) < _MOST and self._failed.get(planned) != sqlstate:
@@ -106,10 +107,10 @@ class Statements:
     def note_failed_run(
         self, statement: str, sqlstate: str, message: str, *, is_certain: bool = False
     ) -> None:
-        """Not fit for a while because of a statement that can be planned, but fails when it runs.
+        """Report not fit for a while, because a statement can be planned, but fails when it runs.
 
-        If the statement has worked before, that is only a doubt, unless it `is_certain` that it
-        fails for everybody. The message must not have anything in it that a client has sent.
+        If the statement has worked before, the failure is only a warning, unless it `is_certain`
+        that it fails for everybody. The message must not contain data of a client.
         """
         failed = _FailedRun(sqlstate, message, self._clock() + _TRIED_AGAIN_AFTER)
         shape = shape_of(statement)
@@ -128,13 +129,13 @@ class Statements:
                 self.noted += self._failed_runs.pop(shape_of(statement), None) is not None
 
     def note_revision(self, revision: tuple[str, ...]) -> None:
-        """Forget what has worked if the schema is at another revision than before."""
+        """Forget the working statements if the schema is at another revision than before."""
         if self._revision not in (None, revision):
             self._worked.clear()
         self._revision = revision
 
     def doubt(self) -> str | None:
-        """Return why a statement fails for some requests that works for others; None if none does.
+        """Return why a statement fails only for some requests; None if none does.
 
         It counts for half a minute.
         """
@@ -146,7 +147,7 @@ class Statements:
     def why_unfit(self, connection: Connection, *, is_pinned: bool = False) -> str | None:
         """Return why a statement does not fit the schema; None if all of them fit.
 
-        Of a schema that `is_pinned` below head, those that are needed are not asked for.
+        If the schema `is_pinned` below head, the needed statements are not checked.
         """
         with self._lock:
             failed = dict(self._failed)

@@ -1,4 +1,4 @@
-"""Uvicorn's supervisors, made to end in order whenever a stop comes."""
+"""Uvicorn's supervisors, which end in order at any stop."""
 
 import logging
 import signal
@@ -17,27 +17,27 @@ from watchfiles import watch
 from alembic_boot.errors import BootError
 from alembic_boot.log import configure_logging, report_failure
 from alembic_boot.masking import hidden, hide_all
-from alembic_boot.serving.here import load, serve_here
 from alembic_boot.serving.server import Config, Server, url_of
+from alembic_boot.serving.single_process import load, serve_here
 from alembic_boot.signals import STOP_SIGNALS, Stopped, stopping_on_signals
 
 _log = logging.getLogger(__name__)
 
 _LOOK = 50
-"""Milliseconds that the first look for changed code takes, before anything is started."""
+"""Milliseconds of the first check for changed code, before anything is started."""
 
 _TICK = 0.1
-"""Seconds between two looks at whether another signal came while the workers end."""
+"""Seconds between two checks for another signal while the workers end."""
 
 
 @contextmanager
 def _deaf_children() -> Iterator[None]:
-    """Have the processes that start meanwhile leave Ctrl-C to this one, which ends them in order.
+    """Let the processes that start meanwhile ignore Ctrl-C; this process ends them in order.
 
-    A terminal sends it to all of them at once: one that is only being imported would answer with
-    a traceback.
+    A terminal sends Ctrl-C to all of them at once: a process that is still importing would answer
+    with a traceback.
     """
-    resource_tracker.ensure_running()  # its own start would lift the block
+    resource_tracker.ensure_running()  # a thread's start would restore the signal
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield
@@ -46,12 +46,12 @@ def _deaf_children() -> Iterator[None]:
 
 
 def nothing() -> None:
-    """Do nothing, in a process that gets this by its name."""
+    """Do nothing; a child process finds this function by its name."""
 
 
 @dataclass(frozen=True)
 class Again:
-    """Serves in a process of the reloader's, after what goes before."""
+    """Serves in a process of the reloader, after a preparation."""
 
     config: Config
     before: Callable[[], None]
@@ -59,7 +59,7 @@ class Again:
     secrets: frozenset[str]
 
     def __call__(self, sockets: list[socket.socket] | None = None) -> None:
-        """Do what goes before, and serve. A failure is said; the next change tries again."""
+        """Prepare, and serve. A failure is logged; the next change tries again."""
         hide_all(self.secrets)
         configure_logging(str(self.config.log_level), self.log_format)
         try:
@@ -73,7 +73,7 @@ class Again:
 
 
 class Reloader(WatchFilesReload):
-    """Uvicorn's reloader, which alone hears Ctrl-C and misses no change."""
+    """Uvicorn's reloader, which alone handles Ctrl-C and misses no change."""
 
     def __init__(
         self,
@@ -82,7 +82,7 @@ class Reloader(WatchFilesReload):
         before: Callable[[], None],
         log_format: str,
     ) -> None:
-        """Take what each reload does, in the new process, before that serves."""
+        """Take the preparation that each reload runs in the new process before it serves."""
         first = Again(config, nothing, log_format, hidden())
         super().__init__(config, target=first, sockets=[listener])
         self._again = replace(first, before=before)
@@ -90,8 +90,8 @@ class Reloader(WatchFilesReload):
     def startup(self) -> None:
         """Start the process that serves.
 
-        The watch begins first: Uvicorn's own begins later, and what is saved meanwhile would
-        never be served.
+        The watch begins first: Uvicorn's own watch begins later, and would miss changes before
+        that.
         """
         self.watcher = watch(
             *self.reload_dirs,
@@ -108,7 +108,7 @@ class Reloader(WatchFilesReload):
             signal.signal(signal.SIGHUP, self.signal_handler)
 
     def restart(self) -> None:
-        """Start the process that serves anew."""
+        """Start the process that serves again."""
         self.target = self._again
         with _deaf_children():
             super().restart()
@@ -116,7 +116,7 @@ class Reloader(WatchFilesReload):
     def shutdown(self) -> None:
         """Refuse connections, then end the process that serves.
 
-        While this process has the port open as well, connections queue up and none is accepted.
+        While this process also has the port open, connections queue up and none is accepted.
         """
         for listener in self.sockets:
             listener.close()
@@ -124,25 +124,25 @@ class Reloader(WatchFilesReload):
 
 
 class Worker(multiprocess.Process):
-    """A process that serves by our server, where Uvicorn's would be by its own."""
+    """A process that serves with our server instead of Uvicorn's."""
 
     @property
     def server(self) -> Server:
-        """The server of this process, made in it."""
+        """Return the server of this process, created in it."""
         if not isinstance(self._server, Server):
             self._server = Server(self.config)
         return self._server
 
 
-# Uvicorn names the class in the middle of what it does, and takes no other.
+# Uvicorn creates the class by its name, and accepts no other.
 multiprocess.Process = Worker  # type: ignore[misc]
 
 
 class Workers(Multiprocess):
-    """Uvicorn's workers; a stop signal does not wait for those that are still starting."""
+    """Uvicorn's workers; a stop signal does not wait for workers that are still starting."""
 
     stopped_early: Stopped | None = None
-    """The stop signal, where it came before any worker served."""
+    """The stop signal, if it came before any worker served."""
 
     def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
         super().__init__(config, sockets)
@@ -155,7 +155,7 @@ class Workers(Multiprocess):
             super().init_processes()
 
     def keep_subprocess_alive(self) -> None:
-        """Start workers anew that have died; say where all serve, once they do."""
+        """Replace workers that have died; log the address once all of them serve."""
         with _deaf_children():
             super().keep_subprocess_alive()
         if self._serves or self.should_exit.is_set():
@@ -166,26 +166,26 @@ class Workers(Multiprocess):
             _log.info("Serving on %s with %d workers", where, len(self.processes))
 
     def terminate_all(self) -> None:
-        """Tell the workers to end.
+        """Tell the workers to stop.
 
-        As long as this process has the port open as well, connections are made to it that nobody
-        takes: they would hang until the last worker is done, where they have to be refused.
+        While this process also has the port open, connections are made that no process accepts.
+        They would hang until the last worker has ended, but they must be refused.
         """
         for listener in self.sockets:
             listener.close()
         super().terminate_all()
 
     def join_all(self) -> None:
-        """Wait for the workers to end; who is in a hurry spares them the delay.
+        """Wait for the workers to end; an urgent stop skips the delay.
 
-        By the rule that a server has for itself: SIGTERM alone leaves the time to drain.
+        The rule is that of a single server: only SIGTERM leaves the time to drain.
         """
         while left := [it.process for it in self.processes if it.exitcode is None]:
             wait([it.sentinel for it in left], _TICK)
             self._hear_more()
             if self._stops and self._stops != [signal.SIGTERM]:
-                # At every look, for a worker that has not heard the first one yet counts both as
-                # one; it does not mind more of them.
+                # At every check, because a worker that has not handled the first one yet counts
+                # both as one; more of them do no harm.
                 for process in left:
                     process.terminate()
         super().join_all()
@@ -201,7 +201,7 @@ class Workers(Multiprocess):
         super().handle_term()
 
     def handle_hup(self) -> None:
-        """End when the terminal closes; Uvicorn would start the workers anew."""
+        """Stop when the terminal closes; Uvicorn would restart the workers."""
         self._stop(signal.SIGHUP)
         super().handle_term()
 
@@ -213,7 +213,7 @@ class Workers(Multiprocess):
         if starting == self.processes:
             self.stopped_early = Stopped(signum)
         for process in starting:
-            # Uvicorn's worker hears a signal only when it has started.
+            # Uvicorn's worker handles a signal only when it has started.
             process.process.kill()
 
     def _hear_more(self) -> None:

@@ -26,8 +26,7 @@ router = APIRouter(prefix="/api/v1/books", tags=["books"], route_class=Forgettin
 
 _MARKED = "marked"
 _NONE = "none"
-"""Cache variant of the marked book, beside its answers per language; not a language code.
-"""
+"""Cache variant of the marked book, beside its answers per language; not a language code."""
 
 BookId = Annotated[UUID, Path(description="The book's id.")]
 

@@ -15,7 +15,7 @@ from alembic_boot.masking import mask
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.request_id import current_request_id
 from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.shortage import SHORTAGES
+from alembic_boot.serving.resource_shortage import SHORTAGES
 from alembic_boot.serving.statements import UNFIT
 from backend.api.complaints import complaints
 from backend.api.database import cause

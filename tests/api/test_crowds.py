@@ -59,17 +59,17 @@ def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> No
         async with httpx.AsyncClient(
             base_url=service.base_url, limits=unbounded, timeout=60
         ) as client:
-            crowd = [
+            connections = [
                 asyncio.create_task(client.post("/api/v1/auth/login", json=NOBODY))
                 for _ in range(CROWD)
             ]
-            await asyncio.wait(crowd, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(connections, return_when=asyncio.FIRST_COMPLETED)
             left = []
             for path in ("/api/v1/auth/me", "/health/ready"):
                 assert (await client.get(path, headers=headers)).status_code == 200
-                left.append(sum(not it.done() for it in crowd))
+                left.append(sum(not it.done() for it in connections))
             # Those who find the queue full are told to come again.
-            assert {it.status_code for it in await asyncio.gather(*crowd)} <= {401, 503}
+            assert {it.status_code for it in await asyncio.gather(*connections)} <= {401, 503}
             return left
 
     assert min(asyncio.run(ask())) > CROWD / 4
@@ -108,16 +108,16 @@ def test_a_crowd_that_reads_one_book_is_one_reader(
             base_url=service.base_url, limits=unbounded, timeout=60
         ) as client:
             languages = [f"{chr(97 + number % 26)}a" for number in range(CROWD)]
-            crowd = [
+            connections = [
                 asyncio.create_task(client.get(f"{BOOKS}/{book.id}?language={it}"))
                 for it in languages
             ]
             await asyncio.to_thread(wait_for_writer, kept_session)
             others = [client.get("/api/v1/auth/me", headers=headers) for _ in range(CROWD)]
             assert {it.status_code for it in await asyncio.gather(*others)} == {200}
-            assert not any(it.done() for it in crowd)
+            assert not any(it.done() for it in connections)
             kept_session.rollback()
-            return [it.status_code for it in await asyncio.gather(*crowd)]
+            return [it.status_code for it in await asyncio.gather(*connections)]
 
     with counted_queries() as queries:
         assert asyncio.run(ask()) == [200] * CROWD
@@ -161,14 +161,14 @@ def test_a_crowd_behind_a_lock_is_sent_away(
             base_url=service.base_url, limits=unbounded, timeout=60, headers=person.headers
         ) as client:
 
-            def crowd() -> list[asyncio.Task[httpx.Response]]:
+            def connections() -> list[asyncio.Task[httpx.Response]]:
                 asked = (client.request(method, path.format(book), json=body) for _ in range(CROWD))
                 return [asyncio.create_task(it) for it in asked]
 
-            first = crowd()
+            first = connections()
             await asyncio.to_thread(wait_for_writer, kept_session)
             while not (ended := [it for it in first if it.done()]):
-                first += crowd()
+                first += connections()
                 assert (await client.get("/health/live")).status_code == 200
             refused = ended[0].result()
             assert refused.status_code == 503

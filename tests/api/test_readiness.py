@@ -256,7 +256,7 @@ def test_what_the_database_is_short_of_is_named(
     assert "/health/ready" in write.json()["detail"]
     answer = reason(client, f"({code})")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    monkeypatch.setattr("alembic_boot.serving.shortage._REMEMBERED", 0.0)
+    monkeypatch.setattr("alembic_boot.serving.resource_shortage._REMEMBERED", 0.0)
     assert reason(client, "").json()["status"] == "ready"
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from alembic_boot.serving.judge import Readiness
+from alembic_boot.serving.readiness_check import Readiness
 from backend.api.shared_probe import SharedProbe
 
 

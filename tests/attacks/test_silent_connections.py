@@ -32,7 +32,7 @@ def test_silent_clients_keep_nobody_out(attack: Attack, sent: bytes) -> None:
         finished = application.process.finish()
     assert outcomes["open"] <= 768
     assert {path: it.failures for path, it in meanwhile.items()} == {LIVE: 0, READY: 0, LIST: 0}
-    finished.assert_says("There are … connections, which is all that may be: …")
+    finished.assert_says("There are … connections, the maximum: …")
     assert len(finished.messages) < SILENT / 4
 
 

@@ -415,7 +415,7 @@ class TestTheEnd:
         text = capsys.readouterr().err
         if log_format == "json":
             text = "{message}\n{exc_info}".format(**json.loads(text))
-        assert text.splitlines()[0] == "An error that nobody foresaw; please report it."
+        assert text.splitlines()[0] == "An unforeseen error; please report it."
         assert "Traceback (most recent call last):" in text
         assert text.splitlines()[-1] == "ZeroDivisionError: ***"
         assert PASSWORD not in text

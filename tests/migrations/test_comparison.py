@@ -22,7 +22,7 @@ def test_what_the_history_makes_is_what_the_models_are(migrated: Migrated) -> No
     assert compare(description(migrated)) == Comparison()
 
 
-BOTH = "is not the same in the models and in the schema"
+BOTH = "differs between the models and the schema"
 MODELS = "is in the models and not in the schema"
 SCHEMA = "is in the schema and not in the models"
 
@@ -39,7 +39,7 @@ CHANGES = {
         "column books.genre is NULL in the models and NOT NULL in the schema"
     ],
     "ALTER TABLE users ALTER is_active SET DEFAULT false": [
-        "column users.is_active has not the same default in the models and in the schema"
+        "column users.is_active has different defaults in the models and in the schema"
     ],
     "DROP TABLE audios": [f"table audios {MODELS}"],
     "ALTER TABLE users DROP CONSTRAINT uq_users_email": [

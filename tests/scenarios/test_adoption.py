@@ -300,7 +300,7 @@ def test_a_table_that_somebody_has(
         cursor.execute("BEGIN; LOCK TABLE books")
         pid = somebody.info.backend_pid
         with running(folder, "migrate", **variables) as inv:
-            inv.wait_for("Reading the schema, as far as others let it be read")
+            inv.wait_for("Reading the schema; locked tables may delay this")
             if is_stopped:
                 inv.signal(signal.SIGTERM)
             finished = inv.finish()

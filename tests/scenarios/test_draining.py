@@ -155,7 +155,7 @@ def test_the_end_has_a_bound(tmp_path: Path, database_url: str) -> None:
     assert (answer.status_code, answer.headers["connection"]) == (503, "close")
     finished.assert_ok()
     assert DRAIN <= took < DRAIN + 5
-    finished.assert_says("A request took too long for a process that is to end: it was cut off")
+    finished.assert_says("A request took too long for a stopping process: it was cancelled")
 
 
 def test_who_is_cut_off_is_told(tmp_path: Path, database_url: str) -> None:
@@ -181,7 +181,7 @@ def test_who_is_cut_off_is_told(tmp_path: Path, database_url: str) -> None:
     assert problem["instance"] == "urn:moriai:request:slow-upload"
     finished.assert_says(
         "POST /api/v1/auth/login 503 (… ms) […]",
-        "A request took too long for a process that is to end: it was cut off…",
+        "A request took too long for a stopping process: it was cancelled…",
     )
 
 

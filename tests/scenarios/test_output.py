@@ -51,7 +51,7 @@ def test_nobody_reads_the_data(tmp_path: Path, database_url: str, unread: int) -
 
 def test_the_data_has_no_room(tmp_path: Path, database_url: str, full: int) -> None:
     """Half an answer is none."""
-    sentence = "What was to be printed cannot be written: No space left on device."
+    sentence = "The output cannot be written: No space left on device."
     assert say_to(full, project(tmp_path), "status", database_url) == (
         1,
         [f"{sentence} Send it elsewhere."],

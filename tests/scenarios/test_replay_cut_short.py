@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.adoption.leftovers import remove_leftovers
+from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.postgres.urls import parse_database_url
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.process import ForeignProject, project, relations, revisions

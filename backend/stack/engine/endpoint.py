@@ -26,8 +26,7 @@ class Endpoint:
     url: str
     tls: TLSConfig | None = None
     context: str | None = None
-    """The Docker context with this address; None for DOCKER_HOST or the default engine.
-    """
+    """The Docker context with this address; None for DOCKER_HOST or the default engine."""
     is_default: bool = False
     """Whether no setting named an engine."""
 

@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from alembic_boot.adoption.adopt import adopt
-from alembic_boot.adoption.choice import choose
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
+from alembic_boot.adoption.revision_choice import choose
 from alembic_boot.errors import SchemaUnmanagedError
 from tests.boot.adoption.planted import PLANTED, Planted
 from tests.boot.adoption.unmanaged import Beside, described, make_at, replayed, scratches
@@ -130,12 +130,12 @@ def test_every_property(
     """All that the comparison knows: none is taken for equal, and each has its line."""
     planted: Planted = PLANTED[number]
     revision = f"{number + 1}"
-    likenesses = theirs_of_every_kind.liken(planted.common, planted.found)
+    matches = theirs_of_every_kind.match_schema(planted.common, planted.found)
     with pytest.raises(SchemaUnmanagedError):
-        choose(likenesses, theirs_of_every_kind.replay.history, revision)
+        choose(matches, theirs_of_every_kind.replay.history, revision)
     lines = [it.getMessage() for it in caplog.records if it.levelname == "ERROR"]
     assert [f"{revision}: {line}" for line in planted.line.splitlines()] == lines
-    assert (revision,) not in likenesses.equal
+    assert (revision,) not in matches.equal
 
 
 class Mutation(NamedTuple):
@@ -244,18 +244,18 @@ def test_whatever_is_planted_is_named(ours: Ours, drawn: list[tuple[int, tuple[i
     chosen = {tables[number % len(tables)]: change for number, change in drawn}
     mutations = [mutation(ours, table, change) for table, change in chosen.items()]
     try:
-        likenesses = ours.beside.liken(*(it.statement for it in mutations))
+        matches = ours.beside.match_schema(*(it.statement for it in mutations))
     except (psycopg2.ProgrammingError, psycopg2.IntegrityError, psycopg2.NotSupportedError):
         assume(False)  # it cannot be done to this column, or not after the other
     history = ours.beside.replay.history
     lines = [it.line for it in mutations if it.line is not None]
     if not lines:
-        assert choose(likenesses, history) == (ours.revision,)
+        assert choose(matches, history) == (ours.revision,)
         return
     with pytest.raises(SchemaUnmanagedError):
-        choose(likenesses, history)
-    assert likenesses.equal == ()
-    like = likenesses.of(ours.revision)
+        choose(matches, history)
+    assert matches.equal == ()
+    like = matches.of(ours.revision)
     assert like is not None
     said = like.lines()
     for line in lines:

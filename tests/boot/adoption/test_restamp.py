@@ -17,9 +17,9 @@ from alembic_boot.errors import (
     SchemaUnmanagedError,
 )
 from alembic_boot.history.history import History
+from alembic_boot.migration.downgrade_target import preview_one_step_down
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.status import read_status
-from alembic_boot.migration.step_down import preview_one_step_down
 from alembic_boot.running.record import rows_after, stamp
 from tests.boot.adoption.unmanaged import Theirs, scratches
 from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE

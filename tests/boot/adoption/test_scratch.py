@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
 from alembic_boot.adoption import contents
-from alembic_boot.adoption.leftovers import new_name, remove_leftovers
-from alembic_boot.adoption.note import noting
+from alembic_boot.adoption.leftover_databases import new_name, remove_leftovers
+from alembic_boot.adoption.replay_note import noting
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.checking.check import check
 from alembic_boot.description import AlembicConfig, BootDescription

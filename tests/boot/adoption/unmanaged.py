@@ -7,9 +7,9 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.adopt import adopt
-from alembic_boot.adoption.extent import read_beside
-from alembic_boot.adoption.likeness import Likenesses, liken
-from alembic_boot.adoption.points import Replay
+from alembic_boot.adoption.history_replay import Replay
+from alembic_boot.adoption.schema_matching import SchemaMatches, match_schema
+from alembic_boot.adoption.schema_selection import read_beside
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
@@ -104,7 +104,7 @@ class Beside:
         self.connection = connection
         self.replay = replay
 
-    def liken(self, *statements: str) -> Likenesses:
+    def match_schema(self, *statements: str) -> SchemaMatches:
         """Compare the database as these statements make it; they are rolled back."""
         try:
             with self.connection.cursor() as cursor:
@@ -113,7 +113,7 @@ class Beside:
             found = read_beside(self.connection, VersionTable(), self.replay.other_schemas, 10)
         finally:
             self.connection.rollback()
-        return liken(found, self.replay.points)
+        return match_schema(found, self.replay.points)
 
 
 def replayed(cluster: Cluster, config: Path | None, user: str = OWNER) -> Replay:

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from alembic_boot.serving import connection
-from alembic_boot.serving.patience import Episodes
+from alembic_boot.serving.client_timeouts import Episodes
 from tests.boot.serving.served import REQUEST, Served, read_all, served
 
 HOST = b"Host: test\r\n"
@@ -141,7 +141,7 @@ def test_garbage_is_one_line_in_the_log(
             client.sendall(sent)
             read_all(client)
     assert [it.message for it in caplog.records if it.levelno >= logging.WARNING] == [
-        "A client sent what is no request of HTTP/1.1: refused (400)"
+        "A client sent an invalid HTTP/1.1 request: refused (400)"
     ]
 
 

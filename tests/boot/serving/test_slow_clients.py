@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from alembic_boot.serving import server as server_module
-from alembic_boot.serving.closed import TOO_SLOW, closed
+from alembic_boot.serving.closed_connections import TOO_SLOW, closed
 from alembic_boot.serving.connection import Connection, not_acknowledged
-from alembic_boot.serving.pieces import PIECE
+from alembic_boot.serving.small_writes import PIECE
 from tests.boot.serving.served import REQUEST, SOON, Served, echo, read_all, served, wait_until
 
 LONG = 20 << 20
@@ -27,9 +27,9 @@ def pass_time(server: Served, seconds: float, monkeypatch: pytest.MonkeyPatch) -
 
     def look() -> None:
         monkeypatch.setattr(loop, "time", lambda: time() + seconds)
-        crowd = server.server._crowd
-        assert crowd is not None
-        crowd.end_overdue(loop.time())
+        connections = server.server._connections
+        assert connections is not None
+        connections.end_overdue(loop.time())
         is_done.set()
 
     loop.call_soon_threadsafe(look)

@@ -9,7 +9,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.serving.planning import explained
 from alembic_boot.serving.statements import Statements
-from alembic_boot.serving.worked import Worked, shape_of
+from alembic_boot.serving.working_statements import WorkingStatements, shape_of
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 INSERT = "INSERT INTO books (id, title) VALUES (%(id)s::UUID, %(title)s)"
@@ -234,7 +234,7 @@ def test_the_number_of_rows_is_the_clients() -> None:
 
 def test_what_has_worked_is_bounded() -> None:
     """However many there are: then it begins anew."""
-    worked = Worked()
+    worked = WorkingStatements()
     for number in range(10_000):
         worked.add(f"SELECT c{'x' * number}")
     assert len(worked._texts) <= 4096

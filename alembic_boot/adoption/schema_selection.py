@@ -1,4 +1,4 @@
-"""What of a database may have come from its history: which schemas count, and what they hold."""
+"""Select the schemas and objects of a database that may come from its history."""
 
 from collections.abc import Sequence, Set
 
@@ -14,9 +14,9 @@ from alembic_boot.errors import LockTimeoutError
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.state.tables import SEARCH_PATH, Extent, search_path
 
-# Those on the search_path that hold something: one that is empty (as "$user" often is) would only
-# decide which names are plain. Then all others where a history may have made something. Neither
-# an extension's own counts, nor a sequence that belongs to a table's column.
+# Schemas on the search_path that contain objects: an empty one (often "$user") would only decide
+# which names are unqualified. Then all other schemas with objects. Objects of an extension do not
+# count, nor does a sequence that belongs to a table's column.
 _SCHEMAS = """
 SELECT n.nspname, path.position IS NOT NULL
 FROM pg_namespace n
@@ -51,7 +51,7 @@ WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
 
-# Names of the first schema are plain, as everywhere.
+# Names in the first schema are unqualified, as everywhere.
 _OTHERS = f"""
 SELECT object.type, replace(object.identity, quote_ident(%(first)s) || '.', '')
 FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
@@ -61,9 +61,9 @@ FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
 def read_made(
     connection: Connection, version_table: VersionTable, setting: str | None = None
 ) -> tuple[Catalogue, frozenset[str]]:
-    """Return all that is in a scratch database, and the schemas off the search_path it is in.
+    """Return all objects of a scratch database, and its schemas outside of the search_path.
 
-    `setting` is that of env.py's search_path, where it is known.
+    `setting` is env.py's search_path, if it is known.
     """
     path, others = _schemas(connection, version_table, setting)
     return _read(connection, version_table, path, others), frozenset(others)
@@ -76,10 +76,10 @@ def read_beside(
     lock_timeout: float,
     extent: Extent = SEARCH_PATH,
 ) -> Catalogue:
-    """Return the catalogue of a database as far as a history may have made it.
+    """Return the catalogue of a database, as far as a history may have made it.
 
-    That is what is on its search_path, and the other schemas that count, or that the history works
-    in. Raises LockTimeoutError where somebody keeps a table locked for more than so many seconds.
+    It contains the schemas on its search_path, and other schemas that count or that the history
+    uses. Raises LockTimeoutError if a session keeps a table locked for more than so many seconds.
     """
     lift(connection)
     path, others = _schemas(connection, version_table, extent.path)
@@ -98,7 +98,7 @@ def read_beside(
 def _lockers(connection: Connection) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_LOCKERS)
-        return ", ".join(name for (name,) in cursor.fetchall()) or "who has just ended"
+        return ", ".join(name for (name,) in cursor.fetchall()) or "a session that has just ended"
 
 
 def _read(
@@ -108,7 +108,7 @@ def _read(
     others: Sequence[str],
     lock_timeout: float = 10,
 ) -> Catalogue:
-    # Names of the first schema are plain, and here none is the first: a schema without anything.
+    # Names in the first schema are unqualified, and here the first is a schema without objects.
     first = path or [MARK]
     catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others], lock_timeout)
     with connection.cursor() as cursor:

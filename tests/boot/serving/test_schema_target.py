@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot.migration.migrate import migrate
-from alembic_boot.serving.judge import Judge
+from alembic_boot.serving.readiness_check import ReadinessCheck
 from alembic_boot.state.journal import Journal
 from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import Cluster
@@ -37,16 +37,16 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def test_a_journal_that_says_nothing_new_is_read_once(theirs: Theirs, reads: list[str]) -> None:
     """It may have thousands of rows, and a probe comes every second."""
-    judge = Judge(theirs.boot)
+    check = ReadinessCheck(theirs.boot)
     with closing(theirs.cluster.connect(theirs.database)) as connection:
-        assert [judge.judge(connection).ready for _ in range(3)] == [True] * 3
+        assert [check.evaluate(connection).ready for _ in range(3)] == [True] * 3
     assert len(reads) <= 1
 
 
 def test_neither_is_one_of_a_schema_that_is_behind(theirs: Theirs, reads: list[str]) -> None:
     """Its files are the same as well."""
     theirs.project.revision("b2", "a1")
-    judge = Judge(theirs.boot)
+    check = ReadinessCheck(theirs.boot)
     with closing(theirs.cluster.connect(theirs.database)) as connection:
-        assert [judge.judge(connection).state for _ in range(3)] == ["behind"] * 3
+        assert [check.evaluate(connection).state for _ in range(3)] == ["behind"] * 3
     assert len(reads) <= 1

@@ -1,4 +1,4 @@
-"""Serve in this process, and say in a sentence why an application cannot be served."""
+"""Serve in this process, and report in a sentence why an application cannot be served."""
 
 import asyncio
 import logging
@@ -15,19 +15,19 @@ from alembic_boot.signals import Stopped
 _log = logging.getLogger(__name__)
 
 DRAIN = 10
-"""Seconds that requests under way may take to finish after a stop signal."""
+"""Seconds that running requests have to finish after a stop signal."""
 
 
 def load(config: Config) -> None:
     """Import the application. Raises ServingFailedError if that fails.
 
-    A worker that cannot import it would be started again for ever.
+    Uvicorn would restart a worker that cannot import it for ever.
     """
     try:
         uvicorn.importer.import_from_string(config.app)
     except Stopped:
         raise
-    except BaseException as error:  # an application that exits has not loaded either
+    except BaseException as error:  # an application that exits is not loaded either
         raise _not_loaded(config, error) from error
 
 
@@ -41,7 +41,7 @@ def serve_here(config: Config, sockets: list[socket.socket]) -> None:
         if not server.started:
             raise
     except asyncio.CancelledError:
-        _log.info("Requests that took longer than %d s were cut off", DRAIN)
+        _log.info("Requests that took longer than %d s were cancelled", DRAIN)
     except SystemExit:
         if server.startup_error is None:
             raise not_started(config) from None
@@ -51,7 +51,7 @@ def serve_here(config: Config, sockets: list[socket.socket]) -> None:
 
 
 def not_started(config: Config) -> ServingFailedError:
-    """Return the failure of an application that has said itself why it does not start."""
+    """Return the error for an application that has itself reported why it does not start."""
     return ServingFailedError(
         f"The application {config.app} did not start.", "The lines above say why."
     )

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
-from alembic_boot.adoption.likeness import Likeness, Point, liken
+from alembic_boot.adoption.schema_matching import HistoryPoint, SchemaMatch, match_schema
 
 
 def catalogue(*names: str) -> Catalogue:
@@ -22,10 +22,10 @@ def catalogue(*names: str) -> Catalogue:
 
 
 HISTORY = [
-    Point(("001",), catalogue("users")),
-    Point(("002",), catalogue("users", "books")),
-    Point(("003",), catalogue("users", "books")),
-    Point(("004",), catalogue("users", "books", "pages", "voices")),
+    HistoryPoint(("001",), catalogue("users")),
+    HistoryPoint(("002",), catalogue("users", "books")),
+    HistoryPoint(("003",), catalogue("users", "books")),
+    HistoryPoint(("004",), catalogue("users", "books", "pages", "voices")),
 ]
 
 
@@ -46,7 +46,7 @@ HISTORY = [
 def test_likeness(
     tables: tuple[str, ...], equal: tuple[str, ...], nearest: str, differences: int
 ) -> None:
-    found = liken(catalogue(*tables), HISTORY)
+    found = match_schema(catalogue(*tables), HISTORY)
     assert found.equal == tuple((it,) for it in equal)
     assert found.nearest.revisions == (nearest,)
     assert len(found.nearest.differences) == differences
@@ -54,24 +54,27 @@ def test_likeness(
 
 def test_as_near() -> None:
     """All that are as near as the nearest, and no other."""
-    found = liken(catalogue("users", "books", "pages"), HISTORY)
+    found = match_schema(catalogue("users", "books", "pages"), HISTORY)
     assert found.as_near == (("002",), ("003",), ("004",))
-    assert liken(catalogue("users", "notes"), HISTORY).as_near == (("001",),)
+    assert match_schema(catalogue("users", "notes"), HISTORY).as_near == (("001",),)
 
 
 def test_an_extension() -> None:
     """One that the history makes has to be there; it may be there before, as any other may."""
-    points = [Point(("a",), catalogue("t")), Point(("b",), catalogue("t", "u", "+vector"))]
-    assert liken(catalogue("t", "+vector", "+pg_trgm"), points).equal == (("a",),)
-    assert liken(catalogue("t", "u", "+vector", "+pg_trgm"), points).equal == (("b",),)
-    nearest = liken(catalogue("t", "u", "+pg_trgm"), points).nearest
+    points = [
+        HistoryPoint(("a",), catalogue("t")),
+        HistoryPoint(("b",), catalogue("t", "u", "+vector")),
+    ]
+    assert match_schema(catalogue("t", "+vector", "+pg_trgm"), points).equal == (("a",),)
+    assert match_schema(catalogue("t", "u", "+vector", "+pg_trgm"), points).equal == (("b",),)
+    nearest = match_schema(catalogue("t", "u", "+pg_trgm"), points).nearest
     assert (nearest.revisions, nearest.lines()) == (("b",), ("extension vector is missing",))
 
 
 def test_a_whole_table_is_one_line() -> None:
     """Its columns are differences, which make a far schema far, and no news."""
-    points = [Point(("a",), catalogue("t", "t.id", "u", "u.id", "u.name"))]
-    found = liken(catalogue("t", "t.id", "t.name", "v", "v.id"), points).nearest
+    points = [HistoryPoint(("a",), catalogue("t", "t.id", "u", "u.id", "u.name"))]
+    found = match_schema(catalogue("t", "t.id", "t.name", "v", "v.id"), points).nearest
     assert len(found.differences) == 6
     assert found.lines() == (
         "column t.name is unexpected",
@@ -86,11 +89,11 @@ names = st.sets(st.sampled_from(["users", "books", "pages", "voices", "notes"]))
 @given(names, st.lists(names, max_size=5, min_size=1))
 def test_any(tables: set[str], history: list[set[str]]) -> None:
     """Equal are those that make the same; nothing is nearer than the nearest."""
-    points = [Point((f"{number}",), catalogue(*each)) for number, each in enumerate(history)]
-    found = liken(catalogue(*tables), points)
+    points = [HistoryPoint((f"{number}",), catalogue(*each)) for number, each in enumerate(history)]
+    found = match_schema(catalogue(*tables), points)
     assert found.equal == tuple(it.revisions for it in points if it.catalogue == catalogue(*tables))
     assert found.of("there is none") is None
     for point in points:
         like = found.of(*point.revisions)
-        assert isinstance(like, Likeness)
+        assert isinstance(like, SchemaMatch)
         assert len(found.nearest.differences) <= len(like.differences)

@@ -4,7 +4,7 @@ import pytest
 
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.history.history import History, Target
-from alembic_boot.migration.step_down import below
+from alembic_boot.migration.downgrade_target import below
 from alembic_boot.state.inspection import DatabaseFacts, inspect
 from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE
 

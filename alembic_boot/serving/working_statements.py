@@ -1,25 +1,25 @@
-"""The statements that have worked: if one of them fails, what it was sent may decide."""
+"""The statements that have worked: if one of them fails later, a client's data may be the cause."""
 
 import re
 
 _MOST = 4096
-"""Statements that are remembered, by their hashes; then it begins anew."""
+"""Statements that are remembered, by their hashes; after that the set starts empty again."""
 
-# What psycopg2 and psycopg take as a parameter, and the percent sign that is none.
+# The parameters of psycopg2 and psycopg, and the percent sign that is not one.
 PARAMETER = re.compile(r"%(?P<percent>%)|%(\((?P<name>[^)]*)\))?s")
 
-# SQLAlchemy writes a group of values for each row that it inserts, with numbers in the names.
+# SQLAlchemy writes a group of values per inserted row, with numbers in the names.
 _NUMBER = re.compile(r"\d+")
 _ROWS = re.compile(r"(\([^()]*\))(?:,\s*\1)+")
 
 
 def shape_of(statement: str) -> int:
-    """Return a hash of a statement, which is the same for any values and any number of rows."""
+    """Return a hash of a statement, equal for all values and any number of rows."""
     without_values = _NUMBER.sub("0", PARAMETER.sub("?", statement))
     return hash(_ROWS.sub(r"\1", without_values))
 
 
-class Worked:
+class WorkingStatements:
     """The statements that have worked since it was cleared."""
 
     def __init__(self) -> None:
@@ -27,7 +27,7 @@ class Worked:
         self._shapes: set[int] = set()
 
     def add(self, statement: str) -> None:
-        """Remember a statement. The same text costs no more than its hash the next time."""
+        """Remember a statement. For a known text this costs only a hash."""
         if (text := hash(statement)) in self._texts:
             return
         if len(self._texts) >= _MOST:

@@ -1,4 +1,4 @@
-"""Judge by a look at the database whether the schema is where this release needs it."""
+"""Decide from the database whether the schema fits this release."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -8,10 +8,10 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.serving.aim import Aim
 from alembic_boot.serving.handover import boot_differences, boot_failure, compared_at
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
+from alembic_boot.serving.schema_target import SchemaTarget
 from alembic_boot.serving.statements import Statements
 from alembic_boot.state.facts import read_facts
 from alembic_boot.state.inspection import Inspection
@@ -25,20 +25,20 @@ _STATEMENT_TIMEOUT = 500
 
 @dataclass(frozen=True)
 class Readiness:
-    """The answer to a probe. Anybody may read it, so no host, user, file or role is in it."""
+    """The answer to a probe. It is public, so it contains no host, user, file or role."""
 
     ready: bool
     state: str | None = None
     current: tuple[str, ...] = ()
     target: str | None = None
     reason: str | None = None
-    """What is wrong and what helps; of one that is ready, why some requests fail all the same."""
+    """The problem and its remedy; when ready, why some requests fail all the same."""
     cause: str | None = None
-    """What only the log may tell, with all names; None if the reason says everything."""
+    """Details for the log only, with all names; None if the reason says everything."""
 
 
-class Judge:
-    """Compares a database with the target of this release, and with what requests need.
+class ReadinessCheck:
+    """Compares a database with the target of this release, and with the needs of requests.
 
     The history on disk is read once, and in development again when requests fail: a revision may
     have been written meanwhile.
@@ -50,21 +50,21 @@ class Judge:
         version_table: VersionTable | None = None,
         needed: Iterable[str] = (),
     ) -> None:
-        """`needed` are statements that the schema has to fit: they are planned, and not run."""
+        """`needed` are statements that the schema has to support: they are planned, not run."""
         self.statements = Statements(needed)
         self._description = description
         self._version_table = version_table or handed_over_table() or VersionTable()
-        self._aim = Aim(description)
+        self._target = SchemaTarget(description)
         self._has_been_ready = False
         self._failed_at: tuple[str, ...] | None = None
-        """Where the schema was at the first look after a boot that failed."""
+        """The revisions of the schema at the first check after a boot that failed."""
 
-    def judge(self, connection: Connection) -> Readiness:
+    def evaluate(self, connection: Connection) -> Readiness:
         """Return the answer. Raises BootError or psycopg2.Error if the state cannot be read."""
         inspection, plan = self._look(connection)
         unfit = self._why_unfit(connection, inspection, plan)
         if unfit is not None and self._description.compare_models:
-            self._aim.forget()
+            self._target.forget()
             inspection, plan = self._look(connection)
         is_there = plan.action is Action.NOTHING
         self._has_been_ready = self._has_been_ready or is_there
@@ -82,16 +82,16 @@ class Judge:
 
     def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
         facts = read_facts(
-            connection, self._version_table, _STATEMENT_TIMEOUT, agreed=self._aim.agreed
+            connection, self._version_table, _STATEMENT_TIMEOUT, agreed=self._target.agreed
         )
-        inspection = self._aim.inspect(facts)
+        inspection = self._target.inspect(facts)
         policy = self._description.schema
         return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
 
     def _why_unfit(self, connection: Connection, inspection: Inspection, plan: Plan) -> str | None:
-        """Return why requests fail, or may fail, though the revision is the right one.
+        """Return why requests fail, or may fail, although the revision is the right one.
 
-        On a schema that is pinned below the newest one, the requests that fail tell.
+        On a schema that is pinned below head, only failed requests tell that.
         """
         if plan.action is not Action.NOTHING:
             return None
@@ -104,9 +104,9 @@ class Judge:
         return _MOVED
 
     def failure_of_boot(self, current: tuple[str, ...] | None = None) -> str | None:
-        """Return why the boot failed, until the schema is ready or has moved since.
+        """Return why the boot failed, until the schema is ready or has changed since.
 
-        `current` is where the schema is now, if that is known.
+        `current` are the present revisions of the schema, if known.
         """
         if current is not None and self._failed_at is None:
             self._failed_at = current

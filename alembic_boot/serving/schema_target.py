@@ -1,4 +1,4 @@
-"""The target of the schema: known from the boot, else read from the history on disk, once."""
+"""The target of the schema: known from the boot, or read once from the history on disk."""
 
 from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History, Target, resolve_target
@@ -13,11 +13,11 @@ from alembic_boot.state.inspection import (
 )
 
 
-class Aim:
-    """The target, beside which facts about a database are put.
+class SchemaTarget:
+    """The target, with which the facts about a database are compared.
 
-    What is on disk is read when the boot's word does not settle it, and once. When the schema is
-    at the target, that is known as if the boot had said it.
+    The history on disk is read at most once, and only if the boot's facts do not decide. When the
+    schema is seen at the target, that is remembered like a fact of the boot.
     """
 
     def __init__(self, description: BootDescription) -> None:
@@ -26,19 +26,19 @@ class Aim:
         self._read: tuple[History, Target] | None = None
 
     def forget(self) -> None:
-        """Read the history on disk again at the next look, and forget what the boot has found."""
+        """Read the history on disk again at the next check, and forget the boot's facts."""
         self._reached = None
         self._read = None
 
     def agreed(self, current: tuple[str, ...]) -> str | None:
-        """Return the digest of a journal that says nothing new; None if not known."""
+        """Return the digest of a journal that agrees with the files; None if not known."""
         known = self._reached
         if known is not None and current == known.rows:
             return known.digest
         return None if self._read is None else agreed_digest(current, self._read[0])
 
     def inspect(self, facts: DatabaseFacts) -> Inspection:
-        """Return the state of the schema. Raises BootError if the files or the journal tell none.
+        """Return the state of the schema. Raises BootError if files or journal cannot be read.
 
         Imports Alembic if the history has to be read.
         """

@@ -1,4 +1,4 @@
-"""Databases that were made for a replay, and what becomes of them when its process is killed."""
+"""Scratch databases of replays, and their removal after their process was killed."""
 
 import hashlib
 import logging
@@ -19,7 +19,7 @@ from alembic_boot.postgres.urls import DatabaseUrl
 _log = logging.getLogger(__name__)
 
 _SHOWN = 38
-"""Bytes of the real one's name. With what follows they are 63, the most that PostgreSQL keeps."""
+"""Bytes of the real name. Together with the rest they are 63, PostgreSQL's limit for names."""
 
 _OURS = """
 SELECT datname FROM pg_database
@@ -29,28 +29,28 @@ ORDER BY datname
 
 
 def new_name(real: DatabaseUrl) -> str:
-    """Return a name for a database beside the real one, told by it from those of all others."""
+    """Return a name for a scratch database that contains the name of the real one."""
     return f"{_prefix(real)}{secrets.token_hex(4)}"
 
 
 @contextmanager
 def in_use(real: DatabaseUrl, name: str) -> Iterator[bool]:
-    """Hold a scratch database for this process alone; give whether that could be had.
+    """Lock a scratch database for this process; yield whether the lock was free.
 
-    The lock is one of a transaction in the real database: it is there before the scratch is made
-    and until it is dropped, and gone the moment this process is.
+    The lock belongs to a transaction in the real database. It exists from before the scratch
+    database is created until it is dropped, and ends at once with this process.
     """
     with connected(real) as connection:
         begin(connection)
         yield try_lock(connection, AdvisoryKey.named("scratch", name))
-        with suppress(psycopg2.Error):  # a session that is gone holds no lock
+        with suppress(psycopg2.Error):  # a lost session holds no lock
             end(connection)
 
 
 def remove_leftovers(real: DatabaseUrl) -> None:
-    """Drop the scratch databases of those who were killed; those of the living stay.
+    """Drop the scratch databases of killed processes; those of running processes stay.
 
-    What cannot be dropped is said, and left to the next start.
+    A database that cannot be dropped is logged, and left to the next start.
     """
     with connected(real) as connection, connection.cursor() as cursor:
         cursor.execute(_OURS, (_prefix(real),))
@@ -63,7 +63,7 @@ def remove_leftovers(real: DatabaseUrl) -> None:
 
 
 def drop(real: DatabaseUrl, name: str) -> bool:
-    """Drop a scratch database with its sessions; return whether it is gone, and say if not."""
+    """Drop a scratch database with its sessions; return whether it is gone, and log if not."""
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
@@ -77,7 +77,7 @@ def drop(real: DatabaseUrl, name: str) -> bool:
 
 
 def _prefix(real: DatabaseUrl) -> str:
-    """Two databases whose names begin alike must not remove each other's."""
+    """Return the prefix of scratch names. Databases with similar names must not share it."""
     shown = real.database.encode()[:_SHOWN].decode(errors="ignore")
     digest = hashlib.blake2b(real.database.encode(), digest_size=4).hexdigest()
     return f"{shown}_scratch_{digest}"

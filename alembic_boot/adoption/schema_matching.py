@@ -1,4 +1,4 @@
-"""Which revision a schema is, or is nearest to: plain data in, plain data out."""
+"""Find the revision that a schema equals, or is nearest to, from plain data."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,25 +8,25 @@ from alembic_boot.adoption.other_queries import KINDS
 
 
 @dataclass(frozen=True)
-class Point:
-    """The schema as a replay of the history has it after one of the revisions."""
+class HistoryPoint:
+    """The schema after one of the revisions, as a replay of the history makes it."""
 
     revisions: tuple[str, ...]
-    """What Alembic records there: one revision, or one of each branch."""
+    """The revisions that Alembic records there: one, or one of each branch."""
     catalogue: Catalogue
 
 
 @dataclass(frozen=True)
-class Likeness:
-    """A point of the history, and in what a schema differs from what is there then."""
+class SchemaMatch:
+    """A point of the history, and the differences of a schema from it."""
 
     revisions: tuple[str, ...]
     differences: tuple[Difference, ...]
 
     def lines(self) -> tuple[str, ...]:
-        """Return what people need to read: of a whole table its parts need no lines of their own.
+        """Return the lines for people: the parts of a differing whole table need no lines.
 
-        Which the parts are their keys say; an index of the table has one of its own.
+        The keys tell which objects are parts; an index of the table has a key of its own.
         """
         whole = {
             (difference.kind, difference.object.name)
@@ -41,42 +41,44 @@ class Likeness:
 
 
 @dataclass(frozen=True)
-class Likenesses:
-    """A schema beside every point of the history, oldest first; there is at least one."""
+class SchemaMatches:
+    """A schema compared with every point of the history, oldest first; there is at least one."""
 
-    all: tuple[Likeness, ...]
+    all: tuple[SchemaMatch, ...]
 
     @property
     def equal(self) -> tuple[tuple[str, ...], ...]:
-        """The points that have this very schema."""
+        """Return the points with exactly this schema."""
         return tuple(it.revisions for it in self.all if not it.differences)
 
     @property
-    def nearest(self) -> Likeness:
-        """The point with the fewest differences, of several the newest."""
+    def nearest(self) -> SchemaMatch:
+        """Return the point with the fewest differences; of several, the newest."""
         return min(reversed(self.all), key=lambda it: len(it.differences))
 
     @property
     def as_near(self) -> tuple[tuple[str, ...], ...]:
-        """The points that no other is nearer than, oldest first."""
+        """Return the points with the fewest differences, oldest first."""
         least = len(self.nearest.differences)
         return tuple(it.revisions for it in self.all if len(it.differences) == least)
 
-    def of(self, revision: str) -> Likeness | None:
-        """Return how like one revision, with no branch beside it, the schema is."""
+    def of(self, revision: str) -> SchemaMatch | None:
+        """Return the comparison with one revision, without another branch beside it."""
         return next((it for it in self.all if it.revisions == (revision,)), None)
 
 
-def liken(found: Catalogue, points: Sequence[Point]) -> Likenesses:
-    """Compare a schema with every point of a history; these are in the revisions' order."""
-    return Likenesses(
-        tuple(Likeness(it.revisions, _differences(found, it.catalogue)) for it in points)
+def match_schema(found: Catalogue, points: Sequence[HistoryPoint]) -> SchemaMatches:
+    """Compare a schema with every point of a history, in the order of the revisions."""
+    return SchemaMatches(
+        tuple(SchemaMatch(it.revisions, _differences(found, it.catalogue)) for it in points)
     )
 
 
 def _differences(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
-    """Return what differs. Of what is known by name only a database may have more than its history
-    makes, and have it before.
+    """Return the differences.
+
+    Objects that are known only by name may exist in a database beyond those of its history, and may
+    have existed before it.
     """
     return tuple(
         difference

@@ -1,4 +1,4 @@
-"""Send answers in pieces, so that of a long answer little is copied for a client that is slow."""
+"""Send answers in pieces, so that little of a long answer is buffered for a slow client."""
 
 from typing import Any
 
@@ -9,10 +9,10 @@ PIECE = 16 << 10
 
 
 def in_pieces(app: Any) -> App:
-    """Return the ASGI application; what it sends at once goes out as the client takes it.
+    """Return the ASGI application; a large message is sent piece by piece as the client reads.
 
-    Uvicorn waits before each message until the last one is out. asyncio copies what the system
-    does not take at once: of a message of 4 MB that would be most of it, for each client.
+    Uvicorn waits before each message until the last one is sent. asyncio copies the part that the
+    system does not accept at once: of a message of 4 MB that would be most of it, for each client.
     """
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:

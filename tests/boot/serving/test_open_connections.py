@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from alembic_boot.serving import server as server_module
-from alembic_boot.serving.closed import NO_ROOM, closed
-from alembic_boot.serving.crowd import Crowd
+from alembic_boot.serving.closed_connections import NO_ROOM, closed
+from alembic_boot.serving.open_connections import OpenConnections
 from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
 
 MOST = 16
@@ -78,7 +78,7 @@ class Odd:
 def test_an_odd_connection_ends_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Neither the others nor the server feel it."""
     odd = [Odd(), Odd()]
-    Crowd(set(odd), MOST).end_overdue(0)
+    OpenConnections(set(odd), MOST).end_overdue(0)
     assert [it.is_reset for it in odd] == [True, True]
     assert len(caplog.records) == 2
 

@@ -1,4 +1,4 @@
-"""The way down that `inv rollback` means: one step from where the database is, or to a target."""
+"""The target of `inv rollback`: one step down from the database's revision, or a given one."""
 
 from dataclasses import replace
 
@@ -12,11 +12,10 @@ from alembic_boot.state.plan import decide
 
 
 def preview_one_step_down(boot: BootDescription) -> tuple[BootDescription, Preview]:
-    """Return what to boot, with the revision below the database's own as target, and its plan.
+    """Return the boot with the revision one step down as target, and its plan.
 
-    The target is a revision by its id, so what people agree to is what runs. Raises
-    ConfigurationError if a step down could mean several things, and the refusal of a state that
-    has no revision below.
+    The target is a revision id, so exactly the agreed plan is run. Raises ConfigurationError if a
+    step down is ambiguous, and the refusal of a state that has no revision below.
     """
     policy = replace(boot.schema, target="heads", rollback=True)
     found = preview(replace(boot, schema=policy))
@@ -30,7 +29,7 @@ def preview_one_step_down(boot: BootDescription) -> tuple[BootDescription, Previ
 
 
 def preview_down_to_target(boot: BootDescription) -> tuple[BootDescription, Preview]:
-    """Return what to boot to take back what stands on the target, and nothing else, and its plan.
+    """Return the boot that downgrades only the revisions above the target, and its plan.
 
     A start with MIGRATION_ROLLBACK goes to exactly the target, so that all starts agree. Here
     branches beside the target stay as they are: they become part of the target. Raises BootError.
@@ -61,7 +60,7 @@ def below(inspection: Inspection, history: History) -> str:
     parents = history.revisions[current].parents
     if len(parents) > 1:
         raise _several(f"{current} joins {' and '.join(parents)}", parents)
-    # What the revision needs besides its parent would go down together with it.
+    # Dependencies of the revision other than its parent would be downgraded together with it.
     also = inspection.applied - history.closure(parents) - {current}
     if also:
         names = history.in_order(also)

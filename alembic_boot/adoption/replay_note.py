@@ -1,4 +1,4 @@
-"""What of a given scratch database is a replay's: noted there, for when its process is killed."""
+"""Note a replay's objects in a given scratch database, for the case that its process is killed."""
 
 import json
 from collections.abc import Iterator
@@ -31,20 +31,20 @@ WHERE datname = current_database() AND pid = %s AND backend_start = %s::timestam
 
 @dataclass(frozen=True)
 class Note:
-    """What a replay has made so far, and the sessions in which it does."""
+    """The objects that a replay has made so far, and its sessions."""
 
     made: frozenset[str] = frozenset()
     """Addresses."""
     backends: tuple[tuple[int, str], ...] = ()
-    """Processes of the server, each with when it was started."""
+    """Processes of the server, each with its start time."""
 
 
 @contextmanager
 def noting(url: DatabaseUrl) -> Iterator[None]:
-    """Mark an empty database, and note before each transaction of the block what is there by then.
+    """Mark an empty database; before each transaction of the block note its present objects.
 
-    So nothing is noted that is made when the process is dead, by whomever. What it may have
-    committed last, and outside of transactions, is not either.
+    So objects that others create after the process has died are never noted. The last commit of the
+    process, and changes outside of transactions, may not be noted either.
     """
     with connected(url) as connection, connection.cursor() as cursor:
         cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(MARK)))
@@ -71,7 +71,7 @@ def noting(url: DatabaseUrl) -> Iterator[None]:
 
 
 def read_note(connection: Connection) -> Note:
-    """Return what a dead process has noted; nothing where that cannot be read."""
+    """Return the note of a dead process; an empty one if it cannot be read."""
     with connection.cursor() as cursor:
         cursor.execute(_READ, (MARK,))
         [(text,)] = cursor.fetchall()
@@ -83,7 +83,7 @@ def read_note(connection: Connection) -> Note:
 
 
 def end_work(connection: Connection, note: Note) -> None:
-    """End what a dead process has left running; others' sessions go on."""
+    """End the sessions that a dead process has left; sessions of others continue."""
     with connection.cursor() as cursor:
         for backend in note.backends:
             cursor.execute(_END_WORK, backend)
@@ -108,7 +108,7 @@ def _write(connection: Connection, note: Note) -> None:
 
 
 def _process(driver: Any) -> int | None:
-    """Return the server's process behind a driver's connection, as far as the driver says it."""
+    """Return the server's process behind a driver's connection, if the driver tells it."""
     if hasattr(driver, "get_server_pid"):  # asyncpg's
         return int(driver.get_server_pid())
     pid: int | None = getattr(getattr(driver, "info", None), "backend_pid", None)

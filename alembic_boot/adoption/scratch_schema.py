@@ -1,4 +1,4 @@
-"""Move a scratch database up and down its history, and read the catalogue that comes of it."""
+"""Move a scratch database up and down its history, and read the resulting catalogue."""
 
 import logging
 from dataclasses import replace
@@ -26,7 +26,7 @@ def open_scratch(url: DatabaseUrl, project: Project) -> Schema:
 
 
 def make_room(schema: Schema) -> TooLong | None:
-    """Let a scratch record any revision; return which ones it could not have recorded."""
+    """Let a scratch database record any revision; return those it had no room for."""
     found = schema.too_long(schema.project.history.in_order(schema.project.history.revisions))
     if found is not None:
         with connected(schema.url) as connection:
@@ -35,7 +35,7 @@ def make_room(schema: Schema) -> TooLong | None:
 
 
 def read(schema: Schema) -> Catalogue:
-    """Return the catalogue as it is, without what only records where it is."""
+    """Return the present catalogue, without the tables that only record the revision."""
     with connected(schema.url) as connection:
         return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
 
@@ -48,18 +48,18 @@ def _configured(watch: Watch, context: MigrationContext) -> None:
 
 
 def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
-    """Bring the scratch to a target, whichever way it is, and return its catalogue.
+    """Bring the scratch database to a target, up or down, and return its catalogue.
 
     Raises MigrationFailedError.
     """
     schema = replace(schema, target=target)
-    # What cannot be taken back is found out by trying: there is nothing to lose here.
+    # An irreversible revision shows itself when it runs: there is nothing to lose here.
     inspection = replace(schema.inspect(), irreversible=())
-    if inspection.state is SchemaState.UNMANAGED:  # it is at base, and something was left behind
+    if inspection.state is SchemaState.UNMANAGED:  # it is at base, but some objects are left
         inspection = inspect(NO_DATABASE, schema.project.history, target)
     plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
-    # People would take a line about a revision for one about the real database.
+    # People would think that a line about a revision concerns the real database.
     apply(schema, plan, partial(_configured, watch), logging.DEBUG)
     return read(schema)

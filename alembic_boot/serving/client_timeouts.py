@@ -1,4 +1,4 @@
-"""Decide how long the server waits for a client, and whose connections make room for new ones."""
+"""Timeouts for clients, and the choice of connections to close for new ones."""
 
 import heapq
 from collections.abc import Iterable
@@ -10,14 +10,14 @@ T = TypeVar("T")
 
 
 class Awaited(Enum):
-    """The thing that a client has to do next."""
+    """The next action that the server waits for."""
 
     HEAD = auto()
     """Send a whole request head: the first one, or another one after an answer."""
     BODY = auto()
     """Send more of the body of its request."""
     READ = auto()
-    """Take more of an answer."""
+    """Read more of an answer."""
     CLOSE = auto()
     """Close the connection, which the server has ended by an error."""
 
@@ -28,23 +28,26 @@ class Wait:
 
     awaited: Awaited
     since: float
-    """Seconds on the clock of the event loop. A head counts from its start, the rest from the
-    last byte: of a head, a client can send a byte now and then for ever."""
+    """Seconds on the clock of the event loop.
+
+    For a head they count from its start, otherwise from the last byte: a client could send single
+    bytes of a head for ever.
+    """
 
 
 _LIMITS = {Awaited.HEAD: 15.0, Awaited.BODY: 15.0, Awaited.READ: 30.0, Awaited.CLOSE: 2.0}
-"""Seconds that the server waits."""
+"""Seconds until each timeout."""
 
 
 def is_too_long(wait: Wait, now: float) -> bool:
-    """Return whether the server waits no longer."""
+    """Return whether the timeout is over."""
     return now - wait.since >= _LIMITS[wait.awaited]
 
 
 def longest_waits(waits: Iterable[tuple[T, Wait | None]], count: int) -> list[T]:
-    """Return up to `count` connections, those first that have kept the server waiting longest.
+    """Return up to `count` connections, those with the longest waits first.
 
-    A connection for which the server itself is at work (None) is never among them.
+    A connection for which the server itself is working (None) is never among them.
     """
     waiting = ((wait.since, number, it) for number, (it, wait) in enumerate(waits) if wait)
     return [it for _, _, it in heapq.nsmallest(count, waiting)]
@@ -63,7 +66,7 @@ class Episodes:
         self._last: float | None = None
 
     def begins(self, now: float) -> bool:
-        """Note the trouble; return whether it is the first time of an episode."""
+        """Note the trouble; return whether it is the first of an episode."""
         is_first = self._last is None or now - self._last >= self._calm
         self._last = now
         return is_first

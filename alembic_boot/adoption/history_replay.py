@@ -1,4 +1,4 @@
-"""Run the whole history once on a scratch database, and take the catalogue after each revision."""
+"""Run the whole history once on a scratch database, and read the catalogue after each revision."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,9 +8,10 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import confined, is_mighty, refusal
-from alembic_boot.adoption.extent import read_made
-from alembic_boot.adoption.likeness import Point
-from alembic_boot.adoption.replay import make_room
+from alembic_boot.adoption.reach import Reach
+from alembic_boot.adoption.schema_matching import HistoryPoint
+from alembic_boot.adoption.schema_selection import read_made
+from alembic_boot.adoption.scratch_schema import make_room
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
@@ -31,10 +32,10 @@ _NOTHING = Catalogue({})
 
 
 class Replay:
-    """The points of a history, as they come about on a scratch database."""
+    """The points of a history, as a replay on a scratch database makes them."""
 
     def __init__(self, url: DatabaseUrl, project: Project, *, is_alone: bool = False) -> None:
-        """Replay a project at the URL; `is_alone` says that its server is not the real one's."""
+        """Replay a project at the URL; `is_alone` tells that its server is not the real one's."""
         self._url = url
         self._project = project
         self._is_alone = is_alone
@@ -43,9 +44,9 @@ class Replay:
         self._is_scratch: str
         self._is_mighty = False
         self._running: str | None = None
-        self.points: list[Point] = []
+        self.points: list[HistoryPoint] = []
         self.other_schemas: frozenset[str] = frozenset()
-        """Those off the search_path that the history has put something in."""
+        """Schemas outside of the search_path in which the history has created objects."""
 
     def __str__(self) -> str:
         at = "" if self._running is None else f", at {self._running}"
@@ -57,18 +58,18 @@ class Replay:
 
     @property
     def history(self) -> History:
-        """What is replayed."""
+        """Return the history to replay."""
         return self._project.history
 
     def run(self) -> None:
-        """Go up through the history, and add a point for each revision, in order.
+        """Upgrade through the history, and add a point for each revision, in order.
 
-        Raises MigrationFailedError where a revision does not run, and ConfigurationError where
-        one leaves the scratch.
+        Raises MigrationFailedError if a revision fails, and ConfigurationError if a revision leaves
+        the scratch database.
         """
-        # One connection looks at it all: a new one each time would have to warm its caches first.
+        # One connection reads all catalogues: a new one each time would start with cold caches.
         with connected(self._url) as self._reader:
-            lift(self._reader)  # it idles while a revision runs
+            lift(self._reader)  # it is idle while a revision runs
             self._is_scratch = same_database_query(self._reader)
             self._is_mighty = is_mighty(self._reader)
             with confined(
@@ -90,7 +91,7 @@ class Replay:
 
     def _run_env(self) -> None:
         self._project.run(self._steps, self._refuse_other_database, failed=self._failed)
-        if self._running is not None:  # env.py had a transaction open, which has ended now
+        if self._running is not None:  # env.py's own open transaction has ended now
             self._take(self._running)
 
     def _failed(self, error: BaseException) -> BootError:
@@ -99,17 +100,17 @@ class Replay:
         )
 
     def _refuse_other_database(self, context: MigrationContext) -> None:
-        """Have env.py prove where it is, each time and before anything runs."""
+        """Check each time, before anything runs, that env.py uses the scratch database."""
         session = MigrationSession(context)
         session.refuse_other_database(self._is_scratch)
         lift_timeouts(session)
         session.settle()
 
     def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
-        """Give Alembic the steps; after `yield` a step is committed, and its point is taken.
+        """Yield the steps to Alembic; after `yield` a step is committed, and its point is read.
 
-        Where it is not, because env.py opened a transaction itself, this step is left the last
-        one: the next is for env.py to begin anew.
+        If the step is not committed, because env.py opened a transaction itself, it remains the
+        last one: env.py must begin again for the next.
         """
         for step in self._project.steps(self._schema.target, current, going_up=True):
             self._running = step.revision.revision
@@ -119,7 +120,7 @@ class Replay:
                 return
 
     def _refuse_unseen(self, revision: str) -> None:
-        """Raise ConfigurationError where a mighty role's statements would not come by."""
+        """Raise ConfigurationError if a mighty role's statements would not be seen."""
         path = self.history.revisions[revision].path
         if not self._is_mighty or self._is_alone or path is None or path.suffix != ".py":
             return
@@ -127,28 +128,29 @@ class Replay:
             raise refusal(self._what(), Reach.UNKNOWN, ", ".join(unseen))
 
     def _take(self, revision: str) -> bool:
-        """Read the schema as others see it; return whether it has this revision."""
+        """Read the schema from another session; return whether it has this revision."""
         version_table = self._schema.version_table
         current = read_current(self._reader, version_table)
         if revision not in self.history.closure(current):
             return False
-        # All of it with the same schemas in the end: what has none of them holds nothing.
+        # The same schemas for all points in the end: a point without one of them has no objects in
+        # it.
         catalogue, others = read_made(self._reader, version_table, self._schema.location.path)
         self.other_schemas |= others
         before = self.points[-1].catalogue if self.points else _NOTHING
-        self.points.append(Point(current, _sharing(catalogue, before)))
+        self.points.append(HistoryPoint(current, _sharing(catalogue, before)))
         self._running = None
         return True
 
     def _what(self) -> str:
-        """Say what is at work, as a sentence begins."""
+        """Return the running revision or file, as the beginning of a sentence."""
         if self._running is None:
             return "Alembic's env.py"
         return f"Migration {self._schema.label(self._running)}"
 
 
 def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:
-    """Return the catalogue with what has not changed stored once: histories are long."""
+    """Return the catalogue with unchanged parts stored only once: histories are long."""
     return Catalogue(
         {
             key: known if (known := before.objects.get(key)) == properties else properties

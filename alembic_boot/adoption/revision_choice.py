@@ -1,8 +1,8 @@
-"""Which revision to record for a schema that is like these: one, or a refusal that says why not."""
+"""Choose the revision to record for a schema, or refuse with the reason."""
 
 import logging
 
-from alembic_boot.adoption.likeness import Likeness, Likenesses
+from alembic_boot.adoption.schema_matching import SchemaMatch, SchemaMatches
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import ConfigurationError, SchemaUnmanagedError
 from alembic_boot.history.history import History, resolve_target
@@ -10,11 +10,11 @@ from alembic_boot.history.history import History, resolve_target
 _log = logging.getLogger(__name__)
 
 _SHOWN = 20
-"""Differences that are listed."""
+"""Differences to list."""
 
 
 def resolve(history: History, wanted: str | None) -> str | None:
-    """Return the one revision that somebody's word for it stands for. Raises ConfigurationError."""
+    """Return the single revision that a given name stands for. Raises ConfigurationError."""
     if wanted is None:
         return None
     revisions = resolve_target(history, wanted, rollback=False).revisions
@@ -27,18 +27,19 @@ def resolve(history: History, wanted: str | None) -> str | None:
 
 
 def choose(
-    likenesses: Likenesses,
+    matches: SchemaMatches,
     history: History,
     wanted: str | None = None,
     *,
     is_recorded: bool = False,
 ) -> tuple[str, ...]:
-    """Return what to record, a revision of each branch; log the differences if nothing is equal.
+    """Return the revisions to record, one of each branch; log differences if none is equal.
 
-    That is the only revision that is equal; of several the wanted one, which must be one of them.
-    `is_recorded` says that the database has another revision recorded. Raises SchemaUnmanagedError.
+    The result is the only equal revision; of several, the wanted one, which must be equal.
+    `is_recorded` tells that the database has another revision recorded. Raises
+    SchemaUnmanagedError.
     """
-    equal = [it for it in likenesses.equal if wanted is None or wanted in it]
+    equal = [it for it in matches.equal if wanted is None or wanted in it]
     if len(equal) == 1:
         return equal[0]
     adopt = "inv adopt --restamp" if is_recorded else "inv adopt"
@@ -51,11 +52,11 @@ def choose(
             f"Say which one it is: `{as_typed(f'{adopt} --revision {telling}')}`. Nothing was "
             "changed.",
         )
-    raise _unlike(likenesses, history, wanted, as_typed(adopt), is_recorded=is_recorded)
+    raise _unlike(matches, history, wanted, as_typed(adopt), is_recorded=is_recorded)
 
 
 def _unlike(
-    likenesses: Likenesses, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
+    matches: SchemaMatches, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
 ) -> SchemaUnmanagedError:
     advice = "Change the schema by hand until it is that of a revision, or " + (
         "bring it to the newest revision of the release that it comes from, with that release."
@@ -63,24 +64,24 @@ def _unlike(
         else "use an empty database."
     )
     if wanted is None:
-        nearest = likenesses.nearest
-        labels = [_label(it, history) for it in likenesses.as_near]
+        nearest = matches.nearest
+        labels = [_label(it, history) for it in matches.as_near]
         verb = "is nearest" if len(labels) == 1 else "are equally near"
         what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
         show = as_typed("inv adopt --dry-run --revision REV")
         advice += f" `{show}` shows the differences to another one."
     else:
         what = f"The schema is not that of {history.label(wanted)}"
-        if (like := likenesses.of(wanted)) is None:
+        if (like := matches.of(wanted)) is None:
             return SchemaUnmanagedError(
-                f"{what}: a branch that others stand beside is no schema by itself.",
+                f"{what}: a branch that others stand beside is not a schema by itself.",
                 "Leave the revision out to see what the schema is like. Nothing was changed.",
             )
         nearest = like
-        if likenesses.equal:
+        if matches.equal:
             advice = (
                 "It is that of "
-                f"{', '.join(_label(it, history) for it in likenesses.equal)}: say `{adopt}` "
+                f"{', '.join(_label(it, history) for it in matches.equal)}: say `{adopt}` "
                 "alone, or with one of these."
             )
     lines = nearest.lines()
@@ -91,7 +92,7 @@ def _unlike(
     )
 
 
-def _list(like: Likeness, lines: tuple[str, ...]) -> None:
+def _list(like: SchemaMatch, lines: tuple[str, ...]) -> None:
     for line in lines[:_SHOWN]:
         _log.error("%s: %s", " and ".join(like.revisions), line)
     if len(lines) > _SHOWN:

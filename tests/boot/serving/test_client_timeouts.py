@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.serving.patience import Awaited, Episodes, Wait, is_too_long, longest_waits
+from alembic_boot.serving.client_timeouts import Awaited, Episodes, Wait, is_too_long, longest_waits
 
 
 @pytest.mark.parametrize(
