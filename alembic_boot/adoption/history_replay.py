@@ -8,7 +8,6 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import confined, is_mighty, refusal
-from alembic_boot.adoption.reach import Reach
 from alembic_boot.adoption.schema_matching import HistoryPoint
 from alembic_boot.adoption.schema_selection import read_made
 from alembic_boot.adoption.scratch_schema import make_room
