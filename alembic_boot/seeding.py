@@ -121,8 +121,8 @@ def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError
     return SeedingFailedError(
         f"Seeding failed: row level security may hide rows of {first.table}{more} from the role "
         f"{first.role}, and a hidden row cannot be told from an absent one.",
-        f"{first.advice} Or let {seed_callable} say `SET LOCAL row_security = on`, where the "
-        "policies are meant for it; or start with SEED=false. Nothing of it was kept.",
+        f"{first.advice} Or let {seed_callable} say `SET LOCAL row_security = on`, if "
+        "the policies are meant for it; or start with SEED=false. Nothing of it was kept.",
     )
 
 

@@ -256,7 +256,7 @@ def load_settings(
         if url is not None and database_url is None:
             raise ConfigurationError(
                 f"{name} is set without DATABASE_URL.",
-                "Set DATABASE_URL too: it is where the application connects.",
+                "Set DATABASE_URL too: the application connects to it.",
             )
     serve = ServePolicy(
         host=values.text("BACKEND_HOST", "127.0.0.1"),

@@ -153,7 +153,7 @@ def _refusing(where: str) -> Iterator[None]:
     except (ConfigurationError, MigrationFailedError) as error:
         advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
         raise SchemaUnmanagedError(
-            f"{where}, and which revision it is cannot be found out: {error.what}",
+            f"{where}, and its revision cannot be determined: {error.what}",
             f"{advice}{' Or record' if advice else 'Record'} it yourself with "
             f"`{as_typed('inv stamp --revision REVISION')}`.{_UNCHANGED}",
         ) from error

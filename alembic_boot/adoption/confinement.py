@@ -18,7 +18,7 @@ from alembic_boot.sql.reach import Reach, Reaches
 _SAYS = {
     Reach.SHARED: "changes what all databases of the server share",
     Reach.OUTSIDE: "reaches out of its database",
-    Reach.UNKNOWN: "runs code of which nobody can tell what it changes, as a role that may change "
+    Reach.UNKNOWN: "runs code whose effect cannot be checked, as a role that may change "
     "more than its database",
 }
 _ANOTHER_SERVER = "ame an empty database of another server in SCRATCH_DATABASE_URL. "
@@ -100,7 +100,7 @@ def _is_true(dbapi_connection: Any, query: str) -> bool:
     except Exception as error:
         # PostgreSQL answers this query for every role, so this is another kind of database.
         raise ConfigurationError(
-            "What a replay runs opens a connection of which nobody can tell where it goes "
+            "The replay opens a connection whose database cannot be identified "
             f"({type(error).__name__}).",
             "Let it use the connection that Alembic has. Nothing was changed.",
         ) from error

@@ -59,7 +59,7 @@ def remove_leftovers(real: DatabaseUrl) -> None:
     for name in names:
         with in_use(real, name) as is_dead:
             if is_dead and drop(real, name):
-                _log.warning("Removed %s, which a starter that died had left behind", name)
+                _log.warning("Removed %s, left behind by a starter that died", name)
 
 
 def drop(real: DatabaseUrl, name: str) -> bool:

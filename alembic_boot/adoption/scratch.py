@@ -75,7 +75,7 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     except BootError as error:
         raise ConfigurationError(
             f"A scratch database was made, but it cannot be reached. {error.what}",
-            "Let the role in there; where a pooler stands in between that knows no other "
+            "Let the role in there; if a pooler stands in between that knows no other "
             "databases, set MIGRATION_DATABASE_URL to the server itself; or name an empty database "
             "in SCRATCH_DATABASE_URL.",
         ) from error
@@ -135,8 +135,8 @@ def _warn_of_settings(given: Connection, real: Connection) -> None:
     differing = [name for name, value in settings(real).items() if there.get(name) != value]
     if differing:
         _log.warning(
-            "The database of SCRATCH_DATABASE_URL has not the settings of the real one (%s): a "
-            "history may run otherwise there. Give it the same by ALTER DATABASE … SET.",
+            "The database of SCRATCH_DATABASE_URL lacks settings of the real one (%s): "
+            "a history may run differently there. Give it the same by ALTER DATABASE … SET.",
             ", ".join(differing),
         )
 
@@ -180,5 +180,5 @@ def _prepare(connection: Connection) -> None:
             "Name an empty one. Nothing was changed.",
         )
     if is_marked:
-        _log.warning("Emptying the scratch database, where a starter died at its work")
+        _log.warning("Emptying the scratch database: a starter died during its work")
         contents.empty(connection, note.made)

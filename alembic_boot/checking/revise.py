@@ -35,7 +35,7 @@ class Written:
 
     def __str__(self) -> str:
         advice = (
-            "it is empty, for the models have nothing that the history has not."
+            "it is empty, because the models do not differ from the history."
             if self.is_empty
             else "read it, and decide its phase."
         )

@@ -35,4 +35,6 @@ def _agrees(question: str) -> bool:
         return input().strip().lower() in ("y", "yes")
     except EOFError:
         show("")
-        raise ConfigurationError("Nobody is there to be asked.", "Say --yes.") from None
+        raise ConfigurationError(
+            "The question cannot be asked: stdin has ended.", "Say --yes."
+        ) from None

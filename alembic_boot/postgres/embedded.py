@@ -135,7 +135,7 @@ def _remove_stale_pid(folder: Path) -> None:
     first = file.read_text().partition("\n")[0]
     with suppress(psutil.NoSuchProcess):  # then PostgreSQL itself sees that the file is stale
         if first.isdecimal() and not psutil.Process(int(first)).name().startswith("postgres"):
-            _log.warning("Removing %s: process %s is no PostgreSQL", file, first)
+            _log.warning("Removing %s: process %s is not PostgreSQL", file, first)
             file.unlink()
 
 

@@ -27,7 +27,7 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for a name
         raise ServingFailedError(
-            f"BACKEND_HOST={policy.host!r} is no address to serve on: "
+            f"BACKEND_HOST={policy.host!r} is not an address to serve on: "
             f"{getattr(error, 'strerror', None) or error}.",
             "127.0.0.1 serves this machine, 0.0.0.0 every network.",
         ) from error
@@ -66,6 +66,6 @@ def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
             f"`BACKEND_PORT={other} {as_typed('inv start')}`.",
         )
     return ServingFailedError(
-        f"Port {policy.port} on {policy.host} cannot be had: {error.strerror}.",
+        f"Port {policy.port} on {policy.host} cannot be used: {error.strerror}.",
         "Choose another: BACKEND_HOST and BACKEND_PORT.",
     )

@@ -7,8 +7,8 @@ from psycopg2 import errorcodes
 _NO_ANSWER = (
     "The database does not answer. Check that it runs and can be reached; the log says where."
 )
-_ANY_OTHER = "The database cannot be asked ({}). The log says why."
-_BUSY = "The database is too busy to say where the schema is ({}). Ask again."
+_ANY_OTHER = "The database cannot be queried ({}). The log says why."
+_BUSY = "The database is too busy to report the schema's state ({}). Ask again."
 _MOVING = "The database starts, stops or recovers ({}). Wait, or see the log of the server."
 
 _SENTENCES: Mapping[str, str] = {

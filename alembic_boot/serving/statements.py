@@ -47,7 +47,7 @@ _ADVICE = (
     "If the schema was, put back what it has lost."
 )
 _ADVICE_IF_PINNED = (
-    "The schema is held below head, where this release needs it: unset MIGRATION_TARGET and "
+    "The schema is held below head, but this release needs head: unset MIGRATION_TARGET and "
     "MIGRATION_ROLLBACK, or deploy the release that the schema is for."
 )
 _ADVICE_ON_RIGHTS = "GRANT the role of DATABASE_URL what it needs there."

@@ -123,7 +123,7 @@ class Metrics(Collector):
             return
         hits = CounterMetricFamily("moriai_cache_hits", "Found in a cache.", labels=["cache"])
         misses = CounterMetricFamily("moriai_cache_misses", "Not found there.", labels=["cache"])
-        size = GaugeMetricFamily("moriai_cache_entries", "What is in it now.", labels=["cache"])
+        size = GaugeMetricFamily("moriai_cache_entries", "Entries in it now.", labels=["cache"])
         for name, read in self._caches.items():
             figures = read()
             hits.add_metric([name], figures.hits)
@@ -146,12 +146,12 @@ class Metrics(Collector):
             return
         yield GaugeMetricFamily(
             "moriai_schema_ready",
-            "Whether the schema is where this release needs it: 1 or 0.",
+            "Whether the schema fits this release: 1 or 0.",
             int(found.ready),
         )
         schema = GaugeMetricFamily(
             "moriai_schema_info",
-            "Where the schema is, by the last probe; always 1.",
+            "The revision of the schema, by the last probe; always 1.",
             labels=["state", "current", "target"],
         )
         current = ",".join(found.current)

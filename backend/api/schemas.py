@@ -30,7 +30,7 @@ class Unavailable(BaseModel):
 
     status: Literal["unavailable", "draining"] = "unavailable"
     state: str | None = Field(
-        description="The schema's state; null where it could not be looked at.",
+        description="The schema's state; null if it could not be read.",
         examples=["behind"],
     )
     current: list[str] = Field(examples=[["007"]])

@@ -63,7 +63,7 @@ class NewDialogue(New):
         if len(languages) != len(set(languages)):
             raise RepeatedPartError("A language has one translation: leave the others out.")
         if sum(it.is_primary for it in self.translations) > 1:
-            raise RepeatedPartError("One translation is primary: say so of one of them.")
+            raise RepeatedPartError("One translation is primary: mark only one of them.")
         recordings = [(it.language_code, it.voice_id) for it in self.audios]
         if len(recordings) != len(set(recordings)):
             raise RepeatedPartError(
@@ -143,7 +143,7 @@ class Words(New):
     text: LongText
     is_primary: Truth | None = Field(
         default=None,
-        description="Left out: as it was; for a new translation, true where no other is primary.",
+        description="If left out: unchanged; for a new translation, true if no other is primary.",
     )
 
 

@@ -43,8 +43,10 @@ class Problem(BaseModel):
 class Complaint(BaseModel):
     """The error of one part of a request."""
 
-    loc: list[str | int] = Field(description="Where it is.", examples=[["query", "limit"]])
-    msg: str = Field(description="What is wrong with it.")
+    loc: list[str | int] = Field(
+        description="The place of the error.", examples=[["query", "limit"]]
+    )
+    msg: str = Field(description="The error.")
     type: str = Field(description="The kind of complaint.", examples=["greater_than_equal"])
 
 

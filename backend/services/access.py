@@ -100,6 +100,8 @@ def _refusal(session: Session, kind: type[Owned], identifier: UUID) -> ServiceEr
         case None:
             return NotFoundError(f"There is no such {name}.")
         case Visibility.DEFAULT:
-            return ReadOnlyError(f"This {name} is there for everybody, and nobody changes it.")
+            return ReadOnlyError(f"This {name} is a default one, and cannot be changed.")
         case _:
-            return ReadOnlyError(f"This {name} is somebody else's: only its owner changes it.")
+            return ReadOnlyError(
+                f"This {name} belongs to another account: only its owner can change it."
+            )

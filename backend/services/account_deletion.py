@@ -40,9 +40,7 @@ def delete_account(session: Session, claim: Claim) -> None:
     for name, kind in _KINDS:
         for row in _deleted(session, owner, kind, kind.id, kind.visibility):
             if row.visibility is Visibility.DEFAULT:
-                raise ConflictError(
-                    "Something of this account is there for everybody by default. Ask the operator."
-                )
+                raise ConflictError("This account owns a default book or voice. Ask the operator.")
             if is_for_everybody(row.visibility):
                 events.append(Event(name, "deleted", row.id, owner, is_shared=True))
     for _ in _deleted(session, owner, Audio, Audio.id):

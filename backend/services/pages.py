@@ -128,13 +128,13 @@ def _page(session: Session, book_id: UUID, page_id: UUID) -> Page:
 def _following(last: int | None) -> int:
     following = (last or 0) + 1
     if following > LAST:
-        raise ConflictError("The last position is taken. Move what is there to a free one.")
+        raise ConflictError("The last position is taken. Move the item there to a free one.")
     return following
 
 
 def _require_free(taken: UUID | None) -> None:
     if taken is not None:
-        raise ConflictError("This position is taken. Move what is there first.")
+        raise ConflictError("This position is taken. Move the item there first.")
 
 
 def _page_done(session: Session, book: Book, page_id: UUID) -> PageDetail:

@@ -169,7 +169,7 @@ def test_a_stranger_learns_no_names(
             [f"ALTER DATABASE {moved} RENAME TO {database}", opened],
             "does not exist (3D000)",
         ),
-        "closed": ([closed], [opened], "cannot be asked (55000)"),
+        "closed": ([closed], [opened], "cannot be queried (55000)"),
         "full": (
             [f"ALTER DATABASE {database} CONNECTION LIMIT 0"],
             [f"ALTER DATABASE {database} CONNECTION LIMIT -1"],

@@ -79,7 +79,7 @@ def test_rows_that_are_hidden(cluster: Cluster, database: str) -> None:
         f"{OWNER}, and a hidden row cannot be told from an absent one. Say "
         '`ALTER TABLE "public"."people" NO FORCE ROW LEVEL SECURITY` as that role, or '
         f'`ALTER ROLE "{OWNER}" BYPASSRLS` as a superuser. Or let {__name__}:insert_absent say '
-        "`SET LOCAL row_security = on`, where the policies are meant for it; or start with "
+        "`SET LOCAL row_security = on`, if the policies are meant for it; or start with "
         "SEED=false. Nothing of it was kept."
     )
     assert people(cluster, database) == 1

@@ -168,7 +168,7 @@ def test_without_the_right_to_make_a_scratch(
         refused = run(folder, "migrate", DATABASE_URL=database_url, APP_ENV="prod")
     finally:
         cluster.execute(f"ALTER ROLE {OWNER} CREATEDB")
-    assert_refused(refused, cluster, database, "… cannot be found out: …SCRATCH_DATABASE_URL…")
+    assert_refused(refused, cluster, database, "… cannot be determined: …SCRATCH_DATABASE_URL…")
     with cluster.database() as scratch:
         given = {"DATABASE_URL": database_url, "SCRATCH_DATABASE_URL": cluster.url(scratch)}
         run(folder, "migrate", **given).assert_ok()
@@ -247,7 +247,7 @@ def test_env_py_that_goes_elsewhere(
         DATABASE_URL=database_url,
         ALEMBIC_CONFIG=str(foreign.config),
     )
-    assert_refused(refused, cluster, database, "… cannot be found out: … another database …")
+    assert_refused(refused, cluster, database, "… cannot be determined: … another database …")
     assert relations(cluster, database) == ["t_a1"]
 
 

@@ -239,7 +239,7 @@ CASES = [
     Case(
         "an address of somebody else",
         11,
-        "Port 8000 on 192.0.2.1 cannot be had: Cannot assign requested address. "
+        "Port 8000 on 192.0.2.1 cannot be used: Cannot assign requested address. "
         "Choose another: BACKEND_HOST and BACKEND_PORT.",
         {"DATABASE_URL": "{url}", "BACKEND_HOST": "192.0.2.1", "BACKEND_PORT": "8000"},
         "start",

@@ -48,7 +48,7 @@ AROUND = (
 
 UNREACHABLE_SCRATCH = (
     "A scratch database was made, but it cannot be reached. …_scratch_… failed: …"
-    "Let the role in there; where a pooler stands in between that knows no other databases, set "
+    "Let the role in there; if a pooler stands in between that knows no other databases, set "
     "MIGRATION_DATABASE_URL to the server itself; or name an empty database in "
     "SCRATCH_DATABASE_URL."
 )
@@ -309,12 +309,10 @@ def test_a_scratch_database_that_the_pooler_does_not_know(
         run(folder, "migrate", **settings).assert_ok()
         run(folder, "check", **settings).assert_failed(2, UNREACHABLE_SCRATCH)
         forget(debian_cluster, name)
-        why = (
-            "The database has tables (…) but no revision recorded, and which revision it is cannot "
-        )
+        why = "The database has tables (…) but no revision recorded, and its revision cannot "
         run(folder, "adopt", **settings).assert_failed(
             8,
-            f"{why}be found out: {UNREACHABLE_SCRATCH} "
+            f"{why}be determined: {UNREACHABLE_SCRATCH} "
             "Or record it yourself with `inv stamp --revision REVISION`. Nothing was changed.",
         )
         assert databases(debian_cluster, name) == []

@@ -91,7 +91,7 @@ def test_killed_at_a_revision(slow: Slow) -> None:
     slow.flag.touch()
     finished = slow.start().finish()
     finished.assert_ok()
-    finished.assert_says(f"Removed {scratch}, which a starter that died had left behind")
+    finished.assert_says(f"Removed {scratch}, left behind by a starter that died")
     assert slow.scratches() == []
     assert journal(slow.cluster, slow.database) == ["stamp b2 applied", "upgrade c3 applied"]
 
@@ -131,7 +131,7 @@ def test_killed_on_a_given_scratch(slow: Slow) -> None:
         slow.flag.touch()
         finished = slow.start(**given).finish()
         finished.assert_ok()
-        finished.assert_says("Emptying the scratch database, where a starter died at its work")
+        finished.assert_says("Emptying the scratch database: a starter died during its work")
         assert relations(slow.cluster, scratch) == []
     assert revisions(slow.cluster, slow.database) == ["c3"]
 
@@ -168,7 +168,7 @@ def test_two_starters_on_one_given_scratch(slow: Slow) -> None:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE query = 'SELECT pg_sleep(600)'"
         )
-        first.finish().assert_failed(8, "… cannot be found out: Migration b2 …")
+        first.finish().assert_failed(8, "… cannot be determined: Migration b2 …")
         second.finish().assert_ok()
         assert relations(slow.cluster, scratch) == []
 

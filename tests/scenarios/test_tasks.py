@@ -369,7 +369,7 @@ def test_rollback_with_nobody_to_ask(
 ) -> None:
     """`rollback` in a pipeline, where nobody can answer, is refused."""
     finished = run(migrated, "rollback", DATABASE_URL=database_url)
-    finished.assert_failed(2, "Nobody is there to be asked. Say --yes.")
+    finished.assert_failed(2, "The question cannot be asked: stdin has ended. Say --yes.")
     assert revisions(cluster, database) == [HEAD]
 
 
@@ -530,7 +530,7 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
     second = run(folder, "revision", "--message", "nothing new", DATABASE_URL=database_url)
     assert second.status == 0, second
     assert second.stdout[-1].endswith(
-        "_nothing_new.py: it is empty, for the models have nothing that the history has not."
+        "_nothing_new.py: it is empty, because the models do not differ from the history."
     )
     [empty] = versions.glob(f"{number + 2:03}_*_nothing_new.py")
     assert "op." not in empty.read_text().partition("def upgrade")[2]

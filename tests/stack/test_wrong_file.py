@@ -45,7 +45,7 @@ def test_refused_without_an_engine(tmp_path: Path, task: str, text: str, sentenc
 def test_no_file(tmp_path: Path, task: str) -> None:
     """A folder without a file, or with the wrong name in COMPOSE_FILE."""
     folder = project(tmp_path)
-    advice = "Set COMPOSE_FILE, or run this where the file is."
+    advice = "Set COMPOSE_FILE, or run this in the file's folder."
     run(folder, task, DOCKER_HOST="unix:///nowhere").assert_failed(
         2, f"docker-compose.yml does not exist. {advice}"
     )

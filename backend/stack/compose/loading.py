@@ -114,7 +114,7 @@ def read_document(path: Path) -> Document:
         return _read(path.name, path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ConfigurationError(
-            f"{path.name} does not exist.", "Set COMPOSE_FILE, or run this where the file is."
+            f"{path.name} does not exist.", "Set COMPOSE_FILE, or run this in the file's folder."
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path.name} cannot be read: {error}.", "Correct it.") from error

@@ -46,7 +46,8 @@ def parse_short(text: str) -> dict[str, str]:
     found = _SHORT.fullmatch(text.strip())
     if found is None:
         raise ValueError(
-            f"{text!r} is no port: write it as 8000:8000, 127.0.0.1:8000:8000 or 8000-8004:8000, "
+            f"{text!r} is not a port: write it as 8000:8000, 127.0.0.1:8000:8000 or "
+            "8000-8004:8000, "
             "with one port of the container"
         )
     parts = {name: part for name, part in found.groupdict().items() if part}
@@ -62,4 +63,4 @@ def parse_address(text: str) -> str:
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:
-        raise ValueError(f"{text!r} is no IP address") from None
+        raise ValueError(f"{text!r} is not an IP address") from None

@@ -340,7 +340,7 @@ def test_a_history_that_does_not_run(theirs: Theirs) -> None:
     theirs.project.revision("b2", "a1", 'op.execute("SELECT 1 / count(*) FROM t_a1")')
     theirs.execute(made("a1"))
     refusal = theirs.refusal()
-    assert "cannot be found out: Migration b2 Foreign b2 failed: b2_test" in refusal
+    assert "cannot be determined: Migration b2 Foreign b2 failed: b2_test" in refusal
     assert "division by zero" in refusal
     assert "Or record it yourself with `inv stamp --revision REVISION`." in refusal
 

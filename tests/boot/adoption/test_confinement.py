@@ -162,7 +162,7 @@ def test_a_revision_with_another_kind_of_database(theirs: Theirs, tmp_path: Path
     theirs.project.revision(
         "b2", "a1", f'sa.create_engine("sqlite:///{tmp_path}/file").connect().close()'
     )
-    assert "of which nobody can tell where it goes (OperationalError)." in theirs.refusal()
+    assert "whose database cannot be identified (OperationalError)." in theirs.refusal()
     assert_untouched(theirs)
 
 
@@ -334,7 +334,7 @@ def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> No
     theirs.project.revision("b2", "a1", upgrade)
     with mightily(cluster):
         refusal = theirs.refusal()
-    assert f"nobody can tell what it changes, as a role that may change more … ({said}" in (
+    assert f"whose effect cannot be checked, as a role that may change more … ({said}" in (
         refusal.replace("than its database", "…")
     )
     assert "Set MIGRATION_DATABASE_URL to that of an ordinary role, or name an empty" in refusal

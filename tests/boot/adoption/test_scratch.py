@@ -161,7 +161,7 @@ def test_a_given_one_without_the_settings(
     with scratch_database(described(database_url, given)):
         pass
     [message] = caplog.messages
-    assert "has not the settings of the real one (app.tenant): a history may" in message
+    assert "lacks settings of the real one (app.tenant): a history may" in message
     cluster.execute(f"ALTER DATABASE {scratch} SET app.tenant = 'secret'")
     with scratch_database(described(database_url, given)):
         pass

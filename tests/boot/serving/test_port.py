@@ -127,7 +127,7 @@ ADVICE = "127.0.0.1 serves this machine, 0.0.0.0 every network."
 def test_a_host_that_is_none(host: str) -> None:
     """A host that does not resolve is one sentence that names the setting."""
     said = refusal(policy(host))
-    start = f"BACKEND_HOST={host!r} is no address to serve on: "
+    start = f"BACKEND_HOST={host!r} is not an address to serve on: "
     assert (start, f". {ADVICE}") == (said[: len(start)], said[-len(ADVICE) - 2 :])
 
 
@@ -135,7 +135,7 @@ def test_an_address_of_another_machine() -> None:
     """An address that is not this machine's cannot be bound, and the cause is told."""
     cause = os.strerror(errno.EADDRNOTAVAIL)
     assert (
-        f"Port 8000 on 192.0.2.1 cannot be had: {cause}. Choose another: BACKEND_HOST and "
+        f"Port 8000 on 192.0.2.1 cannot be used: {cause}. Choose another: BACKEND_HOST and "
         "BACKEND_PORT."
     ) == refusal(policy("192.0.2.1", 8000))
 

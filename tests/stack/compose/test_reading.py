@@ -228,7 +228,7 @@ def test_unset_variable_is_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFi
         ),
         (
             "services: {a: {image: x, ports: ['$$:80']}}",
-            "services.a.ports.0 in docker-compose.yml, line 1: '$:80' is no port: write it as "
+            "services.a.ports.0 in docker-compose.yml, line 1: '$:80' is not a port: write it as "
             "8000:8000, "
             "127.0.0.1:8000:8000 or 8000-8004:8000, with one port of the container. Correct it.",
         ),
