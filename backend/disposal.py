@@ -22,16 +22,16 @@ def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
     """
     folder = data_folder.resolve() / "postgres"
     if _serves(folder, url):
-        return f"stop what uses it, and say `rm -r {shlex.quote(str(folder))}`"
+        return f"stop what uses it, and run `rm -r {shlex.quote(str(folder))}`"
     if is_in_stack:
-        return "say `.venv/bin/inv down --volumes` and `make up` outside of the container"
+        return "run `.venv/bin/inv down --volumes` and `make up` outside of the container"
     flags = [
         f"{flag}={shlex.quote(text)}"
         for name, flag in _DROPDB_FLAGS.items()
         if (text := url.parameters.get(name))
     ]
     command = " ".join(["dropdb --force", *flags, shlex.quote(url.database)])
-    return f"say `{command}`, and `{as_typed('inv migrate')}` creates it again"
+    return f"run `{command}`, and `{as_typed('inv migrate')}` creates it again"
 
 
 def is_in_image() -> bool:

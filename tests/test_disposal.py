@@ -19,7 +19,7 @@ def test_the_embedded_server(tmp_path: Path) -> None:
     url = parse_database_url(SOCKET.format("/run/pg"))
     (data / "postmaster.pid").write_text("1\n/data\n1700000000\n5432\n/run/pg\n\n")
     found = disposal(url, tmp_path / "my data", is_in_stack=False)
-    assert found == f"stop what uses it, and say `rm -r '{data}'`"
+    assert found == f"stop what uses it, and run `rm -r '{data}'`"
     (data / "postmaster.pid").write_text("1\n/data\n1700000000\n5432\n/run/other\n\n")
     assert "dropdb" in disposal(url, tmp_path / "my data", is_in_stack=False)
 
@@ -27,7 +27,7 @@ def test_the_embedded_server(tmp_path: Path) -> None:
 def test_the_stack_of_containers(tmp_path: Path) -> None:
     """Its volume goes, and what removes it runs outside of the container."""
     found = disposal(parse_database_url(OWN), tmp_path, is_in_stack=True)
-    assert found == "say `.venv/bin/inv down --volumes` and `make up` outside of the container"
+    assert found == "run `.venv/bin/inv down --volumes` and `make up` outside of the container"
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_the_stack_of_containers(tmp_path: Path) -> None:
 def test_a_database_of_peoples_own(tmp_path: Path, url: str, command: str) -> None:
     """PostgreSQL's own command drops it, without the password; the next migration makes it."""
     found = disposal(parse_database_url(url), tmp_path, is_in_stack=False)
-    assert found == f"say `{command}`, and `inv migrate` creates it again"
+    assert found == f"run `{command}`, and `inv migrate` creates it again"
 
 
 @pytest.mark.parametrize(

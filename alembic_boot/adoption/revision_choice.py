@@ -81,7 +81,7 @@ def _unlike(
         if matches.equal:
             advice = (
                 "It is that of "
-                f"{', '.join(_label(it, history) for it in matches.equal)}: say `{adopt}` "
+                f"{', '.join(_label(it, history) for it in matches.equal)}: run `{adopt}` "
                 "alone, or with one of these."
             )
     lines = nearest.lines()

@@ -129,12 +129,12 @@ class Barrier:
         if self.is_owner:
             first = f"`ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY` as that role"
         elif set(self.restrictive) and {rows for _, rows in self.restrictive} != {"all"}:
-            return f"Say {bypass}."  # an additional policy cannot override a restrictive one
+            return f"Run {bypass}."  # an additional policy cannot override a restrictive one
         else:
             name = quoted(f"{self.role} sees all")
             policy = f"CREATE POLICY {name} ON {table} TO {role} USING (true)"
             first = f"`{policy}` as the table's owner"
-        return f"Say {first}, or {bypass}."
+        return f"Run {first}, or {bypass}."
 
 
 def barriers(ask: Ask, table: str | None = None) -> tuple[Barrier, ...]:
@@ -174,7 +174,7 @@ class Access:
             return None
         return LoginRefusedError(
             f"The role {self.role} may not read {self.table}.",
-            f"Say `GRANT SELECT ON {self.table} TO {quoted(self.role)}` as the table's owner.",
+            f"Run `GRANT SELECT ON {self.table} TO {quoted(self.role)}` as the table's owner.",
         )
 
     def why_incomplete(self, ask: Ask, rows: int) -> LoginRefusedError | None:

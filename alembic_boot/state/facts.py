@@ -150,6 +150,6 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
 def _schema_refused(schema: str, role: str) -> LoginRefusedError:
     return LoginRefusedError(
         f"The role {role} may not use the schema {schema}, where the revision is.",
-        f"Say `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's owner, "
+        f"Run `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's owner, "
         "or set MIGRATION_DATABASE_URL to the owner's.",
     )

@@ -112,7 +112,7 @@ def _refusal(inspection: Inspection, disposal: str | None) -> BootError:
             return SchemaPastError(
                 f"The database is at {current}, beyond the target {target}.",
                 f"Set MIGRATION_TARGET={_stay(inspection)} to stay there, leave it out to go up to "
-                f"head, or say `{as_typed(f'inv rollback --target {target}')}` (or "
+                f"head, or run `{as_typed(f'inv rollback --target {target}')}` (or "
                 "MIGRATION_ROLLBACK=true) to go down.",
             )
         case SchemaState.AHEAD:

@@ -27,7 +27,7 @@ def not_as_applied(inspection: Inspection, disposal: str | None) -> HistoryBroke
     is_way_down = not (inspection.unknown or any(it.is_moved for it in inspection.replaced))
     edited = (
         f" Or keep the edited file{'s' if others else ''}, if downgrade() still undoes what was "
-        f"applied: say {rollback}, and then `{as_typed('inv migrate')}`."
+        f"applied: run {rollback}, and then `{as_typed('inv migrate')}`."
         if is_way_down
         else ""
     )
@@ -122,8 +122,8 @@ def _rollback(target: str | None) -> str:
 def _bring_back(number: int, rollback: str, then: str = "inv migrate") -> str:
     files, their = ("file", "its") if number == 1 else ("files", "their")
     return (
-        f"Bring the applied {files} back (check out {their} branch or commit), say {rollback}, "
-        f"come back, and say `{as_typed(then)}`."
+        f"Bring the applied {files} back (check out {their} branch or commit), run {rollback}, "
+        f"come back, and run `{as_typed(then)}`."
     )
 
 

@@ -76,7 +76,7 @@ def test_rows_that_are_hidden(cluster: Cluster, database: str) -> None:
     said = seeded(cluster, database)
     assert said == (
         'Seeding failed: row level security may hide rows of "public"."people" from the role '
-        f"{OWNER}, and a hidden row cannot be told from an absent one. Say "
+        f"{OWNER}, and a hidden row cannot be told from an absent one. Run "
         '`ALTER TABLE "public"."people" NO FORCE ROW LEVEL SECURITY` as that role, or '
         f'`ALTER ROLE "{OWNER}" BYPASSRLS` as a superuser. Or let {__name__}:insert_absent say '
         "`SET LOCAL row_security = on`, if the policies are meant for it; or start with "

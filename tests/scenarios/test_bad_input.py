@@ -651,8 +651,8 @@ def test_unknown_revision(
     finished.assert_failed(
         7,
         f"The database is at f00, and f00 is not in this release's history, whose head is {HEAD}. "
-        "Bring the applied file back (check out its branch or commit), say `inv rollback`, come "
-        "back, and say `inv migrate`. Or throw this development database away: say `dropdb …`, …",
+        "Bring the applied file back (check out its branch or commit), run `inv rollback`, come "
+        "back, and run `inv migrate`. Or throw this development database away: run `dropdb …`, …",
     )
     assert revisions(cluster, database) == ["f00"]
 
@@ -665,7 +665,7 @@ def test_past(tmp_path: Path, cluster: Cluster, database: str, database_url: str
     finished.assert_failed(
         7,
         f"The database is at {HEAD}, beyond the target 006. Set MIGRATION_TARGET={HEAD} to stay "
-        "there, leave it out to go up to head, or say `inv rollback --target 006` (or "
+        "there, leave it out to go up to head, or run `inv rollback --target 006` (or "
         "MIGRATION_ROLLBACK=true) to go down.",
     )
     assert revisions(cluster, database) == [HEAD]

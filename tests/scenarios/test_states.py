@@ -104,9 +104,9 @@ class TestAhead:
             f"{what}Deploy the release that has it, or roll the database back with that release.",
         )
         sentence = (
-            f"{what}Bring the applied files back (check out their branch or commit), say "
-            f"`inv rollback --target {HEAD}`, come back, and say `inv migrate`. Or throw this "
-            "development database away: say `dropdb …`, …"
+            f"{what}Bring the applied files back (check out their branch or commit), run "
+            f"`inv rollback --target {HEAD}`, come back, and run `inv migrate`. Or throw this "
+            "development database away: run `dropdb …`, …"
         )
         migrate(older, database_url).assert_failed(7, sentence)
         start = {"DATABASE_URL": database_url, "BACKEND_PORT": "0"}
@@ -129,7 +129,7 @@ class TestAhead:
             7,
             f"The database is at 901, ahead of this release, whose head is {HEAD}, which cannot "
             "take back what it does not know. 901 was applied … "
-            f"say `inv rollback --target {HEAD}`, …",
+            f"run `inv rollback --target {HEAD}`, …",
         )
         run(newer, "rollback", "--yes", DATABASE_URL=database_url).assert_ok()
         migrate(older, database_url).assert_says("…(already up to date)")
@@ -141,7 +141,7 @@ class TestDiverged:
 
     SENTENCE = (
         f"The database is at 901, and 901 is not in this release's history, whose head is {HEAD}. "
-        "…Bring the applied file back (check out its branch or commit), say `inv rollback…`, …"
+        "…Bring the applied file back (check out its branch or commit), run `inv rollback…`, …"
     )
 
     def test_without_a_journal(

@@ -160,7 +160,7 @@ def test_several_are_equal(theirs: Theirs, caplog: pytest.LogCaptureFixture) -> 
     )
     assert theirs.refusal("c3") == (
         "The schema is not that of c3 Foreign c3, with 2 differences. It is that of a1 Foreign "
-        "a1, b2 Foreign b2: say `inv adopt` alone, or with one of these. Nothing was changed."
+        "a1, b2 Foreign b2: run `inv adopt` alone, or with one of these. Nothing was changed."
     )
     assert "c3: table t_c3 is missing" in caplog.messages
     with pytest.raises(ConfigurationError, match="'f00' is not a revision of this history"):

@@ -193,7 +193,7 @@ def test_back_to_the_history_that_was_squashed(theirs: Squashed) -> None:
     theirs.forget("s1")
     theirs.project.revision("a1")
     theirs.project.revision("b2", "a1")
-    boot = replace(theirs.boot, schema=SchemaPolicy("heads", disposal="say `rm -r data`"))
+    boot = replace(theirs.boot, schema=SchemaPolicy("heads", disposal="run `rm -r data`"))
     with pytest.raises(SchemaAheadError, match=r"s1 was recorded by a stamp .* --restamp`"):
         preview_one_step_down(boot)
     adopt(boot, restamp=True)

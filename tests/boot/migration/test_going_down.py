@@ -151,7 +151,7 @@ def test_an_upgrade_is_edited_taken_back_and_applied_again(
     theirs = Theirs(tmp_path, cluster, database)
     theirs.project.revision("a1")
     theirs.project.revision("a2", "a1")
-    policy = SchemaPolicy(disposal="say `rm -r data`")
+    policy = SchemaPolicy(disposal="run `rm -r data`")
     boot = replace(theirs.boot, schema=policy)
     migrate(boot)
     theirs.project.revision("a2", "a1", 'op.execute("CREATE TABLE t_a2 (name text)")')
@@ -171,7 +171,7 @@ def test_a_moved_revision_never_leads_to_a_parent_that_was_not_applied(
     theirs = Theirs(tmp_path, cluster, database)
     theirs.project.revision("a1")
     theirs.project.revision("b1", "a1")
-    boot = replace(theirs.boot, schema=SchemaPolicy(disposal="say `rm -r data`"))
+    boot = replace(theirs.boot, schema=SchemaPolicy(disposal="run `rm -r data`"))
     migrate(boot)
     theirs.project.revision("c1", "a1")
     theirs.project.revision("b1", "c1")
@@ -189,7 +189,7 @@ def test_the_way_back_from_a_merge_works_as_it_is_typed(
     theirs = Theirs(tmp_path, cluster, database)
     for revision, parents in list(MERGED.items())[:4]:
         theirs.project.revision(revision, parents)
-    policy = SchemaPolicy("heads", disposal="say `rm -r data`")
+    policy = SchemaPolicy("heads", disposal="run `rm -r data`")
     boot = replace(theirs.boot, schema=policy)
     migrate(boot)
     merge = theirs.project.versions / "d1_test.py"

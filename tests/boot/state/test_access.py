@@ -20,7 +20,7 @@ TABLE = VersionTable("alembic_version", "public")
 
 FORCED = (
     f'Row level security may hide rows of "public"."alembic_version" from the role {OWNER}. '
-    'Say `ALTER TABLE "public"."alembic_version" NO FORCE ROW LEVEL SECURITY` as that role, or '
+    'Run `ALTER TABLE "public"."alembic_version" NO FORCE ROW LEVEL SECURITY` as that role, or '
     f'`ALTER ROLE "{OWNER}" BYPASSRLS` as a superuser.'
 )
 
@@ -168,7 +168,7 @@ def test_a_restrictive_policy(cluster: Cluster, database: str, reader: str) -> N
         database,
     )
     refusal = str(read(cluster, database, reader))
-    assert refusal.endswith(f'{reader}. Say `ALTER ROLE "{reader}" BYPASSRLS` as a superuser.')
+    assert refusal.endswith(f'{reader}. Run `ALTER ROLE "{reader}" BYPASSRLS` as a superuser.')
     follow(cluster, database, refusal)
     assert read(cluster, database, reader) == ("001", "002")
 
@@ -207,7 +207,7 @@ def test_the_journal(cluster: Cluster, database: str, reader: str) -> None:
         cluster.execute(f"REVOKE SELECT ON schema_journal FROM {reader}", database)
         assert str(Journal(TABLE).why_unseen(connection)) == (
             f'The role {reader} may not read "public"."schema_journal". '
-            f'Say `GRANT SELECT ON "public"."schema_journal" TO "{reader}"` '
+            f'Run `GRANT SELECT ON "public"."schema_journal" TO "{reader}"` '
             "as the table's owner."
         )
 

@@ -36,13 +36,13 @@ WHEN = datetime(2026, 11, 30, 2, 42).astimezone()
 PLACE = "applied 2026-11-30 02:42 by host laptop, release 1.4"
 
 WAY = (
-    "Bring the applied file back (check out its branch or commit), say `inv rollback --target {}`, "
-    "come back, and say `inv migrate`. Or throw this development database away: say `rm -r data`. "
+    "Bring the applied file back (check out its branch or commit), run `inv rollback --target {}`, "
+    "come back, and run `inv migrate`. Or throw this development database away: run `rm -r data`. "
     "Nothing was changed."
 )
 
 KEEP = (
-    "Or keep the edited file, if downgrade() still undoes what was applied: say "
+    "Or keep the edited file, if downgrade() still undoes what was applied: run "
     "`inv rollback --target {}`, and then `inv migrate`. Or throw"
 )
 
@@ -124,7 +124,7 @@ def test_what_a_file_is_to_what_was_applied(
         assert (found.state, found.replaced) == (SchemaState.CURRENT, ())
         return
     assert found.state is SchemaState.DIVERGED
-    refusal = not_as_applied(found, "say `rm -r data`")
+    refusal = not_as_applied(found, "run `rm -r data`")
     assert (refusal.exit_status, refusal.what) == (9, expected)
     is_moved = parents != ("008",)
     assert refusal.advice == (WAY.format("008") if is_moved else keeping("008"))
@@ -157,7 +157,7 @@ def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
     made = history(on_disk(tmp_path, "009_k3f9", source=OTHER))
     replaced = replaced_revisions([applied("009_k3f9")], ["009_k3f9"], made)
     found = inspect(DatabaseFacts(("009_k3f9",), ()), made, Target("009_k3f9", ("009_k3f9",)))
-    refusal = not_as_applied(with_replaced(found, replaced), "say `rm -r data`")
+    refusal = not_as_applied(with_replaced(found, replaced), "run `rm -r data`")
     assert refusal.what == (
         f"009_k3f9_title.py was edited after it was applied: this database's 009_k3f9 ({PLACE}) "
         "ran other code."
@@ -200,7 +200,7 @@ def test_a_merge_that_was_edited(tmp_path: Path) -> None:
     journal = (applied("d1", "b1", "c1"),)
     found = inspect(DatabaseFacts(("d1",), (), journal), made, Target("d1", ("d1",)))
     replaced = replaced_revisions(journal, found.applied, made)
-    refusal = not_as_applied(with_replaced(found, replaced), "say `rm -r data`")
+    refusal = not_as_applied(with_replaced(found, replaced), "run `rm -r data`")
     assert refusal.advice == keeping("b1")
 
 
@@ -227,8 +227,8 @@ def test_the_target_of_the_way_back(
     entries = tuple(applied(name, *parents.split()) for name, parents in journal.items())
     facts = DatabaseFacts(tuple(rows.split()), ("users",), entries)
     found = inspect(facts, made, Target("heads", ("b1", "c1")))
-    advice = way_back(found, "say `rm -r data`", "")
-    assert f", say `inv rollback --target {target}`, come back," in advice
+    advice = way_back(found, "run `rm -r data`", "")
+    assert f", run `inv rollback --target {target}`, come back," in advice
     files = "file" if len(found.unknown) == 1 else "files"
     assert f"Bring the applied {files} back" in advice
 
@@ -250,8 +250,8 @@ STAMP = "recorded by a stamp 2026-11-30 02:42 by host laptop, release 1.4"
             "101",
             (applied("101", "100"), STAMPED),
             f"101 was {PLACE}. 100 was {STAMP}; it replaced or stands on 008. Bring the applied "
-            "file back (check out its branch or commit), say `inv rollback --target 100`, come "
-            "back, and say `inv adopt --restamp`. Or throw ",
+            "file back (check out its branch or commit), run `inv rollback --target 100`, come "
+            "back, and run `inv adopt --restamp`. Or throw ",
         ),
     ],
 )
@@ -261,16 +261,16 @@ def test_the_way_back_from_a_stamp(
     """A squashed history does not have what it replaced, so nothing goes down to that."""
     made = history(on_disk(tmp_path, "008"))
     found = inspect(DatabaseFacts((row,), ("users",), journal), made, Target("008", ("008",)))
-    assert way_back(found, "say `rm -r data`", "").startswith(expected)
+    assert way_back(found, "run `rm -r data`", "").startswith(expected)
 
 
 @pytest.mark.parametrize(
     ("journal", "disposal", "expected"),
     [
         ((applied("009", "008"),), None, f"009 was {PLACE}. Deploy it."),
-        ((applied("009", "008"),), "say `rm -r data`", f"009 was {PLACE}. {WAY.format('008')}"),
+        ((applied("009", "008"),), "run `rm -r data`", f"009 was {PLACE}. {WAY.format('008')}"),
         ((), None, "Deploy it."),
-        ((), "say `rm -r data`", WAY.replace(" --target {}", "")),
+        ((), "run `rm -r data`", WAY.replace(" --target {}", "")),
     ],
 )
 def test_the_way_back_from_an_unknown_revision(

@@ -103,7 +103,7 @@ class TestRevisions:
         with pytest.raises(LoginRefusedError) as caught:
             read_facts(connection, DEFAULT)
         expected = (
-            f'The role {OWNER} may not read "public"."alembic_version". Say `GRANT SELECT ON '
+            f'The role {OWNER} may not read "public"."alembic_version". Run `GRANT SELECT ON '
             f'"public"."alembic_version" TO "{OWNER}"` as the table\'s owner.'
         )
         assert expected == str(caught.value)

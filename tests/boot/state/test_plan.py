@@ -118,7 +118,7 @@ def test_what_is_done(found: Inspection, rollback: bool, expected: Plan) -> None
 
 BOTH = (False, True)
 
-DISPOSAL = "say `rm -r data`"
+DISPOSAL = "run `rm -r data`"
 
 APPLIED = Applied("003", ("002",), is_expand=True, host="laptop", app_version="1.4")
 EDITED = Replaced(APPLIED, "003.py", ("002",), is_same_upgrade=False, is_same_revision=False)
@@ -170,7 +170,7 @@ def test_the_way_down_from_there(
             SchemaPastError,
             7,
             "The database is at 003, beyond the target 002. Set MIGRATION_TARGET=003 to stay "
-            "there, leave it out to go up to head, or say `inv rollback --target 002` (or "
+            "there, leave it out to go up to head, or run `inv rollback --target 002` (or "
             "MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
@@ -179,7 +179,7 @@ def test_the_way_down_from_there(
             SchemaPastError,
             7,
             "The database is at 003, beyond the target base. Set MIGRATION_TARGET=003 to stay "
-            "there, leave it out to go up to head, or say `inv rollback --target base` (or "
+            "there, leave it out to go up to head, or run `inv rollback --target base` (or "
             "MIGRATION_ROLLBACK=true) to go down.",
         ),
         (
