@@ -83,7 +83,7 @@ def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_ru
 def adopt_locked(
     boot: BootDescription, schema: Schema, lock: SchemaLock, revision: str | None = None
 ) -> None:
-    """Do the same while the lock is held, whatever is recorded."""
+    """Do the same while the lock is held, for any recorded revision."""
     before = schema.inspect()
     found = find_revision(boot, schema, revision)
     record(boot, schema, lock, found, before)

@@ -41,10 +41,7 @@ ORDER BY setrole
 """
 
 _PASSED_OVER = ("role", "session_authorization", "default_transaction_read_only")
-"""A role setting would lose its rights in a new database.
-
-Timeouts and other limits are left out, too.
-"""
+"""Settings that are not copied: another role has no rights there, and read-only is a limit."""
 
 _ESCAPED, _ESCAPE = re.compile(r"[\\\s]"), r"\\\g<0>"
 """Special characters of libpq's options, and their escape."""

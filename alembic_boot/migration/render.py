@@ -99,7 +99,7 @@ class _Rendering:
             )
 
     def _run_offline(self) -> None:
-        """Run env.py in offline mode, and write one script, whatever env.py sets."""
+        """Run env.py in offline mode, and write one script, for any settings of env.py."""
         connection: Any = OfflineConnection(self._place.dialect, self._script)
 
         def attach(context: MigrationContext) -> None:

@@ -75,7 +75,7 @@ def _read(said: str, *, libpq_gave_up: bool) -> Answer:
 def _have_codes(connection: Connection) -> None:
     library = ctypes.CDLL(_psycopg.__file__)  # loaded already, and libpq with it
     set_verbosity = getattr(library, "PQsetErrorVerbosity", None)
-    if set_verbosity is None:  # psycopg2 hides its libpq: then every refusal may pass
+    if set_verbosity is None:  # psycopg2 hides its libpq: then waiting may always help
         return
     set_verbosity.argtypes = (ctypes.c_void_p, ctypes.c_int)
     set_verbosity(connection.pgconn_ptr, _VERBOSE)

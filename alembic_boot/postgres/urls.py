@@ -58,8 +58,8 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     if ssl := options.pop("ssl", None):
         options["sslmode"] = _SSL.get(ssl, ssl)
     _refuse_ports({**parameters, **options}, setting)
-    # A second @ may also be in the query or in a login without its own @: then an option's name may
-    # be a part of the password.
+    # A second @ may also be in the query, or the login may lack its @: then an option's name may be
+    # a part of the password.
     is_login_clear = bool(login) or ":" not in place
     shown = _Shown(setting, may_name="@" not in query and is_login_clear)
     _refuse_names(options, driver, shown)

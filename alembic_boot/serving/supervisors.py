@@ -37,7 +37,7 @@ def _deaf_children() -> Iterator[None]:
     A terminal sends Ctrl-C to all of them at once: a process that is still importing would answer
     with a traceback.
     """
-    resource_tracker.ensure_running()  # a thread's start would restore the signal
+    resource_tracker.ensure_running()  # its own start would unblock Ctrl-C
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
     try:
         yield

@@ -1,7 +1,7 @@
 """Insert the stories that are absent, and nothing else.
 
-Each row is looked up by its natural key. Its children refer to the row that was found, whoever
-inserted that row. So data that a person wrote or changed stays as it is.
+Each row is looked up by its natural key. Its children refer to the row that was found,
+even if a person inserted it. So data that a person wrote or changed stays as it is.
 """
 
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The containers of a stack, found by Compose's labels, whatever tool created them."""
+"""The containers of a stack, found by Compose's labels, created by any tool."""
 
 from dataclasses import dataclass
 from pathlib import Path
