@@ -84,8 +84,8 @@ class NewPage(New):
 class NewBook(New):
     """A book with the pages that exist already, in their order.
 
-    Its limit is 10,000 parts in all (pages, dialogues, translations and recordings), and 4 MiB of
-    text.
+    Its limit is 10,000 parts in all (pages, dialogues, translations and recordings), and
+    4 MiB of text.
     """
 
     title: Title

@@ -558,7 +558,7 @@ def test_a_revision_without_a_message(
 ) -> None:
     """It would have no title."""
     finished = run(project(tmp_path), task, *arguments, DATABASE_URL=database_url)
-    finished.assert_failed(2, "A revision needs a message. Say --message …")
+    finished.assert_failed(2, "A revision needs a message. Use --message …")
 
 
 @pytest.mark.parametrize("task", ["migrate", "status", "seed", "check"])
