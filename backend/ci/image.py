@@ -24,6 +24,9 @@ logger = logging.getLogger(__name__)
 IMAGE_VARIABLE = "MORIAI_TEST_IMAGE"
 """The environment variable that names the image for the scenarios."""
 
+RECIPES = Path("docker/standins")
+"""Where a project has the Dockerfiles of the stand-ins for its base images."""
+
 _SERVICE = "backend"
 _BASE = "PYTHON_IMAGE"
 _STAGE = re.compile(r"^FROM\s.*\sAS\s+(\S+)", re.IGNORECASE | re.MULTILINE)
@@ -81,14 +84,15 @@ def read_revision(folder: Path) -> str:
 def _with_bases(client: DockerClient, folder: Path) -> Project:
     """Return the project, after its base images were pulled, or built if that is impossible."""
     try:
-        return _read(client, folder)
+        return read_with_bases(client, folder)
     except EngineError as error:
         logger.warning("%s Stand-ins are made.", error.what)
-    make_standins(client, folder / "docker/standins", folder / ".env")
-    return _read(client, folder)
+    make_standins(client, folder / RECIPES, folder / ".env")
+    return read_with_bases(client, folder)
 
 
-def _read(client: DockerClient, folder: Path) -> Project:
+def read_with_bases(client: DockerClient, folder: Path) -> Project:
+    """Return the project when its base images are here. Raises EngineError if one cannot be."""
     project = read_project(folder)
     have_image(client, _build_of(project).args[_BASE])
     for name, service in project.services.items():

@@ -1,7 +1,8 @@
 """Fixtures: the engine, the backend's image, and stacks of it that leave nothing behind."""
 
+import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -9,8 +10,11 @@ from uuid import uuid4
 import pytest
 from docker import DockerClient
 
+from alembic_boot.errors import ConfigurationError, EngineError
+from backend.ci.image import RECIPES, read_with_bases
 from backend.stack.compose.reading import read_project
 from backend.stack.engine.images import run_build
+from backend.stack.standins import make_standins
 from tests.engine import engine
 from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import ROOT
@@ -21,7 +25,32 @@ MakeStack = Callable[[], ServiceStack]
 
 
 @pytest.fixture(scope="session")
-def image(engine: DockerClient) -> Iterator[str]:
+def bases(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Have the base images: pulled, or made if no image registry can be reached.
+
+    One worker makes them, and the others wait. What they are called stays in the environment of
+    the tests: the `.env` of whoever runs them is left alone.
+    """
+    folder = tmp_path_factory.getbasetemp().parent
+    with (folder / "bases.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            read_with_bases(engine, ROOT)
+        except EngineError:
+            os.environ.update(_standins(engine, folder / "standins.env"))
+
+
+def _standins(engine: DockerClient, env_file: Path) -> Mapping[str, str]:
+    """Return the names of stand-ins by variable; skip if this machine cannot make them."""
+    try:
+        return make_standins(engine, ROOT / RECIPES, env_file)
+    except ConfigurationError as error:
+        end = pytest.fail if os.environ.get("CI") else pytest.skip
+        end(f"no base image can be pulled or made: {error}")
+
+
+@pytest.fixture(scope="session")
+def image(engine: DockerClient, bases: None) -> Iterator[str]:
     """Give the image that MORIAI_TEST_IMAGE names, or one that is built here."""
     if given := os.environ.get("MORIAI_TEST_IMAGE"):
         yield given
