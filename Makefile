@@ -78,5 +78,5 @@ test: $(STAMP) ## Run the tests; ARGS="..." is for pytest
 	@$(INV) test --args "$$ARGS"
 bench: $(STAMP) ## Measure beside what people use instead; ARGS="..." is for inv bench
 	@$(INV) bench $$ARGS
-ci: $(STAMP) ## Run the whole pipeline: lint, tests, image, scenarios in containers
+ci: $(STAMP) ## Run the whole pipeline: lint, image, tests
 	@$(INV) ci

@@ -611,8 +611,8 @@ def _run_ci(*steps: str, args: str = "") -> None:
 
 @task(auto_shortflags=False, default=True, name="all")
 def ci_all(_c: Context) -> None:
-    """Run the whole pipeline: lint, test, image, scenarios and bench."""
-    _run_ci("lint", "test", "image", "scenarios", "bench")
+    """Run the whole pipeline: lint, image and test."""
+    _run_ci("lint", "image", "test")
 
 
 @task(auto_shortflags=False, name="lint")
@@ -623,7 +623,7 @@ def ci_lint(_c: Context) -> None:
 
 @task(auto_shortflags=False, name="test", help={"args": _ARGS})
 def ci_test(_c: Context, args: str = "") -> None:
-    """Run the tests that need no image."""
+    """Run all tests."""
     _run_ci("test", args=args)
 
 
