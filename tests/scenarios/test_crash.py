@@ -254,8 +254,15 @@ class Crash:
             assert (interrupted.revision, interrupted.pid) == (applied[by_first].revision, first)
 
 
-@pytest.mark.parametrize("moment", Moment)
-@pytest.mark.parametrize(("make_history", "version"), [(ours, 18), (theirs, 18), (theirs, 16)])
+@pytest.mark.parametrize(
+    ("make_history", "version", "moment"),
+    [
+        (ours, 18, Moment.BEFORE),
+        (ours, 18, Moment.DURING),
+        (theirs, 18, Moment.DURING),
+        (theirs, 16, Moment.BEFORE),
+    ],
+)
 def test_killed_at_every_statement(
     tmp_path: Path,
     cluster_of: Callable[[int], Cluster],
@@ -291,7 +298,9 @@ op.execute("CREATE TABLE done ()")
 """
 
 
-@pytest.mark.parametrize("moment", Moment)
+@pytest.mark.parametrize(
+    ("any_cluster", "moment"), [(16, Moment.BEFORE), (18, Moment.DURING)], indirect=["any_cluster"]
+)
 def test_what_was_committed_is_not_done_twice(
     tmp_path: Path, any_cluster: Cluster, zygote: Zygote, moment: Moment
 ) -> None:

@@ -35,7 +35,6 @@ SOON = 20.0
 """Seconds that an end may take: far less than what it would otherwise have waited for."""
 
 SIGNALS = pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
-DATABASES = pytest.mark.parametrize("where", ["cluster", "embedded"])
 STATUS = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129}
 
 
@@ -262,6 +261,22 @@ MANNERS = pytest.mark.parametrize(
 )
 
 
+EACH_PAIR = pytest.mark.parametrize(
+    ("manner", "where", "name"),
+    [
+        pytest.param({}, "cluster", "SIGTERM", id="alone-cluster-SIGTERM"),
+        pytest.param({}, "embedded", "SIGINT", id="alone-embedded-SIGINT"),
+        pytest.param({"WEB_CONCURRENCY": "2"}, "cluster", "SIGINT", id="workers-cluster-SIGINT"),
+        pytest.param(
+            {"WEB_CONCURRENCY": "2"}, "embedded", "SIGTERM", id="workers-embedded-SIGTERM"
+        ),
+        pytest.param({"RELOAD": "true"}, "cluster", "SIGTERM", id="reload-cluster-SIGTERM"),
+        pytest.param({"RELOAD": "true"}, "embedded", "SIGINT", id="reload-embedded-SIGINT"),
+    ],
+)
+"""Each two of a manner, a database and a signal come together once at least."""
+
+
 def plant_application(folder: Path, *, start: float = 0, answer: float = 0) -> dict[str, str]:
     """Write an application of the test's own; return the variables that make it the one served."""
     code = dedent(APPLICATION).format(start=start, answer=answer)
@@ -273,9 +288,7 @@ def processes_of(manner: dict[str, str]) -> int:
     return int(manner.get("WEB_CONCURRENCY", "1"))
 
 
-@SIGNALS
-@DATABASES
-@MANNERS
+@EACH_PAIR
 def test_during_the_applications_start(
     tmp_path: Path, database_url: str, name: str, where: str, manner: dict[str, str]
 ) -> None:
@@ -328,9 +341,7 @@ def test_workers_serve_when_all_are_up(tmp_path: Path, database_url: str) -> Non
     finished.assert_never_says("Serving on … (Ctrl-C stops it)")
 
 
-@SIGNALS
-@DATABASES
-@MANNERS
+@EACH_PAIR
 def test_while_serving(
     tmp_path: Path, database_url: str, name: str, where: str, manner: dict[str, str]
 ) -> None:
@@ -345,12 +356,9 @@ def test_while_serving(
     assert not (folder / ".data" / "postgres" / "postmaster.pid").exists()
 
 
-@SIGNALS
 @MANNERS
-def test_requests_under_way(
-    tmp_path: Path, database_url: str, name: str, manner: dict[str, str]
-) -> None:
-    """A request under way is answered before the service ends."""
+def test_requests_under_way(tmp_path: Path, database_url: str, manner: dict[str, str]) -> None:
+    """A request under way is answered before Ctrl-C ends the service; test_draining has SIGTERM."""
     folder = project(tmp_path)
     planted = plant_application(folder, answer=1)
     answers: list[httpx.Response] = []
@@ -361,7 +369,7 @@ def test_requests_under_way(
         request.start()
         try:
             inv.wait_for("Answering")
-            finished = stop(inv, name)
+            finished = stop(inv, "SIGINT")
         finally:
             request.join()
     finished.assert_ok()

@@ -77,7 +77,11 @@ def assert_adopted(cluster: Cluster, database: str, revision: str, head: Catalog
     assert scratches(cluster) == []
 
 
-@pytest.mark.parametrize("revision", HISTORY)
+@pytest.mark.parametrize(
+    ("any_cluster", "revision"),
+    [*((18, revision) for revision in HISTORY), (16, HISTORY[0]), (16, HISTORY[-1])],
+    indirect=["any_cluster"],
+)
 def test_at_each_revision(
     any_cluster: Cluster, make_database: MakeDatabase, head: Catalogue, revision: str
 ) -> None:
