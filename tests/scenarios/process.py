@@ -99,7 +99,7 @@ forked_run: Callable[..., Finished] | None = None
 """Runs `inv` in a process that is forked from one which has imported everything already."""
 
 # What neither serves nor brings its own database along.
-_FORKED = frozenset({"migrate", "status", "seed", "rollback"})
+_FORKED = frozenset({"migrate", "status", "seed", "rollback", "check"})
 
 
 def run(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> Finished:
