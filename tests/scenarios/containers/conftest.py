@@ -24,16 +24,23 @@ __all__ = ["engine"]
 MakeStack = Callable[[], ServiceStack]
 
 
+@contextmanager
+def one_worker(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give a folder that all workers of this run share, to one after the other."""
+    folder = factory.getbasetemp().parent
+    with (folder / "images.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def bases(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Have the base images: pulled, or made if no image registry can be reached.
 
-    One worker makes them, and the others wait. What they are called stays in the environment of
-    the tests: the `.env` of whoever runs them is left alone.
+    What stand-ins are called stays in the environment of the tests: the `.env` of the folder is
+    left alone.
     """
-    folder = tmp_path_factory.getbasetemp().parent
-    with (folder / "bases.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with one_worker(tmp_path_factory) as folder:
         try:
             read_with_bases(engine, ROOT)
         except EngineError:
@@ -50,7 +57,9 @@ def _standins(engine: DockerClient, env_file: Path) -> Mapping[str, str]:
 
 
 @pytest.fixture(scope="session")
-def image(engine: DockerClient, bases: None) -> Iterator[str]:
+def image(
+    engine: DockerClient, bases: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Give the image that MORIAI_TEST_IMAGE names, or one that is built here."""
     if given := os.environ.get("MORIAI_TEST_IMAGE"):
         yield given
@@ -62,10 +71,12 @@ def image(engine: DockerClient, bases: None) -> Iterator[str]:
     # The stage before the last has a name as well, or nobody would know whose it is.
     stages = {f"{name}:build": "build", f"{name}:backend": None}
     with ExitStack() as undo:
-        for tag, stage in stages.items():
-            options = {"path": path, "dockerfile": dockerfile, "target": stage}
-            run_build(engine, tag, build.args, title="backend", **options)
-            undo.callback(engine.images.remove, tag)
+        # The second worker finds all layers in the engine's cache.
+        with one_worker(tmp_path_factory):
+            for tag, stage in stages.items():
+                options = {"path": path, "dockerfile": dockerfile, "target": stage}
+                run_build(engine, tag, build.args, title="backend", **options)
+                undo.callback(engine.images.remove, tag)
         yield f"{name}:backend"
 
 
