@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
@@ -22,7 +22,9 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.running.session_timeouts import lift_timeouts
+from alembic_boot.running.apply import run_unlocked
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.steps import AlembicStep, Rows
 from alembic_boot.sql.reach import Reach
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
@@ -89,7 +91,7 @@ class Replay:
                 )
 
     def _run_env(self) -> None:
-        self._project.run(self._steps, self._refuse_other_database, failed=self._failed)
+        self._project.run(self._work, self._failed, self._refuse_other_database)
         if self._running is not None:  # env.py's own open transaction has ended now
             self._take(self._running)
 
@@ -102,11 +104,13 @@ class Replay:
         """Check each time, before anything runs, that env.py uses the scratch database."""
         session = MigrationSession(context)
         session.refuse_other_database(self._is_scratch)
-        lift_timeouts(session)
         session.settle()
 
-    def _steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
-        """Yield the steps to Alembic; after `yield` a step is committed, and its point is read.
+    def _work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
+        run_unlocked(self._schema, Guard, context, arguments, self._steps)
+
+    def _steps(self, current: Rows) -> Iterator[AlembicStep]:
+        """Yield the steps; after `yield` a step is committed, and its point is read.
 
         If the step is not committed, because env.py opened a transaction itself, it remains the
         last one: env.py must begin again for the next.
@@ -114,7 +118,7 @@ class Replay:
         for step in self._project.steps(self._schema.target, current, going_up=True):
             self._running = step.revision.revision
             self._refuse_unseen(self._running)
-            yield step
+            yield AlembicStep(step)
             if not self._take(self._running):
                 return
 

@@ -1,21 +1,16 @@
 """Move a scratch database up and down its history, and read the resulting catalogue."""
 
-import logging
 from dataclasses import replace
-from functools import partial
-
-from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.project import Project
-from alembic_boot.environment.session import MigrationSession
 from alembic_boot.history.history import Target
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.running.apply import Watch, apply
-from alembic_boot.running.session_timeouts import lift_timeouts
+from alembic_boot.running.apply import MakeGuard, apply_to_scratch
+from alembic_boot.running.guard import Guard
 from alembic_boot.state.inspection import NO_DATABASE, SchemaState, TooLong, inspect
 from alembic_boot.state.schema import Schema, open_schema
 
@@ -40,14 +35,7 @@ def read(schema: Schema) -> Catalogue:
         return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
 
 
-def _configured(watch: Watch, context: MigrationContext) -> None:
-    session = MigrationSession(context)
-    lift_timeouts(session)
-    session.settle()
-    watch(context)
-
-
-def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -> Catalogue:
+def move(schema: Schema, target: Target, make_guard: MakeGuard = Guard) -> Catalogue:
     """Bring the scratch database to a target, up or down, and return its catalogue.
 
     Raises MigrationFailedError.
@@ -60,6 +48,5 @@ def move(schema: Schema, target: Target, watch: Watch = lambda _context: None) -
     plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
-    # People would think that a line about a revision concerns the real database.
-    apply(schema, plan, partial(_configured, watch), logging.DEBUG)
+    apply_to_scratch(schema, plan, make_guard)
     return read(schema)

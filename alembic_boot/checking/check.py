@@ -1,8 +1,9 @@
 """Replay the whole history on a scratch database: up, down, up, and equal to the models."""
 
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 
@@ -14,12 +15,15 @@ from alembic_boot.checking.models import NO_MODELS
 from alembic_boot.checking.phases import contract_reasons, phase_problems
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
-from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.environment.project import Project
+from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import HistoryBrokenError, MigrationFailedError
 from alembic_boot.history.history import History, Revision, Target, resolve_target
 from alembic_boot.history.own_sql import OwnSql, below_sqlalchemy
 from alembic_boot.log import report_cause
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.steps import Step
 from alembic_boot.state.schema import Schema, ask_location
 
 _log = logging.getLogger(__name__)
@@ -78,11 +82,11 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
         _log.info("The history branches: it is reversed as a whole")
     base = below = above = read(schema)
     for number, id_ in enumerate(order, 1):
-        below, watch = above, OwnSql()
+        below, own = above, OwnSql()
         # On every other branch as far as it has come, and on this one a revision further.
-        above = move(schema, Target(id_, order[:number][::-1]), watch.attach)
+        above = move(schema, Target(id_, order[:number][::-1]), partial(_Noting, own))
         revision = history.revisions[id_]
-        own_sql = [*watch.statements, *_below_sqlalchemy(revision)]
+        own_sql = [*own.statements, *_below_sqlalchemy(revision)]
         reasons = contract_reasons(below, above, own_sql)
         yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
         if is_one_line:
@@ -90,6 +94,20 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
             yield from _return(schema, Target(id_, (id_,)), above, parent, below)
     if not is_one_line:
         yield from _return(schema, schema.target, above, Target("base", ()), base)
+
+
+class _Noting(Guard):
+    """Notes what a revision executes as text of its own."""
+
+    def __init__(self, own: OwnSql, session: MigrationSession) -> None:
+        super().__init__(session)
+        self._own = own
+
+    @contextmanager
+    def running(self, step: Step) -> Iterator[None]:
+        """Note it while the revision's function runs, and nothing around it."""
+        with super().running(step), self._own.noting(self._session.connection):
+            yield
 
 
 def _below_sqlalchemy(revision: Revision) -> list[str]:
@@ -110,13 +128,12 @@ def _return(
 def _differences_from_models(project: Project) -> list[str]:
     found: list[str] = []
 
-    def compare_models(_current: Any, context: MigrationContext) -> MigrationSteps:
+    def compare_models(context: MigrationContext, _arguments: object) -> None:
         if context.opts["target_metadata"] is None:
             _log.info(NO_MODELS)
-            return ()
+            return
         missing = [f"no revision has {code(it)}" for it in operations(context)]
         found.extend(missing + missing_labels(context))
-        return ()
 
     project.run(compare_models, dont_mutate=True)
     return [f"the models and the migrations differ: {it}" for it in found]

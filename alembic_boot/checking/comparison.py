@@ -11,14 +11,13 @@ import pickle
 import signal
 import sys
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.checking.differences import Difference, in_words, missing_labels, operations
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
-from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError
 from alembic_boot.state.inspection import SchemaState
 from alembic_boot.state.schema import open_schema
@@ -67,11 +66,10 @@ def compare(boot: BootDescription) -> Comparison:
 def _differences(project: Project) -> list[Difference]:
     found: list[Difference] = []
 
-    def look(_current: Any, context: MigrationContext) -> MigrationSteps:
+    def look(context: MigrationContext, _arguments: object) -> None:
         if context.opts["target_metadata"] is not None:
             found.extend(in_words(operations(context)))
             found.extend(map(Difference, missing_labels(context)))
-        return ()
 
     project.run(look, dont_mutate=True)
     return found

@@ -4,7 +4,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
-from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.environment.project import Project
 from alembic_boot.errors import ConfigurationError
 
 NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
@@ -14,9 +14,8 @@ def refuse_no_models(project: Project) -> None:
     """Raise ConfigurationError if env.py names no models."""
     found: list[Any] = []
 
-    def look(_current: Any, context: MigrationContext) -> MigrationSteps:
+    def look(context: MigrationContext, _arguments: object) -> None:
         found.append(context.opts["target_metadata"])
-        return ()
 
     project.run(look, dont_mutate=True)
     if any(it is None for it in found):

@@ -18,7 +18,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, HistoryBrokenError
 from alembic_boot.history.history import merge_command
 from alembic_boot.history.numbering import next_id
-from alembic_boot.running.apply import apply
+from alembic_boot.running.apply import apply_to_scratch
 from alembic_boot.state.plan import Action, decide
 from alembic_boot.state.schema import ask_location, open_schema
 
@@ -60,8 +60,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
             plan = decide(schema.inspect(), rollback=False)
             if plan.action is Action.UPGRADE:
                 _log.info("Replaying the history on a scratch database")
-                # People would think that a line about a revision concerns the real database.
-                apply(schema, plan, level=logging.DEBUG)
+                apply_to_scratch(schema, plan)
         project.config.cmd_opts = options(
             boot.alembic_config, "revision", "--autogenerate", f"--message={message}"
         )

@@ -11,7 +11,7 @@ from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.engine.mock import MockConnection
 from sqlalchemy.schema import ExecutableDDLElement
 
-from alembic_boot.environment.project import MigrationSteps, Project
+from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -55,7 +55,7 @@ def look_at(url: DatabaseUrl, project: Project) -> Place:
     """Return what a database, and env.py's session on it, are like; changes nothing."""
     found: dict[str, Any] = {}
 
-    def look(context: MigrationContext) -> None:
+    def look(context: MigrationContext, _arguments: object) -> None:
         session = MigrationSession(context)
         table = literal(str(session.version_table()))
         found["options"] = {
@@ -65,12 +65,8 @@ def look_at(url: DatabaseUrl, project: Project) -> Place:
             f"SELECT to_regclass({table}) IS NOT NULL, current_setting('search_path'),"
             " CASE WHEN current_user <> session_user THEN quote_ident(current_user) END"
         )
-        session.settle()
 
-    def no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
-        return ()
-
-    project.run(no_steps, look, dont_mutate=True)
+    project.run(look, dont_mutate=True)
     has_version_table, search_path, role = found["session"]
     with connected(url) as connection, connection.cursor() as cursor:
         cursor.execute("SHOW search_path")

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
-from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep, StampStep
+from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -41,6 +40,11 @@ _CONNECT_TIMEOUT = "10"
 
 MigrationSteps = Iterable[MigrationStep]
 
+Work = Callable[[MigrationContext, dict[str, Any]], None]
+"""What is done when env.py calls `context.run_migrations()`, with what env.py passes to it."""
+
+Configured = Callable[[MigrationContext], None]
+
 Failed = Callable[[BaseException], BootError | None]
 """Says what it means that env.py, or a revision, raised; None lets the exception go on."""
 
@@ -66,22 +70,20 @@ class Project:
             goal: Any = self.history.tips(target.revisions)
             return self.scripts._upgrade_revs(goal, current)
         beyond = self.history.closure(current) - self.history.closure(target.revisions)
-        return [
-            MigrationStep.downgrade_from_script(
-                self.scripts.revision_map, self.scripts.get_revision(revision)
-            )
-            for revision in self.history.in_order(beyond)[::-1]
-        ]
+        return [self.step(it, going_up=False) for it in self.history.in_order(beyond)[::-1]]
+
+    def step(self, revision: str, *, going_up: bool) -> RevisionStep:
+        """Return Alembic's own step of one revision. Imports its file."""
+        script, revision_map = self.scripts.get_revision(revision), self.scripts.revision_map
+        if going_up:
+            return MigrationStep.upgrade_from_script(revision_map, script)
+        return MigrationStep.downgrade_from_script(revision_map, script)
 
     def load(self, revisions: Iterable[str]) -> None:
         """Import the files of revisions that are to run. Raises HistoryBrokenError."""
         with working_in(self.folder):
             for revision in self.history.in_order(revisions):
                 load_revision(self.scripts, revision)
-
-    def stamps(self, revision: str, current: Any) -> list[StampStep]:
-        """Return Alembic's own steps that record a revision without running anything."""
-        return self.scripts._stamp_revs(revision, current)
 
     def describe(self, error: BaseException) -> str:
         """Return what went wrong on one line, with the project's file and line where it did."""
@@ -96,19 +98,43 @@ class Project:
 
     def run(
         self,
-        steps: Callable[[Any, MigrationContext], MigrationSteps],
-        configured: Callable[[MigrationContext], None] = lambda _context: None,
-        overrides: Mapping[str, Any] = MappingProxyType({}),
+        work: Work,
         failed: Failed | None = None,
+        configured: Configured = lambda _context: None,
         **options: Any,
     ) -> None:
-        """Run env.py with these steps, and turn an exception of its code into a failure.
+        """Run env.py, and do `work` in the place of Alembic's own loop.
 
-        `failed` says which failure that is; a package that is missing is always the same one.
-        Raises BootError.
+        `configured` is called when env.py has made the context, before any other line of env.py.
+        `failed` says what an exception of env.py or of a revision means; a package that is missing
+        always means the same. `options` are Alembic's own for the environment. Raises BootError.
+        """
+
+        def replace_loop(context: MigrationContext) -> None:
+            def run_migrations(**arguments: Any) -> None:
+                work(context, arguments)
+
+            context.run_migrations = run_migrations  # type: ignore[method-assign]
+            configured(context)
+
+        with self.running(failed):
+            self._run(replace_loop, _no_steps, {}, options)
+
+    def run_offline(
+        self,
+        steps: Callable[[Any, MigrationContext], MigrationSteps],
+        configured: Configured,
+        overrides: Mapping[str, Any],
+        failed: Failed,
+        **options: Any,
+    ) -> None:
+        """Run env.py in offline mode, with Alembic's own loop, which writes SQL.
+
+        `configured` is called when env.py has made the context; `overrides` win over what env.py
+        says. Raises BootError.
         """
         with self.running(failed):
-            self._run(steps, configured, overrides, options)
+            self._run(configured, steps, overrides, {"as_sql": True, **options})
 
     @contextmanager
     def running(self, failed: Failed | None = None) -> Iterator[None]:
@@ -129,18 +155,16 @@ class Project:
 
     def _run(
         self,
+        configured: Configured,
         steps: Callable[[Any, MigrationContext], MigrationSteps],
-        configured: Callable[[MigrationContext], None],
         overrides: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
-        """Run env.py with these steps, one transaction each whatever env.py says itself.
+        """Run env.py, with one transaction a revision whatever env.py says itself.
 
-        `configured` is called with the migration context when env.py has made it; `overrides` win
-        over what env.py says, and `options` are Alembic's own for the environment. Every env.py
-        calls `configure()`, plain or async; a subclass of EnvironmentContext would not be found
-        by Alembic's proxies, so the method is replaced on the instance. A stop signal ends the
-        running statement.
+        Every env.py calls `configure()`, plain or async. A subclass of EnvironmentContext would
+        not be found by Alembic's proxies, so the method is replaced on the instance. A stop signal
+        ends the running statement.
         """
         opened: list[Any] = []
         if self.url is not None:  # here, for its password may be another one than at the last run
@@ -154,8 +178,6 @@ class Project:
                 ours = {"transaction_per_migration": True, **overrides}
                 configure(*arguments, **{**keywords, **ours})
                 context = environment.get_context()
-                # A revision whose interrupted statement was caught must not be recorded as applied.
-                context.on_version_apply_callbacks += (lambda **_: raise_if_stopped(),)
                 if context.connection is not None and not context.as_sql:
                     opened.append(context.connection.connection.driver_connection)
                 configured(context)
@@ -185,15 +207,12 @@ class Project:
             session = MigrationSession(context)
             session.refuse_other_database(is_same_database)
             session.settle()
-            # Nobody needs them now, and a revision may have locked their table.
-            context.get_current_heads = tuple  # type: ignore[method-assign]
 
-        def look(_current: Any, context: MigrationContext) -> MigrationSteps:
-            # Only here has env.py said all that it says before it runs the migrations.
+        def look(context: MigrationContext, _arguments: object) -> None:
+            # Only now has env.py said all that it says before it runs the migrations.
             found.append(read_location(context))
-            return ()
 
-        self.run(look, configured, dont_mutate=True)
+        self.run(look, configured=configured, dont_mutate=True)
         if not found:
             raise ConfigurationError(
                 f"{self.scripts.env_py_location} never calls context.configure() and "
@@ -207,6 +226,10 @@ class Project:
                 "Let it take one of them from its environment, and run it once for each.",
             )
         return replace(found[-1], models=frozenset().union(*(it.models for it in found)))
+
+
+def _no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:
+    return ()
 
 
 def _interrupt_all(driver_connections: Iterable[Any]) -> None:

@@ -1,7 +1,7 @@
 """The session that env.py opened, spoken to below SQLAlchemy."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from types import MappingProxyType
@@ -36,12 +36,6 @@ SELECT CASE WHEN session_user <> a.usename THEN 'session_authorization'
         ORDER BY setrole = 0, setdatabase = 0 LIMIT 1), 'none') THEN 'role' END
 FROM pg_stat_activity a WHERE a.pid = pg_backend_pid()
 """
-
-_LIMITS = """
-SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
-WHERE setting <> '0' AND name IN ('lock_timeout', 'statement_timeout', 'transaction_timeout')
-"""
-"""What ends statements that take long."""
 
 _EQUALS, _END = "\x01", "\x02"
 
@@ -102,8 +96,13 @@ class MigrationSession:
 
         `with connection.begin():` marks the connection with itself; Alembic does not.
         """
-        if getattr(self.connection, "_trans_context_manager", None) is not None:
+        if self.has_begin_block:
             self.context._in_external_transaction = True
+
+    @property
+    def has_begin_block(self) -> bool:
+        """Whether env.py is inside of `with connection.begin():`, in which only it may commit."""
+        return getattr(self.connection, "_trans_context_manager", None) is not None
 
     @property
     def is_autocommit(self) -> bool:
@@ -133,6 +132,37 @@ class MigrationSession:
         info = getattr(driver, "info", None)
         status: Any = getattr(info, "transaction_status", None)
         return bool(status == TRANSACTION_STATUS_IDLE)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the next statement is a transaction of its own."""
+        return self.is_autocommit or self.has_left_transaction
+
+    def revision_transaction(self) -> AbstractContextManager[Any]:
+        """Begin a revision's transaction as Alembic does: none inside of env.py's own."""
+        return self.context.begin_transaction(_per_migration=True)
+
+    def forget_transaction(self) -> None:
+        """Have SQLAlchemy and Alembic let go of a transaction that could not be committed."""
+        transaction = self.connection.get_transaction()
+        if transaction is not None:
+            transaction.rollback()
+        self.context._transaction = None
+
+    def leave_unit(self) -> None:
+        """Give each step a transaction of its own from here on: env.py's own is over."""
+        self.context._in_external_transaction = False
+
+    def version_rows(self) -> tuple[str, ...]:
+        """Return the rows of the version table, which is made if it is missing."""
+        context = self.context
+        if context.purge:  # `alembic stamp --purge`
+            context._ensure_version_table(purge=True)
+            return ()
+        rows = context.get_current_heads()
+        if not rows:
+            context._ensure_version_table()
+        return rows
 
     def ask(self, query: str) -> Any:
         """Return the first row of a query, or None."""
@@ -211,19 +241,6 @@ class MigrationSession:
         for query in (_ASTRAY, _ASTRAY_ROLE) if has_begun else (_ASTRAY,):
             if names := self.ask(query)[0]:
                 raise led_astray(names)
-
-    def refuse_cut_short(self) -> None:
-        """Raise ConfigurationError where a pooler's session has a limit, whoever has set it.
-
-        It would cut short what leaves something behind then, and cannot be lifted where nothing
-        may be set.
-        """
-        if names := self.ask(_LIMITS)[0]:
-            raise ConfigurationError(
-                f"The session that the pooler lends has {names} set, which would cut short what "
-                "the revision does outside of a transaction.",
-                "Set MIGRATION_DATABASE_URL to the server itself: no such limit holds there.",
-            )
 
     def version_table(self) -> VersionTable:
         """Return where Alembic keeps the revision, as this session's search_path resolves it.

@@ -1,12 +1,11 @@
 """Note the SQL that a revision runs as text. No rule can tell what it does to the data."""
 
 import ast
-from collections.abc import Callable, Iterator
-from functools import wraps
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import DDL, TextClause, TextualSelect, event
+from sqlalchemy import DDL, Connection, TextClause, TextualSelect, event
 
 from alembic_boot.history.checksum import parse
 from alembic_boot.sql.statement import is_setting
@@ -45,27 +44,14 @@ class OwnSql:
     def __init__(self) -> None:
         self.statements: list[str] = []
 
-    def attach(self, context: MigrationContext) -> None:
-        """Watch the upgrades that run in this context, and nothing around them."""
-        steps: Any = context._migrations_fn
-
-        def watched(heads: Any, context: MigrationContext) -> Iterator[Any]:
-            for step in steps(heads, context):
-                step.migration_fn = self._watched(step.migration_fn, context.connection)
-                yield step
-
-        context._migrations_fn = watched
-
-    def _watched(self, upgrade: Callable[..., None], connection: Any) -> Callable[..., None]:
-        @wraps(upgrade)  # Alembic's log names it
-        def run(**arguments: Any) -> None:
-            event.listen(connection, "before_cursor_execute", self._note)
-            try:
-                upgrade(**arguments)
-            finally:
-                event.remove(connection, "before_cursor_execute", self._note)
-
-        return run
+    @contextmanager
+    def noting(self, connection: Connection) -> Iterator[None]:
+        """Note what is executed over a connection meanwhile."""
+        event.listen(connection, "before_cursor_execute", self._note)
+        try:
+            yield
+        finally:
+            event.remove(connection, "before_cursor_execute", self._note)
 
     def _note(
         self,

@@ -130,13 +130,12 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
 
 def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
     from alembic_boot.running.apply import apply
-    from alembic_boot.running.guard import Guard
     from alembic_boot.running.recorder import recording
 
     history = schema.project.history
     with recording(schema.url, schema.journal, history, app_version) as recorder:
         try:
-            return apply(schema, plan, Guard(lock, recorder, schema.policy.traffic_timeout).attach)
+            return apply(schema, plan, lock, recorder)
         except MigrationFailedError as error:
             if not lock.is_held():
                 raise lock_lost(is_committing=recorder.is_committing) from error

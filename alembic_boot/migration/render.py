@@ -122,12 +122,11 @@ class _Rendering:
             **self._place.version_options,
         }
         target = self._inspection.target
-        self._project.run(
+        self._project.run_offline(
             self._steps,
             attach,
             overrides,
             self._failed,
-            as_sql=True,
             starting_rev=self._inspection.current or None,
             destination_rev=target.revisions or target.name,
         )

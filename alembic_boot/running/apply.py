@@ -1,4 +1,4 @@
-"""Run the steps of a plan: one transaction a revision, a line each, and a stop that is heard."""
+"""Apply a plan: run its steps, say so after each commit, and verify the state that was reached."""
 
 import logging
 import time
@@ -7,42 +7,77 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.postgres.connection import connected
 from alembic_boot.progress import progress_bar
-from alembic_boot.running.transaction import TransactionLeftError
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.lock import SchemaLock
+from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks
+from alembic_boot.running.loop import Loop
+from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.steps import AlembicStep, Rows, Steps
+from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
 from alembic_boot.sql.parser import read
 from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import Action, Plan
 from alembic_boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
 
-_AUTOCOMMIT = b".autocommit_block("
+RunSteps = Callable[[MigrationContext, dict[str, Any], Steps], None]
+"""Runs steps in a context that env.py has configured, with what env.py passes to revisions."""
 
-Watch = Callable[[MigrationContext], None]
+MakeGuard = Callable[[MigrationSession], Guard]
 
 
-def apply(
-    schema: Schema,
-    plan: Plan,
-    watch: Watch = lambda _context: None,
-    level: int = logging.INFO,
-) -> Inspection:
-    """Run the plan and return the state that it led to, read over a fresh connection.
+def apply(schema: Schema, plan: Plan, lock: SchemaLock, recorder: Recorder) -> Inspection:
+    """Run a plan on the real database, and return the state, read over a fresh connection.
 
-    `watch` is given Alembic's context as soon as env.py has configured it; `level` is that of the
-    line for each revision. Raises
-    MigrationFailedError: a revision that raises keeps those before it and takes its own changes
-    back, unless it made them outside its transaction.
+    Raises MigrationFailedError. A revision that fails is rolled back, unless it has committed
+    something itself; the revisions before it stay applied.
     """
-    run = _Run(schema, plan, watch, level)
+    locked = Locked(lock, recorder, schema.policy.traffic_timeout)
+    return _apply(schema, plan, locked.run, logging.INFO)
+
+
+def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) -> Inspection:
+    """Do the same on a scratch database, which no other session uses.
+
+    People would take an INFO line about a revision for one about the real database.
+    """
+    return _apply(schema, plan, partial(run_unlocked, schema, make_guard), logging.DEBUG)
+
+
+def run_unlocked(
+    schema: Schema,
+    make_guard: MakeGuard,
+    context: MigrationContext,
+    arguments: dict[str, Any],
+    steps: Steps,
+) -> None:
+    """Run steps on a scratch database, without lock and journal."""
+    session = MigrationSession(context)
+
+    def ask(query: str) -> object:
+        with connected(schema.url) as connection, connection.cursor() as cursor:
+            cursor.execute(query)
+            [value] = cursor.fetchone() or [None]
+        return value
+
+    transaction = RevisionTransaction(session, ask)
+    Loop(session, transaction, make_guard(session)).run(steps, arguments)
+
+
+def _apply(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Inspection:
+    run = _Run(schema, plan, run_steps, level)
     try:
         with progress_bar(len(plan.steps)) as run.begin:
-            schema.project.run(run.steps, run.note, failed=partial(_failure, schema, run))
+            schema.project.run(run.work, partial(_failure, schema, run))
     finally:
         # The last statement's tree may be large, and this process may go on to serve.
         read.cache_clear()
@@ -50,13 +85,13 @@ def apply(
 
 
 class _Run:
-    """The steps as Alembic makes them, with a line of the log after each one's commit."""
+    """One run of a plan, with a line of the log for each step that is committed."""
 
-    def __init__(self, schema: Schema, plan: Plan, watch: Watch, level: int) -> None:
-        self._level = level
+    def __init__(self, schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> None:
         self._schema = schema
         self._plan = plan
-        self._watch = watch
+        self._run_steps = run_steps
+        self._level = level
         self.begin: Any = None
         self.running: str | None = None
         self.session: MigrationSession | None = None
@@ -66,43 +101,36 @@ class _Run:
         """Whether the steps are upgrades."""
         return self._plan.action is Action.UPGRADE
 
-    def note(self, context: MigrationContext) -> None:
-        """See whether env.py opened a transaction itself: all steps are one unit then."""
-        self.session = MigrationSession(context)
-        if self.session.is_one_unit:
-            self._refuse_autocommit_blocks()
-        self._watch(context)
+    def work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
+        """Run the steps where Alembic would run its own."""
+        self.session = session = MigrationSession(context)
+        session.adopt_transaction()
+        direction = Direction.UPGRADE if self.is_going_up else Direction.DOWNGRADE
+        moves = tuple((revision, direction) for revision in self._plan.steps)
+        refuse_autocommit_blocks(session, self._schema.project.history, moves)
+        self._run_steps(context, arguments, self._steps)
 
-    def _refuse_autocommit_blocks(self) -> None:
-        """Raise for what cannot be part of one transaction, before the transaction does."""
-        history = self._schema.project.history
-        for revision in self._plan.steps:
-            path = history.revisions[revision].path
-            if path is not None and _AUTOCOMMIT in path.read_bytes():
-                raise MigrationFailedError(
-                    f"Alembic's env.py opens a transaction itself, and {history.label(revision)} "
-                    "has an autocommit_block, which needs to be outside of any.",
-                    "Let Alembic open it (context.begin_transaction()). Nothing was changed.",
-                )
-
-    def steps(self, current: Any, _context: MigrationContext) -> Iterator[MigrationStep]:
-        """Give Alembic the steps; what stands after `yield` runs when the step is committed."""
-        going_up = self.is_going_up
-        steps = self._schema.project.steps(self._schema.target, current, going_up=going_up)
-        verb = "Applied" if going_up else "Reverted"
-        if self.session is not None and self.session.is_one_unit:
-            self._refuse_autocommit_blocks()  # it may have become one since
+    def _steps(self, rows: Rows) -> Iterator[AlembicStep]:
+        """Give the steps of the plan; what follows `yield` runs when the step is committed."""
+        project, is_unit = self._schema.project, self.session and self.session.is_one_unit
+        verb = "Applied" if self.is_going_up else "Reverted"
+        if is_unit:
             _log.warning("env.py opened a transaction itself: the revisions stand or fall together")
             verb = "Ran"
-        for step in steps:
-            self.running = step.revision.revision
-            title = self._schema.label(self.running)
+        for revision in self._left(rows):
+            self.running = revision
+            title = self._schema.label(revision)
             self.begin(title)
             started = time.monotonic()
-            yield step
+            yield AlembicStep(project.step(revision, going_up=self.is_going_up))
             spent = (time.monotonic() - started) * 1000
             _log.log(self._level, "%s %s (%.0f ms)", verb, title, spent)
         self.running = None
+
+    def _left(self, rows: Rows) -> tuple[str, ...]:
+        """Return the revisions of the plan that are left: env.py may run them more than once."""
+        there = self._schema.project.history.closure(rows)
+        return tuple(it for it in self._plan.steps if (it in there) is not self.is_going_up)
 
 
 def _verify(schema: Schema) -> Inspection:

@@ -30,7 +30,7 @@ def is_share(seconds: float) -> bool:
 
 
 @dataclass(frozen=True)
-class Ladder:
+class Backoff:
     """The tries of a run, within one budget of seconds for all its revisions together."""
 
     budget: float

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from alembic_boot.running import retry_reasons as reasons
-from alembic_boot.running.backoff import Ladder
+from alembic_boot.running.backoff import Backoff
 from alembic_boot.running.blockers import AnyBlocker
 from alembic_boot.signals import raise_if_stopped
 
@@ -17,15 +17,15 @@ _REPEAT, _REPEAT_CHANGED = 5.0, 1.0
 """Seconds after which the same is said again, and something else."""
 
 
-class Patience:
+class Budget:
     """One run's tries to get what live traffic has, and the budget for all of them together.
 
     What counts is the time that was waited, whether or not the lock was had in the end, the pauses,
     and what was done in vain in another try.
     """
 
-    def __init__(self, ladder: Ladder) -> None:
-        self._ladder = ladder
+    def __init__(self, backoff: Backoff) -> None:
+        self._backoff = backoff
         self.tries = 0
         """Those that have failed since the last one that got through."""
         self._lost = 0.0
@@ -42,12 +42,12 @@ class Patience:
     @property
     def limit(self) -> float:
         """Seconds that the next try may wait for a table."""
-        return self._ladder.limit(self.tries)
+        return self._backoff.limit(self.tries)
 
     @property
     def row_limit(self) -> float:
         """Seconds that the next try may wait where nobody queues behind it."""
-        return self._ladder.row_limit(self.tries, self._held_off())
+        return self._backoff.row_limit(self.tries, self._held_off())
 
     def waited(self, seconds: float) -> None:
         """Note that the session waits, and has for so many seconds more: from any thread."""
@@ -56,7 +56,7 @@ class Patience:
 
     def is_over(self, seconds: float) -> bool:
         """Whether a wait of so many seconds must end because the budget is used up."""
-        return self._ladder.is_over(self._held_off()) and seconds >= self.limit
+        return self._backoff.is_over(self._held_off()) and seconds >= self.limit
 
     def failed(
         self,
@@ -77,11 +77,11 @@ class Patience:
         self._since = now if self._since is None else self._since
         self._again_since = None
         self.tries += 1
-        if self._ladder.is_over(self._held_off()):
+        if self._backoff.is_over(self._held_off()):
             keeps = outside_since is not None
-            budget = self._ladder.budget
+            budget = self._backoff.budget
             raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
-        text = reasons.again(label, phrase, blockers, self._ladder.budget)
+        text = reasons.again(label, phrase, blockers, self._backoff.budget)
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
             _log.info("%s", text)
             self._said, self._said_at = text, now
@@ -100,7 +100,7 @@ class Patience:
         """Leave the table alone until the next try."""
         raise_if_stopped()
         started = time.monotonic()
-        threading.Event().wait(self._ladder.pause(random.random()))  # noqa: S311
+        threading.Event().wait(self._backoff.pause(random.random()))  # noqa: S311
         self._again_since = time.monotonic()
         self._lost += self._again_since - started
 

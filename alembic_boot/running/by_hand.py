@@ -1,15 +1,20 @@
-"""`alembic upgrade` typed by hand: the same lock and the same journal, through env.py."""
+"""`alembic upgrade` typed by hand: the same loop with the same lock and journal, through env.py."""
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from alembic.util import CommandError
 
-from alembic_boot.commands import as_typed
 from alembic_boot.environment.opening import RUN_BY_BOOT
 from alembic_boot.errors import BootError
+
+_ORDER = (
+    "env.py has a transaction open, which would end after the lock. Say one_at_a_time() before "
+    "context.begin_transaction(), and open none yourself; or use `{}`."
+)
 
 
 @contextmanager
@@ -21,9 +26,9 @@ def one_at_a_time(
 ) -> Iterator[None]:
     """Let one process at a time work on the schema, and write the journal.
 
-    For an env.py, around `context.run_migrations()`. Where boot itself runs env.py it has the
-    lock already, and nothing is added. `lock_timeout` gives the seconds to wait for another
-    starter, `traffic_timeout` those that live traffic may hold migrations off. Raises
+    For an env.py, around `context.run_migrations()`. If boot itself runs env.py, boot has the lock
+    already, and nothing is added. `lock_timeout` gives the seconds to wait for another starter;
+    `traffic_timeout` gives the seconds that live traffic may block migrations. Raises
     CommandError, which Alembic prints on a line.
     """
     config = context.config
@@ -32,44 +37,58 @@ def one_at_a_time(
     if is_ours or context.as_sql or is_looking or context.script is None:
         yield
         return
-    # Only here: boot itself runs env.py at every start, and has no use for this.
-    from alembic_boot.environment.opening import read_history
-    from alembic_boot.environment.session import MigrationSession
-    from alembic_boot.postgres.urls import parse_database_url
-    from alembic_boot.running.guard import Guard
-    from alembic_boot.running.recorder import recording
-    from alembic_boot.running.takeover import exclusively
-    from alembic_boot.state.journal import Journal
-
-    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
     try:
-        session = MigrationSession(context)
-        if session.is_one_unit or session.connection.in_transaction():
-            raise CommandError(
-                "env.py has a transaction open, which would end after the lock. Say "
-                "one_at_a_time() before context.begin_transaction(), and open none yourself; "
-                f"or use `{as_typed('inv migrate')}`."
-            )
-        # As boot has it: each revision's row is committed together with the revision.
-        context._transaction_per_migration = True
-        journal = Journal(session.version_table())
-        session.settle()
-        engine_url = session.connection.engine.url
-        url = parse_database_url(
-            engine_url.render_as_string(hide_password=False), "The URL of env.py's engine"
-        )
-        with (
-            exclusively(url, journal, lock_timeout()) as lock,
-            recording(url, journal, read_history(context.script), app_version) as recorder,
-        ):
-            Guard(lock, recorder, traffic_timeout()).attach(context)
+        with _locked(context, lock_timeout(), app_version, traffic_timeout()):
             yield
     except BootError as error:
         raise CommandError(str(error)) from error
 
 
+@contextmanager
+def _locked(
+    context: MigrationContext, lock_timeout: float, app_version: str | None, traffic_timeout: float
+) -> Iterator[None]:
+    # Only here: boot itself runs env.py at every start, and has no use for this.
+    from alembic_boot.commands import as_typed
+    from alembic_boot.environment.opening import read_history
+    from alembic_boot.environment.session import MigrationSession
+    from alembic_boot.postgres.urls import parse_database_url
+    from alembic_boot.running.locked_run import Locked
+    from alembic_boot.running.recorder import recording
+    from alembic_boot.running.steps import alembic_steps
+    from alembic_boot.running.takeover import exclusively
+    from alembic_boot.state.journal import Journal
+
+    logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
+    session = MigrationSession(context)
+    if session.is_one_unit or session.connection.in_transaction():
+        raise CommandError(_ORDER.format(as_typed("inv migrate")))
+    # As boot has it: each revision's row is committed together with the revision.
+    context._transaction_per_migration = True
+    journal = Journal(session.version_table())
+    session.settle()
+    engine_url = session.connection.engine.url
+    url = parse_database_url(
+        engine_url.render_as_string(hide_password=False), "The URL of env.py's engine"
+    )
+    script: Any = context.script
+    with (
+        exclusively(url, journal, lock_timeout) as lock,
+        recording(url, journal, read_history(script), app_version) as recorder,
+    ):
+
+        def run_migrations(**arguments: Any) -> None:
+            given: Any = context._migrations_fn
+            locked = Locked(lock, recorder, traffic_timeout)
+            locked.run(context, arguments, lambda rows: alembic_steps(given(rows, context)))
+
+        context.run_migrations = run_migrations  # type: ignore[method-assign]
+        yield
+
+
 def _is_comparing(context: MigrationContext) -> bool:
-    """Whether this is `alembic check` or `revision --autogenerate`: both pass a function of this
-    name where the others pass the steps.
+    """Return whether this is `alembic check` or `revision --autogenerate`.
+
+    Both pass a function of this name to the context; the other commands pass their steps.
     """
     return getattr(context._migrations_fn, "__name__", "") == "retrieve_migrations"

@@ -13,7 +13,7 @@ _MOST = 10
 """Statements that are named."""
 
 
-class Remains:
+class EarlyCommits:
     """Notes what each revision commits, and what may do harm where it is done again.
 
     `write` writes the note where the session's statements go: in the transaction that commits

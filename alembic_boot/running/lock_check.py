@@ -14,7 +14,7 @@ from alembic_boot.running.worker import Worker
 _LIFT = f"({LIFT_IN_TRANSACTION})"
 
 
-class LockInSight:
+class LockCheck:
     """Looks at the lock, and has the session hold its own key as long as its transaction.
 
     `token` is held together with the lock; `can_check_client` says that the server can look after

@@ -30,7 +30,7 @@ FROM pg_settings WHERE name = 'deadlock_timeout'
 """
 
 
-class LockLimit:
+class LockTimeout:
     """The limit in one transaction after the other; each has it until the revision sets its own.
 
     `is_own` says whether env.py, or its URL, has set one: that is left as it is.

@@ -11,10 +11,9 @@ from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.backoff import is_share
 from alembic_boot.running.blockers import Blocker, session_query
-from alembic_boot.running.budget import Patience
+from alembic_boot.running.budget import Budget
 from alembic_boot.running.concurrent_indexes import Indexes
 from alembic_boot.running.traffic_watch import TrafficWatch
-from alembic_boot.running.wait_limit import WaitLimit
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import is_atomic, is_concurrent, works_on_rows
 
@@ -30,16 +29,8 @@ SELECT count(set_config(name, '{{limit}}', false)) FROM pg_settings
 WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
 """  # noqa: S608 (a constant)
 
-_CUT_SHORT = "SELECT setting::int FROM pg_settings WHERE name = 'statement_timeout'"
 
-
-class _HeldOffError(Exception):
-    """A statement was ended for its wait, as by a `lock_timeout`."""
-
-    sqlstate = reasons.LOCK_NOT_AVAILABLE
-
-
-class Outside:
+class OutsideTransaction:
     """Runs such statements in one session, each until it is not held off any more.
 
     `tell` runs a statement of boot's own there after a look at the lock; `watch` gives what
@@ -49,12 +40,12 @@ class Outside:
     def __init__(
         self,
         session: MigrationSession,
-        patience: Patience,
+        budget: Budget,
         tell: Callable[[str], object],
         watch: Callable[[], TrafficWatch | None],
     ) -> None:
         self._session = session
-        self._patience = patience
+        self._budget = budget
         self._watch = watch
         self._indexes = Indexes(session, tell, self._wait)
         self._label = ""
@@ -75,11 +66,11 @@ class Outside:
 
         try:
             while not self._has_run(statement, run, self._limited, is_atomic(statement)):
-                self._patience.pause()
+                self._budget.pause()
         except Exception:
             self._indexes.warn(statement)
             raise
-        self._patience.succeeded(self._label)
+        self._budget.succeeded(self._label)
 
     def run_later(self, statement: str, execute: Callable[[], object]) -> None:
         """Execute a statement of a transaction that is not its revision's first; raises as above.
@@ -91,10 +82,10 @@ class Outside:
         watch = self._watch()
         cost = watch.cost if watch else 0
         while not self._has_run(statement, execute, self._saved, is_undone):
-            self._patience.pause()
+            self._budget.pause()
             if watch and watch.is_waited_for and is_share(watch.cost - cost):
                 raise reasons.in_the_way(self._label, watch.blockers)
-        self._patience.succeeded(self._label)
+        self._budget.succeeded(self._label)
 
     def _has_run(
         self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
@@ -119,23 +110,18 @@ class Outside:
                 raise reasons.halfway(self._label, phrase, blockers) from error
             if has_own_limit:
                 raise
-            self._patience.failed(self._label, phrase, blockers, error, started)
+            self._budget.failed(self._label, phrase, blockers, error, started)
             return False
         return True
 
     @contextmanager
     def _limited(self, statement: str, is_undone: bool) -> Iterator[bool]:
-        """Limit how long the statement waits for a lock, and give whether somebody else has.
-
-        Behind a pooler it is the watch that does: what a session sets there, others find.
-        """
-        if not self._session.is_direct:
-            with self._watched(statement, is_undone):
-                yield False
-            return
-        [is_ours] = self._session.ask(
-            _SET.format(limit=_milliseconds(self._seconds(statement, is_undone)))
-        )
+        """Limit how long a statement waits for a lock; give whether env.py or the revision does."""
+        # A statement that cannot be tried again waits as long as it may. So does one for which no
+        # other session queues.
+        is_patient = is_concurrent(statement) or not is_undone or works_on_rows(statement)
+        seconds = self._budget.row_limit if is_patient else self._budget.limit
+        [is_ours] = self._session.ask(_SET.format(limit=_milliseconds(seconds)))
         try:
             yield not is_ours
         finally:
@@ -143,71 +129,30 @@ class Outside:
                 self._session.tell(f"RESET {_LIMIT}")
 
     @contextmanager
-    def _watched(self, statement: str, is_undone: bool) -> Iterator[None]:
-        may_be_cut = is_undone and not is_concurrent(statement)
-        if not may_be_cut:
-            self._session.refuse_cut_short()
-        started = time.monotonic()
-        try:
-            with self._bounded(self._seconds(statement, is_undone), may_yield=may_be_cut):
-                yield
-        except Exception as error:
-            milliseconds = (time.monotonic() - started) * 1000
-            if sqlstate(error) == reasons.CANCELLED:
-                [limit] = self._session.ask(_CUT_SHORT)
-                if 0 < limit <= milliseconds:
-                    raise reasons.cut_short(self._label, limit) from error
-            raise
-
-    @contextmanager
-    def _bounded(self, seconds: float, *, may_yield: bool) -> Iterator[None]:
-        """Have the watch end what waits for longer, or at too high a price if it may."""
-        watch, limit = self._watch(), WaitLimit(seconds, may_yield=may_yield)
-        if watch is not None:
-            watch.limit = limit
-        try:
-            yield
-        except Exception as error:
-            limit.close()
-            if limit.has_ended_it and sqlstate(error) == reasons.CANCELLED:
-                raise _HeldOffError from error
-            raise
-        finally:
-            limit.close()
-            if watch is not None:
-                watch.limit = None
-
-    @contextmanager
-    def _saved(self, statement: str, is_undone: bool) -> Iterator[bool]:
+    def _saved(self, _statement: str, is_undone: bool) -> Iterator[bool]:
+        """Limit the wait as above, behind a savepoint. What is locked already blocks others, so
+        the wait is short unless the statement cannot be tried again.
+        """
         tell = self._session.tell
+        seconds = self._budget.limit if is_undone else self._budget.row_limit
         tell(f"SAVEPOINT {_SAVEPOINT}")
-        seconds = self._seconds(statement, is_undone)
         try:
             tell(f"SET LOCAL {_LIMIT} = {_milliseconds(seconds)}")
-            with self._bounded(seconds, may_yield=True):
-                yield False
+            yield False
         except Exception:
             if not self._session.connection.invalidated:
                 tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             raise
         tell(f"RELEASE SAVEPOINT {_SAVEPOINT}")
         # What Alembic says next, of its version table, is not tried again.
-        tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._patience.row_limit)}")
-
-    def _seconds(self, statement: str, is_undone: bool) -> float:
-        """Return how long the statement may wait: all that is left where it cannot be tried again,
-        or nobody queues behind it.
-        """
-        is_patient = is_concurrent(statement) or not is_undone
-        is_patient |= works_on_rows(statement)
-        return self._patience.row_limit if is_patient else self._patience.limit
+        tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._budget.row_limit)}")
 
     def _wait(self, what: str, builder: int) -> None:
         """Pause while somebody builds an index. Raises MigrationFailedError, as above."""
         row = self._session.ask(session_query(builder))
         blockers = (Blocker(*row),) if row else ()
-        self._patience.failed(self._label, reasons.building(what), blockers, None, time.monotonic())
-        self._patience.pause()
+        self._budget.failed(self._label, reasons.building(what), blockers, None, time.monotonic())
+        self._budget.pause()
 
 
 def _milliseconds(seconds: float) -> int:

@@ -1,19 +1,21 @@
 """Record revisions as they are, without running anything: one transaction, with the journal."""
 
 import logging
+from collections.abc import Iterator
+from typing import Any
 
-from alembic.runtime.migration import MigrationContext, MigrationStep
+from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.failures import way_out
 from alembic_boot.environment.opening import open_project
-from alembic_boot.environment.recording import RecordStep
 from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History, resolve_target
 from alembic_boot.postgres.pooler import naming_pooler
-from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock
+from alembic_boot.running.locked_run import Locked
 from alembic_boot.running.recorder import recording
+from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
@@ -93,8 +95,12 @@ def record(
         **(dict.fromkeys(revisions, unknown) if unknown else {}),
     }
 
-    def steps(_current: object, context: MigrationContext) -> list[MigrationStep]:
-        return [RecordStep(context, revisions, confirmed, stands_on)]
+    def steps(rows: Rows) -> Iterator[Recording]:
+        if rows != revisions or confirmed or stands_on:
+            yield Recording(revisions, confirmed, stands_on, schema.project.scripts.revision_map)
+
+    def work(context: MigrationContext, arguments: dict[str, Any]) -> None:
+        Locked(lock, recorder, schema.policy.traffic_timeout).run(context, arguments, steps)
 
     def failed(error: BaseException) -> MigrationFailedError:
         return MigrationFailedError(
@@ -104,9 +110,8 @@ def record(
         )
 
     with recording(schema.url, schema.journal, history, boot.app_version) as recorder:
-        guard = Guard(lock, recorder, schema.policy.traffic_timeout)
         try:
-            schema.project.run(steps, guard.attach, failed=failed)
+            schema.project.run(work, failed)
         finally:
             lock.on_loss = None
     if set(schema.inspect().current) != set(revisions):

@@ -91,13 +91,3 @@ def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedErr
         "What it did since it left its first transaction was rolled back, not what is committed. "
         "Give what needs another table a revision of its own, and start again.",
     )
-
-
-def cut_short(label: str, milliseconds: int) -> MigrationFailedError:
-    """Return the error for a statement that a limit ended which a pooler's session had."""
-    return MigrationFailedError(
-        f"Migration {label} failed: statement_timeout ({milliseconds} ms) ended its statement.",
-        "Behind a pooler, what the role, the database or another client has set as a limit holds "
-        "for what is outside of a transaction: set MIGRATION_DATABASE_URL to the server itself. "
-        + _KEPT,
-    )

@@ -97,7 +97,7 @@ def ended_by(
     return None
 
 
-class SessionLimits(Observer):
+class SessionTimeouts(Observer):
     """The limits of one session while revisions run in it."""
 
     def __init__(self, session: MigrationSession) -> None:

@@ -1,8 +1,7 @@
 """A second session's eye on the migration's: whom it waits for, and who waits for it.
 
 Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
-migration's session is told by its key, or by the mark of its statement, so that it is the right one
-behind a pooler as well.
+migration's session is known by the key that it holds, behind a pooler as well.
 """
 
 import logging
@@ -16,12 +15,10 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres.advisory import AdvisoryKey
-from alembic_boot.postgres.mark import sessions_query
 from alembic_boot.running.backoff import Harm, Look
 from alembic_boot.running.blockers import AnyBlocker, Blocker, find_blockers
-from alembic_boot.running.budget import Patience
+from alembic_boot.running.budget import Budget
 from alembic_boot.running.long_work import LongWork
-from alembic_boot.running.wait_limit import WaitLimit
 
 _log = logging.getLogger(__name__)
 
@@ -77,12 +74,12 @@ class TrafficWatch:
     """
 
     def __init__(
-        self, connection: Connection, key: AdvisoryKey, label: str, patience: Patience
+        self, connection: Connection, key: AdvisoryKey, label: str, budget: Budget
     ) -> None:
         self._connection = connection
-        self._holder = sessions_query(key)
+        self._holder = key.holder_query
         self._label = label
-        self._patience = patience
+        self._budget = budget
         self._looked_at = time.monotonic()
         self._interval = _INTERVAL
         self._seen: set[int] = set()
@@ -95,8 +92,6 @@ class TrafficWatch:
         self.has_cancelled = False
         self.is_for_crowd = False
         """Whether that was because of how many waited."""
-        self.limit: WaitLimit | None = None
-        """That of the statement that runs, where it is the watch that keeps it."""
         self.is_waited_for = False
         """Whether somebody waited for us when it was looked last."""
         self.blockers: tuple[AnyBlocker, ...] = ()
@@ -118,16 +113,14 @@ class TrafficWatch:
             return
         look = self._look()
         self.is_waited_for = bool(look.blocked)
-        is_quiet = look == Look() and self.limit is None
+        is_quiet = look == Look()
         self._interval = min(self._interval * 1.5, _QUIET_INTERVAL) if is_quiet else _INTERVAL
         now = time.monotonic()
-        seconds, cost = now - self._looked_at, self.cost
+        seconds = now - self._looked_at
         self._harm = self._harm.after(look, seconds)
         self._looked_at = now
         if look.is_waiting:
-            self._patience.waited(seconds)
-        if (limit := self.limit) is not None and look.is_waiting:
-            limit.waited(seconds, self.cost - cost, self._cancel)
+            self._budget.waited(seconds)
         if self.may_cancel and self._must_end(look):
             self._end_wait(is_for_crowd=self._harm.is_crowd(look))
         elif self._harm.is_worth_a_word and look.blocked:
@@ -160,8 +153,8 @@ class TrafficWatch:
         if not look.is_waiting:
             return False
         harm = self._harm
-        is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._patience.tries)
-        return is_harmful or self._patience.is_over(harm.lasted)
+        is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._budget.tries)
+        return is_harmful or self._budget.is_over(harm.lasted)
 
     def _end_wait(self, *, is_for_crowd: bool) -> None:
         before = self.has_cancelled

@@ -30,7 +30,8 @@ class RevisionTransaction:
         """Follow the session; `ask` answers a query over another one, if this takes no more."""
         self._session = session
         self._ask = ask
-        self._unit = session.connection.get_transaction() if session.is_one_unit else None
+        self._unit: Any = None
+        """The transaction that env.py has opened for all steps."""
         self._id: str | None = None
         """Of the transaction that began last; None outside of any, as in an autocommit block."""
         self._begun = 0
@@ -43,6 +44,11 @@ class RevisionTransaction:
         self._to_commit = False
         self.is_unit_over = False
         """Whether a revision has ended the transaction that env.py had opened for all of them."""
+
+    def adopt_unit(self) -> None:
+        """Note the transaction that env.py has opened for all steps, if it has."""
+        if self._session.is_one_unit:
+            self._unit = self._session.connection.get_transaction()
 
     def start(self) -> None:
         """Begin with the next revision; what it does in which transaction is noted from here."""
@@ -106,9 +112,11 @@ class RevisionTransaction:
         if self._was_rolled_back:
             raise _undone()
         if has_replaced and session.is_one_unit:
-            raise TransactionLeftError(
-                "it committed the transaction that env.py opened for all revisions"
-            )
+            if session.has_begin_block:
+                raise TransactionLeftError(
+                    "it committed the transaction that env.py opened for all revisions"
+                )
+            session.leave_unit()
         if has_replaced and not session.connection.in_transaction():
             session.connection.begin()
         self._to_commit = has_replaced

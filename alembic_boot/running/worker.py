@@ -6,7 +6,6 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres.advisory import AdvisoryKey
-from alembic_boot.postgres.mark import marked, sessions_query
 
 
 @dataclass(frozen=True)
@@ -17,10 +16,6 @@ class Worker:
     backend_start: str | None
     """When the process began, as SQL writes it; hidden from a session that became another role."""
     key: AdvisoryKey
-
-    def marked(self, statement: str) -> str:
-        """Return a statement by which, while it runs, the session can be told."""
-        return marked(self.key, statement)
 
 
 def sessions_at_work(connection: Connection, key: AdvisoryKey, *, idle: bool = True) -> list[int]:
@@ -49,4 +44,4 @@ def end_sessions(connection: Connection, key: AdvisoryKey) -> list[int]:
 
 
 def _sessions(key: AdvisoryKey) -> str:
-    return f"FROM pg_stat_activity WHERE pid IN ({sessions_query(key)})"
+    return f"FROM pg_stat_activity WHERE pid IN ({key.holder_query})"

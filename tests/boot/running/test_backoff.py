@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alembic_boot.running.backoff import Harm, Ladder, Look
+from alembic_boot.running.backoff import Backoff, Harm, Look
 
 
 @pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
 def test_limit(tries: int, limit: float) -> None:
-    assert Ladder(120).limit(tries) == limit
+    assert Backoff(120).limit(tries) == limit
 
 
 @pytest.mark.parametrize(
@@ -17,13 +17,13 @@ def test_limit(tries: int, limit: float) -> None:
 )
 def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
     """It is all that is left, and never none at all."""
-    assert Ladder(budget).row_limit(1, held_off) == limit
+    assert Backoff(budget).row_limit(1, held_off) == limit
 
 
 @given(st.floats(0, 1))
 def test_pause(chance: float) -> None:
     """It is never longer than half a second, and never so short that the queue stays."""
-    assert 0.25 <= Ladder(120).pause(chance) <= 0.5
+    assert 0.25 <= Backoff(120).pause(chance) <= 0.5
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_pause(chance: float) -> None:
     [(120, 0, False), (120, 119.9, False), (120, 120, True), (0, 0, True), (0.5, 0.4, False)],
 )
 def test_budget(budget: float, held_off: float, is_over: bool) -> None:
-    assert Ladder(budget).is_over(held_off) is is_over
+    assert Backoff(budget).is_over(held_off) is is_over
 
 
 def waiting(blocked: int, lock: str = "a lock") -> Look:

@@ -1,0 +1,375 @@
+"""A run on the real database: under the lock, with a journal, and beside live traffic."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import psycopg2
+from alembic.runtime.migration import MigrationContext
+
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.history.autocommit import commits_itself, has_autocommit_block
+from alembic_boot.history.history import History
+from alembic_boot.postgres.advisory import AdvisoryKey
+from alembic_boot.postgres.interruption import can_check_client, cut
+from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.running.backoff import Backoff
+from alembic_boot.running.budget import Budget
+from alembic_boot.running.early_commits import EarlyCommits
+from alembic_boot.running.guard import Columns, Guard
+from alembic_boot.running.lock import SchemaLock, lock_lost
+from alembic_boot.running.lock_check import LockCheck
+from alembic_boot.running.loop import Loop
+from alembic_boot.running.obstacles import find_obstacles
+from alembic_boot.running.outside_transaction import OutsideTransaction
+from alembic_boot.running.preparation import (
+    leave_transaction,
+    make_journal,
+    refuse_other_table,
+    refuse_snapshot,
+    refuse_unrecordable,
+    refuse_unwritable,
+)
+from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.session_timeouts import SessionTimeouts
+from alembic_boot.running.steps import Moves, Step, Steps
+from alembic_boot.running.traffic import Traffic
+from alembic_boot.running.transaction import RevisionTransaction
+from alembic_boot.running.worker import Worker
+from alembic_boot.sql.repetition import again
+from alembic_boot.sql.statement import commits, is_atomic
+from alembic_boot.state..py import doubts, refusal
+from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
+from alembic_boot.state.id_length import too_long
+from alembic_boot.state.journal import Direction
+from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """What a run on the real database has in its hands."""
+
+    lock: SchemaLock
+    recorder: Recorder
+    traffic_timeout: float
+    """Seconds that live traffic may block the run, in all."""
+
+    def run(self, context: MigrationContext, arguments: dict[str, Any], steps: Steps) -> None:
+        """Run steps; `arguments` are what env.py passes to `run_migrations`.
+
+        Raises what a revision raises. Raises BootError if the run must not begin or not go on.
+        """
+        session = MigrationSession(context)
+        transaction = RevisionTransaction(session, self.recorder.ask)
+        Loop(session, transaction, LockedRun(session, transaction, self)).run(steps, arguments)
+
+
+class LockedRun(Guard):
+    """The guard of a run on the real database."""
+
+    def __init__(
+        self,
+        session: MigrationSession,
+        transaction: RevisionTransaction,
+        locked: Locked,
+    ) -> None:
+        super().__init__(session)
+        self._transaction = transaction
+        self._lock = locked.lock
+        self._recorder = locked.recorder
+        self._budget = Budget(Backoff(locked.traffic_timeout))
+        self._early_commits = EarlyCommits(self._note_committed)
+        self._timeouts = SessionTimeouts(session)
+        self._worker: Worker
+        self._lock_check: LockCheck
+        self._traffic: Traffic | None = None
+        """None if env.py has opened a transaction for all steps: no step can be tried again."""
+        self._outside: OutsideTransaction | None = None
+        self._is_again = False
+        """Whether this revision has failed before."""
+        self._is_over = False
+        """Whether the revision's own function has ended: only the version row is left."""
+
+    def check(self) -> None:
+        """Raise BootError if this is another database, or the lock is not held any more."""
+        session = self._session
+        self._refuse_other_database()
+        refuse_other_table(session, self._recorder)
+        refuse_snapshot(session)
+        for sentence in find_obstacles(self._recorder.connection).sentences():
+            _log.warning("%s", sentence)
+        self._timeouts.lift()
+        self._worker = self._make_worker()
+        self._lock_check = LockCheck(
+            session,
+            self._lock.token,
+            self._worker,
+            can_check_client=can_check_client(self._recorder.connection),
+        )
+        self._lock.on_loss = partial(cut, session.driver_connection)
+        self._lock_check.require()
+
+    def prepare(self) -> None:
+        """Make the journal, and see that the version table and the journal can be written."""
+        session, recorder, journal = self._session, self._recorder, self._recorder.journal
+        if not session.is_one_unit:
+            leave_transaction(session)
+        make_journal(session, recorder)
+        refuse_unrecordable(session, recorder)
+        refuse_unwritable(session, recorder)
+        unfinished = recorder.unfinished()
+        self._unfinished = {(it.revision, it.direction) for it in unfinished}
+        self._doubts = doubts(unfinished, recorder.history, journal)
+        if session.is_one_unit:
+            _log.warning(
+                "What the revisions lock stays locked until the last one is done, and none is "
+                "tried again where live traffic holds it off"
+            )
+            return
+        own_tables = (str(journal.version_table), journal.table)
+        traffic = Traffic(session, self._budget, recorder.connection, own_tables, self._transaction)
+        self._traffic = traffic
+        self._outside = OutsideTransaction(session, self._budget, self._tell, lambda: traffic.watch)
+        session.settle()
+
+    def start(self, step: Step) -> None:
+        """Write who begins with the step. Raises BootError if the step must not run."""
+        revisions = [revision for revision, _ in step.moves]
+        self._is_again = any(move in self._unfinished for move in step.moves)
+        self._refuse_too_long(revisions)
+        self._refuse_unencodable(revisions)
+        refuse_autocommit_blocks(self._session, self._recorder.history, step.moves)
+        for doubt in self._doubts:
+            if (doubt.revision, doubt.direction) not in step.moves:
+                continue
+            if not doubt.is_changed:  # `alembic upgrade` typed by hand comes here unasked
+                raise refusal(doubt)
+            _log.warning(
+                "Migration %s was changed since it had committed a part of itself: %s. It is run "
+                "from its start",
+                doubt.label,
+                doubt.committed,
+            )
+        if self._outside is not None:
+            self._outside.start(self._label(step), is_again=self._is_again)
+        self._recorder.begin(step.moves, self._worker, step.stands_on)
+
+    @contextmanager
+    def trying(self, step: Step) -> Iterator[None]:
+        """Watch live traffic while the step runs."""
+        self._timeouts.start()
+        self._early_commits.start()
+        self._is_over = self._recorder.is_committing = False
+        if self._traffic is None:
+            yield
+            return
+        with self._traffic.trying(self._label(step), self._worker.key):
+            yield
+
+    def beginning(self, columns: Columns) -> tuple[Any, ...]:
+        """See that the lock is held still, and limit how long the transaction waits for locks."""
+        self._timeouts.began()
+        if not self._session.is_direct:
+            self._session.refuse_astray(has_begun=True)
+        limits: Columns = ()
+        if self._traffic is not None:
+            limits = self._traffic.beginning(is_first=self._transaction.is_first)
+        return self._lock_check.require(*columns, *limits)
+
+    @contextmanager
+    def running(self, step: Step) -> Iterator[None]:
+        """Lock the version table first; afterwards say what a failed revision leaves behind."""
+        try:
+            if self._traffic is not None:
+                self._traffic.prepare()
+            yield
+            if self._traffic is not None:
+                self._traffic.require_whole()
+        except Exception:
+            self._early_commits.warn(self._label(step))
+            with suppress(psycopg2.Error):
+                if self._transaction.was_committed():
+                    self._transaction.warn()
+            raise
+
+    def executing(self, statement: str) -> str:
+        """See that the lock is held before a statement that commits itself, and note it."""
+        session = self._session
+        if not session.is_bare:
+            if not session.is_direct and commits(statement):
+                raise _needs_direct("The revision ends its transaction itself")
+            if self._traffic is not None:
+                self._traffic.executing(statement)
+            if not self._is_over:
+                self._early_commits.inside(statement)
+            return statement
+        if not session.is_direct:
+            raise _needs_direct("The revision leaves its transaction")
+        if self._traffic is not None:
+            self._traffic.left()
+        self._lock_check.require()
+        if not self._is_over:
+            statement = again(statement) if self._is_again else statement
+            self._early_commits.alone(statement)
+        return statement
+
+    def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
+        """Execute a statement; alone again and again if a rollback of the step cannot undo it."""
+        run = partial(self._timeouts.run, statement, execute, cursor)
+        if self._outside is None or self._traffic is None or self._is_over:
+            run()
+        elif self._session.is_bare:
+            try:
+                self._outside.run_bare(statement, run)
+            except Exception as error:
+                if is_atomic(statement) and _is_servers(error):
+                    self._early_commits.undone(statement)
+                raise
+        elif self._transaction.is_first:
+            self._traffic.execute(run)
+        elif self._traffic.has_own_limit:
+            run()
+        else:
+            self._outside.run_later(statement, run)
+
+    def committing(self) -> None:
+        """Note what the revision commits itself."""
+        if self._traffic is not None and not self._is_over:
+            self._traffic.committing()
+        self._early_commits.committing()
+
+    def rolled_back(self) -> None:
+        """Forget what would have been committed."""
+        self._early_commits.rolled_back()
+
+    def closing(self) -> Columns:
+        """Be patient with the version table from here on."""
+        self._is_over = True
+        return self._traffic.closing() if self._traffic else ()
+
+    def recorded(self) -> None:
+        """Write the journal's rows in the transaction that moves the version.
+
+        A row that does not run any more belongs to a starter that took this process for dead; and
+        no row is changed if the lock is lost. Raises LockLostError then.
+        """
+        if self._traffic is not None:
+            self._traffic.require_whole()
+        self._early_commits.start()
+        for statement in self._recorder.applied_statements(self._lock_check.condition):
+            if self._session.tell(statement) != 1:
+                raise lock_lost()
+        self._recorder.is_committing = True
+
+    def may_try_again(self, error: Exception) -> bool:
+        """Return whether live traffic has blocked the step. Raises at the end of the budget."""
+        return self._traffic is not None and self._traffic.has_blocked(error)
+
+    def pause(self) -> None:
+        """Leave the tables alone until the next try."""
+        self._budget.pause()
+
+    def done(self) -> None:
+        """Note that the step is done for good."""
+        if self._traffic is not None:
+            self._traffic.succeeded()
+        if not self._session.is_one_unit or self._transaction.is_unit_over:
+            self._recorder.committed()
+
+    def _label(self, step: Step) -> str:
+        return ", ".join(self._recorder.history.label(revision) for revision, _ in step.moves)
+
+    def _refuse_other_database(self) -> None:
+        try:
+            self._session.refuse_other_database(self._lock.token.is_held_query)
+        except ConfigurationError:
+            if not self._lock.is_held():  # then no session sees it, in any database
+                raise lock_lost() from None
+            raise
+
+    def _make_worker(self) -> Worker:
+        """Make env.py's session one that can be told from others."""
+        worker = Worker(*self._session.backend(), AdvisoryKey.random())
+        if self._session.is_direct:
+            # Until it ends. Through a pooler the lock would stay with a process that is not ours.
+            self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
+        return worker
+
+    def _refuse_too_long(self, revisions: Sequence[str]) -> None:
+        """Raise HistoryBrokenError if the version table has no room for a revision.
+
+        A plan is checked before it begins. `alembic upgrade` typed by hand is not, and a revision
+        before this one may have changed the table.
+        """
+        history, table = self._recorder.history, self._recorder.journal.version_table
+        if too_long(revisions, history, table, is_there=True) is None:
+            return
+        is_there, room = self._session.ask(table.room_query)
+        if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
+            self._session.settle()
+            raise refuse_too_long(it, "It did not run.")
+
+    def _refuse_unencodable(self, revisions: Sequence[str]) -> None:
+        """Raise HistoryBrokenError if the database has no characters for a revision's id."""
+        if ids := [it for it in revisions if not it.isascii()]:
+            server, client = self._session.ask(ENCODINGS_QUERY)
+            self._session.settle()
+            if it := unencodable(ids, server, client):
+                raise refuse_unencodable(it, "It did not run.")
+
+    def _tell(self, statement: str) -> int:
+        """Run a statement of boot's own that is its own transaction."""
+        self._lock_check.require()
+        return self._session.tell(statement)
+
+    def _note_committed(self, text: str) -> None:
+        if not self._session.connection.invalidated:
+            for statement in self._recorder.committed_statements(text):
+                self._session.tell(statement)
+
+
+def refuse_autocommit_blocks(session: MigrationSession, history: History, moves: Moves) -> None:
+    """Raise ConfigurationError if a revision needs an autocommit block that it cannot have.
+
+    Through a pooler, nothing that such a block needs can be set. In a transaction that env.py has
+    begun, Alembic itself refuses a block, unless the revision commits first.
+    """
+    if session.is_direct and not session.is_one_unit:
+        return
+    for revision, direction in moves:
+        known = history.revisions.get(revision)
+        if direction is Direction.STAMP or known is None or known.path is None:
+            continue
+        if known.path.suffix != ".py":
+            continue
+        source = known.path.read_bytes()
+        if not has_autocommit_block(source, direction):
+            continue
+        label = history.label(revision)
+        if not session.is_direct:
+            raise _needs_direct(f"Migration {label} has an autocommit_block")
+        if not commits_itself(source, direction):
+            raise ConfigurationError(
+                "Alembic's env.py has begun a transaction before context.configure(), and "
+                f"migration {label} has an autocommit_block, which must be outside of any.",
+                "Call connection.commit() in env.py before context.configure(), and let "
+                "context.begin_transaction() begin the transaction. Nothing was changed.",
+            )
+
+
+def _needs_direct(what: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{what}, and a pooler is between env.py and the server.",
+        "Set MIGRATION_DATABASE_URL to the server itself, and start again.",
+    )
+
+
+def _is_servers(error: BaseException | None) -> bool:
+    """Return whether PostgreSQL says that the statement has failed, and so is not done."""
+    return error is not None and (sqlstate(error) is not None or _is_servers(error.__cause__))

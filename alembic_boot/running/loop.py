@@ -1,0 +1,140 @@
+"""The loop: one step after another, each in a transaction together with its version row.
+
+It takes the place of Alembic's own loop (`MigrationContext.run_migrations`), and does the same.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+
+from sqlalchemy import event
+
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.preparation import carrying
+from alembic_boot.running.steps import Rows, Step, Steps
+from alembic_boot.running.transaction import RevisionTransaction
+from alembic_boot.signals import raise_if_stopped
+
+_log = logging.getLogger("alembic.runtime.migration")
+"""Alembic's own, so that its lines look as they always do."""
+
+
+class Loop:
+    """Run the steps of one run of env.py, over the connection that env.py has configured."""
+
+    def __init__(
+        self, session: MigrationSession, transaction: RevisionTransaction, guard: Guard
+    ) -> None:
+        self._session = session
+        self._transaction = transaction
+        self._guard = guard
+        self._carried: tuple[str, ...] = ()
+        """What env.py has set for its own transaction, for the transaction of each step."""
+
+    def run(self, steps: Steps, arguments: Mapping[str, Any]) -> None:
+        """Run steps; `arguments` are what env.py has passed to `run_migrations`.
+
+        Raises what a revision raises. Raises BootError if the run must not begin or not go on.
+        """
+        session = self._session
+        session.context.impl.start_migrations()
+        session.adopt_transaction()
+        self._guard.check()
+        rows = session.version_rows()
+        self._guard.prepare()
+        self._transaction.adopt_unit()
+        self._carried = carrying(session)
+        with self._listening():
+            for step in steps(rows):
+                rows = self._run(step, rows, arguments)
+
+    def _run(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
+        """Run a step until it is committed, and return the rows of the version table."""
+        self._transaction.start()
+        self._guard.start(step)
+        if self._session.is_one_unit:  # the transaction has begun before the step
+            self._transaction.resume_unit()
+            self._began()
+        while (after := self._try(step, rows, arguments)) is None:
+            self._guard.pause()
+        self._guard.done()
+        return after
+
+    def _try(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows | None:
+        """Return the new rows of the version table; None if the step may be tried again."""
+        transaction = self._transaction
+        transaction.start()
+        try:
+            with self._guard.trying(step), self._session.revision_transaction():
+                try:
+                    after = self._apply(step, rows, arguments)
+                finally:
+                    transaction.end()
+        except Exception as error:
+            if self._guard.may_try_again(error):
+                return None
+            raise
+        return after
+
+    def _apply(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
+        """Run a step and record it, in one transaction if the revision does not leave it."""
+        transaction, context = self._transaction, self._session.context
+        _log.info("Running %s", step)
+        with self._guard.running(step):
+            step.run(**arguments)
+        transaction.rejoin(self._guard.closing())
+        after = step.record(context, rows)
+        for callback in context.on_version_apply_callbacks:
+            callback(ctx=context, step=step.info, heads=set(after), run_args=dict(arguments))
+        # A revision whose interrupted statement was caught must not be recorded as applied.
+        raise_if_stopped()
+        self._guard.recorded()
+        transaction.commit()
+        return after
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Hear of the transactions and statements of a revision: only SQLAlchemy sees those."""
+        connection = self._session.connection
+        listeners: list[tuple[Any, str, Callable[..., Any], dict[str, bool]]] = [
+            (connection, "begin", lambda _connection: self._began(), {}),
+            (connection, "commit", lambda _connection: self._guard.committing(), {}),
+            (connection, "rollback", lambda _connection: self._rolled_back(), {}),
+            (connection, "before_cursor_execute", self._executing, {"retval": True}),
+            (connection.engine, "do_execute", self._execute, {}),
+        ]
+        for target, name, listener, options in listeners:
+            event.listen(target, name, listener, **options)
+        try:
+            yield
+        finally:
+            for target, name, listener, _options in listeners:
+                event.remove(target, name, listener)
+
+    def _began(self) -> None:
+        """Look at a transaction that has just begun, and set in it what env.py has set."""
+        columns = self._transaction.began()
+        if not self._session.is_autocommit:
+            columns += self._carried
+        self._transaction.told(self._guard.beginning(columns))
+
+    def _rolled_back(self) -> None:
+        self._transaction.rolled_back()
+        self._guard.rolled_back()
+
+    def _executing(
+        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: object
+    ) -> tuple[str, Any]:
+        if self._session.is_bare:
+            self._transaction.left()
+        return self._guard.executing(statement), parameters
+
+    def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
+        """Have a statement executed; None leaves that to SQLAlchemy."""
+        if context.root_connection is not self._session.connection:
+            return None
+        self._guard.execute(statement, partial(cursor.execute, statement, parameters), cursor)
+        return True

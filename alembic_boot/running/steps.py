@@ -1,0 +1,128 @@
+"""Steps: what the loop runs and records, one after another."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from alembic.runtime.migration import (
+    HeadMaintainer,
+    MigrationContext,
+    MigrationInfo,
+    RevisionStep,
+    StampStep,
+)
+from alembic.script.revision import RevisionMap
+
+from alembic_boot.state.journal import Direction
+
+Moves = tuple[tuple[str, Direction], ...]
+
+Rows = tuple[str, ...]
+"""The revisions in the version table."""
+
+
+class Step(Protocol):
+    """One entry of a plan."""
+
+    @property
+    def moves(self) -> Moves:
+        """The revisions of the step, each with its direction."""
+
+    @property
+    def stands_on(self) -> Mapping[str, Rows]:
+        """What the database has below a revision, if the revision's file says something else."""
+
+    @property
+    def info(self) -> MigrationInfo:
+        """What env.py's `on_version_apply` is told."""
+
+    def run(self, **arguments: Any) -> None:
+        """Run the revision's own function."""
+
+    def record(self, context: MigrationContext, rows: Rows) -> Rows:
+        """Move the version table on from these rows, and return the new ones."""
+
+
+Steps = Callable[[Rows], Iterable[Step]]
+"""Gives the steps from the rows that the version table has. What follows a `yield` runs when the
+step is committed."""
+
+
+@dataclass(frozen=True)
+class AlembicStep:
+    """A step as Alembic makes it: an upgrade, a downgrade, or a stamp."""
+
+    step: RevisionStep | StampStep
+    stands_on: Mapping[str, Rows] = field(default_factory=dict)
+
+    @property
+    def moves(self) -> Moves:
+        """The revision that runs, or those that are stamped."""
+        if isinstance(self.step, RevisionStep):
+            direction = Direction.UPGRADE if self.step.is_upgrade else Direction.DOWNGRADE
+            return ((self.step.revision.revision, direction),)
+        return tuple((it, Direction.STAMP) for it in self.step.to_revisions_no_deps)
+
+    @property
+    def info(self) -> MigrationInfo:
+        """As Alembic has it."""
+        return self.step.info
+
+    def run(self, **arguments: Any) -> None:
+        """Run `upgrade()` or `downgrade()`; a stamp runs nothing."""
+        self.step.migration_fn(**arguments)
+
+    def record(self, context: MigrationContext, rows: Rows) -> Rows:
+        """Have Alembic move its table. It keeps a note of the rows, so each try gets a new one."""
+        maintainer = HeadMaintainer(context, rows)
+        maintainer.update_to_step(self.step)
+        return tuple(maintainer.heads)
+
+    def __str__(self) -> str:
+        return str(self.step)
+
+
+def alembic_steps(steps: Iterable[RevisionStep | StampStep]) -> Iterator[AlembicStep]:
+    """Wrap Alembic's steps, one at a time."""
+    return map(AlembicStep, steps)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Replace all rows of the version table at once, and run nothing.
+
+    Alembic's own steps follow a history from row to row. They cannot replace a revision that the
+    history does not have, nor record two branches at once.
+    """
+
+    revisions: Rows
+    """The rows afterwards."""
+    confirmed: Rows = ()
+    """Revisions below these: from now on, the database counts as made by the files on disk."""
+    stands_on: Mapping[str, Rows] = field(default_factory=dict)
+    revision_map: RevisionMap | None = None
+
+    @property
+    def moves(self) -> Moves:
+        """A stamp for each revision."""
+        return tuple((it, Direction.STAMP) for it in (*self.confirmed, *self.revisions))
+
+    @property
+    def info(self) -> MigrationInfo:
+        """A stamp of these rows."""
+        info: MigrationInfo = StampStep((), self.revisions, True, True, self.revision_map).info
+        return info
+
+    def run(self, **_arguments: Any) -> None:
+        """Run nothing."""
+
+    def record(self, context: MigrationContext, rows: Rows) -> Rows:  # noqa: ARG002
+        """Replace the rows."""
+        table = context._version
+        context.impl._exec(table.delete())
+        for revision in self.revisions:
+            context.impl._exec(table.insert().values(version_num=revision))
+        return self.revisions
+
+    def __str__(self) -> str:
+        return f"stamp {', '.join(self.revisions)}"
