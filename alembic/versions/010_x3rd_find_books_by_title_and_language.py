@@ -13,7 +13,8 @@ down_revision: str | Sequence[str] | None = "009_3n9k"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Indexes, which PostgreSQL updates for older code, too.
+# Indexes, which PostgreSQL updates for older code, too. They are not built concurrently, because this
+# history has to run through a pooler as well. Writers wait while an index is built; readers do not.
 phase = "expand"
 
 # In scripts without spaces each character is a word; ASCII punctuation separates words.
@@ -26,35 +27,20 @@ _SEPARATED = (
 
 def upgrade() -> None:
     """Take the schema to this revision."""
-    with op.get_context().autocommit_block():
-        op.create_index(
-            "ix_books_title_words",
-            "books",
-            [
-                sa.text(
-                    f"to_tsvector('simple', regexp_replace(title, '{_SEPARATED}', ' \\1 ', 'g'))"
-                )
-            ],
-            postgresql_using="gin",
-            postgresql_concurrently=True,
-            if_not_exists=True,
-        )
-        op.create_index(
-            op.f("ix_dialogue_translations_language_code"),
-            "dialogue_translations",
-            ["language_code"],
-            postgresql_concurrently=True,
-            if_not_exists=True,
-        )
+    op.create_index(
+        "ix_books_title_words",
+        "books",
+        [sa.text(f"to_tsvector('simple', regexp_replace(title, '{_SEPARATED}', ' \\1 ', 'g'))")],
+        postgresql_using="gin",
+    )
+    op.create_index(
+        op.f("ix_dialogue_translations_language_code"),
+        "dialogue_translations",
+        ["language_code"],
+    )
 
 
 def downgrade() -> None:
     """Take the schema back to the revision before, rows included."""
-    with op.get_context().autocommit_block():
-        op.drop_index(
-            op.f("ix_dialogue_translations_language_code"),
-            "dialogue_translations",
-            postgresql_concurrently=True,
-            if_exists=True,
-        )
-        op.drop_index("ix_books_title_words", "books", postgresql_concurrently=True, if_exists=True)
+    op.drop_index(op.f("ix_dialogue_translations_language_code"), "dialogue_translations")
+    op.drop_index("ix_books_title_words", "books")

@@ -1,8 +1,6 @@
 """An empty database for replays, removed afterwards."""
 
 import logging
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -22,13 +20,13 @@ from alembic_boot.errors import (
     LockTimeoutError,
     LoginRefusedError,
 )
+from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connect, connected, one_line
 from alembic_boot.postgres.failed_login import understand
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.refusal import Refusal
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.signals import raise_if_stopped
 
 _log = logging.getLogger(__name__)
 
@@ -146,20 +144,16 @@ def _take(keeper: Connection, timeout: float) -> None:
 
     The lock is one of a transaction, so a pooler cannot keep it in a session of its own.
     """
-    deadline = time.monotonic() + timeout
     begin(keeper)
     if try_lock(keeper, _GIVEN):
         return
     _log.info("Waiting for another starter that works in the database of SCRATCH_DATABASE_URL")
-    while not try_lock(keeper, _GIVEN):
-        raise_if_stopped()
-        if time.monotonic() >= deadline:
-            raise LockTimeoutError(
-                "Another starter has kept the database that SCRATCH_DATABASE_URL names for more "
-                f"than {timeout:g} s.",
-                "Give each its own, or start again. Nothing was changed.",
-            )
-        threading.Event().wait(_INTERVAL)
+    if not poll(lambda: try_lock(keeper, _GIVEN), timeout, _INTERVAL):
+        raise LockTimeoutError(
+            "Another starter has kept the database that SCRATCH_DATABASE_URL names for more "
+            f"than {timeout:g} s.",
+            "Give each its own, or start again. Nothing was changed.",
+        )
 
 
 def _prepare(connection: Connection) -> None:

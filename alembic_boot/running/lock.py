@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -12,10 +11,10 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import LockLostError, LockTimeoutError
+from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.journal import Journal, Starter
 
 _log = logging.getLogger(__name__)
@@ -118,27 +117,30 @@ def _key(journal: Journal) -> AdvisoryKey:
 
 
 def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:
-    started = time.monotonic()
-    said, said_at = "", started
-    while True:
+    holder = said = ""
+    said_at = 0.0
+
+    def acquired() -> bool:
+        nonlocal holder
         begin(connection)
         introduce(connection)
         if try_lock(connection, key):
-            return
+            return True
         holder = _holder(connection, key, journal)
         end(connection)
-        raise_if_stopped()
-        now = time.monotonic()
-        if now - started >= timeout:
-            raise LockTimeoutError(
-                f"Another starter ({holder}) has kept the schema locked for more than "
-                f"{timeout:g} s.",
-                "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
-            )
-        if holder != said or now - said_at >= _REPEAT:
+        return False
+
+    def say(waited: float) -> None:
+        nonlocal said, said_at
+        if holder != said or waited - said_at >= _REPEAT:
             _log.info("Waiting for another starter (%s)", holder)
-            said, said_at = holder, now
-        threading.Event().wait(_INTERVAL)
+            said, said_at = holder, waited
+
+    if not poll(acquired, timeout, _INTERVAL, say=say):
+        raise LockTimeoutError(
+            f"Another starter ({holder}) has kept the schema locked for more than {timeout:g} s.",
+            "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
+        )
 
 
 def introduce(connection: Connection) -> None:

@@ -1,10 +1,10 @@
 """What must be so before the first revision runs: a journal that can be written and seen."""
 
-import threading
 from typing import Any
 
 from alembic_boot.environment.session import MigrationSession, led_astray
 from alembic_boot.errors import MigrationFailedError
+from alembic_boot.polling import poll
 from alembic_boot.running.recorder import Recorder
 from alembic_boot.sql.writing import literal, quoted
 from alembic_boot.state.access import why_not_writable
@@ -22,8 +22,8 @@ SELECT current_setting('transaction_read_only') = 'on',
 
 _BACKEND = "SELECT pg_backend_pid()"
 
-_TRIES, _INTERVAL = 20, 0.05
-"""How often, and after how many seconds each, to ask a pooler for the same session again."""
+_PATIENCE, _INTERVAL = 1.0, 0.05
+"""Seconds to ask a pooler for the same session again, and seconds between two questions."""
 
 _WEIGHTY = ("lock_timeout", "role")
 """What does harm where it was not env.py's."""
@@ -136,13 +136,16 @@ def leave_transaction(session: MigrationSession) -> None:
     before = session.settings()
     backend = None if session.is_direct else session.ask(_BACKEND)
     session.connection.commit()
-    for _ in range(_TRIES):
-        after = session.settings()
+    after: dict[str, str] = {}
+
+    def is_same_session() -> bool:
+        after.clear()
+        after.update(session.settings())
         is_same = session.is_direct or session.ask(_BACKEND) == backend
         session.settle()
-        if is_same:
-            break
-        threading.Event().wait(_INTERVAL)
+        return is_same
+
+    is_same = poll(is_same_session, _PATIENCE, _INTERVAL)
     session.carried = {name: value for name, value in before.items() if after.get(name) != value}
     in_doubt = [name for name in _WEIGHTY if name in session.carried]
     if in_doubt and not is_same:

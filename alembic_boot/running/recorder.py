@@ -1,8 +1,6 @@
 """Write the journal while revisions run: who began what where, and how it ended."""
 
 import logging
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.errors import BootError
 from alembic_boot.history.history import History
 from alembic_boot.masking import mask
+from alembic_boot.polling import poll
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -32,6 +31,8 @@ _SILENCE = 5.0
 
 _GRACE = 3.0
 """Seconds for a session that has lost its client to be over."""
+
+_INTERVAL = 0.02
 
 T = TypeVar("T")
 
@@ -125,12 +126,15 @@ class Recorder:
         if self._worker is None:
             return
         key = self._worker.key
-        deadline = time.monotonic() + _GRACE
-        while self._write(partial(sessions_at_work, key=key, idle=False)):
-            if time.monotonic() >= deadline:
-                raise psycopg2.OperationalError("its session is still at work")
+
+        def is_over() -> bool:
+            return not self._write(partial(sessions_at_work, key=key, idle=False))
+
+        def end(_waited: float) -> None:
             self._write(partial(end_sessions, key=key))
-            threading.Event().wait(0.02)
+
+        if not poll(is_over, _GRACE, _INTERVAL, say=end, is_closing=True):
+            raise psycopg2.OperationalError("its session is still at work")
 
     def execute(self, statement: str) -> None:
         """Run a statement with boot's own role."""

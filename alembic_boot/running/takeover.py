@@ -6,20 +6,18 @@ stopped may be continued.
 """
 
 import logging
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import LockTimeoutError
+from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.lock import SchemaLock, schema_lock
 from alembic_boot.running.worker import end_sessions, sessions_at_work
-from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.journal import Journal, Running, Starter
 
 _log = logging.getLogger(__name__)
@@ -59,19 +57,22 @@ def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> N
 
 
 def _await_end(connection: Connection, left: Running, key: AdvisoryKey, timeout: float) -> None:
-    started = time.monotonic()
-    while sessions := sessions_at_work(connection, key):
-        raise_if_stopped()
-        waited = time.monotonic() - started
-        if waited >= max(timeout, 2 * _GRACE):
-            backends = ", ".join(map(str, sessions))
-            statements = "; ".join(f"SELECT pg_terminate_backend({pid})" for pid in sessions)
-            raise LockTimeoutError(
-                f"A session of a starter that died (backend {backends}, at {left.revision}) is "
-                "still running, and this role may not end it.",
-                f"End it as the superuser with `{statements}`. Nothing was changed.",
-            )
+    sessions: list[int] = []
+
+    def is_over() -> bool:
+        sessions[:] = sessions_at_work(connection, key)
+        return not sessions
+
+    def end(waited: float) -> None:
         if waited >= _GRACE:
             for pid in end_sessions(connection, key):
                 _log.warning("Ended the session that it left behind (backend %s)", pid)
-        threading.Event().wait(_INTERVAL)
+
+    if not poll(is_over, max(timeout, 2 * _GRACE), _INTERVAL, say=end):
+        backends = ", ".join(map(str, sessions))
+        statements = "; ".join(f"SELECT pg_terminate_backend({pid})" for pid in sessions)
+        raise LockTimeoutError(
+            f"A session of a starter that died (backend {backends}, at {left.revision}) is "
+            "still running, and this role may not end it.",
+            f"End it as the superuser with `{statements}`. Nothing was changed.",
+        )

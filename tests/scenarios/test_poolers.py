@@ -18,17 +18,20 @@ from tests.cluster import OWNER, PASSWORD, Cluster
 from tests.history import BEFORE_HEAD, HEAD
 from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.live_traffic import blocking, traffic
-from tests.scenarios.process import FOREIGN_ENV, Finished, project, run, running, write_revision
+from tests.scenarios.process import (
+    FOREIGN_ENV,
+    Finished,
+    project,
+    relations,
+    revisions,
+    run,
+    running,
+    write_revision,
+)
 from tests.scenarios.scene import AUTOCOMMIT, MAKE_TABLE, SOON, MakeScene
 from tests.scenarios.test_adoption import databases, forget
 from tests.scenarios.test_concurrent_indexes import (
-    ALONE,
-    BLOCK,
-    BODY,
     ENVS,
-    ITS_INDEX,
-    SNAPSHOT,
-    VALID,
 )
 
 pytestmark = pytest.mark.slow
@@ -86,6 +89,15 @@ def test_every_task(
         assert debian_cluster.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'") == []
 
 
+HIDDEN_BLOCK = (
+    'block = getattr(op.get_context(), "autocommit" + "_block")\n'
+    'with block():\n    op.execute("SELECT 1")'
+)
+"""Its file does not tell."""
+
+BLOCKED = "Set MIGRATION_DATABASE_URL to the server itself, and start again."
+
+
 @pytest.mark.parametrize("body", [AUTOCOMMIT, CONCURRENT_INDEX], ids=["rows", "index"])
 def test_autocommit_blocks(
     debian_cluster: Cluster,
@@ -93,10 +105,35 @@ def test_autocommit_blocks(
     make_scene: MakeScene,
     body: str,
 ) -> None:
-    """What cannot be in a transaction runs, while the lock is held in one."""
+    """Nothing that they need can be set there: they are refused before anything changes."""
     scene = make_scene(debian_cluster, body)
-    scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
+    url = pgbouncer(scene.database)
+    scene.start(url=url).finish().assert_failed(
+        2,
+        "Migration b2 Foreign b2 has an autocommit_block, and a pooler is between env.py and the "
+        f"server. {BLOCKED}",
+    )
+    assert relations(debian_cluster, scene.database) == ["pace", "steps"]
+    direct = debian_cluster.url(scene.database)
+    scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
     scene.assert_complete()
+
+
+@pytest.mark.parametrize(
+    "leave",
+    ['op.execute("COMMIT")', 'op.execute("/* now */ COMMIT")', HIDDEN_BLOCK],
+    ids=["SQL", "SQL behind a comment", "a block of a helper"],
+)
+def test_leaving_a_transaction(
+    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, leave: str
+) -> None:
+    """It is refused when it happens, and the revision is rolled back."""
+    scene = make_scene(debian_cluster, f'op.execute("SELECT 1")\n{leave}\n{MAKE_TABLE}')
+    scene.start(url=pgbouncer(scene.database)).finish().assert_failed(
+        2, f"The revision …, and a pooler is between env.py and the server. {BLOCKED}"
+    )
+    assert "t_b2" not in relations(debian_cluster, scene.database)
+    assert revisions(debian_cluster, scene.database) == ["a1"]
 
 
 def leave_in_the_pool(url: str, statement: str) -> None:
@@ -384,135 +421,6 @@ def test_the_application_leaves_nothing_in_the_pool(
             process.finish().assert_ok()
 
 
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-def test_a_concurrent_index(
-    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, driver: str
-) -> None:
-    """It is built, waits for who is there, and leaves no setting behind for others."""
-    scene = make_scene(debian_cluster, BODY, ENVS[driver])
-    url = pgbouncer(scene.database)
-    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
-    with blocking(debian_cluster, scene.database, SNAPSHOT):
-        starter = scene.start(url=url)
-        scene.wait_until(
-            "SELECT EXISTS (SELECT FROM pg_stat_progress_create_index"
-            f" WHERE datname = '{scene.database}' AND phase = 'waiting for old snapshots')"
-        )
-    starter.finish(SOON).assert_ok()
-    scene.assert_complete()
-    assert scene.query(ITS_INDEX) == VALID
-    with closing(psycopg2.connect(url)) as other:
-        cursor = other.cursor()
-        cursor.execute(
-            "SELECT name FROM pg_settings WHERE source = 'session'"
-            " AND (name LIKE '%_timeout' OR name = 'client_connection_check_interval')"
-        )
-        assert cursor.fetchall() == []
-
-
-@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
-@pytest.mark.parametrize("body", ALONE.values(), ids=ALONE.keys())
-def test_one_statement_is_tried_again(
-    debian_cluster: Cluster,
-    pgbouncer: Callable[[str], str],
-    make_scene: MakeScene,
-    body: str,
-    driver: str,
-) -> None:
-    """Outside of a transaction as well, where nothing can be set, nobody has to wait for long."""
-    scene = make_scene(debian_cluster, body, ENVS[driver])
-    url = pgbouncer(scene.database)
-    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
-    with traffic(debian_cluster, scene.database) as found:
-        with blocking(debian_cluster, scene.database) as other:
-            starter = scene.start(url=url)
-            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
-            threading.Event().wait(1.5)
-            other.cursor().execute("ROLLBACK")
-        finished = starter.finish(SOON)
-    finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 got through after …")
-    scene.assert_complete()
-    assert not found.failures
-    assert found.longest < 1, found.longest
-
-
-STATEMENTS = {"an index": BODY, "a table": ALONE["in an autocommit block"]}
-
-
-@pytest.mark.parametrize("pool_mode", ["transaction", "session"])
-@pytest.mark.parametrize("body", STATEMENTS.values(), ids=STATEMENTS.keys())
-def test_the_budget_of_one_statement(
-    tmp_path: Path, debian_cluster: Cluster, make_scene: MakeScene, body: str, pool_mode: str
-) -> None:
-    """When it is used up that is said, with who was in the way, and the next one goes on."""
-    scene = make_scene(debian_cluster, body)
-    with running_pgbouncer(
-        tmp_path / "pgbouncer", debian_cluster.port, pool_mode=pool_mode
-    ) as port:
-        url = debian_cluster.url(scene.database, port=port)
-        scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
-        with blocking(debian_cluster, scene.database, f"{SNAPSHOT} FOR UPDATE") as other:
-            scene.start(url=url, MIGRATE_TRAFFIC_TIMEOUT="1").finish().assert_failed(
-                5,
-                "Migration b2 Foreign b2 was held off by backend … (report, idle in transaction, "
-                "query since …); live traffic has held migrations off for more than 1 s. …",
-            )
-            other.cursor().execute("ROLLBACK")
-        scene.start(url=url).finish().assert_ok()
-    scene.assert_complete()
-
-
-def test_progress_of_an_index(
-    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
-) -> None:
-    """One that takes long says how far it is, and for whom it waits."""
-    scene = make_scene(debian_cluster, BODY)
-    url = pgbouncer(scene.database)
-    scene.start(url=url, MIGRATION_TARGET="a1").finish().assert_ok()
-    with blocking(debian_cluster, scene.database, SNAPSHOT):
-        starter = scene.start(url=url)
-        starter.wait_for(
-            "Migration b2 Foreign b2: building by_name (waiting for old snapshots…), waiting for "
-            "backend … (report, idle in transaction, query since …)"
-        )
-    starter.finish(SOON).assert_ok()
-    scene.assert_complete()
-
-
-@pytest.mark.parametrize("name", ["statement_timeout", "lock_timeout"])
-def test_a_limit_that_would_cut_an_index_short(
-    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, name: str
-) -> None:
-    """It cannot be lifted where nothing may be set: the build is not begun, and goes around."""
-    scene = make_scene(debian_cluster, BODY)
-    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET {name} = '2s'")
-    url = pgbouncer(scene.database)
-    scene.start(url=url).finish().assert_failed(
-        2,
-        f"The session that the pooler lends has {name} set, which would cut short what the "
-        "revision does outside of a transaction. Set MIGRATION_DATABASE_URL to the server itself: "
-        "no such limit holds there.",
-    )
-    assert scene.query(ITS_INDEX) == []
-    direct = debian_cluster.url(scene.database)
-    scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
-    scene.assert_complete()
-
-
-def test_a_statement_that_a_limit_cuts_short(
-    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
-) -> None:
-    """What is undone where it fails is run all the same, and the failure says what helps."""
-    scene = make_scene(debian_cluster, f'{BLOCK}op.execute("SELECT pg_sleep(60)")\n{MAKE_TABLE}')
-    debian_cluster.execute(f"ALTER DATABASE {scene.database} SET statement_timeout = '1s'")
-    scene.start(url=pgbouncer(scene.database)).finish().assert_failed(
-        5,
-        "Migration b2 Foreign b2 failed: statement_timeout (1000 ms) ended its statement. Behind "
-        "a pooler, … set MIGRATION_DATABASE_URL to the server itself. …",
-    )
-
-
 def test_a_pooler_of_statements(tmp_path: Path, debian_cluster: Cluster) -> None:
     """Where no transaction is possible, nothing is; that is said before anything is tried."""
     folder = project(tmp_path)
@@ -535,7 +443,7 @@ def test_prepared_statements(
     debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene
 ) -> None:
     """A driver that prepares them finds those of others, or none: that needs the server itself."""
-    scene = make_scene(debian_cluster, BODY, ENVS["asyncpg"])
+    scene = make_scene(debian_cluster, MAKE_TABLE, ENVS["asyncpg"])
     pooled = pgbouncer(scene.database)
     with closing(psycopg2.connect(pooled)) as other:
         other.cursor().execute("PREPARE __asyncpg_stmt_1__ AS SELECT 1")
