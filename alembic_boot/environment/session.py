@@ -164,10 +164,15 @@ class MigrationSession:
             context._ensure_version_table()
         return rows
 
-    def ask(self, query: str) -> Any:
-        """Return the first row of a query, or None."""
+    def ask(self, query: str, before: tuple[str, ...] = ()) -> Any:
+        """Return the first row of a query, or None; `before` are statements to run first.
+
+        psycopg2 sends all of them in one round trip.
+        """
+        is_at_once = self.connection.dialect.driver == "psycopg2"
         with self._cursor() as cursor:
-            cursor.execute(query)
+            for text in ["; ".join((*before, query))] if is_at_once else [*before, query]:
+                cursor.execute(text)
             return cursor.fetchone()
 
     def tell(self, statement: str) -> int:

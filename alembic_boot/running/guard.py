@@ -67,6 +67,11 @@ class Guard:
         """Return what is asked when the revision's own function has ended."""
         return ()
 
+    @property
+    def may_defer(self) -> bool:
+        """Whether `recorded` checks that the revision is still in its transaction."""
+        return False
+
     def recorded(self) -> None:
         """Note in the transaction of the version row that the step is applied."""
 

@@ -39,14 +39,14 @@ class LockCheck:
         """The look as a condition in SQL, free of parameters."""
         return f"{self._is_held} AND {self._holds_key}"
 
-    def require(self, *columns: str) -> tuple[Any, ...]:
-        """Return what else is asked for, as columns of SQL.
+    def require(self, *columns: str, before: tuple[str, ...] = ()) -> tuple[Any, ...]:
+        """Return what else is asked for, as columns of SQL; `before` are statements to run first.
 
         Each question of its own would take as long as a small revision. Raises LockLostError
         unless the lock is held still.
         """
         own = self._columns()
-        found = self._session.ask(f"SELECT {', '.join((*own, *columns))}")
+        found = self._session.ask(f"SELECT {', '.join((*own, *columns))}", before)
         if not found[0]:
             raise lock_lost()
         return tuple(found[len(own) :])

@@ -1,6 +1,7 @@
 """A run on the real database: under the lock, with a journal, and beside live traffic."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -50,6 +51,9 @@ from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
 
 _log = logging.getLogger(__name__)
 
+_LONG = 0.5
+"""Seconds after which a revision is so much work that its version row is waited for patiently."""
+
 
 @dataclass(frozen=True)
 class Locked:
@@ -93,6 +97,8 @@ class LockedRun(Guard):
         self._outside: OutsideTransaction | None = None
         self._is_again = False
         """Whether this revision has failed before."""
+        self._started = 0.0
+        """When the revision's own function began."""
         self._is_over = False
         """Whether the revision's own function has ended: only the version row is left."""
 
@@ -180,14 +186,21 @@ class LockedRun(Guard):
         limits: Columns = ()
         if self._traffic is not None:
             limits = self._traffic.beginning(is_first=self._transaction.is_first)
-        return self._lock_check.require(*columns, *limits)
+        if self._traffic is None or not self._transaction.is_first:
+            return self._lock_check.require(*columns, *limits)
+        locking = self._traffic.locking()
+        if self._session.carried:  # a role, maybe, that has to be set before
+            answers = self._lock_check.require(*columns, *limits)
+            self._session.tell(locking)
+            return answers
+        limiting = [f"SELECT {', '.join(limits)}"] if limits else []
+        return self._lock_check.require(*columns, before=(*limiting, locking))
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
-        """Lock the version table first; afterwards say what a failed revision leaves behind."""
+        """Say what a failed revision leaves behind."""
+        self._started = time.monotonic()
         try:
-            if self._traffic is not None:
-                self._traffic.prepare()
             yield
             if self._traffic is not None:
                 self._traffic.require_whole()
@@ -251,7 +264,13 @@ class LockedRun(Guard):
     def closing(self) -> Columns:
         """Be patient with the version table from here on."""
         self._is_over = True
-        return self._traffic.closing() if self._traffic else ()
+        is_long = time.monotonic() - self._started >= _LONG
+        return self._traffic.closing() if self._traffic and is_long else ()
+
+    @property
+    def may_defer(self) -> bool:
+        """True: the journal's row is written on that condition."""
+        return True
 
     def recorded(self) -> None:
         """Write the journal's rows in the transaction that moves the version.
@@ -262,8 +281,15 @@ class LockedRun(Guard):
         if self._traffic is not None:
             self._traffic.require_whole()
         self._early_commits.start()
-        for statement in self._recorder.applied_statements(self._lock_check.condition):
-            if self._session.tell(statement) != 1:
+        condition, transaction = self._lock_check.condition, self._transaction
+        is_deferred = transaction.is_deferred
+        checked = f"{condition} AND {transaction.condition}" if is_deferred else condition
+        if not all(map(self._is_told, self._recorder.applied_statements(checked))):
+            if is_deferred and self._lock_check.require() is not None:
+                transaction.confirm()
+            else:
+                raise lock_lost()
+            if not all(map(self._is_told, self._recorder.applied_statements(condition))):
                 raise lock_lost()
         self._recorder.is_committing = True
 
@@ -322,6 +348,9 @@ class LockedRun(Guard):
             self._session.settle()
             if it := unencodable(ids, server, client):
                 raise refuse_unencodable(it, "It did not run.")
+
+    def _is_told(self, statement: str) -> bool:
+        return self._session.tell(statement) == 1
 
     def _tell(self, statement: str) -> int:
         """Run a statement of boot's own that is its own transaction."""

@@ -33,6 +33,8 @@ class Loop:
         self._guard = guard
         self._carried: tuple[str, ...] = ()
         """What env.py has set for its own transaction, for the transaction of each step."""
+        self._is_opening = False
+        """Whether a transaction that begins now is the step's own."""
 
     def run(self, steps: Steps, arguments: Mapping[str, Any]) -> None:
         """Run steps; `arguments` are what env.py has passed to `run_migrations`.
@@ -55,9 +57,6 @@ class Loop:
         """Run a step until it is committed, and return the rows of the version table."""
         self._transaction.start()
         self._guard.start(step)
-        if self._session.is_one_unit:  # the transaction has begun before the step
-            self._transaction.resume_unit()
-            self._began()
         while (after := self._try(step, rows, arguments)) is None:
             self._guard.pause()
         self._guard.done()
@@ -68,8 +67,9 @@ class Loop:
         transaction = self._transaction
         transaction.start()
         try:
-            with self._guard.trying(step), self._session.revision_transaction():
+            with self._guard.trying(step), self._opened():
                 try:
+                    self._began()
                     after = self._apply(step, rows, arguments)
                 finally:
                     transaction.end()
@@ -79,13 +79,22 @@ class Loop:
             raise
         return after
 
+    @contextmanager
+    def _opened(self) -> Iterator[None]:
+        """Have a transaction for a step: its own, or the one that env.py has opened for all."""
+        self._transaction.resume_unit()
+        self._is_opening = True
+        with self._session.revision_transaction():
+            self._is_opening = False
+            yield
+
     def _apply(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
         """Run a step and record it, in one transaction if the revision does not leave it."""
         transaction, context = self._transaction, self._session.context
         _log.info("Running %s", step)
         with self._guard.running(step):
             step.run(**arguments)
-        transaction.rejoin(self._guard.closing())
+        transaction.rejoin(self._guard.closing(), may_defer=self._guard.may_defer)
         after = step.record(context, rows)
         for callback in context.on_version_apply_callbacks:
             callback(ctx=context, step=step.info, heads=set(after), run_args=dict(arguments))
@@ -100,7 +109,7 @@ class Loop:
         """Hear of the transactions and statements of a revision: only SQLAlchemy sees those."""
         connection = self._session.connection
         listeners: list[tuple[Any, str, Callable[..., Any], dict[str, bool]]] = [
-            (connection, "begin", lambda _connection: self._began(), {}),
+            (connection, "begin", lambda _connection: self._began_itself(), {}),
             (connection, "commit", lambda _connection: self._guard.committing(), {}),
             (connection, "rollback", lambda _connection: self._rolled_back(), {}),
             (connection, "before_cursor_execute", self._executing, {"retval": True}),
@@ -113,6 +122,11 @@ class Loop:
         finally:
             for target, name, listener, _options in listeners:
                 event.remove(target, name, listener)
+
+    def _began_itself(self) -> None:
+        """Hear of a transaction that the revision has begun, or rejoining it."""
+        if not self._is_opening:
+            self._began()
 
     def _began(self) -> None:
         """Look at a transaction that has just begun, and set in it what env.py has set."""
@@ -130,6 +144,8 @@ class Loop:
     ) -> tuple[str, Any]:
         if self._session.is_bare:
             self._transaction.left()
+        else:
+            self._transaction.executing(statement)
         return self._guard.executing(statement), parameters
 
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:

@@ -99,11 +99,13 @@ class Traffic:
         self._budget.succeeded(self._label)
         self._vacuumed = None
 
-    def prepare(self) -> None:
-        """Lock the own tables before the revision has locked others, which would wait with it."""
-        if self._transaction.is_first:
-            self._ask_vacuum_aside()
-            self._session.tell(f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE")
+    def locking(self) -> str:
+        """Return SQL that locks the own tables before the revision locks others.
+
+        Otherwise the others would stay locked while the version table is waited for.
+        """
+        self._ask_vacuum_aside()
+        return f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE"
 
     def beginning(self, *, is_first: bool) -> tuple[str, ...]:
         """Return SQL that limits how long the statements of a new transaction wait for locks.

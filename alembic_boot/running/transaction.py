@@ -12,6 +12,7 @@ import psycopg2
 from alembic.util.exc import CommandError
 
 from alembic_boot.environment.session import MigrationSession
+from alembic_boot.sql.statement import begins_with_control, commits
 
 _log = logging.getLogger(__name__)
 
@@ -42,6 +43,10 @@ class RevisionTransaction:
         """Whether what ends the transaction now is not the revision's doing."""
         self._to_commit_below = False
         self._to_commit = False
+        self._has_said_control = False
+        """Whether the revision has said BEGIN, COMMIT, SAVEPOINT or the like as text."""
+        self.is_deferred = False
+        """Whether it is still to be checked that the revision is in its transaction."""
         self.is_unit_over = False
         """Whether a revision has ended the transaction that env.py had opened for all of them."""
 
@@ -55,6 +60,7 @@ class RevisionTransaction:
         self._begun = 0
         self._has_left = self._was_rolled_back = self._is_ending = False
         self._to_commit = self._to_commit_below = False
+        self._has_said_control = self.is_deferred = False
 
     @property
     def is_first(self) -> bool:
@@ -78,6 +84,10 @@ class RevisionTransaction:
         """Note that SQLAlchemy has rolled the transaction back."""
         self._was_rolled_back |= not self._is_ending
 
+    def executing(self, statement: str) -> None:
+        """Note a statement of the revision that is inside of a transaction."""
+        self._has_said_control |= begins_with_control(statement) or commits(statement)
+
     def left(self) -> None:
         """Note that a statement runs outside of any transaction."""
         self._has_left = True
@@ -100,13 +110,34 @@ class RevisionTransaction:
         if self.is_unit_over:
             self._session.tell("BEGIN")
 
-    def rejoin(self, columns: tuple[str, ...]) -> None:
+    @property
+    def condition(self) -> str:
+        """SQL that is true in the transaction that the revision began in."""
+        return f"txid_current_if_assigned()::text = '{self._id}'"
+
+    def confirm(self) -> None:
+        """Warn if the revision is in another transaction than it began in, below SQLAlchemy.
+
+        Raises TransactionLeftError if the transaction that it began in was rolled back.
+        """
+        self.is_deferred = False
+        if self._session.ask(_STATUS.format(self._id))[0] == "aborted":
+            raise _undone()
+        self.warn()
+
+    def rejoin(self, columns: tuple[str, ...], *, may_defer: bool = False) -> None:
         """Be in a transaction again, after a revision, for the version to move in.
 
-        `columns` are asked for along with where it is now. Raises TransactionLeftError if
-        there is nothing that could be called applied.
+        `columns` are asked for along with where it is now. With `may_defer` nothing is asked if
+        all that was seen says that the revision has not left its transaction: a question takes as
+        long as a small revision. Raises TransactionLeftError if there is nothing that could be
+        called applied.
         """
         session = self._session
+        is_seen_inside = self.is_first and not session.is_bare and not self._has_said_control
+        if may_defer and is_seen_inside and not columns and not self._was_rolled_back:
+            self.is_deferred = True
+            return
         expected = self._unit if session.is_one_unit else session.context._transaction
         has_replaced = session.connection.get_transaction() is not expected
         if self._was_rolled_back:

@@ -357,7 +357,7 @@ MECHANISMS: dict[str, tuple[type | ModuleType, str, object, Callable[..., None]]
         test_nothing_is_applied_without_the_lock,
     ),
     "the lock is looked at before a statement that commits itself": (
-        *(LockCheck, "require", lambda _self, *columns: ("",) * len(columns)),
+        *(LockCheck, "require", lambda _self, *columns, **_: ("",) * len(columns)),
         test_no_statement_commits_itself_without_the_lock,
     ),
     "sessions of dead starters are ended": (
