@@ -21,6 +21,7 @@ from alembic_boot.postgres.answer import Answer, ask
 from alembic_boot.postgres.message import causes
 from alembic_boot.postgres.refusal import Refusal, meaning
 from alembic_boot.postgres.sqlstate import sqlstate
+from alembic_boot.private_names import version_locations
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
@@ -75,7 +76,7 @@ def package_missing(error: BaseException, scripts: ScriptDirectory) -> Configura
 
 def _folders(scripts: ScriptDirectory) -> list[Path]:
     folder = Path(scripts.dir).absolute()
-    return [*map(Path, scripts._version_locations), folder, folder.parent]
+    return [*map(Path, version_locations(scripts)), folder, folder.parent]
 
 
 def no_connection(error: BaseException) -> BootError | None:

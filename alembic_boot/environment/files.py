@@ -9,6 +9,7 @@ from alembic.script import Script, ScriptDirectory
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.ahead import read_ahead
 from alembic_boot.history.reading import HeadedFile, is_source, read_file
+from alembic_boot.private_names import compiled_files, script_from_path, version_locations
 
 
 def read_files(scripts: ScriptDirectory) -> Iterator[HeadedFile | Script]:
@@ -35,7 +36,7 @@ def _revision(
     if is_source(name) and (headed := ahead.get(path) or read_file(path)):
         return headed
     try:
-        return Script._from_path(scripts, path)
+        return script_from_path(scripts, path)
     except AttributeError as error:
         if error.name != "down_revision" or getattr(error.obj, "__file__", None) != path:
             raise
@@ -51,11 +52,11 @@ def _files(scripts: ScriptDirectory) -> Iterator[str]:
 
     They are strings, because a history may have thousands: Path is a third of the whole time.
     """
-    for location in scripts._version_locations:
+    for location in version_locations(scripts):
         if not location.exists():
             continue
         if scripts.sourceless:
-            yield from (os.path.realpath(it) for it in Script._list_py_dir(scripts, location))
+            yield from (os.path.realpath(it) for it in compiled_files(scripts, location))
         else:
             yield from _below(str(location), recursively=scripts.recursive_version_locations)
 

@@ -14,6 +14,7 @@ from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.foreign import missing_package
 from alembic_boot.history.history import History
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.private_names import version_locations
 from alembic_boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
@@ -54,7 +55,7 @@ def open_project(
     with working_in(folder):
         history = read_history(scripts)
     if not history.revisions and not may_be_empty:
-        folders = ", ".join(str(folder) for folder in scripts._version_locations)
+        folders = ", ".join(str(folder) for folder in version_locations(scripts))
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
             "Check that the folder was shipped, or write the first with "

@@ -33,6 +33,7 @@ from alembic_boot.history.history import History, Target
 from alembic_boot.log import restore_logging
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.private_names import upgrade_steps
 from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
 
 _CONNECT_TIMEOUT = "10"
@@ -68,7 +69,7 @@ class Project:
         if going_up:
             # Alembic refuses several of which one stands on another, as by depends_on.
             goal: Any = self.history.tips(target.revisions)
-            return self.scripts._upgrade_revs(goal, current)
+            return upgrade_steps(self.scripts, goal, current)
         beyond = self.history.closure(current) - self.history.closure(target.revisions)
         return [self.step(it, going_up=False) for it in self.history.in_order(beyond)[::-1]]
 

@@ -9,6 +9,7 @@ from alembic.script import Script, ScriptDirectory
 
 from alembic_boot.environment.scripts import all_scripts, load_revision
 from alembic_boot.history.schema_names import SchemaNames
+from alembic_boot.private_names import version_locations
 
 _HINTS = (b"schema", b"search_path", b"create_all")
 """What a file has in it, besides the names themselves, that could make something in a schema."""
@@ -54,5 +55,5 @@ def _global(scripts: ScriptDirectory, script: Script, name: str) -> Any:
 
 def _sql_files(scripts: ScriptDirectory) -> Iterator[Path]:
     """Give the files that revisions may read their statements from."""
-    folders = {Path(scripts.dir), *map(Path, scripts._version_locations)}
+    folders = {Path(scripts.dir), *map(Path, version_locations(scripts))}
     return (path for path in {it for folder in folders for it in folder.rglob("*.sql")})

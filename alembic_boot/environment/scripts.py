@@ -20,6 +20,7 @@ from alembic_boot.history.checksum import file_sha256
 from alembic_boot.history.history import History, Revision
 from alembic_boot.history.placing import place, title
 from alembic_boot.history.reading import HeadedFile
+from alembic_boot.private_names import resolved_dependencies, scripts_by_name
 from alembic_boot.signals import Stopped
 
 
@@ -151,7 +152,7 @@ def describe(script: Script) -> Revision:
         id=script.revision,
         parents=(parents,) if isinstance(parents, str) else tuple(parents),
         title=title(script.longdoc, script.revision),
-        depends_on=tuple(sorted(script._resolved_dependencies)),
+        depends_on=tuple(sorted(resolved_dependencies(script))),
         branch_labels=tuple(sorted(script.branch_labels)),
         phase=phase,
         file=script.path,
@@ -161,7 +162,7 @@ def describe(script: Script) -> Revision:
 
 def all_scripts(scripts: ScriptDirectory) -> list[Script]:
     """Return every revision, in any order; `walk_revisions()` takes as long again for its order."""
-    found = scripts.revision_map._revision_map
+    found = scripts_by_name(scripts)
     # Labels lead to a revision as well, and None to nothing.
     return [it for name, it in found.items() if isinstance(it, Script) and it.revision == name]
 

@@ -10,6 +10,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 
+from alembic_boot import private_names as private
 from alembic_boot.environment.failures import way_out
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import ConfigurationError, LoginRefusedError, MigrationFailedError
@@ -89,7 +90,7 @@ class MigrationSession:
     @property
     def is_one_unit(self) -> bool:
         """Whether env.py opened a transaction itself: all steps stand or fall together."""
-        return self.context._in_external_transaction
+        return private.has_external_transaction(self.context)
 
     def adopt_transaction(self) -> None:
         """See whether env.py opened a transaction after it configured Alembic: it is a unit, too.
@@ -97,12 +98,12 @@ class MigrationSession:
         `with connection.begin():` marks the connection with itself; Alembic does not.
         """
         if self.has_begin_block:
-            self.context._in_external_transaction = True
+            private.set_external_transaction(self.context, True)
 
     @property
     def has_begin_block(self) -> bool:
         """Whether env.py is inside of `with connection.begin():`, in which only it may commit."""
-        return getattr(self.connection, "_trans_context_manager", None) is not None
+        return private.has_begin_block(self.connection)
 
     @property
     def is_autocommit(self) -> bool:
@@ -140,28 +141,28 @@ class MigrationSession:
 
     def revision_transaction(self) -> AbstractContextManager[Any]:
         """Begin a revision's transaction as Alembic does: none inside of env.py's own."""
-        return self.context.begin_transaction(_per_migration=True)
+        return private.revision_transaction(self.context)
 
     def forget_transaction(self) -> None:
         """Have SQLAlchemy and Alembic let go of a transaction that could not be committed."""
         transaction = self.connection.get_transaction()
         if transaction is not None:
             transaction.rollback()
-        self.context._transaction = None
+        private.forget_transaction(self.context)
 
     def leave_unit(self) -> None:
         """Give each step a transaction of its own from here on: env.py's own is over."""
-        self.context._in_external_transaction = False
+        private.set_external_transaction(self.context, False)
 
     def version_rows(self) -> tuple[str, ...]:
         """Return the rows of the version table, which is made if it is missing."""
         context = self.context
         if context.purge:  # `alembic stamp --purge`
-            context._ensure_version_table(purge=True)
+            private.ensure_version_table(context, purge=True)
             return ()
         rows = context.get_current_heads()
         if not rows:
-            context._ensure_version_table()
+            private.ensure_version_table(context)
         return rows
 
     def ask(self, query: str, before: tuple[str, ...] = ()) -> Any:
@@ -268,7 +269,7 @@ class MigrationSession:
         table = VersionTable(name, schema)
         is_there, room = self.ask(table.room_query)
         if not is_there:  # it will be as Alembic, or env.py, describes it
-            column: Any = self.context._version.c.get("version_num")
+            column: Any = private.version_table(self.context).c.get("version_num")
             room = getattr(getattr(column, "type", None), "length", None)
         return replace(table, room=room)
 

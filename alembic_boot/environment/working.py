@@ -9,6 +9,8 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
+from alembic_boot.private_names import version_locations
+
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
@@ -35,7 +37,7 @@ def open_scripts(config: Config, folder: Path) -> ScriptDirectory:
         before = sys.path[:]
         scripts = ScriptDirectory.from_config(config)
         scripts.dir = os.path.abspath(scripts.dir)  # noqa: PTH100 (Alembic has it as text)
-        scripts._version_locations  # noqa: B018 (made absolute here, and kept)
+        version_locations(scripts)  # made absolute here, and kept
         added = sys.path[: len(sys.path) - len(before)]
         absolute = [os.path.abspath(it) for it in added]  # noqa: PTH100 (resolves no links)
         again = before[: len(absolute)] == absolute

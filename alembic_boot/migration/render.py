@@ -16,6 +16,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, DatabaseMissingError, MigrationFailedError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.private_names import execute_by, never_make_version_table
 from alembic_boot.signals import Stopped, raise_if_stopped
 from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
 from alembic_boot.state.plan import Action, Plan, decide, unmanaged
@@ -106,10 +107,10 @@ class _Rendering:
             """Replace Alembic's mock connection by ours."""
             context.connection = context.impl.connection = connection
             context.impl.output_buffer = self._script
-            context.impl._exec = connection.write  # type: ignore[method-assign]
+            execute_by(context, connection.write)
             if self._place.has_version_table:
                 # The table exists without a row, and Alembic would create it again.
-                context._version.create = lambda *_, **__: None  # type: ignore[method-assign]
+                never_make_version_table(context)
 
         overrides = {
             "connection": connection,  # Alembic uses only its dialect

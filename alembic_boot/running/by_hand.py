@@ -10,6 +10,11 @@ from alembic.util import CommandError
 
 from alembic_boot.environment.opening import RUN_BY_BOOT
 from alembic_boot.errors import BootError
+from alembic_boot.private_names import (
+    command_steps,
+    give_each_revision_a_transaction,
+    is_comparing,
+)
 
 _ORDER = (
     "env.py has a transaction open, which would end after the lock. Say one_at_a_time() before "
@@ -33,7 +38,7 @@ def one_at_a_time(
     """
     config = context.config
     is_ours = config is not None and config.attributes.get(RUN_BY_BOOT, False)
-    is_looking = context.opts.get("dont_mutate") or _is_comparing(context)
+    is_looking = context.opts.get("dont_mutate") or is_comparing(context)
     if is_ours or context.as_sql or is_looking or context.script is None:
         yield
         return
@@ -64,7 +69,7 @@ def _locked(
     if session.is_one_unit or session.connection.in_transaction():
         raise CommandError(_ORDER.format(as_typed("inv migrate")))
     # As boot has it: each revision's row is committed together with the revision.
-    context._transaction_per_migration = True
+    give_each_revision_a_transaction(context)
     journal = Journal(session.version_table())
     session.settle()
     engine_url = session.connection.engine.url
@@ -78,17 +83,8 @@ def _locked(
     ):
 
         def run_migrations(**arguments: Any) -> None:
-            given: Any = context._migrations_fn
             locked = Locked(lock, recorder, traffic_timeout)
-            locked.run(context, arguments, lambda rows: alembic_steps(given(rows, context)))
+            locked.run(context, arguments, lambda rows: alembic_steps(command_steps(context, rows)))
 
         context.run_migrations = run_migrations  # type: ignore[method-assign]
         yield
-
-
-def _is_comparing(context: MigrationContext) -> bool:
-    """Return whether this is `alembic check` or `revision --autogenerate`.
-
-    Both pass a function of this name to the context; the other commands pass their steps.
-    """
-    return getattr(context._migrations_fn, "__name__", "") == "retrieve_migrations"

@@ -13,6 +13,7 @@ from alembic.runtime.migration import (
 )
 from alembic.script.revision import RevisionMap
 
+from alembic_boot.private_names import execute, version_table
 from alembic_boot.state.journal import Direction
 
 Moves = tuple[tuple[str, Direction], ...]
@@ -118,10 +119,10 @@ class Recording:
 
     def record(self, context: MigrationContext, rows: Rows) -> Rows:  # noqa: ARG002
         """Replace the rows."""
-        table = context._version
-        context.impl._exec(table.delete())
+        table = version_table(context)
+        execute(context, table.delete())
         for revision in self.revisions:
-            context.impl._exec(table.insert().values(version_num=revision))
+            execute(context, table.insert().values(version_num=revision))
         return self.revisions
 
     def __str__(self) -> str:

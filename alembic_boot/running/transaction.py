@@ -12,6 +12,7 @@ import psycopg2
 from alembic.util.exc import CommandError
 
 from alembic_boot.environment.session import MigrationSession
+from alembic_boot.private_names import alembic_transaction
 from alembic_boot.sql.statement import begins_with_control, commits
 
 _log = logging.getLogger(__name__)
@@ -138,7 +139,7 @@ class RevisionTransaction:
         if may_defer and is_seen_inside and not columns and not self._was_rolled_back:
             self.is_deferred = True
             return
-        expected = self._unit if session.is_one_unit else session.context._transaction
+        expected = self._unit if session.is_one_unit else alembic_transaction(session.context)
         has_replaced = session.connection.get_transaction() is not expected
         if self._was_rolled_back:
             raise _undone()

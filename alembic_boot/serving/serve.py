@@ -62,11 +62,12 @@ def _watched(boot: BootDescription) -> list[str]:
     """Return the folders to watch for changes: this one, and that of the revisions."""
     # This imports Alembic, and only a reloader needs it.
     from alembic_boot.environment.opening import open_project
+    from alembic_boot.private_names import version_locations
 
     folders = [Path.cwd()]
     with suppress(BootError):  # which was reported before
         scripts = open_project(boot.alembic_config, boot.migration_database_url).scripts
-        folders += [Path(scripts.dir), *map(Path, scripts._version_locations)]
+        folders += [Path(scripts.dir), *map(Path, version_locations(scripts))]
     return [str(it.resolve()) for it in folders if it.is_dir()]
 
 
