@@ -125,7 +125,7 @@ QUOTED: dict[str, str | None] = {
     "may not use the schema": "may not use the schema",
     "ended the session": " ended the {what}",
     "ended the statement": " ended the {what}",
-    "was held off by": "was held off by",
+    "is blocked by": "is blocked by",
     "A revision ended its transaction itself": "A revision ended its transaction itself",
     "it rolled its transaction back itself": "it rolled its transaction back itself",
     "A starter died at its work": "A starter died at its work",

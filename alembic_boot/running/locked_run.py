@@ -43,10 +43,10 @@ from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
-from alembic_boot.state..py import doubts, refusal
 from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
 from alembic_boot.state.id_length import too_long
 from alembic_boot.state.journal import Direction
+from alembic_boot.state.partial_commits import partial_commits, refusal
 from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
 
 _log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ class LockedRun(Guard):
         refuse_unwritable(session, recorder)
         unfinished = recorder.unfinished()
         self._unfinished = {(it.revision, it.direction) for it in unfinished}
-        self._doubts = doubts(unfinished, recorder.history, journal)
+        self._partial_commits = partial_commits(unfinished, recorder.history, journal)
         if session.is_one_unit:
             _log.warning(
                 "What the revisions lock stays locked until the last one is done, and none is "
@@ -151,16 +151,16 @@ class LockedRun(Guard):
         self._refuse_too_long(revisions)
         self._refuse_unencodable(revisions)
         refuse_autocommit_blocks(self._session, self._recorder.history, step.moves)
-        for doubt in self._doubts:
-            if (doubt.revision, doubt.direction) not in step.moves:
+        for partial_commit in self._partial_commits:
+            if (partial_commit.revision, partial_commit.direction) not in step.moves:
                 continue
-            if not doubt.is_changed:  # `alembic upgrade` typed by hand comes here unasked
-                raise refusal(doubt)
+            if not partial_commit.is_changed:  # `alembic upgrade` typed by hand comes here unasked
+                raise refusal(partial_commit)
             _log.warning(
                 "Migration %s was changed since it had committed a part of itself: %s. It is run "
                 "from its start",
-                doubt.label,
-                doubt.committed,
+                partial_commit.label,
+                partial_commit.committed,
             )
         if self._outside is not None:
             self._outside.start(self._label(step), is_again=self._is_again)

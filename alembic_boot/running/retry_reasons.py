@@ -9,13 +9,13 @@ LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
 """The SQLSTATEs where a lock was waited for too long, and where somebody ended the statement."""
 
 _PHRASES = {
-    LOCK_NOT_AVAILABLE: "was held off by {}",
+    LOCK_NOT_AVAILABLE: "is blocked by {}",
     "40P01": "was the victim of a deadlock with {}",
     "40001": "was overtaken by somebody else's change of what it works on",
 }
 """By SQLSTATE; the blockers stand for {}."""
 
-_CROWD = "was held off by {}, with too many waiting behind it"
+_CROWD = "is blocked by {}, with too many sessions waiting behind it"
 
 _UNDONE = "What the revision had changed was rolled back."
 _KEPT = "What the revision did outside of a transaction is kept."
@@ -55,7 +55,7 @@ def building(what: str) -> str:
 def again(label: str, phrase: str, blockers: Sequence[AnyBlocker], budget: float) -> str:
     """Return the line for a revision that is tried again, within a budget of seconds."""
     happened = phrase.format(listed(blockers))
-    return f"Migration {label} {happened}: trying again, for up to {budget:g} s in all"
+    return f"Migration {label} {happened}; retrying for up to {budget:g} s"
 
 
 def over(
@@ -67,7 +67,7 @@ def over(
     """
     happened = phrase.format(listed(blockers))
     return MigrationFailedError(
-        f"Migration {label} {happened}; live traffic has held migrations off for more than "
+        f"Migration {label} {happened}; live traffic has blocked migrations for more than "
         f"{budget:g} s.",
         "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. "
         + (_KEPT if keeps else _UNDONE),
@@ -79,14 +79,14 @@ def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> Migratio
     happened = phrase.format(listed(blockers))
     return MigrationFailedError(
         f"Migration {label} {happened}, in a statement that may have committed a part of itself.",
-        "It is not tried again: see what it has done. The next start says how to go on.",
+        "It is not retried: see what it has done. The next start says how to go on.",
     )
 
 
 def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
     """Return the error for a revision that is held off, and keeps others waiting meanwhile."""
     return MigrationFailedError(
-        f"Migration {label} was held off by {listed(blockers)}, and others wait for what it had "
+        f"Migration {label} is blocked by {listed(blockers)}, and others wait for what it had "
         "locked before.",
         "What it did since it left its first transaction was rolled back, not what is committed. "
         "Give what needs another table a revision of its own, and start again.",

@@ -177,14 +177,11 @@ class TrafficWatch:
         if now - self._warned_at < _REPEAT:
             return
         self._warned_at = now
-        verb = "waits" if look.blocked == 1 else "wait"
         _log.warning(
-            "%s %s for what %s keeps locked while it %s (%.0f s of waiting so far, summed)",
-            f"{look.blocked} session" + ("s" if look.blocked > 1 else ""),
-            verb,
+            "Migration %s blocks %s (%.0f s of waiting in total)",
             self._label,
-            "waits itself" if look.is_waiting else "is at work",
-            self._harm.in_queue + self._harm.at_work,
+            "1 session" if look.blocked == 1 else f"{look.blocked} sessions",
+            self.cost,
         )
 
 

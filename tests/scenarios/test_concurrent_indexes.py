@@ -223,7 +223,7 @@ def test_a_reindex_that_fails(cluster: Cluster, make_scene: MakeScene) -> None:
     execute(scene, BUILD)
     with blocking(cluster, scene.database, SNAPSHOT):
         finished = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
-    finished.assert_failed(5, "Migration b2 Foreign b2 was held off by …")
+    finished.assert_failed(5, "Migration b2 Foreign b2 is blocked by …")
     finished.assert_says("Index public.by_name_ccnew is INVALID, left over: the next run drops it")
 
 
@@ -332,7 +332,7 @@ def other_builder(scene: Scene, statement: str, user: str = OWNER) -> Iterator[t
 
 WAITS = (
     "Migration b2 Foreign b2 waits for index public.by_name, which is built by backend … (by hand, "
-    "active, query since …): trying again, for up to 120 s in all"
+    "active, query since …); retrying for up to 120 s"
 )
 
 
@@ -454,8 +454,8 @@ def test_the_budget(any_cluster: Cluster, make_scene: MakeScene) -> None:
         finished.assert_says("Index public.by_name is INVALID now: …")
         finished.assert_failed(
             5,
-            "Migration b2 Foreign b2 was held off by backend … (report, idle in transaction, query "
-            "since …); live traffic has held migrations off for more than 1 s. See what it is "
+            "Migration b2 Foreign b2 is blocked by backend … (report, idle in transaction, query "
+            "since …); live traffic has blocked migrations for more than 1 s. See what it is "
             "doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the revision did outside of a "
             "transaction is kept.",
         )
@@ -495,7 +495,7 @@ def test_one_statement_is_tried_again(
     with traffic(any_cluster, scene.database) as found:
         with blocking(any_cluster, scene.database) as other:
             starter = scene.start()
-            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
+            starter.wait_for("Migration b2 Foreign b2 is blocked by backend … (report, …); …")
             threading.Event().wait(1.5)
             other.cursor().execute("ROLLBACK")
         finished = starter.finish(SOON)
@@ -529,7 +529,7 @@ def test_what_it_keeps_locked_meanwhile(
         failed = scene.start().finish()
     failed.assert_failed(
         5,
-        "Migration b2 Foreign b2 was held off by backend … (report, …), and others wait for what "
+        "Migration b2 Foreign b2 is blocked by backend … (report, …), and others wait for what "
         "it had locked before. What it did since it left its first transaction was rolled back, "
         "not what is committed. Give what needs another table a revision of its own, and start "
         "again.",
@@ -628,8 +628,8 @@ def test_a_procedure_that_is_held_off_for_too_long(
         failed = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
     failed.assert_failed(
         5,
-        "Migration b2 Foreign b2 was held off by backend … (report, …), in a statement that may "
-        "have committed a part of itself. It is not tried again: see what it has done. The next "
+        "Migration b2 Foreign b2 is blocked by backend … (report, …), in a statement that may "
+        "have committed a part of itself. It is not retried: see what it has done. The next "
         "start says how to go on.",
     )
     failed.assert_says("Migration b2 Foreign b2 keeps what it committed: CALL fill(). …")
@@ -645,7 +645,7 @@ def test_what_is_undone_is_not_in_doubt(
     scene = make(make_scene, any_cluster, body)
     with blocking(any_cluster, scene.database):
         failed = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1").finish()
-    failed.assert_failed(5, "Migration b2 Foreign b2 was held off by backend … (report, …); …")
+    failed.assert_failed(5, "Migration b2 Foreign b2 is blocked by backend … (report, …); …")
     failed.assert_never_says("…keeps what it committed…")
     scene.start().finish().assert_ok()
     scene.assert_complete()

@@ -83,7 +83,7 @@ def test_a_prepared_transaction(scene: Scene) -> None:
     starter = scene.start()
     name = "the prepared transaction 'nightly' (of moriai_user, since …)"
     starter.wait_for(f"In the way: {name}, which no session's end ends. Say COMMIT PREPARED or …")
-    starter.wait_for(f"Migration b2 Foreign b2 was held off by {name}: trying again, …")
+    starter.wait_for(f"Migration b2 Foreign b2 is blocked by {name}; retrying …")
     execute(scene, "ROLLBACK PREPARED 'nightly'")
     starter.finish(SOON).assert_ok()
 
@@ -97,13 +97,13 @@ def test_a_prepared_transaction_elsewhere(scene: Scene) -> None:
     starter = scene.start()
     starter.wait_for("In the way: the prepared transaction 'elsewhere' …")
     starter.wait_for(
-        "Migration b2 Foreign b2 was held off by the prepared transaction 'nightly' (of "
-        "moriai_user, since …): trying again, …"
+        "Migration b2 Foreign b2 is blocked by the prepared transaction 'nightly' (of "
+        "moriai_user, since …); retrying …"
     )
     execute(scene, "ROLLBACK PREPARED 'nightly'")
     finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_never_says("… was held off by …'elsewhere'…")
+    finished.assert_never_says("… is blocked by …'elsewhere'…")
     execute(scene, "ROLLBACK PREPARED 'elsewhere'")
 
 
@@ -160,7 +160,7 @@ def test_a_dump(scene: Scene, options: list[str], name: str | None, who: str) ->
         dump.stdout.read(20_000)  # past its preamble
         starter = scene.start()
         starter.wait_for(f"In the way: pg_dump ({who}). What it dumps cannot be altered …")
-        held_off = f"was held off by backend … ({name or 'pg_dump'}, …): …"
+        held_off = f"is blocked by backend … ({name or 'pg_dump'}, …); …"
         starter.wait_for(f"Migration b2 Foreign b2 {held_off}")
         dump.stdout.read()
         starter.finish(SOON).assert_ok()
@@ -179,7 +179,7 @@ def test_a_vacuum_steps_aside(scene: Scene) -> None:
     finished = scene.start().finish(SOON)
     finished.assert_ok()
     finished.assert_never_says("In the way: …")
-    finished.assert_says(f"Migration b2 Foreign b2 was held off by backend {pid} (autovacuum): …")
+    finished.assert_says(f"Migration b2 Foreign b2 is blocked by backend {pid} (autovacuum); …")
     scene.wait_until(f"SELECT count(*) = 0 FROM pg_stat_progress_vacuum WHERE pid = {pid}")
 
 
@@ -196,7 +196,7 @@ def test_a_vacuum_against_wraparound(scene: Scene) -> None:
     )
     pid = wait_for_vacuum(scene)
     finished = scene.start(MIGRATE_TRAFFIC_TIMEOUT="3").finish(SOON)
-    finished.assert_failed(5, f"Migration b2 Foreign b2 was held off by backend {pid} (…")
+    finished.assert_failed(5, f"Migration b2 Foreign b2 is blocked by backend {pid} (…")
     finished.assert_says(
         f"In the way: a vacuum of public.big against wraparound (backend {pid}), which does not "
         "step aside. What changes that table has to wait for its end."

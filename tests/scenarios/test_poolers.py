@@ -264,7 +264,7 @@ def test_a_lock_timeout_that_somebody_left_in_a_session(
     with traffic(debian_cluster, scene.database) as found:
         with blocking(debian_cluster, scene.database) as other:
             starter = scene.start(url=url)
-            starter.wait_for("Migration b2 Foreign b2 was held off by backend … (report, …): …")
+            starter.wait_for("Migration b2 Foreign b2 is blocked by backend … (report, …); …")
             threading.Event().wait(1.5)
             other.cursor().execute("ROLLBACK")
         starter.finish(SOON).assert_ok()

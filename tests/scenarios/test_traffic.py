@@ -21,7 +21,7 @@ pytestmark = pytest.mark.slow
 
 ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
 
-HELD_OFF = "Migration b2 Foreign b2 was held off by {}: trying again, for up to 120 s in all"
+HELD_OFF = "Migration b2 Foreign b2 is blocked by {}; retrying for up to 120 s"
 
 
 def at_first(make_scene: MakeScene, cluster: Cluster, body: str, env: str = FOREIGN_ENV) -> Scene:
@@ -105,8 +105,8 @@ def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
         starter = scene.start(MIGRATE_TRAFFIC_TIMEOUT="1")
         starter.finish(SOON).assert_failed(
             5,
-            f"Migration b2 Foreign b2 was held off by backend {other.info.backend_pid} (report, "
-            "idle in transaction, query since …); live traffic has held migrations off for more "
+            f"Migration b2 Foreign b2 is blocked by backend {other.info.backend_pid} (report, "
+            "idle in transaction, query since …); live traffic has blocked migrations for more "
             "than 1 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
             "revision had changed was rolled back.",
         )
@@ -161,7 +161,7 @@ def test_a_serialization_failure(cluster: Cluster, make_scene: MakeScene) -> Non
         gate.open()
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …: trying again, …")
+    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
     scene.assert_complete()
     assert scene.query("SELECT seconds FROM pace") == [(401,)]
 
@@ -192,7 +192,7 @@ def test_a_serialization_failure_in_the_end(
     cluster.execute(RAISING.format(when=when), scene.database)
     finished = scene.start().finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …: trying again, …")
+    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
     finished.assert_says("Migration b2 Foreign b2 got through after …")
     scene.assert_complete()
     assert len(scene.steps()) == 1
@@ -218,7 +218,7 @@ def test_a_revision_that_depended_on_what_was_changed(
         gate.open()
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …: trying again, …")
+    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
     scene.assert_complete()
     assert scene.query("SELECT seconds FROM pace") == [(1,)]
 
@@ -301,7 +301,7 @@ def test_a_revision_that_asks_with_nowait(cluster: Cluster, make_scene: MakeScen
     with blocking(cluster, scene.database):
         finished = scene.start().finish(SOON)
     finished.assert_ok()
-    finished.assert_never_says("…trying again…")
+    finished.assert_never_says("…retrying…")
     scene.assert_complete()
     assert [name for name, _ in scene.steps()] == ["refused"]
 
@@ -336,7 +336,7 @@ def test_a_crowd_behind_it(cluster: Cluster, make_scene: MakeScene) -> None:
         blocking(cluster, scene.database) as other,
     ):
         starter = scene.start()
-        starter.wait_for("… with too many waiting behind it: trying again, …")
+        starter.wait_for("… with too many sessions waiting behind it; retrying …")
         other.cursor().execute("ROLLBACK")
         starter.finish(SOON).assert_ok()
     scene.assert_complete()
@@ -350,11 +350,11 @@ def test_a_limit_of_its_own(cluster: Cluster, make_scene: MakeScene) -> None:
     with traffic(cluster, scene.database), blocking(cluster, scene.database) as other:
         starter = scene.start()
         wait_until_waited_for(scene, other)
-        starter.wait_for("… sessions wait for what b2 Foreign b2 keeps locked while it waits …")
+        starter.wait_for("Migration b2 Foreign b2 blocks … sessions (…)")
         other.cursor().execute("ROLLBACK")
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_never_says("…trying again…")
+    finished.assert_never_says("…retrying…")
     scene.assert_complete()
 
 
@@ -381,7 +381,7 @@ def test_rows_that_somebody_has(cluster: Cluster, make_scene: MakeScene) -> None
         other.cursor().execute("COMMIT")
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_never_says("…trying again…")
+    finished.assert_never_says("…retrying…")
     scene.assert_complete()
     assert scene.query("SELECT seconds FROM pace") == [(7,)]
 
@@ -423,8 +423,8 @@ def test_the_budget_of_waits_that_succeed(cluster: Cluster, make_scene: MakeScen
         left_at = time.monotonic()
         starter.finish(SOON).assert_failed(
             5,
-            "Migration b2 Foreign b2 was held off by backend … (second, …); live traffic has held "
-            "migrations off for more than 5 s. …",
+            "Migration b2 Foreign b2 is blocked by backend … (second, …); live traffic has "
+            "blocked migrations for more than 5 s. …",
         )
         took = time.monotonic() - left_at
     assert took < 4, took
@@ -437,9 +437,7 @@ def test_work_under_a_lock(cluster: Cluster, make_scene: MakeScene) -> None:
     with traffic(cluster, scene.database):
         finished = scene.start().finish(SOON)
     finished.assert_ok()
-    finished.assert_says(
-        "… sessions wait for what b2 Foreign b2 keeps locked while it is at work (…)"
-    )
+    finished.assert_says("Migration b2 Foreign b2 blocks … sessions (… s of waiting in total)")
     scene.assert_complete()
 
 
@@ -496,7 +494,9 @@ def test_behind_pgbouncer(
         blocking(debian_cluster, scene.database) as other,
     ):
         starter = scene.start(url=url)
-        starter.wait_for(HELD_OFF.format("backend … (report, …), with too many waiting behind it"))
+        starter.wait_for(
+            HELD_OFF.format("backend … (report, …), with too many sessions waiting behind it")
+        )
         other.cursor().execute("ROLLBACK")
         starter.finish(SOON).assert_ok()
     scene.assert_complete()
@@ -514,7 +514,7 @@ def test_by_hand(cluster: Cluster, make_scene: MakeScene) -> None:
         other.cursor().execute("ROLLBACK")
         upgraded = upgrading.result(SOON)
     assert upgraded.returncode == 0, upgraded.stderr
-    assert "was held off by backend" in upgraded.stderr
+    assert "is blocked by backend" in upgraded.stderr
     scene.assert_complete()
 
 
@@ -538,7 +538,7 @@ def test_what_cannot_be_taken_back(cluster: Cluster, make_scene: MakeScene, body
     with blocking(cluster, scene.database):
         failed = scene.start().finish()
     failed.assert_failed(5, "Migration b2 … Somebody else had a table locked: start again.")
-    failed.assert_never_says("…trying again…")
+    failed.assert_never_says("…retrying…")
 
 
 def test_no_limit_after_an_autocommit_block(cluster: Cluster, make_scene: MakeScene) -> None:

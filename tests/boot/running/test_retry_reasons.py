@@ -22,10 +22,10 @@ NIGHTLY_TEXT = (
 @pytest.mark.parametrize(
     ("state", "has_cancelled", "expected"),
     [
-        ("55P03", False, "was held off by {}"),
+        ("55P03", False, "is blocked by {}"),
         ("40P01", False, "was the victim of a deadlock with {}"),
         ("40001", False, "was overtaken by somebody else's change of what it works on"),
-        ("57014", True, "was held off by {}"),
+        ("57014", True, "is blocked by {}"),
         ("57014", False, None),  # somebody else's cancel, or statement_timeout
         ("25P02", True, None),
         ("42P01", False, None),
@@ -38,14 +38,14 @@ def test_phrase(state: str | None, has_cancelled: bool, expected: str | None) ->
 
 
 def test_phrase_of_a_crowd() -> None:
-    expected = "was held off by {}, with too many waiting behind it"
+    expected = "is blocked by {}, with too many sessions waiting behind it"
     assert phrase("57014", has_cancelled=True, is_for_crowd=True) == expected
     assert phrase("57014", has_cancelled=False, is_for_crowd=True) is None
 
 
 def test_a_wait_that_was_cut_short_unseen() -> None:
     """It is tried again like one that raised."""
-    assert phrase(sqlstate(CutShortError("002")), has_cancelled=False) == "was held off by {}"
+    assert phrase(sqlstate(CutShortError("002")), has_cancelled=False) == "is blocked by {}"
 
 
 @pytest.mark.parametrize(
@@ -66,13 +66,13 @@ def test_blockers(blockers: list[AnyBlocker], expected: str) -> None:
 
 def test_sentences() -> None:
     who = f"backend 4711 (report, idle in transaction, query since {AT})"
-    assert again("002 Books", "was held off by {}", [REPORT], 120) == (
-        f"Migration 002 Books was held off by {who}: trying again, for up to 120 s in all"
+    assert again("002 Books", "is blocked by {}", [REPORT], 120) == (
+        f"Migration 002 Books is blocked by {who}; retrying for up to 120 s"
     )
-    error = over("002 Books", "was held off by {}", [REPORT], 0.5)
+    error = over("002 Books", "is blocked by {}", [REPORT], 0.5)
     assert error.exit_status == 5
     assert str(error) == (
-        f"Migration 002 Books was held off by {who}; live traffic has held migrations off for "
+        f"Migration 002 Books is blocked by {who}; live traffic has blocked migrations for "
         "more than 0.5 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
         "revision had changed was rolled back."
     )
@@ -80,8 +80,8 @@ def test_sentences() -> None:
 
 def test_a_name_with_braces() -> None:
     """What others call themselves is text, and nothing else."""
-    line = again("{0}", "was held off by {}", [Blocker(7, "{x} %s")], 1)
-    assert line.startswith("Migration {0} was held off by backend 7 ({x} %s): ")
+    line = again("{0}", "is blocked by {}", [Blocker(7, "{x} %s")], 1)
+    assert line.startswith("Migration {0} is blocked by backend 7 ({x} %s); ")
 
 
 @pytest.mark.parametrize(
