@@ -16,7 +16,7 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.progress import progress_bar
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock
-from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks
+from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks, watch_borrowed_session
 from alembic_boot.running.loop import Loop
 from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.steps import AlembicStep, Rows, Steps
@@ -77,7 +77,7 @@ def _apply(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Inspe
     run = _Run(schema, plan, run_steps, level)
     try:
         with progress_bar(len(plan.steps)) as run.begin:
-            schema.project.run(run.work, partial(_failure, schema, run))
+            schema.project.run(run.work, partial(_failure, schema, run), watch_borrowed_session)
     finally:
         # The last statement's tree may be large, and this process may go on to serve.
         read.cache_clear()

@@ -10,9 +10,10 @@ from typing import Any
 
 import psycopg2
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
 
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.errors import ConfigurationError
+from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.history.autocommit import commits_itself, has_autocommit_block
 from alembic_boot.history.history import History
 from alembic_boot.postgres.advisory import AdvisoryKey
@@ -363,8 +364,20 @@ class LockedRun(Guard):
                 self._session.tell(statement)
 
 
+def watch_borrowed_session(context: MigrationContext) -> None:
+    """Look at what a pooler lends when env.py begins a transaction, before env.py says anything.
+
+    Raises ConfigurationError then if another client has left a role or a search_path behind.
+    """
+    session = MigrationSession(context)
+    if not session.is_direct:
+        refuse = session.refuse_astray
+        event.listen(session.connection, "begin", lambda _: refuse(has_begun=True), once=True)
+    session.settle()
+
+
 def refuse_autocommit_blocks(session: MigrationSession, history: History, moves: Moves) -> None:
-    """Raise ConfigurationError if a revision needs an autocommit block that it cannot have.
+    """Raise BootError if a revision needs an autocommit block that it cannot have.
 
     Through a pooler, nothing that such a block needs can be set. In a transaction that env.py has
     begun, Alembic itself refuses a block, unless the revision commits first.
@@ -384,11 +397,12 @@ def refuse_autocommit_blocks(session: MigrationSession, history: History, moves:
         if not session.is_direct:
             raise _needs_direct(f"Migration {label} has an autocommit_block")
         if not commits_itself(source, direction):
-            raise ConfigurationError(
-                "Alembic's env.py has begun a transaction before context.configure(), and "
-                f"migration {label} has an autocommit_block, which must be outside of any.",
-                "Call connection.commit() in env.py before context.configure(), and let "
-                "context.begin_transaction() begin the transaction. Nothing was changed.",
+            raise MigrationFailedError(
+                f"Alembic's env.py opens a transaction itself, and {label} has an "
+                "autocommit_block, which needs to be outside of any.",
+                "Let Alembic open it (context.begin_transaction()): a statement before "
+                "context.configure() opens one too, until connection.commit(). Nothing was "
+                "changed.",
             )
 
 

@@ -13,7 +13,7 @@ from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History, resolve_target
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.running.lock import SchemaLock
-from alembic_boot.running.locked_run import Locked
+from alembic_boot.running.locked_run import Locked, watch_borrowed_session
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively
@@ -111,7 +111,7 @@ def record(
 
     with recording(schema.url, schema.journal, history, boot.app_version) as recorder:
         try:
-            schema.project.run(work, failed)
+            schema.project.run(work, failed, watch_borrowed_session)
         finally:
             lock.on_loss = None
     if set(schema.inspect().current) != set(revisions):

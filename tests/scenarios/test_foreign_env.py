@@ -302,7 +302,7 @@ class TestOneUnit:
             5,
             "Alembic's env.py opens a transaction itself, and b2 Foreign b2 has an "
             "autocommit_block, which needs to be outside of any. Let Alembic open it "
-            "(context.begin_transaction()). Nothing was changed.",
+            "(context.begin_transaction()): … Nothing was changed.",
         )
         assert relations(cluster, database) == []
 

@@ -113,7 +113,7 @@ def test_autocommit_blocks(
         "Migration b2 Foreign b2 has an autocommit_block, and a pooler is between env.py and the "
         f"server. {BLOCKED}",
     )
-    assert relations(debian_cluster, scene.database) == ["pace", "steps"]
+    assert relations(debian_cluster, scene.database) == []
     direct = debian_cluster.url(scene.database)
     scene.start(url=url, MIGRATION_DATABASE_URL=direct).finish().assert_ok()
     scene.assert_complete()
