@@ -13,8 +13,8 @@ down_revision: str | Sequence[str] | None = "009_3n9k"
 branch_labels: str | Sequence[str] | None = None
 depends_on: str | Sequence[str] | None = None
 
-# Indexes, which PostgreSQL updates for older code, too. They are not built concurrently, because this
-# history has to run through a pooler as well. Writers wait while an index is built; readers do not.
+# Indexes, which PostgreSQL updates for older code, too. They are not built concurrently: this
+# history has to run through a pooler as well. Writers wait for an index; readers do not.
 phase = "expand"
 
 # In scripts without spaces each character is a word; ASCII punctuation separates words.
