@@ -1,1 +1,1 @@
-"""Somebody's Alembic environment: opened, read, and its env.py run."""
+"""An Alembic environment: open it, read it, and run its env.py."""

@@ -1,4 +1,4 @@
-"""What it means that somebody's env.py, or a revision, raised."""
+"""Failures of an env.py or of a revision, as sentences with advice."""
 
 import re
 from pathlib import Path

@@ -41,7 +41,7 @@ def _dialect(**options: Any) -> Dialect:
 
 @dataclass(frozen=True)
 class Place:
-    """What SQL has to know of where it is to run; nothing, where there is no database yet."""
+    """The facts about a database that SQL depends on; empty if there is no database yet."""
 
     dialect: Dialect = field(default_factory=_dialect)
     version_options: Mapping[str, Any] = field(default_factory=dict)

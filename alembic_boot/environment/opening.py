@@ -1,4 +1,4 @@
-"""Open somebody's Alembic project, with its whole history read."""
+"""Open an Alembic project, and read its whole history."""
 
 import re
 

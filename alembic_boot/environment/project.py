@@ -1,4 +1,4 @@
-"""Somebody's Alembic project: its configuration, its history, and running its env.py.
+"""An Alembic project: its configuration, its history, and running its env.py.
 
 Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 """
@@ -254,7 +254,7 @@ def _noting_connections(opened: list[Any]) -> Iterator[None]:
 
 @contextmanager
 def _bounded_connects() -> Iterator[None]:
-    """Have libpq, whichever driver it works for, give a connect up in time."""
+    """Have libpq give a connect up in time, for every driver that uses libpq."""
     name = "PGCONNECT_TIMEOUT"
     if name in os.environ:
         yield

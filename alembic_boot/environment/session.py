@@ -51,7 +51,7 @@ FROM (
 
 
 class Observer:
-    """Hears of each question to the session, as long as nobody else does."""
+    """The base of observers: it hears of each question to the session, and does nothing."""
 
     def asked(self) -> None:
         """Hear that the session is asked something now."""
@@ -89,7 +89,7 @@ class MigrationSession:
 
     @property
     def is_one_unit(self) -> bool:
-        """Whether env.py opened a transaction itself: all steps stand or fall together."""
+        """True if env.py opened a transaction itself: then all steps are one unit."""
         return private.has_external_transaction(self.context)
 
     def adopt_transaction(self) -> None:
@@ -102,18 +102,18 @@ class MigrationSession:
 
     @property
     def has_begin_block(self) -> bool:
-        """Whether env.py is inside of `with connection.begin():`, in which only it may commit."""
+        """True inside of env.py's `with connection.begin():`, where only that block may commit."""
         return private.has_begin_block(self.connection)
 
     @property
     def is_autocommit(self) -> bool:
-        """Whether each statement is a transaction of its own now, as in an autocommit block."""
+        """True if each statement is a transaction of its own, as in an autocommit block."""
         dbapi_connection: Any = self.connection.connection.dbapi_connection
         return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
 
     @cached_property
     def is_direct(self) -> bool:
-        """Whether nobody stands between this driver and a server process of its own.
+        """True if no pooler is between this driver and its server process.
 
         A pooler tells its clients a process id of its own making.
         """
@@ -126,7 +126,7 @@ class MigrationSession:
 
     @property
     def has_left_transaction(self) -> bool:
-        """Whether a revision has ended the transaction itself, which drivers do not notice."""
+        """True if a revision has ended the transaction as text: SQLAlchemy does not notice."""
         driver: Any = self.driver_connection
         if hasattr(driver, "is_in_transaction"):  # asyncpg's
             return not driver.is_in_transaction()
@@ -136,7 +136,7 @@ class MigrationSession:
 
     @property
     def is_bare(self) -> bool:
-        """Whether the next statement is a transaction of its own."""
+        """True if the next statement is a transaction of its own."""
         return self.is_autocommit or self.has_left_transaction
 
     def revision_transaction(self) -> AbstractContextManager[Any]:
@@ -209,7 +209,7 @@ class MigrationSession:
             cursor.close()
 
     def is_lost(self, error: Any, cursor: Any) -> bool:
-        """Whether a driver's error means that the session is gone."""
+        """Return whether a driver's error means that the session is gone."""
         connection = self.connection
         return bool(connection.dialect.is_disconnect(error, connection.connection, cursor))
 

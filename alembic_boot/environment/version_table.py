@@ -1,4 +1,4 @@
-"""Where an Alembic project records its revision."""
+"""The version table, in which an Alembic project records its revisions."""
 
 from dataclasses import dataclass, field
 

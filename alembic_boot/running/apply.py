@@ -98,7 +98,7 @@ class _Run:
 
     @property
     def is_going_up(self) -> bool:
-        """Whether the steps are upgrades."""
+        """True for upgrades, false for downgrades."""
         return self._plan.action is Action.UPGRADE
 
     def work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:

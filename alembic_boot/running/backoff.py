@@ -1,4 +1,4 @@
-"""How long to ask for a lock, how long to leave it alone, and when it has been enough.
+"""Backoff: how long a try waits for a lock, how long to pause, and when to give up.
 
 While a statement waits for a table lock, every later conflicting statement queues behind it. So a
 wait is short, and between two waits the queue gets time to run dry.
@@ -25,7 +25,7 @@ several busy tables at once may never get them so."""
 
 
 def is_share(seconds: float) -> bool:
-    """Whether others have waited as long, summed over them, as one try may cost."""
+    """Return whether other sessions have waited, in total, as long as one try may cost."""
     return seconds >= _SHARE
 
 
@@ -40,7 +40,7 @@ class Backoff:
         return _LIMITS[min(tries, len(_LIMITS) - 1)]
 
     def row_limit(self, tries: int, held_off: float) -> float:
-        """Return them for one that works on rows: what is left, after having been held off."""
+        """Return the seconds for a statement on rows: what is left of the budget."""
         return max(self.budget - held_off, self.limit(tries))
 
     def pause(self, chance: float) -> float:
@@ -50,13 +50,13 @@ class Backoff:
         return _PAUSE * (1 + chance) / 2
 
     def is_over(self, held_off: float) -> bool:
-        """Whether this many seconds of having been held off are enough."""
+        """Return whether the budget is used up after so many seconds of being blocked."""
         return held_off >= self.budget
 
 
 @dataclass(frozen=True)
 class Look:
-    """What another session sees of ours at one moment."""
+    """Our session at one moment, as another session sees it."""
 
     lock: str | None = None
     """The lock that our statement waits for, if it does."""
@@ -65,18 +65,18 @@ class Look:
 
     @property
     def is_waiting(self) -> bool:
-        """Whether our statement waits for a lock."""
+        """True if our statement waits for a lock."""
         return self.lock is not None
 
     @property
     def blocked(self) -> int:
-        """How many wait for us."""
+        """The number of sessions that wait for us."""
         return len(self.waiting)
 
 
 @dataclass(frozen=True)
 class Harm:
-    """What one try has cost others so far, in seconds of waiting."""
+    """The cost of one try for others so far, in seconds of waiting."""
 
     in_queue: float = 0
     """While our own statement waited; summed over who waited."""
@@ -107,18 +107,21 @@ class Harm:
         )
 
     def is_crowd(self, look: Look) -> bool:
-        """Whether our waiting must end now because of how many wait.
+        """Return whether our wait must end because too many sessions wait for it.
 
-        Work is never ended: a new try would do it again.
+        Only waits are ended. Work is not: the next try would have to do it again.
         """
         return look.is_waiting and look.blocked > 0 and self.in_queue >= _SHARE
 
     def is_too_long(self, look: Look, tries: int) -> bool:
-        """Whether it must because of how long somebody does, after so many failed tries."""
+        """Return whether our wait must end because one session waits too long for it.
+
+        `tries` counts the tries that have failed.
+        """
         waits = self.of_waits if tries < _STRICT_TRIES else self.of_wait
         return look.is_waiting and max(waits.values(), default=0) >= _LONGEST
 
     @property
     def is_worth_a_word(self) -> bool:
-        """Whether somebody should know of it."""
+        """True if the log should say it."""
         return self.in_queue + self.at_work >= _SHARE

@@ -1,4 +1,4 @@
-"""Who is in a migration's way, as one that reads the log wants to know it."""
+"""The sessions and prepared transactions that block a migration, as the log names them."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

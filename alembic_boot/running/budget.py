@@ -1,4 +1,4 @@
-"""How long a run has been held off so far, and what is said of it meanwhile."""
+"""The budget of one run: how long live traffic has blocked it, and what the log says meanwhile."""
 
 import logging
 import random
@@ -18,23 +18,22 @@ _REPEAT, _REPEAT_CHANGED = 5.0, 1.0
 
 
 class Budget:
-    """One run's tries to get what live traffic has, and the budget for all of them together.
+    """The budget of all retries of one run together.
 
-    What counts is the time that was waited, whether or not the lock was had in the end, the pauses,
-    and what was done in vain in another try.
+    It counts lock waits, pauses and repeated work.
     """
 
     def __init__(self, backoff: Backoff) -> None:
         self._backoff = backoff
         self.tries = 0
-        """Those that have failed since the last one that got through."""
+        """The tries that have failed since the last one that succeeded."""
         self._lost = 0.0
-        """Seconds of being held off that are reckoned up."""
+        """Seconds that are counted so far."""
         self._waited = 0.0
         """Seconds that the session has waited since then."""
         self._lock = threading.Lock()
         self._since: float | None = None
-        """When it was held off first, of what has not got through yet."""
+        """When the revision that runs now was blocked for the first time."""
         self._again_since: float | None = None
         """When the try that runs now began, where it is not the first."""
         self._said, self._said_at = "", float("-inf")
@@ -46,7 +45,7 @@ class Budget:
 
     @property
     def row_limit(self) -> float:
-        """Seconds that the next try may wait where nobody queues behind it."""
+        """Seconds that the next try may wait if no session queues behind it."""
         return self._backoff.row_limit(self.tries, self._held_off())
 
     def waited(self, seconds: float) -> None:
@@ -55,7 +54,7 @@ class Budget:
             self._waited += seconds
 
     def is_over(self, seconds: float) -> bool:
-        """Whether a wait of so many seconds must end because the budget is used up."""
+        """Return whether a wait of so many seconds must end because the budget is used up."""
         return self._backoff.is_over(self._held_off()) and seconds >= self.limit
 
     def failed(
@@ -66,8 +65,10 @@ class Budget:
         error: Exception | None,
         outside_since: float | None = None,
     ) -> None:
-        """Note a try that was held off, and of a statement outside of the revision's transaction,
-        which may have waited for long, by the clock since when.
+        """Note a try that was blocked.
+
+        `outside_since` is for a statement outside of the revision's transaction: when it began, by
+        the clock.
 
         Raises MigrationFailedError where the budget is used up.
         """
@@ -87,7 +88,7 @@ class Budget:
             self._said, self._said_at = text, now
 
     def succeeded(self, label: str) -> None:
-        """Note a try that got through."""
+        """Note a try that succeeded."""
         self._reckon(0)
         self.tries = 0
         if self._since is not None:

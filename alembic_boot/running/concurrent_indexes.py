@@ -103,7 +103,7 @@ class _LeftOver:
 
 
 class Indexes:
-    """Looks after indexes with the migration's session, outside of any transaction.
+    """Concurrent index builds in the migration's session, outside of any transaction.
 
     `drop` runs a statement of boot's own there, after a look at the lock; `wait` is called with
     what somebody builds, and with the process, until nobody does.

@@ -1,4 +1,4 @@
-"""What stays of a revision that is cut short: what it had committed before its version moved."""
+"""Early commits: what a revision commits before its version row moves."""
 
 import logging
 from collections.abc import Callable, Iterable

@@ -1,4 +1,4 @@
-"""What stands around the steps of a run. A scratch database needs nothing of it."""
+"""The hooks of the loop. On a scratch database they do nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,8 +16,8 @@ Columns = tuple[str, ...]
 class Guard:
     """The hooks of the loop, in the order in which the loop calls them.
 
-    This one is for a scratch database: nobody else uses it, so there is no lock, no journal and
-    nothing to try again.
+    This one is for a scratch database. No other session uses that, so there is no lock, no journal
+    and no retry.
     """
 
     def __init__(self, session: MigrationSession) -> None:
@@ -69,7 +69,7 @@ class Guard:
 
     @property
     def may_defer(self) -> bool:
-        """Whether `recorded` checks that the revision is still in its transaction."""
+        """True if `recorded` checks that the revision is still in its transaction."""
         return False
 
     def recorded(self) -> None:

@@ -26,7 +26,7 @@ class IndexBuild:
     """Whether the statement says IF NOT EXISTS."""
 
     def on(self, table: str) -> str:
-        """Return the statement that builds the index on another table, which nobody else uses."""
+        """Return the statement that builds the index on another, empty table."""
         unique = "UNIQUE " if self.is_unique else ""
         return f"CREATE {unique}INDEX {self.name} ON {table} {self.rest}"
 

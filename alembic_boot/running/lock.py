@@ -32,8 +32,8 @@ _HEARTBEAT = 2.0
 _SILENCE = 10.0
 """Seconds without an answer after which the lock's own session counts as gone."""
 
-# Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for the end of transactions
-# that it sees with an older one, and this one would not end before the index is built.
+# Unlike SELECT it takes no snapshot. CREATE INDEX CONCURRENTLY waits for every transaction that has
+# an older snapshot. This transaction would not end before the index is built.
 _STILL_THERE = "SHOW transaction_isolation"
 
 # A host that vanishes closes no connection, and a server waits for two hours before it asks. The
@@ -68,10 +68,10 @@ class SchemaLock:
 
 
 def lock_lost(*, is_committing: bool = False) -> LockLostError:
-    """Return the error for a revision that ran when the lock was held no more.
+    """Return the error for a revision that ran when the lock was lost.
 
-    Of one that was being committed nobody can tell whether the server, or the one that takes over
-    from it, has kept it.
+    If the revision was being committed, no session can tell whether the commit was kept: neither
+    on this server nor on a standby that takes over.
     """
     if is_committing:
         return LockLostError(
@@ -89,9 +89,9 @@ def lock_lost(*, is_committing: bool = False) -> LockLostError:
 def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
     """Hold the lock of a version table; wait for it at most `timeout` seconds.
 
-    It is an advisory lock of an open transaction, on a connection of its own: PostgreSQL frees it
-    when that session ends for whatever reason, so nobody has to clean up after a killed starter,
-    and a pooler cannot strand it. Raises LockTimeoutError.
+    It is an advisory lock of an open transaction, on a connection of its own. PostgreSQL frees the
+    lock when that session ends, also after a kill, and a pooler cannot keep it. Raises
+    LockTimeoutError.
     """
     key = _key(journal)
     with connected(url, silence=_SILENCE) as connection:

@@ -1,8 +1,8 @@
-"""How long a revision's statements wait for a lock: PostgreSQL's own `lock_timeout`.
+"""PostgreSQL's own `lock_timeout`, for the statements of a revision.
 
-It is the server that ends the wait, so it ends as well where this process hangs. But where code in
-the server catches the error, nobody hears of it. So a statement that may have such code is left to
-the watch, which knows whose wait it has ended.
+The server ends the wait, so the wait ends even if this process hangs. But code in the server may
+catch the error, and then this process does not hear of it. The watch ends the waits of statements
+that may run such code, because the watch knows which wait it has ended.
 """
 
 from alembic_boot.environment.session import MigrationSession
@@ -39,7 +39,8 @@ class LockTimeout:
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
         is_own, of_role = session.ask(_FOUND)
-        # What a pooler's session has is somebody else's, but for what env.py's transaction set.
+        # Behind a pooler the session's settings are another client's. What env.py has set in its
+        # own transaction is in `carried`.
         self.is_own = "lock_timeout" in session.carried or (bool(is_own) and session.is_direct)
         self._most = int(of_role) or None
         """Milliseconds that the role or the database has as a limit, if it has one."""
@@ -77,7 +78,7 @@ class LockTimeout:
             self._set(seconds)
 
     def may_have_ended(self, seconds: float) -> bool:
-        """Whether a statement that failed for a lock after so many seconds may have met the limit.
+        """Return whether our limit may have ended a statement after so many seconds.
 
         With NOWAIT it fails at once, and where the role's own limit is the shorter one it would
         have failed without us.

@@ -58,7 +58,7 @@ _LONG = 0.5
 
 @dataclass(frozen=True)
 class Locked:
-    """What a run on the real database has in its hands."""
+    """The lock, the journal and the budget of a run on the real database."""
 
     lock: SchemaLock
     recorder: Recorder

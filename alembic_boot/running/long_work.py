@@ -1,4 +1,4 @@
-"""What is said of a statement that may take long: how far an index is, and whom it waits for."""
+"""Progress of long statements: the phase of an index build, and the sessions that block it."""
 
 import logging
 from collections.abc import Sequence

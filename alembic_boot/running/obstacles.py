@@ -1,4 +1,4 @@
-"""What is known to stand in a migration's way, said before it asks for its first lock."""
+"""Obstacles that are known before a migration asks for its first lock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ ORDER BY 1
 
 @dataclass(frozen=True)
 class Obstacles:
-    """What keeps locks for a long time, of one database."""
+    """Sessions and transactions of one database that keep locks for a long time."""
 
     vacuums: tuple[tuple[int, str], ...] = ()
     """Backend and table of each vacuum against wraparound."""

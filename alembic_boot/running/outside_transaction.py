@@ -1,5 +1,6 @@
-"""Statements that cannot be taken back with their revision: outside of any transaction, or in one
-that comes after. Where live traffic holds such a one off, it alone is tried again.
+"""Retry single statements that a rollback of their revision cannot undo.
+
+They run outside of any transaction, or in a later transaction of the revision.
 """
 
 import time
@@ -31,7 +32,7 @@ WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
 
 
 class OutsideTransaction:
-    """Runs such statements in one session, each until it is not held off any more.
+    """Runs such statements in one session, each until live traffic does not block it any more.
 
     `tell` runs a statement of boot's own there after a look at the lock; `watch` gives what
     watches the revision that runs.
@@ -148,7 +149,7 @@ class OutsideTransaction:
         tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._budget.row_limit)}")
 
     def _wait(self, what: str, builder: int) -> None:
-        """Pause while somebody builds an index. Raises MigrationFailedError, as above."""
+        """Pause while another session builds an index. Raises MigrationFailedError, as above."""
         row = self._session.ask(session_query(builder))
         blockers = (Blocker(*row),) if row else ()
         self._budget.failed(self._label, reasons.building(what), blockers, None, time.monotonic())

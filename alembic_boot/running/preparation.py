@@ -1,4 +1,4 @@
-"""What must be so before the first revision runs: a journal that can be written and seen."""
+"""Checks before the first revision: the journal can be written, and other sessions can see it."""
 
 from typing import Any
 

@@ -117,8 +117,8 @@ class Recorder:
             for row in self._uncommitted:
                 self._write(partial(self.journal.fail, id_=row, error=mask(error)))
         except (psycopg2.Error, BootError, ValueError) as failure:
-            # Where the server is gone, whoever starts next will write it; and what it cannot take
-            # as text must not hide the failure itself.
+            # If the server is gone, the next starter writes the row. An error that the database
+            # cannot store as text must not hide the failure itself.
             _log.debug("The journal could not be closed: %s", failure)
 
     def _await_end(self) -> None:

@@ -84,7 +84,7 @@ def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> Migratio
 
 
 def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
-    """Return the error for a revision that is held off, and keeps others waiting meanwhile."""
+    """Return the error for a blocked revision that blocks other sessions meanwhile."""
     return MigrationFailedError(
         f"Migration {label} is blocked by {listed(blockers)}, and others wait for what it had "
         "locked before.",

@@ -31,11 +31,11 @@ class Step(Protocol):
 
     @property
     def stands_on(self) -> Mapping[str, Rows]:
-        """What the database has below a revision, if the revision's file says something else."""
+        """The revisions below, if the database has others there than the revision's file says."""
 
     @property
     def info(self) -> MigrationInfo:
-        """What env.py's `on_version_apply` is told."""
+        """The step as env.py's `on_version_apply` gets it."""
 
     def run(self, **arguments: Any) -> None:
         """Run the revision's own function."""
@@ -66,7 +66,7 @@ class AlembicStep:
 
     @property
     def info(self) -> MigrationInfo:
-        """As Alembic has it."""
+        """The step as Alembic describes it."""
         return self.step.info
 
     def run(self, **arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""What a dead starter left running must be over before another one goes on.
+"""Takeover: end what a dead starter left running, before another starter goes on.
 
 The lock is free the moment its session dies, while the session that ran the migration may still
 be at work: a server does not notice at once that its client is gone, and a process that was
@@ -41,11 +41,11 @@ def exclusively(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
 
 
 def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> None:
-    """Return when no session of a starter before us can change anything any more.
+    """Return when no session of an earlier starter can change anything any more.
 
-    Called by the holder of the lock, so whoever is still marked as running has lost it. Such a
-    session gets a moment, and is then ended. Raises LockTimeoutError where that is not allowed
-    and `timeout` seconds are over.
+    The caller holds the lock, so a starter that the journal still has as running has lost it. Its
+    session gets a moment, and is then ended. Raises LockTimeoutError after `timeout` seconds if
+    this role may not end the session.
     """
     if refusal := journal.why_unseen(connection):  # a row that is hidden is none that is over
         raise refusal

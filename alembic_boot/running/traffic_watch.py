@@ -38,7 +38,7 @@ _REPEAT = 5.0
 _KNOWN = 1.0
 """Seconds after which it is asked again what those are doing who are in the way."""
 
-# Everybody may see these locks, whosoever they are; of pg_stat_activity that is not so.
+# Every role may see all of these locks. In pg_stat_activity a role sees only a part.
 _LOOK = """
 WITH ours AS MATERIALIZED ({holder}),
 waiting AS MATERIALIZED (

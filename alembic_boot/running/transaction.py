@@ -65,7 +65,7 @@ class RevisionTransaction:
 
     @property
     def is_first(self) -> bool:
-        """Whether this is the one that the revision began in, and can be taken back with."""
+        """True in the transaction that the revision began in: its rollback undoes the revision."""
         is_own = not self._session.is_one_unit and not self._session.is_autocommit
         return is_own and self._begun == 1 and not self._has_left
 
@@ -94,12 +94,12 @@ class RevisionTransaction:
         self._has_left = True
 
     def is_intact(self) -> bool:
-        """Whether all that the revision did is in the transaction that it began in."""
+        """Return whether a rollback undoes all that the revision did."""
         if not self.is_first or self._has_left or self._was_rolled_back:
             return False
         try:
             return not self.was_committed()
-        except psycopg2.Error:  # nobody knows
+        except psycopg2.Error:  # no session can tell
             return False
 
     def end(self) -> None:

@@ -10,7 +10,7 @@ from alembic_boot.postgres.advisory import AdvisoryKey
 
 @dataclass(frozen=True)
 class Worker:
-    """A server process as it was when the work began, and a key that nobody else has."""
+    """A server process as it was when the work began, and a key that no other session has."""
 
     backend_pid: int
     backend_start: str | None
@@ -31,9 +31,9 @@ def sessions_at_work(connection: Connection, key: AdvisoryKey, *, idle: bool = T
 
 
 def end_sessions(connection: Connection, key: AdvisoryKey) -> list[int]:
-    """End the sessions that work with this key, and return which; none where that is not allowed.
+    """End the sessions that work with this key, and return their processes; none without the right.
 
-    One statement looks and ends: in between, a pooler could lend the process to somebody else.
+    One statement looks and ends: in between, a pooler could lend the process to another client.
     """
     try:
         with connection.cursor() as cursor:
