@@ -4,12 +4,9 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic_boot.adoption.history_replay import Replay
+from alembic_boot.adoption.history_search import search_history
 from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.adoption.revision_choice import choose, resolve
-from alembic_boot.adoption.schema_matching import SchemaMatches, match_schema
-from alembic_boot.adoption.schema_selection import read_beside
-from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
@@ -20,11 +17,7 @@ from alembic_boot.errors import (
     SchemaUnmanagedError,
 )
 from alembic_boot.history.history import History
-from alembic_boot.postgres.connection import connected
-from alembic_boot.postgres.identity import server
 from alembic_boot.postgres.pooler import naming_pooler
-from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.progress import said_meanwhile
 from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.record import record
 from alembic_boot.running.takeover import exclusively
@@ -103,9 +96,8 @@ def find_revision(
     wanted = resolve(history, wanted)
     inspection = schema.inspect()
     where = _where(inspection)
-    _log.info("%s: replaying the history", where)
     with _refusing(where):
-        matches = _match_schema(boot, schema)
+        matches = search_history(boot, schema, wanted, where)
     found = choose(matches, history, wanted, is_recorded=not _is_unmanaged(inspection))
     # A revision that would be refused as soon as it is recorded is not recorded either.
     supposed = schema.supposing(schema.inspect(), found)
@@ -117,32 +109,6 @@ def find_revision(
     if plan.refusal is not None:
         raise plan.refusal
     return found
-
-
-def _match_schema(boot: BootDescription, schema: Schema) -> SchemaMatches:
-    with scratch_database(boot) as url:
-        project = open_project(boot.alembic_config, url)
-        replay = Replay(url, project, is_alone=not _is_one_server(url, schema.url))
-        with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
-            replay.run()
-    # Last, so that the result is as recent as possible.
-    with (
-        connected(schema.url) as connection,
-        said_meanwhile(lambda: _log.info("Reading the schema; locked tables may delay this")),
-    ):
-        found = read_beside(
-            connection,
-            schema.version_table,
-            replay.other_schemas,
-            schema.policy.traffic_timeout,
-            schema.extent,
-        )
-    return match_schema(found, replay.points)
-
-
-def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
-    with connected(url) as one, connected(other) as another:
-        return server(one) == server(another)
 
 
 @contextmanager

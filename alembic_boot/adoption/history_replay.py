@@ -1,6 +1,6 @@
-"""Run the whole history once on a scratch database, and read the catalogue after each revision."""
+"""Run the whole history once on a scratch database, and read the schema after each revision."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -8,8 +8,9 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import confined, is_mighty, refusal
+from alembic_boot.adoption.reading import read_catalogue
 from alembic_boot.adoption.schema_matching import HistoryPoint
-from alembic_boot.adoption.schema_selection import read_made
+from alembic_boot.adoption.schema_selection import Reader, read_made
 from alembic_boot.adoption.scratch_schema import make_room
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
@@ -31,27 +32,43 @@ from alembic_boot.state.schema import Schema, open_schema
 
 _NOTHING = Catalogue({})
 
+Choice = Callable[["Replay", tuple[str, ...]], bool]
+"""Return whether to read the current point of a replay in full; Alembic records these revisions."""
+
 
 class Replay:
     """The points of a history, as a replay on a scratch database makes them."""
 
-    def __init__(self, url: DatabaseUrl, project: Project, *, is_alone: bool = False) -> None:
-        """Replay a project at the URL; `is_alone` tells that its server is not the real one's."""
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        project: Project,
+        *,
+        is_alone: bool = False,
+        is_chosen: Choice = lambda _replay, _revisions: True,
+    ) -> None:
+        """Replay a project at the URL; `is_alone` tells that its server is not the real one's.
+
+        `is_chosen` decides which points are read in full.
+        """
         self._url = url
         self._project = project
         self._is_alone = is_alone
+        self._is_chosen = is_chosen
         self._reader: Connection
         self._schema: Schema
         self._is_scratch: str
         self._is_mighty = False
         self._running: str | None = None
+        self._done = 0
         self.points: list[HistoryPoint] = []
+        """The chosen points."""
         self.other_schemas: frozenset[str] = frozenset()
         """Schemas outside of the search_path in which the history has created objects."""
 
     def __str__(self) -> str:
         at = "" if self._running is None else f", at {self._running}"
-        return f"{len(self.points)} of {self._total} revisions{at}"
+        return f"{self._done} of {self._total} revisions{at}"
 
     @property
     def _total(self) -> int:
@@ -63,7 +80,7 @@ class Replay:
         return self._project.history
 
     def run(self) -> None:
-        """Upgrade through the history, and add a point for each revision, in order.
+        """Upgrade through the history, and add a point for each chosen revision, in order.
 
         Raises MigrationFailedError if a revision fails, and ConfigurationError if a revision leaves
         the scratch database.
@@ -80,11 +97,12 @@ class Replay:
 
     def _replay(self) -> None:
         self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        self._refuse_unseen()
         make_room(self._schema)  # the real one may have it
-        while len(self.points) < self._total:
-            before = len(self.points)
+        while self._done < self._total:
+            before = self._done
             self._run_env()
-            if len(self.points) == before:
+            if self._done == before:
                 raise MigrationFailedError(
                     "Alembic's env.py reported success and committed nothing.",
                     "Let it commit what it runs.",
@@ -117,39 +135,54 @@ class Replay:
         """
         for step in self._project.steps(self._schema.target, current, going_up=True):
             self._running = step.revision.revision
-            self._refuse_unseen(self._running)
             yield AlembicStep(step)
             if not self._take(self._running):
                 return
 
-    def _refuse_unseen(self, revision: str) -> None:
-        """Raise ConfigurationError if a mighty role's statements would not be seen."""
-        path = self.history.revisions[revision].path
-        if not self._is_mighty or self._is_alone or path is None or path.suffix != ".py":
+    def _refuse_unseen(self) -> None:
+        """Raise ConfigurationError if a mighty role's statements would not be seen.
+
+        The files show that before anything runs.
+        """
+        if not self._is_mighty or self._is_alone:
             return
-        if unseen := below_sqlalchemy(path.read_bytes()):
-            raise refusal(self._what(), Reach.UNKNOWN, ", ".join(unseen))
+        for revision in self.history.in_order(self.history.revisions):
+            path = self.history.revisions[revision].path
+            if path is None or path.suffix != ".py":
+                continue
+            if unseen := below_sqlalchemy(path.read_bytes()):
+                raise refusal(self._named(revision), Reach.UNKNOWN, ", ".join(unseen))
 
     def _take(self, revision: str) -> bool:
-        """Read the schema from another session; return whether it has this revision."""
-        version_table = self._schema.version_table
-        current = read_current(self._reader, version_table)
+        """Add the point of a revision if it is chosen; return whether the revision is committed."""
+        current = read_current(self._reader, self._schema.version_table)
         if revision not in self.history.closure(current):
             return False
-        # The same schemas for all points in the end: a point without one of them has no objects in
-        # it.
-        catalogue, others = read_made(self._reader, version_table, self._schema.location.path)
-        self.other_schemas |= others
-        before = self.points[-1].catalogue if self.points else _NOTHING
-        self.points.append(HistoryPoint(current, _sharing(catalogue, before)))
+        if self._is_chosen(self, current):
+            before = self.points[-1].catalogue if self.points else _NOTHING
+            self.points.append(HistoryPoint(current, _sharing(self.read(read_catalogue), before)))
+        self._done += 1
         self._running = None
         return True
+
+    def read(self, reader: Reader) -> Catalogue:
+        """Return what is in the scratch database now, read from another session."""
+        catalogue, others = read_made(
+            self._reader, self._schema.version_table, self._schema.location.path, reader
+        )
+        # The same schemas for all points in the end: a point without one of them has no objects in
+        # it.
+        self.other_schemas |= others
+        return catalogue
 
     def _what(self) -> str:
         """Return the running revision or file, as the beginning of a sentence."""
         if self._running is None:
             return "Alembic's env.py"
-        return f"Migration {self._schema.label(self._running)}"
+        return self._named(self._running)
+
+    def _named(self, revision: str) -> str:
+        return f"Migration {self._schema.label(revision)}"
 
 
 def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:

@@ -47,7 +47,7 @@ _SETTINGS = {
 }
 
 # Queries whose definitions are expressions.
-_QUERIES = (
+QUERIES = (
     tables.TABLES,
     tables.COLUMNS,
     tables.CONSTRAINTS,
@@ -63,7 +63,7 @@ _QUERIES = (
     types.FUNCTIONS,
 )
 # The other queries, with the property for their definition, and how to parse it again.
-_WHOLE: tuple[tuple[str, str, Callable[..., Trip]], ...] = (
+WHOLE: tuple[tuple[str, str, Callable[..., Trip]], ...] = (
     (tables.VIEWS, "definition", view_trip),
     (tables.RULES, "definition", rule_trip),
     (types.BODIES, "body", body_trip),
@@ -89,19 +89,26 @@ def read_catalogue(
     Raises CatalogueUnreadableError if temporary views cannot be created. Raises psycopg2's
     LockNotAvailable if a session keeps a table locked for more than so many seconds.
     """
+    with looking(connection, ignored_tables, schemas, lock_timeout) as (cursor, parameters):
+        return Catalogue(_read(cursor, parameters))
+
+
+@contextmanager
+def looking(
+    connection: Connection,
+    ignored_tables: frozenset[str],
+    schemas: Sequence[str] | None,
+    lock_timeout: float,
+) -> Iterator[tuple[Cursor, Mapping[str, Any]]]:
+    """Give a cursor to read schemas with, and the queries' parameters; undo it all at the end."""
     with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
         # The connection may have another kind of cursor, or another conversion of JSON.
         register_default_jsonb(cursor)
-        cursor.execute("SET LOCAL statement_timeout = 0")  # that timeout is for an application
-        cursor.execute(
-            "SELECT set_config('lock_timeout', %s, true)", (f"{round(lock_timeout * 1000)}ms",)
-        )
         names = _schemas(cursor) if schemas is None else list(schemas)
-        _set_session(cursor, names)
+        _set_session(cursor, names, lock_timeout)
         parameters = {"schemas": names, "ignored": sorted(ignored_tables)}
         cursor.execute(tables.RELATIONS, parameters)
-        parameters["relations"] = [oid for (oid,) in cursor.fetchall()]
-        return Catalogue(_read(cursor, parameters))
+        yield cursor, {**parameters, "relations": [oid for (oid,) in cursor.fetchall()]}
 
 
 @contextmanager
@@ -139,28 +146,33 @@ def _schemas(cursor: Cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def _set_session(cursor: Cursor, schemas: Sequence[str]) -> None:
+def _set_session(cursor: Cursor, schemas: Sequence[str], lock_timeout: float) -> None:
     """Make names and constants deparse in the same way on every server.
 
     Only the first schema is on the search_path; pg_temp, otherwise searched before it, comes last,
     so that a temporary table hides nothing.
     """
+    settings = {
+        **_SETTINGS,
+        "jit": "off",  # compiling takes longer than these queries
+        "statement_timeout": "0",  # that timeout is for an application
+        "lock_timeout": f"{round(lock_timeout * 1000)}ms",
+    }
     cursor.execute(
-        "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), 'pg_temp'), true)",
-        (schemas[0] if schemas else None,),
+        "SELECT set_config('search_path', concat_ws(', ', quote_ident(%s), 'pg_temp'), true),"
+        " set_config(name, value, true) FROM unnest(%s, %s) AS setting (name, value)",
+        (schemas[0] if schemas else None, list(settings), list(settings.values())),
     )
-    for name, value in _SETTINGS.items():
-        cursor.execute("SELECT set_config(%s, %s, true)", (name, value))
 
 
 def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
     objects: _Objects = {}
     trips: _Trips = []
-    for query in _QUERIES:
+    for query in QUERIES:
         for key, [expressions] in _rows(cursor, query, parameters, objects):
             for name, parts in expressions.items():
                 trips.append((key, name, expression_trip(**parts)))
-    for query, name, make_trip in _WHOLE:
+    for query, name, make_trip in WHOLE:
         for key, parts in _rows(cursor, query, parameters, objects):
             trips.append((key, name, make_trip(*parts)))
     parsed = reparse(cursor, (trip for _, _, trip in trips))

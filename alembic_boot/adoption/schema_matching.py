@@ -70,11 +70,11 @@ class SchemaMatches:
 def match_schema(found: Catalogue, points: Sequence[HistoryPoint]) -> SchemaMatches:
     """Compare a schema with every point of a history, in the order of the revisions."""
     return SchemaMatches(
-        tuple(SchemaMatch(it.revisions, _differences(found, it.catalogue)) for it in points)
+        tuple(SchemaMatch(it.revisions, differences(found, it.catalogue)) for it in points)
     )
 
 
-def _differences(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
+def differences(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
     """Return the differences.
 
     Objects that are known only by name may exist in a database beyond those of its history, and may

@@ -1,8 +1,7 @@
 """Select the schemas and objects of a database that may come from its history."""
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 
-from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
@@ -10,8 +9,6 @@ from alembic_boot.adoption.contents import MARK
 from alembic_boot.adoption.other_queries import OTHERS
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import LockTimeoutError
-from alembic_boot.postgres.timeouts import lift
 from alembic_boot.state.tables import SEARCH_PATH, Extent, search_path
 
 # Schemas on the search_path that contain objects: an empty one (often "$user") would only decide
@@ -43,13 +40,8 @@ WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <>
 ORDER BY path.position, n.nspname
 """
 
-_LOCKERS = """
-SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
-FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
-  AND pid <> pg_backend_pid()
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
+Reader = Callable[[Connection, frozenset[str], Sequence[str]], Catalogue]
+"""Read schemas without the tables of these names: in full, or only what is quick to read."""
 
 # Names in the first schema are unqualified, as everywhere.
 _OTHERS = f"""
@@ -59,58 +51,47 @@ FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
 
 
 def read_made(
-    connection: Connection, version_table: VersionTable, setting: str | None = None
+    connection: Connection,
+    version_table: VersionTable,
+    setting: str | None = None,
+    reader: Reader = read_catalogue,
 ) -> tuple[Catalogue, frozenset[str]]:
     """Return all objects of a scratch database, and its schemas outside of the search_path.
 
     `setting` is env.py's search_path, if it is known.
     """
     path, others = _schemas(connection, version_table, setting)
-    return _read(connection, version_table, path, others), frozenset(others)
+    return _read(reader, connection, version_table, path, others), frozenset(others)
 
 
 def read_beside(
     connection: Connection,
     version_table: VersionTable,
     other_schemas: Set[str],
-    lock_timeout: float,
     extent: Extent = SEARCH_PATH,
+    reader: Reader = read_catalogue,
 ) -> Catalogue:
     """Return the catalogue of a database, as far as a history may have made it.
 
     It contains the schemas on its search_path, and other schemas that count or that the history
-    uses. Raises LockTimeoutError if a session keeps a table locked for more than so many seconds.
+    uses.
     """
-    lift(connection)
     path, others = _schemas(connection, version_table, extent.path)
     counting = other_schemas | extent.choose(frozenset(others))
     schemas = [it for it in others if it in counting]
-    try:
-        return _read(connection, version_table, path, schemas, lock_timeout)
-    except errors.LockNotAvailable as error:
-        raise LockTimeoutError(
-            f"The schema cannot be read: a table was locked for more than {lock_timeout:g} s, by "
-            f"{_lockers(connection)}.",
-            "Let that end, and start again. Nothing was changed.",
-        ) from error
-
-
-def _lockers(connection: Connection) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCKERS)
-        return ", ".join(name for (name,) in cursor.fetchall()) or "a session that has just ended"
+    return _read(reader, connection, version_table, path, schemas)
 
 
 def _read(
+    reader: Reader,
     connection: Connection,
     version_table: VersionTable,
     path: Sequence[str],
     others: Sequence[str],
-    lock_timeout: float = 10,
 ) -> Catalogue:
     # Names in the first schema are unqualified, and here the first is a schema without objects.
     first = path or [MARK]
-    catalogue = read_catalogue(connection, _ignored(version_table), [*first, *others], lock_timeout)
+    catalogue = reader(connection, _ignored(version_table), [*first, *others])
     with connection.cursor() as cursor:
         cursor.execute(_OTHERS, {"first": first[0]})
         names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]

@@ -128,13 +128,12 @@ SELECT 'constraint', r.oid::regclass::text, quote_ident(k.conname),
                        WHEN k.condeferrable THEN 'initially immediate' END,
     'validated', k.convalidated OR NOT e.enforced,
     'enforced', e.enforced,
-    'checked', NOT EXISTS (
+    'checked', unchecked.constraints = '{}' OR NOT EXISTS (
       WITH RECURSIVE copies (oid) AS (
         SELECT k.oid
         UNION ALL
         SELECT c.oid FROM pg_constraint c JOIN copies ON c.conparentid = copies.oid)
-      SELECT FROM pg_trigger g JOIN copies ON g.tgconstraint = copies.oid
-      WHERE g.tgisinternal AND g.tgenabled = 'D'),
+      SELECT FROM copies WHERE oid = ANY (unchecked.constraints)),
     'index valid', CASE WHEN k.contype IN ('p', 'u') THEN (
       SELECT i.indisvalid FROM pg_index i WHERE i.indexrelid = k.conindid) END,
     'inherited by children', k.contype <> 'c' OR NOT k.connoinherit,
@@ -148,6 +147,10 @@ JOIN pg_class r ON r.oid = k.conrelid
 CROSS JOIN LATERAL (
   SELECT coalesce((to_jsonb(k) ->> 'conenforced')::boolean, true) AS enforced
 ) e
+CROSS JOIN (
+  SELECT ARRAY(
+    SELECT tgconstraint FROM pg_trigger WHERE tgisinternal AND tgenabled = 'D') AS constraints
+) unchecked
 WHERE r.oid = ANY (%(relations)s) AND k.contype IN ('p', 'u', 'f', 'c', 'x')
   AND k.conparentid = 0
 """

@@ -339,3 +339,16 @@ def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> No
     )
     assert "Set MIGRATION_DATABASE_URL to that of an ordinary role, or name an empty" in refusal
     assert_untouched(theirs)
+
+
+def test_what_the_files_show_is_refused_first(
+    theirs: Theirs, cluster: Cluster, tmp_path: Path
+) -> None:
+    """No revision runs if a later one uses the driver itself."""
+    trace = tmp_path / "ran"
+    theirs.project.revision("b2", "a1", f"open({str(trace)!r}, 'w').close()")
+    theirs.project.revision("c3", "b2", "op.get_bind().connection.cursor().execute('SELECT 1')")
+    with mightily(cluster):
+        assert "Migration c3 Foreign c3" in theirs.refusal()
+    assert not trace.exists()
+    assert_untouched(theirs)

@@ -14,35 +14,14 @@ from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
 from alembic_boot.adoption.comparison import Catalogue, Difference, compare
-from alembic_boot.adoption.reading import read_catalogue
+from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
+from alembic_boot.adoption.sketch import read_sketch
 from alembic_boot.errors import CatalogueUnreadableError
 from tests.boot.adoption.planted import IN, PARTITIONED, PLANTED, Planted, T
 from tests.cluster import OWNER, Cluster
 
 # One of everything that the comparison knows, with what is known to come out of a dump changed.
 EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
-
-
-@pytest.fixture(scope="module")
-def shared_database(any_cluster: Cluster) -> Iterator[Connection]:
-    """Give a transaction's connection to a database with a foreign server."""
-    with any_cluster.database() as name:
-        connection = any_cluster.connect(name)
-        connection.cursor().execute(
-            "CREATE FOREIGN DATA WRAPPER nowhere;"
-            "CREATE SERVER here FOREIGN DATA WRAPPER nowhere;"
-            "CREATE SERVER there FOREIGN DATA WRAPPER nowhere"
-        )
-        connection.autocommit = False
-        yield connection
-        connection.close()
-
-
-@pytest.fixture
-def workbench(shared_database: Connection) -> Iterator[Connection]:
-    """Give a transaction that is rolled back."""
-    yield shared_database
-    shared_database.rollback()
 
 
 def build(connection: Connection, schema: str, *statements: str) -> Catalogue:
@@ -236,10 +215,12 @@ def test_a_restored_dump_equals_its_original(any_cluster: Cluster) -> None:
             for name in (original, restored)
         ]
         difference = lines(compare(read_catalogue(other), read_catalogue(one)))
+        sketches = [read_sketch(it, IGNORED_TABLES) for it in (one, other)]
         one.close()
         other.close()
     assert deparsed[0] != deparsed[1], "PostgreSQL deparses both alike: the test shows nothing"
     assert difference == []
+    assert sketches[0] == sketches[1]
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Beside:
             with self.connection.cursor() as cursor:
                 for statement in filter(None, statements):
                     cursor.execute(statement)
-            found = read_beside(self.connection, VersionTable(), self.replay.other_schemas, 10)
+            found = read_beside(self.connection, VersionTable(), self.replay.other_schemas)
         finally:
             self.connection.rollback()
         return match_schema(found, self.replay.points)

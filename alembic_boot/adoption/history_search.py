@@ -1,0 +1,115 @@
+"""Replay a history beside a schema, and read in full only the points that the schema may be at.
+
+If no point is equal, the history is replayed again with all points read, to find the nearest.
+"""
+
+import logging
+from collections.abc import Callable
+from functools import cache, partial
+
+from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
+
+from alembic_boot.adoption.comparison import Catalogue
+from alembic_boot.adoption.history_replay import Choice, Replay
+from alembic_boot.adoption.reading import read_catalogue
+from alembic_boot.adoption.schema_matching import SchemaMatches, differences, match_schema
+from alembic_boot.adoption.schema_selection import Reader, read_beside
+from alembic_boot.adoption.scratch import scratch_database
+from alembic_boot.adoption.sketch import read_outline, read_sketch
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import LockTimeoutError
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.identity import server
+from alembic_boot.postgres.timeouts import lift
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.progress import said_meanwhile
+from alembic_boot.state.schema import Schema
+
+_log = logging.getLogger(__name__)
+
+_LOCKERS = """
+SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
+FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
+  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+_QUICK = (read_outline, read_sketch)
+"""The quicker one first. If one differs, the schemas do."""
+
+
+def search_history(
+    boot: BootDescription, schema: Schema, wanted: str | None, where: str
+) -> SchemaMatches:
+    """Return how like the schema is to each point that is equal, or to all points if none is.
+
+    If a revision is wanted, its point is among them, and there is no second replay. `where` tells
+    where the database is. Raises ConfigurationError and MigrationFailedError if the history
+    cannot be replayed.
+    """
+    read = cache(partial(_read, schema))
+    for reader in _QUICK:
+        read(frozenset(), reader)  # if the schema cannot be read, fail before the replay
+
+    def is_alike(replay: Replay, reader: Reader) -> bool:
+        there = replay.read(reader)
+        return not differences(read(replay.other_schemas, reader), there)
+
+    def may_be_equal(replay: Replay, revisions: tuple[str, ...]) -> bool:
+        return revisions == (wanted,) or all(is_alike(replay, reader) for reader in _QUICK)
+
+    replay = _replay(boot, schema, may_be_equal, f"{where}: replaying the history")
+    matches = _match(schema, replay)
+    if matches.equal or wanted is not None:
+        return matches
+    does = "The schema is that of no revision: replaying the history again, to find the nearest"
+    return _match(schema, _replay(boot, schema, lambda _replay, _revisions: True, does))
+
+
+def _replay(boot: BootDescription, schema: Schema, is_chosen: Choice, does: str) -> Replay:
+    with scratch_database(boot) as url:
+        project = open_project(boot.alembic_config, url)
+        is_alone = not _is_one_server(url, schema.url)
+        replay = Replay(url, project, is_alone=is_alone, is_chosen=is_chosen)
+        _log.info("%s", does)
+        with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
+            replay.run()
+    return replay
+
+
+def _match(schema: Schema, replay: Replay) -> SchemaMatches:
+    """Compare the schema with the points; read it last, so that the result is recent."""
+    return match_schema(_read(schema, replay.other_schemas, read_catalogue), replay.points)
+
+
+def _read(schema: Schema, others: frozenset[str], reader: Callable[..., Catalogue]) -> Catalogue:
+    """Read the schema. Raises LockTimeoutError if a table stays locked."""
+    lock_timeout = schema.policy.traffic_timeout
+    limited = partial(reader, lock_timeout=lock_timeout)
+    with (
+        connected(schema.url) as connection,
+        said_meanwhile(lambda: _log.info("Reading the schema; locked tables may delay this")),
+    ):
+        lift(connection)
+        try:
+            return read_beside(connection, schema.version_table, others, schema.extent, limited)
+        except errors.LockNotAvailable as error:
+            raise LockTimeoutError(
+                f"The schema cannot be read: a table was locked for more than {lock_timeout:g} s, "
+                f"by {_lockers(connection)}.",
+                "Let that end, and start again. Nothing was changed.",
+            ) from error
+
+
+def _lockers(connection: Connection) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCKERS)
+        return ", ".join(name for (name,) in cursor.fetchall()) or "a session that has just ended"
+
+
+def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
+    with connected(url) as one, connected(other) as another:
+        return server(one) == server(another)
