@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -56,10 +57,10 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def started(folder: Path, *arguments: str, before: Sequence[str] = ()) -> subprocess.Popen[str]:
     path = f"{folder / 'programs'}:/usr/bin:/bin"
     return subprocess.Popen(
-        [folder / ".ci" / "run", *arguments],
+        [*before, folder / ".ci" / "run", *arguments],
         env={"PATH": path, "HOME": os.environ.get("HOME", "/")},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -95,9 +96,11 @@ def test_one_that_fails_hides_no_other(folder: Path, file: str, status: int) -> 
     assert ("ci.lint is what it says" in said) == (file == "ci.lint.fails")
 
 
-def test_a_stop_is_a_ctrl_c_for_the_tests(folder: Path) -> None:
+@pytest.mark.parametrize("before", [(), ("env", "--ignore-signal=INT")])
+def test_a_stop_is_a_ctrl_c_for_the_tests(folder: Path, before: tuple[str, ...]) -> None:
+    """Also in the background of a shell, which ignores a Ctrl-C."""
     (folder / "slow").touch()
-    with started(folder) as script:
+    with started(folder, before=before) as script:
         deadline = time.monotonic() + 30
         while not (folder / "calls").exists() or "tests: begun" not in calls(folder):
             assert time.monotonic() < deadline
