@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from alembic_boot.history.checksum import parse, without_docstring
-from alembic_boot.sql.bodies import FILLED_IN
+from alembic_boot.sql.parser import FILLED_IN
 from alembic_boot.sql.schemas import Schemas
 
 Resolve = Callable[[str], object]

@@ -9,11 +9,8 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
-from alembic_boot.sql.parser import Node, Statement, read
+from alembic_boot.sql.parser import FILLED_IN, Node, Statement, read
 from alembic_boot.sql.pieces import Kind, Piece, begins_with, parts
-
-FILLED_IN = "\N{REPLACEMENT CHARACTER}"
-"""Stands for a part of a text that only shows when the text runs. For the parser it is a name."""
 
 _PLPGSQL = "plpgsql"
 _DEFAULT_LANGUAGES = {"DoStmt": _PLPGSQL, "CreateFunctionStmt": "sql"}
@@ -47,8 +44,8 @@ class Inner(NamedTuple):
 def body_of(statement: Statement) -> tuple[str, str] | None:
     """Return the language and the text of a body; None if a statement has none.
 
-    A text that only the driver knows is empty. A body in standard SQL (`BEGIN ATOMIC`) is a part
-    of the tree, and no text.
+    A text that only the driver knows is FILLED_IN. A body in standard SQL (`BEGIN ATOMIC`) is a
+    part of the tree, and no text.
     """
     if statement.kind not in _DEFAULT_LANGUAGES:
         return None
@@ -67,13 +64,13 @@ def inner_texts(statement: Statement) -> Iterator[Inner]:
     if body is None:
         return
     language, text = body
-    if language == "sql" and text:
+    if language not in ("sql", _PLPGSQL) or text == FILLED_IN:
+        yield Inner(FILLED_IN, statement.text())
+    elif language == "sql" and text:
         yield Inner(text)
-    elif language == _PLPGSQL and text:
+    elif text:
         yield from map(Inner, _statements(text))
         yield from _executed(text)
-    else:  # a text that only the driver knows, or code in another language
-        yield Inner(FILLED_IN, statement.text())
 
 
 def inner_calls(statement: Statement) -> Iterator[tuple[str, str]]:

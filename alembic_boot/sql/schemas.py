@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 
-from alembic_boot.sql.bodies import FILLED_IN, constant, inner_texts
-from alembic_boot.sql.parser import Node, Statement, nodes, read
+from alembic_boot.sql.bodies import constant, inner_texts
+from alembic_boot.sql.parser import FILLED_IN, Node, Statement, nodes, read
 from alembic_boot.sql.pieces import Kind, parts, pieces
 
 _TO_FILL_IN = re.compile(r"\{[^{}]*\}|%\(\w+\)s|%[sr]|(?<![:\w]):[A-Za-z_]\w*")

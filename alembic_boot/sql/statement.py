@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from alembic_boot.sql.bodies import body_of
-from alembic_boot.sql.parser import Statement, read
+from alembic_boot.sql.parser import FILLED_IN, Statement, read
 from alembic_boot.sql.pieces import begins_with, parts
 
 _ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
@@ -142,7 +142,7 @@ def _may_commit_inside(statement: Statement) -> bool:
     """Return whether a procedure or a block may commit something before it fails."""
     if statement.kind == "DoStmt":
         _, block = body_of(statement) or ("", "")
-        return not block or _COMMITTING_BLOCK.search(block) is not None
+        return block == FILLED_IN or _COMMITTING_BLOCK.search(block) is not None
     return statement.kind == "CallStmt"
 
 
