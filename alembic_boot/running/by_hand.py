@@ -58,9 +58,9 @@ def _locked(
     from alembic_boot.environment.opening import read_history
     from alembic_boot.environment.session import MigrationSession
     from alembic_boot.postgres.urls import parse_database_url
-    from alembic_boot.running.locked_run import Locked
+    from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks
     from alembic_boot.running.recorder import recording
-    from alembic_boot.running.steps import alembic_steps
+    from alembic_boot.running.steps import AlembicStep, Rows
     from alembic_boot.running.takeover import exclusively
     from alembic_boot.state.journal import Journal
 
@@ -83,8 +83,17 @@ def _locked(
     ):
 
         def run_migrations(**arguments: Any) -> None:
-            locked = Locked(lock, recorder, traffic_timeout)
-            locked.run(context, arguments, lambda rows: alembic_steps(command_steps(context, rows)))
+            Locked(lock, recorder, traffic_timeout).run(context, arguments, steps)
+
+        def steps(rows: Rows) -> list[AlembicStep]:
+            found = [*map(AlembicStep, command_steps(context, rows))]
+            moves = tuple(move for step in found for move in step.moves)
+            refuse_autocommit_blocks(session, recorder.history, moves)
+            return found
 
         context.run_migrations = run_migrations  # type: ignore[method-assign]
-        yield
+        try:
+            yield
+        finally:
+            lock.on_loss = None
+            del context.run_migrations

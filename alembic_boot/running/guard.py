@@ -22,15 +22,18 @@ class Guard:
 
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
+        self._settings: dict[str, str] = {}
+        """What env.py has set, before anything of ours is."""
 
     def check(self) -> None:
         """Raise BootError if this session is not the right one. Nothing has been changed yet."""
+        self._settings = self._session.settings()
 
     def prepare(self) -> None:
         """Get ready for the first step; the version table exists. Raises BootError."""
         lift_timeouts(self._session)
         if not self._session.is_one_unit:
-            leave_transaction(self._session)
+            leave_transaction(self._session, self._settings)
 
     def start(self, step: Step) -> None:
         """Begin with a step. Raises BootError if it must not run."""
@@ -63,9 +66,8 @@ class Guard:
     def rolled_back(self) -> None:
         """Hear that SQLAlchemy has rolled back."""
 
-    def closing(self) -> Columns:
-        """Return what is asked when the revision's own function has ended."""
-        return ()
+    def ended(self) -> None:
+        """Hear that the revision's own function has ended."""
 
     @property
     def may_defer(self) -> bool:

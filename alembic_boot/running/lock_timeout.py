@@ -59,10 +59,6 @@ class LockTimeout:
         self._brief, self._patient = tables, rows + _GRACE
         return self._columns(self._brief)
 
-    def closing(self) -> tuple[str, ...]:
-        """Return what sets it for the rows that say where the schema is."""
-        return self._columns(self._patient)
-
     def leave(self) -> None:
         """Leave the limit as it is from here on."""
         self._is_ours = False

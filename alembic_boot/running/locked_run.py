@@ -1,7 +1,6 @@
 """A run on the real database: under the lock, with a journal, and beside live traffic."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -52,9 +51,6 @@ from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
 
 _log = logging.getLogger(__name__)
 
-_LONG = 0.5
-"""Seconds after which a revision is so much work that its version row is waited for patiently."""
-
 
 @dataclass(frozen=True)
 class Locked:
@@ -98,13 +94,12 @@ class LockedRun(Guard):
         self._outside: OutsideTransaction | None = None
         self._is_again = False
         """Whether this revision has failed before."""
-        self._started = 0.0
-        """When the revision's own function began."""
         self._is_over = False
         """Whether the revision's own function has ended: only the version row is left."""
 
     def check(self) -> None:
         """Raise BootError if this is another database, or the lock is not held any more."""
+        super().check()
         session = self._session
         self._refuse_other_database()
         refuse_other_table(session, self._recorder)
@@ -126,7 +121,7 @@ class LockedRun(Guard):
         """Make the journal, and see that the version table and the journal can be written."""
         session, recorder, journal = self._session, self._recorder, self._recorder.journal
         if not session.is_one_unit:
-            leave_transaction(session)
+            leave_transaction(session, self._settings)
         make_journal(session, recorder)
         refuse_unrecordable(session, recorder)
         refuse_unwritable(session, recorder)
@@ -189,18 +184,17 @@ class LockedRun(Guard):
             limits = self._traffic.beginning(is_first=self._transaction.is_first)
         if self._traffic is None or not self._transaction.is_first:
             return self._lock_check.require(*columns, *limits)
-        locking = self._traffic.locking()
-        if self._session.carried:  # a role, maybe, that has to be set before
+        if self._session.carried or self._traffic.has_met_vacuum:  # maybe a role is to be set first
             answers = self._lock_check.require(*columns, *limits)
-            self._session.tell(locking)
+            self._traffic.ask_vacuum_aside()
+            self._session.tell(self._traffic.locking)
             return answers
         limiting = [f"SELECT {', '.join(limits)}"] if limits else []
-        return self._lock_check.require(*columns, before=(*limiting, locking))
+        return self._lock_check.require(*columns, before=(*limiting, self._traffic.locking))
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
         """Say what a failed revision leaves behind."""
-        self._started = time.monotonic()
         try:
             yield
             if self._traffic is not None:
@@ -262,11 +256,9 @@ class LockedRun(Guard):
         """Forget what would have been committed."""
         self._early_commits.rolled_back()
 
-    def closing(self) -> Columns:
-        """Be patient with the version table from here on."""
+    def ended(self) -> None:
+        """Note that only the version row is left."""
         self._is_over = True
-        is_long = time.monotonic() - self._started >= _LONG
-        return self._traffic.closing() if self._traffic and is_long else ()
 
     @property
     def may_defer(self) -> bool:
@@ -304,6 +296,7 @@ class LockedRun(Guard):
 
     def done(self) -> None:
         """Note that the step is done for good."""
+        self._recorder.is_committing = False
         if self._traffic is not None:
             self._traffic.succeeded()
         if not self._session.is_one_unit or self._transaction.is_unit_over:

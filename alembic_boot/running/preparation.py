@@ -1,5 +1,6 @@
 """Checks before the first revision: the journal can be written, and other sessions can see it."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from alembic_boot.environment.session import MigrationSession, led_astray
@@ -126,14 +127,13 @@ def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
             )
 
 
-def leave_transaction(session: MigrationSession) -> None:
+def leave_transaction(session: MigrationSession, before: Mapping[str, str]) -> None:
     """End the transaction that Alembic's look at its version table has begun.
 
     Its snapshot may be older than the journal's rows. What env.py has set in it, and that goes on
     to hold, is what the session has no more: it is carried from here on. Raises ConfigurationError
     where a pooler lends another session by then, so that it may have been somebody else's.
     """
-    before = session.settings()
     backend = None if session.is_direct else session.ask(_BACKEND)
     session.connection.commit()
     after: dict[str, str] = {}

@@ -188,26 +188,34 @@ def recording(
     """Give what writes the journal; where the block fails, so has what was begun in it."""
     with connected(url, silence=_SILENCE) as connection:
         lift(connection)  # it idles while a revision runs
-        _write_quickly(connection)
         recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
-        try:
-            yield recorder
-        except BaseException as error:
-            recorder.fail(_reason(error))
-            raise
+        with _writing_quickly(connection):
+            try:
+                yield recorder
+            except BaseException as error:
+                recorder.fail(_reason(error))
+                raise
 
 
-def _write_quickly(connection: Connection) -> None:
-    """Have no row of this session wait for the disk.
+@contextmanager
+def _writing_quickly(connection: Connection) -> Iterator[None]:
+    """Have no row of this session wait for the disk meanwhile.
 
     If the server crashes, the newest rows may be lost: then no session runs any more, and what the
     rows say had not been committed. A commit that waits for the disk takes the rows before it
     along. A pooler lends the session to others next, so there the setting is left as it is.
     """
-    connection.cursor().execute(
-        "SELECT set_config('synchronous_commit', 'off', false) WHERE pg_backend_pid() = %s",
-        (connection.info.backend_pid,),
-    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        is_direct = cursor.fetchone() == (connection.info.backend_pid,)
+        if is_direct:
+            cursor.execute("SET synchronous_commit TO off")
+    try:
+        yield
+    finally:
+        if is_direct and not connection.closed:
+            with suppress(psycopg2.Error):  # a session that is gone has no settings
+                connection.cursor().execute("RESET synchronous_commit")
 
 
 def _reason(error: BaseException) -> str:

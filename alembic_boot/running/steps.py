@@ -1,6 +1,6 @@
 """Steps: what the loop runs and records, one after another."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -81,11 +81,6 @@ class AlembicStep:
 
     def __str__(self) -> str:
         return str(self.step)
-
-
-def alembic_steps(steps: Iterable[RevisionStep | StampStep]) -> Iterator[AlembicStep]:
-    """Wrap Alembic's steps, one at a time."""
-    return map(AlembicStep, steps)
 
 
 @dataclass(frozen=True)

@@ -99,12 +99,12 @@ class Traffic:
         self._budget.succeeded(self._label)
         self._vacuumed = None
 
+    @property
     def locking(self) -> str:
-        """Return SQL that locks the own tables before the revision locks others.
+        """SQL that locks the own tables before the revision locks others.
 
         Otherwise the others would stay locked while the version table is waited for.
         """
-        self._ask_vacuum_aside()
         return f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE"
 
     def beginning(self, *, is_first: bool) -> tuple[str, ...]:
@@ -117,10 +117,6 @@ class Traffic:
             self.left()
             return ()
         return self._limit.beginning(self._budget.limit, self._budget.row_limit)
-
-    def closing(self) -> tuple[str, ...]:
-        """Return SQL that sets the limit for the version row, when the revision has ended."""
-        return self._limit.closing()
 
     def left(self) -> None:
         """Leave a revision alone that has left its first transaction: it cannot run again."""
@@ -165,7 +161,12 @@ class Traffic:
             self._session.connection.connection.rollback()
             raise
 
-    def _ask_vacuum_aside(self) -> None:
+    @property
+    def has_met_vacuum(self) -> bool:
+        """True if autovacuum has kept a table from the try before."""
+        return self._vacuumed is not None
+
+    def ask_vacuum_aside(self) -> None:
         """Wait longer for a table that autovacuum has kept from us: this ends the vacuum."""
         table, session = self._vacuumed, self._session
         if table is None or not session.ask(_MAY_ASK.format(table=literal(table)))[0]:

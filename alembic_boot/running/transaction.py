@@ -126,23 +126,22 @@ class RevisionTransaction:
             raise _undone()
         self.warn()
 
-    def rejoin(self, columns: tuple[str, ...], *, may_defer: bool = False) -> None:
+    def rejoin(self, *, may_defer: bool = False) -> None:
         """Be in a transaction again, after a revision, for the version to move in.
 
-        `columns` are asked for along with where it is now. With `may_defer` nothing is asked if
-        all that was seen says that the revision has not left its transaction: a question takes as
-        long as a small revision. Raises TransactionLeftError if there is nothing that could be
-        called applied.
+        With `may_defer` nothing is asked if all that was seen says that the revision has not left
+        its transaction: a question takes as long as a small revision. Raises TransactionLeftError
+        if there is nothing that could be called applied.
         """
         session = self._session
-        is_seen_inside = self.is_first and not session.is_bare and not self._has_said_control
-        if may_defer and is_seen_inside and not columns and not self._was_rolled_back:
-            self.is_deferred = True
-            return
         expected = self._unit if session.is_one_unit else alembic_transaction(session.context)
         has_replaced = session.connection.get_transaction() is not expected
         if self._was_rolled_back:
             raise _undone()
+        is_seen_inside = self.is_first and not session.is_bare and not self._has_said_control
+        if may_defer and is_seen_inside and not has_replaced:
+            self.is_deferred = True
+            return
         if has_replaced and session.is_one_unit:
             if session.has_begin_block:
                 raise TransactionLeftError(
@@ -152,7 +151,7 @@ class RevisionTransaction:
         if has_replaced and not session.connection.in_transaction():
             session.connection.begin()
         self._to_commit = has_replaced
-        self._to_commit_below = session.is_autocommit or not self._is_inside(columns)
+        self._to_commit_below = session.is_autocommit or not self._is_inside()
         if (has_replaced or self._to_commit_below) and not session.is_autocommit:
             self.warn()
         if self._to_commit_below:
@@ -181,9 +180,9 @@ class RevisionTransaction:
             "it fails. Use op.get_context().autocommit_block()"
         )
 
-    def _is_inside(self, columns: tuple[str, ...]) -> bool:
-        asked = ", ".join(("txid_current_if_assigned()::text", *columns))
-        return bool(self._session.ask(f"SELECT {asked}")[0] == self._id)
+    def _is_inside(self) -> bool:
+        [now] = self._session.ask("SELECT txid_current_if_assigned()::text")
+        return bool(now == self._id)
 
 
 _STATUS = "SELECT txid_status({})"

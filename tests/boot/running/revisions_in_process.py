@@ -7,6 +7,7 @@ from typing import Any
 
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
+from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, NullPool, create_engine, text
 
 from alembic_boot.environment.session import MigrationSession
@@ -65,6 +66,8 @@ class Place:
     before_configuring: Sequence[str] = ()
     goes_to: "Place | None" = None
     """Where env.py connects to, if that is not here."""
+    on_version_apply: Callable[..., None] | None = None
+    """A callback of env.py."""
     budget: float = 5.0
     """Seconds that live traffic may block a run."""
 
@@ -93,6 +96,8 @@ class Place:
                 connection.execute(text(statement))
             options = {"transaction_per_migration": True}
             context = MigrationContext.configure(connection, opts=options)
+            if self.on_version_apply is not None:
+                context.on_version_apply_callbacks = (self.on_version_apply,)
             with Operations.context(context):
                 yield context
             commit_what_is_left(connection)
@@ -144,7 +149,12 @@ def steps(context: MigrationContext, rows: Rows, revisions: dict[str, Upgrade]) 
     """Give a step for each revision that is not there yet: they follow one another by name."""
     for revision, upgrade in revisions.items():
         if not rows or revision > rows[0]:
-            yield Fake((revision,), upgrade=upgrade, operations=[Operations(context)])
+            yield Fake(
+                (revision,),
+                revision_map=RevisionMap(lambda: ()),
+                upgrade=upgrade,
+                operations=[Operations(context)],
+            )
 
 
 def commit_what_is_left(connection: Connection) -> None:
