@@ -1,10 +1,13 @@
 """Run a command inside a running container; pass on its output and its exit status."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from struct import Struct
 from threading import Thread
 from time import sleep
 from types import MappingProxyType
+from typing import Any
 
 from docker import DockerClient
 
@@ -17,6 +20,11 @@ from backend.stack.terminal import is_terminal, join_terminal
 
 # Print the process id before the command starts: it is needed to stop the command.
 _ANNOUNCE = 'echo "$$"; exec "$@"'
+
+_HEAD = Struct(">BxxxL")
+"""Stands before each part of the output: its stream, and its length in bytes."""
+
+_STDERR = 2
 
 
 def inv_command(task: str, flags: Mapping[str, str | bool | list[str] | None]) -> list[str]:
@@ -81,7 +89,7 @@ def _run_quietly(
     announced = ["sh", "-c", _ANNOUNCE, "sh", *command]
     container = member.container.id
     begun = client.api.exec_create(container, announced, environment=dict(environment))["Id"]
-    output = _Output(client.api.exec_start(begun, stream=True, demux=True))
+    output = _Output(_frames(client, begun))
     # In a thread of its own, so that a stop signal doesn't end the reading.
     reader = Thread(target=output.pass_on, daemon=True)
     reader.start()
@@ -92,6 +100,28 @@ def _run_quietly(
         member.container.exec_run(["sh", "-c", f"kill -s {stop.name[3:]} {output.process}"])
         reader.join()
     return _exit_status(client, begun)
+
+
+def _frames(client: DockerClient, begun: str) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """Start a command, and yield its output: parts of its stdout and of its stderr.
+
+    docker's own reader takes the socket below the buffer of the answer. It loses what the engine
+    has sent in one packet with the answer's head, as a busy machine or a proxy may have it.
+    """
+    api: Any = client.api
+    answer = api._post_json(
+        api._url("/exec/{0}/start", begun),
+        data={"Tty": False, "Detach": False},
+        headers={"Connection": "Upgrade", "Upgrade": "tcp"},
+        stream=True,
+    )
+    api._raise_for_status(answer)
+    buffered = answer.raw._fp.fp
+    with suppress(OSError):  # the engine is gone: its next answer is missed, and that is said
+        while len(head := buffered.read(_HEAD.size)) == _HEAD.size:
+            stream, size = _HEAD.unpack(head)
+            part = buffered.read(size)
+            yield (None, part) if stream == _STDERR else (part, None)
 
 
 def _exit_status(client: DockerClient, begun: str) -> int:

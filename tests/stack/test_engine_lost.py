@@ -52,6 +52,8 @@ class Road:
         self._path = path
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._links: list[tuple[socket.socket, threading.Thread]] = []
+        self.pause = 0.0
+        """Seconds for which the engine's answers are held, so that more comes at once."""
         self.url = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
         self._acceptor = threading.Thread(target=self._accept, daemon=True)
         self._acceptor.start()
@@ -72,19 +74,20 @@ class Road:
                 near, _ = self._listener.accept()
                 far = socket.socket(socket.AF_UNIX)
                 far.connect(self._path)
-                link = threading.Thread(target=_join, args=(near, far), daemon=True)
+                link = threading.Thread(target=self._join, args=(near, far), daemon=True)
                 self._links.append((far, link))
                 link.start()
 
-
-def _join(near: socket.socket, far: socket.socket) -> None:
-    with near, far, suppress(OSError):  # one of the two has ended
-        while True:
-            for it in select.select([near, far], [], [])[0]:
-                chunk = it.recv(1 << 16)
-                if not chunk:
-                    return
-                (far if it is near else near).sendall(chunk)
+    def _join(self, near: socket.socket, far: socket.socket) -> None:
+        with near, far, suppress(OSError):  # one of the two has ended
+            while True:
+                for it in select.select([near, far], [], [])[0]:
+                    if it is far:
+                        threading.Event().wait(self.pause)
+                    chunk = it.recv(1 << 16)
+                    if not chunk:
+                        return
+                    (far if it is near else near).sendall(chunk)
 
 
 @pytest.fixture
@@ -131,6 +134,16 @@ def test_while_following(stack: MakeStack, road: Road) -> None:
 def test_while_a_task_runs_inside(stack: MakeStack, road: Road) -> None:
     """How the task ends is not known: that is no success."""
     made = well(stack)
+    with made.running_inv("seed", "--in", "web", DOCKER_HOST=road.url) as inv:
+        inv.wait_for("begun")
+        road.cut()
+        assert_lost(inv.finish())
+
+
+def test_output_that_comes_with_the_head_of_the_answer(stack: MakeStack, road: Road) -> None:
+    """A busy machine puts both into one packet."""
+    made = well(stack)
+    road.pause = 0.3
     with made.running_inv("seed", "--in", "web", DOCKER_HOST=road.url) as inv:
         inv.wait_for("begun")
         road.cut()
