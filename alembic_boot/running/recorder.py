@@ -189,33 +189,11 @@ def recording(
     with connected(url, silence=_SILENCE) as connection:
         lift(connection)  # it idles while a revision runs
         recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
-        with _writing_quickly(connection):
-            try:
-                yield recorder
-            except BaseException as error:
-                recorder.fail(_reason(error))
-                raise
-
-
-@contextmanager
-def _writing_quickly(connection: Connection) -> Iterator[None]:
-    """Have no row of this session wait for the disk meanwhile.
-
-    If the server crashes, the newest rows may be lost: then no session runs any more, and what the
-    rows say had not been committed. A commit that waits for the disk takes the rows before it
-    along. A pooler lends the session to others next, so there the setting is left as it is.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_backend_pid()")
-        is_direct = cursor.fetchone() == (connection.info.backend_pid,)
-        if is_direct:
-            cursor.execute("SET synchronous_commit TO off")
-    try:
-        yield
-    finally:
-        if is_direct and not connection.closed:
-            with suppress(psycopg2.Error):  # a session that is gone has no settings
-                connection.cursor().execute("RESET synchronous_commit")
+        try:
+            yield recorder
+        except BaseException as error:
+            recorder.fail(_reason(error))
+            raise
 
 
 def _reason(error: BaseException) -> str:

@@ -65,6 +65,7 @@ def _names(url: str, path: str) -> set[object]:
         return {client.get(path).json()["name"] for _ in range(8)}
 
 
+@pytest.mark.alone
 def test_every_worker_hears_of_a_change_within_a_second(cluster: Cluster, tmp_path: Path) -> None:
     """Whichever of them answers, and each has kept what was before."""
     with cluster.database() as name, _replicas(tmp_path, cluster.url(name)) as (first, second):

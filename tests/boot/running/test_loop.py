@@ -16,7 +16,7 @@ from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import ConfigurationError, LockLostError, MigrationFailedError
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey
-from alembic_boot.postgres.connection import connected, keeping_one
+from alembic_boot.postgres.connection import connected
 from alembic_boot.running import loop, takeover
 from alembic_boot.running.early_commits import EarlyCommits
 from alembic_boot.running.lock_check import LockCheck
@@ -40,15 +40,6 @@ def here(request: pytest.FixtureRequest, database_url: str) -> Place:
 def there(database_url: str) -> Place:
     """Give an empty database, by psycopg2."""
     return place(database_url)
-
-
-def test_what_is_set_meanwhile_is_set_back(there: Place) -> None:
-    """The journal's session is kept for what comes next, and waits for the disk again."""
-    with keeping_one(there.url):
-        there.run(a=sql("CREATE TABLE a ()"))
-        assert there.ask("SELECT current_setting('synchronous_commit')") == there.ask(
-            "SELECT reset_val FROM pg_settings WHERE name = 'synchronous_commit'"
-        )
 
 
 def test_a_callback_of_env_py_that_commits(there: Place) -> None:
