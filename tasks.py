@@ -557,7 +557,8 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
     for given in arguments(os.cpu_count() or 1, args, quick=quick):
         command = f"{_BIN / 'pytest'} {given}"
         finished = c.run(command, pty=sys.stdout.isatty(), in_stream=typed, warn=True)
-        statuses.append(finished.exited if finished else 0)
+        # A result of a command that failed is false itself.
+        statuses.append(0 if finished is None else finished.exited)
         if not goes_on(statuses[-1]):
             break
     if status := verdict(statuses):

@@ -59,3 +59,27 @@ def test_a_pass_takes_its_tests(tmp_path: Path, option: tuple[str, ...], expecte
         [*command, *option, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert f"{expected} in" in finished.stdout, finished
+
+
+INV = str(Path(sys.executable).parent / "inv")
+
+
+def run_task(args: str) -> subprocess.CompletedProcess[str]:
+    """Run `inv test` with arguments for pytest."""
+    command = [INV, "test", "--args", args]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.slow
+def test_an_error_of_pytest_fails_the_task() -> None:
+    """With pytest's own status."""
+    assert run_task("tests/there_is_no_such_test.py").returncode == 4
+
+
+@pytest.mark.slow
+def test_a_failed_test_fails_the_task(tmp_path: Path) -> None:
+    """Also if the other pass has nothing to run."""
+    path = tmp_path / "test_that_fails.py"
+    path.write_text("def test_it() -> None:\n    assert False\n")
+    finished = run_task(f"-c pyproject.toml -p tests.conftest {path}")
+    assert finished.returncode == 1, finished.stdout + finished.stderr
