@@ -81,6 +81,12 @@ class LoginRefusedError(BootError):
     words = "The role may not do what this needs. The log says which right to grant."
 
 
+class RowsHiddenError(LoginRefusedError):
+    """Row level security may hide rows from the role. A part must not be taken for the whole."""
+
+    words = "Row level security may hide rows from the role. The log says which, and what helps."
+
+
 class DatabaseMissingError(LoginRefusedError):
     """The login is good, but the database does not exist."""
 

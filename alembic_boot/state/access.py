@@ -11,7 +11,7 @@ from typing import Any
 
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.errors import LoginRefusedError
+from alembic_boot.errors import LoginRefusedError, RowsHiddenError
 from alembic_boot.sql.writing import literal, quoted
 
 Ask = Callable[[str], Any]
@@ -181,7 +181,7 @@ class Access:
         """Return the error to raise if these may not be all of its rows."""
         for barrier in barriers(ask, self.table) if self.may_hide else ():
             if barrier.hides(rows):
-                return LoginRefusedError(
+                return RowsHiddenError(
                     f"Row level security may hide rows of {barrier.table} from the role "
                     f"{barrier.role}.",
                     barrier.advice,
@@ -203,7 +203,7 @@ def why_not_writable(ask: Ask, table: str) -> LoginRefusedError | None:
         return None
     for barrier in barriers(ask, table):
         if barrier.forbids(INSERT) or barrier.forbids(UPDATE):
-            return LoginRefusedError(
+            return RowsHiddenError(
                 f"Row level security keeps the role {barrier.role} from writing {barrier.table}.",
                 f"{barrier.advice} Nothing was changed.",
             )

@@ -98,7 +98,9 @@ def served(app: Any = echo, **options: Any) -> Iterator[Served]:
     thread = threading.Thread(target=server.run, args=([listener],), name="server")
     thread.start()
     try:
-        wait_until(lambda: server.started)
+        # The server says that it has started a moment before it listens.
+        listening = (socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        wait_until(lambda: server.started and listener.getsockopt(*listening))
         yield Served(server, address)
     finally:
         server.should_exit = True

@@ -9,7 +9,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import LoginRefusedError
+from alembic_boot.errors import LoginRefusedError, RowsHiddenError
 from alembic_boot.state.access import Barrier, asking, barriers, why_not_writable
 from alembic_boot.state.facts import read_current, read_facts
 from alembic_boot.state.journal import Journal
@@ -123,6 +123,17 @@ def test_rows_that_a_role_does_not_see(
     assert isinstance(refusal, str) and reader in refusal
     follow(cluster, database, refusal)
     assert read(cluster, database, reader) == ("001", "002")
+
+
+def test_readiness_names_the_kind(cluster: Cluster, database: str, reader: str) -> None:
+    """It names no role and no table, but says that rows are hidden, and not that a right lacks."""
+    cluster.execute(ENABLE.format(reader=reader), database)
+    with (
+        connected(cluster, database, reader) as connection,
+        pytest.raises(RowsHiddenError) as refusal,
+    ):
+        read_facts(connection, VersionTable())
+    assert refusal.value.words.startswith("Row level security ")
 
 
 @pytest.mark.parametrize(
