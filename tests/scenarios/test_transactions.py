@@ -131,7 +131,7 @@ def test_killed_behind_pgbouncer(
     scene = make_scene(debian_cluster, WAITING)
     with gate_of(scene) as gate:
         first = scene.start(url=pgbouncer(scene.database))
-        backend = gate.wait_for(first)
+        backend = gate.wait_for(first, is_pooled=True)
         first.signal(SIGKILL)
         with closing(psycopg2.connect(pgbouncer(scene.database))) as other:
             cursor = other.cursor()
