@@ -22,6 +22,7 @@ from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.steps import AlembicStep, Rows, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
 from alembic_boot.sql.parser import read
+from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import Action, Plan
@@ -64,10 +65,8 @@ def run_unlocked(
     session = MigrationSession(context)
 
     def ask(query: str) -> object:
-        with connected(schema.url) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            [value] = cursor.fetchone() or [None]
-        return value
+        with connected(schema.url) as connection:
+            return asking(connection)(query)
 
     transaction = RevisionTransaction(session, ask)
     Loop(session, transaction, make_guard(session)).run(steps, arguments)

@@ -146,7 +146,6 @@ class LockedRun(Guard):
         self._is_again = any(move in self._unfinished for move in step.moves)
         self._refuse_too_long(revisions)
         self._refuse_unencodable(revisions)
-        refuse_autocommit_blocks(self._session, self._recorder.history, step.moves)
         for partial_commit in self._partial_commits:
             if (partial_commit.revision, partial_commit.direction) not in step.moves:
                 continue
@@ -278,10 +277,10 @@ class LockedRun(Guard):
         is_deferred = transaction.is_deferred
         checked = f"{condition} AND {transaction.condition}" if is_deferred else condition
         if not all(map(self._is_told, self._recorder.applied_statements(checked))):
-            if is_deferred and self._lock_check.require() is not None:
-                transaction.confirm()
-            else:
+            if not is_deferred:
                 raise lock_lost()
+            self._lock_check.require()
+            transaction.confirm()
             if not all(map(self._is_told, self._recorder.applied_statements(condition))):
                 raise lock_lost()
         self._recorder.is_committing = True

@@ -58,7 +58,6 @@ class Loop:
 
     def _run(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
         """Run a step until it is committed, and return the rows of the version table."""
-        self._transaction.start()
         self._guard.start(step)
         while (after := self._try(step, rows, arguments)) is None:
             self._guard.pause()

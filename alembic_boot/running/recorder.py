@@ -20,6 +20,7 @@ from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.signals import Stopped
+from alembic_boot.state.access import asking
 from alembic_boot.state.edits import fingerprint
 from alembic_boot.state.journal import Direction, Journal, Starter, Unfinished, joined
 from alembic_boot.state.squashed import taken_along
@@ -142,10 +143,8 @@ class Recorder:
 
     def ask(self, query: str) -> object:
         """Return the one value of a query, with boot's own role."""
-        with self.connection.cursor() as cursor:
-            cursor.execute(query)
-            [value] = cursor.fetchone() or [None]
-        return value
+        answer: object = asking(self.connection)(query)
+        return answer
 
     def _row(
         self,

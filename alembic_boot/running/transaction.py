@@ -95,7 +95,7 @@ class RevisionTransaction:
 
     def is_intact(self) -> bool:
         """Return whether a rollback undoes all that the revision did."""
-        if not self.is_first or self._has_left or self._was_rolled_back:
+        if not self.is_first or self._was_rolled_back:
             return False
         try:
             return not self.was_committed()
