@@ -18,7 +18,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.history.history import History
-from alembic_boot.history.own_sql import below_sqlalchemy
+from alembic_boot.history.source import below_sqlalchemy
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
@@ -147,10 +147,8 @@ class Replay:
         if not self._is_mighty or self._is_alone:
             return
         for revision in self.history.in_order(self.history.revisions):
-            path = self.history.revisions[revision].path
-            if path is None or path.suffix != ".py":
-                continue
-            if unseen := below_sqlalchemy(path.read_bytes()):
+            source = self.history.revisions[revision].source()
+            if source is not None and (unseen := below_sqlalchemy(source)):
                 raise refusal(self._named(revision), Reach.UNKNOWN, ", ".join(unseen))
 
     def _take(self, revision: str) -> bool:

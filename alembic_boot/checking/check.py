@@ -19,7 +19,8 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import HistoryBrokenError, MigrationFailedError
 from alembic_boot.history.history import History, Revision, Target, resolve_target
-from alembic_boot.history.own_sql import OwnSql, below_sqlalchemy
+from alembic_boot.history.own_sql import OwnSql
+from alembic_boot.history.source import below_sqlalchemy
 from alembic_boot.log import report_cause
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.guard import Guard
@@ -111,8 +112,8 @@ class _Noting(Guard):
 
 
 def _below_sqlalchemy(revision: Revision) -> list[str]:
-    is_source = revision.path is not None and revision.path.suffix == ".py"
-    return below_sqlalchemy(revision.path.read_bytes()) if revision.path and is_source else []
+    source = revision.source()
+    return [] if source is None else below_sqlalchemy(source)
 
 
 def _return(

@@ -8,11 +8,12 @@ from alembic.script import Script, ScriptDirectory
 
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.ahead import read_ahead
-from alembic_boot.history.reading import HeadedFile, is_source, read_file
+from alembic_boot.history.headers import is_source, read_file
+from alembic_boot.history.history import Revision
 from alembic_boot.private_names import compiled_files, script_from_path, version_locations
 
 
-def read_files(scripts: ScriptDirectory) -> Iterator[HeadedFile | Script]:
+def read_files(scripts: ScriptDirectory) -> Iterator[Revision | Script]:
     """Give every revision on disk, in the order in which Alembic reads the files.
 
     A file is imported only if its header cannot be read.
@@ -29,12 +30,12 @@ def read_files(scripts: ScriptDirectory) -> Iterator[HeadedFile | Script]:
 
 
 def _revision(
-    scripts: ScriptDirectory, path: str, ahead: Mapping[str, HeadedFile]
-) -> HeadedFile | Script | None:
+    scripts: ScriptDirectory, path: str, ahead: Mapping[str, Revision]
+) -> Revision | Script | None:
     """Return the revision in a file; None if the file is of another kind."""
     name = os.path.basename(path)  # noqa: PTH119 (no Path for each of thousands of files)
-    if is_source(name) and (headed := ahead.get(path) or read_file(path)):
-        return headed
+    if is_source(name) and (found := ahead.get(path) or read_file(path)):
+        return found
     try:
         return script_from_path(scripts, path)
     except AttributeError as error:

@@ -17,9 +17,7 @@ from alembic_boot.environment.failures import describe_error, package_missing
 from alembic_boot.environment.files import read_files
 from alembic_boot.errors import BootError, HistoryBrokenError
 from alembic_boot.history.checksum import file_sha256
-from alembic_boot.history.history import History, Revision
-from alembic_boot.history.placing import place, title
-from alembic_boot.history.reading import HeadedFile
+from alembic_boot.history.history import History, Revision, place, title
 from alembic_boot.private_names import resolved_dependencies, scripts_by_name
 from alembic_boot.signals import Stopped
 
@@ -27,42 +25,34 @@ from alembic_boot.signals import Stopped
 class UnloadedScript(Script):
     """A revision that was placed in its history by its header; its module is loaded when asked."""
 
-    def __init__(self, file: HeadedFile) -> None:
-        header = file.header
+    def __init__(self, read: Revision) -> None:
         RevisionNode.__init__(
             self,
-            header.revision,
-            header.down_revision,
-            dependencies=header.depends_on,
-            branch_labels=header.branch_labels,
+            read.id,
+            read.parents,
+            dependencies=read.depends_on,
+            branch_labels=read.branch_labels,
         )
-        self.header = header
-        self.path = file.path
-        self.sha256 = file.sha256
+        self.read = read
+        self.path = str(read.file)
 
     @cached_property
     def module(self) -> ModuleType:  # type: ignore[override]
         """Import the file. Raises HistoryBrokenError if it then says something else."""
         path = Path(self.path)
         module = util.load_python_file(str(path.parent), path.name)
-        said, read = _placing(module), _placing(self.header)
-        if said != read:
-            names = " and ".join(name for name in said if said[name] != read[name])
+        names = " and ".join(_differences(module, self.read))
+        if names:
             raise HistoryBrokenError(
                 f"{path.name} changes its own {names} while it is imported.",
                 f"Write {names} as plain text at the top of the file.",
             )
-        if file_sha256(path.read_bytes()) != self.sha256:
+        if file_sha256(path.read_bytes()) != self.read.file_sha256:
             raise HistoryBrokenError(
                 f"{path.name} was changed while the history was read.",
                 "Start again; the database was not touched.",
             )
         return module
-
-    @property
-    def longdoc(self) -> str:
-        """Return the docstring."""
-        return (self.header.doc or "").strip()
 
 
 class UnloadedMap(RevisionMap):
@@ -73,19 +63,19 @@ class UnloadedMap(RevisionMap):
         self._directory = scripts
 
     @cached_property
-    def files(self) -> tuple[HeadedFile | Script, ...]:
+    def files(self) -> tuple[Revision | Script, ...]:
         """Every revision on disk, in the order in which Alembic reads the files."""
         return tuple(read_files(self._directory))
 
     @property
     def placed(self) -> History | None:
         """The history, if the headers tell it without Alembic's graph."""
-        headed = [it for it in self.files if isinstance(it, HeadedFile)]
-        return place(headed) if len(headed) == len(self.files) else None
+        read = [it for it in self.files if isinstance(it, Revision)]
+        return place(read) if len(read) == len(self.files) else None
 
     def _scripts(self) -> list[Script]:
         return _consistent(
-            [UnloadedScript(it) if isinstance(it, HeadedFile) else it for it in self.files]
+            [UnloadedScript(it) if isinstance(it, Revision) else it for it in self.files]
         )
 
 
@@ -140,23 +130,21 @@ def broken(problem: str) -> HistoryBrokenError:
 
 def describe(script: Script) -> Revision:
     """Return a revision as plain data."""
-    parents = script.down_revision or ()
     if isinstance(script, UnloadedScript):
-        phase: str | None = script.header.phase
-        sha256: str | None = script.sha256
+        read = script.read
     else:
-        phase = getattr(script.module, "phase", None)
         path = Path(script.path)
-        sha256 = file_sha256(path.read_bytes()) if path.suffix == ".py" else None
-    return Revision(
-        id=script.revision,
-        parents=(parents,) if isinstance(parents, str) else tuple(parents),
-        title=title(script.longdoc, script.revision),
+        read = Revision(
+            id=script.revision,
+            parents=_names(script.down_revision),
+            title=title(script.longdoc, script.revision),
+            phase=getattr(script.module, "phase", None),
+            file=script.path,
+            file_sha256=file_sha256(path.read_bytes()) if path.suffix == ".py" else None,
+        )
+    return read._replace(
         depends_on=tuple(sorted(resolved_dependencies(script))),
         branch_labels=tuple(sorted(script.branch_labels)),
-        phase=phase,
-        file=script.path,
-        file_sha256=sha256,
     )
 
 
@@ -188,7 +176,12 @@ def _names(said: Any) -> tuple[str, ...]:
     return util.to_tuple(said, default=())
 
 
-def _placing(source: object) -> dict[str, tuple[str, ...]]:
-    """Return the names that place a revision in its history, as a module or a header has them."""
-    names = ("revision", "down_revision", "depends_on", "branch_labels")
-    return {name: util.to_tuple(getattr(source, name, None), default=()) for name in names}
+def _differences(module: ModuleType, read: Revision) -> list[str]:
+    """Return the names by which a module has another place in the history than its file."""
+    places = {
+        "revision": (read.id,),
+        "down_revision": read.parents,
+        "depends_on": read.depends_on,
+        "branch_labels": read.branch_labels,
+    }
+    return [name for name, it in places.items() if _names(getattr(module, name, None)) != it]

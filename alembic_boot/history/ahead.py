@@ -1,4 +1,4 @@
-"""Read the headers of a long history in a child process, while this process imports Alembic.
+"""Read a long history in a child process, while this process imports Alembic.
 
 Reading the headers of 5,000 revisions takes more than half as long as that import. The place of the
 revisions is a guess, because only Alembic knows it. A wrong guess costs only a moment: a file that
@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from alembic_boot.description import AlembicConfig
-from alembic_boot.history.headers import Header
-from alembic_boot.history.reading import HeadedFile, is_source, read_file
+from alembic_boot.history.headers import is_source, read_file
+from alembic_boot.history.history import Revision
 from alembic_boot.signals import STOP_SIGNALS, held_back
 
 _LONG = 500
@@ -36,17 +36,17 @@ class _Child:
     reader: int
     begun: float = field(default_factory=time.monotonic)
 
-    def answer(self) -> Mapping[str, HeadedFile]:
-        """Return the child's answer, by path; nothing if it is too old, or the child has died."""
+    def answer(self) -> Mapping[str, Revision]:
+        """Return the revisions by path; none if the answer is too old, or the child has died."""
         if time.monotonic() - self.begun > _FRESH:
             return {}
         with open(self.reader, "rb", closefd=False) as pipe:
             answer = pipe.read()
         try:
-            found = marshal.loads(answer)  # noqa: S302 (our own child made it)
+            found = [Revision(*it) for it in marshal.loads(answer)]  # noqa: S302 (our own child's)
         except (EOFError, ValueError, TypeError):
             return {}
-        return {path: HeadedFile(path, Header(*header), sha256) for path, header, sha256 in found}
+        return {it.file: it for it in found if it.file}
 
     def end(self) -> None:
         """End the child completely."""
@@ -66,7 +66,12 @@ def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
     """
     global _child  # noqa: PLW0603 (one history is booted at a time)
     files = _likely_files(alembic)
-    if len(files) < _LONG or not _may_fork():
+    # A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
+    # ignored, the system may give the id of an ended child to another process.
+    may_fork = (
+        threading.active_count() == 1 and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
+    )
+    if len(files) < _LONG or not may_fork:
         yield
         return
     try:
@@ -79,8 +84,8 @@ def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
             child.end()
 
 
-def read_ahead() -> Mapping[str, HeadedFile]:
-    """Return the files that were read ahead, by path, to the first caller only."""
+def read_ahead() -> Mapping[str, Revision]:
+    """Return the revisions that were read ahead, by path, to the first caller only."""
     global _child  # noqa: PLW0603
     child = _child
     if child is None:
@@ -90,16 +95,6 @@ def read_ahead() -> Mapping[str, HeadedFile]:
     finally:
         _child = None
         child.end()
-
-
-def _may_fork() -> bool:
-    """Return whether a fork is safe, and its id is the child's until the child is waited for.
-
-    A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
-    ignored, the system may give the id of an ended child to another process.
-    """
-    is_alone = threading.active_count() == 1
-    return is_alone and signal.getsignal(signal.SIGCHLD) is not signal.SIG_IGN
 
 
 def _start(files: list[str]) -> _Child | None:
@@ -129,8 +124,7 @@ def _read(files: list[str], reader: int, writer: int) -> NoReturn:
         os.closerange(0, writer)
         os.closerange(writer + 1, os.sysconf("SC_OPEN_MAX"))
         with open(writer, "wb") as pipe:
-            found = filter(None, map(read_file, files))
-            marshal.dump([(path, tuple(header), sha) for path, header, sha in found], pipe)
+            marshal.dump([tuple(it) for it in map(read_file, files) if it], pipe)
     finally:
         # If something is wrong with a file, the parent reads that file too, and reports it.
         os._exit(0)

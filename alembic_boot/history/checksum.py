@@ -7,15 +7,20 @@ parser of f-strings changed: it may split their text differently.
 """
 
 import ast
-import warnings
+from collections.abc import Iterable, Iterator
 from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from alembic_boot.history.upgrade_code import upgrade_code
+from alembic_boot.history.source import nodes, parse, without_docstring
+
+_BESIDE_THE_UPGRADE = frozenset({"down_revision", "branch_labels", "phase", "downgrade"})
+"""Names of a revision's module that do not change the effect of its upgrade."""
 
 # Parts that the code does not depend on: comments for type checkers, and the u of u"".
 _LEFT_OUT = frozenset({"type_comment", "type_ignores", "kind"})
+
+Import = ast.Import | ast.ImportFrom
 
 
 def file_sha256(source: bytes) -> str:
@@ -29,7 +34,7 @@ def code_checksum(source: bytes | str) -> str:
     Comments, docstrings and formatting do not change it; a name, a number, a string or the order of
     statements does. Raises SyntaxError.
     """
-    return sha256("".join(f"{token}\n" for token in _tokens(parse(source))).encode()).hexdigest()
+    return _hash(parse(source))
 
 
 def upgrade_checksum(source: bytes | str) -> str:
@@ -40,29 +45,67 @@ def upgrade_checksum(source: bytes | str) -> str:
     text = source.encode() if isinstance(source, str) else source
     if b"__doc__" in text:  # its code may read any docstring of the file
         return file_sha256(text)
-    code = upgrade_code(without_docstring(parse(source).body))
-    return sha256("".join(f"{token}\n" for token in _tokens(code)).encode()).hexdigest()
+    return _hash(_upgrade_code(without_docstring(parse(source).body)))
 
 
-def parse(source: bytes | str) -> ast.Module:
-    """Return the syntax tree of a file. Raises SyntaxError.
+def _upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a revision's module that can change the schema.
 
-    It hides Python's warnings: the file has been imported before, which showed them.
+    Left out are its place in the history, its phase, its downgrade, annotations, and unused
+    imports. The nodes are changed in place.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return ast.parse(source.removeprefix("\ufeff") if isinstance(source, str) else source)
+    kept = [it for it in body if _bound_name(it) not in _BESIDE_THE_UPGRADE]
+    # Everything that the upgrade uses is a part of it, even its own downgrade.
+    while used := _names(kept) & {_bound_name(it) for it in body if it not in kept}:
+        kept = [it for it in body if it in kept or _bound_name(it) in used]
+    code = [_plain(it) for it in kept if not isinstance(it, Import)]
+    for node in nodes(code):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        elif isinstance(node, ast.arg):
+            node.annotation = None
+    used = _names(code) | {"*"}
+    imports = [one for it in kept if isinstance(it, Import) for one in _one_by_one(it, used)]
+    return [*sorted(imports, key=ast.unparse), *code]
 
 
-def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    """Return the statements of a module, class or function without its docstring."""
-    match body:
-        case [ast.Expr(ast.Constant(str())), *rest]:
-            return rest
-    return body
+def _bound_name(statement: ast.stmt) -> str | None:
+    match statement:
+        case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+            return name
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+            return name
+    return None
 
 
-def _tokens(tree: ast.AST | list[ast.stmt]) -> list[str]:
+def _plain(statement: ast.stmt) -> ast.stmt:
+    """Return an assignment without its annotation."""
+    match statement:
+        case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
+            return ast.Assign([target], value)
+    return statement
+
+
+def _one_by_one(statement: Import, used: set[str | None]) -> Iterator[ast.stmt]:
+    """Yield an import for each used name, however they were grouped."""
+    for alias in statement.names:
+        if (alias.asname or alias.name.partition(".")[0]) not in used:
+            continue
+        if isinstance(statement, ast.Import):
+            yield ast.Import([alias])
+        else:
+            yield ast.ImportFrom(statement.module, [alias], statement.level)
+
+
+def _names(statements: Iterable[ast.stmt]) -> set[str | None]:
+    return {node.id for node in nodes(statements) if isinstance(node, ast.Name)}
+
+
+def _hash(tree: ast.AST | list[ast.stmt]) -> str:
+    return sha256("".join(f"{line}\n" for line in _lines(tree)).encode()).hexdigest()
+
+
+def _lines(tree: ast.AST | list[ast.stmt]) -> list[str]:
     """Return the tree as lines that can be read back in only one way: names, values, brackets.
 
     It works without recursion, because a sum of a thousand terms is a thousand levels deep.
@@ -107,34 +150,21 @@ def _ordered(names: tuple[str, ...]) -> list[str]:
 
 
 def _fields(node: ast.AST) -> list[tuple[str, Any]]:
-    """Return the fields that have a meaning, in order of their names."""
+    """Return the fields that have a meaning, in order of their names.
+
+    What can be written in several ways gets the fields of one of them.
+    """
     fields = {name: getattr(node, name, None) for name in _ordered(node._fields)}
-    if type(node) in _ALIKE:
-        fields |= _same_for_all(node)
-    return [item for item in fields.items() if item[1] not in (None, [], 0)]
-
-
-_ALIKE = frozenset(
-    {
-        *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
-        *(ast.JoinedStr, ast.FormattedValue, ast.Delete),
-    }
-)
-"""Kinds of nodes that can be written in several ways."""
-
-
-def _same_for_all(node: ast.AST) -> dict[str, Any]:
-    """Return the fields that differ between these ways, in the form of one of them."""
     match node:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            return {"body": without_docstring(node.body)}
+            fields["body"] = without_docstring(node.body)
         case ast.JoinedStr():
-            return {"values": _joined(node.values)}
+            fields["values"] = _joined(node.values)
         case ast.FormattedValue(format_spec=ast.JoinedStr(values)) if not _joined(values):
-            return {"format_spec": None}  # {x:} equals {x}
-        case ast.Delete():
-            return {"targets": _flattened(node.targets)}
-    return {}
+            fields["format_spec"] = None  # {x:} equals {x}
+        case ast.Delete([ast.Tuple(elts=[_, *_] as elements)]):
+            fields["targets"] = elements  # formatters remove the brackets of `del (a, b)`
+    return [item for item in fields.items() if item[1] not in (None, [], 0)]
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:
@@ -149,11 +179,3 @@ def _joined(values: list[ast.expr]) -> list[ast.expr]:
             case _:
                 joined.append(value)
     return joined
-
-
-def _flattened(targets: list[ast.expr]) -> list[ast.expr]:
-    """Return the targets of a `del`: formatters remove the brackets of `del (a, b)`."""
-    match targets:
-        case [ast.Tuple(elts=[_, *_] as elements)]:
-            return elements
-    return targets

@@ -2,14 +2,12 @@
 
 Numbers of the same width sort as text in the order of their values. So a new history begins with
 four digits, and an older one keeps its own width. After its last number of that width (999 of three
-digits) the numbers continue with one digit more. As text 1000 then sorts before 999, and no number
-could sort after: in a file's name the next character is `_`, which sorts after each digit. Nothing
-here depends on that: revisions are ordered by their parents.
+digits) the numbers continue with one digit more, and the files no longer sort. Nothing depends on
+that: revisions are ordered by their parents.
 """
 
 import re
 import secrets
-from collections.abc import Iterable
 
 from alembic_boot.history.history import History
 
@@ -17,7 +15,6 @@ _LETTERS = "bcdfghjkmnpqrstvwxz23456789"
 """No vowels, which could make words, and no characters that look like another letter."""
 
 _DRAWN = 4
-
 _WIDTH = 4
 """Digits of the first number of a history."""
 
@@ -34,10 +31,10 @@ def next_id(history: History) -> str | None:
     Two branches that both write a revision get two ids, with the same number.
     """
     roots = [revision.id for revision in history.revisions.values() if not revision.parents]
-    if not all(_NUMBERED.fullmatch(root) for root in roots):
+    if not all(map(_NUMBERED.fullmatch, roots)):
         return None
-    numbers = _numbers(history.revisions)
-    width = max((len(number) for number in numbers), default=_WIDTH)
+    numbers = [match[1] for match in map(_NUMBERED.fullmatch, history.revisions) if match]
+    width = max(map(len, numbers), default=_WIDTH)
     drawn = "".join(secrets.choice(_LETTERS) for _ in range(_DRAWN))
     return f"{max(map(int, numbers), default=0) + 1:0{width}d}_{drawn}"
 
@@ -45,7 +42,3 @@ def next_id(history: History) -> str | None:
 def is_drawn(revision: str) -> bool:
     """Return whether an id is random, so that two people never write the same one."""
     return _RANDOM.fullmatch(revision) is not None
-
-
-def _numbers(ids: Iterable[str]) -> list[str]:
-    return [match[1] for id_ in ids if (match := _NUMBERED.fullmatch(id_))]

@@ -8,17 +8,21 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from alembic_boot.history.checksum import parse, without_docstring
+from alembic_boot.history.source import nodes, parse, without_docstring
 from alembic_boot.sql.parser import FILLED_IN
 from alembic_boot.sql.schemas import Schemas
 
 Resolve = Callable[[str], object]
 """Return the value of a name of the revision's module; None if it is unknown."""
 
-_HEADER = frozenset({"revision", "down_revision", "branch_labels", "depends_on", "phase"})
+_BESIDE = frozenset(
+    {"revision", "down_revision", "branch_labels", "depends_on", "phase", "downgrade"}
+)
+"""Names of the module that make nothing on the way up."""
+
 _MAKING = frozenset({"schema", "source_schema"})
 """Arguments that name the schema in which something is made."""
-_REFERRING = frozenset({"referent_schema"})
+_REFERRING = "referent_schema"
 _LOOKING = re.compile(r"(?:get|has|reflect|inspect)_?|table$")
 """Names of functions that make nothing, although they have such an argument."""
 
@@ -40,37 +44,31 @@ class SchemaNames(Schemas):
 
     def read_python(self, source: bytes | str, resolve: Resolve = lambda _name: None) -> None:
         """Add the schemas that a revision's file names. Raises SyntaxError."""
-        _Reader(self, resolve).read(source)
+        body = [it for it in without_docstring(parse(source).body) if _bound(it) not in _BESIDE]
+        was_open, self.is_open = self.is_open, False
+        reader = _Reader(self, resolve)
+        for top in body:
+            match top:
+                case ast.Assign([ast.Name(name)], ast.Constant(value)):
+                    reader.constants[name] = value
+        for node in nodes(body):
+            reader.read(node)
+        if self.is_open:
+            self.texts |= reader.texts
+        self.is_open |= was_open
 
 
 class _Reader:
-    """Reads one file of Python."""
+    """Reads the nodes of one file of Python."""
 
     def __init__(self, names: SchemaNames, resolve: Resolve) -> None:
         self._names = names
         self._resolve = resolve
-        self._constants: dict[str, object] = {}
-        self._texts: set[str] = set()
+        self.constants: dict[str, object] = {}
+        self.texts: set[str] = set()
 
-    def read(self, source: bytes | str) -> None:
-        body = [
-            node
-            for node in without_docstring(parse(source).body)
-            if getattr(node, "name", "") != "downgrade" and not _is_header(node)
-        ]
-        was_open, self._names.is_open = self._names.is_open, False
-        for top in body:
-            match top:
-                case ast.Assign([ast.Name(name)], ast.Constant(value)):
-                    self._constants[name] = value
-        for top in body:
-            for node in ast.walk(top):
-                self._read_node(node)
-        if self._names.is_open:
-            self._names.texts |= self._texts
-        self._names.is_open |= was_open
-
-    def _read_node(self, node: ast.AST) -> None:
+    def read(self, node: ast.AST) -> None:
+        """Add what one node names."""
         match node:
             case ast.Call(func):
                 called = getattr(func, "attr", getattr(func, "id", ""))
@@ -86,18 +84,19 @@ class _Reader:
             case ast.JoinedStr(parts):
                 self._names.read_sql("".join(map(self._text, parts)))
             case ast.Constant(str(text)):
-                self._texts.add(text)
+                self.texts.add(text)
                 if foreign_key := _FOREIGN_KEY.fullmatch(text):
                     self._names.referred.add(foreign_key[1])
                 elif " " in text.strip():
                     self._names.read_sql(text)
 
     def _read_argument(self, argument: str | None, value: ast.expr) -> None:
-        if argument in _MAKING and not _is_nothing(value):
+        # Only these values are asked for, because a value may need the module to be imported.
+        if argument == _REFERRING and isinstance(name := self._value(value), str):
+            self._names.referred.add(name)
+        elif argument in _MAKING and not (isinstance(value, ast.Constant) and value.value is None):
             name = self._value(value)
             self._names.note(name if isinstance(name, str) else FILLED_IN)
-        elif argument in _REFERRING and isinstance(name := self._value(value), str):
-            self._names.referred.add(name)
 
     def _text(self, part: ast.expr) -> str:
         match part:
@@ -112,18 +111,14 @@ class _Reader:
             case ast.Constant(value):
                 return value
             case ast.Name(name):
-                return self._constants.get(name) or self._resolve(name)
+                return self.constants.get(name) or self._resolve(name)
             case ast.Attribute(value, name):
                 return getattr(self._value(value), name, None)
         return None
 
 
-def _is_header(node: ast.stmt) -> bool:
-    match node:
+def _bound(statement: ast.stmt) -> str:
+    match statement:
         case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)):
-            return name in _HEADER
-    return False
-
-
-def _is_nothing(value: ast.expr) -> bool:
-    return isinstance(value, ast.Constant) and value.value is None
+            return name
+    return str(getattr(statement, "name", ""))

@@ -13,8 +13,8 @@ from sqlalchemy import event
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import ConfigurationError, MigrationFailedError
-from alembic_boot.history.autocommit import commits_itself, has_autocommit_block
 from alembic_boot.history.history import History
+from alembic_boot.history.source import commits_itself, has_autocommit_block
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.interruption import can_check_client, cut
 from alembic_boot.postgres.sqlstate import sqlstate
@@ -378,12 +378,8 @@ def refuse_autocommit_blocks(session: MigrationSession, history: History, moves:
         return
     for revision, direction in moves:
         known = history.revisions.get(revision)
-        if direction is Direction.STAMP or known is None or known.path is None:
-            continue
-        if known.path.suffix != ".py":
-            continue
-        source = known.path.read_bytes()
-        if not has_autocommit_block(source, direction):
+        source = known.source() if known and direction is not Direction.STAMP else None
+        if source is None or not has_autocommit_block(source, direction):
             continue
         label = history.label(revision)
         if not session.is_direct:

@@ -1,7 +1,7 @@
 """Find the schemas in which a text of SQL makes something, and those that it only refers to."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 
@@ -14,6 +14,24 @@ _TO_FILL_IN = re.compile(r"\{[^{}]*\}|%\(\w+\)s|%[sr]|(?<![:\w]):[A-Za-z_]\w*")
 
 _MAKING = ("CREATE", "ALTER", "IMPORT")
 """First words of the statements that make something, or move it."""
+
+_MADE = {
+    "CreateStmt": "relation",
+    "CreateForeignTableStmt": "base.relation",
+    "ViewStmt": "view",
+    "CreateSeqStmt": "sequence",
+    "CompositeTypeStmt": "typevar",
+    "into": "rel",
+    "intoClause": "rel",
+    "CreateEnumStmt": "typeName",
+    "CreateRangeStmt": "typeName",
+    "CreateDomainStmt": "domainname",
+    "CreateFunctionStmt": "funcname",
+    "DefineStmt": "defnames",
+    "AlterObjectSchemaStmt": "newschema",
+    "ImportForeignSchemaStmt": "local_schema",
+}
+"""For each kind of node that makes something, the place of its name in the node."""
 
 
 @dataclass
@@ -48,16 +66,16 @@ class Schemas:
     def _read_tree(self, statement: Statement) -> None:
         own = (statement.kind, statement.node)
         for kind, node in chain([own], nodes(statement.node)):
-            for name in _MADE[kind](node) if kind in _MADE else ():
+            for name in _made(kind, node):
                 self.note(name)
-            if kind == "schemaname":
-                self.referred.add(node)
             match node:
+                case str() if kind == "schemaname":
+                    self.referred.add(node)
                 case [{"String": {"sval": schema}}, {"String": _}, *_]:
                     self.referred.add(schema)
-        if statement.kind == "VariableSetStmt":  # and not one that is a function's
-            for name in _path(statement.node):
-                self.note(name)
+        if statement.kind == "VariableSetStmt" and _is_path(statement.node.get("name")):
+            for argument in statement.node.get("args", ()):  # and not a path that is a function's
+                self.note(constant(argument) or FILLED_IN)
 
     def _read_names(self, statement: str) -> None:
         [first, *others] = pieces(statement)
@@ -65,8 +83,10 @@ class Schemas:
             self.is_open = True
         elif first.says(*_MAKING):
             for piece in others:
-                if piece.kind in (Kind.WORD, Kind.QUOTED):
-                    self.note(_name(piece.text))
+                if piece.kind is Kind.QUOTED and piece.text.startswith('"'):
+                    self.note(piece.text[1:-1].replace('""', '"'))
+                elif piece.kind in (Kind.WORD, Kind.QUOTED):
+                    self.note(piece.text.lower())
 
 
 def _statements(text: str) -> Iterator[Statement | str]:
@@ -84,88 +104,36 @@ def _statements(text: str) -> Iterator[Statement | str]:
             yield from _statements(statement)
 
 
-def _name(text: str) -> str:
-    return text[1:-1].replace('""', '"') if text.startswith('"') else text.lower()
+def _made(kind: str, node: Node) -> Iterator[str]:
+    """Give the schemas in which a node of a tree makes something."""
+    match kind, node:
+        case "CreateSchemaStmt", {"schemaname": name} | {"authrole": {"rolename": name}}:
+            yield name
+        case "RenameStmt", {"renameType": "OBJECT_SCHEMA", "newname": name}:
+            yield name
+        case "FuncCall", {
+            "funcname": [*_, {"String": {"sval": "set_config"}}],
+            "args": [setting, value, *_],
+        } if _is_path(constant(setting)):
+            path = constant(value)
+            yield from (it.strip(' "') for it in (FILLED_IN if path is None else path).split(","))
+        case _ if kind in _MADE and isinstance(node, dict):
+            made: object = node
+            for step in _MADE[kind].split("."):
+                made = made[step]  # type: ignore[index]
+            yield from _schema(made)
 
 
-def _schema(names: list[Node]) -> Iterator[str]:
-    """Give the schema of a name that is a list of its parts."""
-    if len(names) > 1 or FILLED_IN in _part(names[0]):
-        yield _part(names[0])
+def _is_path(setting: str | None) -> bool:
+    return (setting or "").lower() == "search_path"
 
 
-def _part(node: Node) -> str:
-    return str(node["String"]["sval"])
-
-
-def _schema_of(relation: Node) -> Iterator[str]:
-    """Give the schema of a relation. A name that is filled in may have a schema in it."""
-    if "schemaname" in relation or relation["relname"] == FILLED_IN:
-        yield str(relation.get("schemaname", FILLED_IN))
-
-
-def _of_relation(*path: str) -> Callable[[Node], Iterator[str]]:
-    def schema(node: Node) -> Iterator[str]:
-        for step in path:
-            node = node[step]
-        return _schema_of(node)
-
-    return schema
-
-
-def _of_names(key: str) -> Callable[[Node], Iterator[str]]:
-    return lambda node: _schema(node[key])
-
-
-def _of_schema(node: Node) -> Iterator[str]:
-    """Give the schema of a CREATE SCHEMA. Without a name, it has that of its owner."""
-    name = node.get("schemaname") or node.get("authrole", {}).get("rolename")
-    if name is not None:
-        yield name
-
-
-def _renamed(node: Node) -> Iterator[str]:
-    if node["renameType"] == "OBJECT_SCHEMA":
-        yield node["newname"]
-
-
-def _path(node: Node) -> Iterator[str]:
-    """Give the schemas that a search_path is set to."""
-    if node.get("name", "").lower() == "search_path":
-        for argument in node.get("args", ()):
-            yield constant(argument) or FILLED_IN
-
-
-def _path_by_call(node: Node) -> Iterator[str]:
-    """Give the schemas that a set_config sets a search_path to."""
-    match node:
-        case {"funcname": [*_, {"String": {"sval": "set_config"}}], "args": [setting, value, *_]}:
-            if (constant(setting) or FILLED_IN).lower() == "search_path":
-                path = constant(value)
-                yield from _listed(FILLED_IN if path is None else path)
-
-
-def _listed(path: str) -> Iterator[str]:
-    return (name.strip(' "') for name in path.split(","))
-
-
-_MADE: Mapping[str, Callable[[Node], Iterator[str]]] = {
-    "CreateStmt": _of_relation("relation"),
-    "CreateForeignTableStmt": _of_relation("base", "relation"),
-    "ViewStmt": _of_relation("view"),
-    "CreateSeqStmt": _of_relation("sequence"),
-    "CompositeTypeStmt": _of_relation("typevar"),
-    "CreateTableAsStmt": _of_relation("into", "rel"),
-    "intoClause": _of_relation("rel"),
-    "CreateEnumStmt": _of_names("typeName"),
-    "CreateRangeStmt": _of_names("typeName"),
-    "CreateDomainStmt": _of_names("domainname"),
-    "CreateFunctionStmt": _of_names("funcname"),
-    "DefineStmt": _of_names("defnames"),
-    "CreateSchemaStmt": _of_schema,
-    "RenameStmt": _renamed,
-    "AlterObjectSchemaStmt": lambda node: iter([node["newschema"]]),
-    "ImportForeignSchemaStmt": lambda node: iter([node["local_schema"]]),
-    "FuncCall": _path_by_call,
-}
-"""For each kind of node, the schemas in which it makes something."""
+def _schema(made: object) -> Iterator[str]:
+    """Give the schema in the name of what is made. A name that is filled in may have a schema."""
+    match made:
+        case str(schema) | {"schemaname": schema} | [{"String": {"sval": schema}}, _, *_]:
+            yield schema
+        case {"relname": name} if name == FILLED_IN:
+            yield name
+        case [{"String": {"sval": name}}] if FILLED_IN in name:
+            yield name

@@ -11,7 +11,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
 from alembic_boot.history.history import History, Target, resolve_target
-from alembic_boot.history.reversibility import why_irreversible
+from alembic_boot.history.source import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -160,9 +160,9 @@ class Schema:
     def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
         revisions = self.project.history.revisions
         reasons = {
-            revision: why_irreversible(path.read_bytes())
+            revision: why_irreversible(source)
             for revision in inspection.beyond
-            if (path := revisions[revision].path) is not None and path.suffix == ".py"
+            if (source := revisions[revision].source()) is not None
         }
         return tuple(f"{self.label(name)}: {why}" for name, why in reasons.items() if why)
 

@@ -13,7 +13,7 @@ import pytest
 from alembic_boot.description import AlembicConfig
 from alembic_boot.history import ahead
 from alembic_boot.history.ahead import read_ahead, reading_ahead
-from alembic_boot.history.reading import read_file
+from alembic_boot.history.headers import read_file
 from alembic_boot.signals import Stopped, stopping_on_signals
 
 

@@ -8,23 +8,39 @@ from alembic.util import load_python_file
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alembic_boot.history.headers import Header, read_header
+from alembic_boot.history.checksum import file_sha256
+from alembic_boot.history.headers import read_revision
+from alembic_boot.history.history import Revision, title
 
 PLAIN = 'revision = "a1"\ndown_revision = "a0"\n'
 
 
-def imported(source: str, folder: Path) -> Header:
+def read(source: str) -> Revision | None:
+    return read_revision(source.encode(), "/a1.py")
+
+
+def imported(source: str, folder: Path) -> Revision:
     path = folder / "a1.py"
     path.write_bytes(source.encode())
     module: Any = load_python_file(folder, path.name)
-    return header_of(vars(module))
+    return revision_of(vars(module), source)
 
 
-def header_of(module: dict[str, Any]) -> Header:
-    names = ("revision", "down_revision", "depends_on", "branch_labels", "phase", "__doc__")
-    values: list[Any] = [module.get(name) for name in names]
-    values = [tuple(it) if isinstance(it, list) else it for it in values]
-    return Header(*values)
+def revision_of(module: dict[str, Any], source: str) -> Revision:
+    def names(name: str) -> tuple[str, ...]:
+        value = module.get(name) or ()
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    return Revision(
+        module["revision"],
+        names("down_revision"),
+        title(module.get("__doc__"), module["revision"]),
+        names("depends_on"),
+        names("branch_labels"),
+        module.get("phase"),
+        "/a1.py",
+        file_sha256(source.encode()),
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +96,7 @@ def header_of(module: dict[str, Any]) -> Header:
 )
 def test_plain_files(source: str, tmp_path: Path) -> None:
     """What stands there as plain text is read, and equals what the import gives."""
-    found = read_header(source.encode())
+    found = read(source)
     assert found is None or found == imported(source, tmp_path)
     is_left_to_alembic = any(
         word in source for word in ("class Table", "    revision =", "for revision")
@@ -153,12 +169,12 @@ def test_plain_files(source: str, tmp_path: Path) -> None:
 )
 def test_traps(source: str) -> None:
     """What is computed, or may be changed by something else in the file, is left to Alembic."""
-    assert read_header(source.encode()) is None
+    assert read(source) is None
 
 
 def test_not_utf8() -> None:
     """Alembic has to say what is wrong with the bytes."""
-    assert read_header(b'"""\xe9"""\n' + PLAIN.encode()) is None
+    assert read_revision(b'"""\xe9"""\n' + PLAIN.encode(), "/a1.py") is None
 
 
 LINES = st.sampled_from(
@@ -202,7 +218,7 @@ LINES = st.sampled_from(
 def test_any_file(lines: list[str], opening: str) -> None:
     """Whatever is read of a file is what running the file comes to."""
     source = opening + "\n".join(lines)
-    found = read_header(source.encode())
+    found = read(source)
     if found is None:
         return
     module: dict[str, Any] = {"__name__": "a_revision", "__doc__": None}
@@ -210,4 +226,4 @@ def test_any_file(lines: list[str], opening: str) -> None:
         exec(compile(source, "a1.py", "exec"), module)
     except (SyntaxError, NameError, TypeError):
         return  # the revision is refused when it is to run
-    assert found == header_of(module)
+    assert found == revision_of(module, source)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.history.reversibility import why_irreversible
+from alembic_boot.history.source import why_irreversible
 
 UPGRADE = "def upgrade():\n    op.drop_table('books')\n"
 

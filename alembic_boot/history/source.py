@@ -1,0 +1,127 @@
+"""Questions about the code of a revision, answered without running it. Each raises SyntaxError."""
+
+import ast
+import warnings
+from collections.abc import Iterable, Iterator
+
+_BELOW = frozenset(
+    {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
+    | {"create_engine", "create_async_engine", "psycopg", "psycopg2", "asyncpg"}
+)
+"""Names of SQLAlchemy and of drivers that lead around the connection that we watch."""
+
+
+def parse(source: bytes | str) -> ast.Module:
+    """Return the syntax tree of a file.
+
+    It hides Python's warnings: the file has been imported before, which showed them.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source.removeprefix("\ufeff") if isinstance(source, str) else source)
+
+
+def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
+    """Return the statements of a module, class or function without its docstring."""
+    match body:
+        case [ast.Expr(ast.Constant(str())), *rest]:
+            return rest
+    return body
+
+
+def nodes(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:
+    """Give all nodes of some statements."""
+    return (node for statement in statements for node in ast.walk(statement))
+
+
+def has_autocommit_block(source: bytes, function: str) -> bool:
+    """Return whether a revision may enter an autocommit block when it runs `function`.
+
+    `function` is `upgrade` or `downgrade`; only the code of the other one is left out.
+    """
+    return "autocommit_block" in _names(source, function)
+
+
+def commits_itself(source: bytes, function: str) -> bool:
+    """Return whether a revision may commit through SQLAlchemy when it runs `function`."""
+    return "commit" in _names(source, function)
+
+
+def below_sqlalchemy(source: bytes) -> list[str]:
+    """Return the names by which an upgrade goes around the connection that we watch."""
+    names = _names(source, "upgrade")
+    return [f"through {name}" for name in sorted(names & _BELOW)]
+
+
+def _names(source: bytes, function: str) -> set[str]:
+    """Return the names and attributes that the code uses."""
+    other = "downgrade" if function == "upgrade" else "upgrade"
+    parts = (it for it in parse(source).body if getattr(it, "name", "") != other)
+    found = (getattr(node, "attr", getattr(node, "id", None)) for node in nodes(parts))
+    return {name for name in found if isinstance(name, str)}
+
+
+def why_irreversible(source: bytes | str) -> str | None:
+    """Return why a revision cannot be downgraded, as a clause to follow its title; else None.
+
+    Only certain cases count: no `downgrade` at all, one that always raises, or one that does
+    nothing while `upgrade` does something.
+    """
+    tree = parse(source)
+    downgrade = _function(tree, "downgrade")
+    if downgrade is None:
+        is_bound = not {"downgrade", "*"}.isdisjoint(map(_bound, ast.walk(tree)))
+        return None if is_bound else "it has no downgrade()"
+    if raised := _raised(downgrade):
+        return f"its downgrade() raises{_exception(raised)}"
+    upgrade = _function(tree, "upgrade")
+    if upgrade is not None and _is_empty(downgrade) and not _is_empty(upgrade):
+        return "its downgrade() is empty"
+    return None
+
+
+def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
+    """Return the function that the module defines last under this name, outside of any block."""
+    found = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name]
+    return found[-1] if found else None
+
+
+def _bound(node: ast.AST) -> str | None:
+    """Return the name that a node binds."""
+    match node:
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
+            return name
+        case ast.Name(name, ast.Store()):
+            return name
+        case ast.alias(name, asname):
+            return asname or name
+    return None
+
+
+def _raised(function: ast.FunctionDef) -> ast.Raise | None:
+    """Return the statement at which every call ends, if there is one and it raises."""
+    for statement in function.body:
+        if isinstance(statement, ast.Raise):
+            return statement
+        if any(isinstance(node, ast.Return) for node in ast.walk(statement)):
+            return None
+    return None
+
+
+def _exception(statement: ast.Raise) -> str:
+    """Return the exception's name after a space; an empty text if it is not written there."""
+    exception = statement.exc.func if isinstance(statement.exc, ast.Call) else statement.exc
+    match exception:
+        case ast.Name(name) | ast.Attribute(attr=name) if name[:1].isupper():
+            return f" {name}"
+    return ""
+
+
+def _is_empty(function: ast.FunctionDef) -> bool:
+    for statement in without_docstring(function.body):
+        match statement:
+            case ast.Pass() | ast.Expr(ast.Constant()) | ast.Return(None | ast.Constant(None)):
+                pass
+            case _:
+                return False
+    return True
