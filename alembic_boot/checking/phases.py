@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
-from alembic_boot.sql.naming import without_strings
+from alembic_boot.sql.pieces import without_strings
 
 _Properties = Mapping[str, Value]
 

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable
 
-from alembic_boot.sql.naming import name_of
+from alembic_boot.sql.pieces import name_of
 from alembic_boot.sql.repetition import again, is_repeatable
 from alembic_boot.sql.statement import commits
 

@@ -20,5 +20,5 @@ its statements, because a text is often not read for its length: megabytes of ro
 | `Schemas`                | `schemas`    | the schemas in which it makes something | each name   |
 
 `parser` gives the tree, `bodies` the SQL in functions and blocks, `pieces` the words of a text
-that the parser does not take. `naming` and `writing` write SQL, for people and for PostgreSQL.
+that the parser does not take, and short names for people. `writing` writes SQL for PostgreSQL.
 """

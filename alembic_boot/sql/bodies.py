@@ -143,23 +143,26 @@ def _expression(text: str) -> Node:
 
 
 def _template(node: Node) -> str:
-    """Return the text that an expression puts together, with FILLED_IN for each unknown part."""
+    """Return the text that an expression puts together, with FILLED_IN for each unknown part.
+
+    Most functions give their first argument, changed.
+    """
     end = ""
-    while pair := _joined(node):  # not by recursion: the tree is as deep as the chain is long
-        node, right = pair
-        end = _template(right) + end
-    match node:
-        case {"A_Const": {"sval": string}}:
-            return str(string.get("sval", "")) + end
-        case {"TypeCast": {"arg": text}}:
-            return _template(text) + end
-        case {"FuncCall": {"funcname": [*_, {"String": {"sval": name}}], "args": arguments}}:
-            return _returned(name, arguments) + end
-    return FILLED_IN + end
+    while True:  # not by recursion: the tree is as deep as the chain is long
+        match node:
+            case {"A_Expr": {"name": [{"String": {"sval": "||"}}], "lexpr": left, "rexpr": right}}:
+                node, end = left, _template(right) + end
+            case {"A_Const": {"sval": string}}:
+                return str(string.get("sval", "")) + end
+            case {"TypeCast": {"arg": text}}:
+                return _template(text) + end
+            case {"FuncCall": {"funcname": [*_, {"String": {"sval": name}}], "args": arguments}}:
+                return _returned(name, arguments) + end
+            case _:
+                return FILLED_IN + end
 
 
 def _returned(function: str, arguments: list[Node]) -> str:
-    """Return the text that a function gives. Most of them change their first argument."""
     match function:
         case "format":
             return _FORMAT.sub(_placeholder, _template(arguments[0]))
@@ -168,14 +171,6 @@ def _returned(function: str, arguments: list[Node]) -> str:
         case "quote_literal" | "quote_nullable":
             return f"'{FILLED_IN}'"
     return _template(arguments[0])
-
-
-def _joined(node: Node) -> tuple[Node, Node] | None:
-    """Return the two sides of a `||`; None if a node is something else."""
-    match node:
-        case {"A_Expr": {"name": [{"String": {"sval": "||"}}], "lexpr": left, "rexpr": right}}:
-            return left, right
-    return None
 
 
 def _placeholder(match: re.Match[str]) -> str:

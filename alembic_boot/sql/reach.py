@@ -5,14 +5,14 @@ that they run by EXECUTE.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from enum import Enum
 from itertools import chain
 from typing import NamedTuple
 
 from alembic_boot.sql.bodies import constant, inner_calls, inner_texts
-from alembic_boot.sql.naming import without_strings
 from alembic_boot.sql.parser import Node, Statement, nodes, read
+from alembic_boot.sql.pieces import without_strings
 
 
 class Reach(Enum):
@@ -47,6 +47,27 @@ _OBJECTS = {
     "OBJECT_TABLESPACE": Reach.SHARED,
     "OBJECT_PARAMETER_ACL": Reach.SHARED,
     "OBJECT_SUBSCRIPTION": Reach.OUTSIDE,
+}
+
+_KINDS = {
+    **dict.fromkeys(
+        (
+            *("CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "DropRoleStmt"),
+            *("GrantRoleStmt", "ReassignOwnedStmt", "DropOwnedStmt", "AlterSystemStmt"),
+            *("CreatedbStmt", "AlterDatabaseStmt", "AlterDatabaseSetStmt", "DropdbStmt"),
+            *("AlterDatabaseRefreshCollStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt"),
+            "AlterTableSpaceOptionsStmt",
+        ),
+        Reach.SHARED,
+    ),
+    **dict.fromkeys(
+        (
+            *("CreateSubscriptionStmt", "AlterSubscriptionStmt", "DropSubscriptionStmt"),
+            *("AlterForeignServerStmt", "ImportForeignSchemaStmt"),
+        ),
+        Reach.OUTSIDE,
+    ),
+    "LoadStmt": Reach.UNKNOWN,  # a library may do anything when it is loaded
 }
 
 _SHARED_CALLS = re.compile(
@@ -126,37 +147,29 @@ class Reaches:
 
 def _reach(kind: str, node: Node) -> Reach | None:
     """Return how far a node of a tree reaches by itself."""
-    judged = _JUDGED.get(kind)
-    return judged(node) if callable(judged) else judged
+    match kind:
+        case "AlterFdwStmt":
+            return Reach.OUTSIDE if _has_handler(node) else None
+        case "CopyStmt" if node.get("is_program"):
+            return Reach.OUTSIDE
+        case "CopyStmt" if "filename" in node:
+            return Reach.SHARED
+        case "CopyStmt" if not node.get("is_from"):
+            return None
+        case "CopyStmt" | "InsertStmt" | "UpdateStmt" | "DeleteStmt" | "MergeStmt":
+            table = node.get("relation", {})
+            is_own = table.get("schemaname", "pg_catalog") == "pg_catalog"
+            return Reach.SHARED if is_own and table.get("relname") in _SHARED_CATALOGUES else None
+        case "GrantStmt" | "CommentStmt" | "SecLabelStmt" | "RenameStmt" | "AlterOwnerStmt":
+            found = (node[it] for it in ("objtype", "objectType", "renameType") if it in node)
+            return _OBJECTS.get(next(found, ""))
+    return _KINDS.get(kind)
 
 
 def _reach_of_call(name: str) -> Reach | None:
     if _SHARED_CALLS.fullmatch(name):
         return Reach.SHARED
     return Reach.OUTSIDE if _OUTSIDE_CALLS.fullmatch(name) else None
-
-
-def _reach_of_object(node: Node) -> Reach | None:
-    found = (node[it] for it in ("objtype", "objectType", "renameType") if it in node)
-    return _OBJECTS.get(next(found, ""))
-
-
-def _reach_of_writing(node: Node) -> Reach | None:
-    table = node.get("relation", {})
-    is_own = table.get("schemaname", "pg_catalog") == "pg_catalog"
-    return Reach.SHARED if is_own and table.get("relname") in _SHARED_CATALOGUES else None
-
-
-def _reach_of_copy(node: Node) -> Reach | None:
-    if node.get("is_program"):
-        return Reach.OUTSIDE
-    if "filename" in node:
-        return Reach.SHARED
-    return _reach_of_writing(node) if node.get("is_from") else None
-
-
-def _reach_of_wrapper(node: Node) -> Reach | None:
-    return Reach.OUTSIDE if _has_handler(node) else None
 
 
 def _has_handler(node: Node) -> bool:
@@ -166,32 +179,3 @@ def _has_handler(node: Node) -> bool:
 
 def _found(reach: Reach, text: str) -> Found:
     return Found(reach, without_strings(text, _SHOWN))
-
-
-_JUDGED: Mapping[str, Reach | Callable[[Node], Reach | None]] = {
-    **dict.fromkeys(
-        (
-            *("CreateRoleStmt", "AlterRoleStmt", "AlterRoleSetStmt", "DropRoleStmt"),
-            *("GrantRoleStmt", "ReassignOwnedStmt", "DropOwnedStmt", "AlterSystemStmt"),
-            *("CreatedbStmt", "AlterDatabaseStmt", "AlterDatabaseSetStmt", "DropdbStmt"),
-            *("AlterDatabaseRefreshCollStmt", "CreateTableSpaceStmt", "DropTableSpaceStmt"),
-            "AlterTableSpaceOptionsStmt",
-        ),
-        Reach.SHARED,
-    ),
-    **dict.fromkeys(
-        (
-            *("CreateSubscriptionStmt", "AlterSubscriptionStmt", "DropSubscriptionStmt"),
-            *("AlterForeignServerStmt", "ImportForeignSchemaStmt"),
-        ),
-        Reach.OUTSIDE,
-    ),
-    "LoadStmt": Reach.UNKNOWN,  # a library may do anything when it is loaded
-    "AlterFdwStmt": _reach_of_wrapper,
-    "CopyStmt": _reach_of_copy,
-    **dict.fromkeys(("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"), _reach_of_writing),
-    **dict.fromkeys(
-        ("GrantStmt", "CommentStmt", "SecLabelStmt", "RenameStmt", "AlterOwnerStmt"),
-        _reach_of_object,
-    ),
-}

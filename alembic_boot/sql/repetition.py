@@ -4,7 +4,6 @@ A statement that is not listed here may not run twice. Views, operators and cast
 """
 
 import re
-from collections.abc import Callable, Mapping
 
 from alembic_boot.sql.parser import Node, Statement, nodes, read
 from alembic_boot.sql.writing import literal, name
@@ -19,6 +18,9 @@ _ALWAYS = frozenset(
 _ONCE = frozenset(
     {"TRANS_STMT_PREPARE", "TRANS_STMT_COMMIT_PREPARED", "TRANS_STMT_ROLLBACK_PREPARED"}
 )
+
+_DEFINING = ("Create", "Drop", "ViewStmt", "RuleStmt", "DefineStmt", "IndexStmt", "AlterEnumStmt")
+_CONDITIONS = ("replace", "if_not_exists", "missing_ok", "skipIfNewValExists")
 
 _COLUMNS = frozenset({"AT_SetNotNull", "AT_DropNotNull", "AT_ColumnDefault"})
 _UNLESS_MISSING = frozenset({"AT_AddColumn", "AT_DropColumn", "AT_DropConstraint"})
@@ -49,8 +51,8 @@ def is_repeatable(text: str) -> bool:
 
     `CREATE INDEX CONCURRENTLY` with a name is repeatable, because boot looks at the index first.
     """
-    statements = read(text) if len(text) <= _LONGEST else None
-    return bool(statements) and all(map(_is_repeatable, statements or ()))
+    statements = (read(text) or ()) if len(text) <= _LONGEST else ()
+    return bool(statements) and all(map(_is_repeatable, statements))
 
 
 def again(text: str) -> str:
@@ -81,43 +83,25 @@ def _label_if_missing(node: Node) -> str:
 
 
 def _is_repeatable(statement: Statement) -> bool:
-    kind = statement.kind
-    if kind in _JUDGED:
-        return _JUDGED[kind](statement.node)
-    if kind.startswith(_DEFINING):
-        return bool(statement.node.get("replace") or statement.node.get("if_not_exists"))
-    if kind.startswith("Drop"):
-        return bool(statement.node.get("missing_ok"))
-    return kind in _ALWAYS
-
-
-def _is_repeatable_transaction(node: Node) -> bool:
-    return node["kind"] not in _ONCE
-
-
-def _is_explained(node: Node) -> bool:
-    """Return whether an EXPLAIN does not run its statement."""
-    return all(it["DefElem"]["defname"] != "analyze" for it in node.get("options", ()))
-
-
-def _is_filled_if_missing(node: Node) -> bool:
-    query = node["query"]
-    is_reading = "SelectStmt" in query and _is_reading(query["SelectStmt"])
-    return is_reading and bool(node.get("if_not_exists"))
-
-
-def _is_repeatable_index(node: Node) -> bool:
-    # Without a name it would get another one, beside the index that is there.
-    is_looked_at = bool(node.get("concurrent")) and "idxname" in node
-    return is_looked_at or bool(node.get("if_not_exists"))
-
-
-def _is_repeatable_label(node: Node) -> bool:
-    return bool(node.get("skipIfNewValExists"))
-
-
-def _is_repeatable_alter(node: Node) -> bool:
-    return all(_is_repeatable_action(it["AlterTableCmd"]) for it in node["cmds"])
+    node = statement.node
+    match statement.kind:
+        case "TransactionStmt":
+            return node["kind"] not in _ONCE
+        case "SelectStmt":
+            return _is_reading(node)
+        case "ExplainStmt":
+            return all(it["DefElem"]["defname"] != "analyze" for it in node.get("options", ()))
+        case "CreateTableAsStmt":
+            query = node["query"].get("SelectStmt")
+            return bool(node.get("if_not_exists") and query) and _is_reading(query)
+        case "IndexStmt" if node.get("concurrent"):
+            # Without a name it would get another one, beside the index that is there.
+            return "idxname" in node or bool(node.get("if_not_exists"))
+        case "AlterTableStmt":
+            return all(_is_repeatable_action(it["AlterTableCmd"]) for it in node["cmds"])
+        case kind if kind.startswith(_DEFINING):
+            return any(node.get(condition) for condition in _CONDITIONS)
+    return statement.kind in _ALWAYS
 
 
 def _is_repeatable_action(action: Node) -> bool:
@@ -135,15 +119,3 @@ def _is_reading(query: object) -> bool:
 def _is_harmless(function: list[Node]) -> bool:
     *schema, own = (part["String"]["sval"] for part in function)
     return schema in ([], ["pg_catalog"]) and _HARMLESS.fullmatch(own) is not None
-
-
-_JUDGED: Mapping[str, Callable[[Node], bool]] = {
-    "TransactionStmt": _is_repeatable_transaction,
-    "SelectStmt": _is_reading,
-    "ExplainStmt": _is_explained,
-    "CreateTableAsStmt": _is_filled_if_missing,
-    "IndexStmt": _is_repeatable_index,
-    "AlterEnumStmt": _is_repeatable_label,
-    "AlterTableStmt": _is_repeatable_alter,
-}
-_DEFINING = ("Create", "ViewStmt", "RuleStmt", "DefineStmt")

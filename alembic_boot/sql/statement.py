@@ -4,10 +4,9 @@ A text that the parser cannot read counts as the most dangerous case in each ans
 """
 
 import re
-from typing import Any
 
 from alembic_boot.sql.bodies import body_of
-from alembic_boot.sql.parser import FILLED_IN, Statement, read
+from alembic_boot.sql.parser import FILLED_IN, Node, Statement, read
 from alembic_boot.sql.pieces import begins_with, parts
 
 _ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
@@ -43,14 +42,16 @@ _LONGEST_DEFINITION = 4096
 """Characters. A longer text is rows or several statements, and is not worth reading so often."""
 
 
+Statements = tuple[Statement, ...]
+
+
 def works_on_rows(text: str) -> bool:
     """Return whether a text works on rows only.
 
     No other session queues behind its table locks. It may have worked for an hour when it waits
     for a row.
     """
-    statements = read(text) or ()
-    return bool(statements) and all(it.kind in _ROWS for it in statements)
+    return _all_of(read(text) or (), _ROWS)
 
 
 def begins_with_control(text: str) -> bool:
@@ -64,17 +65,6 @@ def begins_with_control(text: str) -> bool:
     return statements is None or statements[0].kind in ("TransactionStmt", "VariableSetStmt")
 
 
-def is_setting(text: str) -> bool:
-    """Return whether a text only sets or shows settings of the session."""
-    statements = read(text) if _is_short(text) else None
-    return bool(statements) and all(it.kind in _SETTINGS for it in statements or ())
-
-
-def is_single(text: str) -> bool:
-    """Return whether a text is one statement."""
-    return _is_short(text) and len(read(text) or ()) == 1
-
-
 def begins_with_rollback(text: str) -> bool:
     """Return whether a text first ends a transaction, or a part of it, that may have failed."""
     if not begins_with(text, *_ROLLBACK_WORDS):
@@ -83,13 +73,23 @@ def begins_with_rollback(text: str) -> bool:
     return statements is None or _transaction_kind(statements[0]) in _ROLLBACKS
 
 
+def is_setting(text: str) -> bool:
+    """Return whether a text only sets or shows settings of the session."""
+    return _all_of(_read_short(text), _SETTINGS)
+
+
+def is_single(text: str) -> bool:
+    """Return whether a text is one statement."""
+    return len(_read_short(text)) == 1
+
+
 def fails_without_its_lock(text: str) -> bool:
     """Return whether a text is one statement that surely fails if it does not get its lock.
 
     Other statements may run code that catches the error and goes on: a function, a block or a
     trigger. What that code left out would stay unknown.
     """
-    return is_single(text) and all(it.kind in _DEFINITIONS for it in read(text) or ())
+    return is_single(text) and _all_of(_read_short(text), _DEFINITIONS)
 
 
 def is_concurrent(text: str) -> bool:
@@ -125,8 +125,12 @@ def commits(text: str) -> bool:
     return any(_transaction_kind(it) == _COMMIT for it in statements)
 
 
-def _is_short(text: str) -> bool:
-    return len(text) <= _LONGEST_DEFINITION
+def _read_short(text: str) -> Statements:
+    return (read(text) or ()) if len(text) <= _LONGEST_DEFINITION else ()
+
+
+def _all_of(statements: Statements, kinds: frozenset[str]) -> bool:
+    return bool(statements) and all(it.kind in kinds for it in statements)
 
 
 def _transaction_kind(statement: Statement) -> str:
@@ -154,12 +158,12 @@ def _is_concurrent(statement: Statement) -> bool:
         case "ReindexStmt":
             return any(map(_is_concurrently, node.get("params", ())))
         case "AlterTableStmt":
-            parts = (it["AlterTableCmd"].get("def", {}) for it in node["cmds"])
-            return any(it.get("PartitionCmd", {}).get("concurrent") for it in parts)
+            actions = (it["AlterTableCmd"].get("def", {}) for it in node["cmds"])
+            return any(it.get("PartitionCmd", {}).get("concurrent") for it in actions)
     return False
 
 
-def _is_concurrently(option: dict[str, Any]) -> bool:
+def _is_concurrently(option: Node) -> bool:
     """Return whether an option of REINDEX is CONCURRENTLY, and is not switched off."""
     element = option["DefElem"]
     if element["defname"] != "concurrently":

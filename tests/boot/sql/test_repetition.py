@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alembic_boot.sql.naming import name_of
+from alembic_boot.sql.pieces import name_of
 from alembic_boot.sql.repetition import again, is_repeatable
 from tests.boot.sql.formatting import with_other_strings
 
