@@ -7,7 +7,7 @@ parser of f-strings changed: it may split their text differently.
 """
 
 import ast
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -59,12 +59,14 @@ def _upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
     while used := _names(kept) & {_bound_name(it) for it in body if it not in kept}:
         kept = [it for it in body if it in kept or _bound_name(it) in used]
     code = [_plain(it) for it in kept if not isinstance(it, Import)]
+    used = {"*"}
     for node in nodes(code):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None
-    used = _names(code) | {"*"}
+        elif isinstance(node, ast.Name):
+            used.add(node.id)
     imports = [one for it in kept if isinstance(it, Import) for one in _one_by_one(it, used)]
     return [*sorted(imports, key=ast.unparse), *code]
 
@@ -97,7 +99,7 @@ def _one_by_one(statement: Import, used: set[str | None]) -> Iterator[ast.stmt]:
             yield ast.ImportFrom(statement.module, [alias], statement.level)
 
 
-def _names(statements: Iterable[ast.stmt]) -> set[str | None]:
+def _names(statements: list[ast.stmt]) -> set[str | None]:
     return {node.id for node in nodes(statements) if isinstance(node, ast.Name)}
 
 
@@ -122,8 +124,11 @@ def _lines(tree: ast.AST | list[ast.stmt]) -> list[str]:
         elif isinstance(node, ast.AST):
             lines.append(f"({type(node).__name__}")
             waiting.append(_CLOSING)
-            for name, value in reversed(_fields(node)):
-                waiting += (value, _Line(f".{name}"))
+            same = _same_for_all(node) if type(node) in _ALIKE else {}
+            for name, label in _backwards(node._fields):
+                value = same[name] if name in same else getattr(node, name, None)
+                if value not in (None, [], 0):  # such a field has no meaning
+                    waiting += (value, label)
         elif isinstance(node, list):
             lines.append("[")
             waiting.append(_Line("]"))
@@ -144,27 +149,33 @@ _CLOSING = _Line(")")
 
 
 @cache
-def _ordered(names: tuple[str, ...]) -> list[str]:
-    """Return the names of fields that may have a meaning, in order."""
-    return sorted(name for name in names if name not in _LEFT_OUT)
+def _backwards(names: tuple[str, ...]) -> list[tuple[str, _Line]]:
+    """Return the fields that may have a meaning, from the last name to the first."""
+    kept = sorted((it for it in names if it not in _LEFT_OUT), reverse=True)
+    return [(name, _Line(f".{name}")) for name in kept]
 
 
-def _fields(node: ast.AST) -> list[tuple[str, Any]]:
-    """Return the fields that have a meaning, in order of their names.
+_ALIKE = frozenset(
+    {
+        *(ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef),
+        *(ast.JoinedStr, ast.FormattedValue, ast.Delete),
+    }
+)
+"""Kinds of nodes that can be written in several ways."""
 
-    What can be written in several ways gets the fields of one of them.
-    """
-    fields = {name: getattr(node, name, None) for name in _ordered(node._fields)}
+
+def _same_for_all(node: ast.AST) -> dict[str, Any]:
+    """Return the fields that differ between these ways, in the form of one of them."""
     match node:
         case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef():
-            fields["body"] = without_docstring(node.body)
+            return {"body": without_docstring(node.body)}
         case ast.JoinedStr():
-            fields["values"] = _joined(node.values)
+            return {"values": _joined(node.values)}
         case ast.FormattedValue(format_spec=ast.JoinedStr(values)) if not _joined(values):
-            fields["format_spec"] = None  # {x:} equals {x}
+            return {"format_spec": None}  # {x:} equals {x}
         case ast.Delete([ast.Tuple(elts=[_, *_] as elements)]):
-            fields["targets"] = elements  # formatters remove the brackets of `del (a, b)`
-    return [item for item in fields.items() if item[1] not in (None, [], 0)]
+            return {"targets": elements}  # formatters remove the brackets of `del (a, b)`
+    return {}
 
 
 def _joined(values: list[ast.expr]) -> list[ast.expr]:

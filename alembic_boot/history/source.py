@@ -2,7 +2,8 @@
 
 import ast
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from typing import Any
 
 _BELOW = frozenset(
     {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
@@ -29,9 +30,16 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
-def nodes(statements: Iterable[ast.stmt]) -> Iterator[ast.AST]:
-    """Give all nodes of some statements."""
-    return (node for statement in statements for node in ast.walk(statement))
+def nodes(statements: list[ast.stmt]) -> Iterator[ast.AST]:
+    """Give each node before its parts, so that a part may be taken away. Faster than `ast.walk`."""
+    left: list[Any] = [statements]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        elif isinstance(node, ast.AST):
+            yield node
+            left += [it for it in vars(node).values() if isinstance(it, ast.AST | list)]
 
 
 def has_autocommit_block(source: bytes, function: str) -> bool:
@@ -56,7 +64,7 @@ def below_sqlalchemy(source: bytes) -> list[str]:
 def _names(source: bytes, function: str) -> set[str]:
     """Return the names and attributes that the code uses."""
     other = "downgrade" if function == "upgrade" else "upgrade"
-    parts = (it for it in parse(source).body if getattr(it, "name", "") != other)
+    parts = [it for it in parse(source).body if getattr(it, "name", "") != other]
     found = (getattr(node, "attr", getattr(node, "id", None)) for node in nodes(parts))
     return {name for name in found if isinstance(name, str)}
 
