@@ -13,7 +13,7 @@ from alembic_boot.output import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.seeding import is_at_head, seed
-from alembic_boot.serving.application import require_application
+from alembic_boot.serving.application import importing, require_application
 from alembic_boot.serving.handover import (
     forget_boot,
     hand_over_failure,
@@ -21,7 +21,6 @@ from alembic_boot.serving.handover import (
     hand_over_stages,
     hand_over_version_table,
 )
-from alembic_boot.serving.preload import importing
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.stages import Stages
 from alembic_boot.state.inspection import Inspection

@@ -1,14 +1,20 @@
-"""Check that the application exists before the schema is changed, without importing it.
+"""The application before the schema is changed: looked for, its libraries imported, itself not.
 
 Its own code may read the schema.
 """
 
+import logging
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 from alembic_boot.errors import ServingFailedError
+
+_log = logging.getLogger(__name__)
 
 
 def require_application(name: str) -> None:
@@ -63,3 +69,26 @@ def _says_where_itself(package: ModuleSpec) -> bool:
         return False
     source = Path(package.origin)
     return source.is_file() and b"__path__" in source.read_bytes()
+
+
+@contextmanager
+def importing(*modules: str) -> Iterator[Callable[[], None]]:
+    """Import modules in another thread meanwhile; the end of the block waits for that.
+
+    It yields a function that waits earlier, for code that imports other modules. A failed import is
+    ignored here, and fails again where the module is needed. The modules are libraries without side
+    effects: they use no database and do not depend on the thread.
+    """
+
+    def import_all() -> None:
+        try:
+            for module in modules:
+                import_module(module)
+        except Exception as error:  # noqa: BLE001 (it is raised again where it is imported again)
+            _log.debug("Not imported ahead: %s: %s", type(error).__name__, error)
+
+    # Not a daemon: ending an interpreter in the middle of a library's import may crash it.
+    importer = threading.Thread(target=import_all, name="importer")
+    importer.start()
+    yield importer.join
+    importer.join()

@@ -1,12 +1,7 @@
-"""Timeouts for clients, and the choice of connections to close for new ones."""
+"""Timeouts for clients, and the times at which a trouble with them is logged."""
 
-import heapq
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class Awaited(Enum):
@@ -44,24 +39,13 @@ def is_too_long(wait: Wait, now: float) -> bool:
     return now - wait.since >= _LIMITS[wait.awaited]
 
 
-def longest_waits(waits: Iterable[tuple[T, Wait | None]], count: int) -> list[T]:
-    """Return up to `count` connections, those with the longest waits first.
-
-    A connection for which the server itself is working (None) is never among them.
-    """
-    waiting = ((wait.since, number, it) for number, (it, wait) in enumerate(waits) if wait)
-    return [it for _, _, it in heapq.nsmallest(count, waiting)]
-
-
-_CALM = 60.0
-"""Seconds without a trouble after which the next one is news."""
-
-
 class Episodes:
-    """Tells the first time of a trouble from its repetitions, so that each is logged once."""
+    """Tells the first time of a trouble from its repetitions, so that each is logged once.
 
-    def __init__(self, calm: float = _CALM) -> None:
-        """Take the seconds without the trouble after which it counts as over."""
+    After `calm` seconds without the trouble, it is over.
+    """
+
+    def __init__(self, calm: float = 60) -> None:
         self._calm = calm
         self._last: float | None = None
 

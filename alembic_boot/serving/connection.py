@@ -1,12 +1,4 @@
-"""One HTTP/1.1 connection: Uvicorn's protocol, with a timeout for each wait for a client.
-
-Every undocumented part of Uvicorn that our connections need stands here. It was checked with
-Uvicorn 0.54: `uvicorn.protocols.http.h11_impl.H11Protocol` with `conn`, `cycle`, `flow`, `loop`,
-`server_state`, `transport`, `handle_events` and `on_response_complete`; `RequestResponseCycle` with
-`disconnected`, `keep_alive`, `message_event`, `more_body`, `response_complete` and
-`response_started`; `FlowControl.read_paused`. Only one name begins with an underscore:
-`_should_upgrade`, for which there is no setting.
-"""
+"""One HTTP/1.1 connection: Uvicorn's protocol, with a timeout for each wait for a client."""
 
 import asyncio
 import fcntl
@@ -18,18 +10,18 @@ import termios
 from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
-
 from alembic_boot.serving.client_timeouts import Awaited, Episodes, Wait, is_too_long
-from alembic_boot.serving.reading import SmallReads
-from alembic_boot.serving.refusal import NO_REQUEST, refusal, why_unreadable
-from alembic_boot.serving.requests import Requests
+from alembic_boot.serving.requests import Requests, refusal
+from alembic_boot.serving.uvicorn_private_names import PlainProtocol
 
 _FOR_A_FIRST_REQUEST = 1.0
 """Seconds for the first request of a new connection when the server shuts down."""
 
 _FOR_ANOTHER = 0.05
 """The same for a client that was answered before: its next request may wait in the socket."""
+
+_PART = 4 << 10
+"""Bytes to read at once. asyncio alone would read 256 KiB, perhaps tens of thousands of events."""
 
 _AT_ONCE = struct.pack("ii", 1, 0)
 """The option SO_LINGER: on, 0 seconds."""
@@ -38,10 +30,15 @@ _log = logging.getLogger(__name__)
 _unreadable = Episodes()
 
 
-class Connection(H11Protocol, SmallReads):
-    """Uvicorn's protocol; ends idle clients, and answers a last request at shutdown."""
+class Connection(PlainProtocol, asyncio.BufferedProtocol):
+    """Uvicorn's protocol; ends idle clients, and answers a last request at shutdown.
+
+    It reads up to 4 KiB in one pass of the event loop, so that the loop serves the others, too.
+    Later data waits in the system's buffer.
+    """
 
     conn: Requests
+    _buffer = bytearray()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -57,6 +54,17 @@ class Connection(H11Protocol, SmallReads):
         """Begin; a write that the system does not accept at once pauses the application."""
         transport.set_write_buffer_limits(high=0)
         super().connection_made(transport)
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 (asyncio's own guess)
+        """Return the buffer for the next bytes."""
+        self._buffer = bytearray(_PART)
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        """Pass the received bytes on; an idle connection keeps no buffer."""
+        data = bytes(self._buffer[:nbytes])
+        self._buffer = bytearray()
+        self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         """Receive data; a request that comes during the shutdown is the last one."""
@@ -102,7 +110,7 @@ class Connection(H11Protocol, SmallReads):
         elif wait.awaited is Awaited.HEAD and not self.conn.trailing_data[0]:
             super().shutdown()
         else:
-            self._refuse(408, NO_REQUEST)
+            self._refuse(408)
         return wait.awaited is not Awaited.CLOSE  # it was ended before
 
     def abort(self) -> None:
@@ -119,14 +127,7 @@ class Connection(H11Protocol, SmallReads):
             return
         if _unreadable.begins(self.loop.time()):
             _log.warning("A client sent an invalid HTTP/1.1 request: refused (%d)", status)
-        self._refuse(status, why_unreadable(status))
-
-    def _should_upgrade(self) -> bool:
-        """Return False: the request is answered as HTTP/1.1 (RFC 9110, 7.8).
-
-        Uvicorn would log the advice to install a library for WebSockets.
-        """
-        return False
+        self._refuse(status)
 
     def shutdown(self) -> None:
         """Close the connection in order, because the server shuts down.
@@ -160,7 +161,7 @@ class Connection(H11Protocol, SmallReads):
             self._left = left
             self._taken_at = now
 
-    def _refuse(self, status: int, detail: str) -> None:
+    def _refuse(self, status: int) -> None:
         """Answer in place of the application, and close after the client has closed.
 
         Closing at once would reset the connection, and a client that is still sending would lose
@@ -176,7 +177,7 @@ class Connection(H11Protocol, SmallReads):
             return
         self._is_refused = True
         self._idle_since = self.loop.time()
-        self.transport.write(refusal(status, detail, self.server_state.default_headers))
+        self.transport.write(refusal(status, self.server_state.default_headers))
         with suppress(OSError):  # the client has left meanwhile
             self.transport.write_eof()
         self.flow.resume_reading()

@@ -1,12 +1,30 @@
-"""The open connections of a process: end slow ones, and make room for new ones."""
+"""The open connections of a process: their maximum, the end of slow ones, and room for new ones."""
 
+import heapq
 import logging
-from collections.abc import Set
-from typing import Any
+import resource
+from collections import Counter
+from collections.abc import Iterable, Set
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from alembic_boot.serving.client_timeouts import Episodes, longest_waits
-from alembic_boot.serving.closed_connections import NO_ROOM, TOO_SLOW, closed
-from alembic_boot.serving.connection import Connection
+from alembic_boot.serving.client_timeouts import Episodes, Wait
+
+if TYPE_CHECKING:  # the application reads `closed`, and needs no server for that
+    from alembic_boot.serving.connection import Connection
+
+T = TypeVar("T")
+
+TOO_SLOW, NO_ROOM = "too slow", "no room"
+
+closed: Counter[str] = Counter({TOO_SLOW: 0, NO_ROOM: 0})
+"""Connections that this process has closed because of their clients, by reason, for the metrics."""
+
+_MOST = 4096
+"""A connection takes about 10 kB when it is silent, and 30 kB while it is answered."""
+
+_RESERVE = 256
+"""File descriptors for the database, files, pipes, and connections that are being closed."""
 
 _PART = 8
 """Divisor: up to this fraction of all places is kept free for new connections."""
@@ -57,3 +75,41 @@ class OpenConnections:
             connection.abort()
         closed[NO_ROOM] += len(least_busy)
         return max(0, room + len(least_busy))
+
+
+def longest_waits(waits: Iterable[tuple[T, Wait | None]], count: int) -> list[T]:
+    """Return up to `count` connections, those with the longest waits first.
+
+    A connection for which the server itself is working (None) is never among them.
+    """
+    waiting = ((wait.since, number, it) for number, (it, wait) in enumerate(waits) if wait)
+    return [it for _, _, it in heapq.nsmallest(count, waiting)]
+
+
+def allow_all_descriptors() -> None:
+    """Raise the soft limit of this process and its children to the hard limit, if allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted_limit(soft, hard), hard))
+
+
+def wanted_limit(soft: int, hard: int) -> int:
+    """Return the soft limit to request: the hard one, or enough if that is infinite.
+
+    macOS has an infinite hard limit, and accepts no such soft limit.
+    """
+    if hard != resource.RLIM_INFINITY:
+        return hard
+    return soft if soft == resource.RLIM_INFINITY else max(soft, _MOST + _RESERVE)
+
+
+def most_connections() -> int:
+    """Return the maximum number of connections of this process."""
+    return connections_within(resource.getrlimit(resource.RLIMIT_NOFILE)[0])
+
+
+def connections_within(descriptors: int) -> int:
+    """Return the number of connections for so many file descriptors."""
+    if descriptors == resource.RLIM_INFINITY:
+        return _MOST
+    return min(_MOST, max(descriptors - _RESERVE, descriptors // 2))

@@ -57,6 +57,12 @@ def prepare_to_listen(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
 
 
+def url_of(listener: socket.socket) -> str:
+    """Return the URL by which a bound socket is reached."""
+    host, port, *_ = listener.getsockname()
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
     if error.errno == errno.EADDRINUSE:
         other = policy.port + 1 if policy.port < 65535 else policy.port - 1

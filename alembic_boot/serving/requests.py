@@ -1,6 +1,9 @@
 """Read requests by h11; refuse ambiguous requests, and requests that cost too much work."""
 
+import json
 import re
+from collections.abc import Iterable
+from http import HTTPStatus
 
 import h11
 
@@ -19,9 +22,12 @@ _SMALL = 256
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 """The end of a head that h11 looks for."""
 
-_CONTENT_TOO_LARGE = 413
-_HEAD_TOO_LARGE = 431
-_VERSION_NOT_SUPPORTED = 505
+_UNREADABLE = "This is not a request of HTTP/1.1. The connection is closed."
+_DETAILS = {
+    408: "The request did not arrive in time. Send it again, all at once.",
+    413: "The body has too many small chunks. Send larger ones, or the length and no chunks.",
+    431: "The head of a request may have 16 KiB and 100 headers. Send less.",
+}
 
 
 class Requests(h11.Connection):
@@ -46,8 +52,7 @@ class Requests(h11.Connection):
             if event is h11.NEED_DATA:
                 _require_few_lines(self.trailing_data[0].count(b"\n"))
             elif isinstance(event, h11.Request):
-                _require_our_version(event)
-                _require_one_length(event)
+                _require_clear_meaning(event)
                 self._chunks = self._length = 0
             elif isinstance(event, h11.Data):
                 self._chunks += event.chunk_end
@@ -62,40 +67,54 @@ class Requests(h11.Connection):
 
 
 def _require_small_head(received: bytes) -> None:
-    """Raise h11.RemoteProtocolError if a head is too large, before h11 reads it.
-
-    h11 limits only an incomplete head; a complete one may have any size.
-    """
+    """Raise an error if a head is too large: h11 limits only an incomplete one."""
     head = _END_OF_HEAD.split(received, maxsplit=1)[0]
     if len(head) > _LONGEST_HEAD:
-        raise h11.RemoteProtocolError("A head of too many bytes", _HEAD_TOO_LARGE)
+        raise h11.RemoteProtocolError("A head of too many bytes", 431)
     _require_few_lines(head.count(b"\n"))
 
 
 def _require_few_lines(count: int) -> None:
-    """Raise h11.RemoteProtocolError for too many headers or trailers."""
     if count > _MOST_LINES:
-        raise h11.RemoteProtocolError("Too many headers", _HEAD_TOO_LARGE)
+        raise h11.RemoteProtocolError("Too many headers or trailers", 431)
 
 
 def _require_fair_chunks(count: int, length: int) -> None:
-    """Raise h11.RemoteProtocolError for a body of so many bytes in too many chunks."""
     if (count - _FREE_CHUNKS) * _SMALL > length:
-        raise h11.RemoteProtocolError("Many small chunks", _CONTENT_TOO_LARGE)
+        raise h11.RemoteProtocolError("Many small chunks", 413)
 
 
-def _require_our_version(request: h11.Request) -> None:
-    """Raise h11.RemoteProtocolError for HTTP/2 and others; h11 knows only HTTP/1."""
-    if not request.http_version.startswith(b"1."):
-        raise h11.RemoteProtocolError("Another version", _VERSION_NOT_SUPPORTED)
+def _require_clear_meaning(request: h11.Request) -> None:
+    """Raise an error for HTTP/2 and others, and for a body with both a length and chunks.
 
-
-def _require_one_length(request: h11.Request) -> None:
-    """Raise h11.RemoteProtocolError for a body with both a length and chunks.
-
-    A proxy may use one and h11 the other: then a part of the body is read as a request (RFC 9112,
-    6.1 and 6.3).
+    Of these two, a proxy may use one and h11 the other: then a part of the body is read as a
+    request (RFC 9112, 6.1 and 6.3).
     """
-    names = {name for name, _ in request.headers}
-    if b"content-length" in names and b"transfer-encoding" in names:
+    if not request.http_version.startswith(b"1."):
+        raise h11.RemoteProtocolError("Another version", 505)
+    if {b"content-length", b"transfer-encoding"} <= {name for name, _ in request.headers}:
         raise h11.RemoteProtocolError("Both Content-Length and Transfer-Encoding")
+
+
+def refusal(status: int, headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return the server's own answer, a problem (RFC 9457), which closes the connection.
+
+    `headers` are those of every answer.
+    """
+    phrase = HTTPStatus(status).phrase
+    problem = {
+        "type": "about:blank",
+        "title": phrase,
+        "status": status,
+        "detail": _DETAILS.get(status, _UNREADABLE),
+        "instance": None,  # only the application gives ids to requests
+    }
+    body = json.dumps(problem).encode()
+    lines = [
+        f"HTTP/1.1 {status} {phrase}".encode(),
+        *(name + b": " + value for name, value in headers),
+        b"content-type: application/problem+json",
+        b"content-length: %d" % len(body),
+        b"connection: close",
+    ]
+    return b"\r\n".join([*lines, b"", body])

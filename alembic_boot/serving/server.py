@@ -20,12 +20,11 @@ from uvicorn.config import STARTUP_FAILURE
 from alembic_boot.description import BootDescription
 from alembic_boot.serving.accepting import Acceptor
 from alembic_boot.serving.connection import Connection
-from alembic_boot.serving.descriptors import most_connections
-from alembic_boot.serving.draining import closing_while
-from alembic_boot.serving.lifespan import failing_briefly
+from alembic_boot.serving.middleware import closing_while, failing_briefly, in_pieces
 from alembic_boot.serving.model_watch import ModelWatch
-from alembic_boot.serving.open_connections import OpenConnections
-from alembic_boot.serving.small_writes import in_pieces
+from alembic_boot.serving.open_connections import OpenConnections, most_connections
+from alembic_boot.serving.port import url_of
+from alembic_boot.serving.uvicorn_private_names import stop_signals
 
 _log = logging.getLogger(__name__)
 
@@ -126,7 +125,7 @@ class Server(uvicorn.Server):
         if not await super().on_tick(counter):
             return False
         # Ctrl-C comes from a person who waits; so does a second signal.
-        if self._captured_signals != [signal.SIGTERM]:
+        if stop_signals(self) != [signal.SIGTERM]:
             return True
         now = time.monotonic()
         if self._draining_since is None:
@@ -196,9 +195,3 @@ async def _hold_to_time_limits(connections: OpenConnections) -> None:
     while True:
         await asyncio.sleep(_LOOK)
         connections.end_overdue(loop.time())
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the URL by which a bound socket is reached."""
-    host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

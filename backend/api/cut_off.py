@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alembic_boot.serving.draining import IS_DRAINING
+from alembic_boot.serving.middleware import IS_DRAINING
 from backend.api.problems import answer
 from backend.schemas.problems import ProblemType
 

@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
 from alembic_boot.masking import mask
-from alembic_boot.serving.draining import IS_DRAINING
+from alembic_boot.serving.middleware import IS_DRAINING
 from alembic_boot.serving.readiness_check import Readiness
 from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable

@@ -10,7 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine, QueuePool
 
-from alembic_boot.serving.closed_connections import closed
+from alembic_boot.serving.open_connections import closed
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.serving.readiness_check import Readiness
 

@@ -1,7 +1,7 @@
 """Report a foreseen failure of the start-up in one sentence, on any ASGI server.
 
 This matters for `uvicorn backend.main:app`. The boot's own server does the same for any
-application, in alembic_boot/serving/lifespan.py, and also for a failed shutdown.
+application, in alembic_boot/serving/middleware.py, and also for a failed shutdown.
 """
 
 import sys

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from alembic_boot.serving.refusal import NO_REQUEST, refusal
+from alembic_boot.serving.requests import refusal
 from backend.main import create_app
 from backend.schemas.problems import Problem
 
@@ -106,5 +106,5 @@ def test_every_error_is_a_problem(document: dict[str, Any]) -> None:
 
 
 def test_an_answer_of_the_server_itself_is_a_problem_as_well() -> None:
-    body = refusal(408, NO_REQUEST, ()).partition(b"\r\n\r\n")[2]
+    body = refusal(408, ()).partition(b"\r\n\r\n")[2]
     assert Problem.model_validate_json(body).status == 408

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from alembic_boot.serving.descriptors import allow_all
+from alembic_boot.serving.open_connections import allow_all_descriptors
 from tests.attacks.application import LIMIT, Application, attacked
 from tests.attacks.load import Outcomes
 from tests.attacks.loads import LOADS, Load
@@ -33,7 +33,7 @@ def attacks(
     say: Callable[[str], None], cluster: Cluster, folder: Path, part: float
 ) -> Iterator[Figure]:
     """Attack an application of its own by each load; `part` is how much of each, up to 1."""
-    allow_all()  # a client has as many connections as the application
+    allow_all_descriptors()  # a client has as many connections as the application
     folder.mkdir()
     root = project(folder)
     found: dict[str, Seen] = {}

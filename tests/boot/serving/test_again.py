@@ -4,9 +4,9 @@ import pytest
 import uvicorn
 
 from alembic_boot.errors import MigrationFailedError
-from alembic_boot.serving import supervisors
+from alembic_boot.serving import reloading
+from alembic_boot.serving.reloading import Again
 from alembic_boot.serving.server import Config
-from alembic_boot.serving.supervisors import Again
 
 CONFIG = Config("nowhere:app", log_config=None, log_level="info")
 
@@ -22,7 +22,7 @@ def test_what_ends_a_start_serves_nothing(
     def run(*_arguments: object) -> None:
         pytest.fail("it serves")
 
-    monkeypatch.setattr(supervisors, "configure_logging", lambda *_: None)
+    monkeypatch.setattr(reloading, "configure_logging", lambda *_: None)
     monkeypatch.setattr(uvicorn.Server, "run", run)
     with pytest.raises(SystemExit) as ended:
         Again(CONFIG, before, "text", frozenset({"pepper-and-salt"}))([])

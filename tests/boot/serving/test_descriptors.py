@@ -6,18 +6,21 @@ import sys
 
 import pytest
 
-from alembic_boot.serving.descriptors import allow_all, connections_within, wanted_limit
+from alembic_boot.serving.open_connections import (
+    allow_all_descriptors,
+    connections_within,
+    wanted_limit,
+)
+
+INFINITE = resource.RLIM_INFINITY
 
 
 @pytest.mark.parametrize(
     ("descriptors", "connections"),
-    [(64, 32), (256, 128), (512, 256), (1024, 768), (4096, 3840), (20_000, 4096), (None, 4096)],
+    [(64, 32), (256, 128), (512, 256), (1024, 768), (4096, 3840), (20_000, 4096), (INFINITE, 4096)],
 )
-def test_a_part_is_kept_for_other_things(descriptors: int | None, connections: int) -> None:
+def test_a_part_is_kept_for_other_things(descriptors: int, connections: int) -> None:
     assert connections_within(descriptors) == connections
-
-
-INFINITE = resource.RLIM_INFINITY
 
 
 @pytest.mark.parametrize(
@@ -41,15 +44,15 @@ def test_a_limit_that_the_system_refuses_stays(monkeypatch: pytest.MonkeyPatch) 
         raise ValueError("current limit exceeds maximum limit")
 
     monkeypatch.setattr(resource, "setrlimit", refuse)
-    allow_all()
+    allow_all_descriptors()
 
 
 def test_the_soft_limit_becomes_the_hard_one() -> None:
     """In a process of its own: this one keeps its limit."""
     code = (
-        "import resource; from alembic_boot.serving.descriptors import allow_all\n"
+        "import resource; from alembic_boot.serving.open_connections import allow_all_descriptors\n"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, (256, {hard()}))\n"
-        "allow_all(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
+        "allow_all_descriptors(); print(resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert told.stdout == f"({hard()}, {hard()})\n"

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from alembic_boot.serving import server as server_module
-from alembic_boot.serving.closed_connections import NO_ROOM, closed
-from alembic_boot.serving.open_connections import OpenConnections
+from alembic_boot.serving.open_connections import NO_ROOM, OpenConnections, closed
 from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
 
 MOST = 16

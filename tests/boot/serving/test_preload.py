@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.serving.preload import importing
+from alembic_boot.serving.application import importing
 
 
 @pytest.fixture

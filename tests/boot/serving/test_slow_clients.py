@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from alembic_boot.serving import server as server_module
-from alembic_boot.serving.closed_connections import TOO_SLOW, closed
 from alembic_boot.serving.connection import Connection, not_acknowledged
-from alembic_boot.serving.small_writes import PIECE
+from alembic_boot.serving.middleware import PIECE
+from alembic_boot.serving.open_connections import TOO_SLOW, closed
 from tests.boot.serving.served import REQUEST, SOON, Served, echo, read_all, served, wait_until
 
 LONG = 20 << 20
