@@ -16,9 +16,8 @@ from alembic_boot.seeding import is_at_head, seed
 from alembic_boot.serving.application import importing, require_application
 from alembic_boot.serving.handover import (
     forget_boot,
-    hand_over_failure,
+    hand_over,
     hand_over_reached,
-    hand_over_stages,
     hand_over_version_table,
 )
 from alembic_boot.signals import raise_if_stopped
@@ -46,7 +45,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
                 "fro"
             )
         _migrate_and_seed(boot, stages)
-    hand_over_stages(stages.seconds)
+    hand_over(stages=stages.seconds)
     from alembic_boot.serving.serve import serve
 
     serve(boot, listener, before_reload=partial(start_again, boot))
@@ -63,7 +62,7 @@ def start_again(boot: BootDescription) -> None:
         with stages.timed("wait"):
             wait(boot)
         _migrate_and_seed(boot, stages)
-    hand_over_stages(stages.seconds)
+    hand_over(stages=stages.seconds)
 
 
 def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
@@ -102,7 +101,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
         report_cause(error)
         _log.error("%s", error)
         _log.warning("Database migrations failed, but continuing...")
-        hand_over_failure(error.public)
+        hand_over(failure=error.public)
 
 
 def _seed(boot: BootDescription, inspection: Inspection) -> None:

@@ -16,7 +16,7 @@ from fastapi.routing import APIRoute
 from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
-from alembic_boot.serving.handover import boot_stages
+from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.serving.readiness_check import ReadinessCheck
 from backend import __version__
@@ -86,7 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 readiness = ReadinessProbe(boot.database_url, check, partial(lent, engine))
                 event.listen(engine, "after_cursor_execute", partial(_worked, readiness))
                 worker = os.getpid() if boot.serve.workers > 1 else None
-                metrics = Metrics(engine, readiness, boot_stages(), worker)
+                metrics = Metrics(engine, readiness, handed_over().get("stages", {}), worker)
                 metrics.watch_cache("answers", partial(_figures, answers))
                 app.state.resources = Resources(
                     sessions=sessionmaker(engine, info=dict(here)),
@@ -141,7 +141,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _worked(
     readiness: ReadinessProbe, _connection: Any, _cursor: Any, statement: str, *_more: object
 ) -> None:
-    readiness.note_worked(statement)
+    readiness.statements.note_worked(statement)
 
 
 def _figures(answers: Answers) -> CacheFigures:

@@ -7,12 +7,13 @@ import pickle
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
-from alembic_boot.serving.handover import boot_differences, hand_over_differences
+from alembic_boot.serving.handover import hand_over, handed_over
 
 _MODULE = "alembic_boot.checking.comparison"
 
@@ -36,7 +37,7 @@ comparison_is_due = threading.Event()
 _log = logging.getLogger(__name__)
 
 
-def reason(differences: tuple[str, ...]) -> str | None:
+def reason(differences: Sequence[str]) -> str | None:
     """Return why requests may fail; None if nothing differs."""
     if not differences:
         return None
@@ -78,17 +79,15 @@ class ModelWatch:
 
     def _watch(self) -> None:
         pause, longest = _PAUSES
-        wait = _CALM
-        while not self._has_ended_within(wait):
-            found = self._compare()
-            if self._has_ended.is_set() or not self._tell(found):
+        wait, differ = _CALM, True
+        while differ:
+            comparison_is_due.wait(wait)
+            comparison_is_due.clear()
+            if self._has_ended.is_set():
                 return
+            found = self._compare()
+            differ = not self._has_ended.is_set() and self._tell(found)
             wait, pause = pause, min(2 * pause, longest)
-
-    def _has_ended_within(self, seconds: float) -> bool:
-        comparison_is_due.wait(seconds)
-        comparison_is_due.clear()
-        return self._has_ended.is_set()
 
     def _tell(self, found: dict[str, Any]) -> bool:
         """Log a new result, and pass it to readiness; return whether to compare again."""
@@ -99,21 +98,17 @@ class ModelWatch:
         if failure is not None or not found["is_at_head"]:
             # Known differences remain until a comparison succeeds.
             return True
-        for text in found["differences"]:
-            if text not in self._known:
-                _log.warning(
-                    "The models and the schema differ: %s. Write the revision: `%s`",
-                    text,
-                    as_typed(_REVISION),
-                )
-        for text in found["beyond"]:
-            if text not in self._known:
-                _log.info("The models and the schema differ: %s. Requests can do without", text)
-        if boot_differences() is not None and not found["differences"]:
+        differences, beyond = found["differences"], found["beyond"]
+        for text in [it for it in differences if it not in self._known]:
+            line = "The models and the schema differ: %s. Write the revision: `%s`"
+            _log.warning(line, text, as_typed(_REVISION))
+        for text in [it for it in beyond if it not in self._known]:
+            _log.info("The models and the schema differ: %s. Requests can do without", text)
+        if handed_over().get("differences") is not None and not differences:
             _log.info("The models and the schema agree")
-        self._known = frozenset([*found["differences"], *found["beyond"]])
-        hand_over_differences(reason(tuple(found["differences"])), found["current"])
-        return bool(found["differences"])
+        self._known = frozenset([*differences, *beyond])
+        hand_over(differences=reason(differences), compared_at=found["current"])
+        return bool(differences)
 
     def _compare(self) -> dict[str, Any]:
         """Return the result of a comparison in a process of its own."""

@@ -1,5 +1,6 @@
-"""Let PostgreSQL plan a statement: it reports schema errors, and runs nothing."""
+"""A statement of a request: its plan by PostgreSQL, which runs nothing, and its shape."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 from re import Match
@@ -7,16 +8,10 @@ from types import MappingProxyType
 from typing import Any
 
 import psycopg2
-from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
-
-from alembic_boot.serving.working_statements import PARAMETER
 
 _PATIENCE = "100ms"
 """Longest wait for a locked table."""
-
-BUSY = frozenset({errorcodes.LOCK_NOT_AVAILABLE, errorcodes.QUERY_CANCELED})
-"""Errors after which it is unknown whether a statement fits."""
 
 _TYPES: Mapping[type, str] = {
     bool: "boolean",
@@ -25,6 +20,13 @@ _TYPES: Mapping[type, str] = {
     datetime: "timestamptz",
 }
 """The types of parameters that the statement itself does not name."""
+
+# The parameters of psycopg2 and psycopg, and the percent sign that is not one.
+_PARAMETER = re.compile(r"%(?P<percent>%)|%(\((?P<name>[^)]*)\))?s")
+
+# SQLAlchemy writes a group of values per inserted row, with numbers in the names.
+_NUMBER = re.compile(r"\d+")
+_ROWS = re.compile(r"(\([^()]*\))(?:,\s*\1)+")
 
 
 def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({})) -> str:
@@ -39,7 +41,7 @@ def explained(statement: str, parameters: Mapping[str, Any] = MappingProxyType({
         known = _TYPES.get(type(parameters.get(found["name"])))
         return f"CAST(NULL AS {known})" if known else "NULL"
 
-    return "EXPLAIN " + PARAMETER.sub(written, statement)
+    return "EXPLAIN " + _PARAMETER.sub(written, statement)
 
 
 def plan(connection: Connection, statement: str) -> psycopg2.Error | None:
@@ -56,3 +58,9 @@ def plan(connection: Connection, statement: str) -> psycopg2.Error | None:
             if not connection.closed:
                 cursor.execute("ROLLBACK")
     return None
+
+
+def shape_of(statement: str) -> int:
+    """Return a hash of a statement, equal for all values and any number of rows."""
+    without_values = _NUMBER.sub("0", _PARAMETER.sub("?", statement))
+    return hash(_ROWS.sub(r"\1", without_values))

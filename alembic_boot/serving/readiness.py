@@ -4,10 +4,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -17,14 +16,16 @@ from alembic_boot.masking import mask
 from alembic_boot.postgres.connection import one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.serving.handover import boot_differences
+from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
 from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
-from alembic_boot.serving.resource_shortage import Shortage, is_shortage
-from alembic_boot.serving.sqlstates import sentence
+from alembic_boot.serving.sqlstates import SHORTAGES, sentence
 
 Lend = Callable[[], AbstractContextManager[Connection]]
 """Yields a connection from the requests' pool, in autocommit; raises psycopg2.Error."""
+
+_SHORTAGE_COUNTS = 30.0
+"""Seconds: a probe only reads, so only a request shows whether a shortage lasts."""
 
 _log = logging.getLogger(__name__)
 
@@ -37,11 +38,13 @@ class ReadinessProbe:
     """
 
     def __init__(self, url: DatabaseUrl, check: ReadinessCheck, lend: Lend) -> None:
+        self.statements = check.statements
+        """To note which statements of requests fail, and which work."""
         self._url = url
         self._readiness = check
         self._lend = lend
         self._connection = KeptConnection(url)
-        self._shortage = Shortage()
+        self._shortage: tuple[float, str] | None = None
         self._is_login_due = False
         self._lock = threading.Lock()
         self._last: tuple[float, object, Readiness] | None = None
@@ -75,26 +78,6 @@ class ReadinessProbe:
         with self._lock:
             self._connection.close()
 
-    def note_failed(self, statement: str, sqlstate: str, parameters: Mapping[str, Any]) -> None:
-        """Report not ready while this statement of a request fails in this way."""
-        self._readiness.statements.note_failed(statement, sqlstate, parameters)
-
-    def note_failed_run(
-        self, statement: str, sqlstate: str, message: str, *, is_certain: bool
-    ) -> None:
-        """Report not ready until this statement works again, or for half a minute.
-
-        PostgreSQL could plan the statement, so only a run can tell. If the statement has worked
-        before, and it is not `is_certain` that it fails for everybody, the state stays ready with a
-        reason. The message must not contain data of a client.
-        """
-        statements = self._readiness.statements
-        statements.note_failed_run(statement, sqlstate, message, is_certain=is_certain)
-
-    def note_worked(self, statement: str) -> None:
-        """Note that a statement has worked."""
-        self._readiness.statements.note_worked(statement)
-
     def note_unavailable(self, sqlstate: str | None) -> None:
         """Find out why a request got no answer, or which resource the database lacks.
 
@@ -102,12 +85,12 @@ class ReadinessProbe:
         """
         if sqlstate is None:
             self._is_login_due = True
-        elif is_shortage(sqlstate):
-            self._shortage.note(sqlstate)
+        elif sqlstate in SHORTAGES:
+            self._shortage = (time.monotonic(), sqlstate)
 
     def _own_knowledge(self) -> object:
         """Return the knowledge of this process, without a query."""
-        return self._readiness.statements.noted, boot_differences()
+        return self.statements.noted, handed_over().get("differences")
 
     def _tell(self, found: Readiness) -> None:
         cause = found.cause or found.reason
@@ -135,26 +118,25 @@ class ReadinessProbe:
         if self._is_login_due:
             self._is_login_due = False
             self._connection.close()
+        refused_with: str | None = None
         try:
             with self._connection.lent() as connection:
                 found = self._readiness.evaluate(connection)
         except LoginFailedError as refused:
-            if not is_shortage(refused.sqlstate):
+            if refused.sqlstate not in SHORTAGES:
                 raise
-            return self._asked_of_pool(refused)
-        code = self._shortage.now()
-        return found if code is None else _although(found, sentence(code))
+            # Requests work if one of their own connections does.
+            refused_with = refused.sqlstate
+            try:
+                with self._lend() as connection:
+                    found = self._readiness.evaluate(connection)
+            except psycopg2.OperationalError as error:
+                raise refused from error
+        shortage = refused_with or self._last_shortage()
+        return replace(found, reason=found.reason or (sentence(shortage) if shortage else None))
 
-    def _asked_of_pool(self, refused: LoginFailedError) -> Readiness:
-        """Return the state by one of the requests' own connections: with those, requests work."""
-        try:
-            with self._lend() as connection:
-                found = self._readiness.evaluate(connection)
-        except psycopg2.OperationalError as error:
-            raise refused from error
-        return _although(found, sentence(refused.sqlstate))
-
-
-def _although(found: Readiness, shortage: str) -> Readiness:
-    """Return the answer with the shortage as its reason, unless it has a reason already."""
-    return replace(found, reason=found.reason or shortage)
+    def _last_shortage(self) -> str | None:
+        """Return the SQLSTATE of the last shortage that a request met lately."""
+        if self._shortage is None or time.monotonic() - self._shortage[0] > _SHORTAGE_COUNTS:
+            return None
+        return self._shortage[1]

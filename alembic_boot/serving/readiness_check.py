@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.serving.handover import boot_differences, boot_failure, compared_at
+from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
 from alembic_boot.serving.schema_target import SchemaTarget
@@ -96,9 +96,10 @@ class ReadinessCheck:
         if plan.action is not Action.NOTHING:
             return None
         is_pinned = inspection.target.revisions != inspection.heads
-        if (differences := boot_differences()) is None:
+        facts = handed_over()
+        if (differences := facts.get("differences")) is None:
             return self.statements.why_unfit(connection, is_pinned=is_pinned)
-        if compared_at() == inspection.current:
+        if facts.get("compared_at") == list(inspection.current):
             return differences
         comparison_is_due.set()
         return _MOVED
@@ -111,7 +112,7 @@ class ReadinessCheck:
         if current is not None and self._failed_at is None:
             self._failed_at = current
         has_moved = current is not None and current != self._failed_at
-        return None if self._has_been_ready or has_moved else boot_failure()
+        return None if self._has_been_ready or has_moved else handed_over().get("failure")
 
 
 def _behind(inspection: Inspection, plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""Statements that the schema has to support: PostgreSQL plans them, and runs none."""
+"""Statements that the schema has to support, and how they have fared."""
 
 import threading
 import time
@@ -12,31 +12,17 @@ from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.commands import as_typed
-from alembic_boot.serving.planning import BUSY, explained, plan
-from alembic_boot.serving.working_statements import WorkingStatements, shape_of
-
-UNFIT = frozenset(
-    {
-        errorcodes.UNDEFINED_TABLE,
-        errorcodes.UNDEFINED_COLUMN,
-        errorcodes.UNDEFINED_FUNCTION,  # operators, too: the type of a column has changed
-        errorcodes.UNDEFINED_OBJECT,
-        errorcodes.INVALID_SCHEMA_NAME,
-        errorcodes.INVALID_COLUMN_REFERENCE,  # ON CONFLICT without the constraint that it needs
-        errorcodes.DATATYPE_MISMATCH,
-        errorcodes.CANNOT_COERCE,
-        errorcodes.WRONG_OBJECT_TYPE,
-        errorcodes.GENERATED_ALWAYS,
-        errorcodes.INSUFFICIENT_PRIVILEGE,
-    }
-)
-"""The SQLSTATEs of a statement that does not fit the schema, or the role's rights."""
+from alembic_boot.serving.planning import explained, plan, shape_of
+from alembic_boot.serving.sqlstates import BUSY, UNFIT
 
 _LABEL_MISSING = errorcodes.INVALID_TEXT_REPRESENTATION
 """For a statement without parameters: an enum lacks a label in the statement."""
 
 _MOST = 8
 """Failed statements that are kept: a single one is enough for not ready."""
+
+_MOST_WORKING = 4096
+"""Working statements that are remembered, by their hashes; after that the set starts empty."""
 
 _TRIED_AGAIN_AFTER = 30.0
 """Seconds for which a failure counts that appeared only when the statement ran."""
@@ -135,10 +121,7 @@ class Statements:
         self._revision = revision
 
     def doubt(self) -> str | None:
-        """Return why a statement fails only for some requests; None if none does.
-
-        It counts for half a minute.
-        """
+        """Return why a statement fails only for some requests, if one did lately."""
         failed = self._last_doubt
         if failed is None or self._clock() >= failed.until:
             return None
@@ -178,6 +161,32 @@ class Statements:
                 shape: it for shape, it in self._failed_runs.items() if now < it.until
             }
             return next(reversed(self._failed_runs.values()), None)
+
+
+class WorkingStatements:
+    """The statements that have worked: if one fails later, a client's data may be the cause."""
+
+    def __init__(self) -> None:
+        self._texts: set[int] = set()
+        self._shapes: set[int] = set()
+
+    def add(self, statement: str) -> None:
+        """Remember a statement. For a known text this costs only a hash."""
+        if (text := hash(statement)) in self._texts:
+            return
+        if len(self._texts) >= _MOST_WORKING:
+            self.clear()
+        self._texts.add(text)
+        self._shapes.add(shape_of(statement))
+
+    def has(self, shape: int) -> bool:
+        """Return whether a statement with this `shape_of` has worked."""
+        return shape in self._shapes
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._texts.clear()
+        self._shapes.clear()
 
 
 def _sentence_of(error: psycopg2.Error, *, is_pinned: bool = False) -> str:

@@ -14,9 +14,8 @@ from starlette.routing import Match
 from alembic_boot.masking import mask
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.request_id import current_request_id
-from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.resource_shortage import SHORTAGES
-from alembic_boot.serving.statements import UNFIT
+from alembic_boot.serving.sqlstates import SHORTAGES, UNFIT
+from alembic_boot.serving.statements import Statements
 from backend.api.complaints import complaints
 from backend.api.database import cause
 from backend.api.problems import answer, invalid
@@ -163,7 +162,7 @@ async def _database_error(request: Request, error: Exception) -> Response:
     detail = _NOT_READY if is_unfit else _OF_CODES.get(code)
     if detail is not None:
         if detail is _NOT_READY and error.statement is not None:
-            _tell(request.app.state.resources.readiness, error.statement, code, error)
+            _tell(request.app.state.resources.readiness.statements, error.statement, code, error)
         request.app.state.resources.readiness.note_unavailable(code)
         _log.warning("%s (%s)", detail.rstrip("."), mask(cause(error)))
         return _unavailable(detail)
@@ -177,14 +176,14 @@ async def _database_error(request: Request, error: Exception) -> Response:
     raise error
 
 
-def _tell(readiness: ReadinessProbe, statement: str, code: str, error: DBAPIError) -> None:
+def _tell(statements: Statements, statement: str, code: str, error: DBAPIError) -> None:
     """Tell the readiness probe of a statement that the schema does not fit."""
     if (message := failed_when_run(error)) is not None:
         is_certain = needs_unknown_column(error, Base.metadata)
-        readiness.note_failed_run(statement, code, message, is_certain=is_certain)
+        statements.note_failed_run(statement, code, message, is_certain=is_certain)
     elif code in UNFIT:
         parameters = error.params if isinstance(error.params, Mapping) else {}
-        readiness.note_failed(statement, code, parameters)
+        statements.note_failed(statement, code, parameters)
 
 
 def _is_label_missing(code: str, error: DBAPIError) -> bool:

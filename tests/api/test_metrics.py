@@ -195,7 +195,7 @@ def test_two_applications_in_one_process(client: httpx.Client, seeded_url: str) 
 
 def test_the_stages_of_the_boot_are_told(seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As boot handed them over; without one there are none."""
-    monkeypatch.setenv("BOOT_STAGES", '{"wait": 0.5, "migrate": 2.25}')
+    monkeypatch.setenv("BOOT_FACTS", '{"stages": {"wait": 0.5, "migrate": 2.25}}')
     with serving(create_app(settings_for(seeded_url))) as client:
         found = {
             it.labels["stage"]: it.value for it in samples(client, "moriai_boot_stage_seconds")

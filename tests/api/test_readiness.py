@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from alembic_boot.serving.handover import hand_over_differences
+from alembic_boot.serving.handover import hand_over
 from alembic_boot.serving.model_watch import comparison_is_due
 from backend.main import create_app
 from tests.api.conftest import settings_for
@@ -62,10 +62,10 @@ def limit(cluster: Cluster, database: str, sessions: int) -> None:
 def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> None:
     """What differed then is said no more, and the models are compared at once."""
     try:
-        hand_over_differences("books.subtitle is missing", [HEAD])
+        hand_over(differences="books.subtitle is missing", compared_at=[HEAD])
         reason(client, "books.subtitle is missing")
         assert not comparison_is_due.is_set()
-        hand_over_differences("books.subtitle is missing", ["007"])
+        hand_over(differences="books.subtitle is missing", compared_at=["007"])
         reason(
             client,
             "The schema has moved since the models were compared with it. "
@@ -73,7 +73,7 @@ def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> N
         )
         assert comparison_is_due.is_set()
     finally:
-        hand_over_differences(None)
+        hand_over(differences=None)
         comparison_is_due.clear()
     readiness(client, 200)
 
@@ -256,7 +256,7 @@ def test_what_the_database_is_short_of_is_named(
     assert "/health/ready" in write.json()["detail"]
     answer = reason(client, f"({code})")
     assert (answer.status_code, answer.json()["status"]) == (200, "degraded")
-    monkeypatch.setattr("alembic_boot.serving.resource_shortage._REMEMBERED", 0.0)
+    monkeypatch.setattr("alembic_boot.serving.readiness._SHORTAGE_COUNTS", 0.0)
     assert reason(client, "").json()["status"] == "ready"
 
 

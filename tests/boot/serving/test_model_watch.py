@@ -10,7 +10,7 @@ import pytest
 
 from alembic_boot.checking.comparison import Comparison
 from alembic_boot.serving import model_watch
-from alembic_boot.serving.handover import boot_differences, hand_over_differences
+from alembic_boot.serving.handover import hand_over, handed_over
 from alembic_boot.serving.model_watch import ModelWatch, comparison_is_due, reason
 from backend.settings import load_settings
 
@@ -40,6 +40,10 @@ def test_no_reason() -> None:
     assert reason(()) is None
 
 
+def boot_differences() -> str | None:
+    return handed_over().get("differences")
+
+
 class Watch(ModelWatch):
     """A watch that finds what it is told, and ends when nothing is left to find."""
 
@@ -64,7 +68,8 @@ def _at_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
     monkeypatch.setattr(model_watch, "_PAUSES", (0, 0))
     caplog.set_level(logging.INFO)
     yield
-    hand_over_differences(None)
+    hand_over(differences=None)
+    comparison_is_due.clear()
 
 
 def watched(watch: Watch) -> Watch:

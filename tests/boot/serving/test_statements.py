@@ -7,9 +7,8 @@ import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.serving.planning import explained
-from alembic_boot.serving.statements import Statements
-from alembic_boot.serving.working_statements import WorkingStatements, shape_of
+from alembic_boot.serving.planning import explained, shape_of
+from alembic_boot.serving.statements import Statements, WorkingStatements
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 INSERT = "INSERT INTO books (id, title) VALUES (%(id)s::UUID, %(title)s)"
