@@ -1,16 +1,18 @@
 """Fixtures: one prepared process from which the simple runs of all scenarios are forked."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.boot.in_process import databases_at_first
 from tests.cluster import Cluster
 from tests.scenarios import process
-from tests.scenarios.process import FOREIGN_ENV, Finished, ForeignProject, project
-from tests.scenarios.scene import STEPS, MakeScene, Scene
-from tests.scenarios.starters import Zygote, starters
+from tests.scenarios.process import FOREIGN_ENV, Finished, project
+from tests.scenarios.scene import MakeScene, Scene, scene_of
+from tests.scenarios.starters import Starter, Zygote, starters
 
 
 @pytest.fixture(scope="session")
@@ -32,17 +34,30 @@ def forked_runs(zygote: Zygote) -> Iterator[None]:
     process.forked_run = None
 
 
+@pytest.fixture(scope="session")
+def at_first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Cluster], str]]:
+    """Give what makes databases at a scene's first revision."""
+    with databases_at_first(tmp_path_factory.mktemp("at_first")) as template:
+        yield template
+
+
 @pytest.fixture
-def make_scene(tmp_path: Path, zygote: Zygote) -> Iterator[MakeScene]:
-    """Give what makes a scene on a server, from the body of the second revision."""
+def make_scene(
+    tmp_path: Path, zygote: Zygote, at_first: Callable[[Cluster], str]
+) -> Iterator[MakeScene]:
+    """Give what makes a scene on a server, from the body of the second revision.
+
+    With `begun`, the first revision has been applied.
+    """
+    folder = project(tmp_path)
+    migrate = partial(zygote.spawn, folder, "migrate")
     with ExitStack() as stack:
 
-        def make(cluster: Cluster, body: str, env: str = FOREIGN_ENV) -> Scene:
-            database = stack.enter_context(cluster.database())
-            foreign = ForeignProject(tmp_path / "foreign", env=env)
-            foreign.revision("a1", None, STEPS)
-            foreign.revision("b2", "a1", body)
-            foreign.revision("c3", "b2")
-            return Scene(cluster, database, zygote, project(tmp_path), foreign)
+        def make(
+            cluster: Cluster, body: str, env: str = FOREIGN_ENV, *, begun: bool = False
+        ) -> Scene[Starter]:
+            template = at_first(cluster) if begun else "template1"
+            database = stack.enter_context(cluster.database(template))
+            return scene_of(cluster, database, tmp_path / "foreign", body, migrate, env)
 
         yield make

@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from signal import SIGSTOP
+from typing import Generic, Protocol, TypeVar
 
 import psycopg2
 import pytest
@@ -15,15 +16,18 @@ from alembic_boot.postgres.advisory import AdvisoryKey
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.process import (
     DEADLINE,
+    FOREIGN_ENV,
     Finished,
     ForeignProject,
     matches,
     relations,
     revisions,
 )
-from tests.scenarios.starters import Starter, Zygote
+from tests.scenarios.starters import Starter
 
-MakeScene = Callable[..., "Scene"]
+S = TypeVar("S", bound="Started")
+
+MakeScene = Callable[..., "Scene[Starter]"]
 
 SOON = 20.0
 """Seconds that taking over may take: far less than what it would otherwise have waited for."""
@@ -75,29 +79,37 @@ with op.get_context().autocommit_block():
 """
 
 
+class Started(Protocol):
+    """`inv migrate` under way, in a process of its own or in this one."""
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+
+    def wait_for(self, pattern: str, count: int = 1) -> str:
+        """Return the message that matches, when it has come `count` times."""
+
+    def finish(self, timeout: float = DEADLINE) -> Finished:
+        """Return what was said when it has ended."""
+
+
 @dataclass(frozen=True)
-class Scene:
+class Scene(Generic[S]):
     """A database, and a project of three revisions, the second of which is the test's."""
 
     cluster: Cluster
     database: str
-    zygote: Zygote
-    folder: Path
     foreign: ForeignProject
+    migrate: Callable[..., S]
+    """Starts `inv migrate` with these variables."""
     user: str = OWNER
 
-    def start(
-        self, port: int | None = None, *, url: str | None = None, **variables: str
-    ) -> Starter:
+    def start(self, port: int | None = None, *, url: str | None = None, **variables: str) -> S:
         """Start a starter, which goes to the server itself or to what stands in front of it."""
-        url = url or self.cluster.url(self.database, user=self.user, port=port)
-        return self.zygote.spawn(
-            self.folder,
-            "migrate",
-            barrier=False,
+        return self.migrate(
             ALEMBIC_CONFIG=str(self.foreign.config),
             APP_ENV="prod",
-            DATABASE_URL=url,
+            DATABASE_URL=url or self.cluster.url(self.database, user=self.user, port=port),
             **variables,
         )
 
@@ -120,7 +132,7 @@ class Scene:
         query = f"SELECT pg_terminate_backend(pid, 10000) FROM ({SCHEMA.holder_query}) AS holder"
         assert self.query(query) == [(True,)]
 
-    def backend_of(self, starter: Starter) -> int:
+    def backend_of(self, starter: S) -> int:
         """Return the session in which a starter's newest revision runs, or has run."""
         [[backend]] = self.query(
             f"SELECT backend_pid FROM schema_journal WHERE pid = {starter.pid}"
@@ -129,7 +141,7 @@ class Scene:
         assert isinstance(backend, int)
         return backend
 
-    def journal(self, **names: Starter) -> list[str]:
+    def journal(self, **names: S) -> list[str]:
         """Return a line for each row of the journal: its revision, status, and whose it is."""
         known = {starter.pid: name for name, starter in names.items()}
         rows = self.query("SELECT revision, status, pid FROM schema_journal ORDER BY id")
@@ -137,6 +149,11 @@ class Scene:
             f"{revision} {status} {known.get(int(str(pid)), 'other')}"
             for revision, status, pid in rows
         ]
+
+    def statuses(self) -> list[str]:
+        """Return revision and status of each row of the journal."""
+        rows = self.query("SELECT revision, status FROM schema_journal ORDER BY id")
+        return [f"{revision} {status}" for revision, status in rows]
 
     def errors(self) -> list[str]:
         """Return what the journal says of those that have failed."""
@@ -163,14 +180,30 @@ class Scene:
         assert {status for _, status in rows} <= {"applied", "failed"}, rows
 
 
+def scene_of(
+    cluster: Cluster,
+    database: str,
+    folder: Path,
+    body: str,
+    migrate: Callable[..., S],
+    env: str = FOREIGN_ENV,
+) -> Scene[S]:
+    """Return a scene whose second revision has this body."""
+    foreign = ForeignProject(folder, env=env)
+    foreign.revision("a1", None, STEPS)
+    foreign.revision("b2", "a1", body)
+    foreign.revision("c3", "b2")
+    return Scene(cluster, database, foreign, migrate)
+
+
 @dataclass(frozen=True)
-class Gate:
+class Gate(Generic[S]):
     """The lock that revisions wait for, held until it is opened."""
 
-    scene: Scene
+    scene: Scene[S]
     connection: psycopg2.extensions.connection = field(repr=False)
 
-    def wait_for(self, starter: Starter, *, is_pooled: bool = False) -> int:
+    def wait_for(self, starter: S, *, is_pooled: bool = False) -> int:
         """Return the session in which a starter has come to the gate.
 
         A pooler may lend a transaction another session than the one that the journal has.
@@ -191,7 +224,7 @@ class Gate:
 
 
 @contextmanager
-def gate_of(scene: Scene) -> Iterator[Gate]:
+def gate_of(scene: Scene[S]) -> Iterator[Gate[S]]:
     with closing(scene.cluster.connect(scene.database)) as connection:
         connection.cursor().execute(f"SELECT pg_advisory_lock({GATE})")
         yield Gate(scene, connection)
@@ -242,7 +275,7 @@ IN_DOUBT = (
 )
 
 
-def follow_advice(scene: Scene) -> None:
+def follow_advice(scene: Scene[S]) -> None:
     """Take back what the second revision has left, as the error says."""
     scene.query("DELETE FROM steps WHERE true RETURNING id")
     assert scene.query("DELETE FROM schema_journal WHERE id = 2 RETURNING id") == [(2,)]

@@ -1,7 +1,6 @@
 """Databases that were made without Alembic: recognised by what they are, or left alone."""
 
 import signal
-import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -14,8 +13,8 @@ from alembic_boot.postgres.urls import parse_database_url
 from backend.models import Base
 from tests.cluster import OWNER, Cluster
 from tests.history import HEAD, OURS
+from tests.scenarios.adopting import databases, forget, journal, wait_until
 from tests.scenarios.process import (
-    DEADLINE,
     FOREIGN_ENV,
     Finished,
     ForeignProject,
@@ -40,41 +39,11 @@ def make_at(folder: Path, url: str, revision: str) -> None:
     run(folder, "migrate", DATABASE_URL=url, MIGRATION_TARGET=revision).assert_ok()
 
 
-def forget(cluster: Cluster, database: str) -> None:
-    """Leave nothing that says which revision a database is at."""
-    cluster.execute("DROP TABLE alembic_version, schema_journal", database)
-
-
 def make_by_models(url: str) -> None:
     """Make the tables as the service did before it had migrations."""
     engine = create_engine(parse_database_url(url).sqlalchemy_url)
     Base.metadata.create_all(engine)
     engine.dispose()
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Return as soon as a condition holds."""
-    for _ in range(round(DEADLINE / 0.02)):
-        if condition():
-            return
-        threading.Event().wait(0.02)
-    pytest.fail("it never held")
-
-
-def journal(cluster: Cluster, database: str) -> list[str]:
-    rows = cluster.query(
-        "SELECT concat_ws(' ', direction, revision, status) FROM schema_journal ORDER BY id",
-        database,
-    )
-    return [str(line) for (line,) in rows]
-
-
-def databases(cluster: Cluster, database: str) -> list[str]:
-    """Return the scratch databases beside one."""
-    rows = cluster.query(
-        f"SELECT datname FROM pg_database WHERE starts_with(datname, '{database}_scratch_')"
-    )
-    return [str(name) for (name,) in rows]
 
 
 def assert_refused(finished: Finished, cluster: Cluster, database: str, sentence: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cluster import PASSWORD, Cluster
 from tests.proxy import Proxy
+from tests.scenarios.envs import ASYNC_ENV
 from tests.scenarios.process import DEADLINE, matches, project, running
 from tests.scenarios.scene import (
     AUTOCOMMIT,
@@ -25,7 +26,7 @@ from tests.scenarios.scene import (
     gate_of,
     step,
 )
-from tests.scenarios.test_foreign_env import ASYNC_ENV
+from tests.scenarios.starters import Starter
 
 pytestmark = pytest.mark.slow
 
@@ -34,7 +35,7 @@ Pair = tuple[Cluster, Cluster]
 READ_ONLY = "cannot execute … in a read-only transaction"
 
 
-def url_of(scene: Scene, *ports: int) -> str:
+def url_of(scene: Scene[Starter], *ports: int) -> str:
     """Return the owner's URL of the scene's database, which is on one of several hosts."""
     address = f"127.0.0.1:{scene.cluster.port}"
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)

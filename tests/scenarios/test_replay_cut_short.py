@@ -8,9 +8,9 @@ import pytest
 from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.postgres.urls import parse_database_url
 from tests.cluster import OWNER, Cluster
+from tests.scenarios.adopting import databases, journal, wait_until
 from tests.scenarios.process import ForeignProject, project, relations, revisions
 from tests.scenarios.starters import Starter, Zygote
-from tests.scenarios.test_adoption import databases, journal, wait_until
 
 pytestmark = pytest.mark.slow
 

@@ -1,24 +1,20 @@
-"""Whoever loses the lock in the middle of its work changes nothing more, and the next one goes on.
+"""Who loses the lock in the middle of its work changes nothing more, and the next one goes on.
 
-A starter may be suspended and continued, killed, cut off or refused a connection, and the server
-may be restarted under it. What it was at is made good by the next start, once, and the journal
-says who did what.
+A starter may be suspended and continued, killed or cut off, and the server may be restarted under
+it. What it was at is made good by the next start, once, and the journal says who did what. What
+one process shows is in tests/boot/running/test_lost_sessions.py.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
-import psycopg2
 import pytest
 
-from alembic_boot.postgres.advisory import AdvisoryKey
-from tests.cluster import OWNER, PASSWORD, Cluster, running_cluster
+from tests.cluster import OWNER, Cluster, running_cluster
 from tests.proxy import Proxy
 from tests.scenarios.process import (
     DEADLINE,
@@ -35,13 +31,11 @@ from tests.scenarios.scene import (
     WAITING,
     Hold,
     MakeScene,
-    Scene,
     assert_beaten,
     follow_advice,
     gate_of,
     step,
 )
-from tests.scenarios.test_foreign_env import ASYNC_ENV
 
 pytestmark = pytest.mark.slow
 
@@ -61,11 +55,9 @@ def own_cluster() -> Iterator[Cluster]:
 
 
 @pytest.mark.parametrize("is_waiting", [True, False], ids=["in a statement", "between statements"])
-def test_suspended_in_a_revision(
-    any_cluster: Cluster, make_scene: MakeScene, is_waiting: bool
-) -> None:
+def test_suspended_in_a_revision(cluster: Cluster, make_scene: MakeScene, is_waiting: bool) -> None:
     """The session of one that is suspended is ended; continued, it changes nothing."""
-    scene = make_scene(any_cluster, WAITING)
+    scene = make_scene(cluster, WAITING)
     with gate_of(scene) as gate:
         first = scene.start()
         backend = gate.wait_for(first)
@@ -107,7 +99,11 @@ class Pause:
 
 
 AT_B2 = ("a1 applied first", "b2 failed first", "b2 applied second", "c3 applied second")
+
+
 C3_ROW = "…INSERT INTO …schema_journal…'c3'…"
+
+
 PAUSES = {
     "before the row of the next revision": Pause(
         step("b2") + "\n" + MAKE_TABLE,
@@ -151,14 +147,21 @@ PAUSES = {
 }
 
 
-@pytest.mark.parametrize("pause", PAUSES.values(), ids=PAUSES.keys())
+@pytest.mark.parametrize(
+    ("version", "pause"),
+    [
+        pytest.param((16, 18)[number % 2], pause, id=name)
+        for number, (name, pause) in enumerate(PAUSES.items())
+    ],
+)
 def test_suspended_at_a_statement(
-    any_cluster: Cluster, make_scene: MakeScene, pause: Pause
+    cluster_of: Callable[[int], Cluster], make_scene: MakeScene, version: int, pause: Pause
 ) -> None:
     """Wherever one is suspended, what it does when continued is undone or never done."""
-    scene = make_scene(any_cluster, pause.body)
+    cluster = cluster_of(version)
+    scene = make_scene(cluster, pause.body)
     hold = Hold(*pause.patterns)
-    with Proxy(any_cluster.port, on_query=hold) as proxy:
+    with Proxy(cluster.port, on_query=hold) as proxy:
         try:
             first = scene.start(proxy.port)
             hold.wait_for(first)
@@ -183,16 +186,9 @@ def test_suspended_at_a_statement(
     assert [(name, sessions[int(str(pid))]) for name, pid in scene.steps()] == list(pause.steps)
 
 
-ENVS = {
-    "psycopg2": FOREIGN_ENV,
-    **{driver: ASYNC_ENV.replace("DRIVER", driver) for driver in ("psycopg", "asyncpg")},
-}
-
-
-@pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
-def test_lock_lost_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, env: str) -> None:
+def test_lock_lost_in_a_statement(cluster: Cluster, make_scene: MakeScene) -> None:
     """One whose lock is gone ends by itself, long before the statement would, and undoes it."""
-    scene = make_scene(any_cluster, WAITING, env)
+    scene = make_scene(cluster, WAITING)
     with gate_of(scene) as gate:
         first = scene.start()
         backend = gate.wait_for(first)
@@ -207,9 +203,9 @@ def test_lock_lost_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, e
     scene.assert_complete()
 
 
-def test_lock_lost_at_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_lock_lost_at_a_commit(cluster: Cluster, make_scene: MakeScene) -> None:
     """The server may have committed what nobody heard of: that is not said to be undone."""
-    scene = make_scene(any_cluster, f"{step('b2')}\n{MAKE_TABLE}")
+    scene = make_scene(cluster, f"{step('b2')}\n{MAKE_TABLE}")
     moved = threading.Event()
 
     def cut(_number: int, statement: str) -> None:
@@ -219,7 +215,7 @@ def test_lock_lost_at_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> N
             scene.wait_until("SELECT to_regclass('t_b2') IS NOT NULL")
             proxy.drop()
 
-    with Proxy(any_cluster.port) as proxy:
+    with Proxy(cluster.port) as proxy:
         proxy.after_query = cut
         scene.start(proxy.port).finish(SOON).assert_failed(5, IN_COMMIT)
     scene.start().finish().assert_ok()
@@ -258,6 +254,7 @@ def test_lock_lost_where_the_network_forgot_the_revision(
 
 PACE = "SELECT pg_sleep((SELECT seconds FROM pace))"
 
+
 SLOW = {
     "in a transaction": f'{MAKE_TABLE}\nop.execute("{PACE}")\n{step("b2")}',
     "in an autocommit statement": """
@@ -280,9 +277,9 @@ with op.get_context().autocommit_block():
 
 
 @pytest.mark.parametrize("body", SLOW.values(), ids=SLOW.keys())
-def test_killed_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, body: str) -> None:
+def test_killed_in_a_statement(cluster: Cluster, make_scene: MakeScene, body: str) -> None:
     """The next one does not wait for what a dead one's statement would take; nor does it count."""
-    scene = make_scene(any_cluster, body)
+    scene = make_scene(cluster, body)
     first = scene.start()
     scene.wait_until(
         "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -302,68 +299,6 @@ def test_killed_in_a_statement(any_cluster: Cluster, make_scene: MakeScene, body
     scene.assert_complete()
     assert scene.journal(first=first, second=second) == list(AT_B2)
     assert scene.steps() == [("b2", scene.backend_of(second))]
-
-
-def plant_row(scene: Scene, backend: int, key: AdvisoryKey) -> None:
-    """Write the row of a starter that died while a session worked for it with this key."""
-    scene.query(f"""
-        INSERT INTO schema_journal (
-            version_table, revision, down_revision, direction, phase, status, started_at, host,
-            pid, backend_pid, backend_start, session_key)
-        SELECT 'public.alembic_version', 'b2', 'a1', 'upgrade', 'contract', 'running', now(),
-            'elsewhere', 1, {backend}, backend_start, {key.number}
-        FROM pg_stat_activity WHERE pid = {backend}
-        RETURNING id
-    """)
-
-
-def test_a_session_that_may_not_be_ended(any_cluster: Cluster, make_scene: MakeScene) -> None:
-    """Where a dead starter's session is not this role's to end, it says which one it is."""
-    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
-    first = scene.start(MIGRATION_TARGET="a1")
-    first.finish().assert_ok()
-    with closing(any_cluster.connect(scene.database)) as connection:
-        cursor = connection.cursor()
-        key = AdvisoryKey.random()
-        cursor.execute(f"BEGIN; SELECT pg_advisory_xact_lock({key.number})")
-        cursor.execute("SELECT pg_backend_pid()")
-        [backend] = cursor.fetchone() or [0]
-        plant_row(scene, backend, key)
-        scene.start(MIGRATE_LOCK_TIMEOUT="5").finish().assert_failed(
-            6,
-            f"A session of a starter that died (backend {backend}, at b2) is still running, and "
-            f"this role may not end it. End it as the superuser with `SELECT "
-            f"pg_terminate_backend({backend})`. Nothing was changed.",
-        )
-        scene.assert_at_first()
-        cursor.execute("SELECT 1")
-    second = scene.start()
-    second.finish().assert_ok()
-    scene.assert_complete()
-    assert scene.journal(first=first, second=second) == [
-        "a1 applied first",
-        "b2 failed other",
-        "b2 applied second",
-        "c3 applied second",
-    ]
-
-
-def test_a_session_that_works_for_somebody_else(
-    any_cluster: Cluster, make_scene: MakeScene
-) -> None:
-    """A pooler lends a dead one's session to somebody else: that one is nobody's remains."""
-    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
-    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
-    with closing(psycopg2.connect(any_cluster.url(scene.database))) as connection:
-        cursor = connection.cursor()
-        cursor.execute("SELECT pg_backend_pid()")
-        [backend] = cursor.fetchone() or [0]
-        plant_row(scene, backend, AdvisoryKey.random())
-        finished = scene.start().finish()
-        finished.assert_ok()
-        finished.assert_never_says("Ended the session …")
-        cursor.execute("SELECT 1")
-    scene.assert_complete()
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
@@ -386,10 +321,10 @@ def test_server_restarted(own_cluster: Cluster, make_scene: MakeScene, mode: str
     assert scene.journal(first=first, second=second) == list(AT_B2)
 
 
-def test_network_dropped(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_network_dropped(cluster: Cluster, make_scene: MakeScene) -> None:
     """Connections that break in mid-migration end the starter; the next one goes on."""
-    scene = make_scene(any_cluster, WAITING)
-    with gate_of(scene) as gate, Proxy(any_cluster.port) as proxy:
+    scene = make_scene(cluster, WAITING)
+    with gate_of(scene) as gate, Proxy(cluster.port) as proxy:
         first = scene.start(proxy.port)
         backend = gate.wait_for(first)
         proxy.drop()
@@ -402,9 +337,9 @@ def test_network_dropped(any_cluster: Cluster, make_scene: MakeScene) -> None:
     assert scene.journal(first=first, second=second) == list(AT_B2)
 
 
-def test_network_dropped_after_a_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_network_dropped_after_a_commit(cluster: Cluster, make_scene: MakeScene) -> None:
     """A commit whose answer never came is one all the same: the revision is not applied again."""
-    scene = make_scene(any_cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    scene = make_scene(cluster, f"{MAKE_TABLE}\n{step('b2')}")
     seen: list[str] = []
 
     def drop(_number: int, statement: str) -> None:
@@ -414,7 +349,7 @@ def test_network_dropped_after_a_commit(any_cluster: Cluster, make_scene: MakeSc
             scene.wait_until("SELECT version_num = 'b2' FROM alembic_version")
             proxy.drop()
 
-    with Proxy(any_cluster.port, after_query=drop) as proxy:
+    with Proxy(cluster.port, after_query=drop) as proxy:
         first = scene.start(proxy.port)
         finished = first.finish()
     assert_beaten(finished)
@@ -428,10 +363,10 @@ def test_network_dropped_after_a_commit(any_cluster: Cluster, make_scene: MakeSc
     ]
 
 
-def test_network_mute(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_network_mute(cluster: Cluster, make_scene: MakeScene) -> None:
     """A network that swallows everything does not hold a starter up for ever."""
-    scene = make_scene(any_cluster, WAITING)
-    with gate_of(scene) as gate, Proxy(any_cluster.port) as proxy:
+    scene = make_scene(cluster, WAITING)
+    with gate_of(scene) as gate, Proxy(cluster.port) as proxy:
         first = scene.start(proxy.port)
         gate.wait_for(first)
         proxy.blackhole()
@@ -465,105 +400,9 @@ def test_host_vanished(cluster: Cluster, make_scene: MakeScene) -> None:
     assert scene.journal(first=first, second=second) == list(AT_B2)
 
 
-@pytest.fixture
-def own_role(any_cluster: Cluster) -> Iterator[str]:
-    """Give a role of the test's own."""
-    name = f"test_{uuid4().hex[:12]}"
-    any_cluster.execute(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
-    yield name
-    any_cluster.execute(f"DROP ROLE {name}")
-
-
-@pytest.fixture
-def limited(any_cluster: Cluster, own_role: str, make_scene: MakeScene) -> Iterator[Scene]:
-    """Give a scene whose database belongs to a role of the test's own."""
-    made = make_scene(any_cluster, WAITING)
-    any_cluster.execute(f"ALTER DATABASE {made.database} OWNER TO {own_role}")
-    yield Scene(any_cluster, made.database, made.zygote, made.folder, made.foreign, user=own_role)
-    any_cluster.execute(f"DROP DATABASE {made.database} WITH (FORCE)")
-
-
-@pytest.mark.parametrize("limit", [1, 2, 3, 4])
-def test_too_few_connections(limited: Scene, own_role: str, limit: int) -> None:
-    """A role that gets too few connections gets a sentence, and loses nothing."""
-    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT {limit}")
-    first = limited.start()
-    finished = first.finish()
-    assert finished.status in ({3} if limit == 1 else {0, 3, 5}), finished
-    assert len(finished.stderr) == (finished.status != 0), finished
-    assert not finished.stderr or "too many connections for role" in finished.stderr[0]
-    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT -1")
-    second = limited.start()
-    second.finish().assert_ok()
-    limited.assert_complete()
-
-
-def test_connections_taken_away_meanwhile(limited: Scene, own_role: str) -> None:
-    """One that gets no more connections in mid-migration keeps what it has committed."""
-    with gate_of(limited) as gate:
-        first = limited.start()
-        gate.wait_for(first)
-        limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT 1")
-        gate.open()
-        finished = first.finish()
-    assert finished.status in {3, 5}, finished
-    assert len(finished.stderr) == 1, finished
-    assert "too many connections for role" in finished.stderr[0]
-    limited.assert_complete()
-    limited.cluster.execute(f"ALTER ROLE {own_role} CONNECTION LIMIT -1")
-    limited.start().finish().assert_ok()
-    limited.assert_complete()
-
-
-NO_SPACE = """
-op.execute('''
-    DO $$ BEGIN
-        RAISE EXCEPTION 'could not extend file: No space left on device' USING ERRCODE = '53100';
-    END $$
-''')
-"""
-
-
-def test_disk_full(any_cluster: Cluster, make_scene: MakeScene) -> None:
-    """Where the server has no space left, the revision is rolled back, and runs when it has."""
-    fixed = f"{MAKE_TABLE}\n{step('b2')}"
-    scene = make_scene(any_cluster, fixed + NO_SPACE)
-    first = scene.start()
-    first.finish().assert_failed(
-        5,
-        "Migration b2 Foreign b2 failed: b2_test.py, line …: …could not extend file: No space "
-        "left on device. The database is at a1 now; what the failure's transaction had changed "
-        "was rolled back. …",
-    )
-    scene.assert_at_first()
-    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
-    [error] = scene.errors()
-    assert "could not extend file: No space left on device" in error
-    scene.foreign.revision("b2", "a1", fixed)
-    second = scene.start()
-    second.finish().assert_ok()
-    scene.assert_complete()
-    assert scene.journal(first=first, second=second) == list(AT_B2)
-
-
-def test_a_revision_raises(any_cluster: Cluster, make_scene: MakeScene) -> None:
-    """The journal says why a revision failed, and not the password."""
-    url = f"postgresql://{OWNER}:{PASSWORD}@elsewhere/x"
-    scene = make_scene(
-        any_cluster, f'{MAKE_TABLE}\nraise RuntimeError("{url} is away, {PASSWORD} too")'
-    )
-    first = scene.start()
-    said = f"RuntimeError: postgresql://{OWNER}:***@elsewhere/x is away, *** too"
-    first.finish().assert_failed(5, f"Migration b2 Foreign b2 failed: b2_test.py, line …: {said}…")
-    scene.assert_at_first()
-    assert scene.journal(first=first) == ["a1 applied first", "b2 failed first"]
-    [error] = scene.errors()
-    assert said in error
-
-
-def test_stopped_by_a_signal(any_cluster: Cluster, make_scene: MakeScene) -> None:
+def test_stopped_by_a_signal(cluster: Cluster, make_scene: MakeScene) -> None:
     """The journal says that a revision was stopped, and by what."""
-    scene = make_scene(any_cluster, WAITING)
+    scene = make_scene(cluster, WAITING)
     with gate_of(scene) as gate:
         first = scene.start()
         gate.wait_for(first)

@@ -1,4 +1,7 @@
-"""However a history deals with transactions: version and journal change together or not at all."""
+"""Starters killed where no transaction is around, or behind a pooler.
+
+What needs no kill is in tests/boot/running/test_committing_revisions.py.
+"""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -9,7 +12,14 @@ import pytest
 
 from tests.cluster import Cluster
 from tests.proxy import Proxy
-from tests.scenarios.process import FOREIGN_ENV, matches, revisions
+from tests.scenarios.envs import (
+    AUTOCOMMIT_ENV,
+)
+from tests.scenarios.process import (
+    FOREIGN_ENV,
+    matches,
+    revisions,
+)
 from tests.scenarios.scene import (
     IN_DOUBT,
     MAKE_TABLE,
@@ -21,19 +31,9 @@ from tests.scenarios.scene import (
     gate_of,
     step,
 )
-from tests.scenarios.test_foreign_env import ASYNC_ENV
 
 pytestmark = pytest.mark.slow
 
-ENVS = {
-    "psycopg2": FOREIGN_ENV,
-    **{driver: ASYNC_ENV.replace("DRIVER", driver) for driver in ("psycopg", "asyncpg")},
-}
-
-AUTOCOMMIT_ENV = FOREIGN_ENV.replace(
-    "with connectable.connect() as connection:",
-    'with connectable.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:',
-)
 
 COMMITTING = f"""
 op.execute("CREATE TABLE IF NOT EXISTS t_b2 (id int PRIMARY KEY)")
@@ -42,30 +42,6 @@ op.execute("CREATE INDEX CONCURRENTLY IF NOT EXISTS by_name ON steps (name)")
 {step("b2")}
 """
 """As histories did before Alembic had autocommit blocks."""
-
-
-@pytest.mark.parametrize("env", ENVS.values(), ids=ENVS.keys())
-def test_a_revision_that_commits(any_cluster: Cluster, make_scene: MakeScene, env: str) -> None:
-    """It is applied, with a warning of what that means, and journalled as any other."""
-    scene = make_scene(any_cluster, COMMITTING.replace("CONCURRENTLY ", ""), env)
-    first = scene.start()
-    finished = first.finish()
-    finished.assert_ok()
-    scene.assert_complete()
-    assert scene.journal(first=first) == [
-        "a1 applied first",
-        "b2 applied first",
-        "c3 applied first",
-    ]
-    if env is FOREIGN_ENV:  # what psycopg 3 and asyncpg do next is begin another one
-        finished.assert_says("A revision ended its transaction itself: …")
-
-
-def test_what_a_revision_does_after_its_commit(any_cluster: Cluster, make_scene: MakeScene) -> None:
-    """Statements that must be outside of a transaction are, and so the old way still works."""
-    scene = make_scene(any_cluster, COMMITTING)
-    scene.start().finish().assert_ok()
-    scene.assert_complete()
 
 
 BODIES = {
@@ -84,14 +60,14 @@ BODIES = {
     ids=["before the version moves", "before the journal says so"],
 )
 def test_killed_outside_of_a_transaction(
-    any_cluster: Cluster, make_scene: MakeScene, body: str, env: str, pattern: str
+    cluster: Cluster, make_scene: MakeScene, body: str, env: str, pattern: str
 ) -> None:
     """The version has not moved where the journal does not say so; what is there is named."""
-    scene = make_scene(any_cluster, body, env)
+    scene = make_scene(cluster, body, env)
     # The first revision says that it was applied as well.
     patterns = (pattern,) if "alembic_version" in pattern else (pattern, pattern)
     hold = Hold(*patterns)
-    with Proxy(any_cluster.port, on_query=hold) as proxy:
+    with Proxy(cluster.port, on_query=hold) as proxy:
         first = scene.start(proxy.port)
         hold.wait_for(first)
         first.signal(SIGKILL)
@@ -106,22 +82,6 @@ def test_killed_outside_of_a_transaction(
     third.finish(SOON).assert_ok()
     scene.assert_complete()
     assert scene.steps() == [("b2", scene.backend_of(third))]
-
-
-@pytest.mark.parametrize("level", ["SERIALIZABLE", "REPEATABLE READ"])
-def test_another_isolation_through_pgbouncer(
-    debian_cluster: Cluster, pgbouncer: Callable[[str], str], make_scene: MakeScene, level: str
-) -> None:
-    """A pooler lends every transaction another session: no row is changed behind its back."""
-    env = FOREIGN_ENV.replace(
-        "with connectable.connect() as connection:",
-        f'with connectable.connect().execution_options(isolation_level="{level}") as connection:',
-    )
-    scene = make_scene(debian_cluster, f"{MAKE_TABLE}\n{step('b2')}", env)
-    with closing(psycopg2.connect(pgbouncer(scene.database))) as other:
-        other.cursor().execute("SELECT 1")  # keeps the session that the pool has
-        scene.start(url=pgbouncer(scene.database)).finish().assert_ok()
-    scene.assert_complete()
 
 
 def test_killed_behind_pgbouncer(

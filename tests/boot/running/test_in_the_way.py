@@ -11,9 +11,10 @@ import psycopg2
 import pytest
 
 from alembic_boot.postgres.embedded import import_package
+from tests.boot.in_process import MakeScene, Run
 from tests.cluster import Cluster, running_cluster
 from tests.scenarios.live_traffic import blocking
-from tests.scenarios.scene import MAKE_TABLE, SOON, MakeScene, Scene
+from tests.scenarios.scene import MAKE_TABLE, SOON, Scene
 
 pytestmark = pytest.mark.slow
 
@@ -40,10 +41,9 @@ def busy_cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def scene(busy_cluster: Cluster, make_scene: MakeScene) -> Scene:
+def scene(busy_cluster: Cluster, make_scene: MakeScene) -> Scene[Run]:
     """Give a scene with a table of some size, which its second revision alters."""
-    scene = make_scene(busy_cluster, ALTER)
-    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+    scene = make_scene(busy_cluster, ALTER, begun=True)
     execute(
         scene,
         "CREATE TABLE big WITH (autovacuum_enabled = false) AS"
@@ -52,7 +52,7 @@ def scene(busy_cluster: Cluster, make_scene: MakeScene) -> Scene:
     return scene
 
 
-def execute(scene: Scene, *statements: str) -> None:
+def execute(scene: Scene[Run], *statements: str) -> None:
     """Execute each statement as the owner, outside of a transaction."""
     with closing(psycopg2.connect(scene.cluster.url(scene.database))) as connection:
         connection.autocommit = True
@@ -60,7 +60,7 @@ def execute(scene: Scene, *statements: str) -> None:
             connection.cursor().execute(statement)
 
 
-def wait_for_vacuum(scene: Scene) -> int:
+def wait_for_vacuum(scene: Scene[Run]) -> int:
     """Return the worker that vacuums the table as soon as there is one."""
     query = "SELECT pid FROM pg_stat_progress_vacuum WHERE relid = 'big'::regclass"
     scene.wait_until(f"SELECT EXISTS ({query})")
@@ -69,14 +69,14 @@ def wait_for_vacuum(scene: Scene) -> int:
     return pid
 
 
-def test_nothing(scene: Scene) -> None:
+def test_nothing(scene: Scene[Run]) -> None:
     """Where nothing is in the way, nothing is said."""
     finished = scene.start().finish()
     finished.assert_ok()
     finished.assert_never_says("In the way: …")
 
 
-def test_a_prepared_transaction(scene: Scene) -> None:
+def test_a_prepared_transaction(scene: Scene[Run]) -> None:
     """It belongs to no session that could be named, so it has its own name."""
     with blocking(scene.cluster, scene.database, "SELECT FROM big") as other:
         other.cursor().execute("PREPARE TRANSACTION 'nightly'")
@@ -88,7 +88,7 @@ def test_a_prepared_transaction(scene: Scene) -> None:
     starter.finish(SOON).assert_ok()
 
 
-def test_a_prepared_transaction_elsewhere(scene: Scene) -> None:
+def test_a_prepared_transaction_elsewhere(scene: Scene[Run]) -> None:
     """Only the one that has what is asked for is said to hold the migration off."""
     execute(scene, "CREATE TABLE other (id int)")
     for name, table in [("nightly", "big"), ("elsewhere", "other")]:
@@ -113,8 +113,7 @@ def test_who_has_left_the_way(busy_cluster: Cluster, make_scene: MakeScene) -> N
     with op.get_context().autocommit_block():
         op.execute("CREATE INDEX CONCURRENTLY by_name ON steps (name)")
     """
-    scene = make_scene(busy_cluster, body)
-    scene.start(MIGRATION_TARGET="a1").finish().assert_ok()
+    scene = make_scene(busy_cluster, body, begun=True)
     insert = "INSERT INTO steps (name) VALUES ('a1')"
     with (
         blocking(scene.cluster, scene.database, insert, name="first") as first,
@@ -142,7 +141,7 @@ def test_who_has_left_the_way(busy_cluster: Cluster, make_scene: MakeScene) -> N
     ],
     ids=["plain", "of another name", "as INSERTs"],
 )
-def test_a_dump(scene: Scene, options: list[str], name: str | None, who: str) -> None:
+def test_a_dump(scene: Scene[Run], options: list[str], name: str | None, who: str) -> None:
     """A real one, which nobody reads from: it is at it as long as we like."""
     environment = os.environ | ({"PGAPPNAME": name} if name else {})
     server = import_package().get_server(scene.cluster.folder, cleanup_mode=None, start=False)
@@ -167,7 +166,7 @@ def test_a_dump(scene: Scene, options: list[str], name: str | None, who: str) ->
     assert dump.returncode == 0
 
 
-def test_a_vacuum_steps_aside(scene: Scene) -> None:
+def test_a_vacuum_steps_aside(scene: Scene[Run]) -> None:
     """It does so for whoever waits a second, which no statement of ours does; so it is asked to."""
     execute(
         scene,
@@ -183,7 +182,7 @@ def test_a_vacuum_steps_aside(scene: Scene) -> None:
     scene.wait_until(f"SELECT count(*) = 0 FROM pg_stat_progress_vacuum WHERE pid = {pid}")
 
 
-def test_a_vacuum_against_wraparound(scene: Scene) -> None:
+def test_a_vacuum_against_wraparound(scene: Scene[Run]) -> None:
     """It does not step aside, which is said beforehand."""
     execute(
         scene,

@@ -5,10 +5,9 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.boot.in_process import MakeScene
 from tests.cluster import Cluster
-from tests.scenarios.process import FOREIGN_ENV
-from tests.scenarios.scene import MakeScene
-from tests.scenarios.test_concurrent_indexes import ENVS
+from tests.scenarios.envs import DRIVERS
 
 pytestmark = pytest.mark.slow
 
@@ -55,7 +54,7 @@ def test_of_a_database_or_a_role(
     cluster: Cluster, make_scene: MakeScene, where: str, driver: str, body: str
 ) -> None:
     """They end neither the revision's session nor any that boot has beside it."""
-    scene = make_scene(cluster, body, {"psycopg2": FOREIGN_ENV, **ENVS}[driver])
+    scene = make_scene(cluster, body, DRIVERS[driver])
     place = where.format(database=scene.database, role=scene.user)
     try:
         for name in TIMEOUTS:
@@ -108,7 +107,7 @@ def test_that_a_revision_sets(
     cluster: Cluster, make_scene: MakeScene, driver: str, name: str, body: str, what: str
 ) -> None:
     """It stands, and the failure names it, with its value and who sets it."""
-    env = {"psycopg2": FOREIGN_ENV, **ENVS}[driver]
+    env = DRIVERS[driver]
     scene = make_scene(cluster, SET.format(name) + body, env)
     scene.start().finish().assert_failed(5, f"…{name} (300 ms) ended the {what}. {BY_REVISION}")
     scene.assert_at_first()
