@@ -10,7 +10,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
 from alembic_boot.postgres.connection import FOR_DATABASES, connected, one_line
-from alembic_boot.postgres.drivers import DRIVERS, OWN_DRIVER
+from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 

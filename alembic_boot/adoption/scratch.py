@@ -22,10 +22,10 @@ from alembic_boot.errors import (
 )
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.answer import Refusal
 from alembic_boot.postgres.connection import connect, connected, one_line
 from alembic_boot.postgres.failed_login import understand
 from alembic_boot.postgres.identity import same_database_query
-from alembic_boot.postgres.refusal import Refusal
 from alembic_boot.postgres.urls import DatabaseUrl
 
 _log = logging.getLogger(__name__)

@@ -8,8 +8,7 @@ from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine, event
 
-from alembic_boot.postgres.drivers import DRIVERS
-from alembic_boot.postgres.options import is_known
+from alembic_boot.postgres.options import DRIVERS
 
 _LIBPQ = DRIVERS["psycopg2"]
 
@@ -41,6 +40,6 @@ def last_attempt() -> Mapping[str, str] | None:
         login = parse_dsn(arguments[0]) if arguments else {}
         # A driver's own options are no part of the login.
         texts = {name: str(it) for name, it in parameters.items() if isinstance(it, str | int)}
-        return login | {name: it for name, it in texts.items() if is_known(name, _LIBPQ)}
+        return login | {name: it for name, it in texts.items() if _LIBPQ.knows(name)}
     except (ProgrammingError, TypeError):
         return None

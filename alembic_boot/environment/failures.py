@@ -17,9 +17,8 @@ from alembic_boot.errors import (
     LoginRefusedError,
 )
 from alembic_boot.foreign import describe, missing_package
-from alembic_boot.postgres.answer import Answer, ask
+from alembic_boot.postgres.answer import Answer, Refusal, ask, meaning
 from alembic_boot.postgres.message import causes
-from alembic_boot.postgres.refusal import Refusal, meaning
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.private_names import version_locations
 

@@ -1,4 +1,4 @@
-"""Repeat a failed login to learn its SQLSTATE, and which side closed the connection.
+"""Repeat a failed login to learn its SQLSTATE, which side gave up, and what that means.
 
 psycopg2 has no SQLSTATE for a failed login, and the server's message may be in any language. libpq
 can write the code into its message. That setting is possible on a connection that is being made
@@ -14,6 +14,7 @@ import time
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 import psycopg2
@@ -28,6 +29,35 @@ _VERBOSE = 2
 
 _CODED = re.compile(r":  (?P<code>[0-9A-Z]{5}): ")
 """The code in such a message, after the severity, which may be a word of any language."""
+
+
+class Refusal(Enum):
+    """The consequence of a failed login for a waiting process."""
+
+    NOT_YET = "not yet"
+    LOGIN = "login refused"
+    DATABASE_MISSING = "database missing"
+    BY_POOLER = "refused for whatever a pooler has but one code for"
+
+
+# By the first characters of the SQLSTATE. All others may pass: a server that starts or stops
+# (57P03), too many connections (53300), a database that accepts none for now (55000).
+_MEANINGS: dict[str, Refusal] = {
+    "3D000": Refusal.DATABASE_MISSING,
+    "28": Refusal.LOGIN,  # the role, its password, pg_hba.conf, a certificate
+    "42": Refusal.LOGIN,  # no right to connect, no such setting among the options
+    "22": Refusal.LOGIN,  # a setting with a wrong value
+    "0A": Refusal.LOGIN,  # something that this server does not have
+}
+
+# PgBouncer has one code for all of its own refusals, and for those that it passes on from a server.
+# Its own messages are the same everywhere, because PgBouncer is not translated.
+_POOLERS = "08P01"
+_POOLER_REFUSES = re.compile(
+    r"no such user(: .*)?|auth failed|(\S+ )?authentication failed|(SSL|TLS \w+( \w+)?) required"
+    r"|not allowed"
+)
+_POOLER_KNOWS_NO_DATABASE = re.compile(r"no such database(: .*)?")
 
 
 @dataclass(frozen=True)
@@ -45,11 +75,29 @@ class Answer:
     is_late: bool = False
     """Whether no answer came in time, neither good nor bad."""
 
+    @property
+    def is_poolers(self) -> bool:
+        """Return whether a pooler gave the answer."""
+        return self.code == _POOLERS
+
+
+def meaning(answer: Answer) -> Refusal:
+    """Return the meaning of an answer by its code; for an unknown answer, waiting may help."""
+    if not answer.code:
+        return Refusal.LOGIN if answer.libpq_gave_up else Refusal.NOT_YET
+    if answer.is_poolers:
+        if _POOLER_REFUSES.fullmatch(answer.sentence):
+            return Refusal.LOGIN
+        if _POOLER_KNOWS_NO_DATABASE.fullmatch(answer.sentence):
+            return Refusal.DATABASE_MISSING
+        return Refusal.BY_POOLER
+    found = (it for code, it in _MEANINGS.items() if answer.code.startswith(code))
+    return next(found, Refusal.NOT_YET)
+
 
 def ask(login: Mapping[str, Any], timeout: float) -> Answer:
     """Return the result of a login now, within `timeout` seconds."""
-    watched = _Watched()
-    with closing(watched):
+    with closing(_Watched()) as watched:
         try:
             arguments: dict[str, Any] = {**login, "async_": True}
             with closing(psycopg2.connect(**arguments)) as connection:
@@ -60,16 +108,12 @@ def ask(login: Mapping[str, Any], timeout: float) -> Answer:
             said = error.object.decode(errors="replace")
         except psycopg2.Error as error:
             said = str(error)
-        return _read(said, libpq_gave_up=watched.goes_on)
-
-
-def _read(said: str, *, libpq_gave_up: bool) -> Answer:
-    """Return the answer in an error: libpq stops at the first server that refuses for good."""
-    coded = [(line, found) for line in causes(said) if (found := _CODED.search(line))]
-    if not coded:
-        return Answer(libpq_gave_up=libpq_gave_up)
-    line, found = coded[-1]
-    return Answer(found["code"], line[found.end() :].rstrip("."))
+        # libpq stops at the first server that refuses for good.
+        coded = [(line, found) for line in causes(said) if (found := _CODED.search(line))]
+        if not coded:
+            return Answer(libpq_gave_up=watched.goes_on)
+        line, found = coded[-1]
+        return Answer(found["code"], line[found.end() :].rstrip("."))
 
 
 def _have_codes(connection: Connection) -> None:

@@ -10,8 +10,8 @@ import psycopg2
 
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.masking import hide
-from alembic_boot.postgres.drivers import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.hosts import SESSION, address_of, hosts_of
+from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.services import read_service, service_of
 
 _PLACE = ("user", "password", "host", "port", "dbname")

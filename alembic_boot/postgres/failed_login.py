@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import psycopg2
 
-from alembic_boot.postgres.answer import Answer
+from alembic_boot.postgres.answer import Answer, Refusal, meaning
 from alembic_boot.postgres.connection import (
     ConnectTimeoutError,
     answer_to,
@@ -16,7 +16,6 @@ from alembic_boot.postgres.connection import (
 )
 from alembic_boot.postgres.hosts import SESSION
 from alembic_boot.postgres.options import can_begin
-from alembic_boot.postgres.refusal import Refusal, is_poolers, meaning
 from alembic_boot.postgres.urls import DatabaseUrl
 
 _ANYWHERE = ("postgres", "template1")
@@ -66,7 +65,7 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
         return FailedLogin(Refusal.LOGIN, cause)
     if answer.libpq_gave_up and _is_standby(url, left()):
         return FailedLogin(Refusal.NOT_YET, cause)
-    failed = FailedLogin(meaning(answer), answer.sentence or cause, by_pooler=is_poolers(answer))
+    failed = FailedLogin(meaning(answer), answer.sentence or cause, by_pooler=answer.is_poolers)
     if failed.refusal is not Refusal.BY_POOLER:
         return failed
     if _is_for_options(url, left):

@@ -1,22 +1,82 @@
-"""Options of a URL's query: those that libpq or the named driver accepts."""
+"""Options of a URL's query: those that libpq or the named driver of SQLAlchemy accepts."""
 
 import re
 import socket
 from collections.abc import Mapping
 from contextlib import closing
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
 from psycopg2 import Error, ProgrammingError, connect
 from psycopg2.extensions import parse_dsn
 
-from alembic_boot.postgres.drivers import Driver
 from alembic_boot.postgres.hosts import SESSION
 
 _NOT_ENCODED = re.compile("%(?![0-9A-Fa-f]{2})")
 
 _PLACE = ("host", "hostaddr", "port", "user", "password", "dbname")
 """libpq's keywords that every driver accepts, in the URL itself."""
+
+
+@dataclass(frozen=True)
+class Driver:
+    """One driver of SQLAlchemy's."""
+
+    package: str
+    """The package to install, by the name of its import."""
+    names: Mapping[str, str] | None = None
+    """The driver's name for each libpq keyword that it accepts; None if the driver uses libpq."""
+    own: frozenset[str] = field(default_factory=frozenset)
+    """Options that only this driver knows."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Return whether the package can be imported here."""
+        return find_spec(self.package) is not None
+
+    def knows(self, name: str) -> bool:
+        """Return whether libpq, or only the driver, has an option of this name."""
+        if name in self.own:
+            return True
+        try:
+            parse_dsn(f"postgresql://?{name}=1")
+        except ProgrammingError:
+            return False
+        return True
+
+    def takes(self, name: str) -> bool:
+        """Return whether the driver accepts a known option from a URL."""
+        if self.names is None or name in _PLACE or name in self.own:
+            return True
+        return name in self.names or name == "service"
+
+
+OWN_DRIVER = "psycopg2"
+"""The driver of boot and the application, whichever driver a URL names for an env.py."""
+
+DRIVERS: Mapping[str, Driver] = {
+    OWN_DRIVER: Driver("psycopg2"),
+    "psycopg": Driver("psycopg"),
+    "psycopg_async": Driver("psycopg"),
+    # Options that SQLAlchemy passes to asyncpg.connect() as text, and that asyncpg takes as text.
+    "asyncpg": Driver(
+        "asyncpg",
+        MappingProxyType(
+            {
+                "sslmode": "ssl",
+                "passfile": "passfile",
+                "krbsrvname": "krbsrvname",
+                "gsslib": "gsslib",
+                SESSION: SESSION,
+            }
+        ),
+        frozenset({"prepared_statement_cache_size"}),
+    ),
+}
+"""The drivers by the text after the + in a URL's scheme."""
 
 
 def read_query(query: str, *, is_sqlalchemys: bool) -> dict[str, str]:
@@ -32,24 +92,6 @@ def read_query(query: str, *, is_sqlalchemys: bool) -> dict[str, str]:
             raise ValueError
         options[decode(name, errors="strict")] = decode(value, errors="strict")
     return options
-
-
-def is_known(name: str, driver: Driver) -> bool:
-    """Return whether libpq, or only the driver, has an option of this name."""
-    if name in driver.own:
-        return True
-    try:
-        parse_dsn(f"postgresql://?{name}=1")
-    except ProgrammingError:
-        return False
-    return True
-
-
-def is_taken(name: str, driver: Driver) -> bool:
-    """Return whether the driver accepts a known option from a URL."""
-    if driver.names is None or name in _PLACE or name in driver.own:
-        return True
-    return name in driver.names or name == "service"
 
 
 def unusable(parameters: Mapping[str, str]) -> list[str]:

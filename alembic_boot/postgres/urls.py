@@ -10,9 +10,8 @@ from psycopg2.extensions import parse_dsn
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.masking import hide
 from alembic_boot.postgres.database_url import DatabaseUrl
-from alembic_boot.postgres.drivers import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.hosts import SESSION, joined_query, on_primary
-from alembic_boot.postgres.options import is_known, is_taken, read_query, unusable
+from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER, read_query, unusable
 from alembic_boot.postgres.services import read_service, service_of
 
 __all__ = ["PARTS", "DatabaseUrl", "build_database_url", "parse_database_url"]
@@ -109,7 +108,7 @@ class _Shown:
 
 
 def _is_libpqs(name: str) -> bool:
-    return is_known(name, DRIVERS[OWN_DRIVER])
+    return DRIVERS[OWN_DRIVER].knows(name)
 
 
 def _refuse_driver(name: str, setting: str) -> None:
@@ -131,12 +130,12 @@ def _refuse_driver(name: str, setting: str) -> None:
 def _refuse_names(options: Mapping[str, str], driver: str, shown: _Shown) -> None:
     taking = DRIVERS[driver or OWN_DRIVER]
     for name in options:
-        if not is_known(name, taking):
+        if not taking.knows(name):
             raise ConfigurationError(
                 f"{shown.option([name])}, which neither libpq nor the driver knows.",
                 "Leave the option out.",
             )
-        if not is_taken(name, taking):
+        if not taking.takes(name):
             raise ConfigurationError(
                 f"{shown.option([name])}, which the driver {driver} takes from no URL.",
                 "Leave the option out, or write the URL as postgresql://…, which means psycopg2.",

@@ -18,6 +18,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
+from alembic_boot.postgres.answer import Refusal
 from alembic_boot.postgres.connection import (
     FOR_DATABASES,
     answer_to,
@@ -29,7 +30,6 @@ from alembic_boot.postgres.connection import (
 from alembic_boot.postgres.failed_login import FailedLogin, understand
 from alembic_boot.postgres.hosts import SESSION
 from alembic_boot.postgres.message import STANDBY
-from alembic_boot.postgres.refusal import Refusal
 from alembic_boot.postgres.urls import PARTS, DatabaseUrl
 from alembic_boot.signals import raise_if_stopped
 

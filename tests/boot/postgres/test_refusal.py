@@ -10,11 +10,10 @@ import psycopg2
 import pytest
 from psycopg2 import sql
 
-from alembic_boot.postgres.answer import Answer
+from alembic_boot.postgres.answer import Answer, Refusal, meaning
 from alembic_boot.postgres.connection import answer_to, connect, one_line
 from alembic_boot.postgres.failed_login import FailedLogin, understand
 from alembic_boot.postgres.message import causes
-from alembic_boot.postgres.refusal import Refusal, meaning
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import PASSWORD, Cluster, free_port

@@ -15,7 +15,7 @@ from sqlalchemy import make_url
 from alembic_boot import masking
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres import urls
-from alembic_boot.postgres.drivers import DRIVERS
+from alembic_boot.postgres.options import DRIVERS
 from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 
 ADVICE = (
