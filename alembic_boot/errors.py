@@ -19,6 +19,7 @@ BootError
  └ EngineError                12
 """
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from alembic_boot.commands import as_typed
@@ -183,3 +184,9 @@ class EngineError(BootError):
 
     exit_status = 12
     words = "The container engine refused. The log says why."
+
+
+def some(names: Sequence[str], most: int = 5) -> str:
+    """Return the first of several names for a sentence, and the number of further ones."""
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -15,6 +15,7 @@ from alembic_boot.errors import (
     MigrationFailedError,
     SchemaDivergedError,
     SchemaUnmanagedError,
+    some,
 )
 from alembic_boot.history.history import History
 from alembic_boot.postgres.pooler import naming_pooler
@@ -22,10 +23,8 @@ from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.record import record
 from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
-from alembic_boot.state.name_lists import some
-from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
+from alembic_boot.state.refusals import is_stamped, refuse_ahead
 from alembic_boot.state.schema import Schema, open_schema
-from alembic_boot.state.unknown_revisions import is_stamped
 
 _log = logging.getLogger(__name__)
 
@@ -101,10 +100,8 @@ def find_revision(
     found = choose(matches, history, wanted, is_recorded=not _is_unmanaged(inspection))
     # A revision that would be refused as soon as it is recorded is not recorded either.
     supposed = schema.supposing(schema.inspect(), found)
-    if supposed.too_long is not None:
-        raise refuse_too_long(supposed.too_long)
-    if supposed.unencodable is not None:
-        raise refuse_unencodable(supposed.unencodable)
+    if supposed.unrecordable is not None:
+        raise supposed.unrecordable.refusal()
     plan = schema.decide(supposed)
     if plan.refusal is not None:
         raise plan.refusal

@@ -11,8 +11,9 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
-from alembic_boot.state.inspection import NO_DATABASE, SchemaState, TooLong, inspect
+from alembic_boot.state.inspection import NO_DATABASE, SchemaState, inspect
 from alembic_boot.state.schema import Schema, open_schema
+from alembic_boot.state.unrecordable import Unrecordable
 
 
 def open_scratch(url: DatabaseUrl, project: Project) -> Schema:
@@ -20,12 +21,14 @@ def open_scratch(url: DatabaseUrl, project: Project) -> Schema:
     return open_schema(url, project, SchemaPolicy("heads", rollback=True))
 
 
-def make_room(schema: Schema) -> TooLong | None:
+def make_room(schema: Schema) -> Unrecordable | None:
     """Let a scratch database record any revision; return those it had no room for."""
-    found = schema.too_long(schema.project.history.in_order(schema.project.history.revisions))
-    if found is not None:
-        with connected(schema.url) as connection:
-            connection.cursor().execute(found.widening)
+    history = schema.project.history
+    found = schema.unrecordable(history.in_order(history.revisions))
+    if found is None or not found.widening:
+        return None
+    with connected(schema.url) as connection:
+        connection.cursor().execute(found.widening)
     return found
 
 

@@ -73,10 +73,7 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     history = project.history
     schema = open_scratch(url, project)
     if (it := make_room(schema)) is not None:
-        yield from (
-            f"{id_} is longer than the {it.room} characters of version_num in {it.table}"
-            for id_ in it.ids
-        )
+        yield it.what.rstrip(".")
     order = history.in_order(history.revisions)
     is_one_line = _is_one_line(history)
     if not is_one_line:

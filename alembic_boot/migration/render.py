@@ -19,7 +19,8 @@ from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.private_names import execute_by, never_make_version_table
 from alembic_boot.signals import Stopped, raise_if_stopped
 from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
-from alembic_boot.state.plan import Action, Plan, decide, unmanaged
+from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.refusals import refuse_unmanaged
 from alembic_boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
@@ -73,7 +74,7 @@ class _Rendering:
             _log.warning("%s", warning)
         current = ", ".join(self._inspection.current) or "base"
         if plan.action is Action.ADOPT:
-            raise unmanaged(self._inspection)
+            raise refuse_unmanaged(self._inspection)
         if plan.action is Action.NOTHING:
             state = self._inspection.state
             return f"-- The schema is {state} at {current}: there is nothing to run."

@@ -43,11 +43,9 @@ from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
-from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
-from alembic_boot.state.id_length import too_long
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.partial_commits import partial_commits, refusal
-from alembic_boot.state.plan import refuse_too_long, refuse_unencodable
+from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
 
 _log = logging.getLogger(__name__)
 
@@ -332,7 +330,7 @@ class LockedRun(Guard):
         is_there, room = self._session.ask(table.room_query)
         if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
             self._session.settle()
-            raise refuse_too_long(it, "It did not run.")
+            raise it.refusal("It did not run.")
 
     def _refuse_unencodable(self, revisions: Sequence[str]) -> None:
         """Raise HistoryBrokenError if the database has no characters for a revision's id."""
@@ -340,7 +338,7 @@ class LockedRun(Guard):
             server, client = self._session.ask(ENCODINGS_QUERY)
             self._session.settle()
             if it := unencodable(ids, server, client):
-                raise refuse_unencodable(it, "It did not run.")
+                raise it.refusal("It did not run.")
 
     def _is_told(self, statement: str) -> bool:
         return self._session.tell(statement) == 1

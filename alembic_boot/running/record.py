@@ -18,7 +18,7 @@ from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
-from alembic_boot.state.plan import refuse_ahead, refuse_too_long, refuse_unencodable
+from alembic_boot.state.refusals import refuse_ahead
 from alembic_boot.state.schema import Schema, open_schema
 
 _log = logging.getLogger(__name__)
@@ -45,10 +45,8 @@ def stamp(boot: BootDescription, revision: str) -> None:
             if inspection.state is SchemaState.AHEAD:
                 raise refuse_ahead(inspection)
             rows = rows_after(inspection.current, target.revisions, project.history)
-            if too_long := schema.too_long(rows, is_run=False):
-                raise refuse_too_long(too_long)
-            if unencodable := schema.unencodable(rows):
-                raise refuse_unencodable(unencodable)
+            if unrecordable := schema.unrecordable(rows, is_run=False):
+                raise unrecordable.refusal()
             record(boot, schema, lock, rows, inspection)
         _log.info("Recorded revision %s", ", ".join(schema.label(row) for row in rows))
 

@@ -21,9 +21,8 @@ from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.signals import Stopped
 from alembic_boot.state.access import asking
-from alembic_boot.state.edits import fingerprint
+from alembic_boot.state.edits import fingerprint, taken_along
 from alembic_boot.state.journal import Direction, Journal, Starter, Unfinished, joined
-from alembic_boot.state.squashed import taken_along
 
 _log = logging.getLogger(__name__)
 

@@ -76,10 +76,7 @@ WHERE c.relkind IN ('r', 'p') AND c.relrowsecurity AND NOT r.rolsuper AND NOT r.
 _ACCESS = """
 SELECT json_build_object(
     'table', {table}, 'role', current_user,
-    'may_read', has_table_privilege(c.oid, 'SELECT') OR (
-        SELECT coalesce(bool_and(has_column_privilege(c.oid, a.attnum, 'SELECT')), false)
-        FROM pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attname = ANY (ARRAY[{columns}]::text[])),
+    'may_read', has_table_privilege(c.oid, 'SELECT'),
     'may_hide', c.relrowsecurity OR c.relkind = 'v')::text
 FROM pg_class c WHERE c.oid = to_regclass({table})
 """
@@ -189,10 +186,9 @@ class Access:
         return None
 
 
-def access(ask: Ask, table: str, *columns: str) -> Access | None:
-    """Return the role's rights on a table, or on these columns; None if the table is missing."""
-    names = ", ".join(map(literal, columns))
-    found = ask(_ACCESS.format(table=literal(table), columns=names))
+def access(ask: Ask, table: str) -> Access | None:
+    """Return the role's rights on a table; None if the table is missing."""
+    found = ask(_ACCESS.format(table=literal(table)))
     return None if found is None else Access(**json.loads(found))
 
 

@@ -1,6 +1,6 @@
-"""Compare the applied revisions of a database with the files that have their ids now."""
+"""Compare the journal of a database with the files that have its ids now."""
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from hashlib import sha256
 from operator import attrgetter
@@ -53,11 +53,28 @@ def replaced_revisions(
     same, nothing is parsed. A revision without a row in the journal is never among them.
     """
     entries = {entry.revision: entry for entry in journal}
-    found = (
-        _replaced(entries[id_], history.revisions[id_])
-        for id_ in history.in_order(entries.keys() & frozenset(applied))
-    )
-    return tuple(it for it in found if it is not None)
+    known = history.in_order(entries.keys() & frozenset(applied))
+    return tuple(it for id_ in known for it in _replaced(entries[id_], history.revisions[id_]))
+
+
+def _replaced(entry: Applied, revision: Revision) -> Iterator[Replaced]:
+    path = revision.path
+    if entry.file_sha256 in (None, revision.file_sha256) or path is None or path.suffix != ".py":
+        return
+    is_same_upgrade = _is_same_upgrade(path, entry)
+    is_same_place = entry.is_stamp or set(revision.parents) == set(entry.parents)
+    if not (is_same_upgrade and is_same_place):
+        is_same_id = is_drawn(revision.id)
+        yield Replaced(entry, path.name, revision.parents, is_same_upgrade, is_same_id)
+
+
+def _is_same_upgrade(path: Path, entry: Applied) -> bool:
+    try:
+        source = path.read_bytes()
+        checksums = {upgrade_checksum(source), code_checksum(source)}
+    except (OSError, SyntaxError, ValueError):  # the file was readable when it was applied
+        return False
+    return not checksums.isdisjoint((entry.checksum, *entry.former))
 
 
 def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:
@@ -76,21 +93,21 @@ def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:
     return revision.file_sha256, upgrade_checksum(source) if is_same else None
 
 
-def _replaced(entry: Applied, revision: Revision) -> Replaced | None:
-    if entry.file_sha256 in (None, revision.file_sha256):
-        return None
-    path = revision.path
-    if path is None or path.suffix != ".py":
-        return None
-    is_same_upgrade = _is_same_upgrade(path, {entry.checksum, *entry.former})
-    if is_same_upgrade and (entry.is_stamp or set(revision.parents) == set(entry.parents)):
-        return None
-    return Replaced(entry, path.name, revision.parents, is_same_upgrade, is_drawn(revision.id))
+def taken_along(
+    taken_back: Iterable[str], journal: Iterable[Applied], history: History
+) -> tuple[str, ...]:
+    """Return the revisions of an older history that are downgraded together with these.
 
-
-def _is_same_upgrade(path: Path, checksums: Set[str | None]) -> bool:
-    try:
-        source = path.read_bytes()
-        return not checksums.isdisjoint((upgrade_checksum(source), code_checksum(source)))
-    except (OSError, SyntaxError, ValueError):  # the file was readable when it was applied
-        return False
+    A revision that was recorded in place of others, after a history was squashed, has them as
+    parents in the journal. Its downgrade undoes their changes, so none of them is in the database
+    any more.
+    """
+    entries = {entry.revision: entry for entry in journal}
+    found: list[str] = []
+    waiting = [it for name in taken_back if name in entries for it in entries[name].parents]
+    while waiting:
+        name = waiting.pop()
+        if name in entries and name not in history.revisions and name not in found:
+            found.append(name)
+            waiting += entries[name].parents
+    return tuple(found)

@@ -8,7 +8,7 @@ from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LoginRefusedError, MigrationFailedError
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from alembic_boot.sql.writing import quoted
-from alembic_boot.state.access import access, asking
+from alembic_boot.state.access import Access, asking
 from alembic_boot.state.inspection import DatabaseFacts
 from alembic_boot.state.journal import Journal
 from alembic_boot.state.tables import SEARCH_PATH, Extent, table_names
@@ -21,33 +21,41 @@ SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.oid = to_regclass(%s)
 """
 
-# PostgreSQL itself reports a table in such a schema as missing. The names in a search_path are read
-# one by one, because `current_schemas` leaves out those that the role may not use.
-_HIDDEN_SCHEMA = """
-SELECT n.nspname, current_user::text
+# A table in a schema that the role may not use comes first. PostgreSQL itself reports such a table
+# as missing, or raises. The names in a search_path are read one by one, because `current_schemas`
+# leaves out those that the role may not use.
+_VERSION_TABLE = """
+SELECT may_use, n.nspname, current_user::text,
+    may_use AND (has_table_privilege(c.oid, 'SELECT') OR EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = c.oid AND attname = 'version_num'
+            AND has_column_privilege(c.oid, attnum, 'SELECT'))),
+    c.relrowsecurity OR c.relkind = 'v',
+    EXISTS (
+        SELECT FROM pg_attribute
+        WHERE attrelid = c.oid AND attname = 'version_num' AND NOT attisdropped)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relname = %(name)s AND NOT has_schema_privilege(n.oid, 'USAGE')
-  AND CASE WHEN %(schema)s IS NULL
-      THEN n.nspname = ANY (
-          SELECT CASE btrim(part, ' "') WHEN '$user' THEN session_user ELSE btrim(part, ' "') END
-          FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part)
-      ELSE n.nspname = %(schema)s END
-"""
-
-_HAS_COLUMN = """
-SELECT FROM pg_attribute
-WHERE attrelid = to_regclass(%s) AND attname = 'version_num' AND NOT attisdropped
+CROSS JOIN LATERAL has_schema_privilege(n.oid, 'USAGE') AS may_use
+WHERE c.relname = %(name)s AND CASE
+    WHEN %(schema)s IS NOT NULL THEN n.nspname = %(schema)s
+    WHEN may_use THEN pg_table_is_visible(c.oid)
+    ELSE n.nspname = ANY (
+        SELECT CASE btrim(part, ' "') WHEN '$user' THEN session_user ELSE btrim(part, ' "') END
+        FROM unnest(string_to_array(current_setting('search_path'), ',')) AS part) END
+ORDER BY may_use
 """
 
 _PATIENCE = "2s"
 
 # A pooler may lend a session whose search_path other clients have changed.
-_SET = """
-SET LOCAL lock_timeout = '{patience}';
+_BEGIN = f"""
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL lock_timeout = '{_PATIENCE}';
 SET LOCAL row_security = on;
 SELECT set_config(name, reset_val, true) FROM pg_settings
-WHERE name = 'search_path' AND source = 'session'
-"""
+WHERE name = 'search_path' AND source = 'session';
+{LIFT_IN_TRANSACTION};
+SELECT set_config('statement_timeout', %s::text, true)
+"""  # noqa: S608 (constants)
 
 _LOCKERS = """
 SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
@@ -76,12 +84,8 @@ def read_facts(
     session keeps one of the tables locked for longer than a moment.
     """
     with connection.cursor() as cursor:
-        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        cursor.execute(_SET.format(patience=_PATIENCE))
-        cursor.execute(LIFT_IN_TRANSACTION)
-        if timeout:
-            cursor.execute("SET LOCAL statement_timeout = %s", (timeout,))
         try:
+            cursor.execute(_BEGIN, (timeout,))
             version_table = _found(connection, version_table)
             current = read_current(connection, version_table)
             # The tables do not matter if the revision of a schema is known.
@@ -122,34 +126,29 @@ def read_current(connection: Connection, version_table: VersionTable) -> tuple[s
 
     Raises LoginRefusedError if the role may not see all of them.
     """
-    ask = asking(connection)
-    table = str(version_table)
     with connection.cursor() as cursor:
-        cursor.execute(_HIDDEN_SCHEMA, {"schema": version_table.schema, "name": version_table.name})
-        if (hidden := cursor.fetchone()) is not None:
-            raise _schema_refused(*hidden)
-    found = access(ask, table, "version_num")
-    if found is None:
-        return ()
-    if refusal := found.refusal():
-        raise refusal
-    with connection.cursor() as cursor:
-        cursor.execute(_HAS_COLUMN, (table,))
-        if cursor.fetchone() is None:
+        names = {"schema": version_table.schema, "name": version_table.name}
+        cursor.execute(_VERSION_TABLE, names)
+        if (found := cursor.fetchone()) is None:
+            return ()
+        may_use, schema, role, may_read, may_hide, has_column = found
+        if not may_use:
+            raise LoginRefusedError(
+                f"The role {role} may not use the schema {schema}, where the revision is.",
+                f"Run `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's "
+                "owner, or set MIGRATION_DATABASE_URL to the owner's.",
+            )
+        table = str(version_table)
+        rights = Access(table, role, may_read, may_hide)
+        if refusal := rights.refusal():
+            raise refusal
+        if not has_column:
             raise MigrationFailedError(
                 f"{table} should hold the revision, but has no column version_num.",
                 "Rename it, or let env.py name another version_table. Nothing was changed.",
             )
-        cursor.execute(f"SELECT version_num FROM {version_table}")  # noqa: S608 (quoted)
+        cursor.execute(f"SELECT version_num FROM {table}")  # noqa: S608 (quoted)
         rows = tuple(sorted(str(row) for (row,) in cursor.fetchall()))
-    if refusal := found.why_incomplete(ask, len(rows)):
+    if refusal := rights.why_incomplete(asking(connection), len(rows)):
         raise refusal
     return rows
-
-
-def _schema_refused(schema: str, role: str) -> LoginRefusedError:
-    return LoginRefusedError(
-        f"The role {role} may not use the schema {schema}, where the revision is.",
-        f"Run `GRANT USAGE ON SCHEMA {quoted(schema)} TO {quoted(role)}` as the schema's owner, "
-        "or set MIGRATION_DATABASE_URL to the owner's.",
-    )

@@ -1,12 +1,13 @@
 """Decide in which state a schema is, from facts alone and without side effects."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from alembic_boot.errors import BootError
-from alembic_boot.history.history import History, Target
+from alembic_boot.history.history import History, Target, reached
+from alembic_boot.state.unrecordable import Unrecordable
 
 
 class SchemaState(StrEnum):
@@ -87,27 +88,6 @@ class PartialCommit:
 
 
 @dataclass(frozen=True)
-class TooLong:
-    """Revisions with ids that are too long for the version table."""
-
-    ids: tuple[str, ...]
-    table: str
-    room: int
-    """The largest length of an id, in characters."""
-    widening: str
-    """The SQL that makes room."""
-
-
-@dataclass(frozen=True)
-class Unencodable:
-    """Revisions with ids that the encoding of the database cannot store."""
-
-    ids: tuple[str, ...]
-    encoding: str
-    """The encoding of the database, by PostgreSQL's name."""
-
-
-@dataclass(frozen=True)
 class DatabaseFacts:
     """The facts about a database that `inspect` needs."""
 
@@ -158,10 +138,8 @@ class Inspection:
     """Interrupted revisions with a committed part."""
     is_twofold: bool = False
     """Whether a recorded revision is the ancestor of another, or is recorded twice."""
-    too_long: TooLong | None = None
-    """Revisions that could not be recorded because their ids are too long."""
-    unencodable: Unencodable | None = None
-    """Revisions that could not be recorded because of the encoding."""
+    unrecordable: Unrecordable | None = None
+    """Pending revisions whose ids could not be recorded."""
     applied: frozenset[str] = field(default=frozenset(), compare=False)
     """Known revisions in the database, by its version table and its journal."""
     unknown_rows: tuple[Applied, ...] = field(default=(), compare=False)
@@ -188,19 +166,20 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     Revisions are compared with all of their ancestors and dependencies, because with `depends_on`
     the version table may have fewer rows than there are heads.
     """
+    journal = {entry.revision: entry for entry in facts.journal}
     known = tuple(row for row in facts.current if row in history.revisions)
-    lineage = _trace(facts, history)
-    unknown = tuple(sorted(lineage.unknown))
-    applied = history.closure([*known, *lineage.roots])
+    unknown, roots, is_whole = _trace(facts.current, journal, history)
+    applied = history.closure([*known, *roots])
     wanted = history.closure(target.revisions)
     is_twofold = _overlap(known, history)
     if is_twofold:
         state = SchemaState.DIVERGED
     elif unknown:
-        is_ahead = lineage.is_whole and lineage.roots <= set(history.heads) <= applied
+        is_ahead = is_whole and roots <= set(history.heads) <= applied
         state = SchemaState.AHEAD if is_ahead else SchemaState.DIVERGED
     else:
         state = _state(facts, applied, wanted)
+    expanding = {name for name, entry in journal.items() if entry.is_expand}
     return Inspection(
         state=state,
         current=facts.current,
@@ -208,67 +187,39 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         heads=history.heads,
         pending=history.in_order(wanted - applied),
         beyond=history.in_order(applied - wanted)[::-1],
-        unknown=unknown,
+        unknown=tuple(sorted(unknown)),
         tables=facts.tables,
-        contracting=tuple(sorted(set(unknown) - lineage.expanding)),
+        contracting=tuple(sorted(unknown - expanding)),
         is_twofold=is_twofold,
         applied=applied,
-        unknown_rows=tuple(entry for entry in facts.journal if entry.revision in lineage.unknown),
-        staying=history.in_order(lineage.roots.union(known)) if unknown else (),
+        unknown_rows=tuple(entry for entry in facts.journal if entry.revision in unknown),
+        staying=history.in_order(roots.union(known)) if unknown else (),
         digest=facts.digest,
     )
 
 
-@dataclass(frozen=True)
-class _Lineage:
-    """The unknown revisions of a database, traced down by its journal."""
+def _trace(
+    rows: Sequence[str], journal: Mapping[str, Applied], history: History
+) -> tuple[frozenset[str], frozenset[str], bool]:
+    """Return the unknown revisions of a database, and the known ones that they stand on.
 
-    unknown: frozenset[str]
-    expanding: frozenset[str]
-    roots: frozenset[str]
-    """Known revisions that the unknown ones depend on."""
-    is_whole: bool
-    """Whether the journal traces each of them down to known ones."""
+    The last value tells whether the journal traces each row down to known revisions. Dependencies
+    other than parents are not traced.
+    """
 
+    def below(name: str) -> tuple[str, ...]:
+        return journal[name].parents if name in journal else ()
 
-def _trace(facts: DatabaseFacts, history: History) -> _Lineage:
-    journal = {entry.revision: entry for entry in facts.journal}
-    unknown: set[str] = set()
-    roots: set[str] = set()
-    is_whole = True
-    waiting = [row for row in facts.current if row not in history.revisions]
-    while waiting:
-        revision = waiting.pop()
-        if revision in history.revisions:
-            roots.add(revision)
-        elif revision not in unknown:
-            unknown.add(revision)
-            entry = journal.get(revision)
-            # A revision without parents began a history of its own.
-            is_whole = is_whole and entry is not None and bool(entry.parents)
-            waiting += entry.parents if entry else ()
+    known = history.revisions.keys()
+    traced = reached(set(rows) - known, lambda name: () if name in known else below(name))
+    unknown, roots = traced - known, traced & known
+    # A revision without parents began a history of its own.
+    is_whole = bool(roots) and all(map(below, unknown))
     if unknown:
-        # Dependencies other than parents are not traced here. Below known revisions the journal
-        # shows an older history, which was squashed or renamed since.
-        older = _below(history.revisions, journal)
-        unknown |= {name for name in journal if name not in history.revisions} - older
-    return _Lineage(
-        frozenset(unknown),
-        frozenset(name for name in unknown if name in journal and journal[name].is_expand),
-        frozenset(roots),
-        is_whole and bool(roots),
-    )
-
-
-def _below(known: Iterable[str], journal: Mapping[str, Applied]) -> set[str]:
-    """Return the revisions below known ones by the journal, known or not."""
-    found: set[str] = set()
-    waiting = [parent for name in known if name in journal for parent in journal[name].parents]
-    while waiting:
-        if (current := waiting.pop()) not in found:
-            found.add(current)
-            waiting += journal[current].parents if current in journal else ()
-    return found
+        # Below known revisions the journal shows an older history, squashed or renamed since.
+        older = reached((parent for name in known for parent in below(name)), below)
+        unknown |= journal.keys() - known - older
+    return unknown, roots, is_whole
 
 
 def _overlap(known: Sequence[str], history: History) -> bool:

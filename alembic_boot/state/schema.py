@@ -17,19 +17,17 @@ from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from alembic_boot.state.facts import lockers, read_facts
-from alembic_boot.state.id_encoding import ENCODINGS_QUERY, unencodable
-from alembic_boot.state.id_length import too_long
-from alembic_boot.state.inspection import (
-    DatabaseFacts,
-    Inspection,
-    TooLong,
-    Unencodable,
-    inspect,
-)
+from alembic_boot.state.inspection import DatabaseFacts, Inspection, inspect
 from alembic_boot.state.journal import Journal
 from alembic_boot.state.partial_commits import partial_commits
-from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.plan import Plan, decide, refuse
 from alembic_boot.state.tables import Extent, list_tables
+from alembic_boot.state.unrecordable import (
+    ENCODINGS_QUERY,
+    Unrecordable,
+    too_long,
+    unencodable,
+)
 
 
 @dataclass(frozen=True)
@@ -94,8 +92,7 @@ class Schema:
         return replace(
             with_replaced(inspection, replaced),
             irreversible=self._irreversible(inspection) if self.policy.rollback else (),
-            too_long=self.too_long(inspection.pending),
-            unencodable=self.unencodable(inspection.pending),
+            unrecordable=self.unrecordable(inspection.pending),
             partial_commits=partial_commits(unfinished, history, self.journal),
         )
 
@@ -106,35 +103,32 @@ class Schema:
         return replace(
             supposed,
             irreversible=self._irreversible(supposed) if self.policy.rollback else (),
-            too_long=self.too_long(revisions, is_run=False) or self.too_long(supposed.pending),
-            unencodable=self.unencodable((*revisions, *supposed.pending)),
+            unrecordable=self.unrecordable(revisions, is_run=False)
+            or self.unrecordable(supposed.pending),
         )
 
-    def too_long(self, revisions: tuple[str, ...], *, is_run: bool = True) -> TooLong | None:
-        """Return which of the revisions, in this order, have ids too long for the version table.
+    def unrecordable(
+        self, revisions: tuple[str, ...], *, is_run: bool = True
+    ) -> Unrecordable | None:
+        """Return which of the revisions, in this order, have ids that cannot be recorded.
 
         `is_run` tells that they will run, and not only be recorded.
         """
         history = self.project.history if is_run else History({})
-        found = too_long(revisions, history, self.version_table, is_there=True)
-        if found is None:
+        table = self.version_table
+        is_doubtful = too_long(revisions, history, table, is_there=True) is not None
+        others = tuple(it for it in revisions if not it.isascii())
+        if not (is_doubtful or others):
             return None
-        # Another starter, or a revision that has run, may have made room since env.py was asked.
         with connected(self.url) as connection, connection.cursor() as cursor:
-            cursor.execute(self.version_table.room_query)
+            # Another starter or a revision may have made room since env.py was asked.
+            cursor.execute(table.room_query)
             is_there, room = cursor.fetchone() or (False, None)
-        table = replace(self.version_table, room=room) if is_there else self.version_table
-        return too_long(revisions, history, table, is_there=is_there)
-
-    def unencodable(self, revisions: tuple[str, ...]) -> Unencodable | None:
-        """Return which of the revisions have ids that the database's encoding cannot store."""
-        ids = tuple(it for it in revisions if not it.isascii())
-        if not ids:
-            return None
-        with connected(self.url) as connection, connection.cursor() as cursor:
             cursor.execute(ENCODINGS_QUERY)
             [(server, client)] = cursor.fetchall()
-        return unencodable(ids, server, client)
+        table = replace(table, room=room) if is_there else table
+        found = too_long(revisions, history, table, is_there=is_there)
+        return found or unencodable(others, server, client)
 
     def decide(self, inspection: Inspection) -> Plan:
         """Return the plan for this state, by this policy.
@@ -145,7 +139,7 @@ class Schema:
         try:
             self.project.load(plan.steps)
         except HistoryBrokenError as broken:
-            return Plan(Action.REFUSE, refusal=broken, warnings=plan.warnings)
+            return replace(refuse(broken), warnings=plan.warnings)
         return plan
 
     def tables(self) -> tuple[str, ...]:

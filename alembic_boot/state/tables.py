@@ -1,18 +1,21 @@
 """Read the tables that count for a schema's state, and list them in a useful order."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.history.history import reached
 from alembic_boot.state.journal import JOURNAL_TABLE
 
 # Ordinary, partitioned and foreign tables; without tables of extensions, and without partitions,
 # because their parent is listed. `records` are tables in the form of version tables: other
 # histories use them.
 _TABLES = """
-SELECT c.oid, n.nspname, c.relname, c.relnatts
+SELECT c.oid::text, n.nspname, c.relname, c.relnatts, ARRAY(
+    SELECT confrelid::text FROM pg_constraint
+    WHERE contype = 'f' AND conrelid = c.oid AND confrelid <> c.oid)
 FROM pg_class c
 JOIN pg_namespace n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
@@ -30,23 +33,19 @@ WHERE c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition
 ORDER BY c.relname, n.nspname
 """
 
-_OTHER_SCHEMAS = """
-SELECT n.nspname FROM pg_namespace n
-WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> ALL (%s)
-  AND EXISTS (
-      SELECT FROM pg_class c
-      WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition)
-"""
-
-_PATH = """
+# The schemas of the search_path, and the other schemas with tables.
+_SCHEMAS = """
 WITH setting AS MATERIALIZED (
     SELECT set_config('search_path',
-                      coalesce(%(setting)s, current_setting('search_path')), true))
-SELECT current_schemas(false)::text[] FROM setting
-"""
-
-_REFERENCES = """
-SELECT conrelid, confrelid FROM pg_constraint WHERE contype = 'f' AND conrelid <> confrelid
+                      coalesce(%(setting)s, current_setting('search_path')), true)),
+path AS MATERIALIZED (SELECT current_schemas(false)::text[] AS names FROM setting)
+SELECT names, ARRAY(
+    SELECT n.nspname::text FROM pg_namespace n
+    WHERE n.nspname <> 'information_schema' AND n.nspname !~ '^pg_' AND n.nspname <> ALL (names)
+      AND EXISTS (
+          SELECT FROM pg_class c
+          WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p', 'f') AND NOT c.relispartition))
+FROM path
 """
 
 
@@ -69,18 +68,18 @@ SEARCH_PATH = Extent()
 
 @dataclass(frozen=True)
 class _Table:
-    oid: int
-    schema: str
+    oid: str
     name: str
+    """The name with its schema, unless that is on the search_path."""
     columns: int
+    parents: frozenset[str]
 
 
 def table_names(
     connection: Connection, version_table: VersionTable, extent: Extent
 ) -> tuple[str, ...]:
     """Return the names of the tables that count; outside of the search_path with their schema."""
-    path, tables = _tables(connection, version_table, extent)
-    return tuple(_shown(table, path) for table in tables)
+    return tuple(table.name for table in _tables(connection, version_table, extent))
 
 
 def list_tables(
@@ -91,18 +90,14 @@ def list_tables(
     A parent always has more descendants than its children, so their number sorts parents first.
     Among equals the wider table comes first: entities before link tables.
     """
-    path, tables = _tables(connection, version_table, extent)
-    with connection.cursor() as cursor:
-        cursor.execute(_REFERENCES)
-        references = cursor.fetchall()
-    children: dict[int, set[int]] = {table.oid: set() for table in tables}
-    for child, parent in references:
-        if child in children and parent in children:
-            children[parent].add(child)
-    order = sorted(
-        tables, key=lambda table: (-_descendants(table.oid, children), -table.columns, table.name)
-    )
-    return tuple(_shown(table, path) for table in order)
+    tables = _tables(connection, version_table, extent)
+    children: dict[str, list[str]] = {table.oid: [] for table in tables}
+    for table in tables:
+        for parent in children.keys() & table.parents:
+            children[parent].append(table.oid)
+    sizes = {oid: len(reached([oid], children.__getitem__)) for oid in children}
+    order = sorted(tables, key=lambda it: (-sizes[it.oid], -it.columns, it.name))
+    return tuple(table.name for table in order)
 
 
 def search_path(connection: Connection, setting: str | None = None) -> tuple[str, ...]:
@@ -110,47 +105,30 @@ def search_path(connection: Connection, setting: str | None = None) -> tuple[str
 
     Their existence changes while revisions run. The setting lasts until the transaction ends.
     """
+    return tuple(_schemas(connection, setting)[0])
+
+
+def _schemas(connection: Connection, setting: str | None) -> tuple[Sequence[str], Sequence[str]]:
     with connection.cursor() as cursor:
-        cursor.execute(_PATH, {"setting": setting})
-        [(path,)] = cursor.fetchall()
-    return tuple(path)
+        cursor.execute(_SCHEMAS, {"setting": setting})
+        [(path, others)] = cursor.fetchall()
+    return path, others
 
 
-def _tables(
-    connection: Connection, version_table: VersionTable, extent: Extent
-) -> tuple[Sequence[str], list[_Table]]:
-    path = search_path(connection, extent.path)
+def _tables(connection: Connection, version_table: VersionTable, extent: Extent) -> list[_Table]:
+    path, others = _schemas(connection, extent.path)
+    named = {*path, *extent.choose(frozenset(others))}
+    schema = version_table.schema
+    parameters = {
+        "schemas": [*named, *([schema] if schema else [])],
+        "version_table": version_table.name,
+        "version_schema": schema,
+        "journal_table": JOURNAL_TABLE,
+        "records": None if schema in named else schema,
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_OTHER_SCHEMAS, (list(path),))
-        chosen = extent.choose(frozenset(name for (name,) in cursor.fetchall()))
-        named = {*path, *chosen}
-        records = version_table.schema if version_table.schema not in named else None
-        cursor.execute(
-            _TABLES,
-            {
-                "schemas": [*named, *_known(version_table.schema)],
-                "version_table": version_table.name,
-                "version_schema": version_table.schema,
-                "journal_table": JOURNAL_TABLE,
-                "records": records,
-            },
-        )
-        return path, [_Table(*row) for row in cursor.fetchall()]
-
-
-def _known(schema: str | None) -> Iterable[str]:
-    return () if schema is None else (schema,)
-
-
-def _shown(table: _Table, path: Sequence[str]) -> str:
-    return table.name if table.schema in path else f"{table.schema}.{table.name}"
-
-
-def _descendants(oid: int, children: Mapping[int, set[int]]) -> int:
-    found: set[int] = set()
-    waiting = [oid]
-    while waiting:
-        new = children[waiting.pop()] - found
-        found |= new
-        waiting += new
-    return len(found)
+        cursor.execute(_TABLES, parameters)
+        return [
+            _Table(oid, name if schema in path else f"{schema}.{name}", columns, frozenset(parents))
+            for oid, schema, name, columns, parents in cursor.fetchall()
+        ]

@@ -10,7 +10,7 @@ from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_ch
 from alembic_boot.history.history import History, Revision, Target
 from alembic_boot.state.edits import fingerprint, replaced_revisions, with_replaced
 from alembic_boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
-from alembic_boot.state.unknown_revisions import not_as_applied, way_back
+from alembic_boot.state.refusals import refuse_replaced, way_back
 
 BEFORE = b"""
 phase = "contract"
@@ -124,11 +124,11 @@ def test_what_a_file_is_to_what_was_applied(
         assert (found.state, found.replaced) == (SchemaState.CURRENT, ())
         return
     assert found.state is SchemaState.DIVERGED
-    refusal = not_as_applied(found, "run `rm -r data`")
+    refusal = refuse_replaced(found, "run `rm -r data`")
     assert (refusal.exit_status, refusal.what) == (9, expected)
     is_moved = parents != ("008",)
     assert refusal.advice == (WAY.format("008") if is_moved else keeping("008"))
-    assert not_as_applied(found, None).advice.startswith("Put the file back as it was, and write")
+    assert refuse_replaced(found, None).advice.startswith("Put the file back as it was, and write")
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
@@ -157,7 +157,7 @@ def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
     made = history(on_disk(tmp_path, "009_k3f9", source=OTHER))
     replaced = replaced_revisions([applied("009_k3f9")], ["009_k3f9"], made)
     found = inspect(DatabaseFacts(("009_k3f9",), ()), made, Target("009_k3f9", ("009_k3f9",)))
-    refusal = not_as_applied(with_replaced(found, replaced), "run `rm -r data`")
+    refusal = refuse_replaced(with_replaced(found, replaced), "run `rm -r data`")
     assert refusal.what == (
         f"009_k3f9_title.py was edited after it was applied: this database's 009_k3f9 ({PLACE}) "
         "ran other code."
@@ -184,7 +184,7 @@ def test_several_are_named(tmp_path: Path) -> None:
     journal = (applied("009", "008"), applied("008"))
     found = inspect(DatabaseFacts(("009",), (), journal), made, Target("009", ("009",)))
     replaced = replaced_revisions(journal, found.applied, made)
-    refusal = not_as_applied(with_replaced(found, replaced), None)
+    refusal = refuse_replaced(with_replaced(found, replaced), None)
     assert refusal.what.startswith("008_title.py was edited")
     assert refusal.what.endswith("ran other code. The same is true of 009.")
 
@@ -200,7 +200,7 @@ def test_a_merge_that_was_edited(tmp_path: Path) -> None:
     journal = (applied("d1", "b1", "c1"),)
     found = inspect(DatabaseFacts(("d1",), (), journal), made, Target("d1", ("d1",)))
     replaced = replaced_revisions(journal, found.applied, made)
-    refusal = not_as_applied(with_replaced(found, replaced), "run `rm -r data`")
+    refusal = refuse_replaced(with_replaced(found, replaced), "run `rm -r data`")
     assert refusal.advice == keeping("b1")
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.running.record import stamp
-from alembic_boot.state.id_encoding import unencodable
+from alembic_boot.state.unrecordable import unencodable
 from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import OWNER, Cluster
 

@@ -8,7 +8,7 @@ from alembic_boot.checking.check import check
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.history import History, Revision
-from alembic_boot.state.id_length import too_long
+from alembic_boot.state.unrecordable import too_long
 from tests.boot.adoption.unmanaged import Theirs, made
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV
@@ -210,6 +210,6 @@ def test_check_names_a_long_one(theirs: Theirs, caplog: pytest.LogCaptureFixture
     with pytest.raises(HistoryBrokenError, match="The history fails 1 check"):
         check(theirs.boot)
     assert (
-        f'{LONG} is longer than the 32 characters of version_num in "public"."alembic_version"'
-        in caplog.messages
+        f"The revision id {LONG} is longer than the 32 characters of version_num in "
+        '"public"."alembic_version"' in caplog.messages
     )

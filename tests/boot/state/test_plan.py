@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import (
     BootError,
     HistoryBrokenError,
@@ -24,10 +25,10 @@ from alembic_boot.state.inspection import (
     PartialCommit,
     Replaced,
     SchemaState,
-    TooLong,
     inspect,
 )
 from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.unrecordable import too_long
 from tests.boot.history.test_history import LINE
 from tests.boot.state.test_inspection import situations
 
@@ -61,7 +62,7 @@ PAST_BASE = inspection(
 PARTIAL_COMMIT = PartialCommit(
     "003", "upgrade", "003 Pages", "UPDATE books", "schema_journal WHERE id = 7", is_changed=False
 )
-TOO_LONG = TooLong(("004",), "versions", 2, "ALTER …")
+TOO_LONG = too_long(["004"], LINE, VersionTable("versions", room=2), is_there=True)
 UPGRADE_LAST = Plan(Action.UPGRADE, ("003",))
 EXPANDED = inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES)
 CONTRACTED = replace(EXPANDED, contracting=("004",))
@@ -264,12 +265,13 @@ def test_the_way_down_from_there(
             "says which one the schema is. Nothing was changed.",
         ),
         (
-            replace(CURRENT, state=SchemaState.BEHIND, pending=("004",), too_long=TOO_LONG),
+            replace(CURRENT, state=SchemaState.BEHIND, pending=("004",), unrecordable=TOO_LONG),
             BOTH,
             HistoryBrokenError,
             9,
-            "The revision id 004 is longer than the 2 characters of version_num in versions. Give "
-            "the revision a shorter id, or make room with `ALTER …`. Nothing was changed.",
+            'The revision id 004 is longer than the 2 characters of version_num in "versions". '
+            'Give the revision a shorter id, or make room with `ALTER TABLE "versions" ALTER '
+            "version_num TYPE varchar(255)`. Nothing was changed.",
         ),
         (
             inspection(

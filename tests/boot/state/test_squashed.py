@@ -2,7 +2,7 @@
 
 import pytest
 
-from alembic_boot.state.squashed import taken_along
+from alembic_boot.state.edits import taken_along
 from tests.boot.history.test_history import LINE
 from tests.boot.state.test_inspection import entry, words
 

@@ -1,0 +1,226 @@
+"""The refusal for each state that a plan does not change: what is wrong, and what to do."""
+
+import shlex
+from collections.abc import Sequence
+
+from alembic_boot.commands import as_typed
+from alembic_boot.errors import (
+    HistoryBrokenError,
+    SchemaAheadError,
+    SchemaDivergedError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+    some,
+)
+from alembic_boot.state.inspection import Applied, Inspection, Replaced
+
+_UNCHANGED = " Nothing was changed."
+
+
+def refuse_past(inspection: Inspection) -> SchemaPastError:
+    """Return the refusal of a database beyond the target."""
+    target = inspection.target.name
+    return SchemaPastError(
+        f"The database is at {_listed(inspection.current)}, beyond the target {target}.",
+        f"Set MIGRATION_TARGET={','.join(inspection.current)} to stay there, leave it out to go up "
+        f"to head, or run `{as_typed(f'inv rollback --target {target}')}` (or "
+        "MIGRATION_ROLLBACK=true) to go down.",
+    )
+
+
+def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaAheadError:
+    """Return why nothing is done with revisions that only a newer release has."""
+    reason = (
+        f", and {_are(inspection.contracting)} not journalled as expand"
+        if inspection.contracting
+        else ", which cannot take back what it does not know"
+    )
+    return SchemaAheadError(
+        f"{_ahead(inspection)}{reason}.",
+        way_back(
+            inspection,
+            disposal,
+            "Deploy the release that has it, or roll the database back with that release.",
+        ),
+    )
+
+
+def warn_ahead(inspection: Inspection) -> str:
+    """Return the warning about a database whose unknown revisions all are expand revisions."""
+    return (
+        f"{_ahead(inspection)}. The journal marks the additional revisions "
+        f"({_listed(inspection.unknown)}) as expand, so this release works on the schema."
+    )
+
+
+def _ahead(inspection: Inspection) -> str:
+    return (
+        f"The database is at {_listed(inspection.current)}, ahead of this release, whose head is "
+        f"{_listed(inspection.heads)}"
+    )
+
+
+def refuse_unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
+    """Return the refusal of an operation that needs a recorded revision."""
+    return SchemaUnmanagedError(
+        f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
+        f"See with `{as_typed('inv adopt --dry-run')}` whether it is at one, and record it with "
+        f"`{as_typed('inv adopt')}`.{_UNCHANGED}",
+    )
+
+
+def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDivergedError:
+    """Return the refusal of a database that is not on one line with this history."""
+    restore = (
+        "Deploy the release that has that revision, or restore a database that belongs to this "
+        f"one.{_UNCHANGED}"
+    )
+    if inspection.unknown:
+        reason = (
+            f"{_are(inspection.unknown)} not in this release's history, whose head is "
+            f"{_listed(inspection.heads)}"
+        )
+        advice = _or_squashed(way_back(inspection, disposal, restore))
+    elif inspection.is_twofold:
+        reason = "one of these is the ancestor of another, or is recorded twice"
+        advice = _or_squashed(restore)
+    else:
+        reason = f"that and the target {inspection.target.name} lie on different branches"
+        advice = (
+            "Set MIGRATION_TARGET=heads to have both branches, or to a revision that joins them, "
+            f"as `{as_typed('inv merge')}` writes it.{_UNCHANGED}"
+        )
+    return SchemaDivergedError(
+        f"The database is at {_listed(inspection.current)}, and {reason}.", advice
+    )
+
+
+def _or_squashed(advice: str) -> str:
+    return (
+        f"{advice.removesuffix(_UNCHANGED)} If revisions were squashed or renamed, "
+        f"`{as_typed('inv adopt --dry-run')}` says which one the schema is.{_UNCHANGED}"
+    )
+
+
+def refuse_replaced(inspection: Inspection, disposal: str | None) -> HistoryBrokenError:
+    """Return the refusal of a history whose files differ from those that were applied.
+
+    `disposal` tells how the database can be thrown away; None if its data counts.
+    """
+    first, *others = inspection.replaced
+    same = some([it.entry.revision for it in others], 3)
+    what = _difference(first) + (f" The same is true of {same}." if others else "")
+    if disposal is None:
+        advice = "Put the file back as it was, and write what it should do into a new revision."
+        return HistoryBrokenError(what, f"{advice}{_UNCHANGED}")
+    # The parents of a stamp may be the revisions that it replaced.
+    parents = first.parents if first.entry.is_stamp else first.entry.parents
+    rollback = _rollback(parents[0] if parents else "base")
+    is_way_down = not (inspection.unknown or any(it.is_moved for it in inspection.replaced))
+    edited = (
+        f" Or keep the edited file{'s' if others else ''}, if downgrade() still undoes what was "
+        f"applied: run {rollback}, and then `{as_typed('inv migrate')}`."
+        if is_way_down
+        else ""
+    )
+    back = _bring_back(len(inspection.replaced), rollback)
+    return HistoryBrokenError(what, f"{back}{edited} {_throw_away(disposal)}")
+
+
+def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> str:
+    """Return the advice for unknown revisions, with all that the journal knows of them.
+
+    `otherwise` is the advice for a database whose data counts.
+    """
+    stamps = [it for it in inspection.unknown_rows if it.is_stamp]
+    tips = _tips(inspection)
+    said = [*tips[:3], *(it for it in stamps if it not in tips[:3])][:3]
+    origin = "".join(map(_origin, said))
+    if disposal is None:
+        return f"{origin}{otherwise}"
+    if not stamps:
+        way = _bring_back(len(inspection.unknown), _rollback(_down_to(inspection)))
+    elif is_stamped(inspection):
+        restamp = as_typed("inv adopt --restamp")
+        way = f"If the schema is that of a revision here, record that revision with `{restamp}`."
+    else:
+        above = len(inspection.unknown) - len(stamps)
+        way = _bring_back(above, _rollback(stamps[-1].revision), "inv adopt --restamp")
+    return f"{origin}{way} {_throw_away(disposal)}"
+
+
+def is_stamped(inspection: Inspection) -> bool:
+    """Return whether all unknown rows were only recorded, so that there is nothing to downgrade."""
+    unknown = set(inspection.current).intersection(inspection.unknown)
+    tips = _tips(inspection)
+    return bool(tips) and len(tips) == len(unknown) and all(it.is_stamp for it in tips)
+
+
+def _tips(inspection: Inspection) -> list[Applied]:
+    entries = {entry.revision: entry for entry in inspection.unknown_rows}
+    return [entries[row] for row in inspection.current if row in entries]
+
+
+def _down_to(inspection: Inspection) -> str | None:
+    """Return the target below all unknown revisions; None if only one step down is known.
+
+    The last of several has no other one above it, so the smallest downgrade is chosen.
+    """
+    if inspection.staying:
+        return inspection.staying[-1]
+    is_one_row = len(inspection.current) == 1
+    return None if is_one_row and not inspection.unknown_rows else "base"
+
+
+def _difference(replaced: Replaced) -> str:
+    entry = replaced.entry
+    places = f"on {_listed(entry.parents)}, and the file stands on {_listed(replaced.parents)}"
+    applied = f"this database's {entry.revision} ({_applied(entry)})"
+    if replaced.is_same_upgrade:
+        return f"{replaced.file} was moved after it was applied: {applied} stands {places}."
+    another = "" if replaced.is_same_revision else ", or it is another revision with the same id"
+    return (
+        f"{replaced.file} was edited after it was applied{another}: {applied} ran other code"
+        f"{f' {places}' if replaced.is_moved else ''}."
+    )
+
+
+def _origin(entry: Applied) -> str:
+    if entry.is_stamp:
+        below = f"; it replaced or stands on {_listed(entry.parents)}" if entry.parents else ""
+        return f"{entry.revision} was {_applied(entry)}{below}. "
+    return f"{entry.revision} was {_applied(entry)}. " if entry.when else ""
+
+
+def _applied(entry: Applied) -> str:
+    how = "recorded by a stamp" if entry.is_stamp else "applied"
+    when = f" {entry.when.astimezone():%Y-%m-%d %H:%M}" if entry.when else ""
+    host = f" by host {entry.host}" if entry.host else ""
+    release = f", release {entry.app_version}" if entry.app_version else ""
+    return f"{how}{when}{host}{release}"
+
+
+def _rollback(target: str | None) -> str:
+    """Return the command that downgrades to a target; without one, by one step."""
+    option = f" --target {shlex.quote(target)}" if target else ""
+    return f"`{as_typed(f'inv rollback{option}')}`"
+
+
+def _bring_back(number: int, rollback: str, then: str = "inv migrate") -> str:
+    files, their = ("file", "its") if number == 1 else ("files", "their")
+    return (
+        f"Bring the applied {files} back (check out {their} branch or commit), run {rollback}, "
+        f"come back, and run `{as_typed(then)}`."
+    )
+
+
+def _throw_away(disposal: str) -> str:
+    return f"Or throw this development database away: {disposal}.{_UNCHANGED}"
+
+
+def _listed(revisions: Sequence[str]) -> str:
+    return some(revisions, 3) or "base"
+
+
+def _are(revisions: Sequence[str]) -> str:
+    return f"{_listed(revisions)} {'is' if len(revisions) == 1 else 'are'}"

@@ -1,0 +1,104 @@
+"""Revision ids that the version table cannot store: too long, or in another encoding."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from psycopg2.extensions import encodings
+
+from alembic_boot.environment.version_table import VersionTable
+from alembic_boot.errors import HistoryBrokenError, some
+from alembic_boot.history.history import History, Revision
+
+ENCODINGS_QUERY = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
+
+_ANY_BYTES = "SQL_ASCII"
+"""PostgreSQL's name for an encoding that stores all bytes as the client sends them."""
+
+_WIDE = "varchar(255)"
+
+
+@dataclass(frozen=True)
+class Unrecordable:
+    """Revisions that could not be recorded after they have run, and why."""
+
+    ids: tuple[str, ...]
+    what: str
+    advice: str
+    widening: str = ""
+    """The SQL that makes room, if the ids are too long."""
+
+    def refusal(self, unchanged: str = "Nothing was changed.") -> HistoryBrokenError:
+        """Return the error to raise before they run."""
+        return HistoryBrokenError(self.what, f"{self.advice} {unchanged}")
+
+
+def too_long(
+    ids: Iterable[str], history: History, version_table: VersionTable, *, is_there: bool
+) -> Unrecordable | None:
+    """Return the revisions whose ids are longer than the version table's column, in this order.
+
+    A revision that names the version table may widen the column: that revision and later ones are
+    not checked. `is_there` tells whether the table exists already.
+    """
+    room = version_table.room
+    found: list[str] = []
+    for revision in ids:
+        known = history.revisions.get(revision)
+        if room is None or (known and _names(known, version_table)):
+            break
+        if len(revision) > room:
+            found.append(revision)
+    if not found:
+        return None
+    widening = (
+        f"ALTER TABLE {version_table} ALTER version_num TYPE {_WIDE}"
+        if is_there
+        else f"CREATE TABLE {version_table} (version_num {_WIDE} PRIMARY KEY)"
+    )
+    ids, are, shorter = _agreeing(found, "is", "are", "a shorter id", "shorter ids")
+    return Unrecordable(
+        tuple(found),
+        f"{ids} {are} longer than the {room} characters of version_num in {version_table}.",
+        f"Give {shorter}, or make room with `{widening}`.",
+        widening,
+    )
+
+
+def unencodable(ids: Iterable[str], server: str, client: str) -> Unrecordable | None:
+    """Return the revisions with characters that the encoding does not have, in this order.
+
+    `server` and `client` are the encodings of the database and of the session, by PostgreSQL's
+    names. An encoding that Python does not know is not checked.
+    """
+    codec = encodings.get(client if server == _ANY_BYTES else server)
+    found = [it for it in ids if codec is not None and not _has(codec, it)]
+    if not found:
+        return None
+    ids, have, ascii_ids = _agreeing(found, "has", "have", "an id", "ids")
+    return Unrecordable(
+        tuple(found),
+        f"{ids} {have} characters that the encoding of the database ({server}) does not have.",
+        f"Give {ascii_ids} of letters and digits in ASCII.",
+    )
+
+
+def _agreeing(found: list[str], is_: str, are: str, one: str, several: str) -> tuple[str, str, str]:
+    """Return subject, verb and object of the sentences about one revision, or about several."""
+    if len(found) == 1:
+        return f"The revision id {found[0]}", is_, f"the revision {one}"
+    return f"The revision ids {some(found)}", are, f"these revisions {several}"
+
+
+def _names(revision: Revision, version_table: VersionTable) -> bool:
+    if revision.path is None:
+        return False
+    content = revision.path.read_bytes()
+    return version_table.name.encode() in content or b"version_num" in content
+
+
+def _has(codec: str, text: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True
