@@ -138,3 +138,34 @@ def database(cluster: Cluster) -> Iterator[str]:
 def database_url(cluster: Cluster, database: str) -> str:
     """Give the owner's URL of an empty database."""
     return cluster.url(database)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(cluster: Cluster) -> Iterator[str]:
+    """Give the name of a database at head, without rows: to be cloned and left alone."""
+    from alembic import command
+
+    from tests.migrations.project import config_for
+
+    with cluster.database() as name:
+        command.upgrade(config_for(cluster.url(name)), "head")
+        yield name
+
+
+@pytest.fixture(scope="session")
+def seeded_template(cluster: Cluster, migrated_template: str) -> Iterator[str]:
+    """Give the name of a database at head with the stories: to be cloned and left alone."""
+    from backend.seeds import seed
+    from tests.migrations.project import engine_for
+
+    with cluster.database(migrated_template) as name:
+        with engine_for(cluster.url(name)).begin() as connection:
+            seed(connection)
+        yield name
+
+
+@pytest.fixture
+def seeded_url(cluster: Cluster, seeded_template: str) -> Iterator[str]:
+    """Give the URL of a database of the test's own: at head, with the stories."""
+    with cluster.database(seeded_template) as name:
+        yield cluster.url(name)

@@ -1,81 +1,20 @@
-"""Fixtures: databases made by the migrations and the seeds, and the application on them."""
+"""Fixtures: the application on databases at head, with and without the stories."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 import httpx
 import pytest
-from alembic import command
-from alembic.config import Config
 from fastapi import FastAPI
-from sqlalchemy import Engine, NullPool, create_engine, event, text
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from backend.main import create_app
-from backend.seeds import seed
-from backend.settings import Settings, load_settings
+from tests.api.application_settings import settings_for
+from tests.api.replica import Replica, replica
 from tests.api.server import serving
 from tests.cluster import Cluster
-
-ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
-
-
-SECRET = "a long text that signs the tokens of tests"
-
-
-def settings_for(url: str, **variables: str) -> Settings:
-    """Return the settings of a test that runs on this database."""
-    return load_settings(
-        {
-            "APP_ENV": "test",
-            "JWT_SECRET": SECRET,
-            "SIGN_IN_LIMITS": "false",
-            "DATABASE_URL": url,
-            "ALEMBIC_CONFIG": str(ALEMBIC_INI),
-            **variables,
-        }
-    )
-
-
-def alembic_config(url: str) -> Config:
-    """Return Alembic's configuration for this database."""
-    config = Config(ALEMBIC_INI)
-    config.set_main_option("sqlalchemy.url", _sqlalchemy_url(url).replace("%", "%%"))
-    return config
-
-
-def engine_for(url: str) -> Engine:
-    """Return an engine that keeps no connection: a database with guests can't be a template."""
-    return create_engine(_sqlalchemy_url(url), poolclass=NullPool)
-
-
-def _sqlalchemy_url(url: str) -> str:
-    return url.replace("postgresql://", "postgresql+psycopg2://", 1)
-
-
-@pytest.fixture(scope="session")
-def migrated_template(cluster: Cluster) -> Iterator[str]:
-    """Give the name of a database at head, without rows: to be cloned and left alone."""
-    with cluster.database() as name:
-        command.upgrade(alembic_config(cluster.url(name)), "head")
-        yield name
-
-
-@pytest.fixture(scope="session")
-def seeded_template(cluster: Cluster, migrated_template: str) -> Iterator[str]:
-    """Give the name of a database at head with the stories: to be cloned and left alone."""
-    with cluster.database(migrated_template) as name:
-        with engine_for(cluster.url(name)).begin() as connection:
-            seed(connection)
-        yield name
-
-
-@pytest.fixture
-def seeded_url(cluster: Cluster, seeded_template: str) -> Iterator[str]:
-    """Give the URL of a database of the test's own: at head, with the stories."""
-    with cluster.database(seeded_template) as name:
-        yield cluster.url(name)
+from tests.migrations.project import engine_for
 
 
 @pytest.fixture(scope="session")
@@ -149,3 +88,9 @@ def seeded_client(cluster: Cluster, seeded_template: str) -> Iterator[httpx.Clie
         serving(create_app(settings_for(cluster.url(name)))) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def replicas(seeded_url: str) -> Iterator[tuple[Replica, Replica]]:
+    with ExitStack() as stack:
+        yield stack.enter_context(replica(seeded_url)), stack.enter_context(replica(seeded_url))

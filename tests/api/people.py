@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import httpx
 
+from tests.api.paths import AUTH
+
 PASSWORD = "a-password-of-tests"
 
 STORY: dict[str, Any] = {
@@ -93,3 +95,11 @@ def sign_up(client: httpx.Client) -> Person:
     token = answer.json()["access_token"]
     account = client.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"}).json()
     return Person(account["id"], account["email"], token, client)
+
+
+def register(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return service.post(f"{AUTH}/register", json={"email": email, "password": password})
+
+
+def log_in(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
+    return service.post(f"{AUTH}/login", json={"email": email, "password": password})

@@ -9,11 +9,9 @@ from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from backend.models import Audio, Book, User, Voice
-from tests.api.people import PASSWORD, Person, sign_up
-from tests.api.test_accounts import AUTH, log_in
-from tests.api.test_replicas import Replica, replicas
-
-__all__ = ["replicas"]
+from tests.api.paths import AUTH
+from tests.api.people import PASSWORD, Person, log_in, sign_up
+from tests.api.replica import Replica
 
 NEW = "another-password-of-tests"
 

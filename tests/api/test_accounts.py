@@ -14,18 +14,9 @@ from sqlalchemy.orm import Session
 from backend.models import SYSTEM_EMAIL, Book, User
 from backend.services import passwords
 from backend.services.tokens import Tokens
-from tests.api.conftest import SECRET
-from tests.api.people import PASSWORD, new_name, sign_up, without_instance
-
-AUTH = "/api/v1/auth"
-
-
-def register(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
-    return service.post(f"{AUTH}/register", json={"email": email, "password": password})
-
-
-def log_in(service: httpx.Client, email: str, password: str = PASSWORD) -> httpx.Response:
-    return service.post(f"{AUTH}/login", json={"email": email, "password": password})
+from tests.api.application_settings import SECRET
+from tests.api.paths import AUTH
+from tests.api.people import PASSWORD, log_in, new_name, register, sign_up, without_instance
 
 
 def test_from_registering_to_who_i_am(service: httpx.Client) -> None:

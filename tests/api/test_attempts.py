@@ -14,10 +14,10 @@ import pytest
 from backend.api.untrusted_proxies import is_ignored
 from backend.main import create_app
 from backend.services.attempts import OF_ACCOUNT_HERE, OF_REGISTERING
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
+from tests.api.crowd import all_at_once
 from tests.api.people import PASSWORD, new_name, without_instance
 from tests.api.server import serving
-from tests.api.test_crowds import all_at_once
 from tests.cluster import Cluster
 
 AUTH = "/api/v1/auth"

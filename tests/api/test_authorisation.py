@@ -18,14 +18,10 @@ from sqlalchemy.orm import Session
 
 from backend.main import create_app
 from backend.models import Book, User, Visibility, Voice
+from tests.api.document import operations
+from tests.api.lock_waits import await_waiting
+from tests.api.paths import BOOK, DIALOGUE, ENDING, PAGE, RECORDING, TRANSLATION, VOICE
 from tests.api.people import PASSWORD, Person, new_name, sign_up
-from tests.api.test_openapi import RECORDING, TRANSLATION, operations
-from tests.api.test_writing_books import wait_for_writer
-
-BOOK = "/api/v1/books/{book_id}"
-PAGE = f"{BOOK}/pages/{{page_id}}"
-DIALOGUE = f"{BOOK}/dialogues/{{dialogue_id}}"
-VOICE = "/api/v1/voices/{voice_id}"
 
 ASKERS = ("anonymous", "owner", "other", "inactive")
 
@@ -49,13 +45,6 @@ BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     f"PUT {RECORDING}": lambda: {"audio_url": "/2.mp3"},
     "POST /api/v1/voices": lambda: {"name": "Echo", "provider_voice_id": new_name()},
     f"PATCH {VOICE}": lambda: {"category": "calm"},
-}
-
-# Asked by people of the line's own, for nobody's token is good afterwards.
-ENDING = {
-    "POST /api/v1/auth/password",
-    "POST /api/v1/auth/logout-everywhere",
-    "POST /api/v1/auth/me/delete",
 }
 
 OPEN = (200, 200, 200, 200)
@@ -221,7 +210,7 @@ def test_an_owner_always_sees_what_is_made_private(
     kept_session.execute(text("LOCK TABLE users"))
     with ThreadPoolExecutor() as pool:
         asked = pool.submit(owner.ask, "GET", path)
-        wait_for_writer(kept_session)
+        await_waiting(kept_session)
         kept_session.execute(
             update(table).where(table.user_id == UUID(owner.id)).values(visibility="private")
         )

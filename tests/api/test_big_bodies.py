@@ -19,8 +19,9 @@ from sqlalchemy.orm import Session
 from backend.api.big_bodies import BIG, SMALL, NoRoomError, Place, Room, weight
 from backend.api.bodies import Body, BodyRefusedError
 from backend.api.routes import Forgetting
+from tests.api.paths import BOOKS
 from tests.api.people import STORY, Person, sign_up
-from tests.api.test_books import BOOKS, counted_queries
+from tests.api.queries import counted_queries
 
 
 @pytest.fixture(scope="module")

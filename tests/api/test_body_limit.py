@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
 from tests.api.people import sign_up
 from tests.api.server import serving
 

@@ -1,12 +1,8 @@
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
-from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
 from backend.models import (
@@ -18,49 +14,11 @@ from backend.models import (
     Visibility,
 )
 from backend.seeds.stories import STORIES
+from tests.api.lists import titles, walk
+from tests.api.paths import BOOKS
 from tests.api.people import without_instance
+from tests.api.queries import counted_queries
 from tests.api.rows import MORNING, add_book, add_owner
-
-BOOKS = "/api/v1/books"
-
-
-@contextmanager
-def counted_queries() -> Iterator[list[str]]:
-    """Give the statements that any engine runs meanwhile."""
-    statements: list[str] = []
-
-    def note(_conn: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
-    with listened_to(Engine, "before_cursor_execute", note):
-        yield statements
-
-
-@contextmanager
-def listened_to(target: object, name: str, listener: Callable[..., None]) -> Iterator[None]:
-    """Have a listener called by an event of SQLAlchemy's meanwhile."""
-    event.listen(target, name, listener)
-    try:
-        yield
-    finally:
-        event.remove(target, name, listener)
-
-
-def walk(client: httpx.Client, limit: int, **filters: str) -> Iterator[list[dict[str, Any]]]:
-    """Give the pages of the list, one after the other, as a client would turn them."""
-    parameters: dict[str, str | int] = {"limit": limit, **filters}
-    while True:
-        answer = client.get(BOOKS, params=parameters)
-        assert answer.status_code == 200, answer.text
-        body = answer.json()
-        yield body["items"]
-        if body["next_cursor"] is None:
-            return
-        parameters["cursor"] = body["next_cursor"]
-
-
-def titles(pages: Iterator[list[dict[str, Any]]]) -> list[str]:
-    return [book["title"] for page in pages for book in page]
 
 
 def test_the_seeded_books_are_listed(seeded_client: httpx.Client) -> None:

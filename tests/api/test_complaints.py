@@ -11,9 +11,9 @@ import pytest
 
 from backend.api.complaints import MOST
 from backend.main import create_app
+from tests.api.document import operations
+from tests.api.paths import BOOKS
 from tests.api.people import STORY, Person, new_name, sign_up
-from tests.api.test_books import BOOKS
-from tests.api.test_openapi import operations
 
 LOGIN = "/api/v1/auth/login"
 VOICES = "/api/v1/voices"

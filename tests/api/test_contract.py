@@ -14,8 +14,8 @@ from schemathesis import Case, CheckFunction
 from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from backend.main import create_app
+from tests.api.paths import ENDING
 from tests.api.people import Person, sign_up
-from tests.api.test_authorisation import ENDING
 
 pytestmark = pytest.mark.slow
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 import httpx
@@ -13,10 +13,12 @@ from sqlalchemy.orm import Session
 
 from backend.api.dependencies import _READING, Resources
 from backend.api.threads import Threads
+from tests.api.crowd import all_at_once
+from tests.api.lock_waits import await_waiting
+from tests.api.paths import BOOKS
 from tests.api.people import sign_up
+from tests.api.queries import counted_queries
 from tests.api.rows import add_book, add_owner
-from tests.api.test_books import BOOKS, counted_queries
-from tests.api.test_writing_books import wait_for_writer
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -37,17 +39,6 @@ def _readers_wait_no_time(_writing_app: FastAPI, service: httpx.Client) -> Itera
     _writing_app.state.resources = replace(before, reading=reading)
     yield
     _writing_app.state.resources = before
-
-
-def all_at_once(requests: Sequence[httpx.Request]) -> list[httpx.Response]:
-    """Return the answers to requests that are sent side by side, each over its own connection."""
-
-    async def send_all() -> list[httpx.Response]:
-        unbounded = httpx.Limits(max_connections=None)
-        async with httpx.AsyncClient(limits=unbounded, timeout=60) as client:
-            return await asyncio.gather(*map(client.send, requests))
-
-    return asyncio.run(send_all())
 
 
 def test_a_crowd_that_signs_in_keeps_nobody_waiting(service: httpx.Client) -> None:
@@ -112,7 +103,7 @@ def test_a_crowd_that_reads_one_book_is_one_reader(
                 asyncio.create_task(client.get(f"{BOOKS}/{book.id}?language={it}"))
                 for it in languages
             ]
-            await asyncio.to_thread(wait_for_writer, kept_session)
+            await asyncio.to_thread(await_waiting, kept_session)
             others = [client.get("/api/v1/auth/me", headers=headers) for _ in range(CROWD)]
             assert {it.status_code for it in await asyncio.gather(*others)} == {200}
             assert not any(it.done() for it in connections)
@@ -166,7 +157,7 @@ def test_a_crowd_behind_a_lock_is_sent_away(
                 return [asyncio.create_task(it) for it in asked]
 
             first = connections()
-            await asyncio.to_thread(wait_for_writer, kept_session)
+            await asyncio.to_thread(await_waiting, kept_session)
             while not (ended := [it for it in first if it.done()]):
                 first += connections()
                 assert (await client.get("/health/live")).status_code == 200

@@ -18,7 +18,7 @@ from alembic_boot.serving.server import Config
 from backend.api.dependencies import resources
 from backend.api.docs import router
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
 from tests.api.server import serving
 
 CHROMIUM = "chromium"

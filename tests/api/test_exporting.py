@@ -19,8 +19,8 @@ from backend.services.account_deletion import delete_account
 from backend.services.accounts import change_password, revoke_tokens
 from backend.services.errors import BusyError
 from backend.services.tokens import Claim
+from tests.api.lock_waits import await_waiting
 from tests.api.people import Person, sign_up
-from tests.api.test_whole_books import await_waiting
 
 EXPORT = "/api/v1/auth/me/export"
 

@@ -10,14 +10,13 @@ import pytest
 from alembic import command
 
 from backend.main import create_app
-from tests.api.conftest import alembic_config, settings_for
+from tests.api.application_settings import settings_for
 from tests.api.probes import readiness
+from tests.api.sentences import DATABASE_AWAY, SCHEMA_NOT_READY
 from tests.api.server import serving
 from tests.cluster import Cluster, running_cluster
 from tests.history import BEFORE_HEAD, HEAD
-
-SCHEMA_NOT_READY = "The database schema does not fit this release: see /health/ready, and the log."
-DATABASE_AWAY = "The database does not answer: see /health/ready."
+from tests.migrations.project import config_for
 
 # An immediate stop loses what was just committed, as durability is off in tests.
 KEEPING_ROWS = "fast"
@@ -42,9 +41,9 @@ def test_ready_says_where_the_schema_is(seeded_client: httpx.Client) -> None:
 def test_ready_follows_the_schema_down_and_up(seeded_url: str) -> None:
     """Whoever moves it, and without a restart of the application."""
     with serving(create_app(settings_for(seeded_url))) as client:
-        command.downgrade(alembic_config(seeded_url), BEFORE_HEAD)
+        command.downgrade(config_for(seeded_url), BEFORE_HEAD)
         behind = client.get("/health/ready")
-        command.upgrade(alembic_config(seeded_url), "head")
+        command.upgrade(config_for(seeded_url), "head")
         current = readiness(client, 200)
 
     assert behind.status_code == 503
@@ -74,7 +73,7 @@ def test_books_wait_for_the_schema(database_url: str, path: str) -> None:
 
 def test_books_wait_for_a_missing_column(seeded_url: str) -> None:
     """A schema that is behind has the table, but not all of it."""
-    command.downgrade(alembic_config(seeded_url), "007")
+    command.downgrade(config_for(seeded_url), "007")
     with serving(create_app(settings_for(seeded_url))) as client:
         books = client.get("/api/v1/books")
     assert (books.status_code, books.json()["detail"]) == (503, SCHEMA_NOT_READY)
@@ -145,7 +144,7 @@ def own_cluster(tmp_path: Path) -> Iterator[Cluster]:
 def _served(cluster: Cluster) -> Iterator[httpx.Client]:
     with cluster.database() as name:
         url = cluster.url(name)
-        command.upgrade(alembic_config(url), "head")
+        command.upgrade(config_for(url), "head")
         with serving(create_app(settings_for(url))) as client:
             yield client
 

@@ -15,7 +15,7 @@ from starlette.types import Message
 
 from backend.api.startup import BriefStartupFailure
 from backend.main import create_app
-from tests.api.conftest import ALEMBIC_INI, SECRET, settings_for
+from tests.api.application_settings import ALEMBIC_INI, SECRET, settings_for
 from tests.api.server import StartupFailedError, serving
 from tests.cluster import Cluster, free_port
 

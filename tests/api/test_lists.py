@@ -15,9 +15,11 @@ from backend.services.access import Shelf
 from backend.services.book_queries import list_books
 from backend.services.filters import BookFilters
 from backend.services.listing import PageRequest
+from tests.api.lists import titles, walk
+from tests.api.paths import BOOKS
 from tests.api.people import sign_up
+from tests.api.queries import listened_to
 from tests.api.rows import MORNING, add_book, add_owner
-from tests.api.test_books import BOOKS, listened_to, titles, walk
 
 TITLES = {
     "My Playground Day",

@@ -11,7 +11,7 @@ from prometheus_client.samples import Sample
 from backend.api.exporting import AT_ONCE
 from backend.api.request_log import is_shed
 from backend.main import create_app
-from tests.api.conftest import SECRET, settings_for
+from tests.api.application_settings import SECRET, settings_for
 from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
 from tests.cluster import PASSWORD as DATABASE_PASSWORD

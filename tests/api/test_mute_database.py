@@ -15,11 +15,11 @@ from sqlalchemy.exc import OperationalError
 
 from backend.api.database import opened_engine
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
+from tests.api.paths import BOOKS
 from tests.api.people import sign_up
+from tests.api.sentences import DATABASE_AWAY
 from tests.api.server import serving
-from tests.api.test_books import BOOKS
-from tests.api.test_health import DATABASE_AWAY
 from tests.cluster import Cluster
 from tests.proxy import Proxy
 

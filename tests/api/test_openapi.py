@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -6,10 +5,8 @@ import pytest
 from alembic_boot.serving.requests import refusal
 from backend.main import create_app
 from backend.schemas.problems import Problem
-
-_DIALOGUE = "/api/v1/books/{book_id}/dialogues/{dialogue_id}"
-TRANSLATION = f"{_DIALOGUE}/translations/{{language_code}}"
-RECORDING = f"{_DIALOGUE}/audios/{{language_code}}/{{voice_id}}"
+from tests.api.document import operations
+from tests.api.paths import RECORDING, TRANSLATION
 
 WRITE = {"400", "401", "403", "404", "409", "422", "503"}
 TAKE = WRITE - {"400"}
@@ -51,13 +48,6 @@ ANSWERS = {
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
     return create_app().openapi()
-
-
-def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every operation by its method and path."""
-    for path, methods in document["paths"].items():
-        for method, operation in methods.items():
-            yield f"{method.upper()} {path}", operation
 
 
 # A request of any method may come too slowly, or have a body that is too large. What probes are

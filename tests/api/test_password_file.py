@@ -10,11 +10,11 @@ from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.state.schema import ask_location
 from backend.main import create_app
 from backend.settings import Settings, load_settings
-from tests.api.conftest import ALEMBIC_INI, SECRET
+from tests.api.application_settings import ALEMBIC_INI, SECRET
+from tests.api.paths import BOOKS
 from tests.api.server import serving
-from tests.api.test_books import BOOKS
 from tests.cluster import OWNER, Cluster
-from tests.events.test_listener import wait_for
+from tests.waiting import wait_until
 
 ROLE = "rotating"
 
@@ -68,10 +68,10 @@ def test_the_service_goes_on(settings: Settings, rotation: Rotation) -> None:
     with serving(app) as client:
         listener = app.state.resources.events
         for password in ("the-second/one", "the-third@one"):
-            wait_for(lambda: listener.is_listening)
+            wait_until(lambda: listener.is_listening)
             rotation.change(password)
             assert client.get(BOOKS, params={"shelf": "default"}).status_code == 200
-            wait_for(lambda: client.get("/health/ready").json()["status"] == "ready")
+            wait_until(lambda: client.get("/health/ready").json()["status"] == "ready")
 
 
 def test_a_file_that_is_gone_for_a_while(settings: Settings, rotation: Rotation) -> None:

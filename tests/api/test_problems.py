@@ -3,7 +3,7 @@ import pytest
 
 from backend.main import create_app
 from backend.schemas.problems import MEDIA_TYPE, ProblemType
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
 from tests.api.server import serving
 
 # What a client may rely on. A text that changes here breaks somebody.

@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from alembic_boot.serving.handover import hand_over
 from alembic_boot.serving.model_watch import comparison_is_due
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
+from tests.api.crowd import all_at_once
+from tests.api.paths import BOOKS
 from tests.api.people import sign_up
 from tests.api.probes import readiness, reason
 from tests.api.server import serving
-from tests.api.test_books import BOOKS
-from tests.api.test_crowds import all_at_once
 from tests.cluster import OWNER, Cluster
 from tests.history import HEAD
 from tests.proxy import Proxy

@@ -2,64 +2,17 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
-from fastapi import FastAPI
 
-from backend.cache.answers import Key
-from backend.main import create_app
-from tests.api.conftest import settings_for
-from tests.api.people import Person, sign_up
-from tests.api.server import serving
-from tests.api.test_books import counted_queries
+from tests.api.paths import API
+from tests.api.people import sign_up
+from tests.api.queries import counted_queries
+from tests.api.replica import Replica, replica
 from tests.cluster import Cluster
 from tests.proxy import Proxy
-
-API = "/api/v1"
-
-
-@dataclass(frozen=True)
-class Replica:
-    app: FastAPI
-    client: httpx.Client
-
-    def get(self, path: str) -> Any:
-        answer = self.client.get(f"{API}/{path}")
-        return answer.json() if answer.status_code == 200 else answer.status_code
-
-    def keys(self) -> frozenset[Key]:
-        kept: frozenset[Key] = self.app.state.resources.answers.keys()
-        return kept
-
-    def subjects(self) -> set[str]:
-        return {key.subject for key in self.keys()}
-
-    def ready(self) -> dict[str, Any]:
-        answer = self.client.get("/health/ready")
-        assert answer.status_code == 200
-        found: dict[str, Any] = answer.json()
-        return found
-
-    def as_seen_by(self, person: Person) -> Person:
-        return Person(person.id, person.email, person.token, self.client)
-
-
-@contextmanager
-def replica(url: str, **variables: str) -> Iterator[Replica]:
-    app = create_app(settings_for(url, **variables))
-    with serving(app) as client:
-        yield Replica(app, client)
-
-
-@pytest.fixture
-def replicas(seeded_url: str) -> Iterator[tuple[Replica, Replica]]:
-    with ExitStack() as stack:
-        yield stack.enter_context(replica(seeded_url)), stack.enter_context(replica(seeded_url))
 
 
 def seen_within(condition: Callable[[], bool], seconds: float = 1.0) -> float:

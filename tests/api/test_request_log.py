@@ -7,7 +7,7 @@ from fastapi import FastAPI
 
 from alembic_boot.log import OfRequests
 from backend.main import create_app
-from tests.api.conftest import settings_for
+from tests.api.application_settings import settings_for
 from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
 

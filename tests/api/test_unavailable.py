@@ -10,14 +10,15 @@ from alembic import command
 from psycopg2.extensions import connection as Connection
 
 from backend.main import create_app
-from tests.api.conftest import alembic_config, settings_for
+from tests.api.application_settings import settings_for
+from tests.api.paths import BOOKS
 from tests.api.people import sign_up
 from tests.api.probes import readiness, reason
+from tests.api.sentences import SCHEMA_NOT_READY
 from tests.api.server import serving
-from tests.api.test_books import BOOKS
-from tests.api.test_health import SCHEMA_NOT_READY
 from tests.cluster import Cluster
 from tests.history import HEAD
+from tests.migrations.project import config_for
 
 
 @pytest.fixture
@@ -275,7 +276,7 @@ def test_a_write_that_a_trigger_refuses_to_one_client(
 
 def test_a_schema_that_is_pinned(seeded_url: str) -> None:
     """Somebody wants it so: it is ready until a request fails on it, and then it is not."""
-    command.downgrade(alembic_config(seeded_url), "007")
+    command.downgrade(config_for(seeded_url), "007")
     with serving(create_app(settings_for(seeded_url, MIGRATION_TARGET="007"))) as client:
         before = client.get("/health/ready")
         books = client.get(BOOKS)

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from backend.models import Voice, VoiceStatus
 from backend.services.transitions import OF_VOICES
 from tests.api.people import new_name, sign_up
-from tests.api.test_books import counted_queries
+from tests.api.queries import counted_queries
 
 VOICES = "/api/v1/voices"
 

@@ -1,7 +1,6 @@
 """Whole books: few are in memory at once, whoever asks for however many."""
 
 import asyncio
-import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -16,8 +15,9 @@ from starlette.requests import Request
 from backend.api.cached_answers import Reader
 from backend.api.threads import Threads
 from backend.cache.answers import Answers, Key
+from tests.api.lock_waits import await_waiting, waiting
+from tests.api.paths import BOOKS
 from tests.api.people import Person, sign_up
-from tests.api.test_books import BOOKS
 
 AT_ONCE = 2
 
@@ -25,24 +25,6 @@ AT_ONCE = 2
 @pytest.fixture(scope="module")
 def person(service: httpx.Client) -> Person:
     return sign_up(service)
-
-
-def waiting(session: Session) -> int:
-    """Return how many requests wait for a lock in this database."""
-    session.execute(text("SELECT pg_stat_clear_snapshot()"))
-    found: int = session.scalar(
-        text(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        )
-    )
-    return found
-
-
-def await_waiting(session: Session, count: int) -> None:
-    deadline = time.monotonic() + 10
-    while waiting(session) < count:
-        assert time.monotonic() < deadline
 
 
 @pytest.mark.parametrize("visibility", ["private", "public"])

@@ -1,4 +1,3 @@
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -15,8 +14,10 @@ from backend.models import Book, BookStatus
 from backend.schemas.parts import MOST_PARTS
 from backend.services.book_size_limit import MOST_TEXT
 from backend.services.transitions import OF_BOOKS
+from tests.api.lock_waits import await_waiting
+from tests.api.paths import BOOKS
 from tests.api.people import STORY, Person, sign_up
-from tests.api.test_books import BOOKS, counted_queries
+from tests.api.queries import counted_queries
 
 
 @pytest.fixture(scope="module")
@@ -257,18 +258,6 @@ def test_a_change_inside_makes_the_book_newer(person: Person) -> None:
     assert read(person, book)["updated_at"] > book["updated_at"]
 
 
-def wait_for_writer(session: Session) -> None:
-    """Return when a request waits for a lock in this database."""
-    waiting = text(
-        "SELECT pid FROM pg_stat_activity"
-        " WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    )
-    deadline = time.monotonic() + 5
-    while not session.execute(waiting).all():
-        assert time.monotonic() < deadline
-        session.execute(text("SELECT pg_stat_clear_snapshot()"))
-
-
 @pytest.mark.parametrize("part", ["the book", "a page"])
 def test_a_change_is_never_older_than_the_one_before(
     service: httpx.Client, person: Person, kept_session: Session, part: str
@@ -283,7 +272,7 @@ def test_a_change_is_never_older_than_the_one_before(
             late = pool.submit(person.ask, "PATCH", path, {"title": "Down"})
         else:
             late = pool.submit(person.ask, "POST", f"{path}/pages", {})
-        wait_for_writer(kept_session)
+        await_waiting(kept_session)
         before = kept_session.scalar(
             update(Book)
             .where(Book.id == UUID(book["id"]))

@@ -1,7 +1,7 @@
 """The real application, started as `inv serve` does, inside a limit of memory."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -65,3 +65,6 @@ def attacked(
         assert port is not None
         process.wait_for("Backend started")
         yield Application(port, database_url, process, limit)
+
+
+Attack = Callable[..., AbstractContextManager[Application]]

@@ -1,19 +1,13 @@
 """Fixtures: the real application on a database of the test's own, with 512 MB of memory."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.api.conftest import migrated_template, seeded_template, seeded_url
-from tests.attacks.application import Application, attacked
+from tests.attacks.application import Application, Attack, attacked
 from tests.scenarios.process import project
-
-__all__ = ["migrated_template", "seeded_template", "seeded_url"]
-
-Attack = Callable[..., AbstractContextManager[Application]]
 
 
 @pytest.fixture

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.attacks import memory
-from tests.attacks.application import LIMIT, Application
-from tests.attacks.conftest import Attack
+from tests.attacks.application import LIMIT, Application, Attack
 from tests.attacks.load import ask, ask_slowly, crowd, read_slowly, request, stay_idle
 from tests.attacks.loads import LOADS
 from tests.attacks.memory import MEGABYTE

@@ -5,8 +5,7 @@ from functools import partial
 
 import pytest
 
-from tests.attacks.application import LIMIT, Application
-from tests.attacks.conftest import Attack
+from tests.attacks.application import LIMIT, Application, Attack
 from tests.attacks.load import ask, crowd, request
 from tests.attacks.loads import log_in_and_read
 from tests.attacks.probing import LIST, LIVE, READY, probing

@@ -6,8 +6,7 @@ from signal import SIGTERM
 
 import pytest
 
-from tests.attacks.application import LIMIT
-from tests.attacks.conftest import Attack
+from tests.attacks.application import LIMIT, Attack
 from tests.attacks.load import ask, crowd, request, stay_idle
 from tests.attacks.probing import LIST, LIVE, READY, probing
 

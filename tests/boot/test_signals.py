@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
@@ -19,11 +18,9 @@ from psycopg2 import errors
 
 from alembic_boot.signals import STOP_SIGNALS, Stopped, interrupting, stopping_on_signals
 from tests.cluster import Cluster
+from tests.waiting import SOON, wait_until
 
 ROOT = Path(__file__).parents[2]
-
-SOON = 30.0
-"""Seconds: far from the minute that the statements here would otherwise run."""
 
 STATUSES = pytest.mark.parametrize(
     ("number", "status"),
@@ -258,10 +255,3 @@ def sleeping(cluster: Cluster, database: str) -> int:
             f" AND query LIKE '%pg_sleep(60)%' AND datname = '{database}'"
         )
     )
-
-
-def wait_until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not happened():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)

@@ -9,7 +9,7 @@ from docker import DockerClient
 
 from tests.ci.project import PipelineProject
 from tests.engine import engine
-from tests.stack.conftest import tiny_image
+from tests.stack.tiny_image import tiny_image
 
 __all__ = ["engine", "tiny_image"]
 

@@ -3,7 +3,6 @@
 import signal
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from alembic_boot.errors import ConfigurationError
 from alembic_boot.signals import Stopped, stopping_on_signals
 from backend.ci.command import run_command
 from backend.ci.run import start_of
-from tests.scenarios.process import DEADLINE
+from tests.waiting import wait_until
 
 PYTHON = sys.executable
 
@@ -39,10 +38,7 @@ def child_of(log: Path) -> int:
 
 def assert_ends(pid: int) -> None:
     """Fail unless a process that was sent a signal is gone, or is about to be."""
-    deadline = time.monotonic() + DEADLINE
-    while start_of(pid) is not None:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: start_of(pid) is None)
 
 
 def test_output(log: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:

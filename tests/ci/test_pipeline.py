@@ -1,13 +1,13 @@
 """The pipeline on a real engine: its table, its logs, and that nothing of a run is left."""
 
 import signal
-import time
 from collections.abc import Callable
 
 import pytest
 
 from tests.ci.project import PipelineProject
 from tests.scenarios.process import DEADLINE, Finished
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -100,7 +100,7 @@ def test_stopped_in_a_build(make_project: MakeProject) -> None:
     assert project.belongings(process.pid) == []
     assert results(finished) == {"ci.image": "stopped"}
     assert finished.status == 130
-    wait_until(lambda: not project.containers())
+    wait_until(lambda: not project.containers(), DEADLINE)
 
 
 def test_killed_in_a_test(make_project: MakeProject) -> None:
@@ -125,7 +125,7 @@ def test_killed_in_a_build(make_project: MakeProject) -> None:
     with killed.running_inv("ci.image") as process:
         process.wait_for('Building backend: … RUN ["sleep", "1000"]')
         process.signal(signal.SIGKILL)
-    wait_until(lambda: not killed.containers())
+    wait_until(lambda: not killed.containers(), DEADLINE)
     assert set(killed.belongings(process.pid)) == {"image"}
     finished = next_one.inv("ci.test")
     finished.assert_ok()
@@ -176,10 +176,3 @@ def test_without_an_engine(make_project: MakeProject) -> None:
     finished = project.inv("ci.image", DOCKER_HOST=nowhere)
     finished.assert_failed(1, "ci.image failed. Read the logs in …")
     finished.assert_says(f"No container engine answers at {nowhere}. …")
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)

@@ -4,14 +4,13 @@ import os
 import shutil
 import signal
 import subprocess
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import DEBIAN
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,10 +100,7 @@ def test_a_stop_is_a_ctrl_c_for_the_tests(folder: Path, before: tuple[str, ...])
     """Also in the background of a shell, which ignores a Ctrl-C."""
     (folder / "slow").touch()
     with started(folder, before=before) as script:
-        deadline = time.monotonic() + 30
-        while not (folder / "calls").exists() or "tests: begun" not in calls(folder):
-            assert time.monotonic() < deadline
-            threading.Event().wait(0.02)
+        wait_until(lambda: (folder / "calls").exists() and "tests: begun" in calls(folder))
         script.send_signal(signal.SIGTERM)
         said, _ = script.communicate(timeout=30)
     assert script.returncode == 143, said

@@ -16,8 +16,7 @@ from backend.events.event import CHANNEL
 from backend.events.listener import Hearers, Listener, listening
 from tests.cluster import Cluster, free_port
 from tests.proxy import Proxy
-
-DEADLINE = 30.0
+from tests.waiting import SOON, wait_until
 
 
 @dataclass
@@ -40,7 +39,7 @@ class Notes:
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         with self.news:
-            assert self.news.wait_for(condition, DEADLINE), (self.payloads, self.gaps)
+            assert self.news.wait_for(condition, SOON), (self.payloads, self.gaps)
 
 
 @contextmanager
@@ -63,13 +62,6 @@ def listener_on(url: str, notes: Notes) -> Iterator[Listener]:
 
 def tell(cluster: Cluster, database: str, payload: str) -> None:
     cluster.execute(f"NOTIFY {CHANNEL}, '{payload}'", database)
-
-
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + DEADLINE
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def end_listeners(cluster: Cluster, database: str) -> None:
@@ -101,7 +93,7 @@ def test_one_that_was_ended_listens_again(
     with listener_on(cluster.url(database), notes) as listener:
         end_listeners(cluster, database)
         notes.wait_until(lambda: notes.gaps == 2)
-        wait_for(lambda: listener.is_listening)
+        wait_until(lambda: listener.is_listening)
         tell(cluster, database, "again")
         notes.wait_until(lambda: notes.payloads == ["again"])
     [line] = [it.getMessage() for it in caplog.records if it.levelname == "WARNING"]
@@ -117,10 +109,10 @@ def test_a_silent_connection_is_noticed(cluster: Cluster, database: str) -> None
     ):
         proxy.blackhole()
         started = time.monotonic()
-        wait_for(lambda: not listener.is_listening)
+        wait_until(lambda: not listener.is_listening)
         assert time.monotonic() - started < 6
         proxy.heal()
-        wait_for(lambda: listener.is_listening)
+        wait_until(lambda: listener.is_listening)
         assert notes.gaps == 2
         tell(cluster, database, "after")
         notes.wait_until(lambda: notes.payloads == ["after"])
@@ -140,7 +132,7 @@ def test_a_server_that_is_away_holds_nobody(
         with listener_on(cluster.url(database, port=port), notes) as listener:
             assert not listener.is_listening
             assert time.monotonic() - started < 4
-            wait_for(lambda: "No events are heard" in caplog.text)
+            wait_until(lambda: "No events are heard" in caplog.text)
             threading.Event().wait(0.5)  # for more tries, of which nothing is said
         proxy.heal()
     assert caplog.text.count("No events are heard") == 1
@@ -173,7 +165,7 @@ def test_it_listens_where_many_files_are_open(cluster: Cluster, database: str) -
         assert listener.is_listening
         end_listeners(cluster, database)
         notes.wait_until(lambda: notes.gaps == 2)
-        wait_for(lambda: listener.is_listening)
+        wait_until(lambda: listener.is_listening)
         tell(cluster, database, "again")
         notes.wait_until(lambda: notes.payloads == ["again"])
 
@@ -195,7 +187,7 @@ def test_what_nobody_foresaw_ends_no_listener(
         notes.wait_until(lambda: notes.gaps == 1)
         tell(cluster, database, "wrong")
         notes.wait_until(lambda: notes.gaps == 2)
-        wait_for(lambda: listener.is_listening)
+        wait_until(lambda: listener.is_listening)
         tell(cluster, database, "right")
         notes.wait_until(lambda: notes.payloads == ["right"])
     finally:
@@ -213,7 +205,7 @@ def test_a_pooler_is_not_listened_through(
         listener_on(pgbouncer(name), Notes()) as listener,
     ):
         assert not listener.is_listening
-        wait_for(lambda: "set EVENTS_DATABASE_URL to the server itself" in caplog.text)
+        wait_until(lambda: "set EVENTS_DATABASE_URL to the server itself" in caplog.text)
 
 
 def test_a_start_that_is_cut_off_leaves_nothing(cluster: Cluster, database: str) -> None:

@@ -5,7 +5,7 @@ from alembic import command
 from alembic_boot.adoption.comparison import compare
 from backend.models import Base
 from tests.cluster import Cluster
-from tests.migrations.conftest import Migrated, read_schema
+from tests.migrations.migrated import Migrated, read_schema
 from tests.migrations.project import engine_for, revisions
 
 

@@ -6,7 +6,7 @@ from alembic_boot.checking import comparison
 from alembic_boot.checking.comparison import Comparison, compare
 from alembic_boot.description import BootDescription
 from backend.settings import load_settings
-from tests.migrations.conftest import Migrated
+from tests.migrations.migrated import Migrated
 from tests.migrations.project import ROOT
 
 

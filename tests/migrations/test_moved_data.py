@@ -3,7 +3,7 @@
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from tests.migrations.conftest import Migrated
+from tests.migrations.migrated import Migrated
 from tests.migrations.rows import BOOK, DIALOGUE, PAGE, USER
 
 

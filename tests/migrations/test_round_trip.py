@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from alembic_boot.adoption.comparison import Catalogue, compare
-from tests.migrations.conftest import Migrated
+from tests.migrations.migrated import Migrated
 from tests.migrations.project import revisions
 from tests.migrations.rows import add_rows, row_counts
 

@@ -9,7 +9,7 @@ from alembic_boot.adoption.comparison import compare
 from alembic_boot.sql.pieces import parts
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
-from tests.migrations.conftest import read_schema
+from tests.migrations.migrated import read_schema
 from tests.scenarios.process import (
     FOREIGN_ENV,
     Finished,

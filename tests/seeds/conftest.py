@@ -3,19 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from alembic import command
 from sqlalchemy import Engine
 
 from tests.cluster import Cluster
-from tests.migrations.project import config_for, engine_for
-
-
-@pytest.fixture(scope="session")
-def migrated_template(cluster: Cluster) -> Iterator[str]:
-    """Give the name of a database at head, without rows."""
-    with cluster.database() as name:
-        command.upgrade(config_for(cluster.url(name)), "head")
-        yield name
+from tests.migrations.project import engine_for
 
 
 @pytest.fixture

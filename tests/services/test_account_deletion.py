@@ -16,10 +16,8 @@ from backend.services.account_deletion import delete_account
 from backend.services.changes import notify_locally
 from backend.services.errors import ConflictError
 from backend.services.tokens import Claim
-from tests.api.conftest import engine_for, migrated_template
 from tests.cluster import Cluster
-
-__all__ = ["migrated_template"]
+from tests.migrations.project import engine_for
 
 
 @dataclass

@@ -18,10 +18,8 @@ from backend.services.attempts import (
     Attempts,
 )
 from backend.services.errors import TooManyAttemptsError
-from tests.api.conftest import engine_for, migrated_template
 from tests.cluster import Cluster
-
-__all__ = ["migrated_template"]
+from tests.migrations.project import engine_for
 
 MINA = "mina@example.org"
 

@@ -20,7 +20,7 @@ from tests.boot.adoption.unmanaged import (
     scratches,
 )
 from tests.cluster import OWNER, Cluster
-from tests.migrations.conftest import read_schema
+from tests.migrations.migrated import read_schema
 from tests.migrations.project import engine_for, revisions
 from tests.scenarios.process import FOREIGN_ENV
 from tests.scenarios.process import revisions as recorded

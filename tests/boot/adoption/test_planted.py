@@ -16,7 +16,7 @@ from tests.boot.adoption.planted import PLANTED, Planted
 from tests.boot.adoption.unmanaged import Beside, described, make_at, replayed, scratches
 from tests.cluster import Cluster
 from tests.history import HEAD
-from tests.migrations.conftest import read_schema
+from tests.migrations.migrated import read_schema
 from tests.migrations.project import revisions
 from tests.scenarios.process import ForeignProject
 from tests.scenarios.process import revisions as recorded

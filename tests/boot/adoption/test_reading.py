@@ -4,34 +4,20 @@ both names and OIDs of the two differ.
 
 import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg2
 import pytest
-from psycopg2 import sql
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
 from psycopg2.extensions import connection as Connection
 from psycopg2.extras import RealDictCursor
 
-from alembic_boot.adoption.comparison import Catalogue, Difference, compare
+from alembic_boot.adoption.comparison import Difference, compare
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.adoption.sketch import read_sketch
 from alembic_boot.errors import CatalogueUnreadableError
-from tests.boot.adoption.planted import IN, PARTITIONED, PLANTED, Planted, T
-from tests.cluster import OWNER, Cluster
-
-# One of everything that the comparison knows, with what is known to come out of a dump changed.
-EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
-
-
-def build(connection: Connection, schema: str, *statements: str) -> Catalogue:
-    """Make a schema and read it."""
-    cursor = connection.cursor()
-    cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
-    for statement in filter(None, statements):
-        cursor.execute(statement)
-    return read_catalogue(connection)
+from tests.boot.adoption.planted import PLANTED, Planted
+from tests.boot.adoption.schema_examples import EVERYTHING, SAME, build
+from tests.cluster import Cluster
 
 
 def lines(differences: tuple[Difference, ...]) -> list[str]:
@@ -77,73 +63,6 @@ def test_what_postgresql_18_knows_is_compared(cluster: Cluster, database: str) -
         "t.b: generated is virtual, expected stored",
         "constraint k on t: enforced is no, expected yes",
     ]
-
-
-SAME = {
-    "the position of a column": (
-        "CREATE TABLE t (a int, b int)",
-        "CREATE TABLE t (c int, b int); ALTER TABLE t DROP c; ALTER TABLE t ADD a int",
-    ),
-    "the name of a NOT NULL constraint": (
-        "CREATE TABLE t (a int NOT NULL)",
-        "CREATE TABLE t (b int NOT NULL); ALTER TABLE t RENAME b TO a",
-    ),
-    "the name of a serial column's sequence": (
-        "CREATE TABLE t (a serial)",
-        'CREATE TABLE "u\'" (a serial); ALTER TABLE "u\'" RENAME TO t',
-    ),
-    "the name of an identity column's sequence": (
-        "CREATE TABLE t (a int GENERATED ALWAYS AS IDENTITY)",
-        "CREATE TABLE t (b int GENERATED ALWAYS AS IDENTITY); ALTER TABLE t RENAME b TO a",
-    ),
-    "the order of an enum's making": (
-        "CREATE TYPE e AS ENUM ('a', 'b', 'c', 'd')",
-        "CREATE TYPE e AS ENUM ('a', 'd');"
-        "ALTER TYPE e ADD VALUE 'c' BEFORE 'd'; ALTER TYPE e ADD VALUE 'b' BEFORE 'c'",
-    ),
-    "an expression as it was written": (
-        f"{T}; ALTER TABLE t ADD CONSTRAINT k CHECK ({IN})",
-        f"{T}; ALTER TABLE t ADD CONSTRAINT k CHECK (b = ANY (ARRAY['x', 'y']::varchar[]))",
-    ),
-    "collations that only the column settles": (
-        'CREATE TABLE t (a text COLLATE "C", b text COLLATE "POSIX",'
-        " c text GENERATED ALWAYS AS (a || b) STORED)",
-    )
-    * 2,
-    "privileges": (
-        "CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1 AS a",
-        f"CREATE TABLE t (a int); CREATE VIEW v AS SELECT 1 AS a;"
-        f"GRANT SELECT ON t, v TO {OWNER}; GRANT UPDATE (a) ON t TO PUBLIC",
-    ),
-    "owners": (
-        "CREATE TABLE t (a serial); CREATE TYPE e AS ENUM (); CREATE VIEW v AS SELECT 1 AS a",
-        "CREATE TABLE t (a serial); CREATE TYPE e AS ENUM (); CREATE VIEW v AS SELECT 1 AS a;"
-        f"ALTER TABLE t OWNER TO {OWNER}; ALTER TYPE e OWNER TO {OWNER};"
-        f"ALTER VIEW v OWNER TO {OWNER}",
-    ),
-    "an extension": ("", "CREATE EXTENSION vector"),
-    "an extension's tables and types": (
-        "",
-        "CREATE EXTENSION vector; CREATE TABLE t (a serial PRIMARY KEY, b text DEFAULT 'x');"
-        "CREATE TYPE e AS ENUM ('a'); CREATE TYPE c AS (a int);"
-        "ALTER EXTENSION vector ADD TABLE t; ALTER EXTENSION vector ADD TYPE e;"
-        "ALTER EXTENSION vector ADD TYPE c",
-    ),
-    "records about the schema": (
-        "",
-        "CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY);"
-        "CREATE TABLE schema_journal (id int GENERATED ALWAYS AS IDENTITY, at text DEFAULT 'x')",
-    ),
-    "names of a partition's copies": (
-        f"{PARTITIONED} LIST (a); CREATE TABLE u (a int PRIMARY KEY);"
-        "CREATE TABLE p PARTITION OF t DEFAULT; ALTER TABLE t ADD CONSTRAINT k"
-        " FOREIGN KEY (a) REFERENCES u",
-        f"{PARTITIONED} LIST (a); CREATE TABLE u (a int PRIMARY KEY);"
-        "CREATE TABLE p (a int CONSTRAINT own REFERENCES u, b varchar(20));"
-        "ALTER TABLE t ADD CONSTRAINT k FOREIGN KEY (a) REFERENCES u;"
-        "ALTER TABLE t ATTACH PARTITION p DEFAULT",
-    ),
-}
 
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)

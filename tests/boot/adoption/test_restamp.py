@@ -22,7 +22,7 @@ from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.status import read_status
 from alembic_boot.running.record import rows_after, stamp
 from tests.boot.adoption.unmanaged import Theirs, scratches
-from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE
+from tests.boot.history.graphs import BRANCHED, LINE, MERGED, SEPARATE
 from tests.cluster import Cluster
 
 

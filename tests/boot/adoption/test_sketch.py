@@ -7,7 +7,7 @@ from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.reading import IGNORED_TABLES
 from alembic_boot.adoption.sketch import read_outline, read_sketch
 from tests.boot.adoption.planted import PLANTED, Planted
-from tests.boot.adoption.test_reading import EVERYTHING, SAME, build
+from tests.boot.adoption.schema_examples import EVERYTHING, SAME, build
 from tests.cluster import Cluster
 
 EXPRESSIONS = (

@@ -5,7 +5,7 @@ from alembic.script import Script
 
 from alembic_boot.history.history import History
 from alembic_boot.history.numbering import is_drawn, next_id
-from tests.boot.history.test_history import LINE, history, revision
+from tests.boot.history.graphs import LINE, history, revision
 
 EMPTY = history()
 GROWN = history(*LINE.revisions.values(), revision("004_k3f9", "003"))

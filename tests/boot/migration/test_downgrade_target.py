@@ -6,7 +6,7 @@ from alembic_boot.errors import ConfigurationError
 from alembic_boot.history.history import History, Target
 from alembic_boot.migration.downgrade_target import below
 from alembic_boot.state.inspection import DatabaseFacts, inspect
-from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE
+from tests.boot.history.graphs import BRANCHED, LINE, MERGED, SEPARATE
 
 
 def step_below(made: History, rows: str) -> str:

@@ -15,7 +15,7 @@ from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.render import render_sql
 from backend.settings import load_settings
 from tests.cluster import OWNER, Cluster
-from tests.migrations.conftest import read_schema
+from tests.migrations.migrated import read_schema
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject
 
 pytestmark = pytest.mark.slow  # together they take ten seconds

@@ -22,6 +22,7 @@ from alembic_boot.postgres.embedded import embedded_postgres
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.signals import Stopped, stopping_on_signals
 from tests.scenarios.process import embedded_servers
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -405,9 +406,7 @@ def test_the_runtime_directory_is_this_users_own(tmp_path: Path, given: str | No
 def test_a_creation_that_was_killed_is_begun_anew(data: Path) -> None:
     """A folder that is half made never takes the place of a whole one."""
     holder = Holder(data)
-    deadline = time.monotonic() + SOON
-    while not list(data.glob("postgres.new-*/*")):
-        assert time.monotonic() < deadline
+    wait_until(lambda: list(data.glob("postgres.new-*/*")))
     os.kill(holder.process.pid, signal.SIGKILL)
     holder.end()
     assert not (data / "postgres").exists()

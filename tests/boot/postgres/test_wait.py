@@ -5,7 +5,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -29,12 +29,10 @@ from backend.settings import load_settings
 from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port
 from tests.pgbouncer import running_pgbouncer
+from tests.waiting import SOON, wait_until
 
 LONG = 60.0
 """Seconds that a wait may take where a test expects it to end long before."""
-
-SOON = 30.0
-"""Seconds: far from using LONG up, even on a machine that is busy."""
 
 
 @contextmanager
@@ -42,13 +40,6 @@ def waiting(url: DatabaseUrl) -> Iterator[Future[Server]]:
     """Give the outcome of a wait that runs in a thread beside the block."""
     with ThreadPoolExecutor(1) as pool:
         yield pool.submit(wait_for_database, url, LONG)
-
-
-def until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SOON
-    while not happened():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def superuser(cluster: Cluster) -> DatabaseUrl:
@@ -115,7 +106,7 @@ def test_a_server_that_starts_meanwhile_is_noticed(
     cluster = Cluster(tmp_path / "data", 18)
     cluster.create()
     with waiting(superuser(cluster)) as outcome:
-        until(lambda: "Not yet: Connection refused (waiting 0 of 60 s)" in log.messages)
+        wait_until(lambda: "Not yet: Connection refused (waiting 0 of 60 s)" in log.messages)
         cluster.start()
         try:
             assert outcome.result(SOON).version.startswith("18")
@@ -135,7 +126,7 @@ def test_a_standby_is_waited_out(tmp_path: Path, log: pytest.LogCaptureFixture) 
     try:
         with waiting(superuser(cluster)) as outcome:
             said = "Not yet: it is a standby, and this needs the primary (waiting 0 of 60 s)"
-            until(lambda: said in log.messages)
+            wait_until(lambda: said in log.messages)
             assert not outcome.done()
             cluster.execute("SELECT pg_promote()")
             assert outcome.result(SOON).version.startswith("18")
@@ -152,7 +143,9 @@ def test_a_slot_that_becomes_free_is_noticed(
     try:
         held = connect(url)
         with waiting(url) as outcome:
-            until(lambda: any("too many connections for role" in line for line in log.messages))
+            wait_until(
+                lambda: any("too many connections for role" in line for line in log.messages)
+            )
             assert not outcome.done()
             held.close()
             outcome.result(SOON)

@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,9 +12,7 @@ from alembic_boot.serving.connection import Connection
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.server import Config, Server
 from tests.listening import listens
-
-SOON = 20.0
-"""Seconds after which something that should have happened has not: generous, never measured."""
+from tests.waiting import SOON, wait_until
 
 REQUEST = b"GET /first HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -68,14 +65,6 @@ class Served:
     def _connections(self) -> list[Connection]:
         connections: set[Any] = self.server.server_state.connections
         return list(connections)
-
-
-def wait_until(is_so: Any) -> None:
-    """Return when it is so."""
-    deadline = time.monotonic() + SOON
-    while not is_so():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.005)
 
 
 def read_all(connection: socket.socket) -> bytes:

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from alembic_boot.serving.accepting import Acceptor
-from tests.boot.serving.served import SOON
+from tests.waiting import SOON
 
 CLIENTS = 200
 

@@ -5,7 +5,8 @@ from contextlib import closing
 import pytest
 
 from alembic_boot.serving import connection
-from tests.boot.serving.served import REQUEST, SOON, read_all, served, wait_until
+from tests.boot.serving.served import REQUEST, read_all, served
+from tests.waiting import SOON, wait_until
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from alembic_boot.serving import server as server_module
 from alembic_boot.serving.open_connections import NO_ROOM, OpenConnections, closed
-from tests.boot.serving.served import REQUEST, Served, read_all, served, wait_until
+from tests.boot.serving.served import REQUEST, Served, read_all, served
+from tests.waiting import wait_until
 
 MOST = 16
 

@@ -11,7 +11,8 @@ from alembic_boot.serving import server as server_module
 from alembic_boot.serving.connection import Connection, not_acknowledged
 from alembic_boot.serving.middleware import PIECE
 from alembic_boot.serving.open_connections import TOO_SLOW, closed
-from tests.boot.serving.served import REQUEST, SOON, Served, echo, read_all, served, wait_until
+from tests.boot.serving.served import REQUEST, Served, echo, read_all, served
+from tests.waiting import SOON, wait_until
 
 LONG = 20 << 20
 """Bytes of an answer that no buffer takes."""

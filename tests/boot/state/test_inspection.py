@@ -13,15 +13,12 @@ from alembic_boot.state.inspection import (
     SchemaState,
     inspect,
 )
-from tests.boot.history.test_history import BRANCHED, LINE, MERGED, SEPARATE, histories
+from tests.boot.history.graphs import BRANCHED, LINE, MERGED, SEPARATE, histories
+from tests.boot.state.situations import entry, situations, words
 
 EMPTY, UNMANAGED, BEHIND = SchemaState.EMPTY, SchemaState.UNMANAGED, SchemaState.BEHIND
 CURRENT, PAST, DIVERGED = SchemaState.CURRENT, SchemaState.PAST, SchemaState.DIVERGED
 AHEAD = SchemaState.AHEAD
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(text.split())
 
 
 @pytest.mark.parametrize(
@@ -89,12 +86,6 @@ def test_the_table(
         contracting=words(unknown),
     )
     assert expected == inspect(facts, made, wanted)
-
-
-def entry(text: str) -> Applied:
-    """Read `revision<parent,parent`, with a `+` at the end where it is journalled as expand."""
-    revision, _, parents = text.rstrip("+").partition("<")
-    return Applied(revision, tuple(parents.split(",") if parents else ()), text.endswith("+"))
 
 
 @pytest.mark.parametrize(
@@ -186,28 +177,6 @@ def test_a_database_that_is_yet_to_be_made() -> None:
     """It counts as an empty one."""
     found = inspect(NO_DATABASE, LINE, Target("003", ("003",)))
     assert (found.state, found.pending) == (EMPTY, ("001", "002", "003"))
-
-
-@st.composite
-def situations(draw: st.DrawFn) -> tuple[DatabaseFacts, History, Target]:
-    """Make any facts beside any history and any target in it."""
-    made = draw(histories())
-    known = st.sampled_from(sorted(made.revisions))
-    rows = tips(made, draw(st.frozensets(known, max_size=4)))
-    unknown = draw(st.frozensets(st.sampled_from(["u1", "u2"])))
-    tables = draw(st.sampled_from([(), ("books",), ("books", "users")]))
-    target = draw(st.frozensets(known, max_size=3) | st.just(frozenset(made.heads)))
-    return (
-        DatabaseFacts(tuple(sorted({*rows, *unknown})), tables),
-        made,
-        Target("wanted", tips(made, target)),
-    )
-
-
-def tips(made: History, ids: frozenset[str]) -> tuple[str, ...]:
-    """Leave out what is an ancestor of another: the version table holds no such row."""
-    covered = {old for new in ids for old in made.lineage(made.revisions[new].parents)}
-    return tuple(sorted(ids - covered))
 
 
 @settings(deadline=None, max_examples=50)

@@ -29,8 +29,8 @@ from alembic_boot.state.inspection import (
 )
 from alembic_boot.state.plan import Action, Plan, decide
 from alembic_boot.state.unrecordable import too_long
-from tests.boot.history.test_history import LINE
-from tests.boot.state.test_inspection import situations
+from tests.boot.history.graphs import LINE
+from tests.boot.state.situations import situations
 
 TABLES = ("books", "pages", "dialogues", "users", "translations")
 

@@ -3,8 +3,8 @@
 import pytest
 
 from alembic_boot.state.edits import taken_along
-from tests.boot.history.test_history import LINE
-from tests.boot.state.test_inspection import entry, words
+from tests.boot.history.graphs import LINE
+from tests.boot.state.situations import entry, words
 
 
 @pytest.mark.parametrize(
