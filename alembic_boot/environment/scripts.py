@@ -130,21 +130,21 @@ def broken(problem: str) -> HistoryBrokenError:
 
 def describe(script: Script) -> Revision:
     """Return a revision as plain data."""
+    depends_on = tuple(sorted(resolved_dependencies(script)))
+    labels = tuple(sorted(script.branch_labels))
     if isinstance(script, UnloadedScript):
         read = script.read
-    else:
-        path = Path(script.path)
-        read = Revision(
-            id=script.revision,
-            parents=_names(script.down_revision),
-            title=title(script.longdoc, script.revision),
-            phase=getattr(script.module, "phase", None),
-            file=script.path,
-            file_sha256=file_sha256(path.read_bytes()) if path.suffix == ".py" else None,
-        )
-    return read._replace(
-        depends_on=tuple(sorted(resolved_dependencies(script))),
-        branch_labels=tuple(sorted(script.branch_labels)),
+        return Revision(*read[:3], depends_on, labels, read.phase, read.file, read.file_sha256)
+    path = Path(script.path)
+    return Revision(
+        id=script.revision,
+        parents=_names(script.down_revision),
+        title=title(script.longdoc, script.revision),
+        depends_on=depends_on,
+        branch_labels=labels,
+        phase=getattr(script.module, "phase", None),
+        file=script.path,
+        file_sha256=file_sha256(path.read_bytes()) if path.suffix == ".py" else None,
     )
 
 

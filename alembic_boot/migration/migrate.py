@@ -11,7 +11,7 @@ from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
 from alembic_boot.history.history import resolve_target
-from alembic_boot.imports import keep_imported
+from alembic_boot.imports import keep_objects
 from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.running.lock import SchemaLock, lock_lost
@@ -51,7 +51,7 @@ def migrate(
     Raises the refusal for this state, LockTimeoutError or MigrationFailedError. Raises
     SchemaPastError if other steps than the agreed ones are left.
     """
-    keep_imported()
+    keep_objects()
     with naming_pooler(boot.migration_database_url):
         _log.info("Running database migrations...")
         schema = _open(boot)

@@ -57,11 +57,11 @@ policies AS (
 SELECT json_agg(json_build_object(
     'schema', n.nspname, 'name', c.relname, 'role', r.rolname,
     'is_owner', pg_has_role(r.oid, c.relowner, 'USAGE'),
-    'permissive', ARRAY(
-        SELECT polcmd::text || ' ' || rows FROM policies
+    'permissive', (
+        SELECT coalesce(json_agg(json_build_array(polcmd, rows)), '[]') FROM policies
         WHERE polrelid = c.oid AND reader = r.oid AND polpermissive),
-    'restrictive', ARRAY(
-        SELECT polcmd::text || ' ' || rows FROM policies
+    'restrictive', (
+        SELECT coalesce(json_agg(json_build_array(polcmd, rows)), '[]') FROM policies
         WHERE polrelid = c.oid AND reader = r.oid AND NOT polpermissive))
     ORDER BY n.nspname, c.relname)::text
 FROM seen
@@ -82,6 +82,10 @@ FROM pg_class c WHERE c.oid = to_regclass({table})
 """
 
 
+Policies = Sequence[Sequence[str]]
+"""Policies that apply: the command of each, and its rows: `all`, `all or none`, or `some`."""
+
+
 @dataclass(frozen=True)
 class Barrier:
     """Row level security of one table for one role."""
@@ -91,9 +95,8 @@ class Barrier:
     role: str
     is_owner: bool
     """Whether the role owns the table; then the table has FORCE ROW LEVEL SECURITY."""
-    permissive: tuple[tuple[str, str], ...]
-    """The policies that apply: the command and its rows: `all`, `all or none`, or `some`."""
-    restrictive: tuple[tuple[str, str], ...] = ()
+    permissive: Policies
+    restrictive: Policies = ()
 
     @property
     def table(self) -> str:
@@ -102,57 +105,39 @@ class Barrier:
 
     def hides(self, rows: int) -> bool:
         """Return whether there may be more rows than the role has read."""
-        permissive, restrictive = self._for(READ)
-        if "all" in permissive and set(restrictive) <= {"all"}:
+        permissive, restrictive = _rows(self.permissive, READ), _rows(self.restrictive, READ)
+        if "all" in permissive and restrictive <= {"all"}:
             return False
-        return rows == 0 or "some" in (*permissive, *restrictive)
+        return rows == 0 or "some" in permissive | restrictive
 
     def forbids(self, command: str) -> bool:
         """Return whether no policy lets the role do this."""
-        return not self._for(command)[0]
-
-    def _for(self, command: str) -> tuple[list[str], list[str]]:
-        permissive, restrictive = (
-            [rows for it, rows in policies if it in ("*", command)]
-            for policies in (self.permissive, self.restrictive)
-        )
-        return permissive, restrictive
+        return not _rows(self.permissive, command)
 
     @property
     def advice(self) -> str:
         """Return the SQL that lets the role see every row; privileges decide what it may write."""
-        role, table = quoted(self.role), self.table
+        role = quoted(self.role)
         bypass = f"`ALTER ROLE {role} BYPASSRLS` as a superuser"
         if self.is_owner:
-            first = f"`ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY` as that role"
-        elif set(self.restrictive) and {rows for _, rows in self.restrictive} != {"all"}:
+            force = f"ALTER TABLE {self.table} NO FORCE ROW LEVEL SECURITY"
+            return f"Run `{force}` as that role, or {bypass}."
+        if any(rows != "all" for _, rows in self.restrictive):
             return f"Run {bypass}."  # an additional policy cannot override a restrictive one
-        else:
-            name = quoted(f"{self.role} sees all")
-            policy = f"CREATE POLICY {name} ON {table} TO {role} USING (true)"
-            first = f"`{policy}` as the table's owner"
-        return f"Run {first}, or {bypass}."
+        name = quoted(f"{self.role} sees all")
+        policy = f"CREATE POLICY {name} ON {self.table} TO {role} USING (true)"
+        return f"Run `{policy}` as the table's owner, or {bypass}."
+
+
+def _rows(policies: Policies, command: str) -> set[str]:
+    return {rows for it, rows in policies if it in ("*", command)}
 
 
 def barriers(ask: Ask, table: str | None = None) -> tuple[Barrier, ...]:
     """Return the row level security for this role: of one table, or of all tables."""
     which = "c.relrowsecurity" if table is None else f"c.oid = to_regclass({literal(table)})"
     found = json.loads(ask(_BARRIERS.format(which=which)) or "[]")
-    return tuple(
-        Barrier(
-            it["schema"],
-            it["name"],
-            it["role"],
-            it["is_owner"],
-            _policies(it["permissive"]),
-            _policies(it["restrictive"]),
-        )
-        for it in found
-    )
-
-
-def _policies(lines: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple((command, rows) for command, _, rows in (line.partition(" ") for line in lines))
+    return tuple(Barrier(**it) for it in found)
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,6 @@ class PartialCommit:
 
     revision: str
     direction: str
-    """The direction of that attempt, as the journal has it."""
     label: str
     committed: str
     """The committed part, as a summary of SQL."""
@@ -94,15 +93,9 @@ class DatabaseFacts:
     current: tuple[str, ...]
     """The rows of the version table, sorted; none if it is missing or empty."""
     tables: tuple[str, ...]
-    """Tables of users, without the version table and boot's journal.
-
-    They are read only if no revision is recorded.
-    """
+    """Tables of users, without our own two; read only if no revision is recorded."""
     journal: tuple[Applied, ...] = ()
-    """The content of the database by its journal; revisions without a row are unknown.
-
-    The journal is not read if its digest shows that it agrees with the files.
-    """
+    """The applied revisions; read only if the digest differs from that of the files."""
     journal_refusal: BootError | None = None
     """The reason if the journal cannot be read completely."""
     digest: str = field(default="", compare=False)

@@ -13,20 +13,24 @@ def partial_commits(
     unfinished: Iterable[Unfinished], history: History, journal: Journal
 ) -> tuple[PartialCommit, ...]:
     """Return the interrupted revisions whose committed part may do harm if it is repeated."""
-    return tuple(_partial_commit(it, history, journal) for it in unfinished if it.committed)
-
-
-def _partial_commit(unfinished: Unfinished, history: History, journal: Journal) -> PartialCommit:
-    known = history.revisions.get(unfinished.revision)
-    return PartialCommit(
-        revision=unfinished.revision,
-        direction=unfinished.direction,
-        label=history.label(unfinished.revision),
-        # The journal stores the text with this escape, for databases of every encoding.
-        committed=(unfinished.committed or "").replace(r"\u2026", "…"),
-        row=f"{journal.table} WHERE id = {unfinished.id}",
-        is_changed=unfinished.file_sha256 != (known.file_sha256 if known else None),
+    return tuple(
+        PartialCommit(
+            revision=it.revision,
+            direction=it.direction,
+            label=history.label(it.revision),
+            # The journal stores the text with this escape, for databases of every encoding.
+            committed=it.committed.replace(r"\u2026", "…"),
+            row=f"{journal.table} WHERE id = {it.id}",
+            is_changed=it.file_sha256 != _hash(it.revision, history),
+        )
+        for it in unfinished
+        if it.committed
     )
+
+
+def _hash(revision: str, history: History) -> str | None:
+    known = history.revisions.get(revision)
+    return known and known.file_sha256
 
 
 def refusal(partial: PartialCommit) -> MigrationFailedError:

@@ -45,6 +45,11 @@ class Schema:
         """Return the version table of env.py."""
         return self.location.version_table
 
+    @property
+    def journal(self) -> Journal:
+        """Return the journal in the version table's schema, whether it exists yet or not."""
+        return Journal(self.version_table)
+
     @cached_property
     def extent(self) -> Extent:
         """The schemas whose tables count: env.py's, the models' and the history's."""
@@ -58,24 +63,17 @@ class Schema:
 
         return Extent(self.location.path, named)
 
-    @property
-    def journal(self) -> Journal:
-        """Return the journal in the version table's schema, whether it exists yet or not."""
-        return Journal(self.version_table)
-
     def inspect(self) -> Inspection:
         """Return the state, read over a fresh connection.
 
         Raises LockTimeoutError if another session keeps the version table or the journal locked.
         """
         history = self.project.history
+        agreed = partial(agreed_digest, history=history)
         with connected(self.url) as connection:
             try:
                 facts = read_facts(
-                    connection,
-                    self.version_table,
-                    extent=self.extent,
-                    agreed=partial(agreed_digest, history=history),
+                    connection, self.version_table, extent=self.extent, agreed=agreed
                 )
                 if facts.journal_refusal is not None:
                     raise facts.journal_refusal
@@ -83,15 +81,14 @@ class Schema:
             except errors.LockNotAvailable as error:
                 raise LockTimeoutError(
                     f"Another session ({lockers(connection, self.journal)}) keeps "
-                    f"{self.version_table} "
-                    "locked, so the schema's state cannot be read.",
+                    f"{self.version_table} locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error
         inspection = inspect(facts, history, self.target)
         replaced = replaced_revisions(facts.journal, inspection.applied, history)
         return replace(
             with_replaced(inspection, replaced),
-            irreversible=self._irreversible(inspection) if self.policy.rollback else (),
+            irreversible=self._irreversible(inspection),
             unrecordable=self.unrecordable(inspection.pending),
             partial_commits=partial_commits(unfinished, history, self.journal),
         )
@@ -102,9 +99,10 @@ class Schema:
         supposed = inspect(facts, self.project.history, self.target)
         return replace(
             supposed,
-            irreversible=self._irreversible(supposed) if self.policy.rollback else (),
-            unrecordable=self.unrecordable(revisions, is_run=False)
-            or self.unrecordable(supposed.pending),
+            irreversible=self._irreversible(supposed),
+            unrecordable=(
+                self.unrecordable(revisions, is_run=False) or self.unrecordable(supposed.pending)
+            ),
         )
 
     def unrecordable(
@@ -152,21 +150,20 @@ class Schema:
         return self.project.history.label(revision)
 
     def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
-        revisions = self.project.history.revisions
-        reasons = {
-            revision: why_irreversible(source)
-            for revision in inspection.beyond
-            if (source := revisions[revision].source()) is not None
-        }
-        return tuple(f"{self.label(name)}: {why}" for name, why in reasons.items() if why)
+        """Return why revisions beyond the target cannot be downgraded, if a rollback is asked."""
+        known = self.project.history.revisions
+        return tuple(
+            f"{known[name].label}: {why}"
+            for name in (inspection.beyond if self.policy.rollback else ())
+            if (source := known[name].source()) is not None and (why := why_irreversible(source))
+        )
 
 
 def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Schema:
-    """Return the schema; env.py is asked for the version table.
+    """Return the schema, with the location that env.py gives; see `ask_location`.
 
     Raises ConfigurationError or HistoryBrokenError for a target that the history does not have,
-    before the database is touched. Raises ConfigurationError if env.py connects to another
-    database, and MigrationFailedError if env.py fails.
+    before the database is touched.
     """
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     return Schema(url, project, ask_location(url, project), target, policy)

@@ -11,9 +11,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from alembic_boot.log import current_request_id
 from alembic_boot.masking import mask
 from alembic_boot.postgres.sqlstate import sqlstate
-from alembic_boot.request_id import current_request_id
 from alembic_boot.serving.sqlstates import SHORTAGES, UNFIT
 from alembic_boot.serving.statements import Statements
 from backend.api.complaints import complaints

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from alembic_boot.log import OfRequests
+from alembic_boot.log import add_request_id
 from backend.main import create_app
 from tests.api.application_settings import settings_for
 from tests.api.people import PASSWORD, sign_up
@@ -42,10 +42,9 @@ def said(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]
     for client_of_tests in ("httpx", "httpcore"):
         caplog.set_level(logging.WARNING, client_of_tests)
     caplog.set_level(logging.DEBUG)
-    of_requests = OfRequests()
-    caplog.handler.addFilter(of_requests)
+    caplog.handler.addFilter(add_request_id)
     yield caplog
-    caplog.handler.removeFilter(of_requests)
+    caplog.handler.removeFilter(add_request_id)
 
 
 def lines(said: pytest.LogCaptureFixture, least: int = logging.INFO) -> list[str]:

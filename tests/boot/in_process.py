@@ -25,7 +25,7 @@ from alembic_boot.migration.render import render_sql
 from alembic_boot.migration.roll_back import roll_back
 from alembic_boot.migration.status import read_status
 from alembic_boot.postgres.connection import keeping_one
-from alembic_boot.waiting import wait
+from alembic_boot.stages import wait
 from backend.settings import load_settings
 from tests.cluster import PASSWORD, Cluster
 from tests.scenarios.process import (

@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from alembic_boot import log, masking
 from alembic_boot.log import (
     StreamHandler,
+    begin_request,
     configure_logging,
     logging_config,
     report_failure,
@@ -27,7 +28,6 @@ from alembic_boot.log import (
     restore_logging,
 )
 from alembic_boot.masking import hide
-from alembic_boot.request_id import begin_request
 
 PASSWORD = "sup3r-secret"
 URL = f"postgresql://moriai_user:{PASSWORD}@db:5432/books"

@@ -37,7 +37,7 @@ MODULES = (
     "alembic.command",
     "alembic_boot.progress",
     "alembic_boot.seeding",
-    "alembic_boot.waiting",
+    "alembic_boot.stages",
     "backend.seeds",
     "backend.settings",
     "invoke.main",
