@@ -66,7 +66,7 @@ class BootDescription:
     migration_database_url: DatabaseUrl
     """The URL of boot's connections: a direct connection of the schema's owner."""
     scratch_database_url: DatabaseUrl | None
-    """An empty database for replays; with None one is created beside the real one."""
+    """A database that is marked as one for replays; None: make one beside the real one."""
     alembic_config: AlembicConfig
     asgi_app: str
     """`module:attribute`"""

@@ -41,7 +41,7 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
     "EVENTS_DATABASE_URL": ("DATABASE_URL", "a direct connection to hear events by"),
     "SCRATCH_DATABASE_URL": (
         "a database made beside the real one",
-        "an empty database where `check` and `revision` replay the history",
+        "a database with the schema `boot_scratch`, for replays; its content is dropped",
     ),
     "DB_WAIT_TIMEOUT": ("60", "seconds to wait for PostgreSQL"),
     "MIGRATE_ON_FAILURE": (

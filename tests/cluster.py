@@ -210,6 +210,13 @@ class Cluster:
                     sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
                 )
 
+    @contextmanager
+    def scratch_database(self) -> Iterator[str]:
+        """Make a database that is marked as one for SCRATCH_DATABASE_URL."""
+        with self.database() as name:
+            self.execute("CREATE SCHEMA boot_scratch", name)
+            yield name
+
 
 @contextmanager
 def running_cluster(folder: Path, version: int) -> Iterator[Cluster]:

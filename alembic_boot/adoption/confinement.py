@@ -7,12 +7,14 @@ also reach the real database through the server. What a driver does without SQLA
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres.identity import server
 from alembic_boot.sql.reach import Reach, Reaches
 
 _SAYS = {
@@ -21,22 +23,26 @@ _SAYS = {
     Reach.UNKNOWN: "runs code whose effect cannot be checked, as a role that may change "
     "more than its database",
 }
-_ANOTHER_SERVER = "ame an empty database of another server in SCRATCH_DATABASE_URL. "
+_ANOTHER_SERVER = "ame a scratch database of another server in SCRATCH_DATABASE_URL. "
 _ADVICE = {
     Reach.SHARED: f"N{_ANOTHER_SERVER}",
     Reach.OUTSIDE: "",
     Reach.UNKNOWN: f"Set MIGRATION_DATABASE_URL to that of an ordinary role, or n{_ANOTHER_SERVER}",
 }
 
-# A role without these rights does no harm by code that cannot be read: PostgreSQL refuses it.
+# A login without these rights does no harm by code that cannot be read: PostgreSQL refuses it. What
+# counts is who logged in, because a session can leave every role that it takes on.
 _IS_MIGHTY = """
-SELECT EXISTS (
-    SELECT FROM pg_roles
-    WHERE pg_has_role(session_user, oid, 'MEMBER') AND (
-        rolsuper OR rolcreaterole OR rolreplication OR rolname IN (
-            'pg_write_server_files', 'pg_execute_server_program', 'pg_read_server_files',
-            'pg_signal_backend', 'pg_create_subscription')))
+SELECT coalesce(bool_or(
+    rolsuper OR rolcreaterole OR rolreplication OR rolname IN (
+        'pg_write_server_files', 'pg_execute_server_program', 'pg_read_server_files',
+        'pg_signal_backend', 'pg_create_subscription')), true)
+FROM pg_stat_activity a JOIN pg_roles r ON pg_has_role(a.usesysid, r.oid, 'MEMBER')
+WHERE a.pid = pg_backend_pid()
 """
+
+_KEY = "alembic_boot_is_mighty"
+"""The entry of a connection's `info`."""
 
 
 def is_mighty(connection: Connection) -> bool:
@@ -45,6 +51,25 @@ def is_mighty(connection: Connection) -> bool:
         cursor.execute(_IS_MIGHTY)
         [(answer,)] = cursor.fetchall()
     return bool(answer)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The login to the real database, seen from the scratch database."""
+
+    role: str = ""
+    """Its name, as SQL writes it."""
+    is_mighty: bool = False
+    is_elsewhere: bool = False
+    """Whether its server is another one than that of the scratch database."""
+
+
+def read_caller(real: Connection, scratch: Connection) -> Caller:
+    """Return what a replay has to know of the login to the real database."""
+    with real.cursor() as cursor:
+        cursor.execute("SELECT quote_ident(current_user)")
+        [(role,)] = cursor.fetchall()
+    return Caller(role, is_mighty(real), server(real) != server(scratch))
 
 
 def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
@@ -56,30 +81,37 @@ def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
 
 @contextmanager
 def confined(
-    is_scratch: str, running: Callable[[], str], *, is_alone: bool, is_mighty: bool
+    is_scratch: str,
+    running: Callable[[], str],
+    *,
+    is_elsewhere: bool,
+    unseen: ConfigurationError | None,
 ) -> Iterator[None]:
     """Raise ConfigurationError before a statement or a connection leaves the scratch database.
 
     `is_scratch` is a query that is true in the scratch database and nowhere else. `running` returns
-    the name of the step that runs now. `is_alone` says that the scratch database is on another
-    server than the real one, and `is_mighty` that the role may do harm by code that cannot be read.
+    the name of the step that runs now. `is_elsewhere` says that the scratch database is on another
+    server than the real one. `unseen` is raised for a mighty login: the history has statements that
+    are not seen here.
     """
-    refused = {Reach.OUTSIDE}
-    if not is_alone:
-        refused |= {Reach.SHARED, Reach.UNKNOWN} if is_mighty else {Reach.SHARED}
     reaches = Reaches()
 
-    def checked_out(dbapi_connection: Any, _record: object, _fairy: object) -> None:
-        if not _is_true(dbapi_connection, is_scratch):
+    def checked_out(dbapi_connection: Any, record: Any, _fairy: object) -> None:
+        is_there, record.info[_KEY] = _ask(dbapi_connection, is_scratch, _IS_MIGHTY)
+        if not is_there:
             raise ConfigurationError(
                 f"{running()} opens a connection to another database than the one it was given.",
                 "Let it use the connection that Alembic has, and take sqlalchemy.url from the "
                 "Alembic configuration. Nothing was changed.",
             )
+        if record.info[_KEY] and unseen is not None:
+            raise unseen
 
-    def executing(_connection: object, _cursor: object, statement: str, *_more: object) -> None:
+    def executing(connection: Any, _cursor: object, statement: str, *_more: object) -> None:
         for reach, text in reaches.of(statement):
-            if reach in refused:
+            # Only of a session that was asked it is known that its login is an ordinary one.
+            is_harmless = reach is Reach.UNKNOWN and not connection.info.get(_KEY, True)
+            if reach is Reach.OUTSIDE or not (is_elsewhere or is_harmless):
                 raise refusal(running(), reach, text)
 
     # At each checkout, because an imported engine may have a connection in its pool already.
@@ -92,13 +124,13 @@ def confined(
         event.remove(Pool, "checkout", checked_out)
 
 
-def _is_true(dbapi_connection: Any, query: str) -> bool:
+def _ask(dbapi_connection: Any, *queries: str) -> tuple[bool, ...]:
     cursor = dbapi_connection.cursor()
     try:
-        cursor.execute(query)
-        [(answer,)] = cursor.fetchall()
+        cursor.execute(f"SELECT {', '.join(f'({query})' for query in queries)}")
+        [answers] = cursor.fetchall()
     except Exception as error:
-        # PostgreSQL answers this query for every role, so this is another kind of database.
+        # PostgreSQL answers these queries for every role, so this is another kind of database.
         raise ConfigurationError(
             "The replay opens a connection whose database cannot be identified "
             f"({type(error).__name__}).",
@@ -107,4 +139,4 @@ def _is_true(dbapi_connection: Any, query: str) -> bool:
     finally:
         cursor.close()
         dbapi_connection.rollback()  # the driver has begun a transaction
-    return bool(answer)
+    return tuple(map(bool, answers))

@@ -31,13 +31,14 @@ FROM pg_database d, LATERAL (VALUES
 WHERE datname = current_database() AND value IS NOT NULL
 """
 
-# The settings for all sessions, and then those for this role's, which have priority.
+# The later ones have priority: those of the database, of this role, of this role in the database.
+# The scratch database has all of them, because another role may work there.
 _SETTINGS = """
 SELECT split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)
 FROM pg_db_role_setting, unnest(setconfig) AS setting
-WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())
+WHERE setdatabase IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
   AND setrole IN (0, (SELECT oid FROM pg_roles WHERE rolname = session_user))
-ORDER BY setrole
+ORDER BY setrole <> 0, setdatabase <> 0
 """
 
 _PASSED_OVER = ("role", "session_authorization", "default_transaction_read_only")
@@ -67,7 +68,7 @@ def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
                 )
             )
         for setting, value in settings(connection).items():
-            if not _set(connection, name, setting, value):
+            if not set_for_database(connection, name, setting, value):
                 own[setting] = value
     url = real.with_database(name)
     return _with_options(url, own) if own else url
@@ -97,7 +98,7 @@ def _with_public(path: str) -> str:
     return path if "public" in names else ", ".join([path] * any(names) + ["public"])
 
 
-def _set(connection: Connection, database: str, name: str, value: str) -> bool:
+def set_for_database(connection: Connection, database: str, name: str, value: str) -> bool:
     """Set it for all sessions of a database; return whether sessions need nothing more.
 
     A list is stored as text, which ALTER DATABASE would read as one name. An application's own

@@ -7,18 +7,19 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
-from alembic_boot.adoption.confinement import confined, is_mighty, refusal
+from alembic_boot.adoption.confinement import Caller, confined, is_mighty, refusal
 from alembic_boot.adoption.reading import read_catalogue
 from alembic_boot.adoption.schema_matching import HistoryPoint
 from alembic_boot.adoption.schema_selection import Reader, read_made
 from alembic_boot.adoption.scratch_schema import make_room
+from alembic_boot.adoption.table_queries import STANDING_FOR
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History
-from alembic_boot.history.source import below_sqlalchemy
+from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
@@ -44,21 +45,17 @@ class Replay:
         url: DatabaseUrl,
         project: Project,
         *,
-        is_alone: bool = False,
+        caller: Caller = Caller(),  # noqa: B008 (it is frozen)
         is_chosen: Choice = lambda _replay, _revisions: True,
     ) -> None:
-        """Replay a project at the URL; `is_alone` tells that its server is not the real one's.
-
-        `is_chosen` decides which points are read in full.
-        """
+        """Replay a project at the URL; `is_chosen` decides which points are read in full."""
         self._url = url
         self._project = project
-        self._is_alone = is_alone
+        self._caller = caller
         self._is_chosen = is_chosen
         self._reader: Connection
         self._schema: Schema
         self._is_scratch: str
-        self._is_mighty = False
         self._running: str | None = None
         self._done = 0
         self.points: list[HistoryPoint] = []
@@ -89,15 +86,17 @@ class Replay:
         with connected(self._url) as self._reader:
             lift(self._reader)  # it is idle while a revision runs
             self._is_scratch = same_database_query(self._reader)
-            self._is_mighty = is_mighty(self._reader)
+            self._reader.cursor().execute(STANDING_FOR, (self._caller.role,))
             with confined(
-                self._is_scratch, self._what, is_alone=self._is_alone, is_mighty=self._is_mighty
+                self._is_scratch,
+                self._what,
+                is_elsewhere=self._caller.is_elsewhere,
+                unseen=self._refuse_unseen(),
             ):
                 self._replay()
 
     def _replay(self) -> None:
         self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
-        self._refuse_unseen()
         make_room(self._schema)  # the real one may have it
         while self._done < self._total:
             before = self._done
@@ -139,17 +138,26 @@ class Replay:
             if not self._take(self._running):
                 return
 
-    def _refuse_unseen(self) -> None:
-        """Raise ConfigurationError if a mighty role's statements would not be seen.
+    def _refuse_unseen(self) -> ConfigurationError | None:
+        """Raise the refusal of statements that would not be seen, or return it for later.
 
-        The files show that before anything runs.
+        The files show that before anything runs. It is raised if our login may do harm by such
+        statements, and returned for the case that env.py uses a login that may.
         """
-        if not self._is_mighty or self._is_alone:
-            return
+        if self._caller.is_elsewhere:
+            return None
+        if self._caller.is_mighty and (own_login := self._unseen(OWN_LOGINS)):
+            raise own_login
+        if (unseen := self._unseen()) and is_mighty(self._reader):
+            raise unseen
+        return unseen
+
+    def _unseen(self, *names: frozenset[str]) -> ConfigurationError | None:
         for revision in self.history.in_order(self.history.revisions):
             source = self.history.revisions[revision].source()
-            if source is not None and (unseen := below_sqlalchemy(source)):
-                raise refusal(self._named(revision), Reach.UNKNOWN, ", ".join(unseen))
+            if source is not None and (found := below_sqlalchemy(source, *names)):
+                return refusal(self._named(revision), Reach.UNKNOWN, ", ".join(found))
+        return None
 
     def _take(self, revision: str) -> bool:
         """Add the point of a revision if it is chosen; return whether the revision is committed."""
@@ -180,7 +188,7 @@ class Replay:
         return self._named(self._running)
 
     def _named(self, revision: str) -> str:
-        return f"Migration {self._schema.label(revision)}"
+        return f"Migration {self.history.label(revision)}"
 
 
 def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:

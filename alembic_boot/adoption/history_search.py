@@ -10,7 +10,9 @@ from functools import cache, partial
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.comparison import Catalogue
+from alembic_boot.adoption.confinement import read_caller
 from alembic_boot.adoption.history_replay import Choice, Replay
 from alembic_boot.adoption.reading import read_catalogue
 from alembic_boot.adoption.schema_matching import SchemaMatches, differences, match_schema
@@ -19,9 +21,13 @@ from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.adoption.sketch import read_outline, read_sketch
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
-from alembic_boot.errors import LockTimeoutError
+from alembic_boot.errors import (
+    DatabaseUnreachableError,
+    LockTimeoutError,
+    LoginRefusedError,
+    MigrationFailedError,
+)
 from alembic_boot.postgres.connection import connected
-from alembic_boot.postgres.identity import server
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import said_meanwhile
@@ -70,13 +76,33 @@ def search_history(
 
 
 def _replay(boot: BootDescription, schema: Schema, is_chosen: Choice, does: str) -> Replay:
+    """Replay the history as a temporary role; if that role may not do it all, as our own role.
+
+    PostgreSQL confines the temporary role. For our own role only the parser refuses statements, so
+    it refuses more of them.
+    """
+    with scratch_database(boot, with_role=True) as url:
+        try:
+            return _replay_at(boot, schema, url, is_chosen, does)
+        except (MigrationFailedError, DatabaseUnreachableError, LoginRefusedError) as error:
+            if url.parameters.get("user") != url.database:
+                raise
+            _log.info("The replay failed as a role without rights: %s", error.what)
     with scratch_database(boot) as url:
-        project = open_project(boot.alembic_config, url)
-        is_alone = not _is_one_server(url, schema.url)
-        replay = Replay(url, project, is_alone=is_alone, is_chosen=is_chosen)
-        _log.info("%s", does)
-        with said_meanwhile(lambda: _log.info("Replayed %s", replay)):
-            replay.run()
+        return _replay_at(boot, schema, url, is_chosen, f"{does} as the role of this login")
+
+
+def _replay_at(
+    boot: BootDescription, schema: Schema, url: DatabaseUrl, is_chosen: Choice, does: str
+) -> Replay:
+    project = open_project(boot.alembic_config, url)
+    project.load(project.history.revisions)  # a module must not keep the URL of the scratch
+    with connected(schema.url) as real, connected(url) as scratch:
+        caller = read_caller(real, scratch)
+    replay = Replay(url, project, caller=caller, is_chosen=is_chosen)
+    _log.info("%s", does)
+    with pointed_at(url), said_meanwhile(lambda: _log.info("Replayed %s", replay)):
+        replay.run()
     return replay
 
 
@@ -108,8 +134,3 @@ def _lockers(connection: Connection) -> str:
     with connection.cursor() as cursor:
         cursor.execute(_LOCKERS)
         return ", ".join(name for (name,) in cursor.fetchall()) or "a session that has just ended"
-
-
-def _is_one_server(url: DatabaseUrl, other: DatabaseUrl) -> bool:
-    with connected(url) as one, connected(other) as another:
-        return server(one) == server(another)

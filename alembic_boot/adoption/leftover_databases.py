@@ -1,4 +1,4 @@
-"""Scratch databases of replays, and their removal after their process was killed."""
+"""Scratch databases of replays and their roles, and the removal after a process was killed."""
 
 import hashlib
 import logging
@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 
 import psycopg2
 from psycopg2 import sql
+from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
@@ -21,10 +22,15 @@ _log = logging.getLogger(__name__)
 _SHOWN = 38
 """Bytes of the real name. Together with the rest they are 63, PostgreSQL's limit for names."""
 
+# A process may be killed before it has made the database of a role, and after it has dropped that.
 _OURS = """
 SELECT datname FROM pg_database
-WHERE starts_with(datname, %s) AND pg_has_role(datdba, 'USAGE')
-ORDER BY datname
+WHERE starts_with(datname, %(prefix)s) AND pg_has_role(datdba, 'USAGE')
+UNION
+SELECT rolname FROM pg_roles
+WHERE starts_with(rolname, %(prefix)s) AND pg_has_role(oid, 'USAGE')
+  AND (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)
+ORDER BY 1
 """
 
 
@@ -48,12 +54,12 @@ def in_use(real: DatabaseUrl, name: str) -> Iterator[bool]:
 
 
 def remove_leftovers(real: DatabaseUrl) -> None:
-    """Drop the scratch databases of killed processes; those of running processes stay.
+    """Drop the scratch databases of killed processes, with their roles; others stay.
 
     A database that cannot be dropped is logged, and left to the next start.
     """
     with connected(real) as connection, connection.cursor() as cursor:
-        cursor.execute(_OURS, (_prefix(real),))
+        cursor.execute(_OURS, {"prefix": _prefix(real)})
         pattern = re.compile(re.escape(_prefix(real)) + "[0-9a-f]{8}")
         names = [name for (name,) in cursor.fetchall() if pattern.fullmatch(name)]
     for name in names:
@@ -63,17 +69,29 @@ def remove_leftovers(real: DatabaseUrl) -> None:
 
 
 def drop(real: DatabaseUrl, name: str) -> bool:
-    """Drop a scratch database with its sessions; return whether it is gone, and log if not."""
+    """Drop a scratch database with its sessions and its role.
+
+    Return whether they are gone, and log if they are not.
+    """
     statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
             lift(connection)
             connection.cursor().execute(statement)
+            drop_role(connection, name)
     except (BootError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         _log.warning("The scratch database %s could not be removed: %s", name, cause)
         return False
     return True
+
+
+def drop_role(connection: Connection, name: str) -> None:
+    """Drop the role that a scratch database was made for, if there is one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM pg_roles WHERE rolname = %s", (name,))
+        if cursor.fetchone() is not None:
+            cursor.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(name)))
 
 
 def _prefix(real: DatabaseUrl) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence, Set
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
-from alembic_boot.adoption.contents import MARK
+from alembic_boot.adoption.given_scratch import MARK
 from alembic_boot.adoption.other_queries import OTHERS
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.environment.version_table import VersionTable

@@ -266,6 +266,9 @@ CROSS JOIN LATERAL (SELECT pg_get_triggerdef(t.oid, true) AS definition) d
 WHERE t.tgrelid = ANY (%(relations)s) AND NOT t.tgisinternal
 """
 
+STANDING_FOR = "SELECT set_config('alembic_boot.stands_for', %s, false)"
+"""Tells for which role the session's own stands: a policy may name CURRENT_USER."""
+
 POLICIES = """
 SELECT 'policy', p.polrelid::regclass::text, quote_ident(p.polname),
   jsonb_build_object(
@@ -274,7 +277,10 @@ SELECT 'policy', p.polrelid::regclass::text, quote_ident(p.polname),
     'permissive', p.polpermissive,
     'roles', (
       SELECT jsonb_agg(r.name ORDER BY r.name) FROM (
-        SELECT CASE role WHEN 0 THEN 'PUBLIC' ELSE role::regrole::text END AS name
+        SELECT CASE role WHEN 0 THEN 'PUBLIC' ELSE coalesce(
+          CASE role WHEN quote_ident(session_user)::regrole
+                    THEN nullif(current_setting('alembic_boot.stands_for', true), '') END,
+          role::regrole::text) END AS name
         FROM unnest(p.polroles) role) r)),
   CASE WHEN p.polqual IS NULL THEN '{}' ELSE jsonb_build_object(
     'using', jsonb_build_object(

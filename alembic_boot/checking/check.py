@@ -7,6 +7,7 @@ from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 
+from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.comparison import Catalogue, compare
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.adoption.scratch_schema import make_room, move, open_scratch, read
@@ -40,7 +41,7 @@ def check(boot: BootDescription) -> None:
     """
     history = open_project(boot.alembic_config, boot.migration_database_url).history
     resolve_target(history, boot.schema.target, rollback=False)
-    with scratch_database(boot) as url:
+    with scratch_database(boot) as url, pointed_at(url):
         project = open_project(boot.alembic_config, url)
         # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)

@@ -8,6 +8,7 @@ from typing import Any
 
 from alembic import command
 
+from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.adoption.scratch_schema import make_room
 from alembic_boot.checking.models import refuse_no_models
@@ -49,7 +50,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
     developer's own database does not matter. Raises BootError.
     """
     _refuse_several_heads(boot)
-    with scratch_database(boot) as url:
+    with scratch_database(boot) as url, pointed_at(url):
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)

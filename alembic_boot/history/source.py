@@ -5,10 +5,10 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
-_BELOW = frozenset(
-    {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
-    | {"create_engine", "create_async_engine", "psycopg", "psycopg2", "asyncpg"}
-)
+OWN_LOGINS = frozenset({"create_engine", "create_async_engine", "psycopg", "psycopg2", "asyncpg"})
+"""Names by which a revision may log in to a database itself."""
+
+_BELOW = OWN_LOGINS | {"cursor", "dbapi_connection", "driver_connection", "raw_connection"}
 """Names of SQLAlchemy and of drivers that lead around the connection that we watch."""
 
 
@@ -55,10 +55,9 @@ def commits_itself(source: bytes, function: str) -> bool:
     return "commit" in _names(source, function)
 
 
-def below_sqlalchemy(source: bytes) -> list[str]:
-    """Return the names by which an upgrade goes around the connection that we watch."""
-    names = _names(source, "upgrade")
-    return [f"through {name}" for name in sorted(names & _BELOW)]
+def below_sqlalchemy(source: bytes, names: frozenset[str] = _BELOW) -> list[str]:
+    """Return those of the names by which an upgrade goes around the connection that we watch."""
+    return [f"through {name}" for name in sorted(names & _names(source, "upgrade"))]
 
 
 def _names(source: bytes, function: str) -> set[str]:

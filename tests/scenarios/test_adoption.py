@@ -138,7 +138,7 @@ def test_without_the_right_to_make_a_scratch(
     finally:
         cluster.execute(f"ALTER ROLE {OWNER} CREATEDB")
     assert_refused(refused, cluster, database, "… cannot be determined: …SCRATCH_DATABASE_URL…")
-    with cluster.database() as scratch:
+    with cluster.scratch_database() as scratch:
         given = {"DATABASE_URL": database_url, "SCRATCH_DATABASE_URL": cluster.url(scratch)}
         run(folder, "migrate", **given).assert_ok()
         assert relations(cluster, scratch) == []
@@ -242,7 +242,7 @@ def test_through_a_pooler(
     folder: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
 ) -> None:
     """What lends its connections by the transaction keeps neither the replay nor its lock."""
-    with debian_cluster.database() as database, debian_cluster.database() as scratch:
+    with debian_cluster.database() as database, debian_cluster.scratch_database() as scratch:
         make_at(folder, debian_cluster.url(database), "006")
         forget(debian_cluster, database)
         run(folder, "migrate", DATABASE_URL=pgbouncer(database)).assert_ok()

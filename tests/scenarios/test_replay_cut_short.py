@@ -96,6 +96,26 @@ def test_killed_at_a_revision(slow: Slow) -> None:
     assert journal(slow.cluster, slow.database) == ["stamp b2 applied", "upgrade c3 applied"]
 
 
+def test_killed_as_a_role_of_its_own(slow: Slow) -> None:
+    """The next start removes that role with the scratch, also if it may create roles itself."""
+    slow.cluster.execute(f"ALTER ROLE {OWNER} CREATEROLE")
+    try:
+        starter = slow.start()
+        scratch = slow.sleeper()
+        sleeper = "SELECT usename::text FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+        assert slow.cluster.query(sleeper) == [(scratch,)]
+        starter.signal(signal.SIGKILL)
+        starter.finish()
+        slow.flag.touch()
+        finished = slow.start().finish()
+    finally:
+        slow.cluster.execute(f"ALTER ROLE {OWNER} NOCREATEROLE")
+    finished.assert_ok()
+    finished.assert_says(f"Removed {scratch}, left behind by a starter that died")
+    assert slow.scratches() == []
+    assert slow.cluster.query("SELECT FROM pg_roles WHERE rolname ~ '_scratch_'") == []
+
+
 @pytest.mark.parametrize(
     ("recorded", "task"), [("b2", "migrate"), ("c3", "migrate"), ("c3", "adopt")]
 )
@@ -120,8 +140,8 @@ def test_killed_and_then_recorded_by_hand(slow: Slow, recorded: str, task: str) 
 
 
 def test_killed_on_a_given_scratch(slow: Slow) -> None:
-    """What the killed one made there goes; what somebody keeps there would be refused."""
-    with slow.cluster.database() as scratch:
+    """The next start ends what still runs there, and empties the database."""
+    with slow.cluster.scratch_database() as scratch:
         given = {"SCRATCH_DATABASE_URL": slow.cluster.url(scratch)}
         starter = slow.start(**given)
         assert slow.sleeper() == scratch
@@ -131,31 +151,14 @@ def test_killed_on_a_given_scratch(slow: Slow) -> None:
         slow.flag.touch()
         finished = slow.start(**given).finish()
         finished.assert_ok()
-        finished.assert_says("Emptying the scratch database: a starter died during its work")
+        finished.assert_says("Emptied the database of SCRATCH_DATABASE_URL: it had table …")
         assert relations(slow.cluster, scratch) == []
     assert revisions(slow.cluster, slow.database) == ["c3"]
 
 
-def test_killed_on_a_given_scratch_that_somebody_uses_since(slow: Slow) -> None:
-    """What the replay did not make is refused by name, and stays."""
-    with slow.cluster.database() as scratch:
-        given = {"SCRATCH_DATABASE_URL": slow.cluster.url(scratch)}
-        starter = slow.start(**given)
-        slow.sleeper()
-        starter.signal(signal.SIGKILL)
-        starter.finish()
-        slow.cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE customers (name text)", scratch)
-        finished = slow.start(**given).finish()
-        finished.assert_failed(
-            8, "… not empty (table public.customers), and no replay is known to have made that. …"
-        )
-        assert "customers" in relations(slow.cluster, scratch)
-    assert revisions(slow.cluster, slow.database) == []
-
-
 def test_two_starters_on_one_given_scratch(slow: Slow) -> None:
     """The second one waits for the first, and neither sees what the other makes."""
-    with slow.cluster.database() as scratch:
+    with slow.cluster.scratch_database() as scratch:
         given = {"SCRATCH_DATABASE_URL": slow.cluster.url(scratch)}
         first = slow.start(**given)
         slow.sleeper()

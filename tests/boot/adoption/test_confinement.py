@@ -233,7 +233,7 @@ def test_what_databases_share(
     assert f"Migration b2 Foreign b2 changes what all databases of the server share ({begin}" in (
         refusal
     )
-    assert "Name an empty database of another server in SCRATCH_DATABASE_URL." in refusal
+    assert "Name a scratch database of another server in SCRATCH_DATABASE_URL." in refusal
     assert cluster.query("SELECT FROM pg_roles WHERE starts_with(rolname, 'nobody_')") == []
     assert cluster.query("SELECT FROM pg_db_role_setting") == []
     assert_untouched(theirs)
@@ -337,17 +337,17 @@ def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> No
     assert f"whose effect cannot be checked, as a role that may change more … ({said}" in (
         refusal.replace("than its database", "…")
     )
-    assert "Set MIGRATION_DATABASE_URL to that of an ordinary role, or name an empty" in refusal
+    assert "Set MIGRATION_DATABASE_URL to that of an ordinary role, or name a scratch" in refusal
     assert_untouched(theirs)
 
 
 def test_what_the_files_show_is_refused_first(
     theirs: Theirs, cluster: Cluster, tmp_path: Path
 ) -> None:
-    """No revision runs if a later one uses the driver itself."""
+    """No revision runs if a later one may log in by the driver itself."""
     trace = tmp_path / "ran"
     theirs.project.revision("b2", "a1", f"open({str(trace)!r}, 'w').close()")
-    theirs.project.revision("c3", "b2", "op.get_bind().connection.cursor().execute('SELECT 1')")
+    theirs.project.revision("c3", "b2", "import psycopg2; psycopg2.connect('').close()")
     with mightily(cluster):
         assert "Migration c3 Foreign c3" in theirs.refusal()
     assert not trace.exists()

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.slow
 UNREACHABLE_SCRATCH = (
     "A scratch database was made, but it cannot be reached. …_scratch_… failed: …"
     "Let the role in there; if a pooler stands in between that knows no other databases, set "
-    "MIGRATION_DATABASE_URL to the server itself; or name an empty database in "
-    "SCRATCH_DATABASE_URL."
+    "MIGRATION_DATABASE_URL to the server itself; or name a database that has the schema "
+    "boot_scratch in SCRATCH_DATABASE_URL."
 )
 
 
@@ -40,7 +40,7 @@ def test_a_scratch_database_that_the_pooler_does_not_know(
     folder = short_history(tmp_path)
     with (
         debian_cluster.database() as name,
-        debian_cluster.database() as scratch,
+        debian_cluster.scratch_database() as scratch,
         running_pgbouncer(tmp_path / "pgbouncer", debian_cluster.port, only=name) as port,
     ):
         settings = {"APP_ENV": "prod", "DATABASE_URL": debian_cluster.url(name, port=port)}
@@ -99,7 +99,7 @@ def test_a_given_scratch_database_behind_the_pooler(
 ) -> None:
     """It is free again afterwards, also for those who come directly."""
     folder = short_history(tmp_path)
-    with debian_cluster.database() as name, debian_cluster.database() as scratch:
+    with debian_cluster.database() as name, debian_cluster.scratch_database() as scratch:
         settings = {"APP_ENV": "test", "DATABASE_URL": pgbouncer(name)}
         for url in (pgbouncer(scratch), debian_cluster.url(scratch)):
             run_in(folder, checking, SCRATCH_DATABASE_URL=url, **settings).assert_ok()

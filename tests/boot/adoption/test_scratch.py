@@ -1,6 +1,7 @@
 """A scratch database is empty, is not the real one, and is gone or empty again afterwards."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,10 @@ from typing import Any
 
 import psycopg2
 import pytest
-import sqlalchemy as sa
 from psycopg2.extras import wait_select
 
-from alembic_boot.adoption import contents
+from alembic_boot.adoption.given_scratch import END_WORK, objects
 from alembic_boot.adoption.leftover_databases import new_name, remove_leftovers
-from alembic_boot.adoption.replay_note import noting
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.checking.check import check
 from alembic_boot.description import AlembicConfig, BootDescription
@@ -54,8 +53,8 @@ EVERYTHING = """
 
 @pytest.fixture
 def scratch(cluster: Cluster) -> Iterator[str]:
-    """Give the name of another empty database."""
-    with cluster.database() as name:
+    """Give the name of another database, empty and marked."""
+    with cluster.scratch_database() as name:
         yield name
 
 
@@ -177,9 +176,35 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
             cluster.execute(f"SET ROLE {OWNER}; {EVERYTHING}", scratch)
     connection = cluster.connect(scratch)
     with closing(connection):
-        assert contents.objects(connection) == []
+        assert objects(connection) == []
     query = "SELECT nspname::text FROM pg_namespace WHERE nspname !~ '^pg_' ORDER BY 1"
-    assert cluster.query(query, scratch) == [("information_schema",), ("public",)]
+    assert cluster.query(query, scratch) == [
+        ("boot_scratch",),
+        ("information_schema",),
+        ("public",),
+    ]
+
+
+@pytest.mark.parametrize("statement", ["SELECT", "CREATE TABLE t (i int)"])
+def test_one_without_the_mark_is_refused(
+    cluster: Cluster, database_url: str, statement: str
+) -> None:
+    """An empty one, too: only the operator's schema says that it may be emptied."""
+    with cluster.database() as name:
+        cluster.execute(f"SET ROLE {OWNER}; {statement}", name)
+        given = parse_database_url(cluster.url(name))
+        with (
+            pytest.raises(ConfigurationError) as caught,
+            scratch_database(described(database_url, given)),
+        ):
+            pytest.fail("it was given")
+        assert str(caught.value) == (
+            f"SCRATCH_DATABASE_URL names {given.masked}, which no schema marks as a scratch. If "
+            "all its content may be dropped, run `CREATE SCHEMA boot_scratch` there. Nothing was "
+            "changed."
+        )
+        count = "SELECT count(*)::int FROM pg_tables WHERE schemaname = 'public'"
+        assert cluster.query(count, name) == [(int("TABLE" in statement),)]
 
 
 @pytest.mark.parametrize(
@@ -187,27 +212,28 @@ def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch
     [
         ("CREATE TABLE t (i int)", "table public.t"),
         ("CREATE TABLE alembic_version (version_num text)", "table public.alembic_version"),
-        ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people"),
-        ("CREATE SCHEMA crm", "schema crm"),
+        ("CREATE SCHEMA crm; CREATE TABLE crm.people (i int)", "table crm.people, schema crm"),
         ("CREATE COLLATION c (locale = 'C')", "collation public.c"),
-        ("CREATE VIEW v AS SELECT 1", "view public.v"),
-        ("CREATE TYPE e AS ENUM ('a')", "type public.e"),
         ("CREATE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "function public.f()"),
     ],
 )
-def test_one_that_is_not_empty_is_refused(
-    cluster: Cluster, database_url: str, scratch: str, statement: str, found: str
+def test_a_marked_one_is_emptied_first(
+    cluster: Cluster,
+    database_url: str,
+    scratch: str,
+    caplog: pytest.LogCaptureFixture,
+    statement: str,
+    found: str,
 ) -> None:
-    """Whatever is there is named, and stays."""
+    """The mark allows that; the log names what was there."""
     cluster.execute(f"SET ROLE {OWNER}; {statement}", scratch)
     given = parse_database_url(cluster.url(scratch))
-    for _ in range(2):
-        with (
-            pytest.raises(ConfigurationError) as caught,
-            scratch_database(described(database_url, given)),
-        ):
-            pass
-        assert f"names a database that is not empty ({found}" in str(caught.value)
+    with (
+        scratch_database(described(database_url, given)),
+        closing(cluster.connect(scratch)) as connection,
+    ):
+        assert objects(connection) == []
+    assert caplog.messages == [f"Emptied the database of SCRATCH_DATABASE_URL: it had {found}"]
 
 
 def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scratch: str) -> None:
@@ -364,7 +390,9 @@ def test_a_server_that_does_not_let_us_in(
         cluster.execute("SELECT pg_reload_conf()")
     assert "A scratch database was made, but it cannot be reached. " in str(caught.value)
     assert "no pg_hba.conf entry" in str(caught.value)
-    assert str(caught.value).endswith("or name an empty database in SCRATCH_DATABASE_URL.")
+    assert str(caught.value).endswith(
+        "or name a database that has the schema boot_scratch in SCRATCH_DATABASE_URL."
+    )
     assert databases(cluster) == before
 
 
@@ -381,82 +409,28 @@ def test_one_that_cannot_be_dropped(
     assert "must be owner of database" in message
 
 
-def leave(url: DatabaseUrl, statements: str) -> None:
-    """Leave a given scratch database as a replay does that is killed."""
-    engine = sa.create_engine(url.sqlalchemy_url, poolclass=sa.NullPool)
-    with noting(url):
-        with engine.begin() as connection:
-            connection.exec_driver_sql(statements)
-        with engine.connect() as connection:  # as every revision that follows
-            connection.exec_driver_sql("SELECT 1")
-
-
-def test_a_given_one_of_a_killed_process(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """It is noted there what came from the replay, and that goes."""
-    given = parse_database_url(cluster.url(scratch))
-    leave(given, EVERYTHING.partition("CREATE CAST")[0])
-    with scratch_database(described(database_url, given)):
-        assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", scratch) == []
-    query = "SELECT FROM pg_namespace WHERE nspname = 'boot_scratch'"
-    assert cluster.query(query, scratch) == []
-
-
-@pytest.mark.parametrize(
-    "statements",
-    [
-        "DROP TABLE t; CREATE TABLE customers AS SELECT 1",
-        "DROP TABLE t; CREATE TABLE t AS SELECT 1",
-        "CREATE VIEW customers AS SELECT * FROM t",
-        "CREATE TABLE schema_journal (id int); CREATE TABLE customers (id int)",
-    ],
-)
-def test_what_somebody_made_there_since(
-    cluster: Cluster, database_url: str, scratch: str, statements: str
-) -> None:
-    """Whatever mark and note a killed replay has left: what it did not make is nobody's scratch."""
-    given = parse_database_url(cluster.url(scratch))
-    leave(given, "CREATE TABLE t (i int)")
-    cluster.execute(f"SET ROLE {OWNER}; {statements}", scratch)
-    relations = "SELECT oid, relname::text FROM pg_class WHERE oid > 16384 ORDER BY oid"
-    before = cluster.query(relations, scratch)
-    for _ in range(2):
-        with (
-            pytest.raises(ConfigurationError, match="no replay is known to have made that"),
-            scratch_database(described(database_url, given)),
-        ):
-            pytest.fail("it was given")
-    assert cluster.query(relations, scratch) == before
-
-
-def test_a_mark_without_a_note(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """A mark alone says nothing about the rest."""
-    cluster.execute(
-        f"SET ROLE {OWNER}; CREATE SCHEMA boot_scratch; CREATE TABLE t (i int)", scratch
-    )
-    boot = described(database_url, parse_database_url(cluster.url(scratch)))
-    with pytest.raises(ConfigurationError, match="and no replay is known to have made"):
-        scratch_database(boot).__enter__()
-    cluster.execute("DROP TABLE t", scratch)
-    with scratch_database(boot):
-        pass
-
-
 def test_whose_work_is_ended(cluster: Cluster, database_url: str, scratch: str) -> None:
-    """That of the killed process, and no other's of the same role, busy as it may be."""
+    """That of a killed process; a process that waits for the database goes on."""
     given = parse_database_url(cluster.url(scratch))
-    engine = sa.create_engine(given.sqlalchemy_url, poolclass=sa.NullPool)
-    theirs = psycopg2.connect(cluster.url(scratch), async_=True)
-    wait_select(theirs)
-    theirs.cursor().execute("SELECT pg_sleep(60)")
-    query = f"SELECT pid FROM pg_stat_activity WHERE datname = '{scratch}'"
-    with closing(theirs), closing(engine.connect()) as ours, noting(given):
-        ours.exec_driver_sql("CREATE TABLE t (i int)")
-        with scratch_database(described(database_url, given)):
-            pids = cluster.query(query, scratch)
-            driver: Any = ours.connection.driver_connection
-            assert (theirs.info.backend_pid,) in pids
-            assert (driver.info.backend_pid,) not in pids
-        ours.invalidate()
+    left = psycopg2.connect(cluster.url(scratch), async_=True)
+    wait_select(left)
+    left.cursor().execute("SELECT pg_sleep(60)")
+    pids = f"SELECT pid FROM pg_stat_activity WHERE datname = '{scratch}'"
+    boot = described(database_url, given)
+
+    def use() -> DatabaseUrl:
+        with scratch_database(boot) as url:
+            return url
+
+    with closing(left), ThreadPoolExecutor() as pool:
+        with scratch_database(boot):
+            assert (left.info.backend_pid,) not in cluster.query(pids)
+            waiting = pool.submit(use)
+            while len(cluster.query(f"{pids} AND query ~ 'pg_try_advisory'")) < 2:
+                assert not waiting.done()
+            with closing(cluster.connect(scratch)) as connection:
+                connection.cursor().execute(f"SET SESSION AUTHORIZATION {OWNER}; {END_WORK}")
+        assert waiting.result(timeout=30) == given
 
 
 def test_a_given_one_in_use(cluster: Cluster, database_url: str, scratch: str) -> None:
