@@ -379,13 +379,12 @@ def revision(
 ) -> None:
     """Write a new revision from the differences between the models and the history."""
     with _booting("revision", **_alembic(x, n)) as boot:
-        from alembic_boot.checking.message import required
-        from alembic_boot.checking.revise import write_revision
+        from alembic_boot.checking.new_revision import required, write_revision
         from alembic_boot.stages import wait
 
         text = required(message)
         wait(boot)
-        _show(str(write_revision(boot, text)))
+        _show(write_revision(boot, text))
 
 
 @task(
@@ -398,8 +397,7 @@ def merge(
 ) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
     with _session("merge", **_alembic(x, n)) as settings:
-        from alembic_boot.checking.merge import write_merge
-        from alembic_boot.checking.message import required
+        from alembic_boot.checking.new_revision import required, write_merge
 
         url = settings.migration_database_url
         _show(str(write_merge(settings.alembic_config, url, required(message))))

@@ -11,7 +11,7 @@ from alembic_boot.adoption.confinement import Caller, confined, is_mighty, refus
 from alembic_boot.adoption.reading import read_catalogue
 from alembic_boot.adoption.schema_matching import HistoryPoint
 from alembic_boot.adoption.schema_selection import Reader, read_made
-from alembic_boot.adoption.scratch_schema import make_room
+from alembic_boot.adoption.scratch import make_room
 from alembic_boot.adoption.table_queries import STANDING_FOR
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
@@ -19,7 +19,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History
-from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy
+from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy, certain_statements
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
@@ -27,7 +27,7 @@ from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import run_unlocked
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import AlembicStep, Rows
-from alembic_boot.sql.reach import Reach
+from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
 
@@ -91,7 +91,7 @@ class Replay:
                 self._is_scratch,
                 self._what,
                 is_elsewhere=self._caller.is_elsewhere,
-                unseen=self._refuse_unseen(),
+                unseen=self._refuse_by_files(),
             ):
                 self._replay()
 
@@ -138,26 +138,39 @@ class Replay:
             if not self._take(self._running):
                 return
 
-    def _refuse_unseen(self) -> ConfigurationError | None:
-        """Raise the refusal of statements that would not be seen, or return it for later.
+    def _refuse_by_files(self) -> ConfigurationError | None:
+        """Raise the refusal of what the files show to be impossible, before anything runs.
 
-        The files show that before anything runs. It is raised if our login may do harm by such
-        statements, and returned for the case that env.py uses a login that may.
+        Return the refusal of statements that would not be seen. It holds for a login that may do
+        harm by them: if ours may not, env.py's own may.
         """
         if self._caller.is_elsewhere:
             return None
+        self._refuse_shared()
         if self._caller.is_mighty and (own_login := self._unseen(OWN_LOGINS)):
             raise own_login
         if (unseen := self._unseen()) and is_mighty(self._reader):
             raise unseen
         return unseen
 
+    def _refuse_shared(self) -> None:
+        for name, source in self._sources():
+            for text in certain_statements(source):
+                for reach, part in Reaches().of(text):
+                    if reach is Reach.SHARED:
+                        raise refusal(name, reach, part)
+
     def _unseen(self, *names: frozenset[str]) -> ConfigurationError | None:
+        for name, source in self._sources():
+            if found := below_sqlalchemy(source, *names):
+                return refusal(name, Reach.UNKNOWN, ", ".join(found))
+        return None
+
+    def _sources(self) -> Iterator[tuple[str, bytes]]:
         for revision in self.history.in_order(self.history.revisions):
             source = self.history.revisions[revision].source()
-            if source is not None and (found := below_sqlalchemy(source, *names)):
-                return refusal(self._named(revision), Reach.UNKNOWN, ", ".join(found))
-        return None
+            if source is not None:
+                yield self._named(revision), source
 
     def _take(self, revision: str) -> bool:
         """Add the point of a revision if it is chosen; return whether the revision is committed."""

@@ -18,6 +18,8 @@ from alembic_boot.errors import (
 )
 from alembic_boot.postgres.connection import connected, one_line
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.state.schema import Schema
+from alembic_boot.state.unrecordable import Unrecordable
 
 _INSTEAD = f"name a database that has the schema {MARK} in SCRATCH_DATABASE_URL."
 
@@ -64,3 +66,14 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
             "Let the role in there; if a pooler stands in between that knows no other "
             "databases, set MIGRATION_DATABASE_URL to the server itself; or " + _INSTEAD,
         ) from error
+
+
+def make_room(schema: Schema) -> Unrecordable | None:
+    """Let a scratch database record any revision; return those it had no room for."""
+    history = schema.project.history
+    found = schema.unrecordable(history.in_order(history.revisions))
+    if found is None or not found.widening:
+        return None
+    with connected(schema.url) as connection:
+        connection.cursor().execute(found.widening)
+    return found

@@ -3,30 +3,35 @@
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.comparison import Catalogue, compare
-from alembic_boot.adoption.scratch import scratch_database
-from alembic_boot.adoption.scratch_schema import make_room, move, open_scratch, read
+from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
+from alembic_boot.adoption.scratch import make_room, scratch_database
 from alembic_boot.checking.differences import code, missing_labels, operations
-from alembic_boot.checking.models import NO_MODELS
+from alembic_boot.checking.new_revision import NO_MODELS
 from alembic_boot.checking.phases import contract_reasons, phase_problems
-from alembic_boot.description import BootDescription
+from alembic_boot.description import BootDescription, SchemaPolicy
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import HistoryBrokenError, MigrationFailedError
-from alembic_boot.history.history import History, Revision, Target, resolve_target
+from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.history.own_sql import OwnSql
 from alembic_boot.history.source import below_sqlalchemy
 from alembic_boot.log import report_cause
+from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import Step
-from alembic_boot.state.schema import Schema, ask_location
+from alembic_boot.state.inspection import NO_DATABASE, SchemaState, inspect
+from alembic_boot.state.plan import Action
+from alembic_boot.state.schema import Schema, ask_location, open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -72,21 +77,22 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     after the upgrade.
     """
     history = project.history
-    schema = open_scratch(url, project)
+    schema = open_schema(url, project, SchemaPolicy("heads", rollback=True))
     if (it := make_room(schema)) is not None:
         yield it.what.rstrip(".")
     order = history.in_order(history.revisions)
     is_one_line = _is_one_line(history)
     if not is_one_line:
         _log.info("The history branches: it is reversed as a whole")
-    base = below = above = read(schema)
+    base = below = above = _read(schema)
     for number, id_ in enumerate(order, 1):
         below, own = above, OwnSql()
         # On every other branch as far as it has come, and on this one a revision further.
-        above = move(schema, Target(id_, order[:number][::-1]), partial(_Noting, own))
+        above = _move(schema, Target(id_, order[:number][::-1]), partial(_Noting, own))
         revision = history.revisions[id_]
-        own_sql = [*own.statements, *_below_sqlalchemy(revision)]
-        reasons = contract_reasons(below, above, own_sql)
+        source = revision.source()
+        unseen = [] if source is None else below_sqlalchemy(source)
+        reasons = contract_reasons(below, above, [*own.statements, *unseen])
         yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
         if is_one_line:
             parent = Target((revision.parents or ("base",))[0], revision.parents)
@@ -109,19 +115,40 @@ class _Noting(Guard):
             yield
 
 
-def _below_sqlalchemy(revision: Revision) -> list[str]:
-    source = revision.source()
-    return [] if source is None else below_sqlalchemy(source)
-
-
 def _return(
     schema: Schema, here: Target, above: Catalogue, there: Target, below: Catalogue
 ) -> Iterable[str]:
     """Go down and up again; yield the differences from the state before."""
-    if left := compare(move(schema, there), below):
+    if left := compare(_move(schema, there), below):
         yield from (f"{here.name} leaves behind on its way down: {line}" for line in left)
-    if changed := compare(move(schema, here), above):
+    if changed := compare(_move(schema, here), above):
         yield from (f"{here.name} comes back different: {line}" for line in changed)
+
+
+def _move(schema: Schema, target: Target, make_guard: MakeGuard = Guard) -> Catalogue:
+    """Bring the scratch database to a target, up or down, and return its catalogue.
+
+    Raises MigrationFailedError, which says which way it was.
+    """
+    schema = replace(schema, target=target)
+    # An irreversible revision shows itself when it runs: there is nothing to lose here.
+    inspection = replace(schema.inspect(), irreversible=())
+    if inspection.state is SchemaState.UNMANAGED:  # it is at base, but some objects are left
+        inspection = inspect(NO_DATABASE, schema.project.history, target)
+    plan = schema.decide(inspection)
+    if plan.refusal is not None:
+        raise plan.refusal
+    try:
+        apply_to_scratch(schema, plan, make_guard)
+    except MigrationFailedError as error:
+        way = "up" if plan.action is Action.UPGRADE else "down"
+        raise MigrationFailedError(f"On the way {way}: {error.what}", error.advice) from error
+    return _read(schema)
+
+
+def _read(schema: Schema) -> Catalogue:
+    with connected(schema.url) as connection:
+        return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
 
 
 def _differences_from_models(project: Project) -> list[str]:

@@ -60,6 +60,25 @@ def below_sqlalchemy(source: bytes, names: frozenset[str] = _BELOW) -> list[str]
     return [f"through {name}" for name in sorted(names & _names(source, "upgrade"))]
 
 
+def certain_statements(source: bytes) -> Iterator[str]:
+    """Give the SQL that an upgrade runs as a constant text in any case, up to its first branch."""
+    upgrade = _function(parse(source), "upgrade")
+    for statement in upgrade.body if upgrade else ():
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(attr="execute"), [text])):
+                match text:
+                    case (
+                        ast.Constant(str(sql))
+                        | ast.Call(ast.Attribute(attr="text"), [ast.Constant(str(sql))])
+                        | ast.Call(ast.Name("text"), [ast.Constant(str(sql))])
+                    ):
+                        yield sql
+            case ast.Expr() | ast.Assign() | ast.Import() | ast.ImportFrom():
+                pass
+            case _:
+                return
+
+
 def _names(source: bytes, function: str) -> set[str]:
     """Return the names and attributes that the code uses."""
     other = "downgrade" if function == "upgrade" else "upgrade"

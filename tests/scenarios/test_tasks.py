@@ -434,12 +434,12 @@ UNREPEATABLE = {
     "raises on its way down": (
         CREATE,
         'raise RuntimeError("no way back")',
-        "Migration 901 A test's own failed: …RuntimeError: no way back.",
+        "On the way down: Migration 901 A test's own failed: …RuntimeError: no way back.",
     ),
     "raises on its way up": (
         'raise RuntimeError("no way")',
         "pass",
-        "Migration 901 A test's own failed: …RuntimeError: no way.",
+        "On the way up: Migration 901 A test's own failed: …RuntimeError: no way.",
     ),
     "makes something else the second time": (
         """

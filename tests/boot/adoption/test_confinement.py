@@ -265,6 +265,37 @@ def test_statements_that_only_look_like_it(theirs: Theirs) -> None:
     assert theirs.revisions() == ["a1"]
 
 
+@pytest.mark.parametrize("text", ["{!r}", "sa.text({!r})"])
+def test_what_is_certain_to_be_shared_is_refused_first(
+    theirs: Theirs, tmp_path: Path, text: str
+) -> None:
+    """A revision that runs such a statement in any case keeps all others from running."""
+    trace = tmp_path / "ran"
+    theirs.project.revision("b2", "a1", f"open({str(trace)!r}, 'w').close()")
+    theirs.project.revision("c3", "b2", f"x = 1\nop.execute({text.format('CREATE ROLE nobody')})")
+    assert "Migration c3 Foreign c3 changes what all databases" in theirs.refusal()
+    assert not trace.exists()
+    assert_untouched(theirs)
+
+
+def test_what_only_may_be_shared_is_replayed(theirs: Theirs) -> None:
+    """A statement behind a condition counts when it runs."""
+    theirs.project.revision(
+        "b2",
+        "a1",
+        """
+        op.create_table("t_b2")
+        if op.get_bind().scalar(sa.text("SELECT false")):
+            return
+        if op.get_bind().scalar(sa.text("SELECT true")):
+            return
+        op.execute("CREATE ROLE nobody")
+        """,
+    )
+    theirs.adopt()
+    assert theirs.revisions() == ["a1"]
+
+
 @contextmanager
 def mightily(cluster: Cluster) -> Iterator[None]:
     """Make the role a superuser meanwhile, as it often is in development."""

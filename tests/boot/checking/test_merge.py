@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.checking.merge import write_merge
+from alembic_boot.checking.new_revision import write_merge
 from alembic_boot.description import AlembicConfig
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import HistoryBrokenError

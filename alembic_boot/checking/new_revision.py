@@ -1,4 +1,4 @@
-"""Write a new revision from the differences between the models and the history."""
+"""Write the file of a new revision: from the models' differences, or to join the heads."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -7,44 +7,38 @@ from functools import partial
 from typing import Any
 
 from alembic import command
+from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.application_url import pointed_at
-from alembic_boot.adoption.scratch import scratch_database
-from alembic_boot.adoption.scratch_schema import make_room
-from alembic_boot.checking.models import refuse_no_models
-from alembic_boot.description import BootDescription, SchemaPolicy
+from alembic_boot.adoption.scratch import make_room, scratch_database
+from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.command_line import options
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
-from alembic_boot.errors import BootError, HistoryBrokenError
+from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from alembic_boot.history.history import merge_command
 from alembic_boot.history.numbering import next_id
+from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import apply_to_scratch
 from alembic_boot.state.plan import Action, decide
 from alembic_boot.state.schema import ask_location, open_schema
 
 _log = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True)
-class Written:
-    """The file of a new revision."""
-
-    path: str
-    is_empty: bool
-    """Whether the models have no difference from the history."""
-
-    def __str__(self) -> str:
-        advice = (
-            "it is empty, because the models do not differ from the history."
-            if self.is_empty
-            else "read it, and decide its phase."
-        )
-        return f"Wrote {self.path}: {advice}"
+NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
 
 
-def write_revision(boot: BootDescription, message: str) -> Written:
-    """Write the file of a new revision.
+def required(message: str | None) -> str:
+    """Return the message of a new revision. Raises ConfigurationError if there is none."""
+    if message and message.strip():
+        return message.strip()
+    raise ConfigurationError(
+        "A revision needs a message.", 'Use --message "what it does, in a few words".'
+    )
+
+
+def write_revision(boot: BootDescription, message: str) -> str:
+    """Write the file of a new revision, and return a sentence about it.
 
     The models are compared with the history replayed on a scratch database, so the state of the
     developer's own database does not matter. Raises BootError.
@@ -54,7 +48,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)
-        refuse_no_models(project)
+        _refuse_no_models(project)
         if project.history.revisions:
             schema = open_schema(url, project, SchemaPolicy())
             make_room(schema)
@@ -70,7 +64,7 @@ def write_revision(boot: BootDescription, message: str) -> Written:
         def note(_context: object, _revision: object, directives: list[Any]) -> None:
             empty.append(directives[0].upgrade_ops.is_empty())
 
-        with telling_what_is_wrong(project):
+        with _writing(project):
             script = command.revision(
                 project.config,
                 message,
@@ -78,10 +72,43 @@ def write_revision(boot: BootDescription, message: str) -> Written:
                 rev_id=next_id(project.history),
                 process_revision_directives=note,
             )
-    return Written(str(getattr(script, "path", script)), all(empty))
+    advice = "read it, and decide its phase."
+    if all(empty):
+        advice = "it is empty, because the models do not differ from the history."
+    return f"Wrote {getattr(script, 'path', script)}: {advice}"
 
 
-def telling_what_is_wrong(project: Project) -> AbstractContextManager[None]:
+@dataclass(frozen=True)
+class Merged:
+    """The heads of a history, and the file that joins them; None if there was only one."""
+
+    heads: tuple[str, ...]
+    path: str | None
+
+    def __str__(self) -> str:
+        if self.path is None:
+            return f"There is nothing to join: the history has one head, {self.heads[0]}."
+        return f"Wrote {self.path}: it joins {' and '.join(self.heads)}."
+
+
+def write_merge(alembic: AlembicConfig, url: DatabaseUrl | None, message: str) -> Merged:
+    """Write the file of a revision whose parents are all heads, if there are several.
+
+    No database is asked; `url` is for an env.py that Alembic is configured to run. Raises
+    BootError.
+    """
+    project = open_project(alembic, url)
+    heads = project.history.heads
+    if len(heads) == 1:
+        return Merged(heads, None)
+    with _writing(project):
+        script = command.merge(
+            project.config, list(heads), message, rev_id=next_id(project.history)
+        )
+    return Merged(heads, str(getattr(script, "path", script)))
+
+
+def _writing(project: Project) -> AbstractContextManager[None]:
     """Turn what Alembic, a template or a hook raises into a sentence."""
     return project.running(partial(_not_written, project))
 
@@ -102,3 +129,17 @@ def _refuse_several_heads(boot: BootDescription) -> None:
             f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
             f"Join them first with `{merge_command(history)}`.",
         )
+
+
+def _refuse_no_models(project: Project) -> None:
+    """Raise ConfigurationError if env.py names no models."""
+
+    def look(context: MigrationContext, _arguments: object) -> None:
+        if context.opts["target_metadata"] is None:
+            raise ConfigurationError(
+                f"{NO_MODELS}.",
+                "Pass that of the models to context.configure(), or write the revision by hand "
+                "in a new file of the versions folder.",
+            )
+
+    project.run(look, dont_mutate=True)
