@@ -107,7 +107,6 @@ def _is_own(file: str, folders: Sequence[Path]) -> bool:
 
 
 def _shown(file: str, folders: Sequence[Path]) -> str:
-    """Return a path in its shortest clear form: relative to the nearest of the folders."""
     path = Path(os.path.abspath(file))  # noqa: PTH100 (resolves no links)
     relative = [
         str(path.relative_to(it)) for it in (*folders, Path.cwd()) if path.is_relative_to(it)
@@ -116,7 +115,6 @@ def _shown(file: str, folders: Sequence[Path]) -> str:
 
 
 def _text(error: BaseException) -> str:
-    """Return an exception's text, on one line; empty if it has none."""
     if isinstance(error, SyntaxError) and error.msg:
         return str(error.msg)
     if isinstance(error, KeyError) and type(error).__str__ is KeyError.__str__ and error.args:

@@ -134,7 +134,6 @@ def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
 
 
 def _levels(level: str) -> dict[str, str]:
-    """Return the levels of loggers that log less than the others."""
     if level.upper() == "DEBUG":
         return dict.fromkeys(_TALKATIVE, "DEBUG")
     return _TALKATIVE

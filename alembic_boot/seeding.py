@@ -74,7 +74,6 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
 
 
 def _refuse_unstarted(returned: object) -> None:
-    """Raise TypeError if the seed callable has returned its work instead of doing it."""
     if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
         returned.close()
         raise TypeError(
@@ -128,18 +127,15 @@ def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError
 def seed_alone(boot: BootDescription) -> None:
     """Seed while no other process changes the schema. Raises BootError."""
     # These import Alembic, and `start` avoids that if it can.
-    from alembic_boot.environment.opening import open_project
     from alembic_boot.migration.preview import preview
     from alembic_boot.running.takeover import exclusively
-    from alembic_boot.state.schema import open_schema
 
-    inspection = preview(boot).inspection
-    if not is_at_head(inspection):
-        seed(boot, inspection)  # which reports the reason
+    found = preview(boot)
+    schema = found.schema
+    if schema is None or not is_at_head(found.inspection):
+        seed(boot, found.inspection)  # which reports the reason
         return
-    url = boot.migration_database_url
-    schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
-    with exclusively(url, schema.journal, boot.schema.lock_timeout):
+    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout):
         seed(boot, schema.inspect())
 
 

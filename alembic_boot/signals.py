@@ -113,7 +113,6 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
 
 @contextmanager
 def _watching() -> Iterator[None]:
-    """Run a thread that calls the actions when a stop signal arrives."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     closing = threading.Event()

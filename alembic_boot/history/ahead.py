@@ -30,8 +30,6 @@ _FRESH = 2.0
 
 @dataclass(frozen=True)
 class _Child:
-    """The process that reads, and the pipe by which it answers."""
-
     pid: int
     reader: int
     begun: float = field(default_factory=time.monotonic)

@@ -81,7 +81,6 @@ def _bound_name(statement: ast.stmt) -> str | None:
 
 
 def _plain(statement: ast.stmt) -> ast.stmt:
-    """Return an assignment without its annotation."""
     match statement:
         case ast.AnnAssign(target=ast.Name() as target, value=ast.expr() as value):
             return ast.Assign([target], value)
@@ -150,7 +149,6 @@ _CLOSING = _Line(")")
 
 @cache
 def _backwards(names: tuple[str, ...]) -> list[tuple[str, _Line]]:
-    """Return the fields that may have a meaning, from the last name to the first."""
     kept = sorted((it for it in names if it not in _LEFT_OUT), reverse=True)
     return [(name, _Line(f".{name}")) for name in kept]
 

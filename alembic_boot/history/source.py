@@ -80,7 +80,6 @@ def certain_statements(source: bytes) -> Iterator[str]:
 
 
 def _names(source: bytes, function: str) -> set[str]:
-    """Return the names and attributes that the code uses."""
     other = "downgrade" if function == "upgrade" else "upgrade"
     parts = [it for it in parse(source).body if getattr(it, "name", "") != other]
     found = (getattr(node, "attr", getattr(node, "id", None)) for node in nodes(parts))
@@ -113,7 +112,6 @@ def _function(tree: ast.Module, name: str) -> ast.FunctionDef | None:
 
 
 def _bound(node: ast.AST) -> str | None:
-    """Return the name that a node binds."""
     match node:
         case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
             return name

@@ -91,7 +91,6 @@ def constant(node: Node) -> str | None:
 
 
 def _statements(body: str) -> Iterator[str]:
-    """Give the texts in a body of PL/pgSQL that are statements of SQL."""
     for part in parts(body):
         starts = [place + 1 for place, piece in enumerate(part) if piece.says(*_STARTS)]
         for candidate in (part[start:] for start in (0, *starts)):
@@ -104,7 +103,6 @@ def _statements(body: str) -> Iterator[str]:
 
 
 def _executed(body: str) -> Iterator[Inner]:
-    """Give the texts that a body of PL/pgSQL runs by EXECUTE."""
     for part in parts(body):
         for place, piece in enumerate(part):
             rest = part[place + 1 :]
@@ -178,7 +176,6 @@ def _placeholder(match: re.Match[str]) -> str:
 
 
 def _function(piece: Piece) -> str:
-    """Return a function's own name, as the catalogue has it."""
     if piece.kind is Kind.WORD:
         return piece.text.lower()
     match _expression(f"{piece.text}()"):

@@ -146,7 +146,6 @@ class Reaches:
 
 
 def _reach(kind: str, node: Node) -> Reach | None:
-    """Return how far a node of a tree reaches by itself."""
     match kind:
         case "AlterFdwStmt":
             return Reach.OUTSIDE if _has_handler(node) else None

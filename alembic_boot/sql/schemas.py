@@ -90,7 +90,6 @@ class Schemas:
 
 
 def _statements(text: str) -> Iterator[Statement | str]:
-    """Give the statements of a text; as texts, those that the parser cannot read."""
     for written in (_TO_FILL_IN.sub(FILLED_IN, text), text):
         statements = read(written)
         if statements is not None:
@@ -105,7 +104,6 @@ def _statements(text: str) -> Iterator[Statement | str]:
 
 
 def _made(kind: str, node: Node) -> Iterator[str]:
-    """Give the schemas in which a node of a tree makes something."""
     match kind, node:
         case "CreateSchemaStmt", {"schemaname": name} | {"authrole": {"rolename": name}}:
             yield name

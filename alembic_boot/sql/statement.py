@@ -143,7 +143,6 @@ def _ends_transaction(statement: Statement) -> bool:
 
 
 def _may_commit_inside(statement: Statement) -> bool:
-    """Return whether a procedure or a block may commit something before it fails."""
     if statement.kind == "DoStmt":
         _, block = body_of(statement) or ("", "")
         return block == FILLED_IN or _COMMITTING_BLOCK.search(block) is not None

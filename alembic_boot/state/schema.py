@@ -150,7 +150,6 @@ class Schema:
         return self.project.history.label(revision)
 
     def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
-        """Return why revisions beyond the target cannot be downgraded, if a rollback is asked."""
         known = self.project.history.revisions
         return tuple(
             f"{known[name].label}: {why}"
