@@ -99,7 +99,7 @@ class Status:
 def read_status(boot: BootDescription) -> Status:
     """Return the schema's state now; changes nothing and does not wait. Raises BootError."""
     url = boot.migration_database_url
-    server = wait_for_database(url, timeout=0)
+    version = wait_for_database(url, timeout=0)
     schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
     inspection = schema.inspect()
     plan = schema.decide(inspection)
@@ -108,9 +108,7 @@ def read_status(boot: BootDescription) -> Status:
         died = _died(connection, schema.journal)
     labels = {it.id: it.label for it in schema.project.history.revisions.values()}
     pending = plan.steps if plan.action is Action.UPGRADE else ()
-    return Status(
-        url.masked, inspection, server.version, journal, labels, pending, plan.refusal, died
-    )
+    return Status(url.masked, inspection, version, journal, labels, pending, plan.refusal, died)
 
 
 def _died(connection: Connection, journal: Journal) -> frozenset[Running]:

@@ -24,14 +24,9 @@ T = TypeVar("T")
 
 # A connection is idle while a revision runs. A router must not forget it, and a lost server must be
 # noticed before hours have passed.
-_DEFAULTS = {
-    "application_name": "boot",
-    "keepalives_idle": 30,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-}
+_KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
+_DEFAULTS = {"application_name": "boot", **_KEEPALIVES}
 """libpq's keywords that apply if the URL does not set them; times are in seconds."""
-
 
 _SILENCE = 60.0
 """Seconds without an answer to a statement after which its connection counts as lost."""
@@ -67,7 +62,11 @@ def connect_and_ask(
             parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
             connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))
             connection.autocommit = True
-            return connection, _rows(connection, query) if query else []
+            if not query:
+                return connection, []
+            with connection.cursor() as cursor:
+                cursor.execute(query)
+                return connection, cursor.fetchall()
         except psycopg2.Error as error:
             # Python 3.11.2 drops the message; later versions cannot decode it either.
             unreadable = "the server's message is not UTF-8"
@@ -113,11 +112,10 @@ def _within(
     threading.Thread(target=run, name="connect", daemon=True).start()
     try:
         return outcome.get(timeout=timeout)
-    except Empty:
+    except BaseException as error:
         given_up.set()
-        raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
-    except BaseException:
-        given_up.set()
+        if isinstance(error, Empty):
+            raise ConnectTimeoutError(f"no answer within {round(timeout, 1):g} s") from None
         raise
 
 
@@ -135,12 +133,6 @@ def _cursor(silence: float) -> type[Cursor]:
                 super().execute(query, values)
 
     return WatchedCursor
-
-
-def _rows(connection: Connection, query: str) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(query)
-        return cursor.fetchall()
 
 
 @contextmanager
@@ -211,10 +203,9 @@ def driver_connection(url: DatabaseUrl) -> Connection:
 class _Kept:
     """One connection that is reused by one caller after another, instead of a login for each."""
 
-    def __init__(self) -> None:
-        self._url: DatabaseUrl | None = None
-        """The URL whose connection may be kept now, if any."""
-        self._connection: Connection | None = None
+    _url: DatabaseUrl | None = None
+    """The URL whose connection may be kept now, if any."""
+    _connection: Connection | None = None
 
     @contextmanager
     def keeping(self, url: DatabaseUrl) -> Iterator[None]:

@@ -71,9 +71,8 @@ class DatabaseUrl:
         try:
             return self._with_password()
         except (OSError, UnicodeDecodeError) as error:
-            raise psycopg2.OperationalError(
-                f"the file with the password cannot be read: {error}"
-            ) from error
+            cause = f"the file with the password cannot be read: {error}"
+            raise psycopg2.OperationalError(cause) from error
 
     @property
     def raw(self) -> str:

@@ -24,7 +24,7 @@ from urllib.parse import quote
 
 from alembic_boot.errors import ConfigurationError, ServingFailedError
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
-from alembic_boot.signals import held_back
+from alembic_boot.signals import STOP_SIGNALS, held_back
 
 _log = logging.getLogger(__name__)
 
@@ -67,15 +67,21 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
 
 def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
     """Stop the server if no other process uses it, as soon as its start is over."""
-    if starting.exception() is not None:
-        _stop_half_started(folder, lock)
-        return
-    server = starting.result()
-    _stop_if_last(server, lock)
-    _forget(server)
+    import psutil
+
+    has_failed = starting.exception() is not None
+    with suppress(BlockingIOError, psutil.NoSuchProcess):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if (server := _recorded_process(folder)) is not None and _is_postgres(server):
+            server.send_signal(signal.SIGINT)  # its fast shutdown
+            psutil.wait_procs([server], timeout=_RECOVERY)
+    if not has_failed:
+        _forget(starting.result())
 
 
 def _start(package: Any, folder: Path, data_folder: Path) -> Any:
+    # The programs that this thread starts inherit this: a Ctrl-C is for this process alone.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
     try:
         if os.geteuid() == 0:
             open_to_others(Path(package.__file__).parent)
@@ -129,14 +135,25 @@ def _remove_stale_pid(folder: Path) -> None:
     """Remove a pid file whose process is none of PostgreSQL's: after a power cut it may be any."""
     import psutil
 
-    file = folder / "postmaster.pid"
-    if not file.exists():
-        return
-    first = file.read_text().partition("\n")[0]
     with suppress(psutil.NoSuchProcess):  # then PostgreSQL itself sees that the file is stale
-        if first.isdecimal() and not psutil.Process(int(first)).name().startswith("postgres"):
-            _log.warning("Removing %s: process %s is not PostgreSQL", file, first)
+        found = _recorded_process(folder)
+        if found is not None and not _is_postgres(found):
+            file = folder / "postmaster.pid"
+            _log.warning("Removing %s: process %s is not PostgreSQL", file, found.pid)
             file.unlink()
+
+
+def _recorded_process(folder: Path) -> Any:
+    """Return the process whose id the pid file has; None without a file or such a process."""
+    import psutil
+
+    with suppress(FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        return psutil.Process(int((folder / "postmaster.pid").read_text().partition("\n")[0]))
+    return None
+
+
+def _is_postgres(process: Any) -> bool:
+    return bool(process.name().startswith("postgres"))
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:
@@ -152,53 +169,9 @@ def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Pa
 
 
 def _cause(error: BaseException) -> str:
-    """Return the message of the failed command; the package itself may fail to report it."""
-    for failure in (error, error.__context__):
-        said = str(getattr(failure, "stderr", None) or "").strip()
-        if said:
-            return said.splitlines()[-1].rstrip(".")
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
-
-
-def _stop_if_last(server: Any, lock: int) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    import psutil
-
-    with suppress(psutil.NoSuchProcess):  # the server ended by itself
-        server.stop()
-
-
-def _stop_half_started(folder: Path, lock: int) -> None:
-    """Stop a server whose start has failed: a Ctrl-C ends pg_ctl, but not the server it started."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return
-    import psutil
-
-    deadline = time.monotonic() + _RECOVERY
-    while (found := _on_their_way(folder)) and time.monotonic() < deadline:
-        for process in found:
-            with suppress(psutil.NoSuchProcess):
-                if process.name().startswith("postgres"):
-                    process.send_signal(signal.SIGINT)  # its fast shutdown
-        psutil.wait_procs(found, timeout=1)
-
-
-def _on_their_way(folder: Path) -> list[Any]:
-    """Return the processes that are this folder's server, or are about to become it."""
-    import psutil
-
-    wanted = (f"-D {folder}", f'-D "{folder}"')
-    return [
-        process
-        for process in psutil.process_iter(["name", "cmdline"])
-        if str(process.info["name"]).startswith(("postgres", "pg_ctl", "sh", "dash", "bash"))
-        and any(it in " ".join(process.info["cmdline"] or ()) for it in wanted)
-    ]
+    """Return the failure of the command; the package may fail itself to report it."""
+    failed = error.__context__ or error
+    return str(failed).strip().partition("\n")[0].rstrip(".") or type(failed).__name__
 
 
 def _forget(server: Any) -> None:

@@ -39,11 +39,7 @@ class FailedLogin:
     for_options: bool = False
     """Whether the settings of the login caused the refusal."""
     is_held_back: bool = False
-    """Whether the same login, tried again, got no answer in time.
-
-    A pooler delays logins after a server has refused one (PgBouncer for `server_login_retry`
-    seconds).
-    """
+    """Whether the login, tried again, got no answer: PgBouncer delays it by server_login_retry."""
 
 
 def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> FailedLogin:
@@ -54,7 +50,11 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
     cause = one_line(error)
     if isinstance(error, ConnectTimeoutError):
         return FailedLogin(Refusal.NOT_YET, cause)
-    left = _left_of(timeout)
+    deadline = time.monotonic() + timeout
+
+    def left() -> float:
+        return max(deadline - time.monotonic(), _LEAST)
+
     # With a code, the login was good, and the next query was refused. A repeated login may be
     # delayed, so there must be time left for the other queries.
     answer = Answer(error.pgcode, cause) if error.pgcode else answer_to(url, timeout / 2)
@@ -74,12 +74,6 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
     if _is_missing(url, left):
         return replace(failed, refusal=Refusal.DATABASE_MISSING, by_pooler=False)
     return replace(failed, refusal=Refusal.NOT_YET)
-
-
-def _left_of(timeout: float) -> Callable[[], float]:
-    """Return a function that returns the seconds left of a time that begins now."""
-    deadline = time.monotonic() + timeout
-    return lambda: max(deadline - time.monotonic(), _LEAST)
 
 
 def _is_standby(url: DatabaseUrl, timeout: float) -> bool:

@@ -35,11 +35,7 @@ def can_check_client(connection: Connection) -> bool:
 
 
 def interrupt(driver_connection: Any) -> None:
-    """End the wait of a psycopg 2 or 3 connection in C code, where no signal is handled.
-
-    A connection that is not waiting stays as it is, and so do connections of other drivers: they
-    wait in Python.
-    """
+    """End the wait of a psycopg 2 or 3 connection in C code; other drivers wait in Python."""
     info = getattr(driver_connection, "info", None)
     if getattr(info, "transaction_status", None) == TRANSACTION_STATUS_ACTIVE:
         cut(driver_connection)
@@ -48,8 +44,7 @@ def interrupt(driver_connection: Any) -> None:
 def cut(driver_connection: Any) -> None:
     """Shut a driver's connection down below it, so that a thread waiting on it gets an error.
 
-    A connection without a socket, or one that is closed already, stays as it is; each driver has
-    its own error for that.
+    A connection without a socket, or one that is closed already, stays as it is.
     """
     transport = getattr(driver_connection, "_transport", None)  # asyncpg's
     owner = transport.get_extra_info("socket") if transport else driver_connection
@@ -91,18 +86,16 @@ class _Silences:
     def _watch(self) -> None:
         while True:
             threading.Event().wait(_PRECISION)
-            for driver_connection in self._overdue():
-                cut(driver_connection)
             with self._lock:
-                if not self._due:
+                now = time.monotonic()
+                late = [it for it, (deadline, _) in self._due.items() if deadline <= now]
+                overdue = [self._due.pop(statement)[1] for statement in late]
+                if is_last := not self._due:
                     self._watcher = None
-                    return
-
-    def _overdue(self) -> list[Any]:
-        with self._lock:
-            now = time.monotonic()
-            late = [it for it, (deadline, _) in self._due.items() if deadline <= now]
-            return [self._due.pop(statement)[1] for statement in late]
+            for driver_connection in overdue:
+                cut(driver_connection)
+            if is_last:
+                return
 
 
 cut_when_silent = _Silences().bounded

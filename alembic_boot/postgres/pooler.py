@@ -49,11 +49,8 @@ def naming_pooler(url: DatabaseUrl) -> Iterator[None]:
 
 def _has_lost_connection(error: BaseException) -> bool:
     """Return whether the failure began with a lost connection, which has no SQLSTATE."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, psycopg2.OperationalError | psycopg2.InterfaceError):
-            return cause.pgcode is None
-        if getattr(cause, "connection_invalidated", False):  # SQLAlchemy's word for any driver
-            return True
-        cause = cause.__cause__
-    return False
+    if isinstance(error, psycopg2.OperationalError | psycopg2.InterfaceError):
+        return error.pgcode is None
+    if getattr(error, "connection_invalidated", False):  # SQLAlchemy's word for any driver
+        return True
+    return error.__cause__ is not None and _has_lost_connection(error.__cause__)

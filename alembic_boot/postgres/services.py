@@ -15,18 +15,14 @@ def read_service(name: str) -> dict[str, str]:
 
     Raises KeyError if no file has it, and OSError or UnicodeDecodeError if a file cannot be read.
     """
-    for file in _files():
+    own = os.environ.get("PGSERVICEFILE") or Path("~/.pg_service.conf").expanduser()
+    system = os.environ.get("PGSYSCONFDIR")
+    for file in (Path(own), *([Path(system) / "pg_service.conf"] if system else [])):
         if file.is_file():
             found = _section(file.read_text(encoding="utf-8"), name)
             if found is not None:
                 return found
     raise KeyError(name)
-
-
-def _files() -> list[Path]:
-    own = os.environ.get("PGSERVICEFILE") or Path("~/.pg_service.conf").expanduser()
-    system = os.environ.get("PGSYSCONFDIR")
-    return [Path(own), *([Path(system) / "pg_service.conf"] if system else [])]
 
 
 def _section(text: str, name: str) -> dict[str, str] | None:

@@ -1,8 +1,8 @@
 """Read a PostgreSQL URL by the rules of libpq and SQLAlchemy, or refuse it and name the part."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
@@ -60,13 +60,13 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
     # A second @ may also be in the query, or the login may lack its @: then an option's name may be
     # a part of the password.
     is_login_clear = bool(login) or ":" not in place
-    shown = _Shown(setting, may_name="@" not in query and is_login_clear)
-    _refuse_names(options, driver, shown)
+    told = partial(_options, setting=setting, may_name="@" not in query and is_login_clear)
+    _refuse_names(options, driver, told)
     own = {it: options.pop(it) for it in DRIVERS[driver or OWN_DRIVER].own & options.keys()}
     parameters = _with_service({**parameters, **options}, setting)
     if names := unusable(parameters):
         raise ConfigurationError(
-            f"{shown.option(names)} with a value that libpq does not take.",
+            f"{told(names)} with a value that libpq does not take.",
             "Correct the value, or leave the option out.",
         )
     return DatabaseUrl(
@@ -75,12 +75,7 @@ def parse_database_url(text: str, setting: str = "DATABASE_URL") -> DatabaseUrl:
 
 
 def build_database_url(
-    *,
-    host: str,
-    port: str,
-    user: str,
-    password: str | None,
-    database: str,
+    *, host: str, port: str, user: str, password: str | None, database: str
 ) -> DatabaseUrl:
     """Return the URL of these parts."""
     parameters = {"host": host, "port": port, "user": user, "dbname": database}
@@ -93,22 +88,12 @@ def build_database_url(
     return DatabaseUrl(_checked(parameters, PARTS), setting=PARTS)
 
 
-@dataclass(frozen=True)
-class _Shown:
-    """The parts of a URL that a message may show."""
-
-    setting: str
-    may_name: bool
-
-    def option(self, names: list[str]) -> str:
-        """Return the beginning of a sentence about options."""
-        if not self.may_name or not all(_NAME.fullmatch(it) or _is_libpqs(it) for it in names):
-            return f"{self.setting} has an option"
-        return f"{self.setting} has the option {' and '.join(names)}"
-
-
-def _is_libpqs(name: str) -> bool:
-    return DRIVERS[OWN_DRIVER].knows(name)
+def _options(names: list[str], setting: str, *, may_name: bool) -> str:
+    """Return the beginning of a sentence about options, whose names may be a part of a password."""
+    is_libpqs = DRIVERS[OWN_DRIVER].knows
+    if not may_name or not all(_NAME.fullmatch(it) or is_libpqs(it) for it in names):
+        return f"{setting} has an option"
+    return f"{setting} has the option {' and '.join(names)}"
 
 
 def _refuse_driver(name: str, setting: str) -> None:
@@ -127,17 +112,19 @@ def _refuse_driver(name: str, setting: str) -> None:
         )
 
 
-def _refuse_names(options: Mapping[str, str], driver: str, shown: _Shown) -> None:
+def _refuse_names(
+    options: Mapping[str, str], driver: str, told: Callable[[list[str]], str]
+) -> None:
     taking = DRIVERS[driver or OWN_DRIVER]
     for name in options:
         if not taking.knows(name):
             raise ConfigurationError(
-                f"{shown.option([name])}, which neither libpq nor the driver knows.",
+                f"{told([name])}, which neither libpq nor the driver knows.",
                 "Leave the option out.",
             )
         if not taking.takes(name):
             raise ConfigurationError(
-                f"{shown.option([name])}, which the driver {driver} takes from no URL.",
+                f"{told([name])}, which the driver {driver} takes from no URL.",
                 "Leave the option out, or write the URL as postgresql://…, which means psycopg2.",
             )
 

@@ -4,7 +4,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import psycopg2
 from psycopg2 import errors, sql
@@ -54,15 +53,14 @@ _HINT = (
     "set MIGRATION_DATABASE_URL to the server itself."
 )
 
+_ADVICE_ON_LOGIN = "Correct the role, the password, the TLS settings or the options"
+_ADVICE_ON_PARTS = (
+    "Correct POSTGRES_USER or POSTGRES_PASSWORD. A database container takes them for a new "
+    "volume only, and an old volume keeps its first password: set that one again, or change it "
+    "in the database (ALTER ROLE … PASSWORD …), or remove the volume with its data."
+)
 _REMEDY = "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
 _REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
-
-
-@dataclass(frozen=True)
-class Server:
-    """The server of a successful login."""
-
-    version: str
 
 
 def _pause(seconds: float) -> None:
@@ -75,8 +73,8 @@ def wait_for_database(
     *,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = _pause,
-) -> Server:
-    """Return as soon as a login succeeds on a server that accepts writes.
+) -> str:
+    """Return the server's version as soon as a login succeeds and the server accepts writes.
 
     A standby counts as not ready until it is promoted; of several hosts the primary is found.
     `timeout` is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError at the timeout.
@@ -95,16 +93,16 @@ def wait_for_database(
             if held_back is not None:  # another query would mean another login, which gets the code
                 raise held_back
             # The first attempt gets its time even if the timeout is shorter.
-            server = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
+            version = _login(url, min(attempt, remaining) if timeout > 0 else attempt)
         except psycopg2.OperationalError as error:
             failed = understand(url, error, min(attempt, max(remaining, _LEAST)))
             _raise_if_never(url, failed)
             held_back = error if failed.is_held_back else None
             cause = failed.cause if url.host_count == 1 else each_host(error)
         else:
-            if server is not None:
-                _log.info("PostgreSQL is ready (%s, %.1f s)", server.version, clock() - started)
-                return server
+            if version is not None:
+                _log.info("PostgreSQL is ready (%s, %.1f s)", version, clock() - started)
+                return version
             cause = STANDBY
         now = clock()
         if now >= deadline:
@@ -129,23 +127,20 @@ def create_database(url: DatabaseUrl) -> None:
     except (errors.DuplicateDatabase, errors.UniqueViolation):
         return
     except BootError as error:
+        cause = error.__cause__
+        by_pooler = isinstance(cause, psycopg2.OperationalError) and (
+            understand(elsewhere, cause, _ATTEMPT).by_pooler
+        )
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist and could not be created. {error.what}",
             "Create it by hand, or give the role the right CREATEDB."
-            + (_HINT if _is_poolers(elsewhere, error.__cause__) else ""),
+            + (_HINT if by_pooler else ""),
         ) from error
     _log.info("Database %s created", url.database)
 
 
-def _is_poolers(url: DatabaseUrl, cause: BaseException | None) -> bool:
-    """Return whether a pooler refused the login that raised this error."""
-    return isinstance(cause, psycopg2.OperationalError) and (
-        understand(url, cause, _ATTEMPT).by_pooler
-    )
-
-
-def _login(url: DatabaseUrl, timeout: float) -> Server | None:
-    """Return the server logged in to, or None if it is a standby."""
+def _login(url: DatabaseUrl, timeout: float) -> str | None:
+    """Return the version of the server, or None if it is a standby."""
     connection, rows = connect_and_ask(url, _QUERY, max(timeout, 0.1))
     try:
         [(version, is_standby, pid)] = rows
@@ -156,10 +151,10 @@ def _login(url: DatabaseUrl, timeout: float) -> Server | None:
         raise
     if is_standby:
         connection.close()
-    else:
-        give_back(url, connection)
+        return None
+    give_back(url, connection)
     # Distributions add their name: "15.18 (Debian 15.18-0+deb12u1)".
-    return None if is_standby else Server(version.split(" ")[0])
+    return str(version).split(" ")[0]
 
 
 def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> None:
@@ -178,7 +173,12 @@ def _refuse_without_transactions(url: DatabaseUrl, connection: Connection) -> No
 
 
 def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreachableError:
-    remedy = _REMEDY_OF_STANDBY if _is_standby(url, cause) else _REMEDY
+    # If the URL asks for a primary, libpq looks for one: then a login anywhere shows a standby.
+    if SESSION in url.parameters:
+        is_standby = answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good
+    else:
+        is_standby = cause == STANDBY
+    remedy = _REMEDY_OF_STANDBY if is_standby else _REMEDY
     if timeout == 0:  # as for `inv status`, which does not wait
         return DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
@@ -187,13 +187,6 @@ def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreac
         f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
         f"{remedy}; DB_WAIT_TIMEOUT sets how long to wait.",
     )
-
-
-def _is_standby(url: DatabaseUrl, cause: str) -> bool:
-    """Return whether the server accepts no writes. If the URL asks for a primary, libpq looks."""
-    if SESSION not in url.parameters:
-        return cause == STANDBY
-    return answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good
 
 
 def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
@@ -205,7 +198,8 @@ def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
         )
     if failed.refusal is Refusal.LOGIN:
         raise LoginRefusedError(
-            f"PostgreSQL refused the login at {url.masked}: {failed.cause}.", _login_advice(url)
+            f"PostgreSQL refused the login at {url.masked}: {failed.cause}.",
+            _ADVICE_ON_PARTS if url.setting == PARTS else f"{_ADVICE_ON_LOGIN} in {url.setting}.",
         )
     if failed.refusal is Refusal.DATABASE_MISSING:
         raise DatabaseMissingError(
@@ -213,13 +207,3 @@ def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
             f"Create it, or correct the name; in dev and test `{as_typed('inv migrate')}` and "
             f"`{as_typed('inv start')}` create it.{_HINT if failed.by_pooler else ''}",
         )
-
-
-def _login_advice(url: DatabaseUrl) -> str:
-    if url.setting != PARTS:
-        return f"Correct the role, the password, the TLS settings or the options in {url.setting}."
-    return (
-        "Correct POSTGRES_USER or POSTGRES_PASSWORD. A database container takes them for a new "
-        "volume only, and an old volume keeps its first password: set that one again, or change it "
-        "in the database (ALTER ROLE … PASSWORD …), or remove the volume with its data."
-    )

@@ -22,20 +22,11 @@ _PAUSE = 0.2
 _GONE = frozenset({errno.ECONNRESET, errno.ENOTCONN, errno.EINVAL})
 """Errors of a socket whose client has left between the accept and the set-up."""
 
-_OF_THE_CLIENT = frozenset(
-    {
-        errno.ECONNABORTED,
-        errno.EPERM,
-        errno.EPROTO,
-        errno.ENOPROTOOPT,
-        errno.EOPNOTSUPP,
-        errno.ENETDOWN,
-        errno.ENETUNREACH,
-        errno.EHOSTDOWN,
-        errno.EHOSTUNREACH,
-        getattr(errno, "ENONET", errno.ENETDOWN),  # only on Linux
-    }
+_OF_NETWORK = (
+    "ECONNABORTED EPERM EPROTO ENOPROTOOPT EOPNOTSUPP ENETDOWN ENETUNREACH EHOSTDOWN EHOSTUNREACH"
+    " ENONET"  # only on Linux
 )
+_OF_THE_CLIENT = frozenset(getattr(errno, it, None) for it in _OF_NETWORK.split())
 """Errors of a single connection: accept(2) advises to try again."""
 
 _log = logging.getLogger(__name__)
@@ -50,10 +41,9 @@ class Acceptor:
         protocol: Callable[[], asyncio.Protocol],
         room_for: Callable[[int, float], int],
     ) -> None:
-        """Take a bound socket, a factory for the protocol of a connection, and a function for room.
+        """Take a bound socket, a factory of protocols, and a function for room.
 
-        `room_for` gets the wanted number of connections and the time, and returns the allowed
-        number.
+        `room_for` gets the wanted number of connections and the time; it returns the allowed one.
         """
         self._listener = listener
         self._protocol = protocol
@@ -72,10 +62,7 @@ class Acceptor:
         self._resume()
 
     async def stop(self) -> None:
-        """Accept the connections in the kernel's queue, close this listener, and set up the rest.
-
-        Every connection that was made before has its protocol when this returns.
-        """
+        """Close the listener; every connection that was made before has its protocol then."""
         if not self._is_open():
             return
         while self._accept_up_to(_AT_A_TIME):
@@ -124,17 +111,15 @@ class Acceptor:
             except (BlockingIOError, InterruptedError):
                 return None
             except OSError as error:
-                if error.errno not in _OF_THE_CLIENT:
-                    self._try_again_later(error)
-                    return None
+                if error.errno in _OF_THE_CLIENT:
+                    continue
+                if self._exhaustion.begins(self._loop.time()):
+                    line = "No connection can be accepted now: %s. Trying again"
+                    _log.error(line, error.strerror)
+                self._loop.remove_reader(self._listener)
+                self._loop.call_later(_PAUSE, self._resume)
+                return None
         return None
-
-    def _try_again_later(self, error: OSError) -> None:
-        now = self._loop.time()
-        if self._exhaustion.begins(now):
-            _log.error("No connection can be accepted now: %s. Trying again", error.strerror)
-        self._loop.remove_reader(self._listener)
-        self._loop.call_later(_PAUSE, self._resume)
 
     async def _set_up(self, connection: socket.socket) -> None:
         try:

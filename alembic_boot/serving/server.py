@@ -160,9 +160,8 @@ class Server(uvicorn.Server):
             app_state=self.lifespan.state,
         )
         self._connections = OpenConnections(self.server_state.connections, most_connections())
-        self._acceptors = tuple(
-            Acceptor(it, protocol, self._connections.room_for) for it in sockets
-        )
+        room_for = self._connections.room_for
+        self._acceptors = tuple(Acceptor(it, protocol, room_for) for it in sockets)
         for acceptor in self._acceptors:
             acceptor.start(self.config.backlog)
         self._time_limits = asyncio.create_task(_hold_to_time_limits(self._connections))

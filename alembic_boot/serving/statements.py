@@ -22,7 +22,7 @@ _MOST = 8
 """Failed statements that are kept: a single one is enough for not ready."""
 
 _MOST_WORKING = 4096
-"""Working statements that are remembered, by their hashes; after that the set starts empty."""
+"""Working statements that are remembered; after that it starts empty."""
 
 _TRIED_AGAIN_AFTER = 30.0
 """Seconds for which a failure counts that appeared only when the statement ran."""
@@ -73,7 +73,8 @@ class Statements:
         self._failed: dict[str, str] = {}
         self._failed_runs: dict[int, _FailedRun] = {}
         self._last_doubt: _FailedRun | None = None
-        self._worked = WorkingStatements()
+        self._worked: dict[int, int] = {}
+        """Statements that have worked: the hash of the text, and the shape."""
         self._revision: tuple[str, ...] | None = None
         self._clock = clock
         self.noted = 0
@@ -101,15 +102,21 @@ class Statements:
         failed = _FailedRun(sqlstate, message, self._clock() + _TRIED_AGAIN_AFTER)
         shape = shape_of(statement)
         with self._lock:
-            if self._worked.has(shape) and not is_certain:
+            if shape in tuple(self._worked.values()) and not is_certain:
                 self._last_doubt = failed
             elif len(self._failed_runs) < _MOST:
                 self.noted += shape not in self._failed_runs
                 self._failed_runs[shape] = failed
 
     def note_worked(self, statement: str) -> None:
-        """Remember that this statement has worked, and forget that it has failed when it ran."""
-        self._worked.add(statement)
+        """Remember that this statement has worked, and forget that it has failed when it ran.
+
+        For a known text this costs only a hash.
+        """
+        if (text := hash(statement)) not in self._worked:
+            if len(self._worked) >= _MOST_WORKING:
+                self._worked.clear()
+            self._worked[text] = shape_of(statement)
         if self._failed_runs:
             with self._lock:
                 self.noted += self._failed_runs.pop(shape_of(statement), None) is not None
@@ -161,32 +168,6 @@ class Statements:
                 shape: it for shape, it in self._failed_runs.items() if now < it.until
             }
             return next(reversed(self._failed_runs.values()), None)
-
-
-class WorkingStatements:
-    """The statements that have worked: if one fails later, a client's data may be the cause."""
-
-    def __init__(self) -> None:
-        self._texts: set[int] = set()
-        self._shapes: set[int] = set()
-
-    def add(self, statement: str) -> None:
-        """Remember a statement. For a known text this costs only a hash."""
-        if (text := hash(statement)) in self._texts:
-            return
-        if len(self._texts) >= _MOST_WORKING:
-            self.clear()
-        self._texts.add(text)
-        self._shapes.add(shape_of(statement))
-
-    def has(self, shape: int) -> bool:
-        """Return whether a statement with this `shape_of` has worked."""
-        return shape in self._shapes
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        self._texts.clear()
-        self._shapes.clear()
 
 
 def _sentence_of(error: psycopg2.Error, *, is_pinned: bool = False) -> str:

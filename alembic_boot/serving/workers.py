@@ -55,6 +55,11 @@ def deaf_children() -> Iterator[None]:
 class Worker(multiprocess.Process):
     """A process that serves with our server instead of Uvicorn's."""
 
+    def start(self) -> None:
+        """Start the process."""
+        with deaf_children():
+            super().start()
+
     @cached_property
     def server(self) -> Server:
         """Return the server of this process, created in it."""
@@ -72,21 +77,14 @@ class Workers(Multiprocess):
         self._stops: list[int] = []
         self._serves = False
 
-    def init_processes(self) -> None:
-        """Start the workers."""
-        with deaf_children():
-            super().init_processes()
-
     def keep_subprocess_alive(self) -> None:
         """Replace workers that have died; log the address once all of them serve."""
-        with deaf_children():
-            super().keep_subprocess_alive()
+        super().keep_subprocess_alive()
         if self._serves or self.should_exit.is_set():
             return
-        if all(process.is_ready() for process in self.processes):
-            self._serves = True
-            where = url_of(self.sockets[0])
-            _log.info("Serving on %s with %d workers", where, len(self.processes))
+        self._serves = all(process.is_ready() for process in self.processes)
+        if self._serves:
+            _log.info("Serving on %s with %d workers", url_of(self.sockets[0]), len(self.processes))
 
     def terminate_all(self) -> None:
         """Tell the workers to stop.

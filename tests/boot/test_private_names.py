@@ -14,8 +14,8 @@ ROOT = Path(alembic_boot.__file__).parent
 ALLOWED = {"private_names.py", "uvicorn_private_names.py", "embedded.py"}
 """Those of Alembic and SQLAlchemy, of Uvicorn, and of the package of the embedded server."""
 
-PUBLIC = {"_fields", "_exit"}
-"""Documented, in spite of the underscore: of `ast` and of `os`."""
+PUBLIC = {"_fields", "_exit", "_replace"}
+"""Documented, in spite of the underscore: of `ast`, of `os` and of named tuples."""
 
 
 Names = set[str]

@@ -8,7 +8,7 @@ import pytest
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.serving.planning import explained, shape_of
-from alembic_boot.serving.statements import Statements, WorkingStatements
+from alembic_boot.serving.statements import Statements
 
 UNDEFINED_TABLE, UNDEFINED_COLUMN = "42P01", "42703"
 INSERT = "INSERT INTO books (id, title) VALUES (%(id)s::UUID, %(title)s)"
@@ -233,7 +233,7 @@ def test_the_number_of_rows_is_the_clients() -> None:
 
 def test_what_has_worked_is_bounded() -> None:
     """However many there are: then it begins anew."""
-    worked = WorkingStatements()
+    statements = Statements()
     for number in range(10_000):
-        worked.add(f"SELECT c{'x' * number}")
-    assert len(worked._texts) <= 4096
+        statements.note_worked(f"SELECT c{'x' * number}")
+    assert len(statements._worked) <= 4096
