@@ -13,6 +13,7 @@ from alembic_boot.adoption.schema_matching import HistoryPoint
 from alembic_boot.adoption.schema_selection import Reader, read_made
 from alembic_boot.adoption.scratch import make_room
 from alembic_boot.adoption.table_queries import STANDING_FOR
+from alembic_boot.adoption.temporary_role import is_temporary
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
@@ -66,6 +67,11 @@ class Replay:
     def __str__(self) -> str:
         at = "" if self._running is None else f", at {self._running}"
         return f"{self._done} of {self._total} revisions{at}"
+
+    @property
+    def has_role(self) -> bool:
+        """Return whether it works as a temporary role."""
+        return is_temporary(self._url)
 
     @property
     def _total(self) -> int:

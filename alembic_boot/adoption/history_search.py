@@ -19,6 +19,7 @@ from alembic_boot.adoption.schema_matching import SchemaMatches, differences, ma
 from alembic_boot.adoption.schema_selection import Reader, read_beside
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.adoption.sketch import read_outline, read_sketch
+from alembic_boot.adoption.temporary_role import is_temporary
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import (
@@ -72,24 +73,26 @@ def search_history(
     if matches.equal or wanted is not None:
         return matches
     does = "The schema is that of no revision: replaying the history again, to find the nearest"
-    return _match(schema, _replay(boot, schema, lambda _replay, _revisions: True, does))
+    again = _replay(boot, schema, lambda _replay, _revisions: True, does, with_role=replay.has_role)
+    return _match(schema, again)
 
 
-def _replay(boot: BootDescription, schema: Schema, is_chosen: Choice, does: str) -> Replay:
+def _replay(
+    boot: BootDescription, schema: Schema, is_chosen: Choice, does: str, *, with_role: bool = True
+) -> Replay:
     """Replay the history as a temporary role; if that role may not do it all, as our own role.
 
     PostgreSQL confines the temporary role. For our own role only the parser refuses statements, so
     it refuses more of them.
     """
-    with scratch_database(boot, with_role=True) as url:
+    with scratch_database(boot, with_role=with_role) as url:
         try:
             return _replay_at(boot, schema, url, is_chosen, does)
         except (MigrationFailedError, DatabaseUnreachableError, LoginRefusedError) as error:
-            if url.parameters.get("user") != url.database:
+            if not is_temporary(url):
                 raise
             _log.info("The replay failed as a role without rights: %s", error.what)
-    with scratch_database(boot) as url:
-        return _replay_at(boot, schema, url, is_chosen, f"{does} as the role of this login")
+    return _replay(boot, schema, is_chosen, f"{does} as the role of this login", with_role=False)
 
 
 def _replay_at(

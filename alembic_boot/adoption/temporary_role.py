@@ -72,6 +72,11 @@ def hand_over(real: DatabaseUrl, scratch: DatabaseUrl) -> DatabaseUrl:
     return scratch
 
 
+def is_temporary(login: DatabaseUrl) -> bool:
+    """Return whether a scratch database's URL logs in as the temporary role."""
+    return login.parameters.get("user") == login.database
+
+
 def _may_create(connection: Connection) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_MAY_CREATE)

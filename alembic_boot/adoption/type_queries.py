@@ -93,8 +93,20 @@ _FUNCTION_KEY = """
   p.oid::regprocedure::text, ''
 """
 
-# The state argument.
-_MODIFIES = "CASE {} WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END"
+
+def _aggregate(mode: str) -> str:
+    """Return the properties of an aggregate, plain or, with `m`, as a moving one."""
+    moving, name = ("moving " if mode else ""), f"g.agg{mode}"
+    return f"""
+    '{moving}transition function', nullif({name}transfn, 0)::regproc,
+    '{moving}transition type', format_type(nullif({name}transtype, 0), NULL),
+    '{moving}transition space', {name}transspace::text,
+    '{moving}final function', nullif({name}finalfn, 0)::regproc,
+    '{moving}final function takes arguments', {name}finalextra,
+    '{moving}final function modifies', CASE {name}finalmodify  -- the state argument
+      WHEN 'r' THEN 'READ_ONLY' WHEN 's' THEN 'SHAREABLE' ELSE 'READ_WRITE' END,
+    '{moving}initial value', {name}initval"""
+
 
 FUNCTIONS = f"""
 SELECT {_FUNCTION_KEY},
@@ -117,25 +129,13 @@ SELECT {_FUNCTION_KEY},
     'support function', nullif(p.prosupport, 0)::regproc,
     'settings', to_jsonb(p.proconfig))
   || CASE WHEN g.aggfnoid IS NULL THEN '{{}}' ELSE jsonb_build_object(
-    'transition function', g.aggtransfn::regproc,
-    'transition type', format_type(g.aggtranstype, NULL),
-    'transition space', g.aggtransspace::text,
-    'final function', nullif(g.aggfinalfn, 0)::regproc,
-    'final function takes arguments', g.aggfinalextra,
-    'final function modifies', {_MODIFIES.format("g.aggfinalmodify")},
+    {_aggregate("")},
+    {_aggregate("m")},
     'combine function', nullif(g.aggcombinefn, 0)::regproc,
     'serial function', nullif(g.aggserialfn, 0)::regproc,
     'deserial function', nullif(g.aggdeserialfn, 0)::regproc,
-    'initial value', g.agginitval,
     'sort operator', nullif(g.aggsortop, 0)::regoperator,
-    'moving transition function', nullif(g.aggmtransfn, 0)::regproc,
-    'moving inverse function', nullif(g.aggminvtransfn, 0)::regproc,
-    'moving transition type', format_type(nullif(g.aggmtranstype, 0), NULL),
-    'moving transition space', g.aggmtransspace::text,
-    'moving final function', nullif(g.aggmfinalfn, 0)::regproc,
-    'moving final function takes arguments', g.aggmfinalextra,
-    'moving final function modifies', {_MODIFIES.format("g.aggmfinalmodify")},
-    'moving initial value', g.aggminitval) END,
+    'moving inverse function', nullif(g.aggminvtransfn, 0)::regproc) END,
   (SELECT coalesce(jsonb_object_agg('default of argument ' || k, jsonb_build_object(
                      'expression', pg_get_function_arg_default(p.oid, k), 'source', ''))
                    FILTER (WHERE pg_get_function_arg_default(p.oid, k) IS NOT NULL), '{{}}')

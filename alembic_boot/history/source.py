@@ -57,12 +57,14 @@ def commits_itself(source: bytes, function: str) -> bool:
 
 def below_sqlalchemy(source: bytes, names: frozenset[str] = _BELOW) -> list[str]:
     """Return those of the names by which an upgrade goes around the connection that we watch."""
+    if not any(name.encode() in source for name in names):  # most revisions need no parsing
+        return []
     return [f"through {name}" for name in sorted(names & _names(source, "upgrade"))]
 
 
 def certain_statements(source: bytes) -> Iterator[str]:
     """Give the SQL that an upgrade runs as a constant text in any case, up to its first branch."""
-    upgrade = _function(parse(source), "upgrade")
+    upgrade = _function(parse(source), "upgrade") if b".execute(" in source else None
     for statement in upgrade.body if upgrade else ():
         match statement:
             case ast.Expr(ast.Call(ast.Attribute(attr="execute"), [text])):
