@@ -1,6 +1,7 @@
 """Run the whole history once on a scratch database, and read the schema after each revision."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -25,9 +26,8 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.running.apply import run_unlocked
-from alembic_boot.running.guard import Guard
-from alembic_boot.running.steps import AlembicStep, Rows
+from alembic_boot.running.apply import Unlocked
+from alembic_boot.running.steps import AlembicStep, Rows, Step
 from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
@@ -130,19 +130,23 @@ class Replay:
         session.settle()
 
     def _work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
-        run_unlocked(self._schema, Guard, context, arguments, self._steps)
+        session = MigrationSession(context)
+        session.adopt_transaction()
 
-    def _steps(self, current: Rows) -> Iterator[AlembicStep]:
-        """Yield the steps; after `yield` a step is committed, and its point is read.
+        def steps(current: Rows) -> list[AlembicStep]:
+            found = self._project.steps(self._schema.target, current, going_up=True)
+            # Other sessions see a revision when env.py's own transaction has ended. So env.py runs
+            # once for each revision then.
+            return [*map(AlembicStep, found[:1] if session.is_one_unit else found)]
 
-        If the step is not committed, because env.py opened a transaction itself, it remains the
-        last one: env.py must begin again for the next.
-        """
-        for step in self._project.steps(self._schema.target, current, going_up=True):
-            self._running = step.revision.revision
-            yield AlembicStep(step)
-            if not self._take(self._running):
-                return
+        Unlocked(self._url).run(context, arguments, steps, self._reporting)
+
+    @contextmanager
+    def _reporting(self, step: Step) -> Iterator[None]:
+        """Read the point of a step when it is committed."""
+        [(self._running, _)] = step.moves
+        yield
+        self._take(self._running)
 
     def _refuse_by_files(self) -> ConfigurationError | None:
         """Raise the refusal of what the files show to be impossible, before anything runs.

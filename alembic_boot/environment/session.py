@@ -111,6 +111,11 @@ class MigrationSession:
         dbapi_connection: Any = self.connection.connection.dbapi_connection
         return self.connection.dialect.detect_autocommit_setting(dbapi_connection)
 
+    @property
+    def sends_several(self) -> bool:
+        """True if the driver sends several statements at once."""
+        return self.connection.dialect.driver == "psycopg2"
+
     @cached_property
     def is_direct(self) -> bool:
         """True if no pooler is between this driver and its server process.
@@ -168,11 +173,11 @@ class MigrationSession:
     def ask(self, query: str, before: tuple[str, ...] = ()) -> Any:
         """Return the first row of a query, or None; `before` are statements to run first.
 
-        psycopg2 sends all of them in one round trip.
+        A driver that can sends all of them in one round trip.
         """
-        is_at_once = self.connection.dialect.driver == "psycopg2"
+        statements = (*before, query)
         with self._cursor() as cursor:
-            for text in ["; ".join((*before, query))] if is_at_once else [*before, query]:
+            for text in ["; ".join(statements)] if self.sends_several else statements:
                 cursor.execute(text)
             return cursor.fetchone()
 

@@ -3,7 +3,8 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,13 +14,14 @@ from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import progress_bar
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks, watch_borrowed_session
-from alembic_boot.running.loop import Loop
+from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.recorder import Recorder
-from alembic_boot.running.steps import AlembicStep, Rows, Steps
+from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
 from alembic_boot.sql.parser import read
 from alembic_boot.state.access import asking
@@ -30,7 +32,7 @@ from alembic_boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
 
-RunSteps = Callable[[MigrationContext, dict[str, Any], Steps], None]
+RunSteps = Callable[[MigrationContext, dict[str, Any], Steps, Reporting], None]
 """Runs steps in a context that env.py has configured, with what env.py passes to revisions."""
 
 MakeGuard = Callable[[MigrationSession], Guard]
@@ -51,25 +53,31 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
 
     People would take an INFO line about a revision for one about the real database.
     """
-    return _apply(schema, plan, partial(run_unlocked, schema, make_guard), logging.DEBUG)
+    return _apply(schema, plan, Unlocked(schema.url, make_guard).run, logging.DEBUG)
 
 
-def run_unlocked(
-    schema: Schema,
-    make_guard: MakeGuard,
-    context: MigrationContext,
-    arguments: dict[str, Any],
-    steps: Steps,
-) -> None:
-    """Run steps on a scratch database, without lock and journal."""
-    session = MigrationSession(context)
+@dataclass(frozen=True)
+class Unlocked:
+    """A run on a scratch database: without lock, journal and retries."""
 
-    def ask(query: str) -> object:
-        with connected(schema.url) as connection:
+    url: DatabaseUrl
+    make_guard: MakeGuard = Guard
+
+    def run(
+        self,
+        context: MigrationContext,
+        arguments: dict[str, Any],
+        steps: Steps,
+        reporting: Reporting = nullcontext,
+    ) -> None:
+        """Run steps, as the loop does."""
+        session = MigrationSession(context)
+        transaction = RevisionTransaction(session, self._ask)
+        Loop(session, transaction, self.make_guard(session)).run(steps, arguments, reporting)
+
+    def _ask(self, query: str) -> object:
+        with connected(self.url) as connection:
             return asking(connection)(query)
-
-    transaction = RevisionTransaction(session, ask)
-    Loop(session, transaction, make_guard(session)).run(steps, arguments)
 
 
 def _apply(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Inspection:
@@ -107,29 +115,30 @@ class _Run:
         direction = Direction.UPGRADE if self.is_going_up else Direction.DOWNGRADE
         moves = tuple((revision, direction) for revision in self._plan.steps)
         refuse_autocommit_blocks(session, self._schema.project.history, moves)
-        self._run_steps(context, arguments, self._steps)
-
-    def _steps(self, rows: Rows) -> Iterator[AlembicStep]:
-        """Give the steps of the plan; what follows `yield` runs when the step is committed."""
-        project, is_unit = self._schema.project, self.session and self.session.is_one_unit
-        verb = "Applied" if self.is_going_up else "Reverted"
-        if is_unit:
+        self._verb = "Applied" if self.is_going_up else "Reverted"
+        if session.is_one_unit:
+            self._verb = "Ran"
             _log.warning("env.py opened a transaction itself: the revisions stand or fall together")
-            verb = "Ran"
-        for revision in self._left(rows):
-            self.running = revision
-            title = self._schema.label(revision)
-            self.begin(title)
-            started = time.monotonic()
-            yield AlembicStep(project.step(revision, going_up=self.is_going_up))
-            spent = (time.monotonic() - started) * 1000
-            _log.log(self._level, "%s %s (%.0f ms)", verb, title, spent)
-        self.running = None
+        self._run_steps(context, arguments, self._left, self._reporting)
 
-    def _left(self, rows: Rows) -> tuple[str, ...]:
-        """Return the revisions of the plan that are left: env.py may run them more than once."""
-        there = self._schema.project.history.closure(rows)
-        return tuple(it for it in self._plan.steps if (it in there) is not self.is_going_up)
+    def _left(self, rows: Rows) -> list[AlembicStep]:
+        """Return the steps of the plan that are left: env.py may run them more than once."""
+        project = self._schema.project
+        there = project.history.closure(rows)
+        left = [it for it in self._plan.steps if (it in there) is not self.is_going_up]
+        return [AlembicStep(project.step(it, going_up=self.is_going_up)) for it in left]
+
+    @contextmanager
+    def _reporting(self, step: Step) -> Iterator[None]:
+        """Say which step runs, and that it is committed."""
+        [(self.running, _)] = step.moves
+        title = self._schema.label(self.running)
+        self.begin(title)
+        started = time.monotonic()
+        yield
+        spent = (time.monotonic() - started) * 1000
+        _log.log(self._level, "%s %s (%.0f ms)", self._verb, title, spent)
+        self.running = None
 
 
 def _verify(schema: Schema) -> Inspection:

@@ -7,7 +7,7 @@ from typing import Any
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.running.preparation import leave_transaction
 from alembic_boot.running.session_timeouts import lift_timeouts
-from alembic_boot.running.steps import Step
+from alembic_boot.running.steps import Rows, Step
 
 Columns = tuple[str, ...]
 """Parts of a SELECT, each as SQL and free of parameters."""
@@ -35,8 +35,8 @@ class Guard:
         if not self._session.is_one_unit:
             leave_transaction(self._session, self._settings)
 
-    def start(self, step: Step) -> None:
-        """Begin with a step. Raises BootError if it must not run."""
+    def start(self, step: Step, following: Step | None) -> None:
+        """Begin with a step; another one may follow. Raises BootError if it must not run."""
 
     @contextmanager
     def trying(self, step: Step) -> Iterator[None]:
@@ -52,9 +52,16 @@ class Guard:
         """Stand around the revision's own function."""
         yield
 
-    def executing(self, statement: str) -> str:
-        """Return a statement of the revision as it is to be executed."""
+    def executing(self, statement: str, *, may_prefix: bool) -> str:
+        """Return a statement of the revision as it is to be executed.
+
+        With `may_prefix`, the driver sends several statements at once.
+        """
         return statement
+
+    def take_prefix(self) -> str:
+        """Return SQL to send in front of that statement."""
+        return ""
 
     def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
         """Execute a statement of the revision."""
@@ -71,11 +78,12 @@ class Guard:
 
     @property
     def may_defer(self) -> bool:
-        """True if `recorded` checks that the revision is still in its transaction."""
+        """True if `record` checks that the revision is still in its transaction."""
         return False
 
-    def recorded(self) -> None:
-        """Note in the transaction of the version row that the step is applied."""
+    def record(self, step: Step, rows: Rows) -> Rows:
+        """Move the version table on from these rows, and return the new ones."""
+        return step.record(self._session.context, rows)
 
     def may_try_again(self, error: Exception) -> bool:
         """Return whether a step that has failed was rolled back, and may be tried again."""

@@ -50,6 +50,8 @@ class LockTimeout:
         """Seconds for a statement that fails where they are over, and for any other."""
         self._now: float | None = None
         """Those of this moment, where they are known."""
+        self.prefix = ""
+        """SQL to send in front of the next statement: alone it would take a round trip."""
 
     def beginning(self, tables: float, rows: float) -> tuple[str, ...]:
         """Return, as columns of SQL, what sets the limit in a transaction that has just begun:
@@ -63,14 +65,18 @@ class LockTimeout:
         """Leave the limit as it is from here on."""
         self._is_ours = False
 
-    def executing(self, statement: str) -> None:
-        """Set the limit for a statement that comes next."""
+    def executing(self, statement: str, *, may_prefix: bool) -> None:
+        """Set the limit for a statement that comes next, or have it sent with the statement."""
         if begins_with_control(statement):
             self._now = None  # with a savepoint goes what was set since
             if is_single(statement) or begins_with_rollback(statement):
                 return
         seconds = self._brief if fails_without_its_lock(statement) else self._patient
-        if seconds != self._now:
+        if seconds == self._now:
+            return
+        if may_prefix:
+            self.prefix = "".join(f"SELECT {it};\n" for it in self._columns(seconds))
+        else:
             self._set(seconds)
 
     def may_have_ended(self, seconds: float) -> bool:

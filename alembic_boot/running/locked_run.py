@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ from alembic_boot.running.early_commits import EarlyCommits
 from alembic_boot.running.guard import Columns, Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.lock_check import LockCheck
-from alembic_boot.running.loop import Loop
+from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.obstacles import find_obstacles
 from alembic_boot.running.outside_transaction import OutsideTransaction
 from alembic_boot.running.preparation import (
@@ -37,7 +37,7 @@ from alembic_boot.running.preparation import (
 )
 from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.session_timeouts import SessionTimeouts
-from alembic_boot.running.steps import Moves, Step, Steps
+from alembic_boot.running.steps import Moves, Rows, Step, Steps
 from alembic_boot.running.traffic import Traffic
 from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
@@ -59,14 +59,18 @@ class Locked:
     traffic_timeout: float
     """Seconds that live traffic may block the run, in all."""
 
-    def run(self, context: MigrationContext, arguments: dict[str, Any], steps: Steps) -> None:
-        """Run steps; `arguments` are what env.py passes to `run_migrations`.
-
-        Raises what a revision raises. Raises BootError if the run must not begin or not go on.
-        """
+    def run(
+        self,
+        context: MigrationContext,
+        arguments: dict[str, Any],
+        steps: Steps,
+        reporting: Reporting = nullcontext,
+    ) -> None:
+        """Run steps, as the loop does."""
         session = MigrationSession(context)
         transaction = RevisionTransaction(session, self.recorder.ask)
-        Loop(session, transaction, LockedRun(session, transaction, self)).run(steps, arguments)
+        guard = LockedRun(session, transaction, self)
+        Loop(session, transaction, guard).run(steps, arguments, reporting)
 
 
 class LockedRun(Guard):
@@ -138,8 +142,12 @@ class LockedRun(Guard):
         self._outside = OutsideTransaction(session, self._budget, self._tell, lambda: traffic.watch)
         session.settle()
 
-    def start(self, step: Step) -> None:
-        """Write who begins with the step. Raises BootError if the step must not run."""
+    def start(self, step: Step, following: Step | None) -> None:
+        """Write who begins with the step. Raises BootError if the step must not run.
+
+        The row of the step that follows is written when this one is recorded: in the transaction
+        that moves the version, so it costs no transaction of its own.
+        """
         revisions = [revision for revision, _ in step.moves]
         self._is_again = any(move in self._unfinished for move in step.moves)
         self._refuse_too_long(revisions)
@@ -157,7 +165,8 @@ class LockedRun(Guard):
             )
         if self._outside is not None:
             self._outside.start(self._label(step), is_again=self._is_again)
-        self._recorder.begin(step.moves, self._worker, step.stands_on)
+        self._recorder.begin(step, self._worker)
+        self._recorder.prepare(following if self._may_announce(following) else None)
 
     @contextmanager
     def trying(self, step: Step) -> Iterator[None]:
@@ -203,14 +212,14 @@ class LockedRun(Guard):
                     self._transaction.warn()
             raise
 
-    def executing(self, statement: str) -> str:
+    def executing(self, statement: str, *, may_prefix: bool) -> str:
         """See that the lock is held before a statement that commits itself, and note it."""
         session = self._session
         if not session.is_bare:
             if not session.is_direct and commits(statement):
                 raise _needs_direct("The revision ends its transaction itself")
             if self._traffic is not None:
-                self._traffic.executing(statement)
+                self._traffic.executing(statement, may_prefix=may_prefix)
             if not self._is_over:
                 self._early_commits.inside(statement)
             return statement
@@ -223,6 +232,10 @@ class LockedRun(Guard):
             statement = again(statement) if self._is_again else statement
             self._early_commits.alone(statement)
         return statement
+
+    def take_prefix(self) -> str:
+        """Return SQL that limits how long the statement waits for a lock."""
+        return self._traffic.take_prefix() if self._traffic is not None else ""
 
     def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
         """Execute a statement; alone again and again if a rollback of the step cannot undo it."""
@@ -262,8 +275,8 @@ class LockedRun(Guard):
         """True: the journal's row is written on that condition."""
         return True
 
-    def recorded(self) -> None:
-        """Write the journal's rows in the transaction that moves the version.
+    def record(self, step: Step, rows: Rows) -> Rows:
+        """Move the version, and write the journal's rows in the same transaction.
 
         A row that does not run any more belongs to a starter that took this process for dead; and
         no row is changed if the lock is lost. Raises LockLostError then.
@@ -271,17 +284,31 @@ class LockedRun(Guard):
         if self._traffic is not None:
             self._traffic.require_whole()
         self._early_commits.start()
-        condition, transaction = self._lock_check.condition, self._transaction
-        is_deferred = transaction.is_deferred
-        checked = f"{condition} AND {transaction.condition}" if is_deferred else condition
-        if not all(map(self._is_told, self._recorder.applied_statements(checked))):
-            if not is_deferred:
-                raise lock_lost()
-            self._lock_check.require()
-            transaction.confirm()
-            if not all(map(self._is_told, self._recorder.applied_statements(condition))):
-                raise lock_lost()
+        after = self._record_at_once(step, rows) or self._record_one_by_one(step, rows)
         self._recorder.is_committing = True
+        return after
+
+    def _record_at_once(self, step: Step, rows: Rows) -> Rows | None:
+        """Record a step of a straight line in one statement; return None if that is not to be."""
+        moved = step.replacement(self._session.context, rows)
+        if moved is None:
+            return None
+        condition = self._lock_check.condition
+        if self._transaction.is_deferred:
+            condition += f" AND {self._transaction.condition}"
+        if self._recorder.move(self._session.ask, *moved, condition):
+            return (moved[1],)
+        return None
+
+    def _record_one_by_one(self, step: Step, rows: Rows) -> Rows:
+        """Have Alembic move its table, then write the journal."""
+        if self._transaction.is_deferred:
+            self._lock_check.require()
+            self._transaction.confirm()
+        after = step.record(self._session.context, rows)
+        if not self._recorder.apply(self._session.tell, self._lock_check.condition):
+            raise lock_lost()
+        return after
 
     def may_try_again(self, error: Exception) -> bool:
         """Return whether live traffic has blocked the step. Raises at the end of the budget."""
@@ -298,6 +325,20 @@ class LockedRun(Guard):
             self._traffic.succeeded()
         if not self._session.is_one_unit or self._transaction.is_unit_over:
             self._recorder.committed()
+
+    def _may_announce(self, step: Step | None) -> bool:
+        """Return whether nothing speaks against a step that follows, and its row is seen at once.
+
+        What env.py's own transaction writes is seen when that ends.
+        """
+        if step is None or self._session.is_one_unit:
+            return False
+        revisions = [revision for revision, _ in step.moves]
+        history, table = self._recorder.history, self._recorder.journal.version_table
+        is_refused = any((it.revision, it.direction) in step.moves for it in self._partial_commits)
+        is_encodable = all(it.isascii() for it in revisions)
+        is_short = too_long(revisions, history, table, is_there=True) is None
+        return is_encodable and is_short and not is_refused
 
     def _label(self, step: Step) -> str:
         return ", ".join(self._recorder.history.label(revision) for revision, _ in step.moves)
@@ -339,9 +380,6 @@ class LockedRun(Guard):
             self._session.settle()
             if it := unencodable(ids, server, client):
                 raise it.refusal("It did not run.")
-
-    def _is_told(self, statement: str) -> bool:
-        return self._session.tell(statement) == 1
 
     def _tell(self, statement: str) -> int:
         """Run a statement of boot's own that is its own transaction."""

@@ -5,8 +5,9 @@ It takes the place of Alembic's own loop (`MigrationContext.run_migrations`), an
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from itertools import zip_longest
 from typing import Any
 
 from sqlalchemy import event
@@ -20,6 +21,9 @@ from alembic_boot.signals import raise_if_stopped
 
 _log = logging.getLogger("alembic.runtime.migration")
 """Alembic's own, so that its lines look as they always do."""
+
+Reporting = Callable[[Step], AbstractContextManager[object]]
+"""Says that a step begins, and that it is committed."""
 
 
 class Loop:
@@ -36,29 +40,35 @@ class Loop:
         self._is_opening = False
         """Whether a transaction that begins now is the step's own."""
 
-    def run(self, steps: Steps, arguments: Mapping[str, Any]) -> None:
+    def run(
+        self, steps: Steps, arguments: Mapping[str, Any], reporting: Reporting = nullcontext
+    ) -> None:
         """Run steps; `arguments` are what env.py has passed to `run_migrations`.
 
-        Raises what a revision raises. Raises BootError if the run must not begin or not go on.
+        `reporting` stands around a step and its commit. Raises what a revision raises. Raises
+        BootError if the run must not begin or not go on.
         """
         session = self._session
         session.context.impl.start_migrations()
         session.adopt_transaction()
         self._guard.check()
-        if session.context.purge:  # a revision that is not there is found before the rows go
-            found = list(steps(()))
-            steps = lambda _rows: found  # noqa: E731
+        # `stamp --purge` takes the rows away: a revision that is not there is found before.
+        found = steps(()) if session.context.purge else None
         rows = session.version_rows()
         self._guard.prepare()
         self._transaction.adopt_unit()
         self._carried = carrying(session)
+        found = steps(rows) if found is None else found
         with self._listening():
-            for step in steps(rows):
-                rows = self._run(step, rows, arguments)
+            for step, following in zip_longest(found, found[1:]):
+                with reporting(step):
+                    rows = self._run(step, following, rows, arguments)
 
-    def _run(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
+    def _run(
+        self, step: Step, following: Step | None, rows: Rows, arguments: Mapping[str, Any]
+    ) -> Rows:
         """Run a step until it is committed, and return the rows of the version table."""
-        self._guard.start(step)
+        self._guard.start(step, following)
         while (after := self._try(step, rows, arguments)) is None:
             self._guard.pause()
         self._guard.done()
@@ -98,9 +108,8 @@ class Loop:
             step.run(**arguments)
         self._guard.ended()
         transaction.rejoin(may_defer=self._guard.may_defer)
-        after = step.record(context, rows)
-        # Before env.py's own callbacks: if one of them commits, both rows are committed.
-        self._guard.recorded()
+        # Before env.py's own callbacks: if one of them commits, all that is recorded is committed.
+        after = self._guard.record(step, rows)
         for callback in context.on_version_apply_callbacks:
             callback(ctx=context, step=step.info, heads=set(after), run_args=dict(arguments))
         # A revision whose interrupted statement was caught must not be recorded as applied.
@@ -144,17 +153,26 @@ class Loop:
         self._guard.rolled_back()
 
     def _executing(
-        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, *_more: object
+        self,
+        _connection: Any,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        _context: object,
+        is_many: bool,
     ) -> tuple[str, Any]:
         if self._session.is_bare:
             self._transaction.left()
         else:
             self._transaction.executing(statement)
-        return self._guard.executing(statement), parameters
+        # Only psycopg2 sends several statements at once, and not for a cursor of the server's.
+        may_prefix = self._session.sends_several and not is_many and cursor.name is None
+        return self._guard.executing(statement, may_prefix=may_prefix), parameters
 
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Have a statement executed; None leaves that to SQLAlchemy."""
         if context.root_connection is not self._session.connection:
             return None
-        self._guard.execute(statement, partial(cursor.execute, statement, parameters), cursor)
+        sent = self._guard.take_prefix() + statement
+        self._guard.execute(statement, partial(cursor.execute, sent, parameters), cursor)
         return True

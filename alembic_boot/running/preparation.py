@@ -17,7 +17,8 @@ SELECT current_setting('transaction_read_only') = 'on',
        has_table_privilege(
            to_regclass({version_table}),
            CASE WHEN EXISTS (SELECT FROM {rows}) THEN 'UPDATE' ELSE 'INSERT' END),
-       has_table_privilege(to_regclass({journal}), 'UPDATE'),
+       has_table_privilege(to_regclass({journal}), 'INSERT')
+       AND has_table_privilege(to_regclass({journal}), 'UPDATE'),
        current_user::text
 """
 

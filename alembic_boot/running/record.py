@@ -1,7 +1,6 @@
 """Record revisions as they are, without running anything: one transaction, with the journal."""
 
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -93,9 +92,10 @@ def record(
         **(dict.fromkeys(revisions, unknown) if unknown else {}),
     }
 
-    def steps(rows: Rows) -> Iterator[Recording]:
-        if rows != revisions or confirmed or stands_on:
-            yield Recording(revisions, confirmed, stands_on, schema.project.scripts.revision_map)
+    def steps(rows: Rows) -> list[Recording]:
+        if rows == revisions and not confirmed and not stands_on:
+            return []
+        return [Recording(revisions, confirmed, stands_on, schema.project.scripts.revision_map)]
 
     def work(context: MigrationContext, arguments: dict[str, Any]) -> None:
         Locked(lock, recorder, schema.policy.traffic_timeout).run(context, arguments, steps)

@@ -1,11 +1,10 @@
 """Write the journal while revisions run: who began what where, and how it ended."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 import psycopg2
@@ -18,6 +17,7 @@ from alembic_boot.polling import poll
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.steps import Moves, Step
 from alembic_boot.running.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.signals import Stopped
 from alembic_boot.state.access import asking
@@ -36,6 +36,11 @@ _INTERVAL = 0.02
 
 T = TypeVar("T")
 
+Row = dict[str, Any]
+
+Ask = Callable[[str], Any]
+"""Gives the first row of a query."""
+
 
 @dataclass
 class Recorder:
@@ -53,33 +58,47 @@ class Recorder:
     starter: Starter
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
+    _following: tuple[Moves, Row] | None = field(default=None, init=False)
+    """The step that comes next, and the row that says so."""
+    _announced: tuple[Moves, int] | None = field(default=None, init=False)
+    """The step whose row was written together with the step before it."""
     _worker: Worker | None = field(default=None, init=False)
     _has_older_history: bool = field(default=True, init=False)
     """Whether the journal may have revisions that the files do not have."""
     is_committing: bool = field(default=False, init=False)
     """Whether all that is left of the revision is its commit."""
 
-    def begin(
-        self,
-        moves: Iterable[tuple[str, Direction]],
-        worker: Worker,
-        stands_on: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
-    ) -> None:
-        """Write that these revisions are about to run in that session.
+    def begin(self, step: Step, worker: Worker) -> None:
+        """Write that a step is about to run in that session, unless the step before did.
 
-        `stands_on` has what is in the database before a revision, if not what its file says. What
-        is taken back along with a revision, as its file stands for it, has a row as well.
+        What is taken back along with a revision, as its file stands for it, has a row as well.
         """
         self._worker = worker
         self.is_committing = False
-        moves = list(moves)
-        down = [revision for revision, direction in moves if direction is Direction.DOWNGRADE]
-        moves += [(revision, Direction.DOWNGRADE) for revision in self._taken_along(down)]
-        self._rows = [
-            self._write(partial(self.journal.begin, row=row))
-            for row in (self._row(*move, worker, stands_on.get(move[0])) for move in moves)
-        ]
+        if self._announced and self._announced[0] == step.moves:
+            self._rows = [self._announced[1]]
+        else:
+            rows = self._rows_of(step, worker)
+            self._rows = [self._write(partial(self.journal.begin, row=row)) for row in rows]
+        self._announced = None
         self._uncommitted += self._rows
+
+    def prepare(self, following: Step | None) -> None:
+        """Take the step that follows, if its row is to be written together with this step's.
+
+        Its checksum takes time, and this step has no lock yet.
+        """
+        self._following = None
+        if following is not None and self._worker is not None:
+            rows = self._rows_of(following, self._worker)
+            self._following = (following.moves, rows[0]) if len(rows) == 1 else None
+
+    def _rows_of(self, step: Step, worker: Worker) -> list[Row]:
+        down = [revision for revision, way in step.moves if way is Direction.DOWNGRADE]
+        along = [(revision, Direction.DOWNGRADE) for revision in self._taken_along(down)]
+        return [
+            self._row(*move, worker, step.stands_on.get(move[0])) for move in (*step.moves, *along)
+        ]
 
     def _taken_along(self, down: list[str]) -> tuple[str, ...]:
         """Return what is taken back together with these, as their files stand for it.
@@ -100,13 +119,27 @@ class Recorder:
         """Return what env.py's session notes of what runs now, and will have been committed."""
         return [self.journal.committed_statement(row, text) for row in self._rows]
 
-    def applied_statements(self, condition: str) -> list[str]:
-        """Return what env.py's session writes about what runs now, a row each, if that is true."""
-        return [self.journal.applied_statement(row, condition) for row in self._rows]
+    def move(self, ask: Ask, before: str, after: str, condition: str) -> bool:
+        """Replace the row of the version table and write the journal, in env.py's session.
+
+        Return whether both are done; if the condition is false, neither is.
+        """
+        following = self._following and self._following[1]
+        is_moved, next_row = ask(
+            self.journal.moving_query(self._rows, (before, after), condition, following)
+        )
+        if self._following and next_row is not None:
+            self._announced = (self._following[0], int(next_row))
+        return bool(is_moved)
+
+    def apply(self, tell: Callable[[str], int], condition: str) -> bool:
+        """Write in env.py's session that what runs now is applied, if the condition is true."""
+        statements = [self.journal.applied_statement(row, condition) for row in self._rows]
+        return all(tell(statement) == 1 for statement in statements)
 
     def committed(self) -> None:
-        """Note that what was begun so far is done for good."""
-        self._uncommitted.clear()
+        """Note that what was begun so far is done for good, and that the next step may be next."""
+        self._uncommitted = [self._announced[1]] if self._announced else []
 
     def fail(self, error: str) -> None:
         """Write how what was begun, and is not done for good, has ended."""
@@ -151,7 +184,7 @@ class Recorder:
         direction: Direction,
         worker: Worker,
         stands_on: tuple[str, ...] | None,
-    ) -> dict[str, Any]:
+    ) -> Row:
         known = self.history.revisions.get(revision)
         sha256, checksum = fingerprint(known)
         return {

@@ -1,6 +1,6 @@
 """Steps: what the loop runs and records, one after another."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,13 +40,15 @@ class Step(Protocol):
     def run(self, **arguments: Any) -> None:
         """Run the revision's own function."""
 
+    def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
+        """Return the one row that the step replaces, and by what; None if it does anything else."""
+
     def record(self, context: MigrationContext, rows: Rows) -> Rows:
         """Move the version table on from these rows, and return the new ones."""
 
 
-Steps = Callable[[Rows], Iterable[Step]]
-"""Gives the steps from the rows that the version table has. What follows a `yield` runs when the
-step is committed."""
+Steps = Callable[[Rows], Sequence[Step]]
+"""Gives the steps from the rows that the version table has."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,23 @@ class AlembicStep:
     def run(self, **arguments: Any) -> None:
         """Run `upgrade()` or `downgrade()`; a stamp runs nothing."""
         self.step.migration_fn(**arguments)
+
+    def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
+        """Return the row and its successor where the history is a straight line.
+
+        None if the project has given the version table columns of its own: Alembic fills those.
+        """
+        step, heads = self.step, set(rows)
+        if len(rows) != 1 or len(version_table(context).c) != 1:
+            return None
+        if (
+            step.should_delete_branch(heads)
+            or step.should_create_branch(heads)
+            or step.should_merge_branches(heads)
+            or step.should_unmerge_branches(heads)
+        ):
+            return None
+        return step.update_version_num(heads)
 
     def record(self, context: MigrationContext, rows: Rows) -> Rows:
         """Have Alembic move its table. It keeps a note of the rows, so each try gets a new one."""
@@ -111,6 +130,10 @@ class Recording:
 
     def run(self, **_arguments: Any) -> None:
         """Run nothing."""
+
+    def replacement(self, _context: MigrationContext, _rows: Rows) -> tuple[str, str] | None:
+        """Return None: any number of rows may be replaced."""
+        return None
 
     def record(self, context: MigrationContext, rows: Rows) -> Rows:  # noqa: ARG002
         """Replace the rows."""

@@ -124,7 +124,7 @@ class Traffic:
         if self._watch is not None:
             self._watch.may_cancel = False
 
-    def executing(self, statement: str) -> None:
+    def executing(self, statement: str, *, may_prefix: bool) -> None:
         """Limit the wait of a revision's next statement, unless the revision sets a limit itself.
 
         Raises CutShortError, as below.
@@ -135,7 +135,7 @@ class Traffic:
             self.has_own_limit = True
             self.left()
         else:
-            self._limit.executing(statement)
+            self._limit.executing(statement, may_prefix=may_prefix)
 
     def execute(self, execute: Callable[[], object]) -> None:
         """Execute a statement that is rolled back with its revision."""
@@ -160,6 +160,11 @@ class Traffic:
             # SQLAlchemy takes its transaction for over, and would leave what is in it.
             self._session.connection.connection.rollback()
             raise
+
+    def take_prefix(self) -> str:
+        """Return SQL that limits the next statement, and is sent with it."""
+        prefix, self._limit.prefix = self._limit.prefix, ""
+        return prefix
 
     @property
     def has_met_vacuum(self) -> bool:

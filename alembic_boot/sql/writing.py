@@ -14,6 +14,13 @@ def literal(text: str) -> str:
     return f"E'{escaped}'"
 
 
+def value(it: str | int | None) -> str:
+    """Return a constant of any of these types."""
+    if it is None:
+        return "NULL"
+    return literal(it) if isinstance(it, str) else str(it)
+
+
 def name(parts: list[dict[str, Any]]) -> str:
     """Return a name, with its schema if it has one, from the parser's list of its parts."""
     return ".".join(quoted(part["String"]["sval"]) for part in parts)

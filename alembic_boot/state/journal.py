@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LoginRefusedError
 from alembic_boot.postgres.advisory import AdvisoryKey
-from alembic_boot.sql.writing import literal, quoted
+from alembic_boot.sql.writing import literal, quoted, value
 from alembic_boot.state import journal_queries as queries
 from alembic_boot.state.access import access, asking
 from alembic_boot.state.inspection import Applied
@@ -162,6 +162,38 @@ class Journal:
             journal=self.table, id=int(id_), status="'applied'", error="NULL"
         )
         return f"{finish} AND {condition}"
+
+    def moving_query(
+        self,
+        rows: Sequence[int],
+        moved: tuple[str, str],
+        condition: str,
+        following: Mapping[str, Any] | None,
+    ) -> str:
+        """Return SQL, without parameters, that replaces a row of the version table by another.
+
+        In the same statement, running rows are marked as applied, and the row of the revision that
+        follows is written. Nothing is changed if the condition is false. The query returns whether
+        all was changed, and the id of the new row.
+        """
+        before, after = map(literal, moved)
+        following = following and {"version_table": self._name, **following}
+        return queries.MOVE.format(
+            journal=self.table,
+            version_table=self.version_table,
+            ids=", ".join(map(str, rows)),
+            count=len(rows),
+            before=before,
+            after=after,
+            condition=condition,
+            following=queries.FOLLOWING.format(
+                journal=self.table,
+                columns=", ".join(following),
+                values=", ".join(map(value, following.values())),
+            )
+            if following
+            else "SELECT NULL::bigint AS id",
+        )
 
     def committed_statement(self, id_: int, text: str) -> str:
         """Return SQL, without parameters, that notes the committed part in a running row."""

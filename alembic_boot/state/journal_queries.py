@@ -67,6 +67,28 @@ new AS (
 SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
+# One statement for all that is recorded of a revision: each one takes a round trip.
+MOVE = """
+WITH applied AS (
+    UPDATE {journal}
+    SET status = 'applied', error = NULL, finished_at = clock_timestamp(),
+        duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
+    WHERE id IN ({ids}) AND status = 'running' AND {condition}
+    RETURNING id),
+moved AS (
+    UPDATE {version_table} SET version_num = {after}
+    WHERE version_num = {before} AND (SELECT count(*) FROM applied) = {count}
+    RETURNING version_num),
+following AS ({following})
+SELECT (SELECT count(*) FROM moved) = 1, (SELECT id FROM following)
+"""
+
+FOLLOWING = """
+    INSERT INTO {journal} (status, started_at, {columns})
+    SELECT 'running', clock_timestamp(), {values}
+    WHERE (SELECT count(*) FROM moved) = 1
+    RETURNING id"""
+
 # If the row is no longer running, this process was considered dead, and another one took over.
 FINISH = """
 UPDATE {journal}

@@ -44,6 +44,9 @@ class Fake(Recording):
     def run(self, **_arguments: Any) -> None:
         self.upgrade(self.operations[0])
 
+    def replacement(self, _context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
+        return (rows[0], self.revisions[0]) if rows else None
+
 
 def sql(*statements: str) -> Upgrade:
     """Return a revision that executes statements."""
@@ -145,16 +148,18 @@ def place(url: str, **options: Any) -> Place:
     return Place(parse_database_url(url), **options)
 
 
-def steps(context: MigrationContext, rows: Rows, revisions: dict[str, Upgrade]) -> Iterator[Fake]:
-    """Give a step for each revision that is not there yet: they follow one another by name."""
-    for revision, upgrade in revisions.items():
-        if not rows or revision > rows[0]:
-            yield Fake(
-                (revision,),
-                revision_map=RevisionMap(lambda: ()),
-                upgrade=upgrade,
-                operations=[Operations(context)],
-            )
+def steps(context: MigrationContext, rows: Rows, revisions: dict[str, Upgrade]) -> list[Fake]:
+    """Return a step for each revision that is not there yet: they follow one another by name."""
+    return [
+        Fake(
+            (revision,),
+            revision_map=RevisionMap(lambda: ()),
+            upgrade=upgrade,
+            operations=[Operations(context)],
+        )
+        for revision, upgrade in revisions.items()
+        if not rows or revision > rows[0]
+    ]
 
 
 def commit_what_is_left(connection: Connection) -> None:

@@ -21,9 +21,9 @@ from alembic_boot.running import loop, takeover
 from alembic_boot.running.early_commits import EarlyCommits
 from alembic_boot.running.lock_check import LockCheck
 from alembic_boot.running.preparation import carrying
-from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.traffic import Traffic
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
+from alembic_boot.state import journal_queries
 from tests.boot.running.revisions_in_process import Place, Upgrade, place, sql
 from tests.cluster import Cluster
 
@@ -379,6 +379,32 @@ def test_a_session_of_a_dead_starter_is_ended(there: Place) -> None:
     assert there.journal == ["a applied", "b failed", "b applied"]
 
 
+def test_each_revision_is_announced_by_the_one_before(here: Place) -> None:
+    """Other sessions see who is at work, and the row costs no transaction of its own."""
+    seen: list[str] = []
+
+    def look(op: Operations) -> None:
+        op.execute("SELECT 1")
+        seen.extend(here.journal)
+
+    here.run(a=TABLE, b=look, c=sql("SELECT 1"))
+    assert seen == ["a applied", "b running"]
+    assert here.ask(
+        "SELECT count(DISTINCT xmin::text) = 2 FROM schema_journal WHERE revision <> 'c'"
+    )
+    assert here.ask("SELECT count(DISTINCT started_at) = 3 FROM schema_journal")
+
+
+def test_a_revision_that_never_begins_has_failed(there: Place) -> None:
+    """Its row was written with the revision before it."""
+    there.on_version_apply = lambda step, **_: (
+        pytest.fail("b") if step.up_revision_id == "b" else None
+    )
+    with pytest.raises(pytest.fail.Exception):
+        there.run(a=TABLE, b=sql("CREATE TABLE b ()"), c=sql("SELECT 1"))
+    assert there.journal == ["a applied", "b failed"]
+
+
 def nothing(*_arguments: object, **_keywords: object) -> None:
     """Do nothing."""
 
@@ -397,7 +423,7 @@ MECHANISMS: dict[str, tuple[type | ModuleType, str, object, Callable[..., None]]
         test_a_session_of_a_dead_starter_is_ended,
     ),
     "the journal's row is written with the version row": (
-        *(Recorder, "applied_statements", lambda *_: []),
+        *(journal_queries, "MOVE", journal_queries.MOVE.replace("'applied'", "status")),
         test_each_revision_has_a_transaction,
     ),
     "a blocked revision is tried again": (
