@@ -31,7 +31,9 @@ class LockCheck:
     ) -> None:
         self._session = session
         self._can_check_client = can_check_client
-        self._is_held = f"EXISTS ({token.holder_query})"
+        # Only the lock's session has the token. If it is free, this transaction gets it, and ends.
+        # pg_locks would tell the same, but it collects every lock of the server for that.
+        self._is_held = f"NOT pg_try_advisory_xact_lock({token.number})"
         self._holds_key = f"pg_try_advisory_xact_lock({worker.key.number})"
 
     @property

@@ -125,12 +125,10 @@ class Recorder:
         Return whether both are done; if the condition is false, neither is.
         """
         following = self._following and self._following[1]
-        is_moved, next_row = ask(
-            self.journal.moving_query(self._rows, (before, after), condition, following)
-        )
-        if self._following and next_row is not None:
-            self._announced = (self._following[0], int(next_row))
-        return bool(is_moved)
+        found = ask(self.journal.moving_query(self._rows, (before, after), condition, following))
+        if self._following and found:
+            self._announced = (self._following[0], int(found[0]))
+        return found is not None
 
     def apply(self, tell: Callable[[str], int], condition: str) -> bool:
         """Write in env.py's session that what runs now is applied, if the condition is true."""

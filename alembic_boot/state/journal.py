@@ -173,12 +173,11 @@ class Journal:
         """Return SQL, without parameters, that replaces a row of the version table by another.
 
         In the same statement, running rows are marked as applied, and the row of the revision that
-        follows is written. Nothing is changed if the condition is false. The query returns whether
-        all was changed, and the id of the new row.
+        follows is written. The query returns the id of that row, or 0 if none follows. It returns
+        nothing, and changes nothing, if the condition is false.
         """
         before, after = map(literal, moved)
-        following = following and {"version_table": self._name, **following}
-        return queries.MOVE.format(
+        query = queries.MOVE.format(
             journal=self.table,
             version_table=self.version_table,
             ids=", ".join(map(str, rows)),
@@ -186,13 +185,12 @@ class Journal:
             before=before,
             after=after,
             condition=condition,
-            following=queries.FOLLOWING.format(
-                journal=self.table,
-                columns=", ".join(following),
-                values=", ".join(map(value, following.values())),
-            )
-            if following
-            else "SELECT NULL::bigint AS id",
+        )
+        if following is None:
+            return query + queries.NOTHING_FOLLOWS
+        row = {"version_table": self._name, **following}
+        return query + queries.FOLLOWING.format(
+            journal=self.table, columns=", ".join(row), values=", ".join(map(value, row.values()))
         )
 
     def committed_statement(self, id_: int, text: str) -> str:

@@ -78,16 +78,15 @@ WITH applied AS (
 moved AS (
     UPDATE {version_table} SET version_num = {after}
     WHERE version_num = {before} AND (SELECT count(*) FROM applied) = {count}
-    RETURNING version_num),
-following AS ({following})
-SELECT (SELECT count(*) FROM moved) = 1, (SELECT id FROM following)
+    RETURNING 0)
 """
 
 FOLLOWING = """
-    INSERT INTO {journal} (status, started_at, {columns})
-    SELECT 'running', clock_timestamp(), {values}
-    WHERE (SELECT count(*) FROM moved) = 1
-    RETURNING id"""
+INSERT INTO {journal} (status, started_at, {columns})
+SELECT 'running', clock_timestamp(), {values} FROM moved RETURNING id
+"""
+
+NOTHING_FOLLOWS = "SELECT 0 FROM moved"
 
 # If the row is no longer running, this process was considered dead, and another one took over.
 FINISH = """
