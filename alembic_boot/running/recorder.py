@@ -136,17 +136,20 @@ class Recorder:
         return all(tell(statement) == 1 for statement in statements)
 
     def committed(self) -> None:
-        """Note that what was begun so far is done for good, and that the next step may be next."""
-        self._uncommitted = [self._announced[1]] if self._announced else []
+        """Note that what was begun so far is done for good."""
+        self._uncommitted.clear()
 
     def fail(self, error: str) -> None:
         """Write how what was begun, and is not done for good, has ended."""
-        if not self._uncommitted:
+        errors = dict.fromkeys(self._uncommitted, mask(error))
+        if self._announced is not None:
+            errors[self._announced[1]] = f"It had not begun. {mask(error)}"
+        if not errors:
             return
         try:
             self._await_end()
-            for row in self._uncommitted:
-                self._write(partial(self.journal.fail, id_=row, error=mask(error)))
+            for row, text in errors.items():
+                self._write(partial(self.journal.fail, id_=row, error=text))
         except (psycopg2.Error, BootError, ValueError) as failure:
             # If the server is gone, the next starter writes the row. An error that the database
             # cannot store as text must not hide the failure itself.
