@@ -302,9 +302,10 @@ class LockedRun(Guard):
 
     def _record_one_by_one(self, step: Step, rows: Rows) -> Rows:
         """Have Alembic move its table, then write the journal."""
-        if self._transaction.is_deferred:
+        transaction = self._transaction
+        if transaction.is_deferred and not self._session.ask(f"SELECT {transaction.condition}")[0]:
             self._lock_check.require()
-            self._transaction.confirm()
+            transaction.confirm()
         after = step.record(self._session.context, rows)
         if not self._recorder.apply(self._session.tell, self._lock_check.condition):
             raise lock_lost()

@@ -1,7 +1,7 @@
 """Behind a pooler all works as without it, or a sentence names the way around it."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -141,9 +141,13 @@ def test_prepared_statements(
     """A driver that prepares them finds those of others, or none: that needs the server itself."""
     scene = make_scene(debian_cluster, MAKE_TABLE, DRIVERS["asyncpg"])
     pooled = pgbouncer(scene.database)
-    with closing(psycopg2.connect(pooled)) as other:
-        other.cursor().execute("PREPARE __asyncpg_stmt_1__ AS SELECT 1")
-        other.commit()
+    with ExitStack() as opened:
+        # In as many sessions of the pool as the boot may meet.
+        others = [opened.enter_context(closing(psycopg2.connect(pooled))) for _ in range(4)]
+        for other in others:
+            other.cursor().execute("PREPARE __asyncpg_stmt_1__ AS SELECT 1")
+        for other in others:
+            other.commit()
         failed = scene.start(url=pooled).finish()
     failed.assert_failed(
         5, "…A pooler is in between: set MIGRATION_DATABASE_URL to the server itself.…"
