@@ -1,6 +1,7 @@
 """Fixtures: real PostgreSQL servers, one a version, and databases of their own for tests."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +19,9 @@ from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+_ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option by which `inv test` runs the tests in two passes."""
     parser.addoption(
@@ -25,6 +29,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         choices=["together", "alone"],
         help="run the tests without the mark `alone`, or those alone; default: all",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Return how many processes run the tests: several for all tests, none for chosen ones."""
+    from backend.ci.passes import workers
+
+    return workers(os.cpu_count() or 1) if config.args == config.getini("testpaths") else 0
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Import no module whose tests are all left out by their marks: it takes seconds."""
+    if collection_path.suffix != ".py":
+        return None
+    text = collection_path.read_text(encoding="utf-8")
+    if config.getoption("--pass") == "alone" and "mark.alone" not in text:
+        return True
+    if config.getoption("markexpr") == "not slow" and _ALL_SLOW.search(text):
+        return True
+    return None
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,14 +17,21 @@ _FOUND_NONE = 5
 """Exit statuses of pytest."""
 
 
+def workers(processors: int) -> int:
+    """Return how many processes run tests side by side.
+
+    Tests wait as well, so there is one more than there are processors. Each has a server of its
+    own, which costs memory.
+    """
+    return min(processors + 1, 4)
+
+
 def arguments(processors: int, args: str = "", *, quick: bool = False) -> list[str]:
     """Return pytest's arguments for each pass; `args` are more of them for both.
 
     With `quick` there is one pass: tests that run alone take more than a second.
     """
-    # One more than there are processors, for tests wait as well; a server for each costs memory.
-    workers = min(processors + 1, 4)
-    together = f"{OPTION}={TOGETHER} -n {workers} --dist worksteal"
+    together = f"{OPTION}={TOGETHER} -n {workers(processors)} --dist worksteal"
     if quick:
         return [f"{together} -m 'not slow' {args}".rstrip()]
     return [f"{together} {args}".rstrip(), f"{OPTION}={ALONE} {args}".rstrip() + " -n 0"]

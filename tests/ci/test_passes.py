@@ -73,7 +73,7 @@ def run_task(args: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.slow
 def test_an_error_of_pytest_fails_the_task() -> None:
     """With pytest's own status."""
-    assert run_task("tests/there_is_no_such_test.py").returncode == 4
+    assert run_task("-n0 tests/there_is_no_such_test.py").returncode == 4
 
 
 @pytest.mark.slow
@@ -81,5 +81,5 @@ def test_a_failed_test_fails_the_task(tmp_path: Path) -> None:
     """Also if the other pass has nothing to run."""
     path = tmp_path / "test_that_fails.py"
     path.write_text("def test_it() -> None:\n    assert False\n")
-    finished = run_task(f"-c pyproject.toml -p tests.conftest {path}")
+    finished = run_task(f"-n0 -c pyproject.toml -p tests.conftest {path}")
     assert finished.returncode == 1, finished.stdout + finished.stderr
