@@ -21,10 +21,12 @@ from alembic_boot.errors import BootError
 from alembic_boot.log import TextFormatter
 from alembic_boot.masking import mask
 from alembic_boot.migration.migrate import check_history, migrate
+from alembic_boot.migration.preview import preview
 from alembic_boot.migration.render import render_sql
 from alembic_boot.migration.roll_back import roll_back
 from alembic_boot.migration.status import read_status
 from alembic_boot.postgres.connection import keeping_one
+from alembic_boot.seeding import seed_alone
 from alembic_boot.stages import wait
 from backend.settings import load_settings
 from tests.cluster import PASSWORD, Cluster
@@ -59,6 +61,26 @@ def migrating(boot: BootDescription) -> None:
 def rolling_back(boot: BootDescription) -> None:
     """Do what `inv rollback --yes --target` does; MIGRATION_TARGET names the target."""
     roll_back(boot, is_one_step=False, is_agreed=True)
+
+
+def stepping_down(boot: BootDescription) -> None:
+    """Do what `inv rollback --yes` does."""
+    roll_back(boot, is_one_step=True, is_agreed=True)
+
+
+def asking_to_step_down(boot: BootDescription) -> None:
+    """Do what `inv rollback` does."""
+    roll_back(boot, is_one_step=True, is_agreed=False)
+
+
+def previewing(boot: BootDescription) -> str:
+    """Do what `inv migrate --dry-run` does, if nothing is refused."""
+    return preview(boot).as_text()
+
+
+def seeding(boot: BootDescription) -> None:
+    """Do what `inv seed` does."""
+    seed_alone(boot)
 
 
 def adopting(boot: BootDescription) -> None:
@@ -153,7 +175,7 @@ class Run(logging.Handler):
                     printed = self._task(boot) or ""
             except BootError as error:
                 return Finished(error.exit_status, tuple(self._lines), (mask(str(error)),))
-        return Finished(0, (*self._lines, *printed.splitlines()), ())
+        return Finished(0, (*self._lines, *printed.splitlines()), (), printed)
 
     @contextmanager
     def _logged(self) -> Iterator[None]:

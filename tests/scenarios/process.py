@@ -56,6 +56,8 @@ class Finished:
     status: int
     stdout: tuple[str, ...]
     stderr: tuple[str, ...]
+    printed: str = ""
+    """What a task in this process has printed as data; of a process, stdout has it."""
 
     @property
     def messages(self) -> list[str]:

@@ -21,8 +21,9 @@ from tests.api.people import Person, sign_up
 from tests.cluster import Cluster
 from tests.listening import listens
 from tests.proxy import Proxy
+from tests.scenarios.planted import plant_application
 from tests.scenarios.process import DEADLINE, Running, project, running
-from tests.scenarios.test_signals import SOON, plant_application
+from tests.scenarios.sleeping import SOON
 
 pytestmark = pytest.mark.slow
 

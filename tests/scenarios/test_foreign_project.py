@@ -1,25 +1,35 @@
-"""Boot is a general tool: Alembic projects unlike ours migrate with nothing but two variables."""
+"""Projects unlike ours: their own logging, folder and drivers, and `alembic` by hand.
+
+More of them, in this process, are in tests/boot/environment.
+"""
 
 import json
+import os
+import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tests.cluster import Cluster
+from tests.history import HEAD
+from tests.scenarios.envs import (
+    ASYNC_ENV,
+)
 from tests.scenarios.process import (
     FOREIGN_ENV,
     FOREIGN_INI,
+    INV,
     Finished,
     ForeignProject,
-    assert_untouched,
     project,
     relations,
-    revisions,
     run,
+    write_revision,
 )
 
 pytestmark = pytest.mark.slow
+
 
 KEYS = {
     "state",
@@ -121,6 +131,8 @@ formatter = generic
 format = %(levelname)-5.5s [%(name)s] %(message)s
 """
 )
+
+
 LOGGING_ENV = (
     """
 from logging.config import fileConfig
@@ -142,31 +154,6 @@ def test_file_config(tmp_path: Path, cluster: Cluster, database: str, database_u
     assert relations(cluster, database) == ["alembic_version", "t_a1", "t_b2"]
     lines = theirs.inv("migrate", LOG_FORMAT="json").stdout
     assert [json.loads(line)["message"] for line in lines][-1] == "Schema revision: b2 (head)"
-
-
-def test_version_table_elsewhere(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """A version table of another name, in another schema, is where the revision is read."""
-    cluster.execute("CREATE SCHEMA meta AUTHORIZATION moriai_user", database)
-    env = FOREIGN_ENV.replace(
-        "target_metadata=None",
-        'target_metadata=None, version_table="applied", version_table_schema="meta"',
-    )
-    theirs = foreign(tmp_path, database_url, env=env)
-    theirs.project.revision("a1")
-    theirs.project.revision("b2", "a1")
-    theirs.assert_migrates(["b2"], ["a1", "b2"])
-    assert relations(cluster, database) == ["meta.applied", "t_a1", "t_b2"]
-    assert revisions(cluster, database, "meta.applied") == ["b2"]
-
-
-def test_pyproject(tmp_path: Path, database_url: str) -> None:
-    """The project may be described in a pyproject.toml."""
-    ini = '[project]\nname = "theirs"\n\n[tool.alembic]\nscript_location = "%(here)s/scripts"\n'
-    theirs = foreign(tmp_path, database_url, ini=ini, ini_name="pyproject.toml")
-    theirs.project.revision("a1")
-    theirs.assert_migrates(["a1"], ["a1"])
 
 
 RELATIVE_INI = """
@@ -203,231 +190,78 @@ def test_relative_paths(tmp_path: Path, database_url: str, more: str) -> None:
     theirs.assert_migrates(["b2" if more else "a1"], ["a1", "b2"] if more else ["a1"])
 
 
-def test_location_of_the_name_that_ours_has(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """`script_location = alembic` means the folder beside that configuration, not ours."""
-    theirs = foreign(tmp_path, database_url, ini="[alembic]\nscript_location = alembic\n")
-    (theirs.project.folder / "scripts").rename(theirs.project.folder / "alembic")
-    theirs.project.revision("a1", folder=theirs.project.folder / "alembic" / "versions")
-    theirs.assert_migrates(["a1"], ["a1"])
-    assert relations(cluster, database) == ["alembic_version", "t_a1"]
-
-
-def test_several_version_locations(tmp_path: Path, database_url: str) -> None:
-    """Revisions may lie in several folders."""
-    ini = FOREIGN_INI + (
-        "path_separator = newline\n"
-        "version_locations =\n    %(here)s/scripts/versions\n    %(here)s/more\n"
+def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> list[str]:
+    """Return what the journal says, a line for each row in their order."""
+    rows = cluster.query(
+        f"SELECT concat_ws(' ', direction, revision, status) FROM {table} ORDER BY id", database
     )
-    theirs = foreign(tmp_path, database_url, ini=ini)
-    more = theirs.project.folder / "more"
-    more.mkdir()
-    theirs.project.revision("a1")
-    theirs.project.revision("b2", "a1", folder=more)
-    theirs.project.revision("c3", "b2")
-    theirs.assert_migrates(["c3"], ["a1", "b2", "c3"])
+    return [str(line) for (line,) in rows]
 
 
-def test_merge(tmp_path: Path, database_url: str) -> None:
-    """Two branches that meet again are one head."""
-    theirs = foreign(tmp_path, database_url)
-    theirs.project.revision("a1")
-    theirs.project.revision("b1", "a1")
-    theirs.project.revision("b2", "a1")
-    theirs.project.revision("c1", ("b1", "b2"), "pass", "pass")
-    status = theirs.status()
-    assert status["heads"] == ["c1"]
-    finished = theirs.inv("migrate")
-    finished.assert_ok()
-    finished.assert_says("Applied a1 …", "Applied c1 …", "Schema revision: c1 (head)")
-    assert theirs.status()["state"] == "current"
-    back = theirs.inv("migrate", MIGRATION_TARGET="a1", MIGRATION_ROLLBACK="true")
-    back.assert_ok()
-    back.assert_says("Reverted c1 …", "Schema revision: a1")
-    behind = theirs.status()
-    assert (behind["state"], behind["pending"]) == ("behind", ["b1", "b2", "c1"])
-    refused = theirs.inv("migrate", MIGRATION_ROLLBACK="true")
-    refused.assert_failed(
-        2,
-        "Rolling back means the parent of head, and c1 has 2 parents. "
-        "Name the revision to go down to: MIGRATION_TARGET, or --target.",
-    )
-
-
-def labelled(tmp_path: Path, url: str) -> Foreign:
-    theirs = foreign(tmp_path, url)
-    theirs.project.revision("a1", constants='branch_labels = ("shop",)')
-    theirs.project.revision("a2", "a1")
-    theirs.project.revision("b1", constants='branch_labels = ("blog",)')
-    theirs.project.revision("b2", "b1")
-    return theirs
-
-
-def test_branch_labels(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
-    """Independent branches refuse the target `head`, and go up to `heads`."""
-    theirs = labelled(tmp_path, database_url)
-    theirs.inv("migrate").assert_failed(9, "The history has 2 heads: a2, b2. …")
-    assert_untouched(cluster, database)
-    pinned = Foreign(theirs.project, theirs.root, theirs.url, {"MIGRATION_TARGET": "heads"})
-    assert pinned.status()["heads"] == ["a2", "b2"]
-    finished = pinned.inv("migrate")
-    finished.assert_ok()
-    finished.assert_says("Schema revision: a2, b2 (head)")
-    status = pinned.status()
-    assert (status["state"], status["current"], status["target"]) == (
-        "current",
-        ["a2", "b2"],
-        "heads",
-    )
-
-
-def test_head_of_a_branch(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """A target may be the head of one branch by its label."""
-    theirs = labelled(tmp_path, database_url)
-    theirs.inv("migrate", MIGRATION_TARGET="shop@head").assert_ok()
-    assert revisions(cluster, database) == ["a2"]
-    theirs.inv("migrate", MIGRATION_TARGET="heads").assert_ok()
-    assert revisions(cluster, database) == ["a2", "b2"]
-
-
-def test_depends_on(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
-    """With depends_on the version table may hold fewer rows than heads: it is current."""
-    theirs = foreign(tmp_path, database_url, MIGRATION_TARGET="heads")
-    theirs.project.revision("a1")
-    theirs.project.revision("b1", None)
-    theirs.project.revision("b2", "b1", constants='depends_on = "a1"')
-    assert theirs.status()["heads"] == ["a1", "b2"]
-    theirs.inv("migrate").assert_ok()
-    assert revisions(cluster, database) == ["b2"]
-    status = theirs.status()
-    assert (status["state"], status["pending"]) == ("current", [])
-    theirs.inv("migrate").assert_says("…(already up to date)")
-
-
-def test_autocommit_block(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """A revision may build an index concurrently, outside of any transaction."""
-    theirs = foreign(tmp_path, database_url)
+def three_revisions(theirs: Foreign) -> None:
+    """Add a history with an autocommit block in its middle."""
     theirs.project.revision("a1")
     theirs.project.revision(
         "b2",
         "a1",
         """
+        op.create_table("t_b2", sa.Column("id", sa.Integer, primary_key=True))
         with op.get_context().autocommit_block():
             op.execute("CREATE INDEX CONCURRENTLY ix ON t_a1 (id)")
+        op.create_table("t_b2_more", sa.Column("id", sa.Integer, primary_key=True))
         """,
-        'op.drop_index("ix")',
+        'op.drop_table("t_b2_more"); op.drop_index("ix"); op.drop_table("t_b2")',
     )
-    theirs.assert_migrates(["b2"], ["a1", "b2"])
+    theirs.project.revision("c3", "b2")
+
+
+def assert_whole(theirs: Foreign, cluster: Cluster, database: str, starts: int = 3) -> None:
+    """Migrate, take it all back, migrate again; the journal has a row for each step.
+
+    `starts` says of how many the session's start was seen.
+    """
+    theirs.assert_migrates(["c3"], ["a1", "b2", "c3"])
+    up = [f"upgrade {name} applied" for name in ("a1", "b2", "c3")]
+    assert journal(cluster, database) == up
     assert cluster.query(
-        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'ix'::regclass", database
-    ) == [(True,)]
+        "SELECT count(DISTINCT backend_pid), count(backend_start), bool_and(backend_pid > 0)"
+        " FROM schema_journal",
+        database,
+    ) == [(1, starts, True)]
+    theirs.inv("rollback", "--target", "base", "--yes").assert_ok()
+    down = [f"downgrade {name} applied" for name in ("c3", "b2", "a1")]
+    assert journal(cluster, database) == up + down
+    theirs.inv("migrate").assert_ok()
+    assert journal(cluster, database) == up + down + up
 
 
-@pytest.mark.parametrize(
-    ("line", "cause"),
-    [
-        ('raise RuntimeError("no kettle")', "RuntimeError: no kettle"),
-        ("raise SystemExit(0)", "SystemExit: 0"),
-        ("raise KeyboardInterrupt", "KeyboardInterrupt"),
-        ("import os; os.environ['X']", "KeyError: the environment variable X is not set"),
-        ("def broken(:", "invalid syntax"),
-    ],
-)
-@pytest.mark.parametrize("task", ["migrate", "status"])
-def test_broken_env(
-    tmp_path: Path,
-    cluster: Cluster,
-    database: str,
-    database_url: str,
-    line: str,
-    cause: str,
-    task: str,
+@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
+def test_async(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, driver: str
 ) -> None:
-    """An env.py that does not run is a failed migration, said in one sentence."""
-    theirs = foreign(tmp_path, database_url, env=f"{line}\n{FOREIGN_ENV}")
-    theirs.project.revision("a1")
-    finished = theirs.inv(task)
-    finished.assert_failed(
-        5,
-        f"Alembic's env.py failed: env.py, line 1: {cause}. "
-        "Fix it and start again. Nothing was changed.",
-    )
-    assert_untouched(cluster, database)
+    """An env.py of Alembic's async template."""
+    theirs = foreign(tmp_path, database_url, env=ASYNC_ENV.replace("DRIVER", driver))
+    three_revisions(theirs)
+    assert_whole(theirs, cluster, database)
 
 
-def test_env_that_does_nothing(
+def test_statements_stay_out_of_the_journal(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
-    """An env.py that never calls configure() is no env.py."""
-    theirs = foreign(tmp_path, database_url, env="")
-    theirs.project.revision("a1")
-    theirs.inv("migrate").assert_failed(
-        2,
-        "…env.py never calls context.configure() and context.run_migrations(). "
-        "Let it configure and run the migrations, as Alembic's templates do.",
+    """By hand as by `inv`: the journal keeps the cause, not the statement with what it holds."""
+    root = project(tmp_path)
+    write_revision(
+        root / "alembic" / "versions", "901", HEAD, "op.execute(\"SELECT 1/0, 's3cret'\")"
     )
-    assert_untouched(cluster, database)
-
-
-def test_env_that_commits_nothing(tmp_path: Path, database_url: str) -> None:
-    """A success that the database does not show is a failure."""
-    env = FOREIGN_ENV.replace(
-        "    context.configure(",
-        '    connection.exec_driver_sql("SELECT 1")\n    context.configure(',
+    subprocess.run(
+        [str(INV.with_name("alembic")), "upgrade", "head"],
+        cwd=root,
+        env={"PATH": os.defpath, "DATABASE_URL": database_url},
+        check=False,
+        capture_output=True,
     )
-    theirs = foreign(tmp_path, database_url, env=env)
-    theirs.project.revision("a1")
-    theirs.inv("migrate").assert_failed(
-        5,
-        "The migrations reported success, but the database is at base instead of a1. "
-        "A revision or env.py left its transaction uncommitted, or works on another database.",
+    [(status, error)] = cluster.query(
+        "SELECT status, error FROM schema_journal WHERE revision = '901'", database
     )
-
-
-def test_env_with_a_url_of_its_own(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """An env.py that ignores the URL it is given is found out before it changes anything."""
-    with cluster.database() as other:
-        env = FOREIGN_ENV.replace(
-            "config = context.config",
-            f'config = context.config\nURL = "{cluster.url(other)}"\n'
-            'config.set_main_option("sqlalchemy.url", URL.replace("ql://", "ql+psycopg2://"))',
-        )
-        theirs = foreign(tmp_path, database_url, env=env)
-        theirs.project.revision("a1")
-        theirs.inv("migrate").assert_failed(
-            2,
-            "Alembic's env.py connects to another database than the one it was given. Let it take "
-            "sqlalchemy.url from the Alembic configuration, or set DATABASE_URL to where it goes. "
-            "Nothing was changed.",
-        )
-        assert_untouched(cluster, other)
-    assert_untouched(cluster, database)
-
-
-def test_missing_script_location(tmp_path: Path, database_url: str) -> None:
-    """A configuration that leads nowhere is a wrong setting."""
-    theirs = foreign(tmp_path, database_url, ini="[alembic]\nscript_location = %(here)s/nowhere\n")
-    finished = theirs.inv("migrate")
-    finished.assert_failed(
-        2,
-        "…alembic.ini describes no Alembic project: … "
-        "Fix it; script_location names the folder with env.py.",
-    )
-
-
-@pytest.mark.parametrize("name", ["alembic.ini", "pyproject.toml"])
-@pytest.mark.parametrize("content", [b"neither ini nor toml\n", b"\xff\xfe", b""])
-def test_configuration_that_is_none(
-    tmp_path: Path, database_url: str, name: str, content: bytes
-) -> None:
-    """A file that is no configuration at all is a wrong setting too."""
-    theirs = foreign(tmp_path, database_url, ini_name=name)
-    theirs.project.config.write_bytes(content)
-    theirs.inv("migrate").assert_failed(2, f"…{name} describes no Alembic project: …")
+    assert (status, "division by zero" in str(error)) == ("failed", True)
+    assert "s3cret" not in str(error)

@@ -30,15 +30,3 @@ def test_the_stages_of_the_boot(tmp_path: Path, database_url: str, manner: dict[
     assert {it.labels["stage"] for it in stages} == {"wait", "migrate", "seed"}
     assert all(0 < it.value < 60 for it in stages)
     assert all(("worker" in it.labels) == ("WEB_CONCURRENCY" in manner) for it in stages)
-
-
-@pytest.mark.parametrize("task", ["migrate", "status"])
-def test_what_serves_nothing_does_not_import_it(
-    tmp_path: Path, database_url: str, task: str
-) -> None:
-    """It would be a part of the time that each of these tasks takes."""
-    settings = {"DATABASE_URL": database_url, "PYTHONPROFILEIMPORTTIME": "1"}
-    with running(project(tmp_path), task, **settings) as inv:
-        imported = {line.rpartition("|")[2].strip() for line in inv.finish().stderr}
-    assert "sqlalchemy" in imported or "psycopg2" in imported
-    assert {it for it in imported if it.startswith(("prometheus_client", "fastapi"))} == set()

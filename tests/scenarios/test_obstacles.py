@@ -13,12 +13,12 @@ import pytest
 from tests.cluster import Cluster, free_port
 from tests.history import HEAD
 from tests.listening import listens
-from tests.scenarios.process import project, relations, revisions, run, running, write_revision
+from tests.scenarios.process import project, revisions, run, running, write_revision
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("task", ["migrate", "status", "start"])
+@pytest.mark.parametrize("task", ["migrate", "start"])
 def test_a_stop_is_heard_behind_a_lock(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: str
 ) -> None:
@@ -69,37 +69,6 @@ def test_a_swallowed_stop_is_not_recorded_as_applied(
         inv.signal(signal.SIGTERM)
         assert inv.finish().status == 143
     assert revisions(cluster, database) == [HEAD]
-
-
-def test_a_broken_history_creates_no_database(tmp_path: Path, cluster: Cluster) -> None:
-    """A missing database is not made for a history that cannot be applied."""
-    folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "901", "nope", "pass")
-    url = cluster.url("never_made")
-    assert run(folder, "migrate", DATABASE_URL=url).status == 9
-    assert cluster.query("SELECT FROM pg_database WHERE datname = 'never_made'") == []
-
-
-def test_what_a_revision_did_outside_its_transaction_is_not_said_to_be_gone(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """The sentence promises no more than is true: what was committed by hand has stayed."""
-    folder = project(tmp_path)
-    body = """
-    with op.get_context().autocommit_block():
-        op.execute("CREATE TABLE stays (i int)")
-    op.execute("CREATE TABLE goes (i int)")
-    raise RuntimeError("in the middle")
-    """
-    write_revision(folder / "alembic" / "versions", "901", HEAD, body)
-    finished = run(folder, "migrate", DATABASE_URL=database_url)
-    assert finished.status == 5
-    sentence = (
-        f"The database is at {HEAD} now; what the failure's transaction had changed was rolled"
-    )
-    assert sentence in finished.stderr[-1]
-    found = relations(cluster, database)
-    assert ("stays" in found, "goes" in found) == (True, False)
 
 
 MODES = pytest.mark.parametrize(

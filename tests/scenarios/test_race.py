@@ -10,7 +10,6 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from signal import SIGTERM
 
-import psycopg2
 import pytest
 from psycopg2.extensions import connection as Connection
 
@@ -26,7 +25,6 @@ from tests.scenarios.process import (
     Running,
     matches,
     project,
-    relations,
     revisions,
     running,
     write_revision,
@@ -95,28 +93,31 @@ def assert_one_migrates(
     assert revisions(cluster, database) == [HEAD]
 
 
-@pytest.mark.parametrize("at", [None, "004"])
+@pytest.mark.parametrize(("version", "at"), [(18, None), (18, "004"), (16, None)])
 def test_one_of_many_migrates(
-    tmp_path: Path, any_cluster: Cluster, zygote: Zygote, at: str | None
+    tmp_path: Path,
+    cluster_of: Callable[[int], Cluster],
+    zygote: Zygote,
+    version: int,
+    at: str | None,
 ) -> None:
     """Of many that start at one instant one brings the schema to head, and the others see it."""
-    with any_cluster.database() as name:
-        url = any_cluster.url(name)
-        assert_one_migrates(any_cluster, name, zygote, project(tmp_path), url, at)
+    cluster = cluster_of(version)
+    with cluster.database() as name:
+        url = cluster.url(name)
+        assert_one_migrates(cluster, name, zygote, project(tmp_path), url, at)
 
 
-@pytest.mark.parametrize("at", [None, "004"])
 def test_one_of_many_migrates_through_pgbouncer(
     tmp_path: Path,
     debian_cluster: Cluster,
     pgbouncer: Callable[[str], str],
     zygote: Zygote,
-    at: str | None,
 ) -> None:
     """A pooler that lends connections by the transaction changes nothing, and keeps no lock."""
     with debian_cluster.database() as name:
         url = pgbouncer(name)
-        assert_one_migrates(debian_cluster, name, zygote, project(tmp_path), url, at)
+        assert_one_migrates(debian_cluster, name, zygote, project(tmp_path), url, "004")
         assert advisory_locks(debian_cluster, name) == []
 
 
@@ -233,17 +234,17 @@ def test_one_of_several_starts_seeds(tmp_path: Path, cluster: Cluster, database:
     assert_journalled_once(cluster, database)
 
 
-def test_one_of_many_seeds(tmp_path: Path, any_cluster: Cluster, zygote: Zygote) -> None:
+def test_one_of_many_seeds(tmp_path: Path, cluster: Cluster, zygote: Zygote) -> None:
     """Of many that seed at one instant one inserts the data, and the others find it."""
     folder = project(tmp_path)
-    with any_cluster.database() as name:
-        url = any_cluster.url(name)
+    with cluster.database() as name:
+        url = cluster.url(name)
         zygote.spawn(folder, "migrate", DATABASE_URL=url).finish().assert_ok()
         finished = [end for _, end in race(zygote, folder, "seed", url)]
         assert sum(count(end, "Initial data seeded (66 rows)") for end in finished) == 1
         found = sum(count(end, "Initial data is complete already") for end in finished)
         assert found == STARTERS - 1
-        assert books(any_cluster, name) == 2
+        assert books(cluster, name) == 2
 
 
 @contextmanager
@@ -256,64 +257,12 @@ def holding_the_lock(connection: Connection) -> Iterator[None]:
     advisory.end(connection)
 
 
-def test_nothing_to_do_waits_for_nobody(
-    tmp_path: Path, cluster: Cluster, database: str, zygote: Zygote
-) -> None:
-    """On a current schema no lock is taken: who holds it is no matter."""
-    folder, url = project(tmp_path), cluster.url(database)
-    zygote.spawn(folder, "migrate", DATABASE_URL=url).finish().assert_ok()
-    with closing(cluster.connect(database)) as holder, holding_the_lock(holder):
-        finished = zygote.spawn(folder, "migrate", DATABASE_URL=url).finish()
-    finished.assert_ok()
-    finished.assert_says(UP_TO_DATE)
-    finished.assert_never_says("Waiting for another starter…")
-
-
-@pytest.mark.parametrize("at", [None, "004"])
-@pytest.mark.parametrize("is_known", [True, False])
-def test_the_wait_for_the_lock_has_an_end(
-    tmp_path: Path,
-    cluster: Cluster,
-    database: str,
-    zygote: Zygote,
-    at: str | None,
-    is_known: bool,
-) -> None:
-    """Who waits for too long names whom it waited for, and has changed nothing.
-
-    A role sees of another one's sessions, as of a superuser's, what they are called and no more.
-    """
-    folder, url = project(tmp_path), cluster.url(database)
-    if at is not None:
-        zygote.spawn(folder, "migrate", "--target", at, DATABASE_URL=url).finish().assert_ok()
-    before = relations(cluster, database)
-    name = "boot: host web-7, process 1"
-    holder = psycopg2.connect(
-        url if is_known else cluster.url(database, user="postgres"), application_name=name
-    )
-    with closing(holder), holding_the_lock(holder):
-        finished = zygote.spawn(
-            folder, "migrate", DATABASE_URL=url, MIGRATE_LOCK_TIMEOUT="1"
-        ).finish()
-    who = "host web-7, process 1" + (", since …" if is_known else "")
-    finished.assert_says(f"Waiting for another starter ({who})")
-    finished.assert_failed(
-        6,
-        f"Another starter ({who}) has kept the schema locked for more than 1 s. "
-        "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
-    )
-    assert relations(cluster, database) == before
-    assert revisions(cluster, database) == ([at] if at else [])
-
-
-@pytest.mark.parametrize("at", [None, "004"])
 def test_who_waits_goes_on_when_the_lock_is_free(
-    tmp_path: Path, cluster: Cluster, database: str, zygote: Zygote, at: str | None
+    tmp_path: Path, cluster: Cluster, database: str, zygote: Zygote
 ) -> None:
     """A holder that ends without having done the work leaves it to those who wait."""
     folder, url = project(tmp_path), cluster.url(database)
-    if at is not None:
-        zygote.spawn(folder, "migrate", "--target", at, DATABASE_URL=url).finish().assert_ok()
+    zygote.spawn(folder, "migrate", "--target", "004", DATABASE_URL=url).finish().assert_ok()
     with closing(cluster.connect(database)) as holder:
         with holding_the_lock(holder):
             waiting = zygote.spawn(folder, "migrate", DATABASE_URL=url)
@@ -374,12 +323,12 @@ def await_arrival_at_gate(cluster: Cluster, database: str) -> None:
 
 @pytest.fixture
 def at_008(
-    tmp_path: Path, any_cluster: Cluster, zygote: Zygote
+    tmp_path: Path, cluster: Cluster, zygote: Zygote
 ) -> Iterator[tuple[Path, Cluster, str, str]]:
     """Give a project with a revision that waits at the gate, and a database just before it."""
     folder = project(tmp_path)
-    with any_cluster.database() as name:
-        url = any_cluster.url(name)
+    with cluster.database() as name:
+        url = cluster.url(name)
         zygote.spawn(folder, "migrate", DATABASE_URL=url).finish().assert_ok()
         write_revision(
             folder / "alembic" / "versions",
@@ -389,7 +338,7 @@ def at_008(
             f'op.execute("SELECT pg_advisory_lock({GATE})")\n'
             'op.execute("CREATE TABLE t ()")',
         )
-        yield folder, any_cluster, name, url
+        yield folder, cluster, name, url
 
 
 def test_by_hand_waits_for_a_starter(

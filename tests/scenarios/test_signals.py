@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from textwrap import dedent
 
 import httpx
 import psycopg2
@@ -17,6 +16,7 @@ from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from tests.api.probes import readiness
 from tests.cluster import Cluster, free_port
 from tests.history import HEAD
+from tests.scenarios.planted import plant_application
 from tests.scenarios.process import (
     Finished,
     Running,
@@ -28,11 +28,10 @@ from tests.scenarios.process import (
     running,
     write_revision,
 )
+from tests.scenarios.sleeping import SOON, sleeping, wait_for_no_sleep, wait_for_sleep
 
 pytestmark = pytest.mark.slow
 
-SOON = 20.0
-"""Seconds that an end may take: far less than what it would otherwise have waited for."""
 
 SIGNALS = pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 STATUS = {"SIGTERM": 143, "SIGINT": 130, "SIGHUP": 129}
@@ -69,8 +68,10 @@ def mute_server() -> Iterator[int]:
         yield int(listener.getsockname()[1])
 
 
-@pytest.mark.parametrize("task", ["wait-db", "start"])
-@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+@pytest.mark.parametrize(
+    ("task", "name"),
+    [("wait-db", "SIGTERM"), ("wait-db", "SIGINT"), ("wait-db", "SIGHUP"), ("start", "SIGTERM")],
+)
 def test_during_the_wait(tmp_path: Path, name: str, task: str) -> None:
     """A stop during the wait for a server that is not there ends it at once."""
     url = f"postgresql://moriai_user:some-secret@127.0.0.1:{free_port()}/x"
@@ -110,8 +111,7 @@ def plant_sleep(folder: Path) -> None:
     write_revision(folder / "alembic" / "versions", "901", HEAD, SLEEP)
 
 
-@SIGNALS
-@pytest.mark.parametrize("task", ["migrate", "start"])
+@pytest.mark.parametrize(("task", "name"), [("migrate", "SIGINT"), ("start", "SIGTERM")])
 def test_during_a_migration(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str, task: str
 ) -> None:
@@ -125,30 +125,6 @@ def test_during_a_migration(
     assert sleeping(cluster, database) == 0
     assert revisions(cluster, database) == [HEAD]
     assert "half" not in relations(cluster, database)
-
-
-def sleeping(cluster: Cluster, database: str) -> int:
-    return len(
-        cluster.query(
-            "SELECT FROM pg_stat_activity WHERE state = 'active'"
-            f" AND query LIKE '%pg_sleep(60)%' AND datname = '{database}'"
-        )
-    )
-
-
-def wait_for_no_sleep(cluster: Cluster, database: str) -> None:
-    """Return when the server has noticed that nobody waits for the statement any more."""
-    deadline = time.monotonic() + SOON
-    while sleeping(cluster, database):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
-
-
-def wait_for_sleep(cluster: Cluster, database: str) -> None:
-    deadline = time.monotonic() + SOON
-    while not sleeping(cluster, database):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
 
 
 @SIGNALS
@@ -166,22 +142,20 @@ def test_during_a_migration_on_the_embedded_server(tmp_path: Path, name: str) ->
     finished.assert_says("Database migrations completed successfully (already up to date)")
 
 
-@SIGNALS
 def test_during_a_migration_that_waits_in_python(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
     """A stop is heard while a revision is busy outside the database."""
     folder = project(tmp_path)
     write_revision(folder / "alembic" / "versions", "901", HEAD, "import time\ntime.sleep(60)\n")
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
         inv.wait_for(f"Applied {HEAD} …")
-        assert_stopped(stop(inv, name), name)
+        assert_stopped(stop(inv, "SIGTERM"), "SIGTERM")
     assert revisions(cluster, database) == [HEAD]
 
 
-@SIGNALS
 def test_during_a_migration_that_swallows_errors(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
     """A revision that swallows the interrupted statement's error does not swallow the stop."""
     folder = project(tmp_path)
@@ -194,7 +168,7 @@ def test_during_a_migration_that_swallows_errors(
     write_revision(folder / "alembic" / "versions", "901", HEAD, body)
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
         wait_for_sleep(cluster, database)
-        assert_stopped(stop(inv, name), name)
+        assert_stopped(stop(inv, "SIGINT"), "SIGINT")
     assert revisions(cluster, database) == [HEAD]
 
 
@@ -207,10 +181,7 @@ def seed(connection: Connection) -> None:
 """
 
 
-@SIGNALS
-def test_during_seeding(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
-) -> None:
+def test_during_seeding(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
     """A stop while the seed's statement runs ends it and keeps nothing of the seed."""
     folder = project(tmp_path)
     (folder / "planted.py").write_text(SEED)
@@ -222,35 +193,11 @@ def test_during_seeding(
         **variables("cluster", database_url),
     ) as inv:
         wait_for_sleep(cluster, database)
-        assert_stopped(stop(inv, name), name)
+        assert_stopped(stop(inv, "SIGINT"), "SIGINT")
     wait_for_no_sleep(cluster, database)
     assert cluster.query("SELECT count(*) FROM users", database) == [(0,)]
 
 
-APPLICATION = '''
-import asyncio
-import logging
-
-log = logging.getLogger("planted")
-
-
-async def app(scope, receive, send):
-    """Start slowly where the test says so, answer slowly, and say when each begins."""
-    if scope["type"] == "lifespan":
-        await receive()
-        log.info("Starting up")
-        await asyncio.sleep({start})
-        await send({{"type": "lifespan.startup.complete"}})
-        log.info("Started up")
-        await receive()
-        log.info("Shutting down in order")
-        await send({{"type": "lifespan.shutdown.complete"}})
-        return
-    log.info("Answering")
-    await asyncio.sleep({answer})
-    await send({{"type": "http.response.start", "status": 200, "headers": []}})
-    await send({{"type": "http.response.body", "body": b"done"}})
-'''
 MANNERS = pytest.mark.parametrize(
     "manner",
     [
@@ -275,13 +222,6 @@ EACH_PAIR = pytest.mark.parametrize(
     ],
 )
 """Each two of a manner, a database and a signal come together once at least."""
-
-
-def plant_application(folder: Path, *, start: float = 0, answer: float = 0) -> dict[str, str]:
-    """Write an application of the test's own; return the variables that make it the one served."""
-    code = dedent(APPLICATION).format(start=start, answer=answer)
-    (folder / "planted.py").write_text(code)
-    return {"ASGI_APP": "planted:app", "PYTHONPATH": str(folder)}
 
 
 def processes_of(manner: dict[str, str]) -> int:
@@ -376,9 +316,8 @@ def test_requests_under_way(tmp_path: Path, database_url: str, manner: dict[str,
     assert [(answer.status_code, answer.text) for answer in answers] == [(200, "done")]
 
 
-@SIGNALS
 def test_while_waiting_for_another_starter(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, name: str
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
     """A stop is heard while another starter has the schema; nothing is changed."""
     key = AdvisoryKey.named("schema", "public", "alembic_version")
@@ -387,7 +326,7 @@ def test_while_waiting_for_another_starter(
         assert try_lock(holder, key)
         with running(project(tmp_path), "migrate", DATABASE_URL=database_url) as inv:
             inv.wait_for("Waiting for another starter (…)")
-            assert_stopped(stop(inv, name), name)
+            assert_stopped(stop(inv, "SIGTERM"), "SIGTERM")
     assert relations(cluster, database) == []
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.scenarios.process import FOREIGN_ENV, Finished, ForeignProject, project, run
+from tests.boot.in_process import checking, run
+from tests.scenarios.process import FOREIGN_ENV, Finished, ForeignProject
 
 pytestmark = pytest.mark.slow
 
@@ -137,8 +138,7 @@ class Trial:
     def run(self, foreign: ForeignProject, **variables: str) -> Finished:
         """Run `inv check` on a project."""
         return run(
-            project(self.folder),
-            "check",
+            checking,
             ALEMBIC_CONFIG=str(foreign.config),
             DATABASE_URL=self.url,
             **variables,

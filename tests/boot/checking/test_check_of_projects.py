@@ -4,14 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from alembic_boot.checking.new_revision import write_revision
+from alembic_boot.description import BootDescription
+from alembic_boot.stages import wait
+from tests.boot.in_process import Task, checking, run
 from tests.cluster import Cluster
 from tests.scenarios.process import (
     FOREIGN_ENV,
     Finished,
     ForeignProject,
     assert_untouched,
-    project,
-    run,
 )
 
 pytestmark = pytest.mark.slow
@@ -21,22 +23,25 @@ MODELS = FOREIGN_ENV.replace(
 )
 NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
 
-TASKS = {"check": ["check"], "revision": ["revision", "--message", "more"]}
+
+def revising(boot: BootDescription) -> str:
+    """Do what `inv revision --message more` does."""
+    wait(boot)
+    return str(write_revision(boot, "more"))
 
 
-def run_on(folder: Path, theirs: ForeignProject, task: str, url: str) -> Finished:
-    settings = {"DATABASE_URL": url, "ALEMBIC_CONFIG": str(theirs.config)}
-    return run(project(folder), *TASKS[task], **settings)
+def run_on(theirs: ForeignProject, task: Task, url: str) -> Finished:
+    return run(task, DATABASE_URL=url, ALEMBIC_CONFIG=str(theirs.config))
 
 
-@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("task", [checking, revising])
 def test_an_env_py_that_does_not_run(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: str
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str, task: Task
 ) -> None:
     """One sentence says why, as for every other task."""
     theirs = ForeignProject(tmp_path / "theirs", env=f"import nowhere\n{FOREIGN_ENV}")
     theirs.revision("a1")
-    finished = run_on(tmp_path, theirs, task, database_url)
+    finished = run_on(theirs, task, database_url)
     finished.assert_failed(
         2,
         "env.py, line 1 needs the package nowhere, which is not installed in this environment. …",
@@ -51,7 +56,7 @@ def test_the_first_revision_leaves_something_behind(
     """It is said of that revision, as of any other, and nothing of the real database."""
     theirs = ForeignProject(tmp_path / "theirs")
     theirs.revision("a1", None, "op.execute('CREATE TABLE t (); CREATE TABLE t2 ()')", downgrade)
-    finished = run_on(tmp_path, theirs, "check", database_url)
+    finished = run_on(theirs, checking, database_url)
     finished.assert_says("…a1 leaves behind on its way down: table t2 is unexpected")
     finished.assert_failed(9, "The history fails … checks. Fix the revisions, or the models, …")
     assert_untouched(cluster, database)
@@ -61,7 +66,7 @@ def test_no_models_to_write_a_revision_from(tmp_path: Path, database_url: str) -
     """It is said in the words of `inv check`, and what to do."""
     theirs = ForeignProject(tmp_path / "theirs")
     theirs.revision("a1")
-    finished = run_on(tmp_path, theirs, "revision", database_url)
+    finished = run_on(theirs, revising, database_url)
     finished.assert_failed(2, f"{NO_MODELS}. Pass that of the models to context.configure(), …")
     assert len(list(theirs.versions.glob("*.py"))) == 1
 
@@ -70,7 +75,7 @@ def test_no_models_to_check(tmp_path: Path, database_url: str) -> None:
     """The rest is checked."""
     theirs = ForeignProject(tmp_path / "theirs")
     theirs.revision("a1")
-    finished = run_on(tmp_path, theirs, "check", database_url)
+    finished = run_on(theirs, checking, database_url)
     finished.assert_ok()
     finished.assert_says(f"…{NO_MODELS}")
 
@@ -82,7 +87,7 @@ def test_what_a_revision_is_written_from(tmp_path: Path, database_url: str) -> N
         "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
     )
     theirs.revision("a1")
-    finished = run_on(tmp_path, theirs, "revision", database_url)
+    finished = run_on(theirs, revising, database_url)
     finished.assert_ok()
     finished.assert_says("Replaying the history on a scratch database")
     assert not [line for line in finished.stdout if "Applied" in line]

@@ -1,58 +1,29 @@
-"""However an env.py connects and whatever it sets: locked, journalled, one revision at a time."""
+"""Kinds of env.py that people have: drivers, settings, roles, and transactions of their own."""
 
-import os
-import subprocess
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
+from tests.boot.in_process import Theirs, theirs
 from tests.cluster import PASSWORD, Cluster
-from tests.history import HEAD
+from tests.scenarios.envs import (
+    ONE_TRANSACTION_ENV,
+)
 from tests.scenarios.process import (
     FOREIGN_ENV,
-    INV,
-    project,
     relations,
     revisions,
-    write_revision,
 )
-from tests.scenarios.test_foreign_project import Foreign, foreign
 
 pytestmark = pytest.mark.slow
 
-ASYNC_ENV = """
-import asyncio
-
-from alembic import context
-from sqlalchemy import pool
-from sqlalchemy.ext.asyncio import create_async_engine
-
-def run(connection):
-    context.configure(connection=connection, target_metadata=None)
-    with context.begin_transaction():
-        context.run_migrations()
-
-async def main():
-    engine = create_async_engine(
-        context.config.get_main_option("sqlalchemy.url").replace("+psycopg2", "+DRIVER"),
-        poolclass=pool.NullPool,
-    )
-    async with engine.connect() as connection:
-        await connection.run_sync(run)
-    await engine.dispose()
-
-asyncio.run(main())
-"""
-"""What an env.py of Alembic's async template comes down to."""
 
 OWN_SETTINGS_ENV = """
-import os
-
 from alembic import context
 from sqlalchemy import create_engine
 
-engine = create_engine(os.environ["THEIR_URL"], ENGINE_OPTIONS)
+engine = create_engine(THEIR_URL, ENGINE_OPTIONS)
 with engine.connect() as connection:
     context.configure(
         connection=connection,
@@ -64,11 +35,14 @@ with engine.connect() as connection:
     )
     with context.begin_transaction():
         context.run_migrations()
+engine.dispose()  # or its pool would outlive it, as it may in a process of its own
 """
 
-ONE_TRANSACTION_ENV = FOREIGN_ENV.replace(
-    "with connectable.connect() as connection:", "with connectable.begin() as connection:"
-)
+
+def own_settings_env(url: str, driver: str, options: str) -> str:
+    """Return an env.py with a URL of its own, and options of its engine."""
+    theirs = repr(url.replace("postgresql:", f"postgresql+{driver}:"))
+    return OWN_SETTINGS_ENV.replace("THEIR_URL", theirs).replace("ENGINE_OPTIONS", options)
 
 
 def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> list[str]:
@@ -79,10 +53,10 @@ def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> l
     return [str(line) for (line,) in rows]
 
 
-def three_revisions(theirs: Foreign) -> None:
+def three_revisions(their: Theirs) -> None:
     """Add a history with an autocommit block in its middle."""
-    theirs.project.revision("a1")
-    theirs.project.revision(
+    their.project.revision("a1")
+    their.project.revision(
         "b2",
         "a1",
         """
@@ -93,15 +67,15 @@ def three_revisions(theirs: Foreign) -> None:
         """,
         'op.drop_table("t_b2_more"); op.drop_index("ix"); op.drop_table("t_b2")',
     )
-    theirs.project.revision("c3", "b2")
+    their.project.revision("c3", "b2")
 
 
-def assert_whole(theirs: Foreign, cluster: Cluster, database: str, starts: int = 3) -> None:
+def assert_whole(their: Theirs, cluster: Cluster, database: str, starts: int = 3) -> None:
     """Migrate, take it all back, migrate again; the journal has a row for each step.
 
     `starts` says of how many the session's start was seen.
     """
-    theirs.assert_migrates(["c3"], ["a1", "b2", "c3"])
+    their.assert_migrates(["c3"], ["a1", "b2", "c3"])
     up = [f"upgrade {name} applied" for name in ("a1", "b2", "c3")]
     assert journal(cluster, database) == up
     assert cluster.query(
@@ -109,21 +83,11 @@ def assert_whole(theirs: Foreign, cluster: Cluster, database: str, starts: int =
         " FROM schema_journal",
         database,
     ) == [(1, starts, True)]
-    theirs.inv("rollback", "--target", "base", "--yes").assert_ok()
+    their.roll_back("base").assert_ok()
     down = [f"downgrade {name} applied" for name in ("c3", "b2", "a1")]
     assert journal(cluster, database) == up + down
-    theirs.inv("migrate").assert_ok()
+    their.migrate().assert_ok()
     assert journal(cluster, database) == up + down + up
-
-
-@pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])
-def test_async(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str, driver: str
-) -> None:
-    """An env.py of Alembic's async template."""
-    theirs = foreign(tmp_path, database_url, env=ASYNC_ENV.replace("DRIVER", driver))
-    three_revisions(theirs)
-    assert_whole(theirs, cluster, database)
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
@@ -135,14 +99,13 @@ def test_own_settings(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, driver: str, options: str
 ) -> None:
     """An env.py with its own settings for everything, as long as it is the same database."""
-    theirs = foreign(
+    their = theirs(
         tmp_path,
         database_url,
-        env=OWN_SETTINGS_ENV.replace("ENGINE_OPTIONS", options),
-        THEIR_URL=database_url.replace("postgresql:", f"postgresql+{driver}:"),
+        env=own_settings_env(database_url, driver, options),
     )
-    three_revisions(theirs)
-    assert_whole(theirs, cluster, database)
+    three_revisions(their)
+    assert_whole(their, cluster, database)
     assert revisions(cluster, database, "their_version") == ["c3"]
 
 
@@ -151,14 +114,13 @@ def test_autocommit_engine(
 ) -> None:
     """An env.py whose every statement is its own transaction keeps what it did, and says it."""
     options = 'isolation_level="AUTOCOMMIT"'
-    theirs = foreign(
+    their = theirs(
         tmp_path,
         database_url,
-        env=OWN_SETTINGS_ENV.replace("ENGINE_OPTIONS", options),
-        THEIR_URL=database_url.replace("postgresql:", "postgresql+psycopg2:"),
+        env=own_settings_env(database_url, "psycopg2", options),
     )
-    three_revisions(theirs)
-    assert_whole(theirs, cluster, database)
+    three_revisions(their)
+    assert_whole(their, cluster, database)
 
 
 def test_another_role(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
@@ -173,9 +135,9 @@ def test_another_role(tmp_path: Path, cluster: Cluster, database: str, database_
             f'    connection.exec_driver_sql("SET ROLE {role}")\n'
             "    connection.commit()\n    context.configure(",
         )
-        theirs = foreign(tmp_path, database_url, env=env)
-        three_revisions(theirs)
-        assert_whole(theirs, cluster, database, starts=0)
+        their = theirs(tmp_path, database_url, env=env)
+        three_revisions(their)
+        assert_whole(their, cluster, database, starts=0)
         assert cluster.query(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'", database
         ) == [(role,)]
@@ -192,17 +154,17 @@ def test_search_path(tmp_path: Path, cluster: Cluster, database: str, database_u
         '    connection.exec_driver_sql("SET search_path = tenant")\n'
         "    connection.commit()\n    context.configure(",
     )
-    theirs = foreign(tmp_path, database_url, env=env)
-    theirs.project.revision("a1")
-    theirs.project.revision("b2", "a1")
-    theirs.inv("migrate").assert_ok()
+    their = theirs(tmp_path, database_url, env=env)
+    their.project.revision("a1")
+    their.project.revision("b2", "a1")
+    their.migrate().assert_ok()
     assert relations(cluster, database) == ["tenant.alembic_version", "tenant.t_a1", "tenant.t_b2"]
     assert journal(cluster, database, "tenant.schema_journal") == [
         "upgrade a1 applied",
         "upgrade b2 applied",
     ]
-    assert theirs.status()["state"] == "current"
-    theirs.inv("migrate").assert_says("…(already up to date)")
+    assert their.status()["state"] == "current"
+    their.migrate().assert_says("…(already up to date)")
 
 
 def test_two_histories_in_one_database(
@@ -210,26 +172,26 @@ def test_two_histories_in_one_database(
 ) -> None:
     """Each has its version table; in their common journal neither takes the other's rows."""
 
-    def history(name: str) -> Foreign:
+    def history(name: str) -> Theirs:
         (tmp_path / name).mkdir()
         named = f'target_metadata=None, version_table="{name}"'
         env = FOREIGN_ENV.replace("target_metadata=None", named)
-        return foreign(tmp_path / name, database_url, env=env)
+        return theirs(tmp_path / name, database_url, env=env)
 
     one, two = history("one"), history("two")
     one.project.revision("a1", constants='phase = "expand"')
     two.project.revision("a1", None, "pass", "pass")
-    one.inv("migrate").assert_ok()
+    one.migrate().assert_ok()
     cluster.execute("INSERT INTO one VALUES ('b2')", database)
     assert one.status()["state"] == "diverged"
     cluster.execute("DELETE FROM one WHERE version_num = 'b2'", database)
     assert revisions(cluster, database, "one") == ["a1"]
     # the tables of the one are nobody's in the eyes of the other
-    two.inv("migrate").assert_failed(8, "The schema is that of no revision; …")
+    two.migrate().assert_failed(8, "The schema is that of no revision; …")
     cluster.execute("CREATE TABLE two (version_num text)", database)
     cluster.execute("ALTER TABLE two OWNER TO moriai_user", database)
     cluster.execute("INSERT INTO two VALUES ('a1')", database)
-    two.inv("rollback", "--target", "base", "--yes").assert_ok()
+    two.roll_back("base").assert_ok()
     assert cluster.query(
         "SELECT version_table, direction, status FROM schema_journal ORDER BY id", database
     ) == [("public.one", "upgrade", "applied"), ("public.two", "downgrade", "applied")]
@@ -246,10 +208,10 @@ class TestOneUnit:
         self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
     ) -> None:
         """All revisions are applied in its transaction, and journalled."""
-        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
-        theirs.project.revision("a1")
-        theirs.project.revision("b2", "a1")
-        finished = theirs.inv("migrate")
+        their = theirs(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
+        their.project.revision("a1")
+        their.project.revision("b2", "a1")
+        finished = their.migrate()
         finished.assert_ok()
         finished.assert_says(
             "env.py opened a transaction itself: the revisions stand or fall together",
@@ -268,10 +230,10 @@ class TestOneUnit:
         self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
     ) -> None:
         """Where one of them fails nothing is kept, and the journal says so of each."""
-        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV, APP_ENV="test")
-        theirs.project.revision("a1")
-        theirs.project.revision("b2", "a1", 'raise RuntimeError("no kettle")')
-        theirs.inv("migrate").assert_failed(
+        their = theirs(tmp_path, database_url, env=ONE_TRANSACTION_ENV, APP_ENV="test")
+        their.project.revision("a1")
+        their.project.revision("b2", "a1", 'raise RuntimeError("no kettle")')
+        their.migrate().assert_failed(
             5,
             "Migration b2 Foreign b2 failed: b2_test.py, line …: RuntimeError: no kettle. "
             "The database is at base now; …",
@@ -287,18 +249,18 @@ class TestOneUnit:
             "    context.configure(",
             '    connection.exec_driver_sql("SELECT 1")\n    context.configure(',
         )
-        theirs = foreign(tmp_path, database_url, env=env)
-        theirs.project.revision("a1")
-        theirs.inv("migrate").assert_failed(5, "The migrations reported success, but …")
+        their = theirs(tmp_path, database_url, env=env)
+        their.project.revision("a1")
+        their.migrate().assert_failed(5, "The migrations reported success, but …")
         assert journal(cluster, database) == ["upgrade a1 failed"]
 
     def test_autocommit_block(
         self, tmp_path: Path, cluster: Cluster, database: str, database_url: str
     ) -> None:
         """A revision that must be outside of any transaction is refused before it begins."""
-        theirs = foreign(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
-        three_revisions(theirs)
-        theirs.inv("migrate").assert_failed(
+        their = theirs(tmp_path, database_url, env=ONE_TRANSACTION_ENV)
+        three_revisions(their)
+        their.migrate().assert_failed(
             5,
             "Alembic's env.py opens a transaction itself, and b2 Foreign b2 has an "
             "autocommit_block, which needs to be outside of any. Let Alembic open it "
@@ -313,9 +275,9 @@ class TestOneUnit:
         env = ONE_TRANSACTION_ENV.replace(
             "    poolclass=", '    isolation_level="REPEATABLE READ",\n    poolclass='
         )
-        theirs = foreign(tmp_path, database_url, env=env)
-        theirs.project.revision("a1")
-        theirs.inv("migrate").assert_failed(
+        their = theirs(tmp_path, database_url, env=env)
+        their.project.revision("a1")
+        their.migrate().assert_failed(
             5,
             "Alembic's env.py opens a transaction itself, and that one is repeatable read. Let "
             "Alembic open it (context.begin_transaction()), or make it read committed. Nothing "
@@ -328,11 +290,11 @@ def test_secrets_stay_out_of_the_journal(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
     """An error is kept with its passwords masked."""
-    theirs = foreign(tmp_path, database_url, APP_ENV="test")
-    theirs.project.revision(
+    their = theirs(tmp_path, database_url, APP_ENV="test")
+    their.project.revision(
         "a1", None, 'raise RuntimeError(f"at {op.get_bind().engine.url.password}")'
     )
-    theirs.inv("migrate").assert_failed(5, "Migration a1 …")
+    their.migrate().assert_failed(5, "Migration a1 …")
     [(error,)] = cluster.query("SELECT error FROM schema_journal", database)
     assert "RuntimeError: at ***" in str(error)
     assert PASSWORD not in str(error)
@@ -343,29 +305,7 @@ def test_errors_that_are_hard_to_write(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, text: str
 ) -> None:
     """Whatever an error says, it is said, and its row does not stay running."""
-    theirs = foreign(tmp_path, database_url, APP_ENV="test")
-    theirs.project.revision("a1", None, f'raise RuntimeError("{text}")')
-    theirs.inv("migrate").assert_failed(5, "Migration a1 …")
+    their = theirs(tmp_path, database_url, APP_ENV="test")
+    their.project.revision("a1", None, f'raise RuntimeError("{text}")')
+    their.migrate().assert_failed(5, "Migration a1 …")
     assert journal(cluster, database) == ["upgrade a1 failed"]
-
-
-def test_statements_stay_out_of_the_journal(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """By hand as by `inv`: the journal keeps the cause, not the statement with what it holds."""
-    root = project(tmp_path)
-    write_revision(
-        root / "alembic" / "versions", "901", HEAD, "op.execute(\"SELECT 1/0, 's3cret'\")"
-    )
-    subprocess.run(
-        [str(INV.with_name("alembic")), "upgrade", "head"],
-        cwd=root,
-        env={"PATH": os.defpath, "DATABASE_URL": database_url},
-        check=False,
-        capture_output=True,
-    )
-    [(status, error)] = cluster.query(
-        "SELECT status, error FROM schema_journal WHERE revision = '901'", database
-    )
-    assert (status, "division by zero" in str(error)) == ("failed", True)
-    assert "s3cret" not in str(error)
