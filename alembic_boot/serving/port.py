@@ -37,9 +37,8 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
             listener.bind(address)
         except OSError as error:
             raise _refused(policy, error) from error
-        # With this option, Linux would let a second starter bind the port too while neither
-        # listens, and the first might lose the port in the end. `prepare_to_listen` sets the option
-        # again.
+        # While neither listens, this option would let a second starter bind the port, too: then
+        # the first may lose the port. `prepare_to_listen` sets the option again.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         listener.set_inheritable(True)
         yield listener

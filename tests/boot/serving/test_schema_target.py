@@ -1,5 +1,7 @@
 """What readiness reads of the journal if no boot has handed its target over."""
 
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -50,3 +52,13 @@ def test_neither_is_one_of_a_schema_that_is_behind(theirs: Theirs, reads: list[s
     with closing(theirs.cluster.connect(theirs.database)) as connection:
         assert [check.evaluate(connection).state for _ in range(3)] == ["behind"] * 3
     assert len(reads) <= 1
+
+
+def test_readiness_needs_no_alembic() -> None:
+    """In a process of its own: this one has imported everything."""
+    code = (
+        "import sys, alembic_boot.serving.readiness\n"
+        "print({'alembic', 'sqlalchemy', 'pgparse'} & set(sys.modules))"
+    )
+    said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert said.stdout == "set()\n"
