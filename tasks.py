@@ -17,9 +17,8 @@ from invoke.context import Context
 from invoke.tasks import task
 
 if TYPE_CHECKING:
-    from socket import socket
-
     from alembic_boot.description import BootDescription
+    from alembic_boot.serving.boot_server import BootServer
     from backend.settings import LogSettings, Settings
     from backend.stack.compose.project import Place
 
@@ -71,8 +70,8 @@ def _session(task: str, /, **overrides: str | None) -> AbstractContextManager["S
 
 def _serving(
     task: str, /, **overrides: str | None
-) -> AbstractContextManager[tuple["BootDescription", "socket"]]:
-    """Yield what to boot and the socket to serve on."""
+) -> AbstractContextManager[tuple["BootDescription", "BootServer"]]:
+    """Yield what to boot and the port to serve on."""
     _prepared()
     from backend.booting import serving
 
@@ -239,10 +238,10 @@ def serve(
     _c: Context, port: str | None = None, x: list[str] | None = None, n: str | None = None
 ) -> None:
     """Serve the application without touching the schema."""
-    with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
+    with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
         from alembic_boot.start import serve_alone
 
-        serve_alone(boot, listener)
+        serve_alone(boot, boot_server)
 
 
 @task(
@@ -268,10 +267,10 @@ def start(
 
             show_preview(preview(boot))
         return
-    with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, listener):
+    with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
         from alembic_boot.start import start
 
-        start(boot, listener)
+        start(boot, boot_server)
 
 
 @task(

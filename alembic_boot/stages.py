@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import DatabaseMissingError
 from alembic_boot.postgres.wait import create_database, wait_for_database
+from alembic_boot.situation import enter
 
 
 class Stages:
@@ -17,8 +18,9 @@ class Stages:
         self._within = 0.0
 
     @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        """Measure the block as this stage, however it ends."""
+    def timed(self, stage: str, limit: float | None = None) -> Iterator[None]:
+        """Measure the block as this stage, however it ends; it may take `limit` seconds."""
+        enter(stage, limit)
         started, outer, self._within = time.monotonic(), self._within, 0.0
         try:
             yield

@@ -1,7 +1,6 @@
 """The whole start: wait, migrate, seed, serve."""
 
 import logging
-import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -14,6 +13,7 @@ from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.seeding import is_at_head, seed
 from alembic_boot.serving.application import importing, require_application
+from alembic_boot.serving.boot_server import BootServer
 from alembic_boot.serving.handover import (
     forget_boot,
     hand_over,
@@ -27,8 +27,8 @@ from alembic_boot.state.inspection import Inspection
 _log = logging.getLogger(__name__)
 
 
-def start(boot: BootDescription, listener: socket.socket) -> None:
-    """Bring the database to the newest schema and serve the application on a bound socket.
+def start(boot: BootDescription, port: BootServer) -> None:
+    """Bring the database to the newest schema and serve the application on a reserved port.
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
@@ -36,7 +36,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     forget_boot()
     stages = Stages()
     with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
-        with importing(*_needed(boot)) as finish, stages.timed("wait"):
+        with importing(*_needed(boot)) as finish, stages.timed("wait", _longest_wait(boot)):
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:
             _log.warning(
@@ -47,7 +47,7 @@ def start(boot: BootDescription, listener: socket.socket) -> None:
     hand_over(stages=stages.seconds)
     from alembic_boot.serving.serve import serve
 
-    serve(boot, listener, before_reload=partial(start_again, boot))
+    serve(boot, port, before_reload=partial(start_again, boot))
 
 
 def start_again(boot: BootDescription) -> None:
@@ -64,8 +64,8 @@ def start_again(boot: BootDescription) -> None:
     hand_over(stages=stages.seconds)
 
 
-def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
-    """Serve the application on a bound socket without touching the schema.
+def serve_alone(boot: BootDescription, port: BootServer) -> None:
+    """Serve the application on a reserved port without touching the schema.
 
     Its readiness needs the version table; if that cannot be found now, Alembic's default is used.
     Raises BootError.
@@ -79,7 +79,7 @@ def serve_alone(boot: BootDescription, listener: socket.socket) -> None:
         hand_over_version_table(locate_version_table(boot))
     except BootError as error:
         _log.warning("The version table cannot be found now: %s", error)
-    serve(boot, listener)
+    serve(boot, port)
 
 
 def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
@@ -137,6 +137,11 @@ def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) ->
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
+
+
+def _longest_wait(boot: BootDescription) -> float:
+    """Return the seconds that waiting may take: for each URL, and for a database just created."""
+    return 3 * boot.wait_timeout
 
 
 def _may_go_on(boot: BootDescription, error: BootError) -> bool:

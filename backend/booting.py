@@ -11,7 +11,7 @@ from backend.settings import DATA_FOLDER, Settings, load_settings
 from backend.uses import USES
 
 if TYPE_CHECKING:
-    from socket import socket
+    from alembic_boot.serving.boot_server import BootServer
 
 
 def session(
@@ -33,14 +33,24 @@ def booting(task: str, stream: str, overrides: Overrides) -> Iterator[BootDescri
 
 
 @contextmanager
-def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, "socket"]]:
-    """Yield what to boot and the socket to serve on, which is reserved before anything else."""
-    from alembic_boot.serving.port import reserved_port
+def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, "BootServer"]]:
+    """Yield what to boot and the port to serve on, which is reserved before anything else.
 
+    From there on the port answers probes.
+    """
+    from alembic_boot.serving.boot_server import answering
+    from alembic_boot.serving.port import reserved_port
+    from alembic_boot.situation import begin_boot
+
+    begin_boot()
     with session(task, "stdout", overrides, is_quiet=False) as settings:
         settings.require_secrets_to_serve()
-        with reserved_port(settings.serve) as listener, _database(settings) as boot:
-            yield boot, listener
+        with (
+            reserved_port(settings.serve) as listener,
+            answering(listener) as boot_server,
+            _database(settings) as boot,
+        ):
+            yield boot, boot_server
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.situation import enter, note
 from alembic_boot.state.journal import Journal, Starter
 
 _log = logging.getLogger(__name__)
@@ -128,6 +129,9 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
             return True
         holder = _holder(connection, key, journal)
         end(connection)
+        if not said:
+            enter("lock", timeout)
+        note(blocked_by=holder)
         return False
 
     def say(waited: float) -> None:
@@ -141,6 +145,8 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
             f"Another starter ({holder}) has kept the schema locked for more than {timeout:g} s.",
             "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
         )
+    if said:
+        enter("migrate")
 
 
 def introduce(connection: Connection) -> None:

@@ -17,7 +17,7 @@ _BUFFER = 64 << 10
 def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
     """Yield a socket bound to the address to serve on.
 
-    The socket does not listen yet: until the application is up, probes must be refused. Raises
+    The socket does not listen yet: the boot server does so if the boot takes a while. Raises
     ServingFailedError.
     """
     try:

@@ -14,6 +14,7 @@ from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
 from alembic_boot.log import configure_logging, report_failure
 from alembic_boot.masking import hidden, hide_all
+from alembic_boot.serving.boot_server import BootServer
 from alembic_boot.serving.server import Config
 from alembic_boot.serving.single_process import load, serve_here
 from alembic_boot.serving.workers import deaf_children
@@ -66,12 +67,13 @@ class Reloader(WatchFilesReload):
     def __init__(
         self,
         config: Config,
-        listener: socket.socket,
+        port: BootServer,
         before: Callable[[], None] | None,
         log_format: str,
     ) -> None:
         """Take the preparation that each reload runs in the new process before it serves."""
-        super().__init__(config, Again(config, None, log_format, hidden()), [listener])
+        super().__init__(config, Again(config, None, log_format, hidden()), [port.listener])
+        self._port = port
         self._again = Again(config, before, log_format, hidden())
 
     def startup(self) -> None:
@@ -105,6 +107,5 @@ class Reloader(WatchFilesReload):
 
         While this process also has the port open, connections queue up and none is accepted.
         """
-        for listener in self.sockets:
-            listener.close()
+        self._port.close()
         super().shutdown()

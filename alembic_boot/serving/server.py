@@ -7,7 +7,7 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from multiprocessing import parent_process
@@ -47,6 +47,8 @@ class Config(uvicorn.Config):
 
     drain_delay: float = 0
     """Seconds for which the server accepts requests after SIGTERM, for load balancers to notice."""
+    take_over: Callable[[], None] = staticmethod(lambda: None)
+    """Called when the application has started, before the first connection is accepted."""
     compared: BootDescription | None = None
     """The boot whose models to compare with the schema while serving; None compares nothing."""
 
@@ -171,6 +173,7 @@ class Server(uvicorn.Server):
         try:
             # Without a socket, because Uvicorn would let asyncio accept the connections.
             await super().startup([])
+            self.config.take_over()
             self._accept_on(sockets or [])
         except OSError as error:
             self.started = False

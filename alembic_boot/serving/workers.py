@@ -2,7 +2,6 @@
 
 import logging
 import signal
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
@@ -13,6 +12,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
+from alembic_boot.serving.boot_server import BootServer
 from alembic_boot.serving.port import url_of
 from alembic_boot.serving.server import Config, Server
 from alembic_boot.serving.single_process import not_started
@@ -25,10 +25,10 @@ _TICK = 0.1
 """Seconds between two checks for another signal while the workers end."""
 
 
-def serve_with_workers(config: Config, listener: socket.socket) -> None:
+def serve_with_workers(config: Config, port: BootServer) -> None:
     """Serve until a stop signal. Raises ServingFailedError and Stopped as `serve` does."""
     work_with(Worker)
-    supervisor = Workers(config, sockets=[listener])
+    supervisor = Workers(config, port)
     supervisor.run()
     if supervisor.stopped_early is not None:
         raise supervisor.stopped_early
@@ -72,8 +72,9 @@ class Workers(Multiprocess):
     stopped_early: Stopped | None = None
     """The stop signal, if it came before any worker served."""
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        super().__init__(config, sockets)
+    def __init__(self, config: uvicorn.Config, port: BootServer) -> None:
+        super().__init__(config, [port.listener])
+        self._port = port
         self._stops: list[int] = []
         self._serves = False
 
@@ -92,8 +93,7 @@ class Workers(Multiprocess):
         While this process also has the port open, connections are made that no process accepts.
         They would hang until the last worker has ended, but they must be refused.
         """
-        for listener in self.sockets:
-            listener.close()
+        self._port.close()
         super().terminate_all()
 
     def join_all(self) -> None:

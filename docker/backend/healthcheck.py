@@ -9,17 +9,17 @@ import sys
 import time
 
 _PAUSE = 0.1
-"""Seconds between attempts to connect."""
+"""Seconds between two attempts."""
 
 _ANSWER = 4
 """Seconds that an answer may take."""
 
 
 def main() -> int:
-    """Return 0 where the backend is ready, 1 where it is not; the reason is on stdout.
+    """Return 0 if the backend is ready, 1 if it is not; the reason is on stdout.
 
-    As long as nothing listens, which is while the schema moves, this waits, until it is killed:
-    a start may take long, and an answer that says no has to count as soon as there is one.
+    While the backend boots, this waits, until it is killed. A boot may take long, but the first
+    answer of the application itself counts at once.
     """
     port = int(os.environ["BACKEND_PORT"])
     while True:
@@ -36,19 +36,23 @@ def main() -> int:
         else:
             if answer.status == 200:
                 return 0
-            print(reason(body))  # noqa: T201
-            return 1
+            text = body.decode(errors="replace")
+            facts = facts_of(text)
+            if facts.get("status") != "booting":
+                print(facts.get("reason", text))  # noqa: T201
+                return 1
+            time.sleep(_PAUSE)
 
 
-def reason(body: bytes) -> str:
-    """Return what an answer that says no gives as its reason; the whole of it if it has none."""
+def facts_of(text: str) -> dict[str, object]:
+    """Return the facts of an answer; none if it is no JSON object."""
     import json
 
-    text = body.decode(errors="replace")
     try:
-        return str(json.loads(text)["reason"])
-    except (ValueError, KeyError, TypeError):
-        return text
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 if __name__ == "__main__":

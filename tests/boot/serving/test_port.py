@@ -48,8 +48,8 @@ def test_any_free_port() -> None:
         assert one.getsockname() != other.getsockname()
 
 
-def test_nobody_is_answered_yet() -> None:
-    """Until the application is up, probes are refused: reserved is not listening."""
+def test_reserved_is_not_listening() -> None:
+    """The boot server listens, or the application; before that, connections are refused."""
     with (
         reserved_port(policy()) as listener,
         closing(socket.socket()) as probe,

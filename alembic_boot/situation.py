@@ -1,0 +1,71 @@
+"""The situation of this process's boot: what it does now, for answers while nothing serves yet.
+
+It is a note for people and probes. No decision of the boot depends on it.
+"""
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Situation:
+    """The work of a boot at one moment. Times are in seconds, by the monotonic clock."""
+
+    began_at: float
+    """When the boot began."""
+    stage: str = "bind"
+    """`bind`, `wait`, `migrate`, `lock`, `seed` or `serve`."""
+    stage_began_at: float = 0
+    limit: float | None = None
+    """Seconds that the stage may take by its own settings; None without a limit."""
+    revision: str | None = None
+    """The revision that runs, with its title."""
+    done: int = 0
+    """Revisions that are committed."""
+    of: int = 0
+    """Revisions of the plan."""
+    blocked_by: str | None = None
+    """What the stage waits for."""
+    reason: str | None = None
+    """Why the boot is not further."""
+
+    def elapsed(self, now: float) -> float:
+        """Return the seconds since the boot began."""
+        return now - self.began_at
+
+    def is_overdue(self, now: float, grace: float) -> bool:
+        """Return whether the stage has passed its own limit by `grace` seconds."""
+        return self.limit is not None and now - self.stage_began_at > self.limit + grace
+
+
+_situation = Situation(time.monotonic())
+
+
+def situation() -> Situation:
+    """Return the present situation. It may be read from any thread."""
+    return _situation
+
+
+def begin_boot() -> None:
+    """Forget an earlier boot."""
+    global _situation  # noqa: PLW0603 (a process has one boot at a time)
+    _situation = Situation(time.monotonic())
+
+
+def enter(stage: str, limit: float | None = None) -> None:
+    """Note that a stage begins; `limit` is the number of seconds that it may take."""
+    note(
+        stage=stage,
+        stage_began_at=time.monotonic(),
+        limit=limit,
+        revision=None,
+        blocked_by=None,
+        reason=None,
+    )
+
+
+def note(**changes: Any) -> None:
+    """Note facts of the stage that runs."""
+    global _situation  # noqa: PLW0603
+    _situation = replace(_situation, **changes)

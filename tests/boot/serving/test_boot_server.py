@@ -1,0 +1,188 @@
+"""The boot server on a real socket: slow and silent clients, and the handover."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from multiprocessing import Pipe
+
+import pytest
+
+from alembic_boot.serving import boot_server
+from alembic_boot.serving.boot_server import BootServer, answering, take_over
+from alembic_boot.serving.port import prepare_to_listen
+from alembic_boot.situation import begin_boot
+from tests.boot.serving.served import read_all
+from tests.waiting import SOON, wait_until
+
+LIVE = b"GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n"
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    """Give a socket that is bound and does not listen."""
+    begin_boot()
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound
+
+
+@pytest.fixture
+def server(listener: socket.socket) -> Iterator[BootServer]:
+    """Give a boot server that answers."""
+    with answering(listener) as it:
+        wait_until(lambda: listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        yield it
+
+
+def connect(server: BootServer) -> "closing[socket.socket]":
+    return closing(socket.create_connection(server.listener.getsockname(), timeout=SOON))
+
+
+def ask(server: BootServer, request: bytes = LIVE) -> bytes:
+    """Return the whole answer."""
+    with connect(server) as client:
+        client.sendall(request)
+        return read_all(client)
+
+
+def body_of(answer: bytes) -> dict[str, object]:
+    found: dict[str, object] = json.loads(answer.partition(b"\r\n\r\n")[2])
+    return found
+
+
+def test_a_connection_that_is_kept(server: BootServer) -> None:
+    """The client is told of the close; what it sent behind its request is not answered."""
+    found = ask(server, 2 * LIVE)
+    assert found.count(b"HTTP/1.1 200 OK\r\n") == 1
+    assert b"\r\nConnection: close\r\n" in found
+
+
+def test_a_request_in_pieces(server: BootServer) -> None:
+    with connect(server) as client:
+        for byte in LIVE:
+            client.sendall(bytes([byte]))
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_half_a_request(server: BootServer) -> None:
+    """A client that closes before its request is complete harms nothing."""
+    with connect(server) as client:
+        client.sendall(LIVE[:-2])
+        client.shutdown(socket.SHUT_WR)
+        assert read_all(client) == b""
+    assert ask(server).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_head_without_an_end(server: BootServer) -> None:
+    assert ask(server, b"GET / HTTP/1.1\r\nX: " + 20_000 * b"x").startswith(b"HTTP/1.1 431 ")
+
+
+def test_a_thousand_silent_clients(server: BootServer) -> None:
+    """A probe has its answer within a second."""
+    with ExitStack() as stack:
+        for _ in range(1000):
+            stack.enter_context(connect(server))
+        began = time.monotonic()
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        assert time.monotonic() - began < 1
+
+
+def test_a_big_body(server: BootServer) -> None:
+    """Its client gets the answer, and no reset although the body is still on its way."""
+    size = 1 << 20
+    head = f"POST /x HTTP/1.1\r\nHost: test\r\nContent-Length: {size}\r\n\r\n"
+    with connect(server) as client:
+        client.sendall(head.encode())
+        client.sendall(size * b"x")
+        found = read_all(client)
+    assert found.startswith(b"HTTP/1.1 503 ")
+    assert body_of(found)["status"] == 503
+
+
+def test_a_client_that_does_not_read(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed after a while, and no other client waits for it."""
+    monkeypatch.setattr("alembic_boot.serving.boot_client._TIME_TO_TAKE", 0.2)
+    with connect(server) as client:
+        client.sendall(LIVE)
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        wait_until(lambda: not server._clients)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_client_that_sends_nothing(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is closed after a while."""
+    monkeypatch.setattr("alembic_boot.serving.boot_client._TIME_FOR_HEAD", 0.2)
+    with connect(server) as client:
+        assert read_all(client) == b""
+
+
+def test_the_end(server: BootServer) -> None:
+    """A request that has come is answered, and a silent client holds nothing up for long."""
+    with connect(server) as silent, connect(server) as client:
+        client.sendall(LIVE)
+        began = time.monotonic()
+        server.stop()
+        assert time.monotonic() - began < 2
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+        assert read_all(silent) == b""
+    server.stop()  # does nothing
+
+
+def test_the_handover(server: BootServer) -> None:
+    """An accepted connection is answered; the next one waits for the application."""
+    with connect(server) as early:
+        wait_until(lambda: server._clients)
+        server.hand_over()
+        with connect(server) as late:
+            late.sendall(LIVE)
+            early.sendall(LIVE)
+            assert read_all(early).startswith(b"HTTP/1.1 200 ")
+            accepted, _ = server.listener.accept()
+            with accepted:
+                assert accepted.recv(1000) == LIVE
+                accepted.sendall(b"from the application")
+            assert read_all(late) == b"from the application"
+    server.hand_over()  # does nothing
+
+
+def test_the_handover_to_another_process(server: BootServer) -> None:
+    """After it has asked for the port, nothing is accepted here; a second one need not wait."""
+    ours, theirs = Pipe()
+    with theirs:
+        server.hand_over_to(ours)
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        for _ in range(2):
+            began = time.monotonic()
+            take_over(theirs)
+            assert time.monotonic() - began < 1
+            with connect(server):
+                server.listener.settimeout(SOON)
+                server.listener.accept()[0].close()
+
+
+def test_a_handover_before_it_began(
+    listener: socket.socket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quick boot pays nothing: the socket does not even listen."""
+    monkeypatch.setattr(boot_server, "_age", lambda: 0.0)
+    monkeypatch.setattr(boot_server, "_BEGIN", SOON)
+    with answering(listener) as server:
+        server.hand_over()
+        assert not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+
+
+def test_a_port_that_another_process_listens_on(listener: socket.socket) -> None:
+    """The boot goes on: the server reports it when it is to listen. No handover hangs."""
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as other:
+        prepare_to_listen(other)
+        other.bind(listener.getsockname())
+        other.listen()
+        with answering(listener) as server:
+            server.hand_over()
+            ours, theirs = Pipe()
+            with theirs:
+                server.hand_over_to(ours)
+                take_over(theirs)
