@@ -5,14 +5,18 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
+from alembic_boot.adoption.adopt import adopt
 from alembic_boot.adoption.leftover_databases import new_name, remove_leftovers
 from alembic_boot.postgres.urls import parse_database_url
 from tests.boot.adoption.unmanaged import Theirs, made
-from tests.cluster import OWNER, Cluster
+from tests.cluster import OWNER, PASSWORD, Cluster
+from tests.pgbouncer import running_pgbouncer
 from tests.scenarios.process import FOREIGN_ENV
 
 pytestmark = pytest.mark.slow
@@ -212,6 +216,30 @@ def test_a_server_that_does_not_let_the_role_in(
         rules.write_text(saved)
         cluster.execute("SELECT pg_reload_conf()")
     assert_adopted(theirs)
+    assert trace.read_text().split() == [OWNER]
+
+
+@pytest.mark.parametrize("is_listed", [True, False])
+def test_through_a_pooler(tmp_path: Path, debian_cluster: Cluster, is_listed: bool) -> None:
+    """A pooler that has a list of users, or one user for the server, leaves the replay to that."""
+    trace = tmp_path / "logins"
+    options = {}
+    with TemporaryDirectory() as folder:
+        if is_listed:
+            Path(folder).chmod(0o755)
+            users = Path(folder, "users")
+            users.write_text(f'"{OWNER}" "{PASSWORD}"\n')
+            options = {"auth_type": "trust", "auth_file": str(users), "admin_users": OWNER}
+        with (
+            debian_cluster.database() as database,
+            having(debian_cluster, "CREATEROLE"),
+            running_pgbouncer(tmp_path / "bouncer", debian_cluster.port, **options) as port,
+        ):
+            theirs = unmanaged(tmp_path, debian_cluster, database)
+            theirs.project.revision("b2", "a1", NOTE_LOGIN.format(file=str(trace)))
+            url = parse_database_url(debian_cluster.url(database, port=port))
+            adopt(replace(theirs.boot, migration_database_url=url))
+            assert_adopted(theirs)
     assert trace.read_text().split() == [OWNER]
 
 
