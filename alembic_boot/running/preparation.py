@@ -81,9 +81,6 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
         session.ask(f"SELECT {', '.join(columns)}")
     journal = recorder.journal
     if session.ask(journal.shape_query)[0]:
-        if not session.ask(journal.completeness_query)[0]:
-            complete = journal.completing_statement
-            recorder.execute(complete) if session.is_one_unit else session.tell(complete)
         return
     current_role = "SELECT current_user::text"
     if session.is_one_unit:

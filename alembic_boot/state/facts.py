@@ -90,11 +90,8 @@ def read_facts(
             current = read_current(connection, version_table)
             # The tables do not matter if the revision of a schema is known.
             tables = () if current else table_names(connection, version_table, extent)
-            journal = Journal(version_table)
-            digest = journal.digest(connection)
-            is_new = digest and digest != agreed(current)
-            applied = journal.applied(connection) if is_new else ()
-            facts = DatabaseFacts(current, tables, applied, journal.why_unseen(connection), digest)
+            journal = Journal(version_table).read(connection, agreed(current))
+            facts = DatabaseFacts(current, tables, *journal)
         except BaseException:
             # A pool that lent this connection would lend it again in the failed transaction.
             if not connection.closed:

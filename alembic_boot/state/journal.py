@@ -15,7 +15,7 @@ from alembic_boot.errors import LoginRefusedError
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.sql.writing import literal, quoted, value
 from alembic_boot.state import journal_queries as queries
-from alembic_boot.state.access import access, asking
+from alembic_boot.state.access import Access, asking
 from alembic_boot.state.inspection import Applied
 
 JOURNAL_TABLE = "schema_journal"
@@ -45,7 +45,7 @@ _COLUMNS = (
 
 _LAST = queries.LAST.format(columns=", ".join(_COLUMNS), journal="{journal}")
 
-_OWN_COLUMNS = ("id", "version_table", "session_key")
+_OWN_COLUMNS = ("id", "version_table", "session_key", "committed")
 """Additional columns for boot itself."""
 
 
@@ -118,13 +118,23 @@ class Journal:
         """Return the applied revisions by the journal; none without a journal."""
         return tuple(map(_applied, self._rows(connection, queries.APPLIED)))
 
-    def digest(self, connection: Connection) -> str:
-        """Return the `digest_of` the applied revisions by the journal, computed by the server.
+    def read(
+        self, connection: Connection, agreed: str | None
+    ) -> tuple[tuple[Applied, ...], LoginRefusedError | None, str]:
+        """Return the applied revisions, the error for rows that stay hidden, and the `digest_of`.
 
-        It is empty if there is no journal, or no row in it.
+        The revisions are read only if the digest is not the agreed one. It is empty if there is no
+        row.
         """
-        [digest] = [digest for (digest,) in self._rows(connection, queries.DIGEST)] or [None]
-        return digest or ""
+        rights = self._rights(connection)
+        if rights is None:
+            return (), None, ""
+        if refusal := rights.refusal():
+            return (), refusal, ""
+        [(digest,)] = self._query(connection, queries.DIGEST)
+        rows = self._query(connection, queries.APPLIED) if digest not in (None, agreed) else []
+        refusal = rights.why_incomplete(asking(connection), 0)
+        return tuple(map(_applied, rows)), refusal, digest or ""
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as values for JSON."""
@@ -216,34 +226,23 @@ class Journal:
         columns = ", ".join(literal(name) for name in (*_COLUMNS, *_OWN_COLUMNS))
         return queries.IS_JOURNAL.format(name=literal(self.table), columns=columns)
 
-    @property
-    def completeness_query(self) -> str:
-        """Return SQL, without parameters: false if the journal lacks a newer column."""
-        return queries.HAS_COMMITTED.format(name=literal(self.table))
+    def why_unseen(self, connection: Connection) -> LoginRefusedError | None:
+        """Return the error to raise if this role cannot see all rows of an existing journal."""
+        rights = self._rights(connection)
+        if rights is None:
+            return None
+        return rights.refusal() or rights.why_incomplete(asking(connection), 0)
 
-    @property
-    def completing_statement(self) -> str:
-        """Return the statement that adds the missing column."""
-        return queries.ADD_COMMITTED.format(journal=self.table)
-
-    def is_readable(self, connection: Connection) -> bool:
-        """Return whether the journal exists and this role may read it.
+    def _rights(self, connection: Connection) -> Access | None:
+        """Return the role's rights on the journal; None if there is none.
 
         A failed attempt to read would end the transaction.
         """
-        may_read = f"has_table_privilege(to_regclass({literal(self.table)}), 'SELECT')"
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT ({self.shape_query}) AND {may_read}")
-            return cursor.fetchone() == (True,)
-
-    def why_unseen(self, connection: Connection) -> LoginRefusedError | None:
-        """Return the error to raise if this role cannot see all rows of an existing journal."""
-        ask = asking(connection)
-        found = access(ask, self.table)
-        if found is None or (found.may_read and not found.may_hide):
-            return None
-        is_journal = ask(self.shape_query)
-        return (found.refusal() or found.why_incomplete(ask, 0)) if is_journal else None
+            name = literal(self.table)
+            cursor.execute(queries.RIGHTS.format(name=name, shape=self.shape_query))
+            found = cursor.fetchone()
+        return None if found is None else Access(self.table, *found)
 
     def create_statements(self, other_role: str) -> tuple[str, ...]:
         """Return the SQL that creates the journal, writable for two roles: boot's and env.py's."""
@@ -267,8 +266,10 @@ class Journal:
         return ".".join(self.version_table.path)
 
     def _rows(self, connection: Connection, query: str, *more: object) -> list[tuple[Any, ...]]:
-        if not self.is_readable(connection):
-            return []
+        rights = self._rights(connection)
+        return self._query(connection, query, *more) if rights and rights.may_read else []
+
+    def _query(self, connection: Connection, query: str, *more: object) -> list[tuple[Any, ...]]:
         with connection.cursor() as cursor:
             cursor.execute(query.format(journal=self._escaped), (self._name, *more))
             return cursor.fetchall()

@@ -24,21 +24,12 @@ CREATE TABLE IF NOT EXISTS {journal} (
     committed text)
 """
 
-ADD_COMMITTED = "ALTER TABLE {journal} ADD COLUMN IF NOT EXISTS committed text"
-"""For a journal of an older release without this column."""
-
-HAS_COMMITTED = """
-SELECT EXISTS (SELECT FROM pg_attribute
-               WHERE attrelid = to_regclass({name}) AND attname = 'committed')
-"""
-
 NOTE_COMMITTED = """
 UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
 """
 
-# As JSON, for a journal of an older release without that column.
 UNFINISHED = """
-SELECT id, revision, direction, file_sha256, to_jsonb(failed)->>'committed'
+SELECT id, revision, direction, file_sha256, committed
 FROM {journal} failed
 WHERE version_table = %s AND status = 'failed' AND NOT EXISTS (
     SELECT FROM {journal} later
@@ -140,6 +131,11 @@ SELECT CASE WHEN to_regclass({name}) IS NULL AND to_regtype({name}) IS NOT NULL 
     SELECT c.relkind IN ('r', 'p')
        AND ARRAY[{columns}] <@ ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid)
     FROM pg_class c WHERE c.oid = to_regclass({name})) END
+"""
+
+RIGHTS = """
+SELECT current_user::text, has_table_privilege(oid, 'SELECT'), relrowsecurity OR relkind = 'v'
+FROM pg_class WHERE oid = to_regclass({name}) AND ({shape})
 """
 
 RUNNING = """
