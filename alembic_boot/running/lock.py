@@ -1,7 +1,6 @@
 """One starter works on a schema at a time; the others wait and say for whom."""
 
 import logging
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.running.watcher import Watcher
 from alembic_boot.situation import enter, note
 from alembic_boot.state.journal import Journal, Starter
 
@@ -57,6 +57,19 @@ class SchemaLock:
     on_loss: Callable[[], None] | None = None
     """Called from another thread when the lock's session is found dead."""
     is_lost: bool = False
+    watcher: Watcher = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the look at the lock's session; it also keeps what idles on the way awake.
+
+        A statement under the lock may run for an hour. It must not go on if the lock is long gone,
+        and a network that swallows everything must not stop the process for ever.
+        """
+        self.watcher = Watcher(self._look, _HEARTBEAT)
+
+    def _look(self) -> None:
+        if not self.is_lost and not self.is_held() and self.on_loss is not None:
+            self.on_loss()
 
     def is_held(self) -> bool:
         """Ask the session whether it is still there, and note where it is not."""
@@ -100,7 +113,7 @@ def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
         lock = SchemaLock(connection, AdvisoryKey.random())
         try_lock(connection, lock.token)
         connection.cursor().execute(_UNTIL_SILENT)
-        with _heartbeat(lock):
+        with lock.watcher.running():
             yield lock
         with suppress(psycopg2.Error):  # a session that is gone holds no lock
             end(connection)
@@ -182,28 +195,3 @@ def holder_of(connection: Connection, key: AdvisoryKey) -> str:
         return "who has just ended"
     begun = f", since {since.astimezone():%H:%M:%S}" if since else ""
     return f"{name.removeprefix('boot: ')}{begun}"
-
-
-@contextmanager
-def _heartbeat(lock: SchemaLock) -> Iterator[None]:
-    """Look from another thread whether the session lives, and keep what idles on the way awake.
-
-    A statement under the lock may run for an hour; it must not do so when the lock is long gone,
-    nor must a network that swallows everything hold the process up for ever.
-    """
-    ended = threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(_HEARTBEAT):
-            if not lock.is_held():
-                if lock.on_loss is not None:
-                    lock.on_loss()
-                return
-
-    thread = threading.Thread(target=beat, name="lock-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        ended.set()
-        thread.join()

@@ -87,6 +87,9 @@ class LockedRun(Guard):
         self._lock = locked.lock
         self._recorder = locked.recorder
         self._budget = Budget(Backoff(locked.traffic_timeout))
+        journal = locked.recorder.journal
+        # Locked before the revision locks others: these would stay locked meanwhile.
+        self._locking = f"LOCK TABLE {journal.version_table}, {journal.table} IN ROW EXCLUSIVE MODE"
         self._early_commits = EarlyCommits(self._note_committed)
         self._timeouts = SessionTimeouts(session)
         self._worker: Worker
@@ -136,8 +139,8 @@ class LockedRun(Guard):
                 "tried again where live traffic holds it off"
             )
             return
-        own_tables = (str(journal.version_table), journal.table)
-        traffic = Traffic(session, self._budget, recorder.connection, own_tables, self._transaction)
+        watcher, transaction = self._lock.watcher, self._transaction
+        traffic = Traffic(session, self._budget, recorder.connection, watcher, transaction)
         self._traffic = traffic
         self._outside = OutsideTransaction(session, self._budget, self._tell, lambda: traffic.watch)
         session.settle()
@@ -193,10 +196,10 @@ class LockedRun(Guard):
         if self._session.carried or self._traffic.has_met_vacuum:  # maybe a role is to be set first
             answers = self._lock_check.require(*columns, *limits)
             self._traffic.ask_vacuum_aside()
-            self._session.tell(self._traffic.locking)
+            self._session.tell(self._locking)
             return answers
         limiting = [f"SELECT {', '.join(limits)}"] if limits else []
-        return self._lock_check.require(*columns, before=(*limiting, self._traffic.locking))
+        return self._lock_check.require(*columns, before=(*limiting, self._locking))
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:

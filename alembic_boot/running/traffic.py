@@ -17,8 +17,9 @@ from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.budget import Budget
 from alembic_boot.running.lock_timeout import LockTimeout
-from alembic_boot.running.traffic_watch import Lookout, TrafficWatch
+from alembic_boot.running.traffic_watch import TrafficWatch
 from alembic_boot.running.transaction import RevisionTransaction
+from alembic_boot.running.watcher import Watcher
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import commits
 from alembic_boot.sql.writing import literal
@@ -32,8 +33,7 @@ _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
 class Traffic:
     """The tries of the steps of one run.
 
-    `observer` is another session; it belongs to the watch while a step runs. `own_tables` are the
-    tables that each step writes at its end, as SQL writes their names.
+    `observer` is another session; it belongs to the watch while a step runs.
     """
 
     def __init__(
@@ -41,18 +41,17 @@ class Traffic:
         session: MigrationSession,
         budget: Budget,
         observer: Connection,
-        own_tables: tuple[str, ...],
+        watcher: Watcher,
         transaction: RevisionTransaction,
     ) -> None:
         self._session = session
         self._budget = budget
         self._observer = observer
-        self._own_tables = ", ".join(own_tables)
+        self._watcher = watcher
         self._transaction = transaction
         self._limit = LockTimeout(session)
         self.has_own_limit = self._limit.is_own
         """Whether env.py, or the revision that runs, has set a `lock_timeout` itself."""
-        self._lookout = Lookout()
         self._watch: TrafficWatch | None = None
         self._label = ""
         self._has_met_limit = False
@@ -72,7 +71,7 @@ class Traffic:
         self._has_met_limit = False
         self._watch = TrafficWatch(self._observer, key, label, self._budget)
         self._watch.may_cancel = not self._limit.is_own
-        with self._lookout.looking(self._watch):
+        with self._watcher.meanwhile(self._watch.look):
             yield
 
     def has_blocked(self, error: Exception) -> bool:
@@ -98,14 +97,6 @@ class Traffic:
         self._watch = None
         self._budget.succeeded(self._label)
         self._vacuumed = None
-
-    @property
-    def locking(self) -> str:
-        """SQL that locks the own tables before the revision locks others.
-
-        Otherwise the others would stay locked while the version table is waited for.
-        """
-        return f"LOCK TABLE {self._own_tables} IN ROW EXCLUSIVE MODE"
 
     def beginning(self, *, is_first: bool) -> tuple[str, ...]:
         """Return SQL that limits how long the statements of a new transaction wait for locks.

@@ -5,10 +5,7 @@ migration's session is known by the key that it holds, behind a pooler as well.
 """
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import psycopg2
 from psycopg2 import errors
@@ -25,12 +22,6 @@ _log = logging.getLogger(__name__)
 _INTERVAL, _QUIET_INTERVAL = 0.04, 0.06
 """Seconds between two looks, and the most of them as long as nobody waits: the shortest wait that
 is ended is to be seen before. What is done sooner is never looked at, and costs nothing."""
-
-_TICK = 0.02
-"""Seconds between two moments in which it may be time to look."""
-
-_IDLE = 1.0
-"""Seconds without anything to watch after which the thread ends."""
 
 _REPEAT = 5.0
 """Seconds after which it is said again that others wait."""
@@ -87,6 +78,7 @@ class TrafficWatch:
         self._harm = Harm()
         self._warned_at = float("-inf")
         self._long_work = LongWork(connection, self._holder, label)
+        self._has_failed = False
         self.may_cancel = True
         """Whether our statement may be cancelled where it waits at too high a price."""
         self.has_cancelled = False
@@ -105,10 +97,20 @@ class TrafficWatch:
         return self._harm.in_queue + self._harm.at_work
 
     def look(self) -> None:
-        """Look, where it is time to, and cancel or say what is called for.
+        """Look if it is time to, and cancel or say what is called for.
 
-        Raises psycopg2.Error.
+        After an error there are no more looks: the limit of each wait holds without them, and the
+        look at the lock sees a dead server.
         """
+        if self._has_failed:
+            return
+        try:
+            self._look_if_due()
+        except psycopg2.Error as error:
+            _log.debug("The watch over other sessions has ended: %s", error)
+            self._has_failed = True
+
+    def _look_if_due(self) -> None:
         if time.monotonic() - self._looked_at < self._interval:
             return
         look = self._look()
@@ -183,50 +185,3 @@ class TrafficWatch:
             "1 session" if look.blocked == 1 else f"{look.blocked} sessions",
             self.cost,
         )
-
-
-class Lookout:
-    """The thread that looks, for one watch after the other, as long as they follow each other.
-
-    One for each revision would take a good part of what a small revision does.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._watch: TrafficWatch | None = None
-        self._thread: threading.Thread | None = None
-
-    @contextmanager
-    def looking(self, watch: TrafficWatch) -> Iterator[None]:
-        """Have the watch look again and again while the block runs, and not after it."""
-        with self._lock:
-            self._watch = watch
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="traffic-watch", daemon=True)
-                self._thread.start()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._watch = None
-
-    def _run(self) -> None:
-        pause = threading.Event()
-        last = time.monotonic()
-        while True:
-            pause.wait(_TICK)
-            with self._lock:
-                if self._watch is not None:
-                    last = time.monotonic()
-                    self._look(self._watch)
-                elif time.monotonic() - last > _IDLE:
-                    self._thread = None
-                    return
-
-    def _look(self, watch: TrafficWatch) -> None:
-        try:
-            watch.look()
-        except psycopg2.Error as error:
-            # The limit of each wait holds without us, and the lock's heartbeat sees a dead server.
-            _log.debug("The watch over other sessions has ended: %s", error)
-            self._watch = None
