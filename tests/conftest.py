@@ -19,6 +19,9 @@ from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+_SERVERS = {"debian_cluster", "pair", "shared_pair", "pgbouncer"}
+"""Fixtures that start servers besides the first one, which takes more than a second."""
+
 _ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
 
@@ -51,8 +54,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return None
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the tests of the other pass."""
+    """Mark tests with servers of their own as slow, and leave out those of the other pass."""
+    for item in items:
+        if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
     chosen = config.getoption("--pass")
     if chosen is None:
         return
@@ -98,9 +105,9 @@ def cluster(cluster_of: Callable[[int], Cluster]) -> Cluster:
     return cluster_of(18)
 
 
-@pytest.fixture(scope="session", params=[16, 18])
+@pytest.fixture(scope="session", params=[pytest.param(16, marks=pytest.mark.slow), 18])
 def any_cluster(request: pytest.FixtureRequest, cluster_of: Callable[[int], Cluster]) -> Cluster:
-    """Give each supported server in turn."""
+    """Give each supported server in turn; the older one is a second server to start."""
     version: int = request.param
     return cluster_of(version)
 

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 HASHING = """
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +29,7 @@ with ThreadPoolExecutor(16) as pool:
 """
 
 
+@pytest.mark.slow
 def test_threads_keep_no_memory_of_hashes() -> None:
     """Of glibc, each would keep the 19 MiB of its last one: 300 MB."""
     environment = {key: it for key, it in os.environ.items() if not key.startswith("MALLOC_")}

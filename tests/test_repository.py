@@ -32,3 +32,15 @@ def test_commits_are_checked_as_make_lint_does() -> None:
     text = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
     [repository] = yaml.safe_load(text)["repos"]
     assert [hook["entry"] for hook in repository["hooks"]] == ["make lint"]
+
+
+def test_no_test_module_imports_another() -> None:
+    """What several of them use stands in a fixture, or in a module without tests."""
+    found = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+        if re.match(r"\s*(from|import) tests(\.\w+)*\.(test_\w+|conftest)\b", line)
+        or re.match(r"\s*from tests[\w.]* import .*\b(test_\w+|conftest)\b", line)
+    ]
+    assert found == []

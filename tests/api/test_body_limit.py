@@ -10,6 +10,7 @@ from backend.main import create_app
 from tests.api.application_settings import settings_for
 from tests.api.people import sign_up
 from tests.api.server import serving
+from tests.cluster import Cluster
 
 MOST = 2000
 LOGIN = "/api/v1/auth/login"
@@ -22,11 +23,13 @@ def body(size: int) -> bytes:
     return json.dumps({**empty, "more": "x" * (size - len(json.dumps(empty)))}).encode()
 
 
-@pytest.fixture
-def limited(seeded_url: str) -> Iterator[httpx.Client]:
+@pytest.fixture(scope="module")
+def limited(cluster: Cluster, seeded_template: str) -> Iterator[httpx.Client]:
     """Give a client of an application that takes little."""
-    with serving(create_app(settings_for(seeded_url, MAX_BODY_BYTES=str(MOST)))) as client:
-        yield client
+    with cluster.database(seeded_template) as name:
+        settings = settings_for(cluster.url(name), MAX_BODY_BYTES=str(MOST))
+        with serving(create_app(settings)) as client:
+            yield client
 
 
 def in_chunks(content: bytes) -> Iterator[bytes]:

@@ -78,6 +78,7 @@ def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> N
     readiness(client, 200)
 
 
+@pytest.mark.slow
 def test_a_crowd_is_answered_by_one_question_a_second(cluster: Cluster, database: str) -> None:
     """Hundreds of probes log in to nothing, and the database sees one look a second."""
     looks: list[float] = []
@@ -260,6 +261,7 @@ def test_what_the_database_is_short_of_is_named(
     assert reason(client, "").json()["status"] == "ready"
 
 
+@pytest.mark.slow
 def test_a_server_that_falls_silent_on_the_kept_connection(cluster: Cluster, database: str) -> None:
     """Is noticed, and back again it is ready."""
     with Proxy(cluster.port) as proxy:

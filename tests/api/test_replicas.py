@@ -14,6 +14,8 @@ from tests.api.replica import Replica, replica
 from tests.cluster import Cluster
 from tests.proxy import Proxy
 
+pytestmark = pytest.mark.slow  # each starts two applications
+
 
 def seen_within(condition: Callable[[], bool], seconds: float = 1.0) -> float:
     """Return how long it took for the condition to hold; fail after that many seconds."""

@@ -44,7 +44,9 @@ def test_few_whole_books_are_read_at_once(
         assert {it.result().status_code for it in asked} == {200}
 
 
-def test_a_source_that_is_kept_no_more_is_read_again(_writing_app: FastAPI) -> None:
+def test_a_source_that_is_kept_no_more_is_read_again(
+    _writing_app: FastAPI, service: httpx.Client
+) -> None:
     """So no request has to hold a book while it waits for its turn."""
     opened = replace(_writing_app.state.resources, answers=Answers(60), making=Threads(1))
     reader = Reader(None, Request({"type": "http"}), opened)

@@ -100,6 +100,7 @@ def test_one_that_was_ended_listens_again(
     assert line.startswith("No events are heard, trying again: ")
 
 
+@pytest.mark.slow
 def test_a_silent_connection_is_noticed(cluster: Cluster, database: str) -> None:
     """One that a network has forgotten, which nobody has closed."""
     notes = Notes()

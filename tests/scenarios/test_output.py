@@ -9,6 +9,8 @@ import pytest
 
 from tests.scenarios.process import DEADLINE, INV, project, run
 
+pytestmark = pytest.mark.slow  # each starts a process; together they take five seconds
+
 _LOG_LOST = "The log cannot be written: {}."
 
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.scenarios.process import project, run
 
+pytestmark = pytest.mark.slow  # each starts a process; together they take six seconds
+
 WRONG = {
     "key": (
         "services: {web: {image: x, privileged: true}}",

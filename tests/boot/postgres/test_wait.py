@@ -306,6 +306,7 @@ def holding_back(code: str) -> Iterator[DatabaseUrl]:
             client.close()
 
 
+@pytest.mark.slow
 def test_a_login_that_is_held_back_is_asked_until_its_code_comes() -> None:
     """A pooler answers the first, then none for a while: a new one would get no code again."""
     with holding_back("28P01") as url, pytest.raises(LoginRefusedError) as caught:

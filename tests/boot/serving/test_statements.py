@@ -231,6 +231,7 @@ def test_the_number_of_rows_is_the_clients() -> None:
     assert shape_of(rows(1)) != shape_of(INSERT)
 
 
+@pytest.mark.slow
 def test_what_has_worked_is_bounded() -> None:
     """However many there are: then it begins anew."""
     statements = Statements()
