@@ -4,7 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -84,6 +84,9 @@ def stopping_on_signals() -> Iterator[None]:
 
 _actions: list[Callable[[], None]] = []
 
+_watcher = ExitStack()
+"""What watches for a signal as long as there are actions."""
+
 
 @contextmanager
 def interrupting(action: Callable[[], None]) -> Iterator[None]:
@@ -92,8 +95,9 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     Python runs signal handlers between two bytecodes, so a statement that runs for an hour inside
     the driver's C code would delay a stop by an hour. The C handler itself writes to the wakeup
     descriptor; `action` ends the statement, and then the Python handler runs. Calling it once is
-    not enough: the statement may begin just after the first time. Blocks may be nested: each one's
-    action is called, because any of them may be the one that waits.
+    not enough: the statement may begin just after the first time. Several blocks may be open, and
+    they may end in any order: each one's action is called, because any of them may be the one that
+    waits.
 
     In other threads than the main one, which get no signals, nothing is set up.
     """
@@ -102,13 +106,13 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
         return
     _actions.append(action)
     try:
-        if len(_actions) > 1:
-            yield
-        else:
-            with _watching():
-                yield
+        if len(_actions) == 1:
+            _watcher.enter_context(_watching())
+        yield
     finally:
         _actions.remove(action)
+        if not _actions:
+            _watcher.close()
 
 
 @contextmanager

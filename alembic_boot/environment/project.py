@@ -6,7 +6,7 @@ Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ from alembic_boot.environment.failures import (
     package_missing,
     way_out,
 )
-from alembic_boot.environment.location import Location, read_location
+from alembic_boot.environment.location import Location, Locations, expect_database
 from alembic_boot.environment.scripts import load_revision
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.working import working_in
-from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
+from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.history.history import History, Target
 from alembic_boot.log import restore_logging
 from alembic_boot.postgres.interruption import interrupt
@@ -108,18 +108,29 @@ class Project:
 
         `configured` is called when env.py has made the context, before any other line of env.py.
         `failed` says what an exception of env.py or of a revision means; a package that is missing
-        always means the same. `options` are Alembic's own for the environment. Raises BootError.
+        always means the same. `options` are Alembic's own for the environment. What `work` raises
+        counts as raised even if env.py swallows or replaces it. Raises BootError.
         """
+        raised: list[BaseException] = []
 
         def replace_loop(context: MigrationContext) -> None:
             def run_migrations(**arguments: Any) -> None:
-                work(context, arguments)
+                raised.clear()  # env.py tries again
+                try:
+                    work(context, arguments)
+                except BaseException as error:
+                    raised.append(error)
+                    raise
 
             context.run_migrations = run_migrations  # type: ignore[method-assign]
             configured(context)
 
         with self.running(failed):
-            self._run(replace_loop, _no_steps, {}, options)
+            try:
+                self._run(replace_loop, _no_steps, {}, options)
+            finally:
+                for error in raised:
+                    raise error
 
     def run_offline(
         self,
@@ -202,31 +213,13 @@ class Project:
         The query is true in the database that env.py is to work on, and nowhere else. Raises
         ConfigurationError where it works on another one.
         """
-        found: list[Location] = []
-
-        def configured(context: MigrationContext) -> None:
-            session = MigrationSession(context)
-            session.refuse_other_database(is_same_database)
-            session.settle()
+        locations = Locations(str(self.scripts.env_py_location))
 
         def look(context: MigrationContext, _arguments: object) -> None:
-            # Only now has env.py said all that it says before it runs the migrations.
-            found.append(read_location(context))
+            locations.read(MigrationSession(context))
 
-        self.run(look, configured=configured, dont_mutate=True)
-        if not found:
-            raise ConfigurationError(
-                f"{self.scripts.env_py_location} never calls context.configure() and "
-                "context.run_migrations().",
-                "Let it configure and run the migrations, as Alembic's templates do.",
-            )
-        if len({it.version_table for it in found}) > 1:
-            tables = ", ".join(sorted({str(it.version_table) for it in found}))
-            raise ConfigurationError(
-                f"{self.scripts.env_py_location} configures several version tables ({tables}).",
-                "Let it take one of them from its environment, and run it once for each.",
-            )
-        return replace(found[-1], models=frozenset().union(*(it.models for it in found)))
+        self.run(look, configured=expect_database(is_same_database), dont_mutate=True)
+        return locations.only()
 
 
 def _no_steps(_current: Any, _context: MigrationContext) -> MigrationSteps:

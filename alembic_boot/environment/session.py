@@ -278,10 +278,17 @@ class MigrationSession:
             room = getattr(getattr(column, "type", None), "length", None)
         return replace(table, room=room)
 
-    def surroundings(self) -> tuple[str, str]:
-        """Return the setting by which this session looks names up, and the role it works as."""
-        path, role = self.ask("SELECT current_setting('search_path'), current_user::text")
-        return str(path), str(role)
+    def surroundings(self) -> tuple[str, str, bool]:
+        """Return the search_path as it is set, the role, and whether the transaction is fresh.
+
+        A fresh transaction has changed nothing, and sees what other sessions commit.
+        """
+        path, role, is_fresh = self.ask(
+            "SELECT current_setting('search_path'), current_user::text,"
+            " txid_current_if_assigned() IS NULL"
+            " AND current_setting('transaction_isolation') = 'read committed'"
+        )
+        return str(path), str(role), bool(is_fresh)
 
     def refuse_other_database(self, is_right: str) -> None:
         """Raise ConfigurationError unless the query is true here, as it is in the right one."""

@@ -3,18 +3,19 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import LockTimeoutError, MigrationFailedError, SchemaPastError
+from alembic_boot.errors import LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.imports import keep_objects
+from alembic_boot.migration.first_run import FirstRun, Located, Steps
 from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
-from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal_making import make_journal_if_absent
@@ -24,8 +25,6 @@ from alembic_boot.state.schema import Schema, open_schema
 _log = logging.getLogger(__name__)
 
 Next = Callable[[Inspection], None]
-Located = Callable[[VersionTable], None]
-Steps = tuple[str, ...]
 
 
 def check_history(boot: BootDescription) -> None:
@@ -52,51 +51,62 @@ def migrate(
     SchemaPastError if other steps than the agreed ones are left.
     """
     keep_objects()
-    with naming_pooler(boot.migration_database_url):
+    with naming_pooler(boot.migration_database_url), ExitStack() as held:
         _log.info("Running database migrations...")
-        schema = _open(boot)
-        located(schema.version_table)
-        inspection, plan = _examine(schema)
-        if plan.action is Action.NOTHING:
-            # During the replay another process may have recorded a revision.
-            remove_leftovers(schema.url)
-            if inspection.current and not inspection.is_journalled:
-                make_journal_if_absent(schema.url, schema.journal, schema.location.role)
-            _report(schema, inspection, plan)
-            then(inspection)
-        else:
-            _work(boot, schema, then, agreed)
+        first = FirstRun(boot, located, agreed, held)
+        first.run()
+        inspection, plan = _reach(boot, first, agreed, held)
+        _report(first.schema, inspection, plan)
+        then(inspection)
 
 
 def locate_version_table(boot: BootDescription) -> VersionTable:
     """Return the version table of env.py; nothing is changed. Raises BootError."""
-    return _open(boot).version_table
-
-
-def _open(boot: BootDescription) -> Schema:
     url = boot.migration_database_url
-    return open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    return open_schema(url, open_project(boot.alembic_config, url), boot.schema).version_table
 
 
-def _work(boot: BootDescription, schema: Schema, then: Next, agreed: Steps | None) -> None:
+def _reach(
+    boot: BootDescription, first: FirstRun, agreed: Steps | None, held: ExitStack
+) -> tuple[Inspection, Plan]:
+    """Do what is left to do after the first run of env.py.
+
+    Return the state that is reached and the plan that led to it. `held` gets the lock.
+    """
+    schema = first.schema
+    inspection, plan = first.seen or _examine(schema)
+    if first.reached is not None:
+        return first.reached, plan
+    if plan.refusal is not None:
+        raise plan.refusal
+    if plan.action is Action.NOTHING:
+        # During the replay another process may have recorded a revision.
+        remove_leftovers(schema.url)
+        if inspection.current and not inspection.is_journalled:
+            make_journal_if_absent(schema.url, schema.journal, schema.location.role)
+        return inspection, plan
     # Imported here: a start on a current schema does not need it.
     from alembic_boot.running.takeover import exclusively
 
-    with exclusively(schema.url, schema.journal, boot.schema.lock_timeout) as lock:
-        inspection, plan = _examine(schema)
-        if plan.action is Action.ADOPT:
-            from alembic_boot.adoption.adopt import adopt_locked
+    lock = first.lock
+    if lock is None:
+        wait = exclusively(schema.url, schema.journal, boot.schema.lock_timeout)
+        lock = held.enter_context(wait)
+    inspection, plan = _examine(schema)
+    if plan.action is Action.ADOPT:
+        from alembic_boot.adoption.adopt import adopt_locked
 
-            adopt_locked(boot, schema, lock)
-            inspection, plan = _examine(schema)
-        else:
-            remove_leftovers(schema.url)
-        if plan.action is not Action.NOTHING:
-            if agreed is not None and plan.steps != agreed:
-                raise _moved(schema, plan)
-            inspection = _apply(schema, plan, lock, boot.app_version)
-        _report(schema, inspection, plan)
-        then(inspection)
+        adopt_locked(boot, schema, lock)
+        inspection, plan = _examine(schema)
+    else:
+        remove_leftovers(schema.url)
+    if plan.action is not Action.NOTHING:
+        if agreed is not None and plan.steps != agreed:
+            raise _moved(schema, plan)
+        from alembic_boot.running.apply import apply
+
+        inspection = apply(schema, plan, lock, boot.app_version)
+    return inspection, plan
 
 
 def _examine(schema: Schema) -> tuple[Inspection, Plan]:
@@ -126,22 +136,6 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
         f"The schema has moved since the plan was shown: the steps would be {steps}.",
         f"Look at the new plan: `{as_typed('inv rollback')}`. Nothing was changed.",
     )
-
-
-def _apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
-    from alembic_boot.running.apply import apply
-    from alembic_boot.running.recorder import recording
-
-    history = schema.project.history
-    with recording(schema.url, schema.journal, history, app_version) as recorder:
-        try:
-            return apply(schema, plan, lock, recorder)
-        except MigrationFailedError as error:
-            if not lock.is_held():
-                raise lock_lost(is_committing=recorder.is_committing) from error
-            raise
-        finally:
-            lock.on_loss = None
 
 
 def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:

@@ -17,6 +17,19 @@ SELECT count(set_config(name, '0', true)) FROM pg_settings WHERE name IN {TIMEOU
 """  # noqa: S608 (a constant)
 """SQL that removes the timeouts until the transaction ends; it works through a pooler as well."""
 
+LIFT_OTHERS = f"""
+SELECT string_agg(concat_ws(' ', name, source, now), ',')
+FROM (
+    SELECT name, source, CASE WHEN source IN ('session', 'client') THEN setting
+                         ELSE set_config(name, '0', false) END AS now
+    FROM pg_settings WHERE name IN {TIMEOUTS}) AS lifted
+WHERE now <> '0'
+"""  # noqa: S608 (a constant)
+"""SQL that removes the timeouts for the life of a session that is not lent by a pooler.
+
+It keeps those that the session or its URL has set itself, and returns them as one text.
+"""
+
 _LIFT = f"""
 SELECT count(set_config(name, '0', false)) FROM pg_settings
 WHERE name IN {TIMEOUTS} AND pg_backend_pid() = {{told}}

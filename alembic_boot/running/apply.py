@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -17,10 +16,10 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import progress_bar
 from alembic_boot.running.guard import Guard
-from alembic_boot.running.lock import SchemaLock
+from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks, watch_borrowed_session
 from alembic_boot.running.loop import Loop, Reporting
-from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
 from alembic_boot.sql.parser import read
@@ -38,14 +37,37 @@ RunSteps = Callable[[MigrationContext, dict[str, Any], Steps, Reporting], None]
 MakeGuard = Callable[[MigrationSession], Guard]
 
 
-def apply(schema: Schema, plan: Plan, lock: SchemaLock, recorder: Recorder) -> Inspection:
-    """Run a plan on the real database, and return the state, read over a fresh connection.
+@contextmanager
+def applying(
+    schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None
+) -> Iterator["Run"]:
+    """Give the run of a plan on the real database, for an env.py that runs within the block.
 
-    Raises MigrationFailedError. A revision that fails is rolled back, unless it has committed
-    something itself; the revisions before it stay applied.
+    The block must end after env.py: only then its session does nothing more, and the journal can
+    say how each revision ended. Raises MigrationFailedError. A revision that fails is rolled back,
+    unless it has committed something itself; the revisions before it stay applied.
     """
-    locked = Locked(lock, recorder, schema.policy.traffic_timeout)
-    return _apply(schema, plan, locked.run, logging.INFO)
+    with recording(schema.url, schema.journal, schema.project.history, app_version) as recorder:
+        locked = Locked(lock, recorder, schema.policy.traffic_timeout)
+        try:
+            with _running(schema, plan, locked.run, logging.INFO) as run:
+                yield run
+        except MigrationFailedError as error:
+            if not lock.is_held():
+                raise lock_lost(is_committing=recorder.is_committing) from error
+            raise
+        finally:
+            lock.on_loss = None
+
+
+def apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None) -> Inspection:
+    """Run env.py to run a plan, and return the state, read over a fresh connection.
+
+    Raises as `applying` does.
+    """
+    with applying(schema, plan, lock, app_version) as run:
+        schema.project.run(run.work, run.failed, watch_borrowed_session)
+        return run.verify()
 
 
 def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) -> Inspection:
@@ -53,7 +75,10 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
 
     People would take an INFO line about a revision for one about the real database.
     """
-    return _apply(schema, plan, Unlocked(schema.url, make_guard).run, logging.DEBUG)
+    run_steps = Unlocked(schema.url, make_guard).run
+    with _running(schema, plan, run_steps, logging.DEBUG) as run:
+        schema.project.run(run.work, run.failed, watch_borrowed_session)
+        return run.verify()
 
 
 @dataclass(frozen=True)
@@ -80,41 +105,47 @@ class Unlocked:
             return asking(connection)(query)
 
 
-def _apply(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Inspection:
-    run = _Run(schema, plan, run_steps, level)
+@contextmanager
+def _running(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Iterator["Run"]:
     try:
-        with progress_bar(len(plan.steps)) as run.begin:
-            schema.project.run(run.work, partial(_failure, schema, run), watch_borrowed_session)
+        with progress_bar(len(plan.steps)) as begin:
+            yield Run(schema, plan, run_steps, level, begin)
     finally:
         # The last statement's tree may be large, and this process may go on to serve.
         read.cache_clear()
-    return _verify(schema)
 
 
-class _Run:
+class Run:
     """One run of a plan, with a line of the log for each step that is committed."""
 
-    def __init__(self, schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> None:
-        self._schema = schema
-        self._plan = plan
+    def __init__(
+        self,
+        schema: Schema,
+        plan: Plan,
+        run_steps: RunSteps,
+        level: int,
+        begin: Callable[[str], None],
+    ) -> None:
+        self.schema = schema
+        self.plan = plan
         self._run_steps = run_steps
         self._level = level
-        self.begin: Any = None
+        self._begin = begin
         self.running: str | None = None
         self.session: MigrationSession | None = None
 
     @property
     def is_going_up(self) -> bool:
         """True for upgrades, false for downgrades."""
-        return self._plan.action is Action.UPGRADE
+        return self.plan.action is Action.UPGRADE
 
     def work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
         """Run the steps where Alembic would run its own."""
         self.session = session = MigrationSession(context)
         session.adopt_transaction()
         direction = Direction.UPGRADE if self.is_going_up else Direction.DOWNGRADE
-        moves = tuple((revision, direction) for revision in self._plan.steps)
-        refuse_autocommit_blocks(session, self._schema.project.history, moves)
+        moves = tuple((revision, direction) for revision in self.plan.steps)
+        refuse_autocommit_blocks(session, self.schema.project.history, moves)
         self._verb = "Applied" if self.is_going_up else "Reverted"
         if session.is_one_unit:
             self._verb = "Ran"
@@ -123,22 +154,30 @@ class _Run:
 
     def _left(self, rows: Rows) -> list[AlembicStep]:
         """Return the steps of the plan that are left: env.py may run them more than once."""
-        project = self._schema.project
+        project = self.schema.project
         there = project.history.closure(rows)
-        left = [it for it in self._plan.steps if (it in there) is not self.is_going_up]
+        left = [it for it in self.plan.steps if (it in there) is not self.is_going_up]
         return [AlembicStep(project.step(it, going_up=self.is_going_up)) for it in left]
 
     @contextmanager
     def _reporting(self, step: Step) -> Iterator[None]:
         """Say which step runs, and that it is committed."""
         [(self.running, _)] = step.moves
-        title = self._schema.label(self.running)
-        self.begin(title)
+        title = self.schema.label(self.running)
+        self._begin(title)
         started = time.monotonic()
         yield
         spent = (time.monotonic() - started) * 1000
         _log.log(self._level, "%s %s (%.0f ms)", self._verb, title, spent)
         self.running = None
+
+    def failed(self, error: BaseException) -> BootError:
+        """Return what it means that env.py or a revision raised."""
+        return _failure(self.schema, self, error)
+
+    def verify(self) -> Inspection:
+        """Return the state now. Raises MigrationFailedError if it is not that of the target."""
+        return _verify(self.schema)
 
 
 def _verify(schema: Schema) -> Inspection:
@@ -153,7 +192,7 @@ def _verify(schema: Schema) -> Inspection:
     return inspection
 
 
-def _failure(schema: Schema, run: _Run, error: BaseException) -> BootError:
+def _failure(schema: Schema, run: Run, error: BaseException) -> BootError:
     if run.session is None and (failure := no_connection(error)):
         return failure
     cause = schema.project.describe(error)

@@ -12,16 +12,7 @@ from typing import Any
 
 from alembic_boot.environment.session import MigrationSession, Observer
 from alembic_boot.postgres.sqlstate import sqlstate
-from alembic_boot.postgres.timeouts import TIMEOUTS
-
-_LIFT = f"""
-SELECT string_agg(concat_ws(' ', name, source, now), ',')
-FROM (
-    SELECT name, source, CASE WHEN source IN ('session', 'client') THEN setting
-                         ELSE set_config(name, '0', false) END AS now
-    FROM pg_settings WHERE name IN {TIMEOUTS}) AS lifted
-WHERE now <> '0'
-"""  # noqa: S608 (a constant)
+from alembic_boot.postgres.timeouts import LIFT_OTHERS, TIMEOUTS
 
 _IN_FORCE = f"""
 SELECT string_agg(concat_ws(' ', name, source, setting), ',') FROM pg_settings
@@ -114,7 +105,7 @@ class SessionTimeouts(Observer):
     def lift(self) -> None:
         """Lift what is not the migrations' own. In a pooler's session each transaction does so."""
         if self._session.is_direct:
-            self._kept = self._limits = _read(self._session.ask(_LIFT)[0])
+            self._kept = self._limits = _read(self._session.ask(LIFT_OTHERS)[0])
 
     def start(self) -> None:
         """Begin with the next revision: what an earlier one has set for the session stays set."""
@@ -163,7 +154,7 @@ class SessionTimeouts(Observer):
 
 def lift_timeouts(session: MigrationSession) -> None:
     """Lift the limits of a session in which a history is replayed; no pooler is in between."""
-    session.ask(_LIFT)
+    session.ask(LIFT_OTHERS)
 
 
 def _read(text: str | None) -> list[Limit]:

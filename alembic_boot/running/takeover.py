@@ -7,7 +7,7 @@ stopped may be continued.
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from psycopg2.extensions import connection as Connection
 
@@ -37,6 +37,21 @@ def exclusively(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
     with schema_lock(url, journal, timeout) as lock:
         with connected(url) as connection:
             end_abandoned(connection, journal, timeout)
+        yield lock
+
+
+@contextmanager
+def exclusively_at_once(url: DatabaseUrl, journal: Journal) -> Iterator[SchemaLock | None]:
+    """Do the same if nothing has to be waited for; otherwise give None."""
+    with ExitStack() as held:
+        lock = None
+        with suppress(LockTimeoutError):
+            lock = held.enter_context(schema_lock(url, journal, 0))
+            with connected(url) as connection:
+                is_abandoned = journal.why_unseen(connection) or journal.running(connection)
+            if is_abandoned:
+                lock = None
+                held.close()
         yield lock
 
 

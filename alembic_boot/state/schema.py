@@ -1,7 +1,9 @@
 """A project and its database: inspect both, and decide what to do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
+from typing import TypeVar
 
 from psycopg2 import errors
 
@@ -28,6 +30,8 @@ from alembic_boot.state.unrecordable import (
     too_long,
     unencodable,
 )
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -174,11 +178,19 @@ def ask_location(url: DatabaseUrl, project: Project) -> Location:
     Raises ConfigurationError if env.py connects to another database, and MigrationFailedError if it
     fails.
     """
+    return in_the_database(url, project.location)
+
+
+def in_the_database(url: DatabaseUrl, run_env: Callable[[str], T]) -> T:
+    """Run env.py, with a query that is true in this database and in no other.
+
+    If env.py connects to another database, a failover may have happened: then once more.
+    """
     is_same_database = _identity(url)
     while True:
         try:
-            return project.location(is_same_database)
-        except ConfigurationError:  # again, if a failover may have happened
+            return run_env(is_same_database)
+        except ConfigurationError:
             forget_kept()
             asked, is_same_database = is_same_database, _identity(url)
             if asked == is_same_database:

@@ -171,6 +171,23 @@ def test_what_interrupting_sets_up_is_taken_back() -> None:
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_blocks_that_end_in_another_order() -> None:
+    """A block that began inside of another one may end after it, and is interrupted until then."""
+    interrupted = threading.Event()
+    first, second = interrupting(lambda: None), interrupting(interrupted.set)
+    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert interrupted.wait(SOON)
+    finally:
+        second.__exit__(None, None, None)
+        signal.signal(signal.SIGTERM, previous)
+    assert threads() == 0
+
+
 def test_interrupting_goes_on_until_the_block_ends() -> None:
     """Once may be too early: the action is repeated until the block is left."""
     calls: list[None] = []
