@@ -1,4 +1,4 @@
-"""What people set wrong: each ends in the documented status and one sentence.
+"""Settings that are wrong: each ends in the documented status and one sentence.
 
 One of each status is shown by a process: tests/scenarios/test_bad_input.py.
 """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.in_process import databases_at_first
+from tests.boot.in_process import databases_at_first, migrating, run_in, seeding
 from tests.cluster import Cluster
 from tests.scenarios import process
 from tests.scenarios.process import FOREIGN_ENV, Finished, project
@@ -29,9 +29,25 @@ def forked_runs(zygote: Zygote) -> Iterator[None]:
     def run(folder: Path, *arguments: str, **variables: str) -> Finished:
         return zygote.spawn(folder, *arguments, barrier=False, **variables).finish()
 
-    process.forked_run = run
+    process.forked_run, process.forked_start = run, zygote.spawn_piped
     yield
-    process.forked_run = None
+    process.forked_run = process.forked_start = None
+
+
+@pytest.fixture(scope="session")
+def seeded(cluster: Cluster) -> Iterator[str]:
+    """Give the name of a database that a start has nothing left to do on: to be cloned."""
+    with cluster.database() as name:
+        for task in (migrating, seeding):
+            run_in(process.ROOT, task, DATABASE_URL=cluster.url(name)).assert_ok()
+        yield name
+
+
+@pytest.fixture
+def seeded_url(cluster: Cluster, seeded: str) -> Iterator[str]:
+    """Give the owner's URL of a database of the test's own that is seeded already."""
+    with cluster.database(seeded) as name:
+        yield cluster.url(name)
 
 
 @pytest.fixture(scope="session")

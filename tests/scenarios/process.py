@@ -12,12 +12,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent, indent
-from typing import IO
+from typing import Protocol
 from urllib.parse import unquote
 
 from alembic_boot.errors import MigrationFailedError
@@ -100,8 +100,14 @@ def message_of(line: str) -> str:
 forked_run: Callable[..., Finished] | None = None
 """Runs `inv` in a process that is forked from one which has imported everything already."""
 
+forked_start: "Callable[..., Child] | None" = None
+"""Starts `inv` in such a process, with pipes for its streams."""
+
 # What neither serves nor brings its own database along.
 _FORKED = frozenset({"migrate", "status", "seed", "rollback", "check"})
+
+_OF_ITS_OWN = frozenset({"ASGI_APP", "PYTHONPATH", "RELOAD", "WEB_CONCURRENCY"})
+"""Variables that need a process from scratch: its own modules, or processes that it starts."""
 
 
 def run(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> Finished:
@@ -117,12 +123,38 @@ def run(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> Fin
 
 @contextmanager
 def running(
-    folder: Path, *arguments: str, stdin: str = "", before: Sequence[str] = (), **variables: str
+    folder: Path,
+    *arguments: str,
+    stdin: str = "",
+    before: Sequence[str] = (),
+    **variables: str,
 ) -> Iterator["Running"]:
     """Start `inv` in the background; whatever is left of it at the end is killed by its id.
 
     `before` are the words of a program that becomes `inv`.
     """
+    is_simple = not stdin and not before and "DATABASE_URL" in variables
+    is_shared = (folder / "backend").is_symlink() and not _OF_ITS_OWN & variables.keys()
+    if forked_start is not None and is_simple and is_shared:
+        child = forked_start(folder, *arguments, **variables)
+        with _killed(Running(child, folder, variables)) as started:
+            yield started
+        return
+    with running_from_scratch(
+        folder, *arguments, stdin=stdin, before=before, **variables
+    ) as started:
+        yield started
+
+
+@contextmanager
+def running_from_scratch(
+    folder: Path,
+    *arguments: str,
+    stdin: str = "",
+    before: Sequence[str] = (),
+    **variables: str,
+) -> Iterator["Running"]:
+    """Do the same, and never fork a process that has imported everything already."""
     process = subprocess.Popen(
         [*before, str(INV), *arguments],
         cwd=folder,
@@ -134,15 +166,45 @@ def running(
         encoding="utf-8",
         start_new_session=True,
     )
-    with process:
-        started = Running(process, folder, _secrets(variables))
-        try:
-            if process.stdin is not None:
-                process.stdin.write(stdin)
-                process.stdin.close()
-            yield started
-        finally:
-            started.kill()
+    with process, _killed(Running(process, folder, variables)) as started:
+        if process.stdin is not None:
+            process.stdin.write(stdin)
+            process.stdin.close()
+        yield started
+
+
+@contextmanager
+def _killed(started: "Running") -> Iterator["Running"]:
+    """Give a process, and kill what is left of it at the end."""
+    try:
+        yield started
+    finally:
+        started.kill()
+
+
+class Child(Protocol):
+    """A child process, as subprocess.Popen has it."""
+
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+
+    @property
+    def stdout(self) -> Iterable[str] | None:
+        """The lines of its stdout."""
+
+    @property
+    def stderr(self) -> Iterable[str] | None:
+        """The lines of its stderr."""
+
+    def poll(self) -> int | None:
+        """Return its status if it has ended."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its status when it has ended. Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal."""
 
 
 class Running:
@@ -150,13 +212,13 @@ class Running:
 
     def __init__(
         self,
-        process: subprocess.Popen[str],
+        process: Child,
         folder: Path,
-        secrets: frozenset[str],
+        variables: Mapping[str, str],
     ) -> None:
         self._process = process
         self._folder = folder
-        self._secrets = secrets
+        self._secrets = _secrets(variables)
         self._news = threading.Condition()
         self._lines: dict[str, list[str]] = {"stdout": [], "stderr": []}
         self._readers = [
@@ -166,8 +228,8 @@ class Running:
         for reader in self._readers:
             reader.start()
 
-    def _read(self, name: str, stream: IO[str]) -> None:
-        for line in stream:
+    def _read(self, name: str, stream: Iterable[str] | None) -> None:
+        for line in stream or ():
             with self._news:
                 self._lines[name].append(line.rstrip("\n"))
                 self._news.notify_all()

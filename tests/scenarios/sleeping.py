@@ -20,7 +20,7 @@ def sleeping(cluster: Cluster, database: str) -> int:
 
 
 def wait_for_no_sleep(cluster: Cluster, database: str) -> None:
-    """Return when the server has noticed that nobody waits for the statement any more."""
+    """Return when the server has noticed that no client waits for the statement any more."""
     deadline = time.monotonic() + SOON
     while sleeping(cluster, database):
         assert time.monotonic() < deadline

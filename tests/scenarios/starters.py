@@ -3,8 +3,8 @@
 To import everything takes `inv` most of a second. A process that has imported it already, the
 zygote, forks into a starter in a few milliseconds. What a starter runs is the real thing, from the
 command line on, in an environment and a session of its own; what it does not have of its own are
-the modules (the repository's, whatever is in its folder) and the seed of Python's hashes. It is for
-the tasks that do not serve: worker processes would not find themselves.
+the modules (the repository's, whatever is in its folder) and the seed of Python's hashes. It serves
+alone: worker processes would not find themselves.
 """
 
 import json
@@ -14,7 +14,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
@@ -70,6 +70,21 @@ class Zygote:
 
         With `barrier` it stops just before it runs its task, and waits for `release`.
         """
+        return self._spawn(folder, arguments, variables, Path.touch, barrier=barrier)
+
+    def spawn_piped(self, folder: Path, *arguments: str, **variables: str) -> "PipedStarter":
+        """Do the same, with pipes for its streams, which have to be read."""
+        return PipedStarter(self._spawn(folder, arguments, variables, os.mkfifo, barrier=False))
+
+    def _spawn(
+        self,
+        folder: Path,
+        arguments: Sequence[str],
+        variables: Mapping[str, str],
+        make_stream: Callable[[Path], None],
+        *,
+        barrier: bool,
+    ) -> "Starter":
         assert (folder / "backend").resolve() == ROOT / "backend", (
             "the modules are the repository's"
         )
@@ -77,7 +92,7 @@ class Zygote:
             number = next(self._numbers)
             starter = Starter(self, number, self._folder / f"{number}")
             for path in (starter.stdout, starter.stderr):
-                path.touch()
+                make_stream(path)
             if barrier:
                 self._waiting.append(number)
             self._tell(
@@ -151,6 +166,44 @@ class Zygote:
 
 
 @dataclass(frozen=True)
+class PipedStarter:
+    """One `inv` in the background, as subprocess.Popen has a child."""
+
+    starter: "Starter"
+
+    @property
+    def pid(self) -> int:
+        """The process's id, which is that of its group too."""
+        return self.starter.pid
+
+    @property
+    def stdout(self) -> Iterator[str]:
+        """The lines of its stdout, as they come."""
+        return _piped(self.starter.stdout)
+
+    @property
+    def stderr(self) -> Iterator[str]:
+        """The lines of its stderr, as they come."""
+        return _piped(self.starter.stderr)
+
+    def poll(self) -> int | None:
+        """Return its status if it has ended."""
+        return self.wait() if self.starter.zygote.has_ended(self.starter.number) else None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its status when it has ended. Raises subprocess.TimeoutExpired."""
+        seconds = DEADLINE if timeout is None else timeout
+        try:
+            return self.starter.zygote.fact("status", self.starter.number, seconds)
+        except AssertionError:
+            raise subprocess.TimeoutExpired("inv", seconds) from None
+
+    def send_signal(self, sig: int) -> None:
+        """Send it a signal, unless it has ended."""
+        self.starter.signal(Signals(sig))
+
+
+@dataclass(frozen=True)
 class Starter:
     """One `inv` in the background."""
 
@@ -207,6 +260,11 @@ class Starter:
         assert PASSWORD not in everything, everything
         assert status <= 0 or re.fullmatch(r"\S+ .*[.}]", stderr[-1]), everything
         return Finished(status, stdout, stderr)
+
+
+def _piped(path: Path) -> Iterator[str]:
+    with path.open(encoding="utf-8", errors="replace") as pipe:
+        yield from pipe
 
 
 def _lines(path: Path) -> list[str]:

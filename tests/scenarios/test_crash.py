@@ -5,11 +5,12 @@ with the server, what is left behind must lead the next starter to where an undi
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import cycle
 from pathlib import Path
 from signal import SIGKILL
 
@@ -18,6 +19,7 @@ import pytest
 from alembic_boot.adoption.comparison import Catalogue, compare
 from alembic_boot.adoption.reading import read_catalogue
 from tests.cluster import Cluster
+from tests.history import OURS
 from tests.proxy import Proxy
 from tests.scenarios.process import DEADLINE, ForeignProject, project
 from tests.scenarios.starters import Starter, Zygote
@@ -63,7 +65,8 @@ class Outcome:
     journal: list[JournalRow]
 
 
-def outcome(cluster: Cluster, database: str) -> Outcome:
+def outcome(cluster: Cluster, database: str, known: int = 0) -> Outcome:
+    """Return what is there now, without the first rows of the journal: those are known."""
     with closing(cluster.connect(database)) as connection:
         schema = read_catalogue(connection)
         cursor = connection.cursor()
@@ -75,7 +78,10 @@ def outcome(cluster: Cluster, database: str) -> Outcome:
         for [table] in cursor.fetchall():
             cursor.execute(f"SELECT t::text FROM {table} t ORDER BY 1")
             rows[table] = [row for [row] in cursor.fetchall()]
-        cursor.execute("SELECT revision, direction, status, pid FROM schema_journal ORDER BY id")
+        cursor.execute(
+            "SELECT revision, direction, status, pid FROM schema_journal ORDER BY id OFFSET %s",
+            (known,),
+        )
         journal = [JournalRow(*row) for row in cursor.fetchall()]
     return Outcome(schema, rows, journal)
 
@@ -86,6 +92,17 @@ class History:
 
     folder: Path
     variables: dict[str, str] = field(default_factory=dict)
+    begun: tuple[str, ...] = ()
+    """The revisions that have been applied when the starter comes that is killed."""
+
+    @contextmanager
+    def database(self, cluster: Cluster, zygote: Zygote) -> Iterator[str]:
+        """Make a database to be cloned for each starter that is killed."""
+        with cluster.database() as name:
+            if self.begun:
+                url = cluster.url(name)
+                self.migrate(zygote, url, MIGRATION_TARGET=self.begun[-1]).finish().assert_ok()
+            yield name
 
     def migrate(self, zygote: Zygote, url: str, **variables: str) -> Starter:
         known = {**self.variables, "DATABASE_URL": url}
@@ -93,8 +110,8 @@ class History:
 
 
 def ours(tmp_path: Path) -> History:
-    """Return the history of the repository."""
-    return History(project(tmp_path))
+    """Return the history of the repository, from where it moves rows on."""
+    return History(project(tmp_path), begun=OURS[:3])
 
 
 CONCURRENTLY = """
@@ -172,7 +189,7 @@ def is_of_a_clock(statement: str) -> bool:
 
 
 def undisturbed(
-    cluster: Cluster, zygote: Zygote, history: History
+    cluster: Cluster, zygote: Zygote, history: History, template: str = "template1"
 ) -> tuple[Outcome, tuple[str, ...]]:
     """Return where a start leads that nobody kills, and the statements on its way."""
     statements: list[str] = []
@@ -181,9 +198,9 @@ def undisturbed(
         if not is_of_a_clock(statement):
             statements.append(" ".join(statement.split()))
 
-    with cluster.database() as name, Proxy(cluster.port, on_query=note) as proxy:
+    with cluster.database(template) as name, Proxy(cluster.port, on_query=note) as proxy:
         history.migrate(zygote, cluster.url(name, port=proxy.port)).finish().assert_ok()
-        return outcome(cluster, name), tuple(statements)
+        return outcome(cluster, name, len(history.begun)), tuple(statements)
 
 
 @dataclass(frozen=True)
@@ -195,14 +212,15 @@ class Crash:
     history: History
     number: int
     moment: Moment
+    template: str = "template1"
 
     def check(self, expected: Outcome) -> None:
         """Fail unless the second one gets where an undisturbed one does."""
-        with self.cluster.database() as name, Proxy(self.cluster.port) as proxy:
+        with self.cluster.database(self.template) as name, Proxy(self.cluster.port) as proxy:
             first = self.kill_first(name, proxy)
             second = self.history.migrate(self.zygote, self.cluster.url(name))
             second.finish().assert_ok()
-            found = outcome(self.cluster, name)
+            found = outcome(self.cluster, name, len(self.history.begun))
             assert compare(found.schema, expected.schema) == ()
             assert found.rows == expected.rows
             self._check_journal(found.journal, expected.journal, first.pid, second.pid)
@@ -254,13 +272,15 @@ class Crash:
             assert (interrupted.revision, interrupted.pid) == (applied[by_first].revision, first)
 
 
+BY_TURNS = (Moment.BEFORE, Moment.DURING)
+
+
 @pytest.mark.parametrize(
-    ("make_history", "version", "moment"),
+    ("make_history", "version", "moments"),
     [
-        (ours, 18, Moment.BEFORE),
-        (ours, 18, Moment.DURING),
-        (theirs, 18, Moment.DURING),
-        (theirs, 16, Moment.BEFORE),
+        (ours, 18, BY_TURNS),
+        (theirs, 18, [Moment.DURING]),
+        (theirs, 16, [Moment.BEFORE]),
     ],
 )
 def test_killed_at_every_statement(
@@ -269,25 +289,29 @@ def test_killed_at_every_statement(
     zygote: Zygote,
     make_history: Callable[[Path], History],
     version: int,
-    moment: Moment,
+    moments: Sequence[Moment],
 ) -> None:
     """Whichever statement a starter is killed at, the next one gets where it would have got."""
     cluster = cluster_of(version)
     history = make_history(tmp_path)
-    expected, statements = undisturbed(cluster, zygote, history)
-    assert {row.status for row in expected.journal} == {"applied"}
-    assert expected.rows["alembic_version"]
-    crashes = [Crash(cluster, zygote, history, number, moment) for number in range(len(statements))]
+    with history.database(cluster, zygote) as template:
+        expected, statements = undisturbed(cluster, zygote, history, template)
+        assert {row.status for row in expected.journal} == {"applied"}
+        assert expected.rows["alembic_version"]
+        crashes = [
+            Crash(cluster, zygote, history, number, moment, template)
+            for number, moment in zip(range(len(statements)), cycle(moments), strict=False)
+        ]
 
-    def failure_of(crash: Crash) -> str | None:
-        try:
-            crash.check(expected)
-        except AssertionError as error:
-            return f"{moment} statement {crash.number}, {statements[crash.number]}: {error}"
-        return None
+        def failure_of(crash: Crash) -> str | None:
+            try:
+                crash.check(expected)
+            except AssertionError as error:
+                return f"{crash.moment} {crash.number}, {statements[crash.number]}: {error}"
+            return None
 
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
-        failures = [failure for failure in pool.map(failure_of, crashes) if failure]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            failures = [failure for failure in pool.map(failure_of, crashes) if failure]
     assert not failures, "\n\n".join([f"{len(failures)} of {len(crashes)}", *failures])
 
 
@@ -298,11 +322,8 @@ op.execute("CREATE TABLE done ()")
 """
 
 
-@pytest.mark.parametrize(
-    ("any_cluster", "moment"), [(16, Moment.BEFORE), (18, Moment.DURING)], indirect=["any_cluster"]
-)
 def test_what_was_committed_is_not_done_twice(
-    tmp_path: Path, any_cluster: Cluster, zygote: Zygote, moment: Moment
+    tmp_path: Path, cluster: Cluster, zygote: Zygote
 ) -> None:
     """Killed anywhere, a revision that commits a part of itself is run again, or that is refused:
     never is the part done a second time.
@@ -311,16 +332,16 @@ def test_what_was_committed_is_not_done_twice(
     foreign.revision("a1", None, 'op.execute("CREATE TABLE notes (text text)")')
     foreign.revision("b2", "a1", COMMITTING)
     history = History(project(tmp_path), {"ALEMBIC_CONFIG": str(foreign.config)})
-    _, statements = undisturbed(any_cluster, zygote, history)
+    _, statements = undisturbed(cluster, zygote, history)
 
     def ending(number: int) -> tuple[int, int]:
-        crash = Crash(any_cluster, zygote, history, number, moment)
-        with any_cluster.database() as name, Proxy(any_cluster.port) as proxy:
+        crash = Crash(cluster, zygote, history, number, BY_TURNS[number % 2])
+        with cluster.database() as name, Proxy(cluster.port) as proxy:
             crash.kill_first(name, proxy)
-            second = history.migrate(zygote, any_cluster.url(name)).finish()
-            is_there = any_cluster.query("SELECT to_regclass('notes') IS NOT NULL", name)
+            second = history.migrate(zygote, cluster.url(name)).finish()
+            is_there = cluster.query("SELECT to_regclass('notes') IS NOT NULL", name)
             counted = "SELECT count(*) FROM notes" if is_there == [(True,)] else "SELECT 0"
-            [[notes]] = any_cluster.query(counted, name)
+            [[notes]] = cluster.query(counted, name)
             if second.status == 5:
                 second.assert_failed(5, "Migration b2 Foreign b2 was cut short before, …")
             return second.status, int(str(notes))
@@ -330,24 +351,22 @@ def test_what_was_committed_is_not_done_twice(
     assert set(endings) == {(0, 1), (5, 1)}, endings
 
 
-def test_killed_half_way_through_an_index(
-    tmp_path: Path, any_cluster: Cluster, zygote: Zygote
-) -> None:
+def test_killed_half_way_through_an_index(tmp_path: Path, cluster: Cluster, zygote: Zygote) -> None:
     """An index that a dead starter was building concurrently is given up, and built anew."""
     history = theirs(tmp_path)
-    with any_cluster.database() as name, closing(any_cluster.connect(name)) as writer:
-        url = any_cluster.url(name)
+    with cluster.database() as name, closing(cluster.connect(name)) as writer:
+        url = cluster.url(name)
         history.migrate(zygote, url, MIGRATION_TARGET="b1").finish().assert_ok()
         writer.autocommit = False
         writer.cursor().execute("UPDATE animals SET born = born")  # what the index must wait for
         first = history.migrate(zygote, url)
-        wait_until(any_cluster, name, "SELECT NOT indisvalid FROM pg_index WHERE " + THE_INDEX)
+        wait_until(cluster, name, "SELECT NOT indisvalid FROM pg_index WHERE " + THE_INDEX)
         first.signal(SIGKILL)
         assert first.finish().status == -SIGKILL
         second = history.migrate(zygote, url)
         second.wait_for(f"A starter died at its work (…, process {first.pid}, since …, at b2): …")
         wait_until(
-            any_cluster,
+            cluster,
             name,
             "SELECT count(*) = 0 FROM pg_stat_activity a JOIN schema_journal j"
             f" USING (backend_start) WHERE j.pid = {first.pid} AND a.pid = j.backend_pid"
@@ -355,8 +374,8 @@ def test_killed_half_way_through_an_index(
         )
         writer.commit()
         second.finish().assert_ok()
-        expected, _ = undisturbed(any_cluster, zygote, history)
-        found = outcome(any_cluster, name)
+        expected, _ = undisturbed(cluster, zygote, history)
+        found = outcome(cluster, name)
         assert compare(found.schema, expected.schema) == ()
         assert found.rows == expected.rows
         tried = [row for row in found.journal if row.revision == "b2"]
@@ -364,7 +383,7 @@ def test_killed_half_way_through_an_index(
             ("failed", first.pid),
             ("applied", second.pid),
         ]
-        assert any_cluster.query("SELECT indisvalid FROM pg_index WHERE " + THE_INDEX, name) == [
+        assert cluster.query("SELECT indisvalid FROM pg_index WHERE " + THE_INDEX, name) == [
             (True,)
         ]
 

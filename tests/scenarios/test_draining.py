@@ -33,6 +33,13 @@ DRAIN = 10
 """Seconds that requests under way have."""
 
 
+@pytest.fixture
+def database(cluster: Cluster, seeded: str) -> Iterator[str]:
+    """Give a database that a start has nothing left to do on."""
+    with cluster.database(seeded) as name:
+        yield name
+
+
 @contextmanager
 def serving(folder: Path, url: str, **variables: str) -> Iterator[tuple[Running, httpx.Client]]:
     """Start the service, and give it with a client whose connections are kept."""

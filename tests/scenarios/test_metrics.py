@@ -7,7 +7,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.scenarios.process import project, running
+from tests.scenarios.process import project, running_from_scratch
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 def test_the_stages_of_the_boot(tmp_path: Path, database_url: str, manner: dict[str, str]) -> None:
     """Their durations reach the process that serves, whichever that is."""
     settings = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", **manner}
-    with running(project(tmp_path), "start", **settings) as inv:
+    with running_from_scratch(project(tmp_path), "start", **settings) as inv:
         inv.wait_for("Backend started", count=int(manner.get("WEB_CONCURRENCY", "1")))
         text = httpx.get(f"{inv.url}/metrics").text
         inv.signal(SIGTERM)

@@ -14,7 +14,7 @@ from tests.scenarios.process import (
     relations,
     revisions,
     run,
-    running,
+    running_from_scratch,
     write_revision,
 )
 
@@ -72,7 +72,9 @@ def plant_broken_revision(folder: Path) -> None:
 
 def test_empty_database(tmp_path: Path, database_url: str) -> None:
     """An empty database gets its tables, its data and its service, in this order of lines."""
-    with running(project(tmp_path), "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+    with running_from_scratch(
+        project(tmp_path), "start", DATABASE_URL=database_url, BACKEND_PORT="0"
+    ) as inv:
         ready = httpx.get(f"{inv.url}/health/ready")
         books = httpx.get(f"{inv.url}/api/v1/books")
         inv.signal(signal.SIGTERM)
@@ -90,7 +92,7 @@ def test_tables_exist(tmp_path: Path, database_url: str) -> None:
     folder = project(tmp_path)
     run(folder, "migrate", DATABASE_URL=database_url).assert_ok()
     run(folder, "seed", DATABASE_URL=database_url).assert_ok()
-    with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+    with running_from_scratch(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
         ready = httpx.get(f"{inv.url}/health/ready")
         inv.interrupt()
         finished = inv.finish()
@@ -108,7 +110,7 @@ def test_broken_migration_in_development(
     """In development a broken migration is said, nothing is seeded, and the application answers."""
     folder = project(tmp_path)
     plant_broken_revision(folder)
-    with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
+    with running_from_scratch(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
         ready = httpx.get(f"{inv.url}/health/ready")
         live = httpx.get(f"{inv.url}/health/live")
         books = httpx.get(f"{inv.url}/api/v1/books")

@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
-from tests.cluster import PASSWORD, Cluster
+from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.pgbouncer import running_pgbouncer
 from tests.proxy import Proxy
@@ -294,7 +294,7 @@ def alembic_by_hand(folder: Path, url: str) -> Iterator[Running]:
         start_new_session=True,
     )
     with process:
-        started = Running(process, folder, frozenset({PASSWORD}))
+        started = Running(process, folder, {})
         try:
             yield started
         finally:

@@ -228,14 +228,21 @@ def processes_of(manner: dict[str, str]) -> int:
     return int(manner.get("WEB_CONCURRENCY", "1"))
 
 
-@EACH_PAIR
+@pytest.mark.parametrize(
+    ("manner", "where", "name"),
+    [
+        pytest.param({}, "embedded", "SIGTERM", id="alone-embedded-SIGTERM"),
+        pytest.param({"WEB_CONCURRENCY": "2"}, "cluster", "SIGINT", id="workers-cluster-SIGINT"),
+        pytest.param({"RELOAD": "true"}, "cluster", "SIGTERM", id="reload-cluster-SIGTERM"),
+    ],
+)
 def test_during_the_applications_start(
-    tmp_path: Path, database_url: str, name: str, where: str, manner: dict[str, str]
+    tmp_path: Path, seeded_url: str, name: str, where: str, manner: dict[str, str]
 ) -> None:
     """A stop before the application is up ends it, with its workers and its database."""
     folder = project(tmp_path)
     planted = plant_application(folder, start=60)
-    with running(folder, "start", **variables(where, database_url), **planted, **manner) as inv:
+    with running(folder, "start", **variables(where, seeded_url), **planted, **manner) as inv:
         inv.wait_for("Starting up", count=processes_of(manner))
         finished = stop(inv, name)
     finished.assert_never_says("Started up")
@@ -254,11 +261,11 @@ def test_during_the_applications_start(
     ids=["workers", "reload"],
 )
 def test_ctrl_c_while_processes_start(
-    tmp_path: Path, database_url: str, line: str, manner: dict[str, str]
+    tmp_path: Path, seeded_url: str, line: str, manner: dict[str, str]
 ) -> None:
     """Ctrl-C while workers are only being started shows no traceback of theirs."""
     folder = project(tmp_path)
-    with running(folder, "start", **variables("cluster", database_url), **manner) as inv:
+    with running(folder, "start", **variables("cluster", seeded_url), **manner) as inv:
         inv.wait_for(line)
         finished = stop(inv, "SIGINT")
     # Uvicorn's reloader says its line a moment before it hears signals itself.
@@ -268,11 +275,11 @@ def test_ctrl_c_while_processes_start(
         assert_stopped(finished, "SIGINT")
 
 
-def test_workers_serve_when_all_are_up(tmp_path: Path, database_url: str) -> None:
+def test_workers_serve_when_all_are_up(tmp_path: Path, seeded_url: str) -> None:
     """The line that says where is for who waits to use it."""
     folder = project(tmp_path)
     planted = plant_application(folder, start=1)
-    settings = {**variables("cluster", database_url), **planted, "WEB_CONCURRENCY": "2"}
+    settings = {**variables("cluster", seeded_url), **planted, "WEB_CONCURRENCY": "2"}
     with running(folder, "start", **settings) as inv:
         assert httpx.get(inv.url).text == "done"
         finished = stop(inv, "SIGTERM")
@@ -283,11 +290,11 @@ def test_workers_serve_when_all_are_up(tmp_path: Path, database_url: str) -> Non
 
 @EACH_PAIR
 def test_while_serving(
-    tmp_path: Path, database_url: str, name: str, where: str, manner: dict[str, str]
+    tmp_path: Path, seeded_url: str, name: str, where: str, manner: dict[str, str]
 ) -> None:
     """A stop while serving is how a service ends: in order, with status 0."""
     folder = project(tmp_path)
-    with running(folder, "start", **variables(where, database_url), **manner) as inv:
+    with running(folder, "start", **variables(where, seeded_url), **manner) as inv:
         inv.wait_for("Backend started", count=processes_of(manner))
         assert httpx.get(f"{inv.url}/health/ready").status_code == 200
         finished = stop(inv, name)
@@ -297,12 +304,12 @@ def test_while_serving(
 
 
 @MANNERS
-def test_requests_under_way(tmp_path: Path, database_url: str, manner: dict[str, str]) -> None:
+def test_requests_under_way(tmp_path: Path, seeded_url: str, manner: dict[str, str]) -> None:
     """A request under way is answered before Ctrl-C ends the service; test_draining has SIGTERM."""
     folder = project(tmp_path)
     planted = plant_application(folder, answer=1)
     answers: list[httpx.Response] = []
-    with running(folder, "start", **variables("cluster", database_url), **planted, **manner) as inv:
+    with running(folder, "start", **variables("cluster", seeded_url), **planted, **manner) as inv:
         inv.wait_for("Started up", count=processes_of(manner))
         url = inv.url
         request = threading.Thread(target=lambda: answers.append(httpx.get(url)))
@@ -331,9 +338,9 @@ def test_while_waiting_for_another_starter(
 
 
 @SIGNALS
-def test_second_signal(tmp_path: Path, database_url: str, name: str) -> None:
+def test_second_signal(tmp_path: Path, seeded_url: str, name: str) -> None:
     """Somebody impatient who sends the signal twice gets no traceback either."""
-    with running(project(tmp_path), "start", **variables("embedded", database_url)) as inv:
+    with running(project(tmp_path), "start", **variables("embedded", seeded_url)) as inv:
         inv.wait_for("Serving on …")
         inv.signal(signal.Signals[name])
         inv.signal(signal.Signals[name])
@@ -343,12 +350,12 @@ def test_second_signal(tmp_path: Path, database_url: str, name: str) -> None:
     finished.assert_ok()
 
 
-def test_reload(tmp_path: Path, database_url: str) -> None:
+def test_reload(tmp_path: Path, seeded_url: str) -> None:
     """With RELOAD=true a change of the code is served without a new start."""
     folder = project(tmp_path)
     planted = plant_application(folder)
     with running(
-        folder, "start", RELOAD="true", **variables("cluster", database_url), **planted
+        folder, "start", RELOAD="true", **variables("cluster", seeded_url), **planted
     ) as inv:
         assert httpx.get(inv.url).text == "done"
         code = (folder / "planted.py").read_text()
@@ -358,12 +365,12 @@ def test_reload(tmp_path: Path, database_url: str) -> None:
         stop(inv, "SIGTERM").assert_ok()
 
 
-def test_reload_while_starting(tmp_path: Path, database_url: str) -> None:
+def test_reload_while_starting(tmp_path: Path, seeded_url: str) -> None:
     """A change that is saved while the application starts is served as well."""
     folder = project(tmp_path)
     planted = plant_application(folder)
     with running(
-        folder, "start", RELOAD="true", **variables("cluster", database_url), **planted
+        folder, "start", RELOAD="true", **variables("cluster", seeded_url), **planted
     ) as inv:
         inv.wait_for("Started reloader process …")
         code = (folder / "planted.py").read_text()

@@ -6,7 +6,7 @@ import psutil
 import pytest
 
 from tests.cluster import Cluster, free_port
-from tests.scenarios.process import Finished, project, revisions, run
+from tests.scenarios.process import Finished, project, revisions, run, running_from_scratch
 from tests.scenarios.starters import Zygote, starters
 
 pytestmark = pytest.mark.slow
@@ -36,7 +36,8 @@ def test_a_starter_does_what_inv_does(
     if arguments != ("migrate",):
         run(folder, "migrate", DATABASE_URL=url).assert_ok()
     with cluster.database(template=database) as copy:
-        expected = run(folder, *arguments, DATABASE_URL=url)
+        with running_from_scratch(folder, *arguments, DATABASE_URL=url) as process:
+            expected = process.finish()
         finished = zygote.spawn(folder, *arguments, DATABASE_URL=cluster.url(copy)).finish()
         assert lines(finished) == lines(
             Finished(
@@ -52,7 +53,8 @@ def test_a_failure_has_its_status(tmp_path: Path, zygote: Zygote) -> None:
     """What ends `inv` with a status and a sentence ends a starter with them."""
     folder = project(tmp_path)
     url = "mysql://a@b/c"
-    expected = run(folder, "status", DATABASE_URL=url)
+    with running_from_scratch(folder, "status", DATABASE_URL=url) as process:
+        expected = process.finish()
     assert expected.status == 2
     assert zygote.spawn(folder, "status", DATABASE_URL=url).finish() == expected
 

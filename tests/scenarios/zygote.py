@@ -29,6 +29,8 @@ PACKAGES = (
     "alembic_boot.migration",
     "alembic_boot.adoption",
     "alembic_boot.postgres",
+    "alembic_boot.running",
+    "alembic_boot.serving",
     "backend.models",
 )
 """Are imported with all that is in them."""
@@ -38,6 +40,9 @@ MODULES = (
     "alembic_boot.progress",
     "alembic_boot.seeding",
     "alembic_boot.stages",
+    "alembic_boot.start",
+    "backend.booting",
+    "backend.main",
     "backend.seeds",
     "backend.settings",
     "invoke.main",
@@ -45,6 +50,10 @@ MODULES = (
     "psycopg2.extras",
     "pythonjsonlogger.json",
     "sqlalchemy.dialects.postgresql.psycopg2",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.auto",
+    "uvicorn.protocols.http.auto",
+    "uvicorn.protocols.websockets.auto",
 )
 
 
@@ -148,6 +157,7 @@ def next_command() -> Command:
                 continue
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)  # also if the tests run under nohup
             for descriptor in (woken, waker, releaser):
                 os.close(descriptor)
             if not request["barrier"]:
