@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from psycopg2.extensions import encodings
 
@@ -40,14 +41,11 @@ def too_long(
     A revision that names the version table may widen the column: that revision and later ones are
     not checked. `is_there` tells whether the table exists already.
     """
-    room = version_table.room
-    found: list[str] = []
-    for revision in ids:
-        known = history.revisions.get(revision)
-        if room is None or (known and _names(known, version_table)):
-            break
-        if len(revision) > room:
-            found.append(revision)
+    room, in_order = version_table.room, tuple(ids)
+    if room is None or all(len(it) <= room for it in in_order):  # no file has to be read
+        return None
+    before = takewhile(lambda it: not _names(history.revisions.get(it), version_table), in_order)
+    found = [it for it in before if len(it) > room]
     if not found:
         return None
     widening = (
@@ -55,10 +53,10 @@ def too_long(
         if is_there
         else f"CREATE TABLE {version_table} (version_num {_WIDE} PRIMARY KEY)"
     )
-    ids, are, shorter = _agreeing(found, "is", "are", "a shorter id", "shorter ids")
+    they, are, shorter = _agreeing(found, "is", "are", "a shorter id", "shorter ids")
     return Unrecordable(
         tuple(found),
-        f"{ids} {are} longer than the {room} characters of version_num in {version_table}.",
+        f"{they} {are} longer than the {room} characters of version_num in {version_table}.",
         f"Give {shorter}, or make room with `{widening}`.",
         widening,
     )
@@ -89,8 +87,8 @@ def _agreeing(found: list[str], is_: str, are: str, one: str, several: str) -> t
     return f"The revision ids {some(found)}", are, f"these revisions {several}"
 
 
-def _names(revision: Revision, version_table: VersionTable) -> bool:
-    if revision.path is None:
+def _names(revision: Revision | None, version_table: VersionTable) -> bool:
+    if revision is None or revision.path is None:
         return False
     content = revision.path.read_bytes()
     return version_table.name.encode() in content or b"version_num" in content
