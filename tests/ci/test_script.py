@@ -49,7 +49,9 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
     nothing = "#!/bin/sh\n"
-    others = dict.fromkeys(("docker", "docker-compose", "pgbouncer", "chromium", "npm"), nothing)
+    others = dict.fromkeys(
+        ("docker", "docker-compose", "pgbouncer", "kubectl", "chromium", "npm"), nothing
+    )
     for name, text in {"make": MAKE, "inv": INV, **others}.items():
         (programs / name).write_text(text)
         (programs / name).chmod(0o755)
