@@ -3,6 +3,7 @@
 It is a note for people and probes. No decision of the boot depends on it.
 """
 
+import threading
 import time
 from dataclasses import dataclass, replace
 from typing import Any
@@ -40,6 +41,7 @@ class Situation:
 
 
 _situation = Situation(time.monotonic())
+_changing = threading.Lock()
 
 
 def situation() -> Situation:
@@ -66,6 +68,7 @@ def enter(stage: str, limit: float | None = None) -> None:
 
 
 def note(**changes: Any) -> None:
-    """Note facts of the stage that runs."""
+    """Note facts of the stage that runs, from any thread."""
     global _situation  # noqa: PLW0603
-    _situation = replace(_situation, **changes)
+    with _changing:
+        _situation = replace(_situation, **changes)

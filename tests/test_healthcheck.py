@@ -1,10 +1,7 @@
 """The image's healthcheck: it waits while the backend boots, and reports what the backend says."""
 
-import http.server
 import json
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
@@ -12,6 +9,7 @@ from types import ModuleType
 import pytest
 
 from tests.cluster import free_port
+from tests.fixed_answers import answering
 
 BOOTING = (503, '{"status": "booting", "reason": "The boot waits for PostgreSQL."}')
 READY = (200, '{"status": "ready"}')
@@ -27,32 +25,6 @@ def healthcheck() -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-@contextmanager
-def answering(*answers: tuple[int, str], port: int = 0) -> Iterator[int]:
-    """Serve these answers in turn, each to one connection, and yield the port."""
-    rest = list(answers)
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            status, body = rest.pop(0)
-            self.send_response(status)
-            self.end_headers()
-            self.wfile.write(body.encode())
-
-        def log_message(self, *_: object) -> None:
-            """Log nothing."""
-
-    with http.server.HTTPServer(("127.0.0.1", port), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join()
-    assert rest == []
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,7 @@ from urllib.parse import quote
 from alembic_boot.errors import ConfigurationError, ServingFailedError
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.signals import STOP_SIGNALS, held_back
+from alembic_boot.situation import enter, note
 
 _log = logging.getLogger(__name__)
 
@@ -49,6 +50,8 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
     except OSError as error:
         raise _unusable(data_folder, str(error)) from error
     starting: Future[Any] | None = None
+    enter("wait")
+    note(reason="The embedded PostgreSQL is starting.")
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         # In a thread: otherwise a stop signal could interrupt the start and leave a server behind.

@@ -31,6 +31,7 @@ from alembic_boot.postgres.hosts import SESSION
 from alembic_boot.postgres.message import STANDBY
 from alembic_boot.postgres.urls import PARTS, DatabaseUrl
 from alembic_boot.signals import raise_if_stopped
+from alembic_boot.situation import note
 
 _log = logging.getLogger(__name__)
 
@@ -108,6 +109,7 @@ def wait_for_database(
         if now >= deadline:
             raise _unreachable(url, timeout, cause)
         if cause != last_cause or now - said_at >= _REPEAT:
+            note(reason=f"PostgreSQL is not ready: {cause}")
             _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
             last_cause, said_at = cause, now
         pause(min(INTERVAL, deadline - now))

@@ -22,6 +22,7 @@ from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
+from alembic_boot.situation import note
 from alembic_boot.sql.parser import read
 from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
@@ -50,7 +51,7 @@ def applying(
     with recording(schema.url, schema.journal, schema.project.history, app_version) as recorder:
         locked = Locked(lock, recorder, schema.policy.traffic_timeout)
         try:
-            with _running(schema, plan, locked.run, logging.INFO) as run:
+            with _running(schema, plan, locked.run, is_real=True) as run:
                 yield run
         except MigrationFailedError as error:
             if not lock.is_held():
@@ -76,7 +77,7 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
     People would take an INFO line about a revision for one about the real database.
     """
     run_steps = Unlocked(schema.url, make_guard).run
-    with _running(schema, plan, run_steps, logging.DEBUG) as run:
+    with _running(schema, plan, run_steps, is_real=False) as run:
         schema.project.run(run.work, run.failed, watch_borrowed_session)
         return run.verify()
 
@@ -106,10 +107,10 @@ class Unlocked:
 
 
 @contextmanager
-def _running(schema: Schema, plan: Plan, run_steps: RunSteps, level: int) -> Iterator["Run"]:
+def _running(schema: Schema, plan: Plan, run_steps: RunSteps, *, is_real: bool) -> Iterator["Run"]:
     try:
         with progress_bar(len(plan.steps)) as begin:
-            yield Run(schema, plan, run_steps, level, begin)
+            yield Run(schema, plan, run_steps, begin, is_real=is_real)
     finally:
         # The last statement's tree may be large, and this process may go on to serve.
         read.cache_clear()
@@ -123,13 +124,14 @@ class Run:
         schema: Schema,
         plan: Plan,
         run_steps: RunSteps,
-        level: int,
         begin: Callable[[str], None],
+        *,
+        is_real: bool,
     ) -> None:
         self.schema = schema
         self.plan = plan
         self._run_steps = run_steps
-        self._level = level
+        self._is_real = is_real
         self._begin = begin
         self.running: str | None = None
         self.session: MigrationSession | None = None
@@ -165,11 +167,19 @@ class Run:
         [(self.running, _)] = step.moves
         title = self.schema.label(self.running)
         self._begin(title)
+        self._note(title, self.plan.steps.index(self.running))
         started = time.monotonic()
         yield
         spent = (time.monotonic() - started) * 1000
-        _log.log(self._level, "%s %s (%.0f ms)", self._verb, title, spent)
+        level = logging.INFO if self._is_real else logging.DEBUG
+        _log.log(level, "%s %s (%.0f ms)", self._verb, title, spent)
+        self._note(None, self.plan.steps.index(self.running) + 1)
         self.running = None
+
+    def _note(self, title: str | None, done: int) -> None:
+        if self._is_real:
+            of = len(self.plan.steps)
+            note(revision=title, done=done, of=of, blocked_by=None, reason=None)
 
     def failed(self, error: BaseException) -> BootError:
         """Return what it means that env.py or a revision raised."""

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.backoff import Backoff
-from alembic_boot.running.blockers import AnyBlocker
+from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.signals import raise_if_stopped
+from alembic_boot.situation import note
 
 _log = logging.getLogger(__name__)
 
@@ -83,6 +84,7 @@ class Budget:
             budget = self._backoff.budget
             raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
         text = reasons.again(label, phrase, blockers, self._backoff.budget)
+        note(blocked_by=listed(blockers), reason=text)
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
             _log.info("%s", text)
             self._said, self._said_at = text, now
@@ -95,6 +97,7 @@ class Budget:
             _log.info(
                 "Migration %s got through after %.1f s", label, time.monotonic() - self._since
             )
+            note(blocked_by=None, reason=None)
         self._since = self._again_since = None
 
     def pause(self) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.running.blockers import AnyBlocker, listed
+from alembic_boot.situation import note
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class LongWork:
         self._waits_since: float | None = None
         self._builds_since: float | None = None
         self._said_at = float("-inf")
+        self._has_noted = False
 
     def look(self, blockers: Sequence[AnyBlocker], now: float, *, is_waiting: bool) -> None:
         """Look again, where it is time to; `blockers` are those that were seen last."""
@@ -57,11 +59,20 @@ class LongWork:
         builds = self._builds()
         self._builds_since = (self._builds_since or now) if builds else None
         facts = [str(build) for build in builds] if _is_long(self._builds_since, now) else []
-        if _is_long(self._waits_since, now):
-            facts.append(f"waiting for {listed(blockers)}")
+        blocked_by = listed(blockers) if _is_long(self._waits_since, now) else None
+        if blocked_by:
+            facts.append(f"waiting for {blocked_by}")
+        self._note(facts, blocked_by)
         if facts and now - self._said_at >= _REPEAT:
             self._said_at = now
             _log.info("Migration %s: %s", self._label, ", ".join(facts))
+
+    def _note(self, facts: Sequence[str], blocked_by: str | None) -> None:
+        if facts:
+            note(reason=f"Migration {self._label}: {', '.join(facts)}", blocked_by=blocked_by)
+        elif self._has_noted:
+            note(reason=None, blocked_by=None)
+        self._has_noted = bool(facts)
 
     def _builds(self) -> list[Build]:
         with self._connection.cursor() as cursor:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from time import monotonic
 
 from docker import DockerClient
@@ -12,8 +13,10 @@ from docker.errors import NotFound
 
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import EngineError
+from alembic_boot.progress import said_meanwhile
 from backend.stack.compose.model import Condition
 from backend.stack.engine import labels
+from backend.stack.engine.boot_stages import tell_boots
 from backend.stack.engine.containers import Member
 from backend.stack.engine.first_password import compare_with_volume
 from backend.stack.engine.health import State, Verdict, judge, read_state
@@ -21,6 +24,9 @@ from backend.stack.engine.health import State, Verdict, judge, read_state
 logger = logging.getLogger(__name__)
 
 _EVENTS = ["start", "die", "health_status", "pause", "unpause", "destroy"]
+_TELL = 1.0
+"""Seconds between two questions what a boot does."""
+
 _TAIL = 20
 """Lines of a failed container's log to show."""
 
@@ -60,7 +66,10 @@ class Watch:
             "event": _EVENTS,
             "label": f"{labels.PROJECT}={self._project}",
         }
-        with closing(self._client.events(since=since, filters=filters, decode=True)) as events:
+        with (
+            closing(self._client.events(since=since, filters=filters, decode=True)) as events,
+            said_meanwhile(partial(tell_boots, waiting, {}), every=_TELL),
+        ):
             for event in events:
                 if event["Action"] == "die":
                     self._exits[event["Actor"]["ID"]] = int(

@@ -1,4 +1,4 @@
-"""What the boot server says to a request: pure functions, as a table."""
+"""The answers of the boot server: pure functions, as a table."""
 
 import json
 from dataclasses import replace
