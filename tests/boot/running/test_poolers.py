@@ -144,8 +144,10 @@ def test_prepared_statements(
     with ExitStack() as opened:
         # In as many sessions of the pool as the boot may meet.
         others = [opened.enter_context(closing(psycopg2.connect(pooled))) for _ in range(4)]
+        # asyncpg counts the names in a process, which may have run other tests before.
+        names = [f"__asyncpg_stmt_{number:x}__" for number in range(1, 1000)]
         for other in others:
-            other.cursor().execute("PREPARE __asyncpg_stmt_1__ AS SELECT 1")
+            other.cursor().execute("; ".join(f"PREPARE {name} AS SELECT 1" for name in names))
         for other in others:
             other.commit()
         failed = scene.start(url=pooled).finish()
