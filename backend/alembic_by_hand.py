@@ -1,4 +1,4 @@
-"""What MoriAI's `alembic/env.py` needs of the settings, also if a person types `alembic`."""
+"""Serve MoriAI's `alembic/env.py` with the settings, also if a person types `alembic`."""
 
 from contextlib import AbstractContextManager
 
@@ -18,7 +18,7 @@ from backend.uses import Use
 def connect(config: Config) -> Connection:
     """Return a connection to the URL that the caller has set, else to that of the environment.
 
-    It connects by psycopg2, whichever driver the URL names. Raises CommandError without a URL.
+    The driver is psycopg2, even if the URL names another one. Raises CommandError without a URL.
     """
     if text := config.get_main_option("sqlalchemy.url"):
         url = parse_database_url(text, "sqlalchemy.url")

@@ -31,7 +31,7 @@ _WAYS_OUT = {
     "3F000": "Create that schema (`CREATE SCHEMA`), or let env.py do so first, and start again.",
     # Insufficient resources: disk full, out of memory …
     "53": "Give the server what it lacks and start again.",
-    # Lock not available, deadlock, serialization failure: somebody else was at work.
+    # Lock not available, deadlock, serialization failure: another session was at work.
     "55P03": "Somebody else had a table locked: start again.",
     "40": "Somebody else was at work on the same tables: start again.",
 }

@@ -17,11 +17,11 @@ class Location:
 
     version_table: VersionTable
     path: str | None = None
-    """The search_path of env.py's session, as it is set; None where it was not asked."""
+    """The search_path of env.py's session, as it is set; None if it was not asked."""
     models: frozenset[str] = frozenset()
     """The schemas that `target_metadata` puts tables in."""
     role: str | None = None
-    """The role that env.py's session works as; None where it was not asked."""
+    """The role that env.py's session works as; None if it was not asked."""
     may_run: bool = False
     """True if the state that other sessions see is also that of env.py's session.
 

@@ -59,7 +59,7 @@ class Project:
     history: History
     url: DatabaseUrl | None
     folder: Path
-    """Where people run Alembic: its relative paths start there, and env.py's own do."""
+    """The folder in which people run Alembic. Relative paths, and those of env.py, start there."""
 
     def steps(self, target: Target, current: Any, *, going_up: bool) -> list[RevisionStep]:
         """Return Alembic's own steps to a target.
@@ -172,7 +172,7 @@ class Project:
         overrides: Mapping[str, Any],
         options: Mapping[str, Any],
     ) -> None:
-        """Run env.py, with one transaction a revision whatever env.py says itself.
+        """Run env.py, with one transaction for each revision, even if env.py says otherwise.
 
         Every env.py calls `configure()`, plain or async. A subclass of EnvironmentContext would
         not be found by Alembic's proxies, so the method is replaced on the instance. A stop signal
@@ -211,7 +211,7 @@ class Project:
         """Return where env.py keeps the schema; connects as env.py does, changes nothing.
 
         The query is true in the database that env.py is to work on, and nowhere else. Raises
-        ConfigurationError where it works on another one.
+        ConfigurationError if it works on another one.
         """
         locations = Locations(str(self.scripts.env_py_location))
 

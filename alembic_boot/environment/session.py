@@ -189,7 +189,7 @@ class MigrationSession:
 
     @contextmanager
     def _cursor(self) -> Iterator[Any]:
-        """Give a cursor; SQLAlchemy is told where the connection turns out to be gone."""
+        """Yield a cursor; tell SQLAlchemy if the connection turns out to be gone."""
         fairy = self.connection.connection
         cursor = fairy.cursor()
         self.observer.asked()
@@ -241,11 +241,11 @@ class MigrationSession:
         return {name: value for name, _, value in pairs}
 
     def refuse_astray(self, *, has_begun: bool = False) -> None:
-        """Raise ConfigurationError where a pooler lends a session that leads elsewhere.
+        """Raise ConfigurationError if a pooler lends a session that leads elsewhere.
 
-        Nobody can tell whether env.py has set it, which does not hold for the next transaction,
-        or another client, whom it was meant for. Only `has_begun`, in a transaction in which
-        env.py has said nothing yet, does it go for the role as well.
+        The server does not tell whether env.py has set it or another client. If env.py has, it is
+        lost with the next transaction. With `has_begun` a transaction has just begun, in which
+        env.py has said nothing yet: then the role is checked as well.
         """
         if self.is_direct:
             return

@@ -19,10 +19,9 @@ SELECT to_regclass({name}) IS NOT NULL, (
 
 @dataclass(frozen=True)
 class VersionTable:
-    """A table by its name; env.py decides on both parts.
+    """A table by its name and schema, which env.py decides.
 
-    `schema` is None only as long as nobody has looked: it is then the first on the search_path
-    that has the table.
+    `schema` is None before the first look: then the search_path decides.
     """
 
     name: str = "alembic_version"
@@ -40,7 +39,7 @@ class VersionTable:
 
     @property
     def room_query(self) -> str:
-        """SQL, free of parameters: whether the table exists, and the room in its column."""
+        """The query, without parameters, for whether the table exists and the room in its column."""
         return _ROOM.format(name=literal(str(self)))
 
     def beside(self, name: str) -> str:

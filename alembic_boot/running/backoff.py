@@ -61,7 +61,7 @@ class Look:
     lock: str | None = None
     """The lock that our statement waits for, if it does."""
     waiting: frozenset[int] = frozenset()
-    """Who waits for us: for what we have, or behind what we ask for."""
+    """The sessions that wait for a lock that we have, or behind a lock that we ask for."""
 
     @property
     def is_waiting(self) -> bool:

@@ -41,7 +41,7 @@ class Blocker:
     application: str = ""
     state: str | None = None
     since: datetime | None = None
-    """When its query began, or its last one where it idles."""
+    """When its query began; of an idle session, its last query."""
     is_vacuum: bool = False
     """Whether it is a worker of autovacuum."""
 

@@ -36,7 +36,7 @@ class Budget:
         self._since: float | None = None
         """When the revision that runs now was blocked for the first time."""
         self._again_since: float | None = None
-        """When the try that runs now began, where it is not the first."""
+        """When the try that runs now began; None for a first try."""
         self._said, self._said_at = "", float("-inf")
 
     @property
@@ -71,7 +71,7 @@ class Budget:
         `outside_since` is for a statement outside of the revision's transaction: when it began, by
         the clock.
 
-        Raises MigrationFailedError where the budget is used up.
+        Raises MigrationFailedError if the budget is used up.
         """
         now = time.monotonic()
         began = [it for it in (outside_since, self._again_since) if it is not None]

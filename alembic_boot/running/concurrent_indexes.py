@@ -22,8 +22,8 @@ from alembic_boot.sql.writing import literal
 
 _log = logging.getLogger(__name__)
 
-# Its locks are everybody's to see, and so is that a process builds; what it builds is not. One at a
-# time builds concurrently on a table. A vacuum has the same lock, and builds nothing.
+# Every role sees the locks of a builder, and that it builds; only some see what it builds. One
+# session at a time builds concurrently on a table. A vacuum has the same lock, and builds nothing.
 _BUILDER = """
 SELECT l.pid, (
     SELECT format('%I.%I', n.nspname, c.relname)
@@ -49,7 +49,8 @@ LEFT JOIN pg_index i ON i.indexrelid = c.oid
 WHERE t.oid = to_regclass({table})
 """
 
-# What a REINDEX builds beside an index, and what it has replaced; TOAST's belong to its table.
+# The indexes that a REINDEX builds beside others, and those that it has replaced. An index of TOAST
+# belongs to its table.
 _LEFT_OVER = """
 SELECT format('%I.%I', n.nspname, c.relname), has_schema_privilege(n.oid, 'USAGE'),
     format('%I.%I', tn.nspname, t.relname), t.oid::bigint

@@ -14,10 +14,10 @@ _MOST = 10
 
 
 class EarlyCommits:
-    """Notes what each revision commits, and what may do harm where it is done again.
+    """Notes what each revision commits, if it may do harm to run that again.
 
-    `write` writes the note where the session's statements go: in the transaction that commits
-    them, or before the one that is committed by itself. So no crash leaves them without it.
+    `write` writes the note over the session of the statements: in the transaction that commits
+    them, or before a statement that commits itself. So no crash leaves them without a note.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""One starter works on a schema at a time; the others wait and say for whom."""
+"""One starter works on a schema at a time; the others wait, and name the one that works."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -53,7 +53,7 @@ class SchemaLock:
 
     connection: Connection = field(repr=False)
     token: AdvisoryKey
-    """Held together with the lock, and nobody else's: who sees it sees that we still have it."""
+    """A key that only the lock's session holds: as long as it is held, the lock is held."""
     on_loss: Callable[[], None] | None = None
     """Called from another thread when the lock's session is found dead."""
     is_lost: bool = False
@@ -72,7 +72,7 @@ class SchemaLock:
             self.on_loss()
 
     def is_held(self) -> bool:
-        """Ask the session whether it is still there, and note where it is not."""
+        """Ask the session whether it is still there; if it is not, note that the lock is lost."""
         try:
             if not self.is_lost:
                 self.connection.cursor().execute(_STILL_THERE)

@@ -47,9 +47,9 @@ class LockTimeout:
         self._is_ours = False
         """Whether it is ours to set."""
         self._brief, self._patient = 0.0, 0.0
-        """Seconds for a statement that fails where they are over, and for any other."""
+        """Seconds for a statement that fails after them, and for any other statement."""
         self._now: float | None = None
-        """Those of this moment, where they are known."""
+        """The seconds that are set now; None if that is not known."""
         self.prefix = ""
         """SQL to send in front of the next statement: alone it would take a round trip."""
 

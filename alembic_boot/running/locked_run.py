@@ -135,8 +135,8 @@ class LockedRun(Guard):
         self._partial_commits = partial_commits(unfinished, recorder.history, journal)
         if session.is_one_unit:
             _log.warning(
-                "What the revisions lock stays locked until the last one is done, and none is "
-                "tried again where live traffic holds it off"
+                "The revisions keep their locks until the last one is done, and live traffic that "
+                "blocks one of them ends the run"
             )
             return
         watcher, transaction = self._lock.watcher, self._transaction

@@ -30,7 +30,7 @@ class Build:
     """The table's, until there is an index."""
     phase: str
     percent: int | None
-    """Of the phase; None where it has no measure."""
+    """The share of the phase that is done; None if the server does not measure it."""
 
     def __str__(self) -> str:
         done = "" if self.percent is None else f", {self.percent} %"
@@ -51,7 +51,7 @@ class LongWork:
         self._has_noted = False
 
     def look(self, blockers: Sequence[AnyBlocker], now: float, *, is_waiting: bool) -> None:
-        """Look again, where it is time to; `blockers` are those that were seen last."""
+        """Look again if it is time to; `blockers` are those that were seen last."""
         self._waits_since = (self._waits_since or now) if is_waiting else None
         if now < self._next_look:
             return

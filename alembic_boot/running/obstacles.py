@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.running.blockers import PreparedTransaction, prepared_transactions
 
-# Where the query is hidden (it is the server's own), the table's age says why it is vacuumed: past
+# If the query is hidden (it is the server's own), the table's age says why it is vacuumed: past
 # these limits autovacuum comes only for that, and does not step aside.
 _VACUUMS = """
 SELECT l.pid, format('%I.%I', n.nspname, c.relname)

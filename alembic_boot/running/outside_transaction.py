@@ -59,7 +59,7 @@ class OutsideTransaction:
     def run_bare(self, statement: str, execute: Callable[[], object]) -> None:
         """Execute a statement that is in no transaction.
 
-        Raises what PostgreSQL says, and MigrationFailedError where the budget is used up.
+        Raises the error of PostgreSQL. Raises MigrationFailedError if the budget is used up.
         """
 
         def run() -> None:
@@ -93,7 +93,7 @@ class OutsideTransaction:
     ) -> bool:
         """Return whether the statement was carried out, and not that it may be tried again.
 
-        `is_undone` says that nothing of it stays where it fails.
+        `is_undone` says that nothing of the statement stays if it fails.
         """
         started = time.monotonic()
         has_own_limit = False

@@ -28,7 +28,7 @@ _PATIENCE, _INTERVAL = 1.0, 0.05
 """Seconds to ask a pooler for the same session again, and seconds between two questions."""
 
 _WEIGHTY = ("lock_timeout", "role")
-"""What does harm where it was not env.py's."""
+"""Settings that do harm if another client has set them."""
 
 
 def refuse_snapshot(session: MigrationSession) -> None:
@@ -45,7 +45,7 @@ def refuse_snapshot(session: MigrationSession) -> None:
 
 
 def refuse_other_table(session: MigrationSession, recorder: Recorder) -> None:
-    """Raise MigrationFailedError where the journal's name is something else's."""
+    """Raise MigrationFailedError if another object has the name of the journal."""
     if session.ask(recorder.journal.shape_query)[0] is False:
         raise MigrationFailedError(
             f"{recorder.journal.table} is where the journal belongs, and it is something else.",
@@ -73,8 +73,8 @@ def refuse_unwritable(session: MigrationSession, recorder: Recorder) -> None:
 def make_journal(session: MigrationSession, recorder: Recorder) -> None:
     """Make the journal with the role that makes the tables, unless there is one.
 
-    Where env.py opened a transaction itself, boot's own role makes it: nobody else would see it,
-    or its rows, before that transaction ends.
+    If env.py opened a transaction itself, boot's own role makes it: other sessions would not see
+    it, or its rows, before that transaction ends.
     """
     session.refuse_astray(has_begun=not session.is_one_unit)
     if columns := carrying(session):
@@ -128,9 +128,9 @@ def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
 def leave_transaction(session: MigrationSession, before: Mapping[str, str]) -> None:
     """End the transaction that Alembic's look at its version table has begun.
 
-    Its snapshot may be older than the journal's rows. What env.py has set in it, and that goes on
-    to hold, is what the session has no more: it is carried from here on. Raises ConfigurationError
-    where a pooler lends another session by then, so that it may have been somebody else's.
+    Its snapshot may be older than the journal's rows. The settings that end with it are those that
+    env.py has made for it: each later transaction gets them again. Raises ConfigurationError if a
+    pooler lends another session now, and the settings may be another client's.
     """
     backend = None if session.is_direct else session.ask(_BACKEND)
     session.connection.commit()

@@ -217,7 +217,7 @@ class Recorder:
 def recording(
     url: DatabaseUrl, journal: Journal, history: History, app_version: str | None
 ) -> Iterator[Recorder]:
-    """Give what writes the journal; where the block fails, so has what was begun in it."""
+    """Yield the recorder. If the block fails, the revisions begun in it are marked as failed."""
     with connected(url, silence=_SILENCE) as connection:
         lift(connection)  # it idles while a revision runs
         recorder = Recorder(url, connection, journal, history, Starter.here(app_version))
@@ -229,7 +229,7 @@ def recording(
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line: below it SQLAlchemy repeats the statement, with what it held."""
+    """Return the first line. Below it SQLAlchemy repeats the statement and its parameters."""
     if isinstance(error, Stopped):
         return f"Stopped by {error.name}."
     return str(error).strip().partition("\n")[0] or type(error).__name__

@@ -6,7 +6,7 @@ from alembic_boot.errors import MigrationFailedError
 from alembic_boot.running.blockers import AnyBlocker, listed
 
 LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
-"""The SQLSTATEs where a lock was waited for too long, and where somebody ended the statement."""
+"""The SQLSTATEs of a wait for a lock that was too long, and of a statement that was cancelled."""
 
 _PHRASES = {
     LOCK_NOT_AVAILABLE: "is blocked by {}",
@@ -38,7 +38,7 @@ class CutShortError(MigrationFailedError):
 def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False) -> str | None:
     """Return what became of a revision that failed with this SQLSTATE.
 
-    None where it is not live traffic's doing. `has_cancelled` says whether boot itself ended its
+    None if live traffic is not the cause. `has_cancelled` says whether boot itself ended its
     statement: anybody else who does so means it; `is_for_crowd`, whether that was because of how
     many waited behind it.
     """

@@ -1,7 +1,7 @@
 """The timeouts that may end the session of the migrations, or one of its statements.
 
 Those of a server, a database or a role are lifted. One that env.py, its URL or a revision sets is
-meant for the migrations: it stays, and is named where it ends something. psycopg2 does not tell
+meant for the migrations: it stays, and is named if it ends something. psycopg2 does not tell
 which timeout ended a session, so that is concluded from the time that has passed.
 """
 
@@ -28,7 +28,7 @@ _BY_STATE = {
     "25P04": _TRANSACTION,
     "57P05": _IDLE,
 }
-"""By SQLSTATE; 57014 is also that of a statement which somebody has cancelled."""
+"""By SQLSTATE; 57014 is also the SQLSTATE of a statement that another session has cancelled."""
 
 _SETTERS = {
     "session": "A revision or env.py sets it: set it higher there, or leave it out.",
@@ -66,9 +66,9 @@ class Passed:
 def ended_by(
     state: str | None, is_lost: bool, passed: Passed, limits: Sequence[Limit]
 ) -> Limit | None:
-    """Return the limit that has ended a statement, or its session; None where it was another cause.
+    """Return the limit that has ended a statement or its session; None for any other cause.
 
-    `state` is the SQLSTATE, where the driver tells one, and `is_lost` whether the session is gone.
+    `state` is the SQLSTATE, if the driver tells one, and `is_lost` whether the session is gone.
     """
     spent = {
         _STATEMENT: passed.in_statement,
@@ -123,7 +123,7 @@ class SessionTimeouts(Observer):
         self._began = time.monotonic()
 
     def run(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
-        """Execute a revision's statement, and see what it has made of the limits."""
+        """Execute a revision's statement; read the limits again if the statement may set them."""
         self.asked()
         try:
             execute()

@@ -76,7 +76,7 @@ class AlembicStep:
         self.step.migration_fn(**arguments)
 
     def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
-        """Return the row and its successor where the history is a straight line.
+        """Return the row and its successor if the history is a straight line here.
 
         None if the project has given the version table columns of its own: Alembic fills those.
         """

@@ -1,4 +1,4 @@
-"""A second session's eye on the migration's: whom it waits for, and who waits for it.
+"""Watch the migration's session from a second one: what blocks it, and which sessions it blocks.
 
 Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
 migration's session is known by the key that it holds, behind a pooler as well.
@@ -80,14 +80,14 @@ class TrafficWatch:
         self._long_work = LongWork(connection, self._holder, label)
         self._has_failed = False
         self.may_cancel = True
-        """Whether our statement may be cancelled where it waits at too high a price."""
+        """Whether our statement may be cancelled if its wait costs others too much."""
         self.has_cancelled = False
         self.is_for_crowd = False
         """Whether that was because of how many waited."""
         self.is_waited_for = False
-        """Whether somebody waited for us when it was looked last."""
+        """Whether a session waited for us at the last look."""
         self.blockers: tuple[AnyBlocker, ...] = ()
-        """Who was in the way when our statement waited last."""
+        """The sessions that blocked our statement when it waited last."""
         self.vacuumed: str | None = None
         """The table, as SQL writes it, that a worker of autovacuum kept from us."""
 

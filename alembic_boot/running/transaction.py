@@ -1,7 +1,7 @@
 """The transaction that a revision runs in: whether it has left it, and what is done about that.
 
-Old revisions say COMMIT where they need to be outside of a transaction, and some commit through
-SQLAlchemy. Their version and the journal's row still change both or neither.
+Old revisions say COMMIT to get outside of a transaction, and some commit through SQLAlchemy. Their
+version row and the journal's row still change together, or not at all.
 """
 
 import logging
@@ -57,7 +57,7 @@ class RevisionTransaction:
             self._unit = self._session.connection.get_transaction()
 
     def start(self) -> None:
-        """Begin with the next revision; what it does in which transaction is noted from here."""
+        """Begin with the next revision, and forget the transactions of the one before."""
         self._begun = 0
         self._has_left = self._was_rolled_back = self._is_ending = False
         self._to_commit = self._to_commit_below = False
