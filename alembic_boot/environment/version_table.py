@@ -39,7 +39,7 @@ class VersionTable:
 
     @property
     def room_query(self) -> str:
-        """The query, without parameters, for whether the table exists and the room in its column."""
+        """The query, without parameters, for the table's existence and the room in its column."""
         return _ROOM.format(name=literal(str(self)))
 
     def beside(self, name: str) -> str:

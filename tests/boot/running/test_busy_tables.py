@@ -271,7 +271,7 @@ def test_one_unit(cluster: Cluster, make_scene: MakeScene) -> None:
         other.cursor().execute("ROLLBACK")
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("What the revisions lock stays locked until the last one is done, …")
+    finished.assert_says("The revisions keep their locks until the last one is done, …")
     scene.assert_complete()
 
 
