@@ -256,7 +256,7 @@ class RetryingClient:
     """Asks one replica after the other; goes on to the next only where nothing can have been lost.
 
     That is where a connection is refused, or closed before there was any byte of an answer, and
-    where a replica says that it is draining. Anything else is an answer, or a failure.
+    where a replica says that it is draining, or starting. Anything else is an answer, or a failure.
     """
 
     def __init__(self, addresses: list[str], token: str) -> None:
@@ -279,7 +279,8 @@ class RetryingClient:
                 connection.close()
             else:
                 found = answer.status, answer.read()
-                if found[0] != 503 or b'"draining"' not in found[1]:
+                is_elsewhere = b'"draining"' in found[1] or b"The service is starting." in found[1]
+                if found[0] != 503 or not is_elsewhere:
                     return found
             self.retried += 1
             assert time.monotonic() < deadline
