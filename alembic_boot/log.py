@@ -1,11 +1,14 @@
 """One log for every stage: readable lines, or one JSON object per line."""
 
 import logging
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
+from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+from alembic_boot.colour import coloured, is_wanted
 from alembic_boot.masking import mask
 from alembic_boot.output import log_stream
 
@@ -40,8 +43,13 @@ def current_request_id() -> str | None:
 class TextFormatter(logging.Formatter):
     """`2026-01-31 12:00:00 INFO    message [id of the request]`, passwords masked."""
 
-    def __init__(self, form: str = "%(asctime)s %(levelname)-7s %(message)s") -> None:
+    def __init__(
+        self,
+        form: str = "%(asctime)s %(levelname)-7s %(message)s",
+        has_colours: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__(form, "%Y-%m-%d %H:%M:%S")
+        self._has_colours = has_colours
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line for a record."""
@@ -51,6 +59,8 @@ class TextFormatter(logging.Formatter):
         """Return the line without a traceback, which goes below it."""
         request_id = getattr(record, "request_id", None)
         line = super().formatMessage(record)
+        if self._has_colours():
+            line = coloured(line, record.levelname)
         return line if request_id is None else f"{line} [{request_id}]"
 
 
@@ -59,6 +69,14 @@ def json_formatter() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
     class MaskedJsonFormatter(JsonFormatter):
+        def formatTime(  # noqa: N802 (logging's own name)
+            self,
+            record: logging.LogRecord,
+            datefmt: str | None = None,  # noqa: ARG002 (strftime has no milliseconds)
+        ) -> str:
+            made = datetime.fromtimestamp(record.created).astimezone()
+            return made.isoformat(timespec="milliseconds")
+
         def process_log_record(self, log_record: dict[str, Any]) -> dict[str, Any]:
             # Uvicorn repeats its message with terminal colours for handlers of its own.
             log_record.pop("color_message", None)
@@ -67,7 +85,6 @@ def json_formatter() -> logging.Formatter:
 
     return MaskedJsonFormatter(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
         rename_fields={"asctime": "timestamp", "levelname": "level", "name": "logger"},
     )
 
@@ -112,6 +129,10 @@ class StreamHandler(logging.StreamHandler[Any]):
         """Return the present stream."""
         return log_stream(self._name_of_stream)
 
+    def has_colours(self) -> bool:
+        """Return whether the levels of text lines have colours now."""
+        return is_wanted(self.stream, os.environ)
+
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
         """Continue without a log that cannot be written; report that only once."""
         error = sys.exc_info()[1]
@@ -125,7 +146,8 @@ class StreamHandler(logging.StreamHandler[Any]):
 def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
     """Return the handler that writes the lines of this process."""
     made = StreamHandler(stream)
-    made.setFormatter(json_formatter() if log_format == "json" else TextFormatter())
+    is_json = log_format == "json"
+    made.setFormatter(json_formatter() if is_json else TextFormatter(has_colours=made.has_colours))
     # Not the logger's: a logger keeps its filters when it is configured again.
     made.addFilter(add_request_id)
     if log_level != "debug":

@@ -53,6 +53,10 @@ class Unbuffered:
     def flush(self) -> None:
         """Do nothing."""
 
+    def isatty(self) -> bool:
+        """Return whether the real stdout is a terminal."""
+        return os.isatty(sys.stdout.fileno() if _stdout is None else _stdout)
+
 
 def log_stream(name: str) -> Any:
     """Return the present stream of the log: `name` is stdout or stderr."""

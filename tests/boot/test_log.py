@@ -98,12 +98,14 @@ class TestText:
 
 class TestJson:
     def test_a_line(self, capsys: pytest.CaptureFixture[str]) -> None:
-        """A line is one object: time with its zone, level, who says it, what."""
+        """A line is one object: time with milliseconds and zone, level, who says it, what."""
         configure_logging("info", "json")
         logging.getLogger("any.one").info("10 %% of %s", "it", extra={"rows": 3})
         [line] = lines(capsys)
         found = json.loads(line)
-        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d{4}", found.pop("timestamp"))
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}[+-]\d\d:\d\d", found.pop("timestamp")
+        )
         expected = {"level": "INFO", "logger": "any.one", "message": "10 % of it", "rows": 3}
         assert expected == found
 

@@ -1,0 +1,110 @@
+"""The log has colours for a person at a terminal, and for nothing else."""
+
+import logging
+import os
+import subprocess
+from collections.abc import Mapping
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from alembic_boot.colour import coloured, is_wanted
+from alembic_boot.log import TextFormatter
+from tests.scenarios.process import DEADLINE, INV, project
+
+
+class Terminal(StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        """Return True."""
+        return True
+
+
+@pytest.mark.parametrize(
+    ("is_terminal", "environment", "expected"),
+    [
+        (True, {}, True),
+        (False, {}, False),
+        (True, {"TERM": "xterm"}, True),
+        (True, {"TERM": "dumb"}, False),
+        (True, {"NO_COLOR": "1"}, False),
+        (True, {"NO_COLOR": "0"}, False),
+        (True, {"NO_COLOR": ""}, True),
+        (False, {"FORCE_COLOR": "1"}, True),
+        (False, {"FORCE_COLOR": ""}, False),
+        (True, {"FORCE_COLOR": "0"}, False),
+        (True, {"TERM": "dumb", "FORCE_COLOR": "1"}, True),
+        (True, {"NO_COLOR": "1", "FORCE_COLOR": "1"}, False),
+    ],
+)
+def test_when_colours_are_wanted(
+    is_terminal: bool, environment: Mapping[str, str], expected: bool
+) -> None:
+    assert is_wanted(Terminal() if is_terminal else StringIO(), environment) is expected
+
+
+@pytest.mark.parametrize(
+    ("line", "level", "expected"),
+    [
+        ("12:00 INFO    INFO is said", "INFO", "12:00 \x1b[32mINFO\x1b[0m    INFO is said"),
+        ("12:00 WARNING careful", "WARNING", "12:00 \x1b[33mWARNING\x1b[0m careful"),
+        ("12:00 ERROR   no", "ERROR", "12:00 \x1b[31mERROR\x1b[0m   no"),
+        ("12:00 NOTICE  own level", "NOTICE", "12:00 NOTICE  own level"),
+    ],
+)
+def test_only_the_level_is_coloured(line: str, level: str, expected: str) -> None:
+    assert coloured(line, level) == expected
+
+
+def test_a_traceback_stays_as_it_is() -> None:
+    """Only the first line has a level."""
+    error = (ValueError, ValueError("ERROR"), None)
+    record = logging.LogRecord("any", logging.ERROR, "", 0, "ERROR", None, error)
+    first, *rest = TextFormatter(has_colours=lambda: True).format(record).splitlines()
+    assert first.endswith(" \x1b[31mERROR\x1b[0m   ERROR")
+    assert rest == ["ValueError: ERROR"]
+
+
+def seen_on_terminal(task: str, folder: Path, url: str, **variables: str) -> str:
+    """Return what `inv` writes to a terminal."""
+    ours, theirs = os.openpty()
+    try:
+        process = subprocess.Popen(
+            [INV, task],
+            cwd=folder,
+            env={
+                "PATH": os.defpath,
+                "HOME": str(folder),
+                "TERM": "xterm",
+                "DATABASE_URL": url,
+                **variables,
+            },
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=theirs,
+        )
+    finally:
+        os.close(theirs)
+    said = b""
+    try:
+        while part := os.read(ours, 65536):
+            said += part
+    except OSError:  # a terminal that every process has left cannot be read
+        pass
+    finally:
+        os.close(ours)
+    assert process.wait(DEADLINE) == 0, said
+    return said.decode()
+
+
+@pytest.mark.slow  # starts two processes: 2 s
+def test_a_run_at_a_terminal(tmp_path: Path, database_url: str) -> None:
+    """The levels have colours. JSON has none at a terminal either."""
+    folder = project(tmp_path)
+    text = seen_on_terminal("migrate", folder, database_url)
+    assert " \x1b[32mINFO\x1b[0m    Database migrations completed successfully\r\n" in text
+    json_lines = seen_on_terminal("wait-db", folder, database_url, LOG_FORMAT="json")
+    assert '"level": "INFO"' in json_lines
+    assert "\x1b" not in json_lines
