@@ -3,9 +3,10 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from alembic_boot.colour import coloured, is_wanted
@@ -220,9 +221,14 @@ def report_service_links(names: Iterable[str]) -> None:
         )
 
 
-def report_failure(message: str, log_format: str) -> None:
-    """Write the final sentence of a task to stderr, in the log's own format."""
-    _report(message, log_format)
+def report_failure(
+    message: str, log_format: str, fields: Mapping[str, Any] = MappingProxyType({})
+) -> None:
+    """Write the final sentence of a task to stderr, in the log's own format.
+
+    Only JSON has the fields.
+    """
+    _report(message, log_format, fields=fields)
 
 
 def report_unforeseen(log_format: str) -> None:
@@ -230,8 +236,14 @@ def report_unforeseen(log_format: str) -> None:
     _report("An unforeseen error; please report it.", log_format, sys.exc_info())
 
 
-def _report(message: str, log_format: str, exception: Any = None) -> None:
+def _report(
+    message: str,
+    log_format: str,
+    exception: Any = None,
+    fields: Mapping[str, Any] = MappingProxyType({}),
+) -> None:
     record = logging.LogRecord("alembic_boot", logging.ERROR, "", 0, message, None, exception)
+    vars(record).update(fields)
     formatter = json_formatter() if log_format == "json" else TextFormatter("%(message)s")
     print(formatter.format(record), file=sys.stderr)  # noqa: T201
 

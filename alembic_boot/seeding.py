@@ -14,6 +14,7 @@ from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
 from alembic_boot.foreign import describe, is_own_code, missing_package
+from alembic_boot.log_fields import fields
 from alembic_boot.postgres.connection import driver_connection
 from alembic_boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
@@ -43,7 +44,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
             f"See `{as_typed('inv status')}`; `{as_typed('inv migrate')}` brings it there if "
             "anything does.",
         )
-    _log.info("Seeding initial data...")
+    _log.info("Seeding initial data...", extra=fields("seeding"))
     insert_absent = _resolve(boot.seed_callable)
     # The seed callable needs no more of the URL than a connection.
     engine = create_engine(
@@ -68,9 +69,10 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
         failure = _hidden(hidden, boot.seed_callable) if is_hiding else None
         raise failure or _failed(boot.seed_callable, error) from error
     if inserted == 0:
-        _log.info("Initial data is complete already")
+        _log.info("Initial data is complete already", extra=fields("seeded", rows=0))
     else:
-        _log.info("Initial data seeded%s", f" ({inserted} rows)" if inserted else "")
+        rows = f" ({inserted} rows)" if inserted else ""
+        _log.info("Initial data seeded%s", rows, extra=fields("seeded", rows=inserted))
 
 
 def _refuse_unstarted(returned: object) -> None:

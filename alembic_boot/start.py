@@ -8,6 +8,7 @@ from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
 from alembic_boot.history.ahead import reading_ahead
 from alembic_boot.log import report_cause
+from alembic_boot.log_fields import failure_fields
 from alembic_boot.output import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
@@ -98,7 +99,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
         if not _may_go_on(boot, error):
             raise
         report_cause(error)
-        _log.error("%s", error)
+        _log.error("%s", error, extra=failure_fields(error))
         _log.warning("Database migrations failed, but continuing...")
         hand_over(failure=error.public)
 

@@ -16,6 +16,7 @@ from alembic_boot.log import (
     report_service_links,
     report_unforeseen,
 )
+from alembic_boot.log_fields import failure_fields
 from alembic_boot.output import give_up_unwritten, prepare_streams
 from alembic_boot.signals import Stopped, stopping_on_signals
 
@@ -70,5 +71,5 @@ def reporting(
 
 def _fail(error: BootError, log_format: str) -> NoReturn:
     report_cause(error)
-    report_failure(str(error), log_format)
+    report_failure(str(error), log_format, failure_fields(error))
     raise SystemExit(error.exit_status) from None

@@ -3,9 +3,11 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import tasks
 from alembic_boot import errors
+from alembic_boot.log_fields import Event
 from alembic_boot.state.inspection import SchemaState
 from backend.reference import EXIT_STATUSES, env_example, flags_of, reference, write_reference
 from backend.schemas.problems import ProblemType
@@ -33,6 +35,12 @@ def test_every_exit_status_is_there() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type)]
     statuses = {kind.exit_status for kind in kinds if issubclass(kind, errors.BootError)}
     assert listed == statuses | {0, 1, 129, 130, 141, 143}
+
+
+def test_every_event_is_there() -> None:
+    """The table names each event of the log, in the code's order."""
+    listed = [cells[0].strip("`") for cells in rows("operations.md", "Events in JSON logs")]
+    assert listed == list(get_args(Event))
 
 
 def test_every_problem_is_there() -> None:

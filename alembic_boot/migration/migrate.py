@@ -13,6 +13,7 @@ from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.imports import keep_objects
+from alembic_boot.log_fields import fields
 from alembic_boot.migration.first_run import FirstRun, Located, Steps
 from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
@@ -52,7 +53,7 @@ def migrate(
     """
     keep_objects()
     with naming_pooler(boot.migration_database_url), ExitStack() as held:
-        _log.info("Running database migrations...")
+        _log.info("Running database migrations...", extra=fields("migrating"))
         first = FirstRun(boot, located, agreed, held)
         first.run()
         inspection, plan = _reach(boot, first, agreed, held)
@@ -123,7 +124,7 @@ def _examine(schema: Schema) -> tuple[Inspection, Plan]:
             raise_if_stopped()
             if time.monotonic() >= deadline:
                 raise
-            _log.info("Waiting: %s", busy.what)
+            _log.info("Waiting: %s", busy.what, extra=fields("waiting", reason=busy.what))
     plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal

@@ -17,6 +17,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
+from alembic_boot.log_fields import fields
 from alembic_boot.postgres.answer import Refusal
 from alembic_boot.postgres.connection import (
     FOR_DATABASES,
@@ -84,7 +85,7 @@ def wait_for_database(
     started = clock()
     deadline = started + timeout
     attempt = _ATTEMPT * url.host_count
-    _log.info("Waiting for PostgreSQL... (%s)", url.masked)
+    _log.info("Waiting for PostgreSQL... (%s)", url.masked, extra=fields("waiting"))
     last_cause, said_at = "", started
     held_back: psycopg2.OperationalError | None = None
     while True:
@@ -102,7 +103,9 @@ def wait_for_database(
             cause = failed.cause if url.host_count == 1 else each_host(error)
         else:
             if version is not None:
-                _log.info("PostgreSQL is ready (%s, %.1f s)", version, clock() - started)
+                spent = clock() - started
+                ready = fields("database_ready", seconds=spent)
+                _log.info("PostgreSQL is ready (%s, %.1f s)", version, spent, extra=ready)
                 return version
             cause = STANDBY
         now = clock()
@@ -110,7 +113,9 @@ def wait_for_database(
             raise _unreachable(url, timeout, cause)
         if cause != last_cause or now - said_at >= _REPEAT:
             note(reason=f"PostgreSQL is not ready: {cause}")
-            _log.info("Not yet: %s (waiting %.0f of %g s)", cause, now - started, timeout)
+            still = fields("waiting", seconds=now - started, reason=cause)
+            line = "Not yet: %s (waiting %.0f of %g s)"
+            _log.info(line, cause, now - started, timeout, extra=still)
             last_cause, said_at = cause, now
         pause(min(INTERVAL, deadline - now))
 

@@ -12,6 +12,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.log_fields import Event, fields
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import progress_bar
@@ -31,6 +32,8 @@ from alembic_boot.state.plan import Action, Plan
 from alembic_boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
+
+_EVENTS: dict[str, Event] = {"Applied": "applied", "Reverted": "reverted", "Ran": "ran"}
 
 RunSteps = Callable[[MigrationContext, dict[str, Any], Steps, Reporting], None]
 """Runs steps in a context that env.py has configured, with what env.py passes to revisions."""
@@ -170,9 +173,10 @@ class Run:
         self._note(title, self.plan.steps.index(self.running))
         started = time.monotonic()
         yield
-        spent = (time.monotonic() - started) * 1000
+        spent = time.monotonic() - started
         level = logging.INFO if self._is_real else logging.DEBUG
-        _log.log(level, "%s %s (%.0f ms)", self._verb, title, spent)
+        done = fields(_EVENTS[self._verb], revision=self.running, seconds=spent)
+        _log.log(level, "%s %s (%.0f ms)", self._verb, title, spent * 1000, extra=done)
         self._note(None, self.plan.steps.index(self.running) + 1)
         self.running = None
 

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from alembic_boot.log_fields import fields
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.backoff import Backoff
 from alembic_boot.running.blockers import AnyBlocker, listed
@@ -84,9 +85,10 @@ class Budget:
             budget = self._backoff.budget
             raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
         text = reasons.again(label, phrase, blockers, self._backoff.budget)
-        note(blocked_by=listed(blockers), reason=text)
+        blocked_by = listed(blockers)
+        note(blocked_by=blocked_by, reason=text)
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
-            _log.info("%s", text)
+            _log.info("%s", text, extra=fields("blocked", label=label, blocked_by=blocked_by))
             self._said, self._said_at = text, now
 
     def succeeded(self, label: str) -> None:
@@ -94,9 +96,9 @@ class Budget:
         self._reckon(0)
         self.tries = 0
         if self._since is not None:
-            _log.info(
-                "Migration %s got through after %.1f s", label, time.monotonic() - self._since
-            )
+            spent = time.monotonic() - self._since
+            through = fields("unblocked", label=label, seconds=spent)
+            _log.info("Migration %s got through after %.1f s", label, spent, extra=through)
             note(blocked_by=None, reason=None)
         self._since = self._again_since = None
 

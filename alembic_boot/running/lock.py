@@ -10,6 +10,7 @@ from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import LockLostError, LockTimeoutError
+from alembic_boot.log_fields import fields
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connected
@@ -150,7 +151,8 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
     def say(waited: float) -> None:
         nonlocal said, said_at
         if holder != said or waited - said_at >= _REPEAT:
-            _log.info("Waiting for another starter (%s)", holder)
+            busy = fields("waiting_for_starter", seconds=waited, blocked_by=holder)
+            _log.info("Waiting for another starter (%s)", holder, extra=busy)
             said, said_at = holder, waited
 
     if not poll(acquired, timeout, _INTERVAL, say=say):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.log_fields import fields
 from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.situation import note
 
@@ -65,7 +66,8 @@ class LongWork:
         self._note(facts, blocked_by)
         if facts and now - self._said_at >= _REPEAT:
             self._said_at = now
-            _log.info("Migration %s: %s", self._label, ", ".join(facts))
+            running = fields("running", label=self._label, blocked_by=blocked_by)
+            _log.info("Migration %s: %s", self._label, ", ".join(facts), extra=running)
 
     def _note(self, facts: Sequence[str], blocked_by: str | None) -> None:
         if facts:

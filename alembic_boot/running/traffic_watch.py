@@ -11,6 +11,7 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.log_fields import fields
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.running.backoff import Harm, Look
 from alembic_boot.running.blockers import AnyBlocker, Blocker, find_blockers
@@ -184,4 +185,5 @@ class TrafficWatch:
             self._label,
             "1 session" if look.blocked == 1 else f"{look.blocked} sessions",
             self.cost,
+            extra=fields("blocking", label=self._label, sessions=look.blocked),
         )

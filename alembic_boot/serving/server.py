@@ -18,6 +18,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from alembic_boot.description import BootDescription
+from alembic_boot.log_fields import fields
 from alembic_boot.serving.accepting import Acceptor
 from alembic_boot.serving.connection import Connection
 from alembic_boot.serving.middleware import closing_while, failing_briefly, in_pieces
@@ -184,7 +185,8 @@ class Server(uvicorn.Server):
         except SystemExit as failure:
             return failure
         if sockets and self.config.workers == 1:
-            _log.info("Serving on %s (Ctrl-C stops it)", url_of(sockets[0]))
+            url = url_of(sockets[0])
+            _log.info("Serving on %s (Ctrl-C stops it)", url, extra=fields("serving", url=url))
         if self.config.compared is not None:
             self._model_watch = ModelWatch(self.config.compared)
             self._model_watch.start()

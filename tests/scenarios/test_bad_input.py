@@ -578,6 +578,16 @@ def test_json_log(tmp_path: Path, database_url: str, workers: str) -> None:
             "…GET /api/v1/books…",
         ],
     )
+    events = [line for line in found if "event" in line]
+    assert contains_in_order(
+        [str(line["event"]) for line in events],
+        ["waiting", "database_ready", "migrating", "applied", "migrated", "schema", "seeded"],
+    )
+    assert "serving" in [line["event"] for line in events]
+    [head] = [line for line in events if (line["event"], line.get("revision")) == ("applied", HEAD)]
+    assert isinstance(head["duration_ms"], int)
+    [schema] = [line for line in events if line["event"] == "schema"]
+    assert (schema["revision"], schema["state"]) == (HEAD, "current")
     assert [line for line in messages if "/health/" in line] == []
     assert {"uvicorn.error", "backend.api.request_log"} <= {line["logger"] for line in found}
     [request] = [line for line in found if line["logger"] == "backend.api.request_log"]
