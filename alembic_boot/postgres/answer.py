@@ -97,9 +97,12 @@ def meaning(answer: Answer) -> Refusal:
 
 def ask(login: Mapping[str, Any], timeout: float) -> Answer:
     """Return the result of a login now, within `timeout` seconds."""
+    hosts = with_known_hosts(login)
+    if hosts is None:
+        return Answer()
     with closing(_Watched()) as watched:
         try:
-            arguments: dict[str, Any] = {**login, "async_": True}
+            arguments: dict[str, Any] = {**login, **hosts, "async_": True}
             with closing(psycopg2.connect(**arguments)) as connection:
                 _have_codes(connection)
                 is_good = _finish(connection, watched, time.monotonic() + timeout)
@@ -114,6 +117,35 @@ def ask(login: Mapping[str, Any], timeout: float) -> Answer:
             return Answer(libpq_gave_up=watched.goes_on)
         line, found = coded[-1]
         return Answer(found["code"], line[found.end() :].rstrip("."))
+
+
+def with_known_hosts(login: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return the hosts and ports of a login whose names have an address; None if no name has one.
+
+    To look a name up may take many seconds. An asynchronous connect of psycopg2 lets no other
+    thread run meanwhile, and a probe waits for its answer. Python's own look-up does.
+    """
+    if "hostaddr" in login or not login.get("host"):
+        return {}
+    hosts, ports = str(login["host"]).split(","), str(login.get("port", "")).split(",")
+    if len(ports) == 1:
+        ports *= len(hosts)
+    known = [pair for pair in zip(hosts, ports, strict=False) if _is_known(pair[0])]
+    if not known:
+        return None
+    if len(known) == len(hosts):
+        return {}
+    return {"host": ",".join(it for it, _ in known), "port": ",".join(it for _, it in known)}
+
+
+def _is_known(host: str) -> bool:
+    """Return whether a host has an address. An empty name, and a path, are no names to look up."""
+    if not host or host.startswith(("/", "@")):
+        return True
+    try:
+        return bool(socket.getaddrinfo(host, None))
+    except (OSError, UnicodeError):
+        return False
 
 
 def _have_codes(connection: Connection) -> None:
