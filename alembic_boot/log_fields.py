@@ -20,6 +20,7 @@ Event = Literal[
     "schema",
     "seeding",
     "seeded",
+    "started",
     "serving",
     "failed",
 ]

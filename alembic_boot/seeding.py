@@ -25,8 +25,8 @@ from alembic_boot.state.inspection import Inspection
 _log = logging.getLogger(__name__)
 
 
-def seed(boot: BootDescription, inspection: Inspection) -> None:
-    """Insert absent rows, in one transaction.
+def seed(boot: BootDescription, inspection: Inspection) -> int | None:
+    """Insert absent rows, in one transaction; return their number, or None if it is unknown.
 
     The callable gets a SQLAlchemy connection inside that transaction and may return the number of
     inserted rows. Raises ConfigurationError if it cannot be found. Raises SeedingFailedError if it
@@ -73,6 +73,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> None:
     else:
         rows = f" ({inserted} rows)" if inserted else ""
         _log.info("Initial data seeded%s", rows, extra=fields("seeded", rows=inserted))
+    return inserted
 
 
 def _refuse_unstarted(returned: object) -> None:

@@ -43,6 +43,6 @@ def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: No
             raise
         before_creating()
         create_database(boot.migration_database_url)
-        wait_for_database(boot.migration_database_url, boot.wait_timeout)
+        wait_for_database(boot.migration_database_url, boot.wait_timeout, is_again=True)
     if boot.database_url != boot.migration_database_url:
         wait_for_database(boot.database_url, boot.wait_timeout)

@@ -1,6 +1,7 @@
 """The whole start: wait, migrate, seed, serve."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -22,8 +23,10 @@ from alembic_boot.serving.handover import (
     hand_over_version_table,
 )
 from alembic_boot.signals import raise_if_stopped
+from alembic_boot.situation import situation
 from alembic_boot.stages import Stages, wait
-from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.summary import summary
 
 _log = logging.getLogger(__name__)
 
@@ -44,8 +47,8 @@ def start(boot: BootDescription, port: BootServer) -> None:
                 "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and "
                 "fro"
             )
-        _migrate_and_seed(boot, stages)
-    hand_over(stages=stages.seconds)
+        did = _migrate_and_seed(boot, stages)
+    hand_over(stages=stages.seconds, began_at=situation().began_at, did=did)
     from alembic_boot.serving.serve import serve
 
     serve(boot, port, before_reload=partial(start_again, boot))
@@ -56,13 +59,14 @@ def start_again(boot: BootDescription) -> None:
 
     Raises BootError for failures that end a start, too.
     """
+    began_at = time.monotonic()
     forget_boot()
     stages = Stages()
     with keeping_one(boot.migration_database_url):
         with stages.timed("wait"):
             wait(boot)
-        _migrate_and_seed(boot, stages)
-    hand_over(stages=stages.seconds)
+        did = _migrate_and_seed(boot, stages)
+    hand_over(stages=stages.seconds, began_at=began_at, did=did)
 
 
 def serve_alone(boot: BootDescription, port: BootServer) -> None:
@@ -83,18 +87,25 @@ def serve_alone(boot: BootDescription, port: BootServer) -> None:
     serve(boot, port)
 
 
-def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
-    """Bring schema and data up to date; if the schema cannot be, continue if allowed."""
+def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
+    """Bring schema and data up to date, and return what was done.
+
+    If the schema cannot be brought up to date, continue if allowed.
+    """
     from alembic_boot.migration.migrate import migrate
 
+    reached, rows = SchemaState.CURRENT, None
+
     def then(inspection: Inspection) -> None:
+        nonlocal reached, rows
         hand_over_reached(inspection)
+        reached = inspection.state
         with stages.timed("seed"):
-            _seed(boot, inspection)
+            rows = _seed(boot, inspection)
 
     try:
         with stages.timed("migrate"), reserved():
-            migrate(boot, then, located=hand_over_version_table)
+            plan = migrate(boot, then, located=hand_over_version_table)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
@@ -102,18 +113,22 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> None:
         _log.error("%s", error, extra=failure_fields(error))
         _log.warning("Database migrations failed, but continuing...")
         hand_over(failure=error.public)
+        return "migrations failed"
+    return summary(plan, reached, rows)
 
 
-def _seed(boot: BootDescription, inspection: Inspection) -> None:
+def _seed(boot: BootDescription, inspection: Inspection) -> int | None:
+    """Insert absent rows, and return their number if it is known."""
     raise_if_stopped()
     if not boot.seed:
-        return
+        return None
     if is_at_head(inspection):
-        seed(boot, inspection)
-    elif inspection.unknown:
+        return seed(boot, inspection)
+    if inspection.unknown:
         _log.info("Seeding skipped: the schema is ahead of this release")
     else:
         _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
+    return None
 
 
 def _needed(boot: BootDescription) -> tuple[str, ...]:

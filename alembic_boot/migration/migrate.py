@@ -40,8 +40,8 @@ def migrate(
     then: Next = lambda _inspection: None,
     located: Located = lambda _table: None,
     agreed: Steps | None = None,
-) -> None:
-    """Bring the schema to its target, and call `then` with the state reached.
+) -> Plan:
+    """Bring the schema to its target, call `then` with the state reached, and return the plan.
 
     `located` gets the version table as soon as env.py has named it. If there is nothing to do, no
     lock is taken. So on a current schema any number of starters do not wait for each other.
@@ -59,6 +59,7 @@ def migrate(
         inspection, plan = _reach(boot, first, agreed, held)
         _report(first.schema, inspection, plan)
         then(inspection)
+    return plan
 
 
 def locate_version_table(boot: BootDescription) -> VersionTable:

@@ -73,19 +73,22 @@ def wait_for_database(
     url: DatabaseUrl,
     timeout: float,
     *,
+    is_again: bool = False,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = _pause,
 ) -> str:
     """Return the server's version as soon as a login succeeds and the server accepts writes.
 
     A standby counts as not ready until it is promoted; of several hosts the primary is found.
-    `timeout` is in seconds; 0 makes one attempt. Raises DatabaseUnreachableError at the timeout.
-    Raises LoginRefusedError or DatabaseMissingError at once if waiting cannot help.
+    `timeout` is in seconds; 0 makes one attempt. `is_again` keeps the first line from the log: a
+    call before has written it. Raises DatabaseUnreachableError at the timeout. Raises
+    LoginRefusedError or DatabaseMissingError at once if waiting cannot help.
     """
     started = clock()
     deadline = started + timeout
     attempt = _ATTEMPT * url.host_count
-    _log.info("Waiting for PostgreSQL... (%s)", url.masked, extra=fields("waiting"))
+    if not is_again:
+        _log.info("Waiting for PostgreSQL... (%s)", url.masked, extra=fields("waiting"))
     last_cause, said_at = "", started
     held_back: psycopg2.OperationalError | None = None
     while True:

@@ -25,6 +25,10 @@ class Facts(TypedDict, total=False):
     """Why the schema is not at its target, in words without names."""
     stages: dict[str, float]
     """The seconds of each stage."""
+    began_at: float
+    """When the boot began, by the monotonic clock: the processes of a machine share it."""
+    did: str
+    """What the boot did to the schema and the data, in a few words."""
     version_table: tuple[str, str | None]
     reached: dict[str, Any]
     """`Reached`, as JSON has it."""

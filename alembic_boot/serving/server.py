@@ -25,6 +25,7 @@ from alembic_boot.serving.middleware import closing_while, failing_briefly, in_p
 from alembic_boot.serving.model_watch import ModelWatch
 from alembic_boot.serving.open_connections import OpenConnections, most_connections
 from alembic_boot.serving.port import url_of
+from alembic_boot.serving.started import report_started
 from alembic_boot.serving.uvicorn_private_names import stop_signals
 
 _log = logging.getLogger(__name__)
@@ -185,6 +186,7 @@ class Server(uvicorn.Server):
         except SystemExit as failure:
             return failure
         if sockets and self.config.workers == 1:
+            report_started()
             url = url_of(sockets[0])
             _log.info("Serving on %s (Ctrl-C stops it)", url, extra=fields("serving", url=url))
         if self.config.compared is not None:

@@ -17,6 +17,7 @@ from alembic_boot.serving.boot_server import BootServer
 from alembic_boot.serving.port import url_of
 from alembic_boot.serving.server import Config, Server
 from alembic_boot.serving.single_process import not_started
+from alembic_boot.serving.started import report_started
 from alembic_boot.serving.uvicorn_private_names import work_with
 from alembic_boot.signals import STOP_SIGNALS, Stopped
 
@@ -86,6 +87,7 @@ class Workers(Multiprocess):
             return
         self._serves = all(process.is_ready() for process in self.processes)
         if self._serves:
+            report_started()
             url, workers = url_of(self.sockets[0]), len(self.processes)
             serving = fields("serving", url=url, workers=workers)
             _log.info("Serving on %s with %d workers", url, workers, extra=serving)

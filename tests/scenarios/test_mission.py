@@ -24,6 +24,12 @@ TABLES = (
     "Tables: users, books, pages, dialogues, voices, audios, dialogue_audios, "
     "dialogue_translations, attempts"
 )
+SERVING = [
+    "Starting Uvicorn server...",
+    "Database connection verified",
+    "Backend started",
+]
+ADDRESS = "Serving on http://127.0.0.1:… (Ctrl-C stops it)"
 EMPTY_START = [
     "Waiting for PostgreSQL... (postgresql://moriai_user:***@127.0.0.1:…/test_…)",
     "PostgreSQL is ready (18.…, … s)",
@@ -34,10 +40,9 @@ EMPTY_START = [
     TABLES,
     "Seeding initial data...",
     "Initial data seeded (… rows)",
-    "Starting Uvicorn server...",
-    "Database connection verified",
-    "Backend started",
-    "Serving on http://127.0.0.1:… (Ctrl-C stops it)",
+    *SERVING,
+    f"Started in … s: applied {len(OURS)} revisions, seeded … rows",
+    ADDRESS,
 ]
 CURRENT_START = [
     *EMPTY_START[:3],
@@ -45,14 +50,18 @@ CURRENT_START = [
     f"Schema revision: {HEAD} (head)",
     "Seeding initial data...",
     "Initial data is complete already",
-    *EMPTY_START[-4:],
+    *SERVING,
+    "Started in … s: schema was current",
+    ADDRESS,
 ]
 BROKEN_START = [
     *EMPTY_START[:3],
     *(f"Applied {revision} … (… ms)" for revision in OURS),
     "Migration 901 It breaks failed: 901_test.py, line 13: RuntimeError: on purpose. …",
     "Database migrations failed, but continuing...",
-    *EMPTY_START[-4:],
+    *SERVING,
+    "Started in … s: migrations failed",
+    ADDRESS,
 ]
 
 

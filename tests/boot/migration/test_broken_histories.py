@@ -37,6 +37,7 @@ def test_unknown_database_is_created(tmp_path: Path, cluster: Cluster, app_env: 
             "PostgreSQL is ready (…)",
             "Database migrations completed successfully",
         )
+        assert sum("Waiting for PostgreSQL" in line for line in finished.messages) == 1
         assert revisions(cluster, name) == [HEAD]
     finally:
         cluster.execute(sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name)))
