@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
@@ -10,6 +9,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError
+from alembic_boot.migration.journal_table import journal_table
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.running.lock import is_locked
@@ -22,7 +22,7 @@ _KEPT = 20
 """Rows of the journal for programs."""
 
 _SHOWN = 5
-"""Rows of the journal for people."""
+"""Lines of the journal for people."""
 
 
 @dataclass(frozen=True)
@@ -78,22 +78,19 @@ class Status:
             lines += [f"{word:<9} {self.labels.get(revision, revision)}" for revision in revisions]
         if self.refusal is not None:
             lines.append(f"{'refused':<9} {self.refusal}")
-        lines += [f"{'journal':<9} {self._line(row)}" for row in self.journal[:_SHOWN]]
+        table = journal_table(self._rows(), self.labels, _SHOWN)
+        lines += [f"{'journal':<9} {line}" for line in table]
         return "\n".join(lines)
 
-    def _line(self, row: Mapping[str, Any]) -> str:
-        who = (row["revision"], row["host"], row["pid"])
-        has_died = row["status"] == "running" and any(
-            who == (it.revision, it.host, it.pid) for it in self.died
-        )
-        took = "" if row["duration_ms"] is None else f" in {row['duration_ms']} ms"
-        error = "" if row["error"] is None else f": {row['error'].splitlines()[0]}"
-        started = datetime.fromisoformat(row["started_at"]).astimezone()  # as the log has it
-        return (
-            f"{started:%Y-%m-%d %H:%M:%S} {row['direction']} {row['revision']} "
-            f"{'died' if has_died else row['status']}{took} "
-            f"by {row['host']}, process {row['pid']}{error}"
-        )
+    def _rows(self) -> list[dict[str, Any]]:
+        """Return the rows of the journal, with the status `died` for those of dead processes."""
+        died = {(it.revision, it.host, it.pid) for it in self.died}
+
+        def has_died(row: Mapping[str, Any]) -> bool:
+            who = (row["revision"], row["host"], row["pid"])
+            return row["status"] == "running" and who in died
+
+        return [{**row, "status": "died"} if has_died(row) else row for row in self.journal]
 
 
 def read_status(boot: BootDescription) -> Status:
