@@ -132,7 +132,9 @@ class StreamHandler(logging.StreamHandler[Any]):
 
     def has_colours(self) -> bool:
         """Return whether the levels of text lines have colours now."""
-        return is_wanted(self.stream, os.environ)
+        stream = self.stream
+        # The stream of a progress bar does not say that it is a terminal.
+        return is_wanted(getattr(stream, "rich_proxied_file", stream), os.environ)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)
         """Continue without a log that cannot be written; report that only once."""

@@ -13,6 +13,9 @@ from alembic_boot.errors import BootError
 _stdout: int | None = None
 """The descriptor of the real stdout, while stdout is reserved."""
 
+_has_bar = False
+"""Whether a progress bar is drawn on the terminal that the log goes to."""
+
 
 def prepare_streams(*, is_reserved: bool) -> None:
     """Open the streams that the shell has closed, and reserve stdout for the task on request.
@@ -43,6 +46,20 @@ def reserved() -> Iterator[None]:
         _release()
 
 
+@contextmanager
+def below_log() -> Iterator[None]:
+    """Let the log of the block go through sys.stdout, so that a progress bar stays below it.
+
+    Nothing changes if the log goes elsewhere: `inv migrate > file` has its bar on the terminal.
+    """
+    global _has_bar  # noqa: PLW0603
+    _has_bar = Unbuffered().isatty()
+    try:
+        yield
+    finally:
+        _has_bar = False
+
+
 class Unbuffered:
     """The real stdout as a stream without a buffer: there is nothing to flush at the end."""
 
@@ -60,7 +77,9 @@ class Unbuffered:
 
 def log_stream(name: str) -> Any:
     """Return the present stream of the log: `name` is stdout or stderr."""
-    return Unbuffered() if name == "stdout" and _stdout is not None else getattr(sys, name)
+    if name == "stdout" and _stdout is not None and not _has_bar:
+        return Unbuffered()
+    return getattr(sys, name)
 
 
 def _open_closed() -> None:
@@ -105,7 +124,8 @@ def show(*lines: str) -> None:
 
 def _write(descriptor: int, text: str) -> None:
     # A title may have characters that the terminal's encoding does not have.
-    rest = memoryview(text.encode(sys.stdout.encoding, "backslashreplace"))
+    # The stream of a progress bar has no encoding.
+    rest = memoryview(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     while rest:
         rest = rest[os.write(descriptor, rest) :]
 

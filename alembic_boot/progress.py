@@ -5,6 +5,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from alembic_boot.output import below_log
+
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
@@ -15,7 +17,7 @@ def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("{task.description}"))
-    with Progress(*columns, transient=True) as progress:
+    with Progress(*columns, transient=True) as progress, below_log():
         task = progress.add_task("", total=total, completed=-1)
 
         def begin(title: str) -> None:

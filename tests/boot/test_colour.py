@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Mapping
 from io import StringIO
@@ -11,6 +12,7 @@ import pytest
 
 from alembic_boot.colour import coloured, is_wanted
 from alembic_boot.log import TextFormatter
+from tests.history import OURS
 from tests.scenarios.process import DEADLINE, INV, project
 
 
@@ -67,8 +69,10 @@ def test_a_traceback_stays_as_it_is() -> None:
     assert rest == ["ValueError: ERROR"]
 
 
-def seen_on_terminal(task: str, folder: Path, url: str, **variables: str) -> str:
-    """Return what `inv` writes to a terminal."""
+def seen_on_terminal(
+    task: str, folder: Path, url: str, stdout: int | None = None, **variables: str
+) -> str:
+    """Return what `inv` writes to a terminal; its stdout may lead elsewhere."""
     ours, theirs = os.openpty()
     try:
         process = subprocess.Popen(
@@ -82,7 +86,7 @@ def seen_on_terminal(task: str, folder: Path, url: str, **variables: str) -> str
                 **variables,
             },
             stdin=subprocess.DEVNULL,
-            stdout=theirs,
+            stdout=theirs if stdout is None else stdout,
             stderr=theirs,
         )
     finally:
@@ -101,10 +105,33 @@ def seen_on_terminal(task: str, folder: Path, url: str, **variables: str) -> str
 
 @pytest.mark.slow  # starts two processes: 2 s
 def test_a_run_at_a_terminal(tmp_path: Path, database_url: str) -> None:
-    """The levels have colours. JSON has none at a terminal either."""
+    """The levels have colours, and the progress bar stays below the lines.
+
+    JSON has no colours at a terminal either.
+    """
     folder = project(tmp_path)
     text = seen_on_terminal("migrate", folder, database_url)
-    assert " \x1b[32mINFO\x1b[0m    Database migrations completed successfully\r\n" in text
+    lines = text.replace("\x1b[2K", "\r").replace("\r\n", "\n").replace("\r", "\n").splitlines()
+    level = " \x1b[32mINFO\x1b[0m    "
+    said = [line.partition(level)[2] for line in lines if level in line]
+    assert "Database migrations completed successfully" in said
+    applied = [line.split()[1] for line in said if line.startswith("Applied ")]
+    assert applied == list(OURS)
+    assert all(re.match(r"\d{4}-", line) for line in lines if level in line), lines
+    assert "Traceback" not in text
     json_lines = seen_on_terminal("wait-db", folder, database_url, LOG_FORMAT="json")
     assert '"level": "INFO"' in json_lines
     assert "\x1b" not in json_lines
+
+
+@pytest.mark.slow  # starts a process: 1 s
+def test_a_log_that_goes_to_a_file(tmp_path: Path, database_url: str) -> None:
+    """The file has all lines without colours, and the terminal only the progress bar."""
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        text = seen_on_terminal("migrate", project(tmp_path), database_url, file.fileno())
+    applied = [line.split()[4] for line in log.read_text().splitlines() if " Applied " in line]
+    assert applied == list(OURS)
+    assert "\x1b" not in log.read_text()
+    assert "INFO" not in text
+    assert "Traceback" not in text
