@@ -16,6 +16,7 @@ Event = Literal[
     "applied",
     "reverted",
     "ran",
+    "checking",
     "migrated",
     "schema",
     "seeding",

@@ -53,7 +53,7 @@ def below_log() -> Iterator[None]:
     Nothing changes if the log goes elsewhere: `inv migrate > file` has its bar on the terminal.
     """
     global _has_bar  # noqa: PLW0603
-    _has_bar = Unbuffered().isatty()
+    _has_bar = _stdout is not None and os.isatty(_stdout)
     try:
         yield
     finally:

@@ -49,3 +49,26 @@ def said_meanwhile(
     finally:
         ended.set()
         thread.join()
+
+
+@contextmanager
+def step_by_step(
+    total: int, say: Callable[[int, int, str], None], after: float = 1.0, every: float = 5.0
+) -> Iterator[Callable[[str], None]]:
+    """Yield a function that begins the next of `total` steps, and show which step it is.
+
+    A terminal has a bar. Elsewhere `say` logs a line as `said_meanwhile` does: it gets the number
+    of the step, the total and the step's title.
+    """
+    if sys.stdout.isatty():
+        with progress_bar(total) as begin:
+            yield begin
+        return
+    begun: list[str] = []
+
+    def say_step() -> None:
+        if begun:
+            say(len(begun), total, begun[-1])
+
+    with said_meanwhile(say_step, after, every):
+        yield begun.append

@@ -24,8 +24,10 @@ from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.history.own_sql import OwnSql
 from alembic_boot.history.source import below_sqlalchemy
 from alembic_boot.log import report_cause
+from alembic_boot.log_fields import fields
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.progress import step_by_step
 from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import Step
@@ -85,20 +87,27 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     if not is_one_line:
         _log.info("The history branches: it is reversed as a whole")
     base = below = above = _read(schema)
-    for number, id_ in enumerate(order, 1):
-        below, own = above, OwnSql()
-        # On every other branch as far as it has come, and on this one a revision further.
-        above = _move(schema, Target(id_, order[:number][::-1]), partial(_Noting, own))
-        revision = history.revisions[id_]
-        source = revision.source()
-        unseen = [] if source is None else below_sqlalchemy(source)
-        reasons = contract_reasons(below, above, [*own.statements, *unseen])
-        yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
-        if is_one_line:
-            parent = Target((revision.parents or ("base",))[0], revision.parents)
-            yield from _return(schema, Target(id_, (id_,)), above, parent, below)
+    with step_by_step(len(order), _say_step) as begin:
+        for number, id_ in enumerate(order, 1):
+            begin(history.label(id_))
+            below, own = above, OwnSql()
+            # On every other branch as far as it has come, and on this one a revision further.
+            above = _move(schema, Target(id_, order[:number][::-1]), partial(_Noting, own))
+            revision = history.revisions[id_]
+            source = revision.source()
+            unseen = [] if source is None else below_sqlalchemy(source)
+            reasons = contract_reasons(below, above, [*own.statements, *unseen])
+            yield from (f"{id_} {problem}" for problem in phase_problems(revision.phase, reasons))
+            if is_one_line:
+                parent = Target((revision.parents or ("base",))[0], revision.parents)
+                yield from _return(schema, Target(id_, (id_,)), above, parent, below)
     if not is_one_line:
         yield from _return(schema, schema.target, above, Target("base", ()), base)
+
+
+def _say_step(number: int, of: int, title: str) -> None:
+    checking = fields("checking", label=title)
+    _log.info("Checking revision %d of %d: %s", number, of, title, extra=checking)
 
 
 class _Noting(Guard):
