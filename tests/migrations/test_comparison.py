@@ -28,7 +28,7 @@ SCHEMA = "is in the schema and not in the models"
 
 CHANGES = {
     "ALTER TABLE books DROP cover_image": [f"column books.cover_image {MODELS}"],
-    "ALTER TABLE books ADD subtitle text": [f"column books.subtitle {SCHEMA}"],
+    "ALTER TABLE books ADD tagline text": [f"column books.tagline {SCHEMA}"],
     "ALTER TABLE books ALTER title TYPE varchar(7)": [
         "column books.title is TEXT in the models and VARCHAR(7) in the schema"
     ],

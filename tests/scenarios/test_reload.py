@@ -27,10 +27,10 @@ from tests.scenarios.process import (
 
 pytestmark = pytest.mark.slow
 
-ADD = 'op.add_column("books", sa.Column("subtitle", sa.Text, nullable=True))'
-DROP = 'op.drop_column("books", "subtitle")'
+ADD = 'op.add_column("books", sa.Column("tagline", sa.Text, nullable=True))'
+DROP = 'op.drop_column("books", "tagline")'
 
-MISSING = "column books.subtitle is in the models and not in the schema"
+MISSING = "column books.tagline is in the models and not in the schema"
 REVISION = '`inv revision --message "what changed"`'
 
 
@@ -58,12 +58,12 @@ def ready_with(inv: Running, status: int, words: str = "") -> str:
         time.sleep(0.05)
 
 
-def add_subtitle(folder: Path) -> None:
+def add_tagline(folder: Path) -> None:
     """Edit a model, and write no revision."""
     model = folder / "backend" / "models" / "book.py"
     title = "    title: Mapped[str]\n"
-    subtitle = "    subtitle: Mapped[str | None]\n"
-    model.write_text(model.read_text().replace(title, title + subtitle))
+    tagline = "    tagline: Mapped[str | None]\n"
+    model.write_text(model.read_text().replace(title, title + tagline))
 
 
 def test_a_model_that_no_revision_follows(tmp_path: Path, database_url: str) -> None:
@@ -71,7 +71,7 @@ def test_a_model_that_no_revision_follows(tmp_path: Path, database_url: str) -> 
     folder = project(tmp_path, with_models=True)
     env = folder / "alembic" / "env.py"
     env.write_text('print("env.py prints")\n' + env.read_text())
-    add_subtitle(folder)
+    add_tagline(folder)
     variables = {"WEB_CONCURRENCY": "2", "APP_ENV": "test"}
     with serving(folder, "start", database_url, **variables) as inv:
         sentence = f"The models and the schema differ: {MISSING}. Write the revision: {REVISION}"
@@ -96,7 +96,7 @@ def test_a_reload_migrates(
     versions = tmp_path / "alembic" / "versions"
     with serving(folder, "start", database_url, RELOAD="true") as inv:
         ready_with(inv, 200)
-        add_subtitle(folder)
+        add_tagline(folder)
         ready_with(inv, 503, MISSING)
 
         write_revision(versions, "901", HEAD, ADD, DROP)
