@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from alembic_boot import masking
 from tests.cluster import DEBIAN, Cluster, running_cluster, running_pair
 from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 
@@ -79,6 +80,14 @@ def _roomy_folder() -> str | None:
     """
     memory = Path("/dev/shm")
     return str(memory) if memory.is_dir() and disk_usage(memory).free > 4 << 30 else None
+
+
+@pytest.fixture(autouse=True)
+def _no_secrets_of_other_tests() -> Iterator[None]:
+    """Forget the passwords of a test after it: the log of the next one may have them as words."""
+    before = masking.hidden()
+    yield
+    masking._secrets.intersection_update(before)
 
 
 @pytest.fixture(scope="session")

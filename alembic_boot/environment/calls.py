@@ -49,14 +49,30 @@ class _Calls:
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef():
                 return 0  # its body counts where its name stands
-            case ast.Name(id=name) if name in self._functions:
-                return self._count_function(name)
-            case ast.Attribute(attr=name) | ast.Name(id=name) if name == _CALL:
-                return 1
+            case ast.Call(func=func, args=args, keywords=keywords):
+                # SQLAlchemy's `run_sync` calls its argument once. Others may call theirs often.
+                is_once = isinstance(func, ast.Attribute) and func.attr == "run_sync"
+                called, passed = ([func, *args], []) if is_once else ([func], args)
+                found = sum(map(self._count_call, called))
+                return found + sum(map(self._count, [*passed, *keywords]))
+            case ast.Name() | ast.Attribute() if named := self._count_named(node):
+                return named * _SEVERAL
             case ast.If(test=test, body=body, orelse=orelse):
                 return self._count(test) + max(self.count(body), self.count(orelse))
         found = sum(map(self._count, ast.iter_child_nodes(node)))
         return found * _SEVERAL if isinstance(node, _LOOPS) else found
+
+    def _count_call(self, node: ast.AST) -> int:
+        return self._count_named(node) or self._count(node)
+
+    def _count_named(self, node: ast.AST) -> int:
+        """Return the calls in what a name stands for; 0 for other names."""
+        match node:
+            case ast.Name(id=name) if name in self._functions:
+                return self._count_function(name)
+            case ast.Attribute(attr=name) | ast.Name(id=name) if name == _CALL:
+                return 1
+        return 0
 
     def _count_function(self, name: str) -> int:
         if name not in self._counts:

@@ -143,9 +143,10 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
             return True
         holder = _holder(connection, key, journal)
         end(connection)
-        if not said:
-            enter("lock", timeout)
-        note(blocked_by=holder)
+        if timeout:  # else nobody waits
+            if not said:
+                enter("lock", timeout)
+            note(blocked_by="another starter")  # its host's name is for the log alone
         return False
 
     def say(waited: float) -> None:

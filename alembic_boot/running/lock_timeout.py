@@ -67,6 +67,8 @@ class LockTimeout:
 
     def executing(self, statement: str, *, may_prefix: bool) -> None:
         """Set the limit for a statement that comes next, or have it sent with the statement."""
+        if self.prefix:  # what it was for was never sent
+            self.prefix, self._now = "", None
         if begins_with_control(statement):
             self._now = None  # with a savepoint goes what was set since
             if is_single(statement) or begins_with_rollback(statement):

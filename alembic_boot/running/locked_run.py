@@ -106,6 +106,7 @@ class LockedRun(Guard):
         """Raise BootError if this is another database, or the lock is not held any more."""
         super().check()
         session = self._session
+        self._recorder.close_earlier()
         self._refuse_other_database()
         refuse_other_table(session, self._recorder)
         refuse_snapshot(session)

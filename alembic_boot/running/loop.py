@@ -127,6 +127,7 @@ class Loop:
             (connection, "rollback", lambda _connection: self._rolled_back(), {}),
             (connection, "before_cursor_execute", self._executing, {"retval": True}),
             (connection.engine, "do_execute", self._execute, {}),
+            (connection.engine, "do_execute_no_params", self._execute_without, {}),
         ]
         for target, name, listener, options in listeners:
             event.listen(target, name, listener, **options)
@@ -171,8 +172,15 @@ class Loop:
 
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Have a statement executed; None leaves that to SQLAlchemy."""
+        return self._send(cursor, statement, context, parameters)
+
+    def _execute_without(self, cursor: Any, statement: str, context: Any) -> bool | None:
+        """Do the same for one with the option `no_parameters`, whose percent signs are plain."""
+        return self._send(cursor, statement, context)
+
+    def _send(self, cursor: Any, statement: str, context: Any, *parameters: Any) -> bool | None:
         if context.root_connection is not self._session.connection:
             return None
         sent = self._guard.take_prefix() + statement
-        self._guard.execute(statement, partial(cursor.execute, sent, parameters), cursor)
+        self._guard.execute(statement, partial(cursor.execute, sent, *parameters), cursor)
         return True

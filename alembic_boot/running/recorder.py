@@ -155,6 +155,13 @@ class Recorder:
             # cannot store as text must not hide the failure itself.
             _log.debug("The journal could not be closed: %s", failure)
 
+    def close_earlier(self) -> None:
+        """Write that what was begun has failed: env.py caught its error, and begins once more."""
+        for row in self._uncommitted:
+            failed = "It failed, and env.py caught its error."
+            self._write(partial(self.journal.fail, id_=row, error=failed))
+        self._uncommitted.clear()
+
     def _await_end(self) -> None:
         """See to it that the session does nothing more: its client is through with it."""
         if self._worker is None:

@@ -21,7 +21,7 @@ from alembic_boot.running.traffic_watch import TrafficWatch
 from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.watcher import Watcher
 from alembic_boot.signals import raise_if_stopped
-from alembic_boot.sql.statement import commits
+from alembic_boot.sql.statement import commits, may_set_lock_timeout
 from alembic_boot.sql.writing import literal
 
 # An autovacuum worker gives way to a session that has waited for `deadlock_timeout`, which is
@@ -122,7 +122,7 @@ class Traffic:
         """
         if commits(statement):
             self.require_whole()
-        if "lock_timeout" in statement.lower():
+        if may_set_lock_timeout(statement):
             self.has_own_limit = True
             self.left()
         else:

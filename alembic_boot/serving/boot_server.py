@@ -18,6 +18,7 @@ from pathlib import Path
 
 from alembic_boot.serving.boot_answers import Paths, answer
 from alembic_boot.serving.boot_client import Client
+from alembic_boot.serving.open_connections import allow_all_descriptors, most_connections
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.situation import situation
 
@@ -30,8 +31,8 @@ _BACKLOG = 2048
 _AT_A_TIME = 64
 """Connections accepted before the open ones are looked at again."""
 
-_MOST = 256
-"""Open connections. Beyond these, the one that is silent for longest is closed."""
+_MOST = 2048
+"""Open connections, if there are descriptors for them. Beyond that, the longest silent one ends."""
 
 _TIME_TO_END = 1.0
 """Seconds for all of them when the boot has failed, or is stopped."""
@@ -53,6 +54,7 @@ class BootServer:
         self._paths = paths
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, Client] = {}
+        self._most = 0
         self._accepts_again_at: float | None = None
         self._ends_at = float("inf")
         self._successor: Connection | None = None
@@ -101,6 +103,8 @@ class BootServer:
             self._close()
 
     def _listens(self) -> bool:
+        allow_all_descriptors()
+        self._most = min(_MOST, most_connections())
         try:
             prepare_to_listen(self.listener)
             self.listener.listen(_BACKLOG)
@@ -116,12 +120,18 @@ class BootServer:
         self._selector.register(self.listener, selectors.EVENT_READ)
         while not self._is_over.is_set():
             self._pass()
-        if self._ends_at < float("inf"):  # no application follows
-            self._accept(_BACKLOG)
-        self._stop_accepting()
+        # What comes until the end is answered as well, if no application follows.
+        is_last = self._ends_at < float("inf")
+        if not is_last:
+            self._stop_accepting()
         self._note_handover()
-        while self._clients:
+        while self._clients and time.monotonic() < self._ends_at:
             self._pass()
+        if is_last:
+            self._accept(_BACKLOG)
+            self._stop_accepting()
+            while self._clients and time.monotonic() < self._ends_at:
+                self._pass()
 
     def _pass(self) -> None:
         """Wait for events until the next deadline, and handle them."""
@@ -165,7 +175,7 @@ class BootServer:
                 self._stop_accepting()
                 self._accepts_again_at = time.monotonic() + _PAUSE
                 return
-            if len(self._clients) >= _MOST:
+            if len(self._clients) >= self._most:
                 self._end(min(self._clients.values(), key=_by_silence))
             client = Client(connection, self._reply)
             self._clients[connection] = client

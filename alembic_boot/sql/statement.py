@@ -6,7 +6,7 @@ A text that the parser cannot read counts as the most dangerous case in each ans
 import re
 
 from alembic_boot.sql.bodies import body_of
-from alembic_boot.sql.parser import FILLED_IN, Node, Statement, read
+from alembic_boot.sql.parser import FILLED_IN, Node, Statement, nodes, read
 from alembic_boot.sql.pieces import begins_with, parts
 
 _ROWS = frozenset({"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "CopyStmt"})
@@ -63,6 +63,28 @@ def begins_with_control(text: str) -> bool:
         return False
     statements = read(text)
     return statements is None or statements[0].kind in ("TransactionStmt", "VariableSetStmt")
+
+
+def may_set_lock_timeout(text: str) -> bool:
+    """Return whether a text may set `lock_timeout` for the statements after it.
+
+    Rows may mention the name as well. Code of a block is not read: it may set anything.
+    """
+    if "lock_timeout" not in text.lower():
+        return False
+    statements = read(text)
+    return statements is None or any(map(_may_set, statements))
+
+
+def _may_set(statement: Statement) -> bool:
+    if statement.kind == "DoStmt":
+        return True
+    if statement.kind == "VariableSetStmt":
+        return statement.node.get("name") in (None, "lock_timeout")  # RESET ALL has none
+    return any(
+        name == "FuncCall" and node["funcname"][-1]["String"]["sval"] == "set_config"
+        for name, node in nodes(statement.node)
+    )
 
 
 def begins_with_rollback(text: str) -> bool:

@@ -9,8 +9,9 @@ from docker import DockerClient
 
 from tests.engine import engine
 from tests.stack.stack import Stack
+from tests.stack.tiny_image import tiny_image
 
-__all__ = ["engine"]
+__all__ = ["engine", "tiny_image"]
 
 
 @pytest.fixture

@@ -58,7 +58,11 @@ OFTEN = {
     "a function called twice": "def run(a): context.run_migrations()\nrun(1)\nrun(2)",
     "a function that calls itself": "def run(a):\n    context.run_migrations()\n    run(a)\nrun(1)",
     "if, and then once more": "if a: context.run_migrations()\ncontext.run_migrations()",
-    "a map": "def run(a): context.run_migrations()\nlist(map(run, schemas)) + [run(1)]",
+    "a map": "def run(a): context.run_migrations()\nlist(map(run, schemas))",
+    "another name for it": "go = context.run_migrations\ngo()\ngo()",
+    "a function that calls its argument": (
+        "def twice(f): f(); f()\ndef run(): context.run_migrations()\ntwice(run)"
+    ),
 }
 
 UNKNOWN = {

@@ -1,7 +1,7 @@
 """Revisions as plain functions, run by the loop in this process: no files, no env.py."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +9,7 @@ from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, NullPool, create_engine, text
+from sqlalchemy.exc import DBAPIError
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.version_table import VersionTable
@@ -71,6 +72,8 @@ class Place:
     """Where env.py connects to, if that is not here."""
     on_version_apply: Callable[..., None] | None = None
     """A callback of env.py."""
+    times: int = 1
+    """How often env.py calls `run_migrations`; it catches all errors but the last one."""
     budget: float = 5.0
     """Seconds that live traffic may block a run."""
 
@@ -81,8 +84,10 @@ class Place:
             recording(self.url, JOURNAL, History({}), "test") as self.recorder,
         ):
             locked = Locked(self.lock, self.recorder, self.budget)
-            with (self.goes_to or self)._configured() as context:
-                locked.run(context, {}, lambda rows: steps(context, rows, revisions))
+            for left in reversed(range(self.times)):
+                caught = suppress(DBAPIError) if left else nullcontext()
+                with caught, (self.goes_to or self)._configured() as context:
+                    locked.run(context, {}, lambda rows: steps(context, rows, revisions))
 
     def run_on_scratch(self, **revisions: Upgrade) -> None:
         """Run revisions as on a scratch database: without lock and journal."""

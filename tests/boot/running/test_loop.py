@@ -404,6 +404,66 @@ def test_a_revision_that_never_begins_has_failed(there: Place) -> None:
     assert there.journal == ["a applied", "b failed"]
 
 
+def test_a_statement_without_parameters_has_a_limit(there: Place) -> None:
+    """SQLAlchemy sends it by another way. No SQL for it is sent with a later statement."""
+    found: list[object] = []
+
+    def upgrade(op: Operations) -> None:
+        bind = op.get_bind()
+        bind.execution_options(no_parameters=True)
+        bind.exec_driver_sql("INSERT INTO a SELECT generate_series(1, 3) WHERE '%' <> 'x'")
+        found.append(bind.exec_driver_sql("SHOW lock_timeout").scalar())
+        bind.execution_options(no_parameters=False, stream_results=True)
+        found.extend(bind.exec_driver_sql("SELECT x FROM a ORDER BY x").scalars())
+        bind.execution_options(stream_results=False)
+        with op.get_context().autocommit_block():
+            op.execute("CREATE INDEX CONCURRENTLY ix ON a (x)")
+
+    there.run(a=TABLE, b=upgrade)
+    assert found == ["15s", 1, 2, 3]
+    assert there.version == "b"
+
+
+@pytest.mark.parametrize(
+    ("statement", "is_limited"),
+    [
+        ("INSERT INTO notes VALUES ('about lock_timeout')", True),
+        ("SELECT 'lock_timeout'", True),
+        ("SET LOCAL lock_timeout = '3s'", False),
+        ("SELECT set_config('lock_timeout', '3s', true)", False),
+    ],
+)
+def test_only_a_setting_takes_the_limit_away(
+    there: Place, statement: str, is_limited: bool
+) -> None:
+    """Text that mentions the setting is data like any other."""
+    found: list[object] = []
+
+    def upgrade(op: Operations) -> None:
+        op.execute("CREATE TABLE notes (text text)")
+        op.execute(statement)
+        op.execute("ALTER TABLE notes ADD y int")
+        found.append(
+            op.get_bind().exec_driver_sql("SELECT current_setting('lock_timeout')").scalar()
+        )
+
+    there.run(a=upgrade)
+    assert (found != ["3s"]) is is_limited
+
+
+def test_env_py_that_runs_the_migrations_again_leaves_no_row_behind(there: Place) -> None:
+    """It has caught the error of a revision, and the next try is a row of its own."""
+    tries: list[int] = []
+
+    def upgrade(op: Operations) -> None:
+        tries.append(1)
+        op.execute("CREATE TABLE b ()" if len(tries) > 1 else "SELECT 1 / 0")
+
+    there.times = 2
+    there.run(a=TABLE, b=upgrade)
+    assert there.journal == ["a applied", "b failed", "b applied"]
+
+
 def nothing(*_arguments: object, **_keywords: object) -> None:
     """Do nothing."""
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -128,6 +129,20 @@ def test_the_end(server: BootServer) -> None:
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
         assert read_all(silent) == b""
     server.stop()  # does nothing
+
+
+def test_clients_that_come_at_the_end(server: BootServer) -> None:
+    """As long as the port is open, a request gets its answer, though a client holds the end up."""
+    answers: list[bytes] = []
+    with connect(server):
+        ending = threading.Thread(target=server.stop)
+        ending.start()
+        for _ in range(5):
+            with connect(server) as client:
+                client.sendall(LIVE)
+                answers.append(read_all(client))
+        ending.join()
+    assert all(it.startswith(b"HTTP/1.1 200 ") for it in answers)
 
 
 def test_the_handover(server: BootServer) -> None:

@@ -17,6 +17,7 @@ from alembic_boot.sql.statement import (
     is_concurrent,
     is_setting,
     is_single,
+    may_set_lock_timeout,
     works_on_rows,
 )
 from tests.boot.sql.formatting import reformatted
@@ -112,6 +113,27 @@ CONCURRENT = {
     'CREATE TABLE "CONCURRENTLY" ()': False,
     "what nobody can read": True,
 }
+
+
+SETS_LOCK_TIMEOUT = {
+    "SET lock_timeout = '3s'": True,
+    "SET LOCAL lock_timeout TO DEFAULT": True,
+    "RESET lock_timeout": True,
+    "SELECT 1; SET lock_timeout = 0": True,
+    "SELECT pg_catalog.set_config('lock_timeout', '3s', true)": True,
+    "DO $$ BEGIN SET LOCAL lock_timeout = 0; END $$": True,
+    "lock_timeout that nobody can read": True,
+    "SET statement_timeout = 0 -- not lock_timeout": False,
+    "INSERT INTO notes VALUES ('SET lock_timeout = 0')": False,
+    "ALTER TABLE t ADD lock_timeout int": False,
+    "SELECT current_setting('lock_timeout')": False,
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), SETS_LOCK_TIMEOUT.items())
+def test_what_may_set_the_lock_timeout(text: str, expected: bool) -> None:
+    """A text that only mentions it is limited like any other."""
+    assert may_set_lock_timeout(text) is expected
 
 
 class Atomic(NamedTuple):
