@@ -23,6 +23,21 @@ else
 INSTALL := $(UV) pip install --python $(VENV)/bin/python
 endif
 
+# Shows, every second at a terminal and every ten seconds in a log, how far an install is. It ends
+# with the shell of the recipe, also after Ctrl-C, which a background job does not hear.
+TOTAL  := grep -c == requirements-dev.txt
+COUNT  := ls -d $(VENV)/lib/python*/site-packages/*.dist-info 2>/dev/null | wc -l
+define SHOW_PROGRESS
+total=$$($(TOTAL)); seconds=0; every=10; form='%s\n'; \
+test ! -t 1 || { every=1; form='\r\033[K%s'; }; \
+while sleep 1 >/dev/null 2>&1 && kill -0 $$$$ 2>/dev/null; do \
+  seconds=$$((seconds + 1)); test $$((seconds % every)) = 0 || continue; \
+  count=$$(($$($(COUNT)) - before)); what="Downloading $$total packages"; \
+  test $$count -le 0 || what="Installed $$count of $$total packages"; \
+  printf "$$form" "$$what ($$seconds s)"; \
+done
+endef
+
 .PHONY: help
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +53,9 @@ $(STAMP): requirements-dev.txt
 	@echo "Setting up $(VENV) from requirements-dev.txt; this takes half a minute or two."
 	@rm -rf $(VENV) && mkdir $(VENV) && touch $(MARK)
 	@$(PYTHON) -m venv $(VENV)
-	@$(INSTALL) --quiet --no-deps --require-hashes -r requirements-dev.txt
+	@before=$$($(COUNT)); { $(SHOW_PROGRESS); } & shows=$$!; \
+	  $(INSTALL) --quiet --no-deps --require-hashes -r requirements-dev.txt; status=$$?; \
+	  kill $$shows; test ! -t 1 || printf '\r\033[K'; exit $$status
 	@touch $@
 
 .PHONY: $(TASKS)

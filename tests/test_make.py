@@ -1,6 +1,7 @@
 """How make sets `.venv` up, with programs that only note how they are called."""
 
 import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -95,3 +96,53 @@ def test_an_environment_of_our_own_is_made_again(folder: Path, mark: str) -> Non
     assert finished.returncode == 0, finished.stderr
     assert not stale.exists()
     assert (folder / ".venv" / ".installed").exists()
+
+
+# Installs one package, and goes on until the line about it can have been written.
+SLOW_UV = """\
+#!/bin/sh
+mkdir -p .venv/lib/python3/site-packages/one.dist-info
+sleep {seconds}
+exit {status}
+"""
+
+
+@pytest.mark.slow  # a log gets its first line after ten seconds
+def test_a_log_shows_the_progress(folder: Path) -> None:
+    """A line every ten seconds, so that a log has few of them."""
+    (folder / "requirements-dev.txt").write_text("one==1\ntwo==2\n")
+    add_program(folder, "uv", SLOW_UV.format(seconds=12, status=0))
+    finished = make(folder, "install")
+    assert finished.returncode == 0, finished.stderr
+    progress = [line for line in finished.stdout.splitlines() if " packages (" in line]
+    assert len(progress) == 1
+    assert re.fullmatch(r"Installed 1 of 2 packages \(10 s\)", progress[0])
+
+
+@pytest.mark.slow  # waits for a second
+def test_a_terminal_shows_the_progress(folder: Path) -> None:
+    """One line changes every second, and is gone at the end."""
+    (folder / "requirements-dev.txt").write_text("one==1\ntwo==2\n")
+    add_program(folder, "uv", SLOW_UV.format(seconds=3, status=0))
+    ours, theirs = os.openpty()
+    process = subprocess.Popen(
+        ["make", "install"],
+        cwd=folder,
+        env={"PATH": f"{folder / 'programs'}:/usr/bin:/bin", "HOME": "/"},
+        stdout=theirs,
+        stderr=theirs,
+    )
+    os.close(theirs)
+    assert process.wait(60) == 0
+    said = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert "\r\x1b[KInstalled 1 of 2 packages (1 s)" in said
+    assert said.endswith("\r\x1b[K")
+
+
+def test_an_install_that_fails(folder: Path) -> None:
+    """The failure is make's own, and the environment counts as unfinished."""
+    add_program(folder, "uv", SLOW_UV.format(seconds=0, status=3))
+    finished = make(folder, "install")
+    assert finished.returncode == 2
+    assert not (folder / ".venv" / ".installed").exists()
