@@ -24,7 +24,7 @@ from alembic_boot.environment.location import Location, Locations, expect_databa
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import BootError, LockTimeoutError
+from alembic_boot.errors import BootError, DatabaseUnreachableError, LockTimeoutError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.postgres.timeouts import LIFT_OTHERS
 from alembic_boot.state.inspection import Inspection
@@ -95,6 +95,17 @@ class FirstRun:
     def _work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
         """Take the place of Alembic's own loop."""
         session = MigrationSession(context)
+        try:
+            self._learn_and_apply(session, context, arguments)
+        except DatabaseUnreachableError:
+            # env.py's own connection has most likely gone as well. SQLAlchemy would roll it back,
+            # and log a traceback about that.
+            session.connection.invalidate()
+            raise
+
+    def _learn_and_apply(
+        self, session: MigrationSession, context: MigrationContext, arguments: dict[str, Any]
+    ) -> None:
         location = self._locations.read(session)
         if not self._locations.are_several:
             self._located(location.version_table)
