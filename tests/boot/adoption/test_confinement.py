@@ -358,7 +358,7 @@ def test_what_nobody_can_read(theirs: Theirs, cluster: Cluster, said: str) -> No
     """What is put together when it runs may be anything, and a superuser may do anything."""
     statement = UNREADABLE[said]
     upgrade = (
-        "op.get_bind().connection.cursor().execute('CREATE ROLE x')"
+        "op.get_bind().connection.cursor().execute('CREATE %s x' % 'ROLE')"
         if statement is None
         else f"op.execute({statement!r})"
     )
