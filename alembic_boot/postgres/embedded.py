@@ -18,6 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from functools import partial
 from hashlib import sha256
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -75,7 +76,7 @@ def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
     has_failed = starting.exception() is not None
     with suppress(BlockingIOError, psutil.NoSuchProcess):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if (server := _recorded_process(folder)) is not None and _is_postgres(server):
+        if (server := _recorded_process(folder)) is not None and _serves(server, folder):
             server.send_signal(signal.SIGINT)  # its fast shutdown
             psutil.wait_procs([server], timeout=_RECOVERY)
     if not has_failed:
@@ -157,6 +158,15 @@ def _recorded_process(folder: Path) -> Any:
 
 def _is_postgres(process: Any) -> bool:
     return bool(process.name().startswith("postgres"))
+
+
+def _serves(process: Any, folder: Path) -> bool:
+    """Return whether a process is the server of this folder, and not a later one with its id.
+
+    Systems use the ids of processes again, and another PostgreSQL may have got this one.
+    """
+    folders = [after for flag, after in pairwise(process.cmdline()) if flag == "-D"]
+    return _is_postgres(process) and folder in (Path(it).resolve() for it in folders)
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from alembic_boot.errors import ServingFailedError
@@ -21,6 +22,7 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.embedded import embedded_postgres
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.signals import Stopped, stopping_on_signals
+from tests.cluster import Cluster
 from tests.scenarios.process import embedded_servers
 from tests.waiting import wait_until
 
@@ -422,3 +424,14 @@ def test_a_pid_file_whose_process_is_another(data: Path) -> None:
     (data / "postgres" / "postmaster.pid").write_text(stale)
     with embedded_postgres(data, "postgres") as url, connected(url) as connection:
         assert connection.info.dbname == "postgres"
+
+
+def test_another_server_with_the_recorded_id_is_left_alone(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """Ids of processes are used again: what is stopped is the server of this very folder."""
+    pid = int((cluster.folder / "postmaster.pid").read_text().partition("\n")[0])
+    server = psutil.Process(pid)
+    assert embedded._serves(server, cluster.folder)
+    assert not embedded._serves(server, tmp_path)
+    assert not embedded._serves(psutil.Process(), tmp_path)
