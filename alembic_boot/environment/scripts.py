@@ -1,8 +1,10 @@
 """Alembic's directory of revisions, with files that are imported only when they are to run."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,21 +40,35 @@ class UnloadedScript(Script):
 
     @cached_property
     def module(self) -> ModuleType:  # type: ignore[override]
-        """Import the file. Raises HistoryBrokenError if it then says something else."""
+        """Run the very bytes that were read for the history. Raises HistoryBrokenError.
+
+        Python's compiled files are not used: they are found by the second and the size of the
+        source, so one may be of the content before.
+        """
         path = Path(self.path)
-        module = util.load_python_file(str(path.parent), path.name)
+        source = path.read_bytes()
+        if file_sha256(source) != self.read.file_sha256:
+            raise HistoryBrokenError(
+                f"{path.name} was changed while the history was read.",
+                "Start again; the database was not touched.",
+            )
+        module = _module(path, source)
         names = " and ".join(_differences(module, self.read))
         if names:
             raise HistoryBrokenError(
                 f"{path.name} changes its own {names} while it is imported.",
                 f"Write {names} as plain text at the top of the file.",
             )
-        if file_sha256(path.read_bytes()) != self.read.file_sha256:
-            raise HistoryBrokenError(
-                f"{path.name} was changed while the history was read.",
-                "Start again; the database was not touched.",
-            )
         return module
+
+
+def _module(path: Path, source: bytes) -> ModuleType:
+    """Make a module as Alembic does, which registers none."""
+    spec = spec_from_file_location(re.sub(r"\W", "_", path.name), path)
+    assert spec is not None  # noqa: S101 (the file's name ends with .py)
+    module = module_from_spec(spec)
+    exec(compile(source, path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102
+    return module
 
 
 class UnloadedMap(RevisionMap):

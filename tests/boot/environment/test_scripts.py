@@ -1,5 +1,7 @@
 """A history that is read by headers is the one that Alembic reads by importing every file."""
 
+import os
+import py_compile
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -160,6 +162,20 @@ def test_a_file_that_is_changed_meanwhile(theirs: ForeignProject) -> None:
     path.write_text(path.read_text() + "\nx = 1\n")
     with pytest.raises(HistoryBrokenError, match=r"d4_test\.py was changed while the history was"):
         project.load(["d4"])
+
+
+@pytest.mark.usefixtures("imported")
+def test_a_compiled_file_of_the_content_before(theirs: ForeignProject) -> None:
+    """Python takes it for the present one if the source has the same second and size."""
+    path = theirs.versions / "d4_test.py"
+    path.write_text(path.read_text() + "\nx = 1\n")
+    py_compile.compile(str(path))
+    times = (path.stat().st_atime, path.stat().st_mtime)
+    path.write_text(path.read_text().replace("x = 1", "x = 2"))
+    os.utime(path, times)
+    project = opened(theirs)
+    project.load(["d4"])
+    assert project.scripts.get_revision("d4").module.x == 2
 
 
 @pytest.mark.parametrize(
