@@ -31,7 +31,7 @@ def test_what_cannot_be_loaded(
     if name.startswith("planted"):
         (tmp_path / f"{name.partition(':')[0]}.py").write_text(code)
     with pytest.raises(ServingFailedError) as failure:
-        load(Config(name))
+        load(Config(name, log_config=None))
     assert failure.value.exit_status == 11
     sentence = f"The application {name} cannot be loaded: {cause} Fix it, or name another in …"
     assert matches(str(failure.value), sentence), str(failure.value)
