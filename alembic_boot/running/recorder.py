@@ -132,8 +132,7 @@ class Recorder:
 
     def apply(self, tell: Callable[[str], int], condition: str) -> bool:
         """Write in env.py's session that what runs now is applied, if the condition is true."""
-        statements = [self.journal.applied_statement(row, condition) for row in self._rows]
-        return all(tell(statement) == 1 for statement in statements)
+        return tell(self.journal.applied_statement(self._rows, condition)) == len(self._rows)
 
     def committed(self) -> None:
         """Note that what was begun so far is done for good."""

@@ -163,13 +163,14 @@ class Journal:
             [(id_,)] = cursor.fetchall()
         return int(id_)
 
-    def applied_statement(self, id_: int, condition: str) -> str:
-        """Return SQL that marks a running row as applied if the condition is true.
+    def applied_statement(self, rows: Sequence[int], condition: str) -> str:
+        """Return SQL that marks running rows as applied if the condition is true.
 
         `condition` is SQL; the statement has no parameters.
         """
+        ids = ", ".join(map(str, rows))
         finish = queries.FINISH.format(
-            journal=self.table, id=int(id_), status="'applied'", error="NULL"
+            journal=self.table, ids=ids, status="'applied'", error="NULL"
         )
         return f"{finish} AND {condition}"
 
@@ -188,13 +189,11 @@ class Journal:
         """
         before, after = map(literal, moved)
         query = queries.MOVE.format(
-            journal=self.table,
+            applied=self.applied_statement(rows, condition),
             version_table=self.version_table,
-            ids=", ".join(map(str, rows)),
             count=len(rows),
             before=before,
             after=after,
-            condition=condition,
         )
         if following is None:
             return query + queries.NOTHING_FOLLOWS
@@ -211,7 +210,7 @@ class Journal:
     def fail(self, connection: Connection, id_: int, error: str) -> None:
         """Record the failure of a revision that is still marked as running."""
         statement = queries.FINISH.format(
-            journal=self._escaped, id="%s", status="'failed'", error="%s"
+            journal=self._escaped, ids="%s", status="'failed'", error="%s"
         )
         with connection.cursor() as cursor:
             cursor.execute(statement, (_storable(error), id_))

@@ -58,14 +58,17 @@ new AS (
 SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
+# If a row is no longer running, this process was considered dead, and another one took over.
+FINISH = """
+UPDATE {journal}
+SET status = {status}, error = {error}, finished_at = clock_timestamp(),
+    duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
+WHERE id = ANY (ARRAY[{ids}]::bigint[]) AND status = 'running'
+"""
+
 # One statement for all that is recorded of a revision: each one takes a round trip.
 MOVE = """
-WITH applied AS (
-    UPDATE {journal}
-    SET status = 'applied', error = NULL, finished_at = clock_timestamp(),
-        duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
-    WHERE id IN ({ids}) AND status = 'running' AND {condition}
-    RETURNING id),
+WITH applied AS ({applied} RETURNING id),
 moved AS (
     UPDATE {version_table} SET version_num = {after}
     WHERE version_num = {before} AND (SELECT count(*) FROM applied) = {count}
@@ -78,14 +81,6 @@ SELECT 'running', clock_timestamp(), {values} FROM moved RETURNING id
 """
 
 NOTHING_FOLLOWS = "SELECT 0 FROM moved"
-
-# If the row is no longer running, this process was considered dead, and another one took over.
-FINISH = """
-UPDATE {journal}
-SET status = {status}, error = {error}, finished_at = clock_timestamp(),
-    duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
-WHERE id = {id} AND status = 'running'
-"""
 
 # The latest change of a revision decides whether it is in the database.
 _LATEST = """(

@@ -1,7 +1,7 @@
 """The loop, with revisions that are functions: transactions, rows, retries, early commits."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from types import ModuleType
@@ -23,7 +23,7 @@ from alembic_boot.running.lock_check import LockCheck
 from alembic_boot.running.preparation import carrying
 from alembic_boot.running.traffic import Traffic
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
-from alembic_boot.state import journal_queries
+from alembic_boot.state.journal import Journal
 from tests.boot.running.revisions_in_process import Place, Upgrade, place, sql
 from tests.cluster import Cluster
 
@@ -468,6 +468,12 @@ def nothing(*_arguments: object, **_keywords: object) -> None:
     """Do nothing."""
 
 
+def unmarked(journal: Journal, rows: Sequence[int], _condition: str) -> str:
+    """Return SQL that leaves running rows as they are."""
+    ids = ", ".join(map(str, rows))
+    return f"UPDATE {journal.table} SET status = status WHERE id IN ({ids})"
+
+
 MECHANISMS: dict[str, tuple[type | ModuleType, str, object, Callable[..., None]]] = {
     "the lock is looked at in the transaction of the version row": (
         *(LockCheck, "condition", "true"),
@@ -482,7 +488,7 @@ MECHANISMS: dict[str, tuple[type | ModuleType, str, object, Callable[..., None]]
         test_a_session_of_a_dead_starter_is_ended,
     ),
     "the journal's row is written with the version row": (
-        *(journal_queries, "MOVE", journal_queries.MOVE.replace("'applied'", "status")),
+        *(Journal, "applied_statement", unmarked),
         test_each_revision_has_a_transaction,
     ),
     "a blocked revision is tried again": (
