@@ -8,8 +8,10 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, NullPool, create_engine
 
 from alembic_boot.commands import as_typed
+from alembic_boot.description import SchemaPolicy
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.running.by_hand import one_at_a_time as of_the_tool
+from alembic_boot.state.journal import JOURNAL_TABLE
 from backend import __version__
 from backend.settings import load_settings
 from backend.uses import Use
@@ -33,17 +35,18 @@ def connect(config: Config) -> Connection:
 
 def one_at_a_time(context: MigrationContext) -> AbstractContextManager[None]:
     """Take the schema's lock and write the journal, unless the boot runs env.py and has done so."""
-    return of_the_tool(context, _lock_timeout, __version__, _traffic_timeout)
+
+    def policy() -> SchemaPolicy:  # read only if a person has typed `alembic`
+        return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema
+
+    return of_the_tool(
+        context,
+        lambda: policy().lock_timeout,
+        __version__,
+        lambda: policy().traffic_timeout,
+    )
 
 
 def include_name(name: str | None, kind: str, _parents: object) -> bool:
     """Leave out the journal of migrations, a table that no model describes."""
-    return not (kind == "table" and name == "schema_journal")
-
-
-def _lock_timeout() -> float:
-    return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.lock_timeout
-
-
-def _traffic_timeout() -> float:
-    return load_settings(uses=(Use.DATABASE, Use.LOCK)).schema.traffic_timeout
+    return not (kind == "table" and name == JOURNAL_TABLE)

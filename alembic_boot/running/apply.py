@@ -185,44 +185,40 @@ class Run:
             of = len(self.plan.steps)
             note(revision=title, done=done, of=of, blocked_by=None, reason=None)
 
+    def verify(self) -> Inspection:
+        """Return the state now. An env.py or a revision can report success and commit nothing.
+
+        Raises MigrationFailedError if the state is not that of the target.
+        """
+        inspection = self.schema.inspect()
+        if inspection.pending or inspection.beyond or inspection.unknown:
+            raise MigrationFailedError(
+                "The migrations reported success, but the database is at "
+                f"{', '.join(inspection.current) or 'base'} instead of {self.schema.target.name}.",
+                "A revision or env.py left its transaction uncommitted, or works on another "
+                "database.",
+            )
+        return inspection
+
     def failed(self, error: BaseException) -> BootError:
         """Return what it means that env.py or a revision raised."""
-        return _failure(self.schema, self, error)
-
-    def verify(self) -> Inspection:
-        """Return the state now. Raises MigrationFailedError if it is not that of the target."""
-        return _verify(self.schema)
-
-
-def _verify(schema: Schema) -> Inspection:
-    """Return the state now. An env.py or a revision can report success and commit nothing."""
-    inspection = schema.inspect()
-    if inspection.pending or inspection.beyond or inspection.unknown:
-        raise MigrationFailedError(
-            "The migrations reported success, but the database is at "
-            f"{', '.join(inspection.current) or 'base'} instead of {schema.target.name}.",
-            "A revision or env.py left its transaction uncommitted, or works on another database.",
-        )
-    return inspection
-
-
-def _failure(schema: Schema, run: Run, error: BaseException) -> BootError:
-    if run.session is None and (failure := no_connection(error)):
-        return failure
-    cause = schema.project.describe(error)
-    what = f"Migration {schema.label(run.running)}" if run.running else "Alembic's env.py"
-    what_failed = f"{what} failed: {cause}."
-    place = "The database cannot be asked where it is now"
-    with suppress(BootError):
-        inspection = schema.inspect()
-        place = f"The database is at {', '.join(inspection.current) or 'base'} now"
-        to_do = inspection.pending if run.is_going_up else inspection.beyond
-        if run.running and run.running not in to_do:  # only the answer to its COMMIT was lost
-            return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
-    changed = "what the failure's transaction had changed was rolled back"
-    if isinstance(error, TransactionLeftError):
-        changed = (
-            "what the revision ran after it had ended its transaction may be committed: look, and "
-            "take it back by hand before you start again"
-        )
-    return MigrationFailedError(what_failed, f"{place}; {changed}. {way_out(error)}")
+        if self.session is None and (failure := no_connection(error)):
+            return failure
+        schema, running = self.schema, self.running
+        cause = schema.project.describe(error)
+        what = f"Migration {schema.label(running)}" if running else "Alembic's env.py"
+        what_failed = f"{what} failed: {cause}."
+        place = "The database cannot be asked where it is now"
+        with suppress(BootError):
+            inspection = schema.inspect()
+            place = f"The database is at {', '.join(inspection.current) or 'base'} now"
+            to_do = inspection.pending if self.is_going_up else inspection.beyond
+            if running and running not in to_do:  # only the answer to its COMMIT was lost
+                return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
+        changed = "what the failure's transaction had changed was rolled back"
+        if isinstance(error, TransactionLeftError):
+            changed = (
+                "what the revision ran after it had ended its transaction may be committed: look, "
+                "and take it back by hand before you start again"
+            )
+        return MigrationFailedError(what_failed, f"{place}; {changed}. {way_out(error)}")

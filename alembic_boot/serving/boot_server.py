@@ -13,14 +13,17 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alembic_boot.serving.boot_answers import Paths, answer
 from alembic_boot.serving.boot_client import Client
 from alembic_boot.serving.open_connections import allow_all_descriptors, most_connections
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.situation import situation
+
+if TYPE_CHECKING:  # its import takes longer than that of the rest, and most starts do without
+    from multiprocessing.connection import Connection
 
 _BEGIN = 0.3
 """Seconds after the start of the process before which nothing is answered: most boots are done."""
@@ -76,7 +79,7 @@ class BootServer:
         self._wake()
         self._has_handed_over.wait()
 
-    def hand_over_to(self, successor: Connection) -> None:
+    def hand_over_to(self, successor: "Connection") -> None:
         """Hand over as soon as the other end of this pipe asks for it, see `take_over`."""
         self._successor = successor
         if self._has_handed_over.is_set():
@@ -125,13 +128,15 @@ class BootServer:
         if not is_last:
             self._stop_accepting()
         self._note_handover()
-        while self._clients and time.monotonic() < self._ends_at:
-            self._pass()
+        self._answer_all()
         if is_last:
             self._accept(_BACKLOG)
             self._stop_accepting()
-            while self._clients and time.monotonic() < self._ends_at:
-                self._pass()
+            self._answer_all()
+
+    def _answer_all(self) -> None:
+        while self._clients and time.monotonic() < self._ends_at:
+            self._pass()
 
     def _pass(self) -> None:
         """Wait for events until the next deadline, and handle them."""
@@ -239,7 +244,7 @@ def answering(listener: socket.socket, paths: Paths = Paths()) -> Iterator[BootS
         server.stop()
 
 
-def take_over(boot_server: Connection) -> None:
+def take_over(boot_server: "Connection") -> None:
     """Return when the boot server of another process accepts nothing more.
 
     It closes its end of the pipe then.
