@@ -3,7 +3,6 @@
 One of each status is shown by a process: tests/scenarios/test_bad_input.py.
 """
 
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,34 +16,15 @@ from tests.boot.in_process import migrating
 from tests.cluster import Cluster
 from tests.history import HEAD, OURS
 from tests.scenarios.process import ROOT, assert_untouched, matches
-
-SECRET = "a-long-random-text"
+from tests.scenarios.wrong_settings import LOGIN_ADVICE, SECRET, Case
 
 SERVING = {"serve", "start"}
-
-
-@dataclass(frozen=True)
-class Case:
-    """Variables that are wrong, and how a task ends because of them.
-
-    `…` in the sentence stands for anything; `{url}`, `{port}` and `{database}` in both are those
-    of an empty database that works.
-    """
-
-    name: str
-    status: int
-    sentence: str
-    variables: dict[str, str] = field(default_factory=dict)
-    task: str = "migrate"
 
 
 ADVICE = (
     "Write it as postgresql://user:password@host:5432/database, with special characters "
     "percent-encoded (% is %25, @ is %40, / is %2F)."
 )
-
-
-LOGIN_ADVICE = "Correct the role, the password, the TLS settings or the options in DATABASE_URL."
 
 
 OF_ZEROS = [it for it in OURS if it.startswith("00")]

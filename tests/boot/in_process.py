@@ -30,6 +30,7 @@ from alembic_boot.seeding import seed_alone
 from alembic_boot.stages import wait
 from backend.settings import load_settings
 from tests.cluster import PASSWORD, Cluster
+from tests.scenarios.foreign_histories import Migrated
 from tests.scenarios.process import (
     DEADLINE,
     FOREIGN_ENV,
@@ -223,7 +224,7 @@ def databases_at_first(folder: Path) -> Iterator[Callable[[Cluster], str]]:
 
 
 @dataclass(frozen=True)
-class Theirs:
+class Theirs(Migrated):
     """An Alembic project unlike ours beside its database, and the tasks pointed at both."""
 
     project: ForeignProject
@@ -249,26 +250,6 @@ class Theirs:
         assert finished.status == 0, finished
         found: dict[str, object] = json.loads(finished.stdout[-1])
         return found
-
-    def assert_migrates(self, current: list[str], pending: list[str]) -> Finished:
-        """Migrate an empty database, look at its status before and after, and migrate again."""
-        before = self.status()
-        assert (before["state"], before["current"], before["pending"]) == ("empty", [], pending)
-        finished = self.migrate()
-        finished.assert_ok()
-        finished.assert_says(
-            "Running database migrations...",
-            *(f"Applied {revision} Foreign {revision} (… ms)" for revision in pending),
-            "Database migrations completed successfully",
-            "Schema revision: " + ", ".join(current) + "…",
-            "Tables: …",
-        )
-        after = self.status()
-        assert (after["state"], after["current"], after["pending"]) == ("current", current, [])
-        again = self.migrate()
-        again.assert_ok()
-        again.assert_says("Database migrations completed successfully (already up to date)")
-        return finished
 
 
 def theirs(

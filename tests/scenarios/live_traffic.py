@@ -3,13 +3,19 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from tests.cluster import Cluster
+from tests.scenarios.scene import MAKE_TABLE, SOON, Scene
+
+ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
+
+HELD_OFF = "Migration b2 Foreign b2 is blocked by {}; retrying for up to 120 s"
 
 
 @dataclass
@@ -65,3 +71,45 @@ def blocking(
         connection.cursor().execute(f"SET application_name = '{name}'; BEGIN")
         connection.cursor().execute(statement)
         yield connection
+
+
+def wait_until_waited_for(scene: Scene[Any], connection: Connection) -> None:
+    """Return as soon as somebody waits for this session."""
+    pid = connection.info.backend_pid
+    scene.wait_until(
+        "SELECT EXISTS (SELECT FROM pg_locks"
+        f" WHERE NOT granted AND {pid} = ANY (pg_blocking_pids(pid)))"
+    )
+
+
+def assert_readers_hardly_notice(scene: Scene[Any], cluster: Cluster, blockers: int) -> None:
+    """Start behind a long transaction, or several in turn: readers wait for a moment only."""
+    with (
+        traffic(cluster, scene.database) as found,
+        blocking(cluster, scene.database) as first,
+    ):
+        starter = scene.start()
+        said = starter.wait_for(HELD_OFF.format("backend …"))
+        who = f"backend {first.info.backend_pid} (report, idle in transaction, query since "
+        assert who in said
+        current = first
+        with ExitStack() as stack:
+            for number in range(1, blockers):
+                following = stack.enter_context(
+                    blocking(cluster, scene.database, name=f"report {number}")
+                )
+                current.cursor().execute("ROLLBACK")
+                current = following
+                starter.wait_for(HELD_OFF.format(f"backend … (report {number}, …)"))
+            threading.Event().wait(2)
+            left_at = time.monotonic()
+            current.cursor().execute("ROLLBACK")
+            finished = starter.finish(SOON)
+            took = time.monotonic() - left_at
+    finished.assert_ok()
+    finished.assert_says("Migration b2 Foreign b2 got through after … s")
+    scene.assert_complete()
+    assert found.failures == []
+    assert found.longest < 1, found.longest
+    assert took < 3, took
+    assert scene.journal(first=starter)[1:] == ["b2 applied first", "c3 applied first"]

@@ -10,7 +10,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import dedent
 from urllib.parse import quote
@@ -34,29 +33,9 @@ from tests.scenarios.process import (
     running,
     write_revision,
 )
+from tests.scenarios.wrong_settings import LOGIN_ADVICE, Case
 
 pytestmark = pytest.mark.slow
-
-
-SECRET = "a-long-random-text"
-
-
-@dataclass(frozen=True)
-class Case:
-    """Variables that are wrong, and how a task ends because of them.
-
-    `…` in the sentence stands for anything; `{url}`, `{port}` and `{database}` in both are those
-    of an empty database that works.
-    """
-
-    name: str
-    status: int
-    sentence: str
-    variables: dict[str, str] = field(default_factory=dict)
-    task: str = "migrate"
-
-
-LOGIN_ADVICE = "Correct the role, the password, the TLS settings or the options in DATABASE_URL."
 
 
 CASES = [

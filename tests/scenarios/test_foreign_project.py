@@ -16,6 +16,7 @@ from tests.history import HEAD
 from tests.scenarios.envs import (
     ASYNC_ENV,
 )
+from tests.scenarios.foreign_histories import Migrated, assert_whole, three_revisions
 from tests.scenarios.process import (
     FOREIGN_ENV,
     FOREIGN_INI,
@@ -44,7 +45,7 @@ KEYS = {
 
 
 @dataclass(frozen=True)
-class Foreign:
+class Foreign(Migrated):
     """Somebody's project beside its database, and `inv` pointed at both."""
 
     project: ForeignProject
@@ -57,6 +58,14 @@ class Foreign:
         known = {"ALEMBIC_CONFIG": str(self.project.config), "DATABASE_URL": self.url}
         return run(self.root, *arguments, **{**known, **self.variables, **variables})
 
+    def migrate(self) -> Finished:
+        """Bring the database to its target."""
+        return self.inv("migrate")
+
+    def roll_back(self, target: str) -> Finished:
+        """Take the database back to a revision."""
+        return self.inv("rollback", "--target", target, "--yes")
+
     def status(self) -> dict[str, object]:
         """Return what `inv status --json` says."""
         finished = self.inv("status", "--json")
@@ -65,26 +74,6 @@ class Foreign:
         found: dict[str, object] = json.loads(line)
         assert set(found) == KEYS
         return found
-
-    def assert_migrates(self, current: list[str], pending: list[str]) -> Finished:
-        """Migrate an empty database, look at its status before and after, and migrate again."""
-        before = self.status()
-        assert (before["state"], before["current"], before["pending"]) == ("empty", [], pending)
-        finished = self.inv("migrate")
-        finished.assert_ok()
-        finished.assert_says(
-            "Running database migrations...",
-            *(f"Applied {revision} Foreign {revision} (… ms)" for revision in pending),
-            "Database migrations completed successfully",
-            "Schema revision: " + ", ".join(current) + "…",
-            "Tables: …",
-        )
-        after = self.status()
-        assert (after["state"], after["current"], after["pending"]) == ("current", current, [])
-        again = self.inv("migrate")
-        again.assert_ok()
-        again.assert_says("Database migrations completed successfully (already up to date)")
-        return finished
 
 
 def foreign(
@@ -188,51 +177,6 @@ def test_relative_paths(tmp_path: Path, database_url: str, more: str) -> None:
         (folder / "more").mkdir()
         theirs.project.revision("b2", "a1", folder=folder / "more")
     theirs.assert_migrates(["b2" if more else "a1"], ["a1", "b2"] if more else ["a1"])
-
-
-def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> list[str]:
-    """Return what the journal says, a line for each row in their order."""
-    rows = cluster.query(
-        f"SELECT concat_ws(' ', direction, revision, status) FROM {table} ORDER BY id", database
-    )
-    return [str(line) for (line,) in rows]
-
-
-def three_revisions(theirs: Foreign) -> None:
-    """Add a history with an autocommit block in its middle."""
-    theirs.project.revision("a1")
-    theirs.project.revision(
-        "b2",
-        "a1",
-        """
-        op.create_table("t_b2", sa.Column("id", sa.Integer, primary_key=True))
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY ix ON t_a1 (id)")
-        op.create_table("t_b2_more", sa.Column("id", sa.Integer, primary_key=True))
-        """,
-        'op.drop_table("t_b2_more"); op.drop_index("ix"); op.drop_table("t_b2")',
-    )
-    theirs.project.revision("c3", "b2")
-
-
-def assert_whole(theirs: Foreign, cluster: Cluster, database: str, starts: int = 3) -> None:
-    """Migrate, take it all back, migrate again; the journal has a row for each step.
-
-    `starts` says of how many the session's start was seen.
-    """
-    theirs.assert_migrates(["c3"], ["a1", "b2", "c3"])
-    up = [f"upgrade {name} applied" for name in ("a1", "b2", "c3")]
-    assert journal(cluster, database) == up
-    assert cluster.query(
-        "SELECT count(DISTINCT backend_pid), count(backend_start), bool_and(backend_pid > 0)"
-        " FROM schema_journal",
-        database,
-    ) == [(1, starts, True)]
-    theirs.inv("rollback", "--target", "base", "--yes").assert_ok()
-    down = [f"downgrade {name} applied" for name in ("c3", "b2", "a1")]
-    assert journal(cluster, database) == up + down
-    theirs.inv("migrate").assert_ok()
-    assert journal(cluster, database) == up + down + up
 
 
 @pytest.mark.parametrize("driver", ["asyncpg", "psycopg"])

@@ -15,33 +15,13 @@ from tests.cluster import Cluster
 from tests.history import HEAD
 from tests.scenarios.process import (
     Finished,
-    project,
     revisions,
     run,
     running,
-    write_revision,
 )
+from tests.scenarios.releases import CONTRACT, EXPAND, release
 
 pytestmark = pytest.mark.slow
-
-EXPAND = 'phase = "expand"'
-CONTRACT = 'phase = "contract"'
-
-
-def release(tmp_path: Path, name: str, *newer: tuple[str, str, str]) -> Path:
-    """Make a release: our history and `newer` revisions on it, each an id, a parent, a phase."""
-    (tmp_path / name).mkdir()
-    root = project(tmp_path / name)
-    for revision, parent, constants in newer:
-        write_revision(
-            root / "alembic" / "versions",
-            revision,
-            parent,
-            f'op.create_table("t_{revision}", sa.Column("id", sa.Integer, primary_key=True))',
-            f'op.drop_table("t_{revision}")',
-            constants=constants,
-        )
-    return root
 
 
 def migrate(root: Path, url: str, *arguments: str, **variables: str) -> Finished:

@@ -10,6 +10,7 @@ from tests.cluster import PASSWORD, Cluster
 from tests.scenarios.envs import (
     ONE_TRANSACTION_ENV,
 )
+from tests.scenarios.foreign_histories import assert_whole, journal, three_revisions
 from tests.scenarios.process import (
     FOREIGN_ENV,
     relations,
@@ -43,51 +44,6 @@ def own_settings_env(url: str, driver: str, options: str) -> str:
     """Return an env.py with a URL of its own, and options of its engine."""
     theirs = repr(url.replace("postgresql:", f"postgresql+{driver}:"))
     return OWN_SETTINGS_ENV.replace("THEIR_URL", theirs).replace("ENGINE_OPTIONS", options)
-
-
-def journal(cluster: Cluster, database: str, table: str = "schema_journal") -> list[str]:
-    """Return what the journal says, a line for each row in their order."""
-    rows = cluster.query(
-        f"SELECT concat_ws(' ', direction, revision, status) FROM {table} ORDER BY id", database
-    )
-    return [str(line) for (line,) in rows]
-
-
-def three_revisions(their: Theirs) -> None:
-    """Add a history with an autocommit block in its middle."""
-    their.project.revision("a1")
-    their.project.revision(
-        "b2",
-        "a1",
-        """
-        op.create_table("t_b2", sa.Column("id", sa.Integer, primary_key=True))
-        with op.get_context().autocommit_block():
-            op.execute("CREATE INDEX CONCURRENTLY ix ON t_a1 (id)")
-        op.create_table("t_b2_more", sa.Column("id", sa.Integer, primary_key=True))
-        """,
-        'op.drop_table("t_b2_more"); op.drop_index("ix"); op.drop_table("t_b2")',
-    )
-    their.project.revision("c3", "b2")
-
-
-def assert_whole(their: Theirs, cluster: Cluster, database: str, starts: int = 3) -> None:
-    """Migrate, take it all back, migrate again; the journal has a row for each step.
-
-    `starts` says of how many the session's start was seen.
-    """
-    their.assert_migrates(["c3"], ["a1", "b2", "c3"])
-    up = [f"upgrade {name} applied" for name in ("a1", "b2", "c3")]
-    assert journal(cluster, database) == up
-    assert cluster.query(
-        "SELECT count(DISTINCT backend_pid), count(backend_start), bool_and(backend_pid > 0)"
-        " FROM schema_journal",
-        database,
-    ) == [(1, starts, True)]
-    their.roll_back("base").assert_ok()
-    down = [f"downgrade {name} applied" for name in ("c3", "b2", "a1")]
-    assert journal(cluster, database) == up + down
-    their.migrate().assert_ok()
-    assert journal(cluster, database) == up + down + up
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])

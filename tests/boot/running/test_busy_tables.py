@@ -2,29 +2,28 @@
 
 import threading
 import time
-from contextlib import ExitStack
 
 import pytest
-from psycopg2.extensions import connection as Connection
 
 from tests.boot.in_process import MakeScene, Run
 from tests.cluster import Cluster
 from tests.scenarios.envs import (
     ONE_TRANSACTION_ENV,
 )
-from tests.scenarios.live_traffic import blocking, traffic
+from tests.scenarios.live_traffic import (
+    ALTER,
+    HELD_OFF,
+    assert_readers_hardly_notice,
+    blocking,
+    traffic,
+    wait_until_waited_for,
+)
 from tests.scenarios.process import (
     FOREIGN_ENV,
 )
 from tests.scenarios.scene import MAKE_TABLE, SOON, Scene, step
 
 pytestmark = pytest.mark.slow
-
-
-ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
-
-
-HELD_OFF = "Migration b2 Foreign b2 is blocked by {}; retrying for up to 120 s"
 
 
 def at_first(
@@ -34,48 +33,11 @@ def at_first(
     return make_scene(cluster, body, env, begun=True)
 
 
-def wait_until_waited_for(scene: Scene[Run], connection: Connection) -> None:
-    """Return as soon as somebody waits for this session."""
-    pid = connection.info.backend_pid
-    scene.wait_until(
-        "SELECT EXISTS (SELECT FROM pg_locks"
-        f" WHERE NOT granted AND {pid} = ANY (pg_blocking_pids(pid)))"
-    )
-
-
 @pytest.mark.parametrize("blockers", [1, 3], ids=["one", "three in turn"])
 def test_readers_hardly_notice(cluster: Cluster, make_scene: MakeScene, blockers: int) -> None:
     """Behind a long transaction nobody else waits for long; soon after its end it is done."""
     scene = at_first(make_scene, cluster, ALTER)
-    with (
-        traffic(cluster, scene.database) as found,
-        blocking(cluster, scene.database) as first,
-    ):
-        starter = scene.start()
-        said = starter.wait_for(HELD_OFF.format("backend …"))
-        who = f"backend {first.info.backend_pid} (report, idle in transaction, query since "
-        assert who in said
-        current = first
-        with ExitStack() as stack:
-            for number in range(1, blockers):
-                following = stack.enter_context(
-                    blocking(cluster, scene.database, name=f"report {number}")
-                )
-                current.cursor().execute("ROLLBACK")
-                current = following
-                starter.wait_for(HELD_OFF.format(f"backend … (report {number}, …)"))
-            threading.Event().wait(2)
-            left_at = time.monotonic()
-            current.cursor().execute("ROLLBACK")
-            finished = starter.finish(SOON)
-            took = time.monotonic() - left_at
-    finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 got through after … s")
-    scene.assert_complete()
-    assert found.failures == []
-    assert found.longest < 1, found.longest
-    assert took < 3, took
-    assert scene.journal(first=starter)[1:] == ["b2 applied first", "c3 applied first"]
+    assert_readers_hardly_notice(scene, cluster, blockers)
 
 
 def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
