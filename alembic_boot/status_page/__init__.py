@@ -1,0 +1,1 @@
+"""The status page: what the boot knows of the schema, for people's eyes."""

@@ -1,0 +1,207 @@
+"""The content of the status page: plain frozen data, between those who read it and those who draw.
+
+All durations are in seconds. All points in time have a time zone.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Condition(StrEnum):
+    """What the service can do now."""
+
+    BOOTING = "booting"
+    READY = "ready"
+    DEGRADED = "degraded"
+    UNAVAILABLE = "unavailable"
+
+
+class StageStatus(StrEnum):
+    """The progress of one stage of a start."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RevisionStatus(StrEnum):
+    """The relation of a revision to the database."""
+
+    APPLIED = "applied"
+    RUNNING = "running"
+    PENDING = "pending"
+    FAILED = "failed"
+    """The last attempt failed."""
+    EDITED = "edited"
+    """Applied, but the file has changed since."""
+    UNKNOWN = "unknown"
+    """Recorded in the database, but not in this history."""
+    BEYOND = "beyond"
+    """Applied, but beyond the target."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of the start: `wait`, `migrate`, `seed` or `serve`."""
+
+    name: str
+    status: StageStatus
+    seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class IndexProgress:
+    """The progress of an index build, as pg_stat_progress_create_index has it."""
+
+    phase: str
+    done: int
+    total: int
+    """Blocks or tuples of the phase; 0 if PostgreSQL does not tell."""
+
+
+@dataclass(frozen=True)
+class RunningRevision:
+    """The revision that runs now."""
+
+    id: str
+    title: str
+    number: int
+    of: int
+    elapsed: float
+    statement: str | None = None
+    """The SQL statement at work, shortened."""
+    blocked_by: str | None = None
+    blocked_for: float | None = None
+    tries: int = 1
+    budget_left: float | None = None
+    """Seconds for which live traffic may still block it."""
+    index: IndexProgress | None = None
+
+
+@dataclass(frozen=True)
+class JournalRow:
+    """One run of a revision."""
+
+    revision: str
+    title: str
+    direction: str
+    """`upgrade`, `downgrade` or `stamp`."""
+    phase: str | None
+    """`expand` or `contract`; None if unknown."""
+    status: str
+    """`running`, `applied`, `failed` or `died`."""
+    started_at: datetime | None
+    seconds: float | None
+    host: str | None
+    release: str | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class JournalPage:
+    """A page of the journal, newest row first."""
+
+    rows: tuple[JournalRow, ...] = ()
+    number: int = 1
+    has_older: bool = False
+
+
+@dataclass(frozen=True)
+class Revision:
+    """A revision of the history on disk, or one that only the database knows."""
+
+    id: str
+    title: str
+    down: tuple[str, ...]
+    """The revisions below it."""
+    status: RevisionStatus
+    phase: str | None = None
+    labels: tuple[str, ...] = ()
+    is_head: bool = False
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table."""
+
+    name: str
+    type: str
+    is_nullable: bool
+    is_primary_key: bool = False
+
+
+@dataclass(frozen=True)
+class ForeignKey:
+    """A reference to another table, by the qualified names as `Table.name` has them."""
+
+    columns: tuple[str, ...]
+    to_table: str
+    to_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the database."""
+
+    name: str
+    """With its schema, unless that is the first one of the search path."""
+    columns: tuple[Column, ...]
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    differs: bool = False
+    """Whether it differs from the models."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """A process that is connected to the database."""
+
+    application: str
+    is_starter: bool
+    release: str | None
+    host: str | None
+    since: datetime
+    count: int = 1
+    """The number of its connections."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it, at one moment. What could not be read is None, and `problems` says why."""
+
+    at: datetime
+    service: str
+    release: str | None
+    condition: Condition
+    state: str | None = None
+    """A SchemaState."""
+    current: tuple[str, ...] = ()
+    target: str | None = None
+    reason: str | None = None
+    """One sentence: why it is not ready, or not wholly."""
+    command: str | None = None
+    """The exact command that helps."""
+    elapsed: float | None = None
+    """Seconds since the boot began, while it is at work."""
+    stages: tuple[Stage, ...] = ()
+    running: RunningRevision | None = None
+    journal: JournalPage | None = None
+    revisions: tuple[Revision, ...] | None = None
+    tables: tuple[Table, ...] | None = None
+    differences: tuple[str, ...] = ()
+    """Between the models and the schema, a sentence each."""
+    sessions: tuple[Session, ...] | None = None
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RevisionDetail:
+    """A revision with its file."""
+
+    revision: Revision
+    path: str | None
+    source: str | None
+    sql: str | None
+    """The SQL of its upgrade, if it can be rendered without a database."""
+    runs: tuple[JournalRow, ...] = ()
