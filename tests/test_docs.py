@@ -1,4 +1,4 @@
-"""The README and the pages under docs/: short enough, and every link and command in them exists."""
+"""The READMEs and the pages under docs/: short enough, and each link and command in them exists."""
 
 import re
 from functools import cache
@@ -10,7 +10,12 @@ import tasks
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
-PAGES = [README, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [
+    README,
+    ROOT / "CHANGELOG.md",
+    ROOT / "alembic_boot" / "README.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+]
 IDS = [str(path.relative_to(ROOT)) for path in PAGES]
 
 _FENCE = re.compile(r"^ *```.*?^ *```$", re.M | re.S)
