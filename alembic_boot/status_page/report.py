@@ -161,7 +161,8 @@ class Session:
     is_starter: bool
     release: str | None
     host: str | None
-    since: datetime
+    since: datetime | None
+    """None if the role may not see it."""
     count: int = 1
     """The number of its connections."""
 
