@@ -1,4 +1,4 @@
-"""Point the application's own variables at a scratch database while a replay runs."""
+"""Lead the application's own connections to a scratch database while a replay runs."""
 
 import os
 import sys
@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import ModuleType
 
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.logins import led
 from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.urls import DatabaseUrl
 
@@ -14,8 +16,11 @@ _IF_SET = "MIGRATION_DATABASE_URL"
 
 
 @contextmanager
-def pointed_at(scratch: DatabaseUrl) -> Iterator[None]:
+def pointed_at(boot: BootDescription, scratch: DatabaseUrl) -> Iterator[None]:
     """Let DATABASE_URL name the scratch database: an env.py or a revision may read it.
+
+    A login that goes to the real database all the same, by settings of the project's own, is led to
+    the scratch database.
 
     Import the revisions before, because what a module has read stays in it. What a revision imports
     later is imported again when it is needed, if it knows the scratch database.
@@ -24,7 +29,8 @@ def pointed_at(scratch: DatabaseUrl) -> Iterator[None]:
     modules = set(sys.modules)
     os.environ.update({name: _like(before.get(name, ""), scratch) for name in {_ALWAYS, *before}})
     try:
-        yield
+        with led((boot.database_url, boot.migration_database_url), scratch):
+            yield
     finally:
         os.environ.pop(_ALWAYS, None)
         os.environ.update(before)

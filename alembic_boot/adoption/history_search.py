@@ -104,7 +104,7 @@ def _replay_at(
         caller = read_caller(real, scratch)
     replay = Replay(url, project, caller=caller, is_chosen=is_chosen)
     _log.info("%s", does)
-    with pointed_at(url), said_meanwhile(lambda: _log.info("Replayed %s", replay)):
+    with pointed_at(boot, url), said_meanwhile(lambda: _log.info("Replayed %s", replay)):
         replay.run()
     return replay
 

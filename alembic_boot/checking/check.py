@@ -48,7 +48,7 @@ def check(boot: BootDescription) -> None:
     """
     history = open_project(boot.alembic_config, boot.migration_database_url).history
     resolve_target(history, boot.schema.target, rollback=False)
-    with scratch_database(boot) as url, pointed_at(url):
+    with scratch_database(boot) as url, pointed_at(boot, url):
         project = open_project(boot.alembic_config, url)
         # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)

@@ -44,7 +44,7 @@ def write_revision(boot: BootDescription, message: str) -> str:
     developer's own database does not matter. Raises BootError.
     """
     _refuse_several_heads(boot)
-    with scratch_database(boot) as url, pointed_at(url):
+    with scratch_database(boot) as url, pointed_at(boot, url):
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores its URL would replay the history on the real database.
         ask_location(url, project)

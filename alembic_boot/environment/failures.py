@@ -9,7 +9,7 @@ from alembic.util.exc import CommandError
 from psycopg2 import OperationalError
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
 
-from alembic_boot.environment.attempts import last_attempt
+from alembic_boot.environment.logins import last_attempt
 from alembic_boot.errors import (
     BootError,
     ConfigurationError,

@@ -17,7 +17,6 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from alembic_boot.environment.attempts import noting_attempts
 from alembic_boot.environment.failures import (
     describe_error,
     no_connection,
@@ -25,6 +24,7 @@ from alembic_boot.environment.failures import (
     way_out,
 )
 from alembic_boot.environment.location import Location, Locations, expect_database
+from alembic_boot.environment.logins import noting_attempts
 from alembic_boot.environment.scripts import load_revision
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.working import working_in

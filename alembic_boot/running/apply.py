@@ -10,6 +10,7 @@ from typing import Any
 from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.environment.failures import no_connection, way_out
+from alembic_boot.environment.location import expect_database
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.log_fields import Event, fields
@@ -29,7 +30,7 @@ from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import Action, Plan
-from alembic_boot.state.schema import Schema
+from alembic_boot.state.schema import Schema, in_the_database
 
 _log = logging.getLogger(__name__)
 
@@ -77,11 +78,20 @@ def apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None)
 def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) -> Inspection:
     """Do the same on a scratch database, which no other session uses.
 
+    Each run of env.py must prove that its session is there, before a statement runs.
     People would take an INFO line about a revision for one about the real database.
     """
     run_steps = Unlocked(schema.url, make_guard).run
     with _running(schema, plan, run_steps, is_real=False) as run:
-        schema.project.run(run.work, run.failed, watch_borrowed_session)
+
+        def run_env(is_scratch: str) -> None:
+            def configured(context: MigrationContext) -> None:
+                expect_database(is_scratch)(context)
+                watch_borrowed_session(context)
+
+            schema.project.run(run.work, run.failed, configured)
+
+        in_the_database(schema.url, run_env)
         return run.verify()
 
 

@@ -22,6 +22,17 @@ OF_ITS_OWN_MIND = FOREIGN_ENV.replace(
     f'{{"sqlalchemy.url": __import__("os").environ["{REAL}"]}}',
 )
 
+# SQLAlchemy does not hear where this engine logs in.
+WITH_A_CREATOR = FOREIGN_ENV.replace(
+    "with connectable.connect()",
+    "import os, psycopg2, sqlalchemy\n"
+    f"real = os.environ['{REAL}'].replace('+psycopg2', '')\n"
+    "connectable = sqlalchemy.create_engine(\n"
+    "    'postgresql+psycopg2://', creator=lambda: psycopg2.connect(real)\n"
+    ")\n"
+    "with connectable.connect()",
+)
+
 # The right database at first, which is when it is asked; and another one when it counts.
 FICKLE = FOREIGN_ENV.replace(
     "config = context.config\n",
@@ -85,40 +96,51 @@ def assert_untouched(theirs: Theirs) -> None:
     assert theirs.revisions() == []
 
 
-@pytest.mark.parametrize("env", [OF_ITS_OWN_MIND, BUSY], ids=["other URL", "on the side"])
-def test_an_env_py_that_goes_elsewhere(theirs: Theirs, env: str) -> None:
+def test_an_env_py_that_goes_elsewhere(theirs: Theirs) -> None:
     """It is found out before it has said a word there."""
-    theirs.write_env(env)
+    theirs.write_env(WITH_A_CREATOR)
     theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE trace (i int)")')
     assert f"Alembic's env.py {ELSEWHERE}" in theirs.refusal()
     assert_untouched(theirs)
 
 
-def test_an_async_env_py_that_goes_elsewhere(theirs: Theirs) -> None:
-    """The driver makes no difference; one that stays is replayed."""
-    theirs.write_env(ASYNC.format(url=f"os.environ['{REAL}']"))
-    assert f"Alembic's env.py {ELSEWHERE}" in theirs.refusal()
+def test_an_env_py_that_is_busy_on_the_side(theirs: Theirs) -> None:
+    """It looks for its table in the scratch database, which has none yet."""
+    theirs.write_env(BUSY)
+    assert 'relation "t_a1" does not exist' in theirs.refusal()
     assert_untouched(theirs)
-    theirs.write_env(ASYNC.format(url="context.config.get_main_option('sqlalchemy.url')"))
+
+
+def test_an_env_py_with_settings_of_its_own(theirs: Theirs) -> None:
+    """Its logins are led to the scratch database, and the real one is adopted."""
+    theirs.write_env(OF_ITS_OWN_MIND)
+    theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE trace (i int)")')
     theirs.adopt()
     assert theirs.revisions() == ["a1"]
+    assert_untouched_but_recorded(theirs)
+
+
+def test_an_async_env_py_with_settings_of_its_own(theirs: Theirs) -> None:
+    """The driver makes no difference."""
+    theirs.write_env(ASYNC.format(url=f"os.environ['{REAL}']"))
+    theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE trace (i int)")')
+    theirs.adopt()
+    assert theirs.revisions() == ["a1"]
+    assert_untouched_but_recorded(theirs)
 
 
 @pytest.mark.parametrize("turns", range(1, 5))
 def test_a_fickle_env_py(theirs: Theirs, monkeypatch: pytest.MonkeyPatch, turns: int) -> None:
-    """One that goes elsewhere at any later turn changes nothing there either."""
+    """One that goes to the real database at any later turn changes nothing there."""
     import sys
 
     monkeypatch.setattr(sys, "turns", 0, raising=False)
     monkeypatch.setenv("TURNS", str(turns))
     theirs.write_env(FICKLE)
     theirs.project.revision("b2", "a1", 'op.execute("CREATE TABLE trace (i int)")')
-    if turns < 3:
-        theirs.refusal()
-        assert_untouched(theirs)
-    else:  # by then it is the real one's turn, where it belongs
-        theirs.adopt()
-        assert theirs.revisions() == ["a1"]
+    theirs.adopt()
+    assert theirs.revisions() == ["a1"]
+    assert_untouched_but_recorded(theirs)
     assert theirs.query("SELECT id FROM t_a1") == [(1,)]
 
 
@@ -140,7 +162,7 @@ with engine.begin() as connection:
 def test_a_revision_with_an_engine_of_its_own(
     theirs: Theirs, monkeypatch: pytest.MonkeyPatch, upgrade: str
 ) -> None:
-    """The application's engine leads to the real rows; also one that is connected already."""
+    """The application's engine is led away from the real rows, also if it is connected already."""
     import os
     import sys
     from typing import Any
@@ -151,9 +173,12 @@ def test_a_revision_with_an_engine_of_its_own(
     with engine.connect():
         pass
     monkeypatch.setitem(sys.modules, "theirs_engine", engine)
-    theirs.project.revision("b2", "a1", upgrade)
-    assert f"Migration b2 Foreign b2 {ELSEWHERE}" in theirs.refusal()
-    assert_untouched(theirs)
+    theirs.project.revision("b2", "a1", f"{upgrade}\nop.execute('CREATE TABLE t_b2 ()')")
+    theirs.adopt()
+    assert theirs.revisions() == ["a1"]
+    assert_untouched_but_recorded(theirs)
+    with engine.connect() as connection:  # nothing of the scratch is left in its pool
+        assert connection.exec_driver_sql("SELECT count(*) FROM t_a1").scalar() == 1
     engine.dispose()
 
 
@@ -185,7 +210,7 @@ def test_a_revision_that_names_its_schema(theirs: Theirs) -> None:
 
 def assert_untouched_but_recorded(theirs: Theirs) -> None:
     assert theirs.query("SELECT id FROM t_a1") == [(1,)]
-    assert theirs.query("SELECT relname FROM pg_class WHERE relname = 't_b2'") == []
+    assert theirs.query("SELECT relname FROM pg_class WHERE relname IN ('trace', 't_b2')") == []
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, MissingGreenlet
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from alembic_boot.environment.attempts import noting_attempts
 from alembic_boot.environment.failures import no_connection, way_out
+from alembic_boot.environment.logins import noting_attempts
 from alembic_boot.errors import (
     BootError,
     ConfigurationError,

@@ -1,0 +1,147 @@
+"""The logins that SQLAlchemy tries while env.py runs: heard of, noted, and led elsewhere.
+
+env.py need not use the URL that it was given. SQLAlchemy's event `do_connect` has what its engine
+passes to the driver. An engine that has a `creator` of its own passes nothing.
+"""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg2 import ProgrammingError
+from psycopg2.extensions import parse_dsn
+from sqlalchemy import Engine, Pool, event
+from sqlalchemy.exc import DisconnectionError
+
+from alembic_boot.postgres.hosts import SESSION, hosts_of
+from alembic_boot.postgres.options import DRIVERS
+from alembic_boot.postgres.urls import DatabaseUrl
+
+_LIBPQ = DRIVERS["psycopg2"]
+
+_LOGIN = ("host", "port", "user", "password", "dbname", SESSION)
+"""What leads a login to another database; `hostaddr` and `service` give way to it."""
+
+_HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
+
+Hear = Callable[[Any, list[Any], dict[str, Any]], None]
+"""Gets the dialect and what the driver gets, both of which it may change; may raise."""
+
+
+@contextmanager
+def hearing_logins(hear: Hear) -> Iterator[None]:
+    """Call `hear` before each login that SQLAlchemy tries meanwhile."""
+
+    def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        hear(dialect, arguments, parameters)
+
+    event.listen(Engine, "do_connect", connecting)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "do_connect", connecting)
+
+
+def keywords(arguments: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, str] | None:
+    """Return libpq's keywords of a login, of any driver; None if they cannot be told."""
+    dsn = parameters.get("dsn") or parameters.get("conninfo") or (arguments or [""])[0]
+    try:
+        login = dict(parse_dsn(dsn)) if dsn else {}
+    except (ProgrammingError, TypeError):
+        return None
+    for name, value in parameters.items():
+        # asyncpg has lists of hosts and ports, and another word for the database.
+        text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+        keyword = "dbname" if name == "database" else name
+        # A driver's own options are no part of the login.
+        if isinstance(text, str | int) and keyword not in ("dsn", "conninfo"):
+            login |= {keyword: str(text)} if _LIBPQ.knows(keyword) else {}
+    return login
+
+
+_attempts: list[tuple[Any, dict[str, Any]]] = []
+"""One env.py runs at a time in a process."""
+
+
+@contextmanager
+def noting_attempts() -> Iterator[None]:
+    """Note each login that SQLAlchemy tries meanwhile."""
+
+    def note(_dialect: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        _attempts[:] = [(arguments, parameters)]
+
+    _attempts.clear()
+    with hearing_logins(note):
+        yield
+
+
+def last_attempt() -> Mapping[str, str] | None:
+    """Return libpq's keywords of the last login that was tried; None if that is not known."""
+    return keywords(*_attempts[0]) if _attempts else None
+
+
+@contextmanager
+def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
+    """Lead each login that would go to one of these databases to the scratch database.
+
+    Connections that a pool has from before are made anew. At the end the pools lose those that were
+    made here. This proves nothing: ask the session where it is.
+    """
+    places = {place for url in real for place in _places(url.parameters)}
+    made: list[Any] = []
+
+    def lead(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        login = keywords(arguments, parameters) if dialect.driver in DRIVERS else None
+        if login is not None and places.intersection(_places(login)):
+            _replace(dialect.driver, parameters, scratch.login)
+
+    def connected(_connection: Any, record: Any) -> None:
+        made.append(record)
+
+    def checked_out(_connection: Any, record: Any, _fairy: Any) -> None:
+        if not any(record is it for it in made):
+            raise DisconnectionError  # the pool connects again
+
+    event.listen(Pool, "connect", connected)
+    event.listen(Pool, "checkout", checked_out)
+    try:
+        with hearing_logins(lead):
+            yield
+    finally:
+        event.remove(Pool, "checkout", checked_out)
+        event.remove(Pool, "connect", connected)
+        for record in made:
+            record.invalidate()
+
+
+def _places(login: Mapping[str, str]) -> set[tuple[str, str, str]]:
+    """Return the databases that a login may lead to, one for each host."""
+    get = {
+        "host": os.environ.get("PGHOST", ""),
+        "port": os.environ.get("PGPORT", ""),
+        "dbname": os.environ.get("PGDATABASE", ""),
+        **login,
+    }.__getitem__
+    try:
+        hosts = hosts_of({"host": login.get("hostaddr") or get("host"), "port": get("port")})
+    except ValueError:
+        return set()
+    return {
+        ("" if host in _HERE or host.startswith("/") else host, port or "5432", get("dbname"))
+        for host, port in hosts
+    }
+
+
+def _replace(driver: str, parameters: dict[str, Any], login: Mapping[str, str]) -> None:
+    """Replace the login in what a driver gets."""
+    for name in ("hostaddr", "service", "passfile", "database", *_LOGIN):
+        parameters.pop(name, None)
+    found: dict[str, Any] = {name: login[name] for name in _LOGIN if login.get(name)}
+    if driver == "asyncpg":
+        found["database"] = found.pop("dbname")
+        if "," in found.get("host", ""):
+            found["host"] = found["host"].split(",")
+        if ports := [int(it) for it in found.pop("port", "").split(",") if it]:
+            found["port"] = ports if len(ports) > 1 else ports[0]
+    parameters.update(found)
