@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
 from alembic_boot.colour import coloured, is_wanted
+from alembic_boot.extras import has_json, require_json
 from alembic_boot.masking import mask
 from alembic_boot.output import log_stream
 
@@ -150,6 +151,8 @@ def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
     """Return the handler that writes the lines of this process."""
     made = StreamHandler(stream)
     is_json = log_format == "json"
+    if is_json:
+        require_json()
     made.setFormatter(json_formatter() if is_json else TextFormatter(has_colours=made.has_colours))
     # Not the logger's: a logger keeps its filters when it is configured again.
     made.addFilter(add_request_id)
@@ -246,7 +249,8 @@ def _report(
 ) -> None:
     record = logging.LogRecord("alembic_boot", logging.ERROR, "", 0, message, None, exception)
     vars(record).update(fields)
-    formatter = json_formatter() if log_format == "json" else TextFormatter("%(message)s")
+    is_json = log_format == "json" and has_json()
+    formatter = json_formatter() if is_json else TextFormatter("%(message)s")
     print(formatter.format(record), file=sys.stderr)  # noqa: T201
 
 

@@ -5,13 +5,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from alembic_boot.extras import has_bars
 from alembic_boot.output import below_log
 
 
 @contextmanager
 def progress_bar(total: int) -> Iterator[Callable[[str], None]]:
     """Yield a function that shows the next of `total` steps; lines of the log stay above."""
-    if total < 2 or not sys.stdout.isatty():
+    if total < 2 or not _can_draw():
         yield lambda _title: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -57,10 +58,10 @@ def step_by_step(
 ) -> Iterator[Callable[[str], None]]:
     """Yield a function that begins the next of `total` steps, and show which step it is.
 
-    A terminal has a bar. Elsewhere `say` logs a line as `said_meanwhile` does: it gets the number
-    of the step, the total and the step's title.
+    A terminal has a bar, if Rich is installed. Else `say` logs a line as `said_meanwhile` does: it
+    gets the number of the step, the total and the step's title.
     """
-    if sys.stdout.isatty():
+    if _can_draw():
         with progress_bar(total) as begin:
             yield begin
         return
@@ -72,3 +73,7 @@ def step_by_step(
 
     with said_meanwhile(say_step, after, every):
         yield begun.append
+
+
+def _can_draw() -> bool:
+    return sys.stdout.isatty() and has_bars()

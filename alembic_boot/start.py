@@ -7,6 +7,7 @@ from functools import partial
 
 from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
+from alembic_boot.extras import require_server
 from alembic_boot.history.ahead import reading_ahead
 from alembic_boot.log import report_cause
 from alembic_boot.log_fields import failure_fields
@@ -36,6 +37,7 @@ def start(boot: BootDescription, port: BootServer) -> None:
 
     Returns when a stop signal has ended the serving. Raises BootError.
     """
+    require_server(reload=boot.serve.reload)
     require_application(boot.asgi_app)
     forget_boot()
     stages = Stages()
@@ -78,6 +80,7 @@ def serve_alone(boot: BootDescription, port: BootServer) -> None:
     from alembic_boot.migration.migrate import locate_version_table
     from alembic_boot.serving.serve import serve
 
+    require_server(reload=boot.serve.reload)
     forget_boot()
     try:
         wait_for_database(boot.migration_database_url, timeout=0)

