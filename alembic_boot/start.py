@@ -46,8 +46,8 @@ def start(boot: BootDescription, port: BootServer) -> None:
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:
             _log.warning(
-                "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and "
-                "fro"
+                "MIGRATION_ROLLBACK is set: every replica needs the same value, or they migrate "
+                "against each other"
             )
         did = _migrate_and_seed(boot, stages)
     hand_over(stages=stages.seconds, began_at=situation().began_at, did=did)

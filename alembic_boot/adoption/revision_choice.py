@@ -74,7 +74,8 @@ def _unlike(
         what = f"The schema is not that of {history.label(wanted)}"
         if (like := matches.of(wanted)) is None:
             return SchemaUnmanagedError(
-                f"{what}: a branch that others stand beside is not a schema by itself.",
+                f"{what}: it is on one of several branches, and a single branch is not a whole "
+                "schema.",
                 "Leave the revision out to see what the schema is like. Nothing was changed.",
             )
         nearest = like

@@ -85,7 +85,7 @@ def _replay(url: DatabaseUrl, project: Project) -> Iterable[str]:
     order = history.in_order(history.revisions)
     is_one_line = _is_one_line(history)
     if not is_one_line:
-        _log.info("The history branches: it is reversed as a whole")
+        _log.info("The history has branches: the downgrade goes to base in one run")
     base = below = above = _read(schema)
     with step_by_step(len(order), _say_step) as begin:
         for number, id_ in enumerate(order, 1):

@@ -164,7 +164,9 @@ class Run:
         self._verb = "Applied" if self.is_going_up else "Reverted"
         if session.is_one_unit:
             self._verb = "Ran"
-            _log.warning("env.py opened a transaction itself: the revisions stand or fall together")
+            _log.warning(
+                "env.py opened a transaction itself: all revisions are applied together, or none"
+            )
         self._run_steps(context, arguments, self._left, self._reporting)
 
     def _left(self, rows: Rows) -> list[AlembicStep]:

@@ -98,7 +98,7 @@ class Budget:
         if self._since is not None:
             spent = time.monotonic() - self._since
             through = fields("unblocked", label=label, seconds=spent)
-            _log.info("Migration %s got through after %.1f s", label, spent, extra=through)
+            _log.info("Migration %s succeeded after %.1f s", label, spent, extra=through)
             note(blocked_by=None, reason=None)
         self._since = self._again_since = None
 

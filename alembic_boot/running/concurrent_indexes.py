@@ -171,10 +171,15 @@ class Indexes:
                     name, "left by a build that was cut short", ", to build it again"
                 )
             elif step is Step.KEEP:
-                _log.info("Index %s is there already: kept, as IF NOT EXISTS says", name)
+                _log.info(
+                    "Index %s exists already and is kept, because the statement says IF NOT EXISTS",
+                    name,
+                )
                 return True
             elif step is Step.COMPARE and self._is_same(build, name):
-                _log.info("Index %s is there already, as the revision builds it: kept", name)
+                _log.info(
+                    "Index %s exists already with the definition of the revision, and is kept", name
+                )
                 return True
             else:
                 return False

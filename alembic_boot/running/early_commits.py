@@ -66,7 +66,7 @@ class EarlyCommits:
         """Say what a revision that has failed leaves behind."""
         if self._committed:
             _log.warning(
-                "Migration %s keeps what it committed: %s. To run it again does that again",
+                "Migration %s keeps what it committed: %s. A new run repeats this part",
                 label,
                 _listed(self._committed),
             )

@@ -185,7 +185,7 @@ def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
             if running := journal.running(connection):
                 return str(running[-1])
         except errors.LockNotAvailable:
-            return "who keeps the journal to itself"
+            return "a session that locks the journal"
     return holder_of(connection, key)
 
 
@@ -195,6 +195,6 @@ def holder_of(connection: Connection, key: AdvisoryKey) -> str:
         cursor.execute(_HOLDER.format(holder=key.holder_query))
         name, since = cursor.fetchone() or (None, None)
     if name is None:
-        return "who has just ended"
+        return "a session that has just ended"
     begun = f", since {since.astimezone():%H:%M:%S}" if since else ""
     return f"{name.removeprefix('boot: ')}{begun}"

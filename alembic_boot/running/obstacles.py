@@ -60,15 +60,18 @@ class Obstacles:
         for pid, table in self.vacuums:
             yield (
                 f"In the way: a vacuum of {table} against wraparound (backend {pid}), which does "
-                "not step aside. What changes that table has to wait for its end."
+                "not end for a lock request. Migrations of that table wait until it ends."
             )
         for pid, name in self.dumps:
             who = f"backend {pid}" if name in ("", "pg_dump") else f"backend {pid}, {name}"
-            yield f"In the way: pg_dump ({who}). What it dumps cannot be altered before its end."
+            yield (
+                f"In the way: pg_dump ({who}). Tables that it dumps cannot be altered until it "
+                "ends."
+            )
         for transaction in self.prepared:
             yield (
-                f"In the way: {transaction}, which no session's end ends. Say COMMIT PREPARED or "
-                "ROLLBACK PREPARED if it was forgotten."
+                f"In the way: {transaction}. It keeps its locks until it is ended: run "
+                "COMMIT PREPARED or ROLLBACK PREPARED."
             )
 
 

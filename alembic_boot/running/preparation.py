@@ -48,7 +48,7 @@ def refuse_other_table(session: MigrationSession, recorder: Recorder) -> None:
     """Raise MigrationFailedError if another object has the name of the journal."""
     if session.ask(recorder.journal.shape_query)[0] is False:
         raise MigrationFailedError(
-            f"{recorder.journal.table} is where the journal belongs, and it is something else.",
+            f"{recorder.journal.table} has the name of the journal, but is another object.",
             "Rename it. Nothing was changed.",
         )
 

@@ -11,14 +11,14 @@ LOCK_NOT_AVAILABLE, CANCELLED = "55P03", "57014"
 _PHRASES = {
     LOCK_NOT_AVAILABLE: "is blocked by {}",
     "40P01": "was the victim of a deadlock with {}",
-    "40001": "was overtaken by somebody else's change of what it works on",
+    "40001": "conflicts with a change that another session has committed",
 }
 """By SQLSTATE; the blockers stand for {}."""
 
 _CROWD = "is blocked by {}, with too many sessions waiting behind it"
 
-_UNDONE = "What the revision had changed was rolled back."
-_KEPT = "What the revision did outside of a transaction is kept."
+_UNDONE = "The revision was rolled back."
+_KEPT = "Its changes outside of a transaction are kept."
 
 
 class CutShortError(MigrationFailedError):
@@ -29,7 +29,7 @@ class CutShortError(MigrationFailedError):
     def __init__(self, label: str) -> None:
         """Say it of the migration."""
         super().__init__(
-            f"Migration {label} went on where its wait for a lock had been ended because of live "
+            f"Migration {label} continued after its wait for a lock was ended because of live "
             "traffic.",
             f"Start again. {_UNDONE}",
         )
@@ -86,8 +86,8 @@ def halfway(label: str, phrase: str, blockers: Sequence[AnyBlocker]) -> Migratio
 def in_the_way(label: str, blockers: Sequence[AnyBlocker]) -> MigrationFailedError:
     """Return the error for a blocked revision that blocks other sessions meanwhile."""
     return MigrationFailedError(
-        f"Migration {label} is blocked by {listed(blockers)}, and others wait for what it had "
-        "locked before.",
-        "What it did since it left its first transaction was rolled back, not what is committed. "
-        "Give what needs another table a revision of its own, and start again.",
+        f"Migration {label} is blocked by {listed(blockers)}, and other sessions wait for "
+        "locks that it holds.",
+        "Its last transaction was rolled back; its earlier commits stay. "
+        "Move the statements on another table into a revision of their own, and start again.",
     )

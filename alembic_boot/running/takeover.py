@@ -65,7 +65,9 @@ def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> N
     if refusal := journal.why_unseen(connection):  # a row that is hidden is none that is over
         raise refusal
     for left in journal.running(connection):
-        _log.warning("A starter died at its work (%s): making sure that it is over", left)
+        _log.warning(
+            "A starter died during a migration (%s): waiting for the end of its session", left
+        )
         if left.session_key is not None:
             _await_end(connection, left, AdvisoryKey(left.session_key), timeout)
         journal.fail(connection, left.id, f"Its starter died; {Starter.here()} went on.")
@@ -81,7 +83,7 @@ def _await_end(connection: Connection, left: Running, key: AdvisoryKey, timeout:
     def end(waited: float) -> None:
         if waited >= _GRACE:
             for pid in end_sessions(connection, key):
-                _log.warning("Ended the session that it left behind (backend %s)", pid)
+                _log.warning("Ended the session of the dead starter (backend %s)", pid)
 
     if not poll(is_over, max(timeout, 2 * _GRACE), _INTERVAL, say=end):
         backends = ", ".join(map(str, sessions))

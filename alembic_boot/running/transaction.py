@@ -176,8 +176,8 @@ class RevisionTransaction:
     def warn(self) -> None:
         """Say what it means that a revision ends its transaction."""
         _log.warning(
-            "A revision ended its transaction itself: what it did before is not taken back where "
-            "it fails. Use op.get_context().autocommit_block()"
+            "A revision ended its transaction itself: if it fails, its earlier statements "
+            "stay committed. Use op.get_context().autocommit_block()"
         )
 
     def _is_inside(self) -> bool:
@@ -189,6 +189,4 @@ _STATUS = "SELECT txid_status({})"
 
 
 def _undone() -> TransactionLeftError:
-    return TransactionLeftError(
-        "it rolled its transaction back itself, and with it what it had done"
-    )
+    return TransactionLeftError("it rolled back its own transaction")

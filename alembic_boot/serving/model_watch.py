@@ -103,7 +103,7 @@ class ModelWatch:
             line = "The models and the schema differ: %s. Write the revision: `%s`"
             _log.warning(line, text, as_typed(_REVISION))
         for text in [it for it in beyond if it not in self._known]:
-            _log.info("The models and the schema differ: %s. Requests can do without", text)
+            _log.info("The models and the schema differ: %s. No request needs what differs", text)
         if handed_over().get("differences") is not None and not differences:
             _log.info("The models and the schema agree")
         self._known = frozenset([*differences, *beyond])

@@ -37,7 +37,7 @@ def refusal(partial: PartialCommit) -> MigrationFailedError:
     """Return why that revision is not run again, and how to continue."""
     stamp = f" and say so with `{as_typed(f'inv stamp --revision {partial.revision}')}`"
     return MigrationFailedError(
-        f"Migration {partial.label} was cut short before, when it had committed a part of itself "
+        f"Migration {partial.label} was interrupted after it had committed a part of itself "
         f"({partial.committed}), which may do harm if it is repeated.",
         f"Take that part back and say so with `DELETE FROM {partial.row}`, or finish the revision "  # noqa: S608
         f"by hand{stamp if partial.direction == 'upgrade' else ''}, or change the file so that it "

@@ -107,7 +107,7 @@ def assert_readers_hardly_notice(scene: Scene[Any], cluster: Cluster, blockers: 
             finished = starter.finish(SOON)
             took = time.monotonic() - left_at
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 got through after … s")
+    finished.assert_says("Migration b2 Foreign b2 succeeded after … s")
     scene.assert_complete()
     assert found.failures == []
     assert found.longest < 1, found.longest

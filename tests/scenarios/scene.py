@@ -267,7 +267,7 @@ class Hold:
 
 
 IN_DOUBT = (
-    "Migration b2 Foreign b2 was cut short before, when it had committed a part of itself (…), "
+    "Migration b2 Foreign b2 was interrupted after it had committed a part of itself (…), "
     "which may do harm if it is repeated. Take that part back and say so with `DELETE FROM "
     '"public"."schema_journal" WHERE id = 2`, or finish the revision by hand and say so with '
     "`inv stamp --revision b2`, or change the file so that it can be run again. Nothing was "

@@ -312,7 +312,8 @@ def test_rollback_by_environment(
     assert (ready.status_code, ready.json()["current"]) == (200, [BEFORE_HEAD])
     finished.assert_ok()
     finished.assert_says(
-        "MIGRATION_ROLLBACK is set: replicas that disagree about it move the schema to and fro",
+        "MIGRATION_ROLLBACK is set: every replica needs the same value, or they migrate against "
+        "each other",
         "Database migrations completed successfully (already up to date)",
         f"Schema revision: {BEFORE_HEAD}",
         f"Seeding skipped: the schema is pinned to {BEFORE_HEAD}",

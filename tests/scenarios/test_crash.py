@@ -343,7 +343,7 @@ def test_what_was_committed_is_not_done_twice(
             counted = "SELECT count(*) FROM notes" if is_there == [(True,)] else "SELECT 0"
             [[notes]] = cluster.query(counted, name)
             if second.status == 5:
-                second.assert_failed(5, "Migration b2 Foreign b2 was cut short before, …")
+                second.assert_failed(5, "Migration b2 Foreign b2 was interrupted after …")
             return second.status, int(str(notes))
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
@@ -364,7 +364,9 @@ def test_killed_half_way_through_an_index(tmp_path: Path, cluster: Cluster, zygo
         first.signal(SIGKILL)
         assert first.finish().status == -SIGKILL
         second = history.migrate(zygote, url)
-        second.wait_for(f"A starter died at its work (…, process {first.pid}, since …, at b2): …")
+        second.wait_for(
+            f"A starter died during a migration (…, process {first.pid}, since …, at b2): …"
+        )
         wait_until(
             cluster,
             name,

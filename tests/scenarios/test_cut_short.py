@@ -41,6 +41,6 @@ def test_harm_is_not_done_twice(cluster: Cluster, make_scene: MakeScene) -> None
         )
         first.signal(SIGKILL)
         assert first.finish().status == -SIGKILL
-    refused = "Migration b2 Foreign b2 was cut short before, … (… move_points(…)), which may do …"
+    refused = "Migration b2 Foreign b2 was interrupted after … (… move_points(…)), which may do …"
     scene.start().finish(SOON).assert_failed(5, refused)
     assert scene.query("SELECT number FROM points") == [(200,)]

@@ -137,7 +137,7 @@ def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
         first = scene.start(url=url_of(scene, proxy.port, pair[1].port))
         first.finish(SOON).assert_failed(5, LOST)
     url = url_of(scene, *[server.port for server in pair])
-    doubtful = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps (name, …), …"
+    doubtful = "Migration b2 Foreign b2 was interrupted after … (INSERT INTO steps (name, …), …"
     after.start(url=url).finish().assert_failed(5, doubtful)
     assert [name for name, _ in after.steps()] == ["first"]
     assert after.journal(first=first)[1] == "b2 failed first"

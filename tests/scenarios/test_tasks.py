@@ -217,7 +217,7 @@ def test_a_starter_that_died_with_a_part_committed(
     assert after.status == 0
     assert re.search(r" upgrade +901 .* died +- ", after.stdout[-5])
     refused = (
-        "Migration 901 … was cut short before, when it had committed a part of itself (UPDATE "
+        "Migration 901 … was interrupted after it had committed a part of itself (UPDATE "
         "books SET title = trim(title)…), which may do harm if it is repeated. …"
     )
     run(folder, "migrate", DATABASE_URL=database_url).assert_failed(5, refused)

@@ -129,5 +129,5 @@ def test_a_stopped_one_behind_pgbouncer_does_not_end_others(
         assert cursor.fetchone() == (borrowed,)
     finished.assert_ok()
     finished.assert_never_says("Ended the session …")
-    assert any(matches(line, "A starter died at its work (…") for line in finished.messages)
+    assert any(matches(line, "A starter died during a migration (…") for line in finished.messages)
     assert revisions(debian_cluster, scene.database) == ["c3"]

@@ -244,7 +244,7 @@ def test_a_history_with_branches(trial: Trial) -> None:
     foreign.revision("e1", "c1", constants='phase = "contract"')
     finished = trial.run(foreign, MIGRATION_TARGET="heads")
     finished.assert_says(
-        "The history branches: it is reversed as a whole",
+        "The history has branches: the downgrade goes to base in one run",
         'b2 drops column books.title, but does not say phase = "contract"',
     )
     finished.assert_says('d2 drops column books.theme, but does not say phase = "contract"')

@@ -170,7 +170,7 @@ class TestOneUnit:
         finished = their.migrate()
         finished.assert_ok()
         finished.assert_says(
-            "env.py opened a transaction itself: the revisions stand or fall together",
+            "env.py opened a transaction itself: all revisions are applied together, or none",
             "Ran a1 …",
             "Ran b2 …",
             "Database migrations completed successfully",

@@ -64,7 +64,7 @@ OBSTACLES = {
         "version_num. Rename it, or let env.py name another version_table. Nothing was changed."
     ),
     "DROP TABLE schema_journal; CREATE TYPE schema_journal AS ENUM ()": (
-        '"public"."schema_journal" is where the journal belongs, and it is something else. Rename '
+        '"public"."schema_journal" has the name of the journal, but is another object. Rename '
         "it. Nothing was changed."
     ),
 }

@@ -282,7 +282,7 @@ class TestAnEnvThatCatches:
         theirs.write_env(NAMED.replace(RUN, body))
         theirs.cluster.execute("CREATE TYPE schema_journal AS ENUM ()", theirs.database)
         said = failure(theirs, MigrationFailedError)
-        assert said.startswith('"public"."schema_journal" is where the journal belongs')
+        assert said.startswith('"public"."schema_journal" has the name of the journal')
 
 
 def test_an_env_that_tries_again(theirs: Counted) -> None:

@@ -49,8 +49,8 @@ def test_the_budget_is_over(cluster: Cluster, make_scene: MakeScene) -> None:
             5,
             f"Migration b2 Foreign b2 is blocked by backend {other.info.backend_pid} (report, "
             "idle in transaction, query since …); live traffic has blocked migrations for more "
-            "than 1 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
-            "revision had changed was rolled back.",
+            "than 1 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. The "
+            "revision was rolled back.",
         )
         other.cursor().execute("SELECT FROM pace")
     scene.assert_at_first()

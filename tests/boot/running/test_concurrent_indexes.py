@@ -167,7 +167,9 @@ def test_built_by_the_try_before(
     second = scene.start()
     finished = second.finish()
     finished.assert_ok()
-    finished.assert_says("Index public.by_name is there already, as the revision builds it: kept")
+    finished.assert_says(
+        "Index public.by_name exists already with the definition of the revision, and is kept"
+    )
     scene.assert_complete()
     assert scene.query(ITS_INDEX) == VALID
 
@@ -297,7 +299,9 @@ def test_another_is_built_meanwhile(cluster: Cluster, make_scene: MakeScene, use
     with other_builder(scene, OTHER, user):
         finished = scene.start().finish()
     finished.assert_ok()
-    finished.assert_says("Index public.by_name is there already: kept, as IF NOT EXISTS says")
+    finished.assert_says(
+        "Index public.by_name exists already and is kept, because the statement says IF NOT EXISTS"
+    )
     finished.assert_never_says("…waits for…")
 
 
@@ -375,8 +379,8 @@ def test_the_budget(cluster: Cluster, make_scene: MakeScene) -> None:
             5,
             "Migration b2 Foreign b2 is blocked by backend … (report, idle in transaction, query "
             "since …); live traffic has blocked migrations for more than 1 s. See what it is "
-            "doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the revision did outside of a "
-            "transaction is kept.",
+            "doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. Its changes outside of a "
+            "transaction are kept.",
         )
     scene.start().finish().assert_ok()
     scene.assert_complete()

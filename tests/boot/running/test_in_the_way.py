@@ -82,7 +82,9 @@ def test_a_prepared_transaction(scene: Scene[Run]) -> None:
         other.cursor().execute("PREPARE TRANSACTION 'nightly'")
     starter = scene.start()
     name = "the prepared transaction 'nightly' (of moriai_user, since …)"
-    starter.wait_for(f"In the way: {name}, which no session's end ends. Say COMMIT PREPARED or …")
+    starter.wait_for(
+        f"In the way: {name}. It keeps its locks until it is ended: run COMMIT PREPARED or …"
+    )
     starter.wait_for(f"Migration b2 Foreign b2 is blocked by {name}; retrying …")
     execute(scene, "ROLLBACK PREPARED 'nightly'")
     starter.finish(SOON).assert_ok()
@@ -158,7 +160,7 @@ def test_a_dump(scene: Scene[Run], options: list[str], name: str | None, who: st
         assert dump.stdout is not None
         dump.stdout.read(20_000)  # past its preamble
         starter = scene.start()
-        starter.wait_for(f"In the way: pg_dump ({who}). What it dumps cannot be altered …")
+        starter.wait_for(f"In the way: pg_dump ({who}). Tables that it dumps cannot be altered …")
         held_off = f"is blocked by backend … ({name or 'pg_dump'}, …); …"
         starter.wait_for(f"Migration b2 Foreign b2 {held_off}")
         dump.stdout.read()
@@ -198,5 +200,5 @@ def test_a_vacuum_against_wraparound(scene: Scene[Run]) -> None:
     finished.assert_failed(5, f"Migration b2 Foreign b2 is blocked by backend {pid} (…")
     finished.assert_says(
         f"In the way: a vacuum of public.big against wraparound (backend {pid}), which does not "
-        "step aside. What changes that table has to wait for its end."
+        "end for a lock request. Migrations of that table wait until it ends."
     )

@@ -45,7 +45,7 @@ def test_something_else_of_the_journals_name(
     cluster.execute(statement, scene.database)
     scene.start().finish().assert_failed(
         5,
-        '"public"."schema_journal" is where the journal belongs, and it is something else. '
+        '"public"."schema_journal" has the name of the journal, but is another object. '
         "Rename it. Nothing was changed.",
     )
 

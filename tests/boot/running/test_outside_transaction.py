@@ -45,7 +45,7 @@ def test_one_statement_is_tried_again(cluster: Cluster, make_scene: MakeScene, b
             other.cursor().execute("ROLLBACK")
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 got through after …")
+    finished.assert_says("Migration b2 Foreign b2 succeeded after …")
     scene.assert_complete()
     assert not found.failures
     assert found.longest < 1, found.longest
@@ -72,9 +72,9 @@ def test_what_it_keeps_locked_meanwhile(cluster: Cluster, make_scene: MakeScene,
         failed = scene.start().finish()
     failed.assert_failed(
         5,
-        "Migration b2 Foreign b2 is blocked by backend … (report, …), and others wait for what "
-        "it had locked before. What it did since it left its first transaction was rolled back, "
-        "not what is committed. Give what needs another table a revision of its own, and start "
+        "Migration b2 Foreign b2 is blocked by backend … (report, …), and other sessions "
+        "wait for locks that it holds. Its last transaction was rolled back; its earlier commits "
+        "stay. Move the statements on another table into a revision of their own, and start "
         "again.",
     )
     assert not found.failures
@@ -103,10 +103,10 @@ def test_a_part_that_was_committed(cluster: Cluster, make_scene: MakeScene) -> N
     first = scene.start().finish()
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     first.assert_says(
-        "Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps (name, …. To run …"
+        "Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps (name, …. A new …"
     )
     execute(scene, "DROP TABLE t_b2")
-    refused = "Migration b2 Foreign b2 was cut short before, … (INSERT INTO steps (name, …), …"
+    refused = "Migration b2 Foreign b2 was interrupted after … (INSERT INTO steps (name, …), …"
     for _ in range(2):
         scene.start().finish().assert_failed(5, refused)
     assert len(scene.steps()) == 1

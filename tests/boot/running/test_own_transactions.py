@@ -92,9 +92,7 @@ def test_what_was_undone_is_not_applied(
     scene = make_scene(cluster, f"{MAKE_TABLE}\n{roll_back}", DRIVERS["asyncpg"])
     first = scene.start()
     finished = first.finish()
-    finished.assert_failed(
-        5, "Migration b2 Foreign b2 failed: it rolled its transaction back itself, …"
-    )
+    finished.assert_failed(5, "Migration b2 Foreign b2 failed: it rolled back its own transaction…")
     scene.assert_at_first()
     assert scene.statuses() == ["a1 applied", "b2 failed"]
 
@@ -105,7 +103,7 @@ def test_what_runs_after_a_rollback_stays(cluster: Cluster, make_scene: MakeScen
     finished = scene.start().finish()
     finished.assert_failed(
         5,
-        "Migration b2 Foreign b2 failed: it rolled its transaction back itself, … may be "
+        "Migration b2 Foreign b2 failed: it rolled back its own transaction… may be "
         "committed: look, and take it back by hand before you start again. …",
     )
     assert "t_b2" in relations(cluster, scene.database)
@@ -171,7 +169,7 @@ LATE_UNIT_ENV = FOREIGN_ENV.replace("with context.begin_transaction():", "with c
 
 
 def test_a_transaction_opened_after_configuring(cluster: Cluster, make_scene: MakeScene) -> None:
-    """It is env.py's own like one that was opened before: the revisions stand or fall together."""
+    """It is env.py's own, as one that was opened before: all revisions or none are applied."""
     scene = make_scene(cluster, MAKE_TABLE, LATE_UNIT_ENV)
     break_last(scene)
     scene.start().finish().assert_failed(5, "Migration c3 … The database is at base now; …")
@@ -179,7 +177,7 @@ def test_a_transaction_opened_after_configuring(cluster: Cluster, make_scene: Ma
     break_last(scene, whole=True)
     finished = scene.start().finish()
     finished.assert_ok()
-    finished.assert_says("…the revisions stand or fall together")
+    finished.assert_says("…all revisions are applied together, or none")
     scene.assert_complete()
 
 

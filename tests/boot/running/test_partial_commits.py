@@ -49,7 +49,7 @@ def test_harm_is_not_done_twice(cluster: Cluster, make_scene: MakeScene, stateme
         )
         scene.query(f"SELECT pg_terminate_backend({scene.backend_of(first)})")
         assert first.finish().status == 5
-    refused = "Migration b2 Foreign b2 was cut short before, … (… move_points(…)), which may do …"
+    refused = "Migration b2 Foreign b2 was interrupted after … (… move_points(…)), which may do …"
     scene.start().finish(SOON).assert_failed(5, refused)
     assert scene.query("SELECT number FROM points") == [(200,)]
 
@@ -66,7 +66,7 @@ def test_a_column_with_a_default_for_deletions(cluster: Cluster, make_scene: Mak
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     first.assert_says("Migration b2 Foreign b2 keeps what it committed: ALTER TABLE steps ADD …")
     execute(scene, "DROP TABLE t_b2")
-    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was cut short before, …")
+    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was interrupted after …")
 
 
 def test_an_enums_value_before_a_block(cluster: Cluster, make_scene: MakeScene) -> None:
@@ -77,7 +77,7 @@ def test_an_enums_value_before_a_block(cluster: Cluster, make_scene: MakeScene) 
     first = scene.start().finish()
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     first.assert_says("Migration b2 Foreign b2 keeps what it committed: ALTER TYPE mood ADD VALU…")
-    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was cut short before, …")
+    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was interrupted after …")
 
 
 def test_no_secret_is_told(cluster: Cluster, make_scene: MakeScene) -> None:
@@ -88,7 +88,7 @@ def test_no_secret_is_told(cluster: Cluster, make_scene: MakeScene) -> None:
     finished = scene.start().finish()
     finished.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     said = "UPDATE steps SET name = … WHERE id = …"
-    finished.assert_says(f"Migration b2 Foreign b2 keeps what it committed: {said}. To run it …")
+    finished.assert_says(f"Migration b2 Foreign b2 keeps what it committed: {said}. A new …")
     finished.assert_never_says("…hunter2…")
     [[committed]] = scene.query("SELECT committed FROM schema_journal WHERE status = 'failed'")
     assert "hunter2" not in str(committed)
@@ -106,4 +106,4 @@ def test_a_commit_among_others(cluster: Cluster, make_scene: MakeScene) -> None:
     first = scene.start().finish()
     first.assert_failed(5, "Migration b2 Foreign b2 failed: …")
     first.assert_says("Migration b2 Foreign b2 keeps what it committed: INSERT INTO steps (name) …")
-    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was cut short before, …")
+    scene.start().finish().assert_failed(5, "Migration b2 Foreign b2 was interrupted after …")

@@ -100,7 +100,7 @@ def test_a_serialization_failure(cluster: Cluster, make_scene: MakeScene) -> Non
         gate.open()
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
+    finished.assert_says("Migration b2 Foreign b2 conflicts with …; retrying …")
     scene.assert_complete()
     assert scene.query("SELECT seconds FROM pace") == [(401,)]
 
@@ -131,8 +131,8 @@ def test_a_serialization_failure_in_the_end(
     cluster.execute(RAISING.format(when=when), scene.database)
     finished = scene.start().finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
-    finished.assert_says("Migration b2 Foreign b2 got through after …")
+    finished.assert_says("Migration b2 Foreign b2 conflicts with …; retrying …")
+    finished.assert_says("Migration b2 Foreign b2 succeeded after …")
     scene.assert_complete()
     assert len(scene.steps()) == 1
     assert [row.split()[1] for row in scene.journal()] == ["applied"] * 3
@@ -157,7 +157,7 @@ def test_a_revision_that_depended_on_what_was_changed(
         gate.open()
         finished = starter.finish(SOON)
     finished.assert_ok()
-    finished.assert_says("Migration b2 Foreign b2 was overtaken by …; retrying …")
+    finished.assert_says("Migration b2 Foreign b2 conflicts with …; retrying …")
     scene.assert_complete()
     assert scene.query("SELECT seconds FROM pace") == [(1,)]
 

@@ -24,7 +24,7 @@ NIGHTLY_TEXT = (
     [
         ("55P03", False, "is blocked by {}"),
         ("40P01", False, "was the victim of a deadlock with {}"),
-        ("40001", False, "was overtaken by somebody else's change of what it works on"),
+        ("40001", False, "conflicts with a change that another session has committed"),
         ("57014", True, "is blocked by {}"),
         ("57014", False, None),  # somebody else's cancel, or statement_timeout
         ("25P02", True, None),
@@ -73,8 +73,8 @@ def test_sentences() -> None:
     assert error.exit_status == 5
     assert str(error) == (
         f"Migration 002 Books is blocked by {who}; live traffic has blocked migrations for "
-        "more than 0.5 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. What the "
-        "revision had changed was rolled back."
+        "more than 0.5 s. See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. The "
+        "revision was rolled back."
     )
 
 
@@ -94,7 +94,7 @@ def test_a_name_with_braces() -> None:
         ),
         (
             Obstacles(vacuums=((7, "public.books"),), prepared=(NIGHTLY,)),
-            ["a vacuum of public.books against wraparound (backend 7), ", f"{NIGHTLY_TEXT}, "],
+            ["a vacuum of public.books against wraparound (backend 7), ", f"{NIGHTLY_TEXT}. "],
         ),
     ],
 )

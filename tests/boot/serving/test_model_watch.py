@@ -100,7 +100,9 @@ def test_what_does_no_harm(caplog: pytest.LogCaptureFixture) -> None:
     """It is said, and readiness stays as it is."""
     watched(Watch(outcome(beyond="notes")))
     assert boot_differences() is None
-    assert caplog.messages == ["The models and the schema differ: notes. Requests can do without"]
+    assert caplog.messages == [
+        "The models and the schema differ: notes. No request needs what differs"
+    ]
 
 
 def test_a_comparison_that_fails(caplog: pytest.LogCaptureFixture) -> None:

@@ -214,7 +214,7 @@ def test_the_way_down_from_there(
             BOTH,
             MigrationFailedError,
             5,
-            "Migration 003 Pages was cut short before, when it had committed a part of itself "
+            "Migration 003 Pages was interrupted after it had committed a part of itself "
             "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
             "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand and "
             "say so with `inv stamp --revision 003`, or change the file so that it can be run "
@@ -225,7 +225,7 @@ def test_the_way_down_from_there(
             (True,),
             MigrationFailedError,
             5,
-            "Migration 003 Pages was cut short before, when it had committed a part of itself "
+            "Migration 003 Pages was interrupted after it had committed a part of itself "
             "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
             "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand, or "
             "change the file so that it can be run again. Nothing was changed.",
