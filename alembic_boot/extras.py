@@ -38,8 +38,8 @@ def has_json() -> bool:
     return find_spec("pythonjsonlogger") is not None
 
 
-def has_bars() -> bool:
-    """Return whether a progress bar can be drawn."""
+def has_live_line() -> bool:
+    """Return whether a live line can be drawn at a terminal."""
     return find_spec("rich") is not None
 
 

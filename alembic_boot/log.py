@@ -115,7 +115,7 @@ def add_request_id(record: logging.LogRecord) -> bool:
 
 
 class StreamHandler(logging.StreamHandler[Any]):
-    """Writes to the present sys.stdout or sys.stderr, so that a progress bar can stand below."""
+    """Writes to the present sys.stdout or sys.stderr, so that a live line can stand below."""
 
     is_lost: ClassVar[bool] = False
     """Whether a line of this process could not be written."""
@@ -134,7 +134,7 @@ class StreamHandler(logging.StreamHandler[Any]):
     def has_colours(self) -> bool:
         """Return whether the levels of text lines have colours now."""
         stream = self.stream
-        # The stream of a progress bar does not say that it is a terminal.
+        # The stream above a live line does not say that it is a terminal.
         return is_wanted(getattr(stream, "rich_proxied_file", stream), os.environ)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 (logging's own name)

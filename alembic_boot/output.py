@@ -13,8 +13,8 @@ from alembic_boot.errors import BootError
 _stdout: int | None = None
 """The descriptor of the real stdout, while stdout is reserved."""
 
-_has_bar = False
-"""Whether a progress bar is drawn on the terminal that the log goes to."""
+_has_line = False
+"""Whether a live line is drawn on the terminal that the log goes to."""
 
 
 def prepare_streams(*, is_reserved: bool) -> None:
@@ -48,16 +48,16 @@ def reserved() -> Iterator[None]:
 
 @contextmanager
 def below_log() -> Iterator[None]:
-    """Let the log of the block go through sys.stdout, so that a progress bar stays below it.
+    """Let the log of the block go through sys.stdout, so that a live line stays below it.
 
-    Nothing changes if the log goes elsewhere: `inv migrate > file` has its bar on the terminal.
+    Nothing changes if the log goes elsewhere: `inv migrate > file` has the line on the terminal.
     """
-    global _has_bar  # noqa: PLW0603
-    _has_bar = _stdout is not None and os.isatty(_stdout)
+    global _has_line  # noqa: PLW0603
+    _has_line = _stdout is not None and os.isatty(_stdout)
     try:
         yield
     finally:
-        _has_bar = False
+        _has_line = False
 
 
 class Unbuffered:
@@ -77,7 +77,7 @@ class Unbuffered:
 
 def log_stream(name: str) -> Any:
     """Return the present stream of the log: `name` is stdout or stderr."""
-    if name == "stdout" and _stdout is not None and not _has_bar:
+    if name == "stdout" and _stdout is not None and not _has_line:
         return Unbuffered()
     return getattr(sys, name)
 
@@ -124,7 +124,7 @@ def show(*lines: str) -> None:
 
 def _write(descriptor: int, text: str) -> None:
     # A title may have characters that the terminal's encoding does not have.
-    # The stream of a progress bar has no encoding.
+    # The stream above a live line has no encoding.
     rest = memoryview(text.encode(sys.stdout.encoding or "utf-8", "backslashreplace"))
     while rest:
         rest = rest[os.write(descriptor, rest) :]

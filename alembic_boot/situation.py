@@ -10,6 +10,22 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Build:
+    """An index that is being built, as the server reports it."""
+
+    name: str
+    """The table's, until there is an index."""
+    phase: str
+    done: int
+    total: int
+    """Blocks or tuples of the phase; 0 if the server does not measure it."""
+
+    def __str__(self) -> str:
+        done = f", {100 * self.done // self.total} %" if self.total else ""
+        return f"building {self.name} ({self.phase}{done})"
+
+
+@dataclass(frozen=True)
 class Situation:
     """The work of a boot at one moment. Times are in seconds, by the monotonic clock."""
 
@@ -22,12 +38,16 @@ class Situation:
     """Seconds that the stage may take by its own settings; None without a limit."""
     revision: str | None = None
     """The revision that runs, with its title."""
+    revision_began_at: float = 0
+    build: Build | None = None
+    """The index that the revision builds."""
     done: int = 0
     """Revisions that are committed."""
     of: int = 0
     """Revisions of the plan."""
     blocked_by: str | None = None
     """What the stage waits for."""
+    blocked_since: float = 0
     reason: str | None = None
     """Why the boot is not further."""
 
@@ -62,6 +82,7 @@ def enter(stage: str, limit: float | None = None) -> None:
         stage_began_at=time.monotonic(),
         limit=limit,
         revision=None,
+        build=None,
         blocked_by=None,
         reason=None,
     )
@@ -71,4 +92,6 @@ def note(**changes: Any) -> None:
     """Note facts of the stage that runs, from any thread."""
     global _situation  # noqa: PLW0603
     with _changing:
+        if changes.get("blocked_by") and _situation.blocked_by is None:
+            changes["blocked_since"] = time.monotonic()
         _situation = replace(_situation, **changes)

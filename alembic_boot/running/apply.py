@@ -16,7 +16,7 @@ from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.log_fields import Event, fields
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.progress import progress_bar
+from alembic_boot.progress import live_line, running_line
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks, watch_borrowed_session
@@ -24,7 +24,7 @@ from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
-from alembic_boot.situation import note
+from alembic_boot.situation import note, situation
 from alembic_boot.sql.parser import read
 from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
@@ -122,8 +122,8 @@ class Unlocked:
 @contextmanager
 def _running(schema: Schema, plan: Plan, run_steps: RunSteps, *, is_real: bool) -> Iterator["Run"]:
     try:
-        with progress_bar(len(plan.steps)) as begin:
-            yield Run(schema, plan, run_steps, begin, is_real=is_real)
+        with live_line(lambda: running_line(situation(), time.monotonic())):
+            yield Run(schema, plan, run_steps, is_real=is_real)
     finally:
         # The last statement's tree may be large, and this process may go on to serve.
         read.cache_clear()
@@ -137,7 +137,6 @@ class Run:
         schema: Schema,
         plan: Plan,
         run_steps: RunSteps,
-        begin: Callable[[str], None],
         *,
         is_real: bool,
     ) -> None:
@@ -145,7 +144,6 @@ class Run:
         self.plan = plan
         self._run_steps = run_steps
         self._is_real = is_real
-        self._begin = begin
         self.running: str | None = None
         self.session: MigrationSession | None = None
 
@@ -181,7 +179,6 @@ class Run:
         """Say which step runs, and that it is committed."""
         [(self.running, _)] = step.moves
         title = self.schema.label(self.running)
-        self._begin(title)
         self._note(title, self.plan.steps.index(self.running))
         started = time.monotonic()
         yield
@@ -193,9 +190,15 @@ class Run:
         self.running = None
 
     def _note(self, title: str | None, done: int) -> None:
-        if self._is_real:
-            of = len(self.plan.steps)
-            note(revision=title, done=done, of=of, blocked_by=None, reason=None)
+        note(
+            revision=title,
+            revision_began_at=time.monotonic(),
+            build=None,
+            done=done,
+            of=len(self.plan.steps),
+            blocked_by=None,
+            reason=None,
+        )
 
     def verify(self) -> Inspection:
         """Return the state now. An env.py or a revision can report success and commit nothing.

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.log_fields import fields
 from alembic_boot.running.blockers import AnyBlocker, listed
-from alembic_boot.situation import note
+from alembic_boot.situation import Build, note
 
 _log = logging.getLogger(__name__)
 
@@ -17,25 +16,10 @@ _INTERVAL, _PATIENCE, _REPEAT = 1.0, 2.0, 5.0
 
 _BUILDS = """
 SELECT coalesce(nullif(index_relid, 0), relid)::regclass::text, phase,
-    CASE WHEN blocks_total > 0 THEN 100 * blocks_done / blocks_total
-         WHEN tuples_total > 0 THEN 100 * tuples_done / tuples_total END
+    CASE WHEN blocks_total > 0 THEN blocks_done ELSE tuples_done END,
+    CASE WHEN blocks_total > 0 THEN blocks_total ELSE tuples_total END
 FROM pg_stat_progress_create_index WHERE pid IN ({holder})
 """
-
-
-@dataclass(frozen=True)
-class Build:
-    """An index that is being built, as the server reports it."""
-
-    name: str
-    """The table's, until there is an index."""
-    phase: str
-    percent: int | None
-    """The share of the phase that is done; None if the server does not measure it."""
-
-    def __str__(self) -> str:
-        done = "" if self.percent is None else f", {self.percent} %"
-        return f"building {self.name} ({self.phase}{done})"
 
 
 class LongWork:
@@ -59,21 +43,23 @@ class LongWork:
         self._next_look = now + _INTERVAL
         builds = self._builds()
         self._builds_since = (self._builds_since or now) if builds else None
-        facts = [str(build) for build in builds] if _is_long(self._builds_since, now) else []
+        shown = builds if _is_long(self._builds_since, now) else []
+        facts = list(map(str, shown))
         blocked_by = listed(blockers) if _is_long(self._waits_since, now) else None
         if blocked_by:
             facts.append(f"waiting for {blocked_by}")
-        self._note(facts, blocked_by)
+        self._note(facts, shown[0] if shown else None, blocked_by)
         if facts and now - self._said_at >= _REPEAT:
             self._said_at = now
             running = fields("running", label=self._label, blocked_by=blocked_by)
             _log.info("Migration %s: %s", self._label, ", ".join(facts), extra=running)
 
-    def _note(self, facts: Sequence[str], blocked_by: str | None) -> None:
+    def _note(self, facts: Sequence[str], build: Build | None, blocked_by: str | None) -> None:
         if facts:
-            note(reason=f"Migration {self._label}: {', '.join(facts)}", blocked_by=blocked_by)
+            reason = f"Migration {self._label}: {', '.join(facts)}"
+            note(reason=reason, build=build, blocked_by=blocked_by)
         elif self._has_noted:
-            note(reason=None, blocked_by=None)
+            note(reason=None, build=None, blocked_by=None)
         self._has_noted = bool(facts)
 
     def _builds(self) -> list[Build]:

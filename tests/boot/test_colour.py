@@ -12,8 +12,11 @@ import pytest
 
 from alembic_boot.colour import coloured, is_wanted
 from alembic_boot.log import TextFormatter
-from tests.history import OURS
-from tests.scenarios.process import DEADLINE, INV, project
+from tests.history import HEAD, OURS
+from tests.scenarios.process import DEADLINE, INV, project, write_revision
+
+LONG = "long " * 60
+"""More than a line of a terminal."""
 
 
 class Terminal(StringIO):
@@ -103,20 +106,24 @@ def seen_on_terminal(
     return said.decode()
 
 
-@pytest.mark.slow  # starts two processes: 2 s
+@pytest.mark.slow  # starts two processes: 4 s
 def test_a_run_at_a_terminal(tmp_path: Path, database_url: str) -> None:
-    """The levels have colours, and the progress bar stays below the lines.
+    """The levels have colours, and the live line stays below the lines, however long they are.
 
     JSON has no colours at a terminal either.
     """
     folder = project(tmp_path)
+    slow = f'op.execute("SELECT pg_sleep(2)")\nprint("{LONG}")'
+    write_revision(folder / "alembic" / "versions", "901", HEAD, slow, title="It sleeps")
     text = seen_on_terminal("migrate", folder, database_url)
     lines = text.replace("\x1b[2K", "\r").replace("\r\n", "\n").replace("\r", "\n").splitlines()
     level = " \x1b[32mINFO\x1b[0m    "
     said = [line.partition(level)[2] for line in lines if level in line]
     assert "Database migrations completed successfully" in said
     applied = [line.split()[1] for line in said if line.startswith("Applied ")]
-    assert applied == list(OURS)
+    assert applied == [*OURS, "901"]
+    assert "901 It sleeps  (11 of 11)  0:01" in lines
+    assert LONG in lines
     assert all(re.match(r"\d{4}-", line) for line in lines if level in line), lines
     assert "Traceback" not in text
     json_lines = seen_on_terminal("wait-db", folder, database_url, LOG_FORMAT="json")
@@ -126,7 +133,7 @@ def test_a_run_at_a_terminal(tmp_path: Path, database_url: str) -> None:
 
 @pytest.mark.slow  # starts a process: 1 s
 def test_a_log_that_goes_to_a_file(tmp_path: Path, database_url: str) -> None:
-    """The file has all lines without colours, and the terminal only the progress bar."""
+    """The file has all lines without colours, and the terminal only the live line."""
     log = tmp_path / "log"
     with log.open("w") as file:
         text = seen_on_terminal("migrate", project(tmp_path), database_url, file.fileno())

@@ -11,6 +11,7 @@ import pytest
 from alembic_boot import extras, progress
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.log import configure_logging, report_failure
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -70,6 +71,8 @@ def test_a_terminal_without_rich_has_lines(
     terminal = StringIO()
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdout", terminal)
-    with progress.progress_bar(2) as begin:
+    said: list[str] = []
+    with progress.step_by_step(2, lambda *it: said.append(it[2]), after=0) as begin:
         begin("001 Users")
+        wait_until(lambda: said == ["001 Users"])
     assert terminal.getvalue() == ""

@@ -282,7 +282,7 @@ def test_streams(
 
 
 def test_the_stream_of_this_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A stream that is put in place later, as by a progress bar, is written to."""
+    """A stream that is put in place later, as by a live line, is written to."""
     configure_logging("info", "text")
     later = StringIO()
     monkeypatch.setattr(sys, "stdout", later)

@@ -12,11 +12,13 @@ from alembic_boot.postgres import advisory
 from alembic_boot.postgres.embedded import embedded_postgres
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.postgres.wait import wait_for_database
-from alembic_boot.situation import begin_boot, enter, note, situation
+from alembic_boot.situation import Build, begin_boot, enter, note, situation
 from tests.boot.in_process import MakeScene
 from tests.cluster import Cluster, free_port
 from tests.scenarios.live_traffic import blocking
 from tests.scenarios.scene import MAKE_TABLE, SCHEMA, SOON
+
+BUILD = Build("i", "building index", 1, 3)
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +29,7 @@ def _new_boot() -> None:
 def test_a_stage_begins_without_the_facts_of_the_last() -> None:
     """Except for the revisions: they are done also while the seed data is inserted."""
     enter("migrate")
-    note(revision="a1", done=1, of=2, blocked_by="pid 1", reason="because")
+    note(revision="a1", build=BUILD, done=1, of=2, blocked_by="pid 1", reason="because")
     before = situation()
     enter("seed", 5)
     found = situation()
@@ -38,9 +40,21 @@ def test_a_stage_begins_without_the_facts_of_the_last() -> None:
         stage_began_at=found.stage_began_at,
         limit=5,
         revision=None,
+        build=None,
         blocked_by=None,
         reason=None,
     )
+
+
+def test_a_block_lasts_over_retries() -> None:
+    """It began when nothing had blocked before, whatever blocks now."""
+    note(blocked_by="pid 1")
+    since = situation().blocked_since
+    note(blocked_by="pid 2")
+    assert situation().blocked_since == since
+    note(blocked_by=None)
+    note(blocked_by="pid 2")
+    assert situation().blocked_since > since
 
 
 def test_no_note_is_lost() -> None:
