@@ -2,15 +2,18 @@
 
 from base64 import b64encode
 from hashlib import sha256
+from pathlib import Path
 
 
 def _source(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
-STYLE = ""
+_DRAWING = Path(__file__).with_name("drawing")
 
-SCRIPT = ""
+STYLE = (_DRAWING / "page.css").read_text(encoding="utf-8")
+
+SCRIPT = (_DRAWING / "page.js").read_text(encoding="utf-8")
 
 STYLE_HASH = _source(STYLE)
 """A source of a Content-Security-Policy."""

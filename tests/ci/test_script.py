@@ -50,7 +50,8 @@ def folder(tmp_path: Path) -> Path:
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
     nothing = "#!/bin/sh\n"
     others = dict.fromkeys(
-        ("docker", "docker-compose", "pgbouncer", "kubectl", "chromium", "npm"), nothing
+        ("docker", "docker-compose", "pgbouncer", "kubectl", "chromium", "chromedriver", "npm"),
+        nothing,
     )
     for name, text in {"make": MAKE, "inv": INV, **others}.items():
         (programs / name).write_text(text)

@@ -1,0 +1,1 @@
+"""The parts of the status page: from the report to HTML and SVG."""

@@ -1,0 +1,48 @@
+"""Pieces that several sections of the page consist of."""
+
+from collections.abc import Mapping
+
+from alembic_boot.status_page.drawing.markup import Html, element, joined
+from alembic_boot.status_page.drawing.texts import Words
+
+
+def section(key: str, words: Words, *content: str | None) -> Html:
+    """Return a section with its heading."""
+    heading = element("h2", words(key), id=f"{key}-heading")
+    return element("section", heading, *content, class_=key, aria_labelledby=f"{key}-heading")
+
+
+def scrolling(content: Html, label: str) -> Html:
+    """Return what may be wider than the screen; the keyboard can scroll it."""
+    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
+
+
+def facts(pairs: Mapping[str, str | None]) -> Html:
+    """Return names with their values; a name without a value is left out."""
+    items = (
+        element("div", element("dt", name), element("dd", value))
+        for name, value in pairs.items()
+        if value
+    )
+    return element("dl", *items)
+
+
+def column_heads(words: Words, *keys: str) -> Html:
+    """Return the row of the heads of a table."""
+    return element("tr", *(element("th", words(key), scope="col") for key in keys))
+
+
+def phase_of(phase: str | None, words: Words) -> str | None:
+    """Return the word for the phase of a revision."""
+    return None if phase is None else words.known(phase)
+
+
+def as_it_is(text: str | None, name: str = "p", class_: str | None = None) -> Html | None:
+    """Return a text of the report, which is English in each language."""
+    return element(name, text, lang="en", class_=class_) if text else None
+
+
+def code(text: str, label: str) -> Html:
+    """Return lines of code, which the keyboard can scroll."""
+    inner = element("code", text)
+    return joined(element("pre", inner, tabindex=0, role="region", aria_label=label, lang="en"))
