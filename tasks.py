@@ -402,16 +402,21 @@ def merge(
         _show(str(write_merge(settings.alembic_config, url, required(message))))
 
 
-@task(auto_shortflags=False, iterable=["x"], help=_ALEMBIC)
-def check(_c: Context, x: list[str] | None = None, n: str | None = None) -> None:
+@task(
+    auto_shortflags=False,
+    iterable=["x"],
+    help={"since": "Only go up to this revision, and check those after it.", **_ALEMBIC},
+)
+def check(
+    _c: Context, since: str | None = None, x: list[str] | None = None, n: str | None = None
+) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting("check", **_alembic(x, n)) as boot:
         from alembic_boot.checking.check import check
         from alembic_boot.stages import wait
 
         wait(boot)
-        check(boot)
-        _show("The history is sound: every revision goes up, down and up, and meets the models.")
+        _show(str(check(boot, since, every=since is None)))
 
 
 @task(

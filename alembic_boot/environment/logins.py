@@ -83,7 +83,7 @@ def last_attempt() -> Mapping[str, str] | None:
 
 @contextmanager
 def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
-    """Lead each login that would go to one of these databases to the scratch database.
+    """Lead logins to the real database, given by its URLs, to the scratch database instead.
 
     Connections that a pool has from before are made anew. At the end the pools lose those that were
     made here. This proves nothing: ask the session where it is.

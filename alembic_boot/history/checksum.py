@@ -12,9 +12,11 @@ from functools import cache
 from hashlib import sha256
 from typing import Any
 
-from alembic_boot.history.source import nodes, parse, without_docstring
+from alembic_boot.history.source import bound_name, nodes, parse, without_docstring
 
-_BESIDE_THE_UPGRADE = frozenset({"down_revision", "branch_labels", "phase", "downgrade"})
+_BESIDE_THE_UPGRADE = frozenset(
+    {"down_revision", "branch_labels", "phase", "downgrade", "downgrade_is_empty"}
+)
 """Names of a revision's module that do not change the effect of its upgrade."""
 
 # Parts that the code does not depend on: comments for type checkers, and the u of u"".
@@ -54,10 +56,10 @@ def _upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
     Left out are its place in the history, its phase, its downgrade, annotations, and unused
     imports. The nodes are changed in place.
     """
-    kept = [it for it in body if _bound_name(it) not in _BESIDE_THE_UPGRADE]
+    kept = [it for it in body if bound_name(it) not in _BESIDE_THE_UPGRADE]
     # Everything that the upgrade uses is a part of it, even its own downgrade.
-    while used := _names(kept) & {_bound_name(it) for it in body if it not in kept}:
-        kept = [it for it in body if it in kept or _bound_name(it) in used]
+    while used := _names(kept) & {bound_name(it) for it in body if it not in kept}:
+        kept = [it for it in body if it in kept or bound_name(it) in used]
     code = [_plain(it) for it in kept if not isinstance(it, Import)]
     used = {"*"}
     for node in nodes(code):
@@ -69,15 +71,6 @@ def _upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
             used.add(node.id)
     imports = [one for it in kept if isinstance(it, Import) for one in _one_by_one(it, used)]
     return [*sorted(imports, key=ast.unparse), *code]
-
-
-def _bound_name(statement: ast.stmt) -> str | None:
-    match statement:
-        case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
-            return name
-        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
-            return name
-    return None
 
 
 def _plain(statement: ast.stmt) -> ast.stmt:

@@ -30,6 +30,16 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
     return body
 
 
+def bound_name(statement: ast.stmt) -> str | None:
+    """Return the name that a statement of a module assigns or defines, if it is one."""
+    match statement:
+        case ast.Assign(targets=[ast.Name(name)]) | ast.AnnAssign(target=ast.Name(name)):
+            return name
+        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+            return name
+    return None
+
+
 def nodes(statements: list[ast.stmt]) -> Iterator[ast.AST]:
     """Give each node before its parts, so that a part may be taken away. Faster than `ast.walk`."""
     left: list[Any] = [statements]
@@ -88,11 +98,36 @@ def _names(source: bytes, function: str) -> set[str]:
     return {name for name in found if isinstance(name, str)}
 
 
+def line_of(source: bytes | str, name: str) -> int | None:
+    """Return the line at which a module defines or assigns a name, outside of any block."""
+    lines = [it.lineno for it in parse(source).body if bound_name(it) == name]
+    return lines[-1] if lines else None
+
+
+def declares_empty_downgrade(source: bytes | str) -> bool:
+    """Return whether a revision says why its downgrade does nothing: `downgrade_is_empty = "…"`."""
+    said = [
+        getattr(it, "value", None)
+        for it in parse(source).body
+        if bound_name(it) == "downgrade_is_empty"
+    ]
+    match said:
+        case [*_, ast.Constant(str(why))]:
+            return bool(why.strip())
+    return False
+
+
+def is_downgrade_empty(source: bytes | str) -> bool:
+    """Return whether the downgrade does nothing."""
+    downgrade = _function(parse(source), "downgrade")
+    return downgrade is not None and _is_empty(downgrade)
+
+
 def why_irreversible(source: bytes | str) -> str | None:
     """Return why a revision cannot be downgraded, as a clause to follow its title; else None.
 
     Only certain cases count: no `downgrade` at all, one that always raises, or one that does
-    nothing while `upgrade` does something.
+    nothing while `upgrade` does something and the revision does not say why.
     """
     tree = parse(source)
     downgrade = _function(tree, "downgrade")
@@ -102,7 +137,9 @@ def why_irreversible(source: bytes | str) -> str | None:
     if raised := _raised(downgrade):
         return f"its downgrade() raises{_exception(raised)}"
     upgrade = _function(tree, "upgrade")
-    if upgrade is not None and _is_empty(downgrade) and not _is_empty(upgrade):
+    if upgrade is None or _is_empty(upgrade) or declares_empty_downgrade(source):
+        return None
+    if _is_empty(downgrade):
         return "its downgrade() is empty"
     return None
 

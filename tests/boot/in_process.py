@@ -93,7 +93,7 @@ def adopting(boot: BootDescription) -> None:
 def checking(boot: BootDescription) -> None:
     """Do what `inv check` does."""
     wait(boot)
-    check(boot)
+    check(boot, every=True)
 
 
 def rendering(boot: BootDescription) -> str:

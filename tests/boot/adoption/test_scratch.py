@@ -14,8 +14,7 @@ from psycopg2.extras import wait_select
 from alembic_boot.adoption.given_scratch import END_WORK, objects
 from alembic_boot.adoption.leftover_databases import new_name, remove_leftovers
 from alembic_boot.adoption.scratch import scratch_database
-from alembic_boot.checking.check import check
-from alembic_boot.description import AlembicConfig, BootDescription
+from alembic_boot.description import BootDescription
 from alembic_boot.errors import (
     BootError,
     ConfigurationError,
@@ -283,42 +282,6 @@ def test_one_that_cannot_be_reached(
     assert caught.value.what.startswith(what)
     assert "SCRATCH_DATABASE_URL" in caught.value.advice
     assert "wrong" not in str(caught.value)
-
-
-def test_an_env_py_of_its_own_mind(
-    tmp_path: Path, cluster: Cluster, database: str, database_url: str
-) -> None:
-    """An env.py that connects elsewhere is found out before anything is changed there."""
-    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s\n")
-    (tmp_path / "versions").mkdir()
-    (tmp_path / "versions" / "a1.py").write_text(
-        "from alembic import op\n"
-        "revision = 'a1'\n"
-        "down_revision = None\n"
-        "def upgrade(): op.execute('CREATE TABLE t (i int)')\n"
-        "def downgrade(): op.execute('DROP TABLE t')\n"
-    )
-    url = database_url.replace("postgresql:", "postgresql+psycopg2:")
-    (tmp_path / "env.py").write_text(
-        "from alembic import context\n"
-        "from sqlalchemy import create_engine, pool\n"
-        f"with create_engine({url!r}, poolclass=pool.NullPool).connect() as connection:\n"
-        "    context.configure(connection=connection)\n"
-        "    with context.begin_transaction():\n"
-        "        context.run_migrations()\n"
-    )
-    boot = replace(described(database_url), alembic_config=AlembicConfig(tmp_path / "alembic.ini"))
-    before = databases(cluster)
-    with pytest.raises(ConfigurationError) as caught:
-        check(boot)
-    assert "connects to another database than the one it was given." in str(caught.value)
-    assert (
-        cluster.query(
-            "SELECT relname FROM pg_class WHERE relname IN ('t', 'alembic_version')", database
-        )
-        == []
-    )
-    assert databases(cluster) == before
 
 
 def make_scratch(cluster: Cluster, url: str, owner: str = OWNER) -> str:

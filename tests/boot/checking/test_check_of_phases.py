@@ -128,7 +128,7 @@ class Trial:
     def check(self, *planted: tuple[str, str, str], env: str = FOREIGN_ENV) -> Finished:
         """Check a history with these after its first: their functions, and their constants."""
         foreign = ForeignProject(self.folder / "foreign", env)
-        foreign.revision("a1", None, FIRST, FIRST_BACK)
+        foreign.revision("a1", None, FIRST, FIRST_BACK, constants='phase = "expand"')
         parent = "a1"
         for id_, (upgrade, downgrade, constants) in zip(IDS, planted, strict=False):
             foreign.revision(id_, parent, upgrade, downgrade, constants=constants)
@@ -166,6 +166,15 @@ def test_a_contract_has_to_say_so(trial: Trial) -> None:
         f'b2 {reasons}, but does not say phase = "contract"',
         f'd4 {reasons}, but does not say phase = "contract"',
     )
+
+
+def test_a_project_that_has_no_phases(trial: Trial) -> None:
+    """Nothing is asked of it that it has not begun to use."""
+    foreign = ForeignProject(trial.folder / "foreign")
+    foreign.revision("a1", None, FIRST, FIRST_BACK)
+    upgrade, downgrade, _ = CONTRACTS["several"]
+    foreign.revision("b2", "a1", upgrade, downgrade)
+    trial.run(foreign).assert_ok()
 
 
 def test_every_way_to_run_sql_is_seen(trial: Trial) -> None:

@@ -103,6 +103,21 @@ def test_an_empty_downgrade_of_nothing(upgrade: str, body: str) -> None:
     assert why_irreversible(f"{upgrade}\n\ndef downgrade():\n    {body}") is None
 
 
+@pytest.mark.parametrize(
+    ("constant", "reason"),
+    [
+        ("downgrade_is_empty = 'the rows are of use to the old code'", None),
+        ("downgrade_is_empty: str = 'why'", None),
+        ("downgrade_is_empty = ' '", EMPTY),
+        ("downgrade_is_empty = True", EMPTY),
+        ("downgrade_is_empty: str", EMPTY),
+    ],
+)
+def test_an_empty_downgrade_that_is_declared(constant: str, reason: str | None) -> None:
+    """The revision has to say why."""
+    assert why_irreversible(f"{constant}\n{UPGRADE}def downgrade(): pass") == reason
+
+
 def test_an_empty_downgrade_of_something_unseen() -> None:
     """An upgrade from elsewhere may be empty too."""
     assert why_irreversible("from shared import upgrade\ndef downgrade(): pass") is None
