@@ -14,14 +14,16 @@ _PAUSE = 0.5
 """Seconds between two tries at the most."""
 
 _SHARE = 2.0
-"""Seconds of others' waiting, summed over them, that one try may cost while it waits itself."""
+"""Seconds that other sessions may wait, in total, while one try waits for a lock."""
 
 _LONGEST = 0.2
-"""Seconds that anybody may wait for a try that waits itself."""
+"""Seconds that one other session may wait while a try waits for a lock."""
 
 _STRICT_TRIES = 10
-"""Tries in which several waits of ours count as one for who waits through all of them. What needs
-several busy tables at once may never get them so."""
+"""Tries in which consecutive lock waits of ours count as one wait for each blocked session. After
+these tries each wait counts alone: a revision that locks several busy tables could never finish
+otherwise.
+"""
 
 
 def is_share(seconds: float) -> bool:
@@ -44,9 +46,7 @@ class Backoff:
         return max(self.budget - held_off, self.limit(tries))
 
     def pause(self, chance: float) -> float:
-        """Return the seconds until the next try; `chance`, from 0 to 1, keeps two from marching
-        in step.
-        """
+        """Return the seconds until the next try; `chance`, from 0 to 1, is the jitter."""
         return _PAUSE * (1 + chance) / 2
 
     def is_over(self, held_off: float) -> bool:
@@ -59,9 +59,9 @@ class Look:
     """Our session at one moment, as another session sees it."""
 
     lock: str | None = None
-    """The lock that our statement waits for, if it does."""
+    """The lock that our statement waits for; None if it does not wait."""
     waiting: frozenset[int] = frozenset()
-    """The sessions that wait for a lock that we have, or behind a lock that we ask for."""
+    """The sessions that wait for a lock that we hold, or that queue behind our request."""
 
     @property
     def is_waiting(self) -> bool:
@@ -79,20 +79,20 @@ class Harm:
     """The cost of one try for others so far, in seconds of waiting."""
 
     in_queue: float = 0
-    """While our own statement waited; summed over who waited."""
+    """The part in which our own statement waited for a lock."""
     at_work: float = 0
-    """The same while it did not: it worked under locks that it had."""
+    """The part in which our statement worked and held locks."""
     lasted: float = 0
     """How long our present wait has lasted."""
     lock: str | None = None
-    """What that is for."""
+    """The lock of that wait."""
     of_wait: Mapping[int, float] = field(default_factory=dict)
-    """How long each who waits now has done so in our present wait."""
+    """Seconds that each blocked session has waited during our present wait."""
     of_waits: Mapping[int, float] = field(default_factory=dict)
-    """The same in all of our waits."""
+    """Seconds that each blocked session has waited during all of our waits."""
 
     def after(self, look: Look, seconds: float) -> "Harm":
-        """Return the harm when what was looked at has been so for `seconds`."""
+        """Return the harm after the situation of this look has lasted `seconds`."""
         is_same = look.lock is not None and look.lock == self.lock
         before = self.of_wait if is_same else {}
         waited = seconds if look.is_waiting else 0

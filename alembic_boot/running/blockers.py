@@ -6,8 +6,8 @@ from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
 
-# Other roles' state and query are hidden from a role that may not see all; a worker of autovacuum
-# belongs to no role, which is not.
+# PostgreSQL hides the state and the query of other roles' sessions. An autovacuum worker has no
+# role, and that is visible.
 _COLUMNS = "pid, application_name, state, query_start, usesysid IS NULL"
 _SESSIONS = f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = ANY (%s) ORDER BY pid"  # noqa: S608
 
@@ -16,8 +16,8 @@ SELECT gid, owner::text, prepared FROM pg_prepared_xacts AS found
 WHERE database = current_database() AND {condition} ORDER BY prepared
 """
 
-# pg_blocking_pids has 0 for a prepared transaction, and does not say which: one that has what the
-# waiting session asks for. It has its own number, too, by which its other locks are known.
+# pg_blocking_pids returns 0 for any prepared transaction. The one that blocks us holds the lock
+# that our session waits for. All locks of a transaction have the same virtual number.
 _HAS_IT = """
 EXISTS (
     SELECT FROM pg_locks own
@@ -35,13 +35,13 @@ EXISTS (
 
 @dataclass(frozen=True)
 class Blocker:
-    """A session that has, or asked earlier for, what the migration asks for."""
+    """A session that holds the lock that the migration needs, or that asked for it earlier."""
 
     pid: int
     application: str = ""
     state: str | None = None
     since: datetime | None = None
-    """When its query began; of an idle session, its last query."""
+    """The start of its query; of an idle session, of its last query."""
     is_vacuum: bool = False
     """Whether it is a worker of autovacuum."""
 
@@ -55,7 +55,7 @@ class Blocker:
 
 @dataclass(frozen=True)
 class PreparedTransaction:
-    """A transaction that belongs to no session any more, and keeps its locks."""
+    """A prepared transaction: it has no session any more, and keeps its locks."""
 
     name: str
     owner: str
@@ -75,16 +75,16 @@ def listed(blockers: Iterable[AnyBlocker]) -> str:
 
 
 def session_query(pid: int) -> str:
-    """Return SQL, free of parameters, whose row is what a Blocker is made of."""
+    """Return SQL without parameters whose row has the fields of a Blocker."""
     return f"SELECT {_COLUMNS} FROM pg_stat_activity WHERE pid = {int(pid)}"  # noqa: S608
 
 
 def find_blockers(
     connection: Connection, pids: Iterable[int], holder: str
 ) -> tuple[AnyBlocker, ...]:
-    """Return what is known of these backends, which block the one that the query `holder` gives.
+    """Return these backends, which block the session that the query `holder` returns.
 
-    One that has ended meanwhile is left out.
+    A backend that has ended meanwhile is left out.
     """
     wanted = sorted(set(pids))
     with connection.cursor() as cursor:

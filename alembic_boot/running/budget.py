@@ -1,4 +1,4 @@
-"""The budget of one run: how long live traffic has blocked it, and what the log says meanwhile."""
+"""The budget of one run: how long live traffic may block it, and the log lines about that."""
 
 import logging
 import random
@@ -16,7 +16,7 @@ from alembic_boot.situation import note
 _log = logging.getLogger(__name__)
 
 _REPEAT, _REPEAT_CHANGED = 5.0, 1.0
-"""Seconds after which the same is said again, and something else."""
+"""Seconds before the same line is repeated, and before a different line."""
 
 
 class Budget:
@@ -30,14 +30,14 @@ class Budget:
         self.tries = 0
         """The tries that have failed since the last one that succeeded."""
         self._lost = 0.0
-        """Seconds that are counted so far."""
+        """The seconds used so far."""
         self._waited = 0.0
-        """Seconds that the session has waited since then."""
+        """Seconds of lock waits that are not yet in `_lost`."""
         self._lock = threading.Lock()
         self._since: float | None = None
-        """When the revision that runs now was blocked for the first time."""
+        """The time at which this revision was blocked first."""
         self._again_since: float | None = None
-        """When the try that runs now began; None for a first try."""
+        """The time at which this try began; None for a first try."""
         self._said, self._said_at = "", float("-inf")
 
     @property
@@ -51,7 +51,7 @@ class Budget:
         return self._backoff.row_limit(self.tries, self._held_off())
 
     def waited(self, seconds: float) -> None:
-        """Note that the session waits, and has for so many seconds more: from any thread."""
+        """Add seconds of a lock wait. Any thread may call this."""
         with self._lock:
             self._waited += seconds
 
@@ -103,7 +103,7 @@ class Budget:
         self._since = self._again_since = None
 
     def pause(self) -> None:
-        """Leave the table alone until the next try."""
+        """Wait until the next try."""
         raise_if_stopped()
         started = time.monotonic()
         threading.Event().wait(self._backoff.pause(random.random()))  # noqa: S311
@@ -111,7 +111,7 @@ class Budget:
         self._lost += self._again_since - started
 
     def _reckon(self, seconds: float) -> None:
-        """Add what was waited, or these seconds in which it was, if that is more."""
+        """Add the lock waits, or `seconds`, whichever is more."""
         with self._lock:
             self._lost += max(seconds, self._waited)
             self._waited = 0

@@ -68,7 +68,7 @@ def _locked(
     session = MigrationSession(context)
     if session.is_one_unit or session.connection.in_transaction():
         raise CommandError(_ORDER.format(as_typed("inv migrate")))
-    # As boot has it: each revision's row is committed together with the revision.
+    # The boot does the same: each revision commits together with its row.
     give_each_revision_a_transaction(context)
     journal = Journal(session.version_table())
     session.settle()

@@ -1,4 +1,4 @@
-"""Make room for an index that is to be built concurrently, where an earlier build left one."""
+"""Remove what an interrupted concurrent index build has left, before the next build."""
 
 import logging
 from collections.abc import Callable
@@ -22,8 +22,8 @@ from alembic_boot.sql.writing import literal
 
 _log = logging.getLogger(__name__)
 
-# Every role sees the locks of a builder, and that it builds; only some see what it builds. One
-# session at a time builds concurrently on a table. A vacuum has the same lock, and builds nothing.
+# Every role sees that a session builds an index, and its locks. Only some roles see which index.
+# One session at a time builds concurrently on a table. A vacuum takes the same lock.
 _BUILDER = """
 SELECT l.pid, (
     SELECT format('%I.%I', n.nspname, c.relname)
@@ -91,14 +91,14 @@ SELECT split_part(pg_get_indexdef(to_regclass({built})), ' USING ', 2)
 class _Builder:
     pid: int
     index: str | None
-    """What it builds; None where that is hidden, or not there yet."""
+    """The index that it builds; None if that is hidden, or if the index does not exist yet."""
 
 
 @dataclass(frozen=True)
 class _LeftOver:
     name: str
     is_ours: bool
-    """Whether it can be named, and so dropped: of TOAST's only a superuser can."""
+    """Whether this role can drop it: only a superuser can drop an index of TOAST."""
     table: str
     table_oid: int
 
@@ -106,8 +106,8 @@ class _LeftOver:
 class Indexes:
     """Concurrent index builds in the migration's session, outside of any transaction.
 
-    `drop` runs a statement of boot's own there, after a look at the lock; `wait` is called with
-    what somebody builds, and with the process, until nobody does.
+    `drop` checks the lock and runs a statement in that session. `wait` is called again and again
+    while another session builds, with the index and the backend.
     """
 
     def __init__(
@@ -121,9 +121,10 @@ class Indexes:
         self._wait = wait
 
     def run(self, statement: str, execute: Callable[[], object], *, is_again: bool) -> None:
-        """Execute a statement when there is room for what it builds, unless that is there.
+        """Execute a statement that builds an index, unless the index exists already.
 
-        `is_again` says that a try of the revision has failed before.
+        An invalid index of the same name is dropped first. `is_again` says that an earlier try of
+        the revision has failed.
         """
         if reindex := parse_reindex(statement):
             self._clear(reindex)
@@ -132,7 +133,7 @@ class Indexes:
             execute()
 
     def warn(self, statement: str) -> None:
-        """Say which index a statement that has failed has left behind."""
+        """Log the invalid index that a failed statement has left."""
         build, reindex = parse_build(statement), parse_reindex(statement)
         driver: Any = self._session.connection.dialect.loaded_dbapi
         with suppress(driver.Error, BootError):  # what has failed is said anyway
@@ -152,9 +153,9 @@ class Indexes:
                 _log.warning("Index %s is INVALID, %s", left.name, what)
 
     def _is_done(self, build: IndexBuild, *, is_again: bool) -> bool:
-        """Return whether what the statement says is there; else it can run now."""
+        """Return whether the index exists already; otherwise the statement can run now."""
         while True:
-            # In this order: who builds after this look finds the name taken.
+            # The order matters: a build that begins after this look finds the name taken.
             builder = self._builder(build.table)
             found, name = self._find(build)
             is_again = is_again or (builder is not None and builder.index in (None, name))
@@ -185,7 +186,7 @@ class Indexes:
                 return False
 
     def _clear(self, reindex: Reindex) -> None:
-        """Drop what a REINDEX left behind that was cut short: the next one builds another."""
+        """Drop what an interrupted REINDEX has left: the next REINDEX builds a new index."""
         while left := self._left_over(reindex):
             if builder := self._builder(left.table_oid):
                 self._wait_for(builder, left.table)
@@ -204,7 +205,7 @@ class Indexes:
         self._wait(what, builder.pid)
 
     def _builder(self, table: str | int) -> _Builder | None:
-        """Return who builds an index on a table, which is given by its name or its number."""
+        """Return the session that builds an index on a table, which has this name or number."""
         relation = table if isinstance(table, int) else f"to_regclass({literal(table)})"
         row = self._session.ask(_BUILDER.format(table=relation))
         return None if row is None else _Builder(*row)
@@ -220,7 +221,7 @@ class Indexes:
         return None if row is None else _LeftOver(*row)
 
     def _is_same(self, build: IndexBuild, name: str) -> bool:
-        """Have PostgreSQL say it: it builds the index on an empty table of the same columns."""
+        """Ask PostgreSQL: it builds the index on an empty table with the same columns."""
         session = self._session
         driver: Any = session.connection.dialect.loaded_dbapi
         session.tell("BEGIN")

@@ -14,17 +14,17 @@ _MOST = 10
 
 
 class EarlyCommits:
-    """Notes what each revision commits, if it may do harm to run that again.
+    """Notes the committed statements of each revision that may do harm if they run again.
 
-    `write` writes the note over the session of the statements: in the transaction that commits
-    them, or before a statement that commits itself. So no crash leaves them without a note.
+    `write` writes the note in the session of these statements: in the transaction that commits
+    them, or before a statement that commits itself. So the note survives every crash.
     """
 
     def __init__(self, write: Callable[[str], None]) -> None:
         self._write = write
         self._committed: list[str] = []
         self._pending: list[str] = []
-        """What the transaction that is open would commit."""
+        """The statements of the open transaction."""
 
     def start(self) -> None:
         """Begin with the next revision, or again with the same."""
@@ -38,22 +38,23 @@ class EarlyCommits:
             self.committing()
 
     def alone(self, statement: str) -> None:
-        """Note a statement that is committed by itself, before it is executed.
+        """Note a statement that commits itself, before it is executed.
 
-        The next try says it as it is to be said again; of a transaction it repeats each as it is.
+        The next try may run it in a form that is safe to repeat. A statement of a transaction is
+        repeated unchanged.
         """
         if not is_repeatable(again(statement)):
             self._pending.append(name_of(statement))
         self.committing()
 
     def undone(self, statement: str) -> None:
-        """Take back the note of a statement that would have been committed, and has failed."""
+        """Remove the note of a statement that has failed."""
         if not is_repeatable(again(statement)):
             self._committed.remove(name_of(statement))
             self._write(_listed(self._committed))
 
     def rolled_back(self) -> None:
-        """Note that nothing of the open transaction stays."""
+        """Note that the open transaction was rolled back."""
         self._pending = []
 
     def committing(self) -> None:
@@ -63,7 +64,7 @@ class EarlyCommits:
             self._write(_listed(self._committed))
 
     def warn(self, label: str) -> None:
-        """Say what a revision that has failed leaves behind."""
+        """Log what a failed revision has committed."""
         if self._committed:
             _log.warning(
                 "Migration %s keeps what it committed: %s. A new run repeats this part",

@@ -23,7 +23,7 @@ class Guard:
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
         self._settings: dict[str, str] = {}
-        """What env.py has set, before anything of ours is."""
+        """The settings of env.py, before ours are set."""
 
     def check(self) -> None:
         """Raise BootError if this session is not the right one. Nothing has been changed yet."""
@@ -40,16 +40,16 @@ class Guard:
 
     @contextmanager
     def trying(self, step: Step) -> Iterator[None]:
-        """Stand around one try of a step, with its transaction and its commit."""
+        """Enclose one try of a step, with its transaction and its commit."""
         yield
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
-        """Answer the loop's own questions in a transaction that has just begun."""
+        """Query the loop's columns in a transaction that has just begun, and return the values."""
         return self._session.ask(f"SELECT {', '.join(columns)}") if columns else ()
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
-        """Stand around the revision's own function."""
+        """Enclose the revision's own function."""
         yield
 
     def executing(self, statement: str, *, may_prefix: bool) -> str:

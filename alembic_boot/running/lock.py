@@ -22,8 +22,11 @@ from alembic_boot.state.journal import Journal, Starter
 _log = logging.getLogger(__name__)
 
 _INTERVAL = 0.1
-"""Seconds between two tries. To block in the server instead would be a deadlock as soon as the
-holder builds an index concurrently: that waits for all who wait."""
+"""Seconds between two tries.
+
+A blocking lock request would be a deadlock when the holder builds an index concurrently: the build
+waits for every open transaction, also for one that waits for the lock.
+"""
 
 _REPEAT = 5.0
 """Seconds after which the same holder is named again."""
@@ -38,8 +41,8 @@ _SILENCE = 10.0
 # an older snapshot. This transaction would not end before the index is built.
 _STILL_THERE = "SHOW transaction_isolation"
 
-# A host that vanishes closes no connection, and a server waits for two hours before it asks. The
-# heartbeat keeps the session of one that lives awake.
+# A host that vanishes does not close its connection, and the server asks only after two hours. The
+# heartbeat keeps the session of a living process below this limit.
 _UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
 _HOLDER = """
@@ -50,7 +53,7 @@ FROM pg_stat_activity WHERE pid IN ({holder})
 
 @dataclass
 class SchemaLock:
-    """The lock while it is held. It is lost the moment its session dies, wherever that was."""
+    """The lock while it is held. The lock is lost when its session ends, for whatever reason."""
 
     connection: Connection = field(repr=False)
     token: AdvisoryKey
@@ -61,10 +64,10 @@ class SchemaLock:
     watcher: Watcher = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Prepare the look at the lock's session; it also keeps what idles on the way awake.
+        """Prepare the regular look at the lock's session.
 
-        A statement under the lock may run for an hour. It must not go on if the lock is long gone,
-        and a network that swallows everything must not stop the process for ever.
+        A statement under the lock may run for an hour. It must end if the lock is lost meanwhile.
+        The look also keeps firewalls from closing an idle connection, and notices a dead network.
         """
         self.watcher = Watcher(self._look, _HEARTBEAT)
 
@@ -166,7 +169,7 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
 
 
 def introduce(connection: Connection) -> None:
-    """Let those who wait see who we are."""
+    """Show our host and process to waiting starters, as the session's application_name."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('application_name', left(%s, 63), true)",
@@ -175,9 +178,9 @@ def introduce(connection: Connection) -> None:
 
 
 def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
-    """Say who holds the lock: by the journal, which knows the revision, or by the lock.
+    """Return the holder of the lock: from the journal, which has the revision, or from the lock.
 
-    In the transaction that has asked for it, which a journal kept from us would end.
+    This runs in the transaction that has asked for the lock.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '1s'")
@@ -190,7 +193,7 @@ def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
 
 
 def holder_of(connection: Connection, key: AdvisoryKey) -> str:
-    """Say who holds an advisory lock, by the name that its session gave itself."""
+    """Return the holder of an advisory lock, by its session's application_name."""
     with connection.cursor() as cursor:
         cursor.execute(_HOLDER.format(holder=key.holder_query))
         name, since = cursor.fetchone() or (None, None)

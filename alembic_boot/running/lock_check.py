@@ -1,4 +1,4 @@
-"""The lock on the schema as the migration's own session sees it."""
+"""Check from the migration's own session that the lock on the schema is still held."""
 
 from typing import Any
 
@@ -9,16 +9,16 @@ from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
 from alembic_boot.running.lock import lock_lost
 from alembic_boot.running.worker import Worker
 
-# What others set in a session that a pooler lends us in turn is not meant for us; nor is what the
-# role has. A session of our own has lifted that once.
+# Timeouts of the role, or of another client of the pooler's session, are not meant for migrations.
+# In a direct session they are lifted once.
 _LIFT = f"({LIFT_IN_TRANSACTION})"
 
 
 class LockCheck:
-    """Looks at the lock, and has the session hold its own key as long as its transaction.
+    """Checks the lock, and takes the session's own key for the duration of its transaction.
 
-    `token` is held together with the lock; `can_check_client` says that the server can look after
-    its client in mid-statement.
+    `token` is a key that is held as long as the lock. `can_check_client` says that the server can
+    notice a lost client while a statement runs.
     """
 
     def __init__(
@@ -38,14 +38,14 @@ class LockCheck:
 
     @property
     def condition(self) -> str:
-        """The look as a condition in SQL, free of parameters."""
+        """The check as an SQL condition without parameters."""
         return f"{self._is_held} AND {self._holds_key}"
 
     def require(self, *columns: str, before: tuple[str, ...] = ()) -> tuple[Any, ...]:
-        """Return what else is asked for, as columns of SQL; `before` are statements to run first.
+        """Check the lock, and return the values of more SQL columns.
 
-        Each question of its own would take as long as a small revision. Raises LockLostError
-        unless the lock is held still.
+        One query answers all, because a round trip takes as long as a small revision. The
+        statements of `before` run first. Raises LockLostError if the lock is lost.
         """
         own = self._columns()
         found = self._session.ask(f"SELECT {', '.join((*own, *columns))}", before)
@@ -58,7 +58,7 @@ class LockCheck:
         is_local = not (self._session.is_autocommit or self._session.has_left_transaction)
         if is_local and not self._session.is_direct:
             columns.append(_LIFT)
-        # What a session sets outside of a transaction, others find behind a pooler.
+        # Behind a pooler, a setting made outside of a transaction would reach other clients.
         if self._can_check_client and (is_local or self._session.is_direct):
             columns.append(SET_CLIENT_CHECK.format(is_local=str(is_local).lower()))
         return columns

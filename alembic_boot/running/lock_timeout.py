@@ -20,7 +20,8 @@ WHERE name = 'lock_timeout'
 """
 
 _GRACE = 10.0
-"""Seconds that the server waits longer than the watch: only where that is blind or gone."""
+"""Seconds that the server waits longer than the watch, in case the watch cannot see or has ended.
+"""
 
 _SET = "set_config('lock_timeout', '{limit}', true)"
 
@@ -31,9 +32,9 @@ FROM pg_settings WHERE name = 'deadlock_timeout'
 
 
 class LockTimeout:
-    """The limit in one transaction after the other; each has it until the revision sets its own.
+    """The lock_timeout of each transaction, until the revision sets its own.
 
-    `is_own` says whether env.py, or its URL, has set one: that is left as it is.
+    `is_own` says that env.py or its URL has set one, which stays.
     """
 
     def __init__(self, session: MigrationSession) -> None:
@@ -45,7 +46,7 @@ class LockTimeout:
         self._most = int(of_role) or None
         """Milliseconds that the role or the database has as a limit, if it has one."""
         self._is_ours = False
-        """Whether it is ours to set."""
+        """Whether boot may set it."""
         self._brief, self._patient = 0.0, 0.0
         """Seconds for a statement that fails after them, and for any other statement."""
         self._now: float | None = None
@@ -98,7 +99,7 @@ class LockTimeout:
         return self._most is not None and self._most <= seconds * 1000
 
     def outwait_vacuum(self) -> None:
-        """Set it to longer than it takes a vacuum to step aside, until `tables` is called."""
+        """Set it longer than a vacuum needs to cancel itself, until `tables` is called."""
         self._session.ask(_OUTWAIT_VACUUM)
         self._now = None
 

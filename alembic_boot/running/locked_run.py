@@ -88,7 +88,7 @@ class LockedRun(Guard):
         self._recorder = locked.recorder
         self._budget = Budget(Backoff(locked.traffic_timeout))
         journal = locked.recorder.journal
-        # Locked before the revision locks others: these would stay locked meanwhile.
+        # Lock these before the revision locks other tables, which would stay locked meanwhile.
         self._locking = f"LOCK TABLE {journal.version_table}, {journal.table} IN ROW EXCLUSIVE MODE"
         self._early_commits = EarlyCommits(self._note_committed)
         self._timeouts = SessionTimeouts(session)
@@ -147,10 +147,10 @@ class LockedRun(Guard):
         session.settle()
 
     def start(self, step: Step, following: Step | None) -> None:
-        """Write who begins with the step. Raises BootError if the step must not run.
+        """Write the journal's row of the step. Raises BootError if the step must not run.
 
-        The row of the step that follows is written when this one is recorded: in the transaction
-        that moves the version, so it costs no transaction of its own.
+        The row of the next step is written together with this step's version row. So it needs no
+        transaction of its own.
         """
         revisions = [revision for revision, _ in step.moves]
         self._is_again = any(move in self._unfinished for move in step.moves)
@@ -185,7 +185,7 @@ class LockedRun(Guard):
             yield
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
-        """See that the lock is held still, and limit how long the transaction waits for locks."""
+        """Check the lock, and limit how long the transaction waits for locks."""
         self._timeouts.began()
         if not self._session.is_direct:
             self._session.refuse_astray(has_begun=True)
@@ -204,7 +204,7 @@ class LockedRun(Guard):
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
-        """Say what a failed revision leaves behind."""
+        """Log what a failed revision has committed."""
         try:
             yield
             if self._traffic is not None:
@@ -217,7 +217,7 @@ class LockedRun(Guard):
             raise
 
     def executing(self, statement: str, *, may_prefix: bool) -> str:
-        """See that the lock is held before a statement that commits itself, and note it."""
+        """Check the lock before a statement that commits itself, and note the statement."""
         session = self._session
         if not session.is_bare:
             if not session.is_direct and commits(statement):
@@ -242,7 +242,7 @@ class LockedRun(Guard):
         return self._traffic.take_prefix() if self._traffic is not None else ""
 
     def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
-        """Execute a statement; alone again and again if a rollback of the step cannot undo it."""
+        """Execute a statement. Retry it alone if a rollback of the step cannot undo it."""
         run = partial(self._timeouts.run, statement, execute, cursor)
         if self._outside is None or self._traffic is None or self._is_over:
             run()
@@ -282,8 +282,8 @@ class LockedRun(Guard):
     def record(self, step: Step, rows: Rows) -> Rows:
         """Move the version, and write the journal's rows in the same transaction.
 
-        A row that does not run any more belongs to a starter that took this process for dead; and
-        no row is changed if the lock is lost. Raises LockLostError then.
+        Raises LockLostError if the lock is lost, or if another starter has closed our row because
+        it took this process for dead. Then nothing is changed.
         """
         if self._traffic is not None:
             self._traffic.require_whole()
@@ -293,7 +293,7 @@ class LockedRun(Guard):
         return after
 
     def _record_at_once(self, step: Step, rows: Rows) -> Rows | None:
-        """Record a step of a straight line in one statement; return None if that is not to be."""
+        """Record a step of a straight line in one statement; return None for any other step."""
         moved = step.replacement(self._session.context, rows)
         if moved is None:
             return None
@@ -324,7 +324,7 @@ class LockedRun(Guard):
         self._budget.pause()
 
     def done(self) -> None:
-        """Note that the step is done for good."""
+        """Note that the step is committed."""
         self._recorder.is_committing = False
         if self._traffic is not None:
             self._traffic.succeeded()
@@ -332,9 +332,9 @@ class LockedRun(Guard):
             self._recorder.committed()
 
     def _may_announce(self, step: Step | None) -> bool:
-        """Return whether nothing speaks against a step that follows, and its row is seen at once.
+        """Return whether the row of the next step may be written in advance.
 
-        What env.py's own transaction writes is seen when that ends.
+        Not in a transaction of env.py's own: other sessions see its rows only at its end.
         """
         if step is None or self._session.is_one_unit:
             return False
@@ -357,10 +357,11 @@ class LockedRun(Guard):
             raise
 
     def _make_worker(self) -> Worker:
-        """Make env.py's session one that can be told from others."""
+        """Give env.py's session a key of its own, so that other sessions can identify it."""
         worker = Worker(*self._session.backend(), AdvisoryKey.random())
         if self._session.is_direct:
-            # Until it ends. Through a pooler the lock would stay with a process that is not ours.
+            # The session holds it until it ends. Through a pooler the lock would stay with a
+            # foreign server process.
             self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
 
@@ -398,9 +399,9 @@ class LockedRun(Guard):
 
 
 def watch_borrowed_session(context: MigrationContext) -> None:
-    """Look at what a pooler lends when env.py begins a transaction, before env.py says anything.
+    """Check a pooler's session when env.py begins a transaction, before env.py runs a statement.
 
-    Raises ConfigurationError then if another client has left a role or a search_path behind.
+    The check raises ConfigurationError if another client has left a role or a search_path.
     """
     session = MigrationSession(context)
     if not session.is_direct:

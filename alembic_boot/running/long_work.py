@@ -12,7 +12,7 @@ from alembic_boot.situation import Build, note
 _log = logging.getLogger(__name__)
 
 _INTERVAL, _PATIENCE, _REPEAT = 1.0, 2.0, 5.0
-"""Seconds between two looks, until something is said for the first time, and again."""
+"""Seconds between two looks, before the first line, and before each further line."""
 
 _BUILDS = """
 SELECT coalesce(nullif(index_relid, 0), relid)::regclass::text, phase,
@@ -23,7 +23,7 @@ FROM pg_stat_progress_create_index WHERE pid IN ({holder})
 
 
 class LongWork:
-    """Reports what one migration's session, which `holder` tells, is at; for the watch's thread."""
+    """Reports the progress of the migration's session, which the query `holder` returns."""
 
     def __init__(self, connection: Connection, holder: str, label: str) -> None:
         self._connection = connection
@@ -36,7 +36,7 @@ class LongWork:
         self._has_noted = False
 
     def look(self, blockers: Sequence[AnyBlocker], now: float, *, is_waiting: bool) -> None:
-        """Look again if it is time to; `blockers` are those that were seen last."""
+        """Look again if it is time; `blockers` are the sessions that were seen last."""
         self._waits_since = (self._waits_since or now) if is_waiting else None
         if now < self._next_look:
             return

@@ -23,7 +23,7 @@ _log = logging.getLogger("alembic.runtime.migration")
 """Alembic's own, so that its lines look as they always do."""
 
 Reporting = Callable[[Step], AbstractContextManager[object]]
-"""Says that a step begins, and that it is committed."""
+"""Reports the start and the commit of a step."""
 
 
 class Loop:
@@ -36,7 +36,7 @@ class Loop:
         self._transaction = transaction
         self._guard = guard
         self._carried: tuple[str, ...] = ()
-        """What env.py has set for its own transaction, for the transaction of each step."""
+        """SQL columns that repeat, in each step's transaction, the SET LOCAL settings of env.py."""
         self._is_opening = False
         """Whether a transaction that begins now is the step's own."""
 
@@ -138,12 +138,12 @@ class Loop:
                 event.remove(target, name, listener)
 
     def _began_itself(self) -> None:
-        """Hear of a transaction that the revision has begun, or rejoining it."""
+        """Handle a transaction that the revision has begun, or that `rejoin` has begun."""
         if not self._is_opening:
             self._began()
 
     def _began(self) -> None:
-        """Look at a transaction that has just begun, and set in it what env.py has set."""
+        """Check a transaction that has just begun, and repeat env.py's settings in it."""
         columns = self._transaction.began()
         if not self._session.is_autocommit:
             columns += self._carried
@@ -175,7 +175,7 @@ class Loop:
         return self._send(cursor, statement, context, parameters)
 
     def _execute_without(self, cursor: Any, statement: str, context: Any) -> bool | None:
-        """Do the same for one with the option `no_parameters`, whose percent signs are plain."""
+        """Execute a statement with the option `no_parameters`: its percent signs are literal."""
         return self._send(cursor, statement, context)
 
     def _send(self, cursor: Any, statement: str, context: Any, *parameters: Any) -> bool | None:

@@ -7,8 +7,8 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.running.blockers import PreparedTransaction, prepared_transactions
 
-# If the query is hidden (it is the server's own), the table's age says why it is vacuumed: past
-# these limits autovacuum comes only for that, and does not step aside.
+# A role may not see the query of a vacuum. Then the table's age tells: beyond these limits each
+# autovacuum is one against wraparound, and such a vacuum does not cancel itself.
 _VACUUMS = """
 SELECT l.pid, format('%I.%I', n.nspname, c.relname)
 FROM pg_locks l
@@ -31,8 +31,8 @@ WHERE l.locktype = 'relation' AND l.mode = 'ShareUpdateExclusiveLock' AND l.gran
 ORDER BY 1
 """
 
-# People give it other names, as PGAPPNAME does; then it is known by what it says, unless that is
-# hidden: whole tables, as it writes it, or its cursor where it dumps INSERTs.
+# pg_dump may have another application_name (PGAPPNAME). Then its statements identify it, if they
+# are visible: COPY of a whole table, its LOCK TABLE, or its cursor for INSERTs.
 _DUMPS = """
 SELECT a.pid, a.application_name FROM pg_stat_activity a
 WHERE a.datname = current_database()
@@ -56,7 +56,7 @@ class Obstacles:
     prepared: tuple[PreparedTransaction, ...] = ()
 
     def sentences(self) -> Iterator[str]:
-        """Give a sentence for each, with what is to be expected of it."""
+        """Return a sentence for each obstacle, with its effect."""
         for pid, table in self.vacuums:
             yield (
                 f"In the way: a vacuum of {table} against wraparound (backend {pid}), which does "
@@ -76,7 +76,7 @@ class Obstacles:
 
 
 def find_obstacles(connection: Connection) -> Obstacles:
-    """Return what is in the way in the connection's database now."""
+    """Return the obstacles in the connection's database now."""
     with connection.cursor() as cursor:
         cursor.execute(_VACUUMS)
         vacuums = tuple(cursor.fetchall())

@@ -24,7 +24,7 @@ _SAVEPOINT = "boot_statement"
 
 _LIMIT = "lock_timeout"
 
-# What env.py or the revision has set is left as it is: then nothing is returned.
+# Leave a limit of env.py or of the revision: then no row is returned.
 _SET = f"""
 SELECT count(set_config(name, '{{limit}}', false)) FROM pg_settings
 WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
@@ -32,10 +32,10 @@ WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
 
 
 class OutsideTransaction:
-    """Runs such statements in one session, each until live traffic does not block it any more.
+    """Runs such statements in one session, and retries each while live traffic blocks it.
 
-    `tell` runs a statement of boot's own there after a look at the lock; `watch` gives what
-    watches the revision that runs.
+    `tell` checks the lock and runs a statement of boot's own in that session. `watch` returns the
+    watch over the running revision.
     """
 
     def __init__(
@@ -74,10 +74,10 @@ class OutsideTransaction:
         self._budget.succeeded(self._label)
 
     def run_later(self, statement: str, execute: Callable[[], object]) -> None:
-        """Execute a statement of a transaction that is not its revision's first; raises as above.
+        """Execute a statement of a later transaction of its revision; raises as above.
 
-        A savepoint gives back what the statement has locked; what was locked before stays so, and
-        is not to keep others waiting for long.
+        A rollback to a savepoint releases the statement's own locks. Earlier locks of the
+        transaction stay, so the retries end early if these locks block other sessions.
         """
         is_undone = is_atomic(statement, in_transaction=True)
         watch = self._watch()
@@ -91,9 +91,9 @@ class OutsideTransaction:
     def _has_run(
         self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
     ) -> bool:
-        """Return whether the statement was carried out, and not that it may be tried again.
+        """Return True if the statement has succeeded, and False if it may be retried.
 
-        `is_undone` says that nothing of the statement stays if it fails.
+        `is_undone` says that a failure leaves nothing of the statement.
         """
         started = time.monotonic()
         has_own_limit = False
@@ -117,7 +117,9 @@ class OutsideTransaction:
 
     @contextmanager
     def _limited(self, statement: str, is_undone: bool) -> Iterator[bool]:
-        """Limit how long a statement waits for a lock; give whether env.py or the revision does."""
+        """Limit how long a statement waits for a lock; return whether env.py or the revision does
+        so.
+        """
         # A statement that cannot be tried again waits as long as it may. So does one for which no
         # other session queues.
         is_patient = is_concurrent(statement) or not is_undone or works_on_rows(statement)
@@ -145,7 +147,7 @@ class OutsideTransaction:
                 tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             raise
         tell(f"RELEASE SAVEPOINT {_SAVEPOINT}")
-        # What Alembic says next, of its version table, is not tried again.
+        # The next statement is Alembic's, on its version table, and is not retried.
         tell(f"SET LOCAL {_LIMIT} = {_milliseconds(self._budget.row_limit)}")
 
     def _wait(self, what: str, builder: int) -> None:

@@ -10,7 +10,7 @@ from alembic_boot.running.recorder import Recorder
 from alembic_boot.sql.writing import literal, quoted
 from alembic_boot.state.access import why_not_writable
 
-# A row is updated, or is the first one. What a branch needs besides shows when it is needed.
+# A row is updated or inserted. A branch may need more rights; their lack shows at that step.
 _WRITABLE = """
 SELECT current_setting('transaction_read_only') = 'on',
        pg_relation_is_updatable(to_regclass({version_table}), true) & 12 = 12,
@@ -25,7 +25,7 @@ SELECT current_setting('transaction_read_only') = 'on',
 _BACKEND = "SELECT pg_backend_pid()"
 
 _PATIENCE, _INTERVAL = 1.0, 0.05
-"""Seconds to ask a pooler for the same session again, and seconds between two questions."""
+"""Seconds to wait until a pooler lends the same session again, and seconds between two tries."""
 
 _WEIGHTY = ("lock_timeout", "role")
 """Settings that do harm if another client has set them."""
@@ -54,7 +54,7 @@ def refuse_other_table(session: MigrationSession, recorder: Recorder) -> None:
 
 
 def refuse_unwritable(session: MigrationSession, recorder: Recorder) -> None:
-    """Raise LoginRefusedError where row level security keeps either role from what both write."""
+    """Raise LoginRefusedError if row level security keeps either role from writing its tables."""
     journal = recorder.journal
 
     def ask(query: str) -> Any:
@@ -151,7 +151,7 @@ def leave_transaction(session: MigrationSession, before: Mapping[str, str]) -> N
 
 
 def carrying(session: MigrationSession) -> tuple[str, ...]:
-    """Return, as columns of SQL, what sets anew what env.py has set for its own transaction."""
+    """Return SQL columns that repeat the SET LOCAL settings of env.py."""
     return tuple(
         f"set_config({literal(name)}, {literal(value)}, true)"
         for name, value in session.carried.items()

@@ -53,10 +53,10 @@ def stamp(boot: BootDescription, revision: str) -> None:
 def rows_after(
     current: tuple[str, ...], stamped: tuple[str, ...], history: History
 ) -> tuple[str, ...]:
-    """Return the rows of the version table once revisions are recorded.
+    """Return the rows of the version table after revisions are recorded.
 
     A revision replaces its ancestors and its descendants. Other branches stay. A row that the
-    history does not have goes: nothing is known of its branch.
+    history does not have is removed, because its branch is unknown.
     """
     below = history.closure(stamped)
     stay = {
@@ -76,17 +76,17 @@ def record(
     revisions: tuple[str, ...],
     before: Inspection,
 ) -> None:
-    """Make these the rows of the version table, while the lock is held.
+    """Replace the rows of the version table, while the lock is held.
 
-    Files that were edited since they were applied are, from now on, those that the database was
-    made by. Raises MigrationFailedError.
+    The present files count as applied from now on, also files that were edited after they had been
+    applied. Raises MigrationFailedError.
     """
     history = schema.project.history
     below = history.closure(revisions)
     unknown = tuple(row for row in before.current if row not in history.revisions)
     former = {it.entry.revision: it.entry.parents for it in before.replaced}
     confirmed = tuple(it for it in former if it in below and it not in revisions)
-    # What the history does not have any more stays below the new rows in the journal.
+    # Revisions that the history no longer has stay in the journal below the new rows.
     stands_on = {
         **{it: former[it] for it in former if not set(former[it]) <= set(history.revisions)},
         **(dict.fromkeys(revisions, unknown) if unknown else {}),

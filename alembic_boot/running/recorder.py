@@ -1,4 +1,4 @@
-"""Write the journal while revisions run: who began what where, and how it ended."""
+"""Write the journal while revisions run: the process, the revision and the result."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ _SILENCE = 5.0
 """Seconds without an answer after which the connection counts as gone."""
 
 _GRACE = 3.0
-"""Seconds for a session that has lost its client to be over."""
+"""Seconds that a session without a client may take to end."""
 
 _INTERVAL = 0.02
 
@@ -46,9 +46,9 @@ Ask = Callable[[str], Any]
 class Recorder:
     """The rows of one run of env.py, written over boot's own connection.
 
-    That is in autocommit, so that those who wait see at once who is at work. Only that a revision
-    was applied is written by env.py's session: in the transaction that also moves the version
-    table, so that both happen or neither does.
+    This connection is in autocommit, so that waiting starters see each row at once. The status
+    `applied` is written by env.py's session, in the transaction that moves the version table. So
+    both are committed, or neither.
     """
 
     url: DatabaseUrl
@@ -59,19 +59,20 @@ class Recorder:
     _rows: list[int] = field(default_factory=list, init=False)
     _uncommitted: list[int] = field(default_factory=list, init=False)
     _following: tuple[Moves, Row] | None = field(default=None, init=False)
-    """The step that comes next, and the row that says so."""
+    """The next step, and its row."""
     _announced: tuple[Moves, int] | None = field(default=None, init=False)
-    """The step whose row was written together with the step before it."""
+    """The step whose row was written together with the previous step, and the row's id."""
     _worker: Worker | None = field(default=None, init=False)
     _has_older_history: bool = field(default=True, init=False)
     """Whether the journal may have revisions that the files do not have."""
     is_committing: bool = field(default=False, init=False)
-    """Whether all that is left of the revision is its commit."""
+    """Whether only the commit of the revision is left."""
 
     def begin(self, step: Step, worker: Worker) -> None:
-        """Write that a step is about to run in that session, unless the step before did.
+        """Write that a step is about to run in that session, unless its row is there already.
 
-        What is taken back along with a revision, as its file stands for it, has a row as well.
+        A downgrade may include revisions of an older history that its file replaces. Each of these
+        gets a row as well.
         """
         self._worker = worker
         self.is_committing = False
@@ -84,9 +85,9 @@ class Recorder:
         self._uncommitted += self._rows
 
     def prepare(self, following: Step | None) -> None:
-        """Take the step that follows, if its row is to be written together with this step's.
+        """Prepare the row of the next step, which is written together with this step's row.
 
-        Its checksum takes time, and this step has no lock yet.
+        The checksum takes time, and this step holds no locks yet.
         """
         self._following = None
         if following is not None and self._worker is not None:
@@ -101,9 +102,9 @@ class Recorder:
         ]
 
     def _taken_along(self, down: list[str]) -> tuple[str, ...]:
-        """Return what is taken back together with these, as their files stand for it.
+        """Return the revisions of an older history that a downgrade of these includes.
 
-        The whole journal is read for that, once a run if it has nothing from an older history.
+        This reads the whole journal; once a run if the journal has no older history.
         """
         if not down or not self._has_older_history:
             return ()
@@ -112,11 +113,11 @@ class Recorder:
         return taken_along(down, journal, self.history)
 
     def unfinished(self) -> tuple[Unfinished, ...]:
-        """Return the last tries of revisions that failed at it."""
+        """Return the revisions whose last try failed."""
         return self.journal.unfinished(self.connection)
 
     def committed_statements(self, text: str) -> list[str]:
-        """Return what env.py's session notes of what runs now, and will have been committed."""
+        """Return the statements that note, in env.py's session, a part that will be committed."""
         return [self.journal.committed_statement(row, text) for row in self._rows]
 
     def move(self, ask: Ask, before: str, after: str, condition: str) -> bool:
@@ -131,15 +132,15 @@ class Recorder:
         return found is not None
 
     def apply(self, tell: Callable[[str], int], condition: str) -> bool:
-        """Write in env.py's session that what runs now is applied, if the condition is true."""
+        """Write in env.py's session that the running step is applied, if the condition is true."""
         return tell(self.journal.applied_statement(self._rows, condition)) == len(self._rows)
 
     def committed(self) -> None:
-        """Note that what was begun so far is done for good."""
+        """Note that all steps so far are committed."""
         self._uncommitted.clear()
 
     def fail(self, error: str) -> None:
-        """Write how what was begun, and is not done for good, has ended."""
+        """Write the error into the rows of all steps that are not committed."""
         errors = dict.fromkeys(self._uncommitted, mask(error))
         if self._announced is not None:
             errors[self._announced[1]] = f"It had not begun. {mask(error)}"
@@ -155,14 +156,14 @@ class Recorder:
             _log.debug("The journal could not be closed: %s", failure)
 
     def close_earlier(self) -> None:
-        """Write that what was begun has failed: env.py caught its error, and begins once more."""
+        """Write that the steps have failed: env.py has caught the error and runs them again."""
         for row in self._uncommitted:
             failed = "It failed, and env.py caught its error."
             self._write(partial(self.journal.fail, id_=row, error=failed))
         self._uncommitted.clear()
 
     def _await_end(self) -> None:
-        """See to it that the session does nothing more: its client is through with it."""
+        """Wait until the session has ended its work, and terminate it if necessary."""
         if self._worker is None:
             return
         key = self._worker.key
@@ -198,7 +199,7 @@ class Recorder:
             "revision": revision,
             "down_revision": joined(stands_on or (known.parents if known else ())),
             "direction": direction,
-            # What replaces others has changed nothing: the release that has those works on it.
+            # A revision that replaces others changes nothing: the older release works on it.
             "phase": "expand" if stands_on or (known and known.is_expand) else "contract",
             "file_sha256": sha256,
             "checksum": checksum,
@@ -211,7 +212,7 @@ class Recorder:
         }
 
     def _write(self, write: Callable[[Connection], T]) -> T:
-        """Write, if need be over a new connection: this one has idled while a revision ran."""
+        """Write over the connection, or over a new one if this one was lost while it was idle."""
         if not self.connection.closed:
             with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
                 return write(self.connection)

@@ -1,4 +1,4 @@
-"""Why a revision may be run again, and what is said of it."""
+"""The reasons for a retry, and the log lines and errors about it."""
 
 from collections.abc import Sequence
 
@@ -22,12 +22,12 @@ _KEPT = "Its changes outside of a transaction are kept."
 
 
 class CutShortError(MigrationFailedError):
-    """A revision caught the error of a wait that boot had ended, and went on without its lock."""
+    """A revision has caught the error of a lock wait that boot had ended, and continued."""
 
     sqlstate = LOCK_NOT_AVAILABLE
 
     def __init__(self, label: str) -> None:
-        """Say it of the migration."""
+        """Make the error for the migration with this label."""
         super().__init__(
             f"Migration {label} continued after its wait for a lock was ended because of live "
             "traffic.",
@@ -36,11 +36,10 @@ class CutShortError(MigrationFailedError):
 
 
 def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False) -> str | None:
-    """Return what became of a revision that failed with this SQLSTATE.
+    """Return the phrase for a failure with this SQLSTATE; None if live traffic is not the cause.
 
-    None if live traffic is not the cause. `has_cancelled` says whether boot itself ended its
-    statement: anybody else who does so means it; `is_for_crowd`, whether that was because of how
-    many waited behind it.
+    `has_cancelled` says that boot has cancelled the statement. A cancel by another session is no
+    reason for a retry. `is_for_crowd` says that too many sessions waited behind it.
     """
     if state == CANCELLED and has_cancelled:
         return _CROWD if is_for_crowd else _PHRASES[LOCK_NOT_AVAILABLE]
@@ -63,7 +62,7 @@ def over(
 ) -> MigrationFailedError:
     """Return the error for a revision when the budget of seconds is used up.
 
-    `keeps` says that a part of it was outside of the transaction that is rolled back.
+    `keeps` says that a part of the revision was committed.
     """
     happened = phrase.format(listed(blockers))
     return MigrationFailedError(

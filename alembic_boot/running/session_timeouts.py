@@ -1,8 +1,8 @@
 """The timeouts that may end the session of the migrations, or one of its statements.
 
-Those of a server, a database or a role are lifted. One that env.py, its URL or a revision sets is
-meant for the migrations: it stays, and is named if it ends something. psycopg2 does not tell
-which timeout ended a session, so that is concluded from the time that has passed.
+Timeouts of the server, the database or the role are lifted. A timeout of env.py, its URL or a
+revision is meant for the migrations. It stays, and the error names it if it ends something.
+psycopg2 does not tell which timeout ended a session. The elapsed time tells it.
 """
 
 import time
@@ -94,21 +94,21 @@ class SessionTimeouts(Observer):
     def __init__(self, session: MigrationSession) -> None:
         self._session = session
         self._kept: list[Limit] = []
-        """Those of env.py and its URL."""
+        """The limits of env.py and its URL."""
         self._limits: list[Limit] = []
-        """Those, or what the revisions have made of them."""
+        """The limits now, after changes by revisions."""
         self._are_changed = False
         """Whether a revision may have changed them since the last one began."""
         self._answered = self._asked = self._began = time.monotonic()
         session.observer = self
 
     def lift(self) -> None:
-        """Lift what is not the migrations' own. In a pooler's session each transaction does so."""
+        """Lift limits that are not for migrations; behind a pooler each transaction lifts them."""
         if self._session.is_direct:
             self._kept = self._limits = _read(self._session.ask(LIFT_OTHERS)[0])
 
     def start(self) -> None:
-        """Begin with the next revision: what an earlier one has set for the session stays set."""
+        """Begin with the next revision. A session setting of an earlier revision stays."""
         if not self._are_changed:
             return
         self._are_changed = False
@@ -144,7 +144,7 @@ class SessionTimeouts(Observer):
         self._answered = time.monotonic()
 
     def failed(self, error: Exception, *, is_lost: bool) -> None:
-        """Note on the error which limit was its cause, if one was."""
+        """Add to the error the limit that has caused it, if one has."""
         now = time.monotonic()
         in_transaction = 0 if self._session.is_autocommit else now - self._began
         passed = Passed(now - self._asked, self._asked - self._answered, in_transaction)

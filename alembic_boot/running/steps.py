@@ -78,7 +78,7 @@ class AlembicStep:
     def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
         """Return the row and its successor if the history is a straight line here.
 
-        None if the project has given the version table columns of its own: Alembic fills those.
+        None if the project has added columns to the version table: Alembic fills those.
         """
         step, heads = self.step, set(rows)
         if len(rows) != 1 or len(version_table(context).c) != 1:
@@ -93,7 +93,7 @@ class AlembicStep:
         return step.update_version_num(heads)
 
     def record(self, context: MigrationContext, rows: Rows) -> Rows:
-        """Have Alembic move its table. It keeps a note of the rows, so each try gets a new one."""
+        """Let Alembic move its table. Each try gets a new maintainer, because it remembers rows."""
         maintainer = HeadMaintainer(context, rows)
         maintainer.update_to_step(self.step)
         return tuple(maintainer.heads)

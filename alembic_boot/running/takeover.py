@@ -30,9 +30,9 @@ _INTERVAL = 0.1
 
 @contextmanager
 def exclusively(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
-    """Hold the schema's lock, with nothing left at work of a starter that lost it.
+    """Hold the schema's lock, after the sessions of dead starters have ended.
 
-    `timeout` is in seconds, for each of the two. Raises LockTimeoutError.
+    `timeout` is in seconds, for the lock and for the sessions. Raises LockTimeoutError.
     """
     with schema_lock(url, journal, timeout) as lock:
         with connected(url) as connection:
@@ -42,7 +42,7 @@ def exclusively(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[
 
 @contextmanager
 def exclusively_at_once(url: DatabaseUrl, journal: Journal) -> Iterator[SchemaLock | None]:
-    """Do the same if nothing has to be waited for; otherwise give None."""
+    """Do the same if there is nothing to wait for; otherwise yield None."""
     with ExitStack() as held:
         lock = None
         with suppress(LockTimeoutError):
@@ -58,9 +58,9 @@ def exclusively_at_once(url: DatabaseUrl, journal: Journal) -> Iterator[SchemaLo
 def end_abandoned(connection: Connection, journal: Journal, timeout: float) -> None:
     """Return when no session of an earlier starter can change anything any more.
 
-    The caller holds the lock, so a starter that the journal still has as running has lost it. Its
-    session gets a moment, and is then ended. Raises LockTimeoutError after `timeout` seconds if
-    this role may not end the session.
+    The caller holds the lock. So a starter that is still `running` in the journal has died. Its
+    session may end by itself within a moment, and is then terminated. Raises LockTimeoutError after
+    `timeout` seconds if this role may not terminate it.
     """
     if refusal := journal.why_unseen(connection):  # a row that is hidden is none that is over
         raise refusal

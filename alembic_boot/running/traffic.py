@@ -1,8 +1,8 @@
-"""Live traffic beside a step: roll the step back if others block it, and try it again.
+"""Live traffic beside a step: roll the step back if other sessions block it, and retry it.
 
 The whole revision runs again, in a new transaction. A savepoint would release locks as well. But a
-serialization failure needs a new snapshot, and a transaction that stays open during the pauses
-keeps vacuum from its work.
+serialization failure needs a new snapshot, and an open transaction during the pauses would hinder
+vacuum.
 """
 
 import time
@@ -24,8 +24,8 @@ from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import commits, may_set_lock_timeout
 from alembic_boot.sql.writing import literal
 
-# An autovacuum worker gives way to a session that has waited for `deadlock_timeout`, which is
-# longer than any wait here. This lock mode keeps neither readers nor writers in the queue.
+# An autovacuum worker cancels itself for a session that has waited for `deadlock_timeout`, which is
+# longer than any wait here. This lock mode blocks neither readers nor writers.
 _MAY_ASK = "SELECT has_table_privilege(to_regclass({table}), 'UPDATE')"
 _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
 
@@ -65,7 +65,7 @@ class Traffic:
 
     @contextmanager
     def trying(self, label: str, key: AdvisoryKey) -> Iterator[None]:
-        """Watch one try of a step, with its commit. Others know its session by the key."""
+        """Watch one try of a step, with its commit. The key identifies its session."""
         self._label = label
         self.has_own_limit = self._limit.is_own
         self._has_met_limit = False
@@ -75,7 +75,7 @@ class Traffic:
             yield
 
     def has_blocked(self, error: Exception) -> bool:
-        """Return whether others have made the try fail, and it is rolled back as a whole.
+        """Return whether live traffic made the try fail, and it was rolled back completely.
 
         Raises MigrationFailedError if the budget is used up.
         """
@@ -110,7 +110,7 @@ class Traffic:
         return self._limit.beginning(self._budget.limit, self._budget.row_limit)
 
     def left(self) -> None:
-        """Leave a revision alone that has left its first transaction: it cannot run again."""
+        """Stop limiting a revision that has left its first transaction: it cannot run again."""
         self._limit.leave()
         if self._watch is not None:
             self._watch.may_cancel = False
@@ -148,7 +148,7 @@ class Traffic:
         try:
             self.require_whole()
         except reasons.CutShortError:
-            # SQLAlchemy takes its transaction for over, and would leave what is in it.
+            # SQLAlchemy counts its transaction as ended, and would not roll it back.
             self._session.connection.connection.rollback()
             raise
 
@@ -159,11 +159,11 @@ class Traffic:
 
     @property
     def has_met_vacuum(self) -> bool:
-        """True if autovacuum has kept a table from the try before."""
+        """True if autovacuum blocked the previous try."""
         return self._vacuumed is not None
 
     def ask_vacuum_aside(self) -> None:
-        """Wait longer for a table that autovacuum has kept from us: this ends the vacuum."""
+        """Wait longer for a table that autovacuum has locked, so that the vacuum cancels itself."""
         table, session = self._vacuumed, self._session
         if table is None or not session.ask(_MAY_ASK.format(table=literal(table)))[0]:
             return

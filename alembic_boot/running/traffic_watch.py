@@ -1,7 +1,7 @@
 """Watch the migration's session from a second one: what blocks it, and which sessions it blocks.
 
-Sees what PostgreSQL's own `lock_timeout` cannot: how many wait in the queue meanwhile. The
-migration's session is known by the key that it holds, behind a pooler as well.
+PostgreSQL's own `lock_timeout` does not know how many sessions wait behind it. The watch does. The
+key that the migration's session holds identifies it, behind a pooler as well.
 """
 
 import logging
@@ -21,14 +21,15 @@ from alembic_boot.running.long_work import LongWork
 _log = logging.getLogger(__name__)
 
 _INTERVAL, _QUIET_INTERVAL = 0.04, 0.06
-"""Seconds between two looks, and the most of them as long as nobody waits: the shortest wait that
-is ended is to be seen before. What is done sooner is never looked at, and costs nothing."""
+"""Seconds between two looks, and the longest pause while no session waits. A look comes before the
+shortest wait ends. A statement that is quicker than the first look costs nothing.
+"""
 
 _REPEAT = 5.0
-"""Seconds after which it is said again that others wait."""
+"""Seconds before the line about waiting sessions is repeated."""
 
 _KNOWN = 1.0
-"""Seconds after which it is asked again what those are doing who are in the way."""
+"""Seconds before the blockers' state is read again."""
 
 # Every role may see all of these locks. In pg_stat_activity a role sees only a part.
 _LOOK = """
@@ -42,7 +43,8 @@ SELECT pid, blockers, CASE WHEN pid IN (SELECT pid FROM ours) THEN lock END FROM
 WHERE pid IN (SELECT pid FROM ours) OR blockers && ARRAY(SELECT pid FROM ours)
 """
 
-# One statement looks and cancels: in between, the lock could have been had, and work begun.
+# One statement looks and cancels. With two, our statement could get its lock in between, and the
+# cancel would hit its work.
 _CANCEL = """
 SELECT pg_cancel_backend(pid)
 FROM (SELECT DISTINCT pid FROM pg_locks WHERE NOT granted AND pid IN ({holder})) AS waiting
@@ -60,9 +62,9 @@ WHERE l.locktype = 'relation' AND NOT l.granted AND l.pid IN ({holder})
 
 
 class TrafficWatch:
-    """Watches one try of one revision, by a look whenever `look` is called.
+    """Watches one try of one revision; each call of `look` takes one look.
 
-    The connection is the watch's alone meanwhile.
+    No other code uses the connection meanwhile.
     """
 
     def __init__(
@@ -81,27 +83,27 @@ class TrafficWatch:
         self._long_work = LongWork(connection, self._holder, label)
         self._has_failed = False
         self.may_cancel = True
-        """Whether our statement may be cancelled if its wait costs others too much."""
+        """Whether our statement may be cancelled if other sessions wait too long behind it."""
         self.has_cancelled = False
         self.is_for_crowd = False
-        """Whether that was because of how many waited."""
+        """Whether it was cancelled because of the number of waiting sessions."""
         self.is_waited_for = False
         """Whether a session waited for us at the last look."""
         self.blockers: tuple[AnyBlocker, ...] = ()
         """The sessions that blocked our statement when it waited last."""
         self.vacuumed: str | None = None
-        """The table, as SQL writes it, that a worker of autovacuum kept from us."""
+        """The table, as SQL writes it, that an autovacuum worker had locked."""
 
     @property
     def cost(self) -> float:
-        """Seconds that others have waited so far, summed over them."""
+        """Seconds that other sessions have waited so far, in total."""
         return self._harm.in_queue + self._harm.at_work
 
     def look(self) -> None:
-        """Look if it is time to, and cancel or say what is called for.
+        """Look if it is time, and cancel our statement or log what blocks it.
 
-        After an error there are no more looks: the limit of each wait holds without them, and the
-        look at the lock sees a dead server.
+        After an error there are no more looks. `lock_timeout` still limits each wait, and the
+        regular look at the lock notices a dead server.
         """
         if self._has_failed:
             return
@@ -167,7 +169,7 @@ class TrafficWatch:
         self.is_for_crowd = is_for_crowd and was_told
 
     def _cancel(self) -> bool:
-        """Cancel our statement if it waits, and return whether it was told."""
+        """Cancel our statement if it waits; return whether the cancel was sent."""
         try:
             with self._connection.cursor() as cursor:
                 cursor.execute(_CANCEL.format(holder=self._holder))

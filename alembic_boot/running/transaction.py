@@ -1,6 +1,6 @@
-"""The transaction that a revision runs in: whether it has left it, and what is done about that.
+"""The transaction of a revision: notice if the revision leaves it, and then begin another.
 
-Old revisions say COMMIT to get outside of a transaction, and some commit through SQLAlchemy. Their
+Old revisions run COMMIT to get outside of a transaction, and some commit through SQLAlchemy. Their
 version row and the journal's row still change together, or not at all.
 """
 
@@ -19,35 +19,35 @@ _log = logging.getLogger(__name__)
 
 
 class TransactionLeftError(CommandError):
-    """A revision has ended its transaction, so that nothing of it can be called applied."""
+    """A revision has ended its transaction in a way that leaves nothing to record as applied."""
 
     has_no_place = True
-    """It is noticed at the end: the line that is running then is not to blame."""
+    """The error is noticed at the end of the revision, so no line of the file is its cause."""
 
 
 class RevisionTransaction:
     """Follows one session's transactions while revisions run, one after the other."""
 
     def __init__(self, session: MigrationSession, ask: Callable[[str], object]) -> None:
-        """Follow the session; `ask` answers a query over another one, if this takes no more."""
+        """Follow the session; `ask` runs a query over another session, if this one cannot."""
         self._session = session
         self._ask = ask
         self._unit: Any = None
         """The transaction that env.py has opened for all steps."""
         self._id: str | None = None
-        """Of the transaction that began last; None outside of any, as in an autocommit block."""
+        """The id of the last transaction; None outside of any, as in an autocommit block."""
         self._begun = 0
-        """How many the revision has had."""
+        """The number of transactions that the revision has begun."""
         self._has_left = False
         self._was_rolled_back = False
         self._is_ending = False
-        """Whether what ends the transaction now is not the revision's doing."""
+        """Whether the loop, not the revision, ends the transaction now."""
         self._to_commit_below = False
         self._to_commit = False
         self._has_said_control = False
-        """Whether the revision has said BEGIN, COMMIT, SAVEPOINT or the like as text."""
+        """Whether the revision has executed BEGIN, COMMIT, SAVEPOINT or the like."""
         self.is_deferred = False
-        """Whether it is still to be checked that the revision is in its transaction."""
+        """Whether the check that the revision is in its transaction is still to come."""
         self.is_unit_over = False
         """Whether a revision has ended the transaction that env.py had opened for all of them."""
 
@@ -70,14 +70,14 @@ class RevisionTransaction:
         return is_own and self._begun == 1 and not self._has_left
 
     def began(self) -> tuple[str, ...]:
-        """Note a transaction that has begun just now; return what to ask in it, as columns."""
+        """Note a transaction that has just begun; return SQL columns to query in it."""
         self._begun += 1
         self._id = None
-        # An id is never used twice, and nothing that a session can set changes how it looks.
+        # A transaction id is never used twice, and no setting changes its text.
         return () if self._session.is_autocommit else ("txid_current()::text",)
 
     def told(self, answers: tuple[Any, ...]) -> None:
-        """Take the answers, and maybe more."""
+        """Take the values of these columns; more values may follow."""
         if not self._session.is_autocommit:
             self._id = answers[0]
 
@@ -103,7 +103,7 @@ class RevisionTransaction:
             return False
 
     def end(self) -> None:
-        """Note that it is ended now, and not by the revision."""
+        """Note that the loop ends the transaction now."""
         self._is_ending = True
 
     def resume_unit(self) -> None:
@@ -127,11 +127,11 @@ class RevisionTransaction:
         self.warn()
 
     def rejoin(self, *, may_defer: bool = False) -> None:
-        """Be in a transaction again, after a revision, for the version to move in.
+        """Have a transaction in which the version moves, also if the revision has left its own.
 
-        With `may_defer` nothing is asked if all that was seen says that the revision has not left
-        its transaction: a question takes as long as a small revision. Raises TransactionLeftError
-        if there is nothing that could be called applied.
+        With `may_defer` there is no query if nothing that was seen ends the transaction: a round
+        trip takes as long as a small revision. Raises TransactionLeftError if nothing is left to
+        record as applied.
         """
         session = self._session
         expected = self._unit if session.is_one_unit else alembic_transaction(session.context)
@@ -163,7 +163,7 @@ class RevisionTransaction:
         self.is_unit_over = session.is_one_unit and self._to_commit_below
 
     def commit(self) -> None:
-        """Commit what was joined again; Alembic commits the others itself."""
+        """Commit a transaction that `rejoin` has begun; Alembic commits all others."""
         if self._to_commit_below:
             self._session.tell("COMMIT")
         if self._to_commit:
@@ -174,7 +174,7 @@ class RevisionTransaction:
         return self._id is not None and self._ask(_STATUS.format(self._id)) == "committed"
 
     def warn(self) -> None:
-        """Say what it means that a revision ends its transaction."""
+        """Log that a revision has ended its transaction, and the consequence."""
         _log.warning(
             "A revision ended its transaction itself: if it fails, its earlier statements "
             "stay committed. Use op.get_context().autocommit_block()"

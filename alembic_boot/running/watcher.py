@@ -1,7 +1,7 @@
 """The thread that looks at the lock and at live traffic while revisions run.
 
-It asks the server questions, and a lost network may leave one without an answer. So the thread that
-cuts connections after a silence (`postgres/interruption.py`) is another one.
+A lost network can leave one of its queries without an answer. So another thread cuts silent
+connections (`postgres/interruption.py`).
 """
 
 import threading
@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 _TICK = 0.02
-"""Seconds between two moments in which a revision's own look may be due."""
+"""Seconds between two looks while a revision runs."""
 
 _IDLE = 1.0
 """Seconds without a revision after which the thread sleeps until its next regular look."""
 
 
 class Watcher:
-    """Looks regularly, and while a block runs also at what the block asks for."""
+    """Calls the regular look, and during a block also the block's own look."""
 
     def __init__(self, look: Callable[[], object], interval: float) -> None:
         """Take the regular look, and the seconds between two of them."""
@@ -31,7 +31,7 @@ class Watcher:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Look while the block runs, and not after it."""
+        """Call the regular look while the block runs."""
         thread = threading.Thread(target=self._run, name="watcher", daemon=True)
         thread.start()
         try:
@@ -43,9 +43,9 @@ class Watcher:
 
     @contextmanager
     def meanwhile(self, look: Callable[[], object]) -> Iterator[None]:
-        """Call `look` every few milliseconds while the block runs, and not after it.
+        """Call `look` every few milliseconds while the block runs.
 
-        The thread stays quick between two revisions: to wake it takes longer than a small one.
+        The thread stays awake between two revisions: to wake it takes longer than a small revision.
         """
         with self._lock:
             self._meanwhile = look

@@ -1,4 +1,4 @@
-"""The session that runs the migrations, as others find it and end it."""
+"""The session that runs the migrations: how other sessions find it and terminate it."""
 
 from dataclasses import dataclass
 
