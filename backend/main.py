@@ -41,6 +41,9 @@ from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
 from backend.models import Base
+from backend.reader import routes as reader
+from backend.reader import static_files
+from backend.reader.html_problems import HtmlProblems
 from backend.services.attempts import Attempts
 from backend.services.cache_keys import invalidate, subjects_of
 from backend.services.changes import notify_locally
@@ -95,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     tokens=Tokens(secret),
                     metrics=metrics,
                     shows_docs=current.api_docs,
+                    has_shelf_at_root=current.app_env is AppEnv.PROD,
                     max_body_bytes=current.max_body_bytes,
                     answers=answers,
                     events=listener,
@@ -129,9 +133,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(BoundedAnswers)
     app.add_middleware(NoStore)
     app.add_middleware(RequestLog)
+    app.add_middleware(HtmlProblems)
     app.add_middleware(BriefStartupFailure)
     add_error_handlers(app)
-    for part in (health, scraping, docs, accounts, books, pages, voices):
+    for part in (health, scraping, docs, accounts, books, pages, voices, reader, static_files):
         app.include_router(part.router)
     document = app.openapi
     app.openapi = lambda: with_media_type(document())  # type: ignore[method-assign]

@@ -42,6 +42,7 @@ class Resources:
     metrics: Metrics
     max_body_bytes: int
     shows_docs: bool
+    has_shelf_at_root: bool
     answers: Answers
     events: Listener
     hashing: Hashing

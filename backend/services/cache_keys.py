@@ -31,8 +31,18 @@ def item_key(kind: Kind, identifier: UUID, language: str | None = None) -> Key:
     return Key(_one(kind, identifier), language)
 
 
+def shelf_page_key(page: PageRequest, language: str) -> Key:
+    """Return the cache key of a page of the shelf, with the reader's words in a language."""
+    return Key(_lists("book"), ("drawn", page, language))
+
+
+def book_page_key(identifier: UUID, position: int | None, language: str) -> Key:
+    """Return the cache key of a page of a shared book in the reader, as above."""
+    return Key(_one("book", identifier), ("drawn", position, language))
+
+
 def subjects_of(event: Event) -> set[str]:
-    """Return the subjects whose answers an event invalidates, as in the two functions above."""
+    """Return the subjects whose answers an event invalidates, as in the functions above."""
     one = _one(event.kind, event.id)
     return {one, _lists(event.kind)} if event.is_shared else {one}
 
