@@ -15,14 +15,14 @@ from alembic_boot.foreign import describe
 _INI, _TOML = "alembic.ini", "pyproject.toml"
 
 _OF_LOGGING = ("logger", "handler", "formatter", "post_write_hooks")
-"""How the sections of an alembic.ini begin that describe no project."""
+"""The prefixes of sections of an alembic.ini that describe no project."""
 
 
 def read_config(alembic: AlembicConfig) -> Config:
     """Return the configuration that `alembic -c FILE -n NAME -x ARGUMENT` works with.
 
-    Alembic reads alembic.ini and pyproject.toml together, whichever of the two it is given: the
-    other one is looked for beside it. Raises ConfigurationError.
+    Alembic reads alembic.ini and pyproject.toml together. It gets the name of one, and looks for
+    the other one beside it. Raises ConfigurationError.
     """
     ini, toml = _files(alembic.file)
     config = Config(

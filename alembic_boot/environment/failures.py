@@ -38,7 +38,7 @@ _WAYS_OUT = {
 """What helps, by how PostgreSQL's SQLSTATE begins."""
 
 _ASKED_WITHIN = 10.0
-"""Seconds that a login may take which is tried once more."""
+"""Seconds that the repeated login may take."""
 
 _NEEDS_BLOCK = "25001"
 """Also of a SET TRANSACTION that comes too late."""
@@ -49,13 +49,13 @@ _BLOCK = (
 
 _NO_RIGHT = "42501"
 _POLICIES = "rls.c"
-"""Where in the server it is said, of which nothing else tells."""
+"""The place in the server's source: nothing else identifies this error."""
 _ROW_SECURITY = (
     "With row_security = off, PostgreSQL refuses to read a table whose rows a policy may hide: "
     "set it to on for that role or in env.py, or do without row level security on that table."
 )
 
-# Constraints, and what has no place in a type: NULL, duplicates, a text that is too long.
+# Violated constraints, and values that a type cannot hold: NULL, duplicates, a long text.
 _OF_ROWS = ("23", "22001", "22003", "22007", "22008", "22P02")
 _UNIQUE = "23505"
 
@@ -64,7 +64,7 @@ _KEY = re.compile(r"\((.+?)\)=\(")
 
 
 def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
-    """Return what went wrong on one line, with the project's file and line where it did."""
+    """Return the error on one line, with the file and line of the project's code."""
     return describe(error, _folders(scripts), plain=(CommandError,))
 
 
@@ -79,14 +79,14 @@ def _folders(scripts: ScriptDirectory) -> list[Path]:
 
 
 def no_connection(error: BaseException) -> BootError | None:
-    """Return what it means that env.py got no connection; None where the error is another one."""
+    """Return the failure if env.py got no connection; None for any other error."""
     if isinstance(error, MissingGreenlet):
         return ConfigurationError(
             "Alembic's env.py connects without asyncio, and the driver of its URL needs asyncio.",
             "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
             "Alembic's async template does. Nothing was changed.",
         )
-    # SQLAlchemy knows of no statement where it was only connecting.
+    # An error without a statement comes from connecting.
     if not isinstance(error, DBAPIError) or error.statement is not None:
         return None
     cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
@@ -102,9 +102,9 @@ def no_connection(error: BaseException) -> BootError | None:
 
 
 def way_out(error: BaseException, what: str = "the revision") -> str:
-    """Return what to do about a failed revision, or something else that env.py ran.
+    """Return the advice for a failed revision, or for other code of env.py.
 
-    What was noted on the error where it happened says it best.
+    A note on the error comes first: the code that added it knows most.
     """
     raised = error.orig if isinstance(error, DBAPIError) else error
     if notes := getattr(raised, "__notes__", ()):
@@ -134,7 +134,7 @@ def _is_setting(error: BaseException) -> bool:
 
 
 def _key(error: BaseException) -> str:
-    """Return which key is there twice, without what it holds; nothing where that is not known."""
+    """Return the duplicate key's columns, without its values; an empty text if not known."""
     name, detail = _field(error, "constraint_name"), _field(error, "message_detail", "detail")
     found = _KEY.search(detail)
     columns = f": {found[1]}" if found else ""
@@ -142,7 +142,7 @@ def _key(error: BaseException) -> str:
 
 
 def _field(error: BaseException, *names: str) -> str:
-    """Return a field of PostgreSQL's error; each driver has its own place for it."""
+    """Return a field of PostgreSQL's error, from the attribute of the driver in use."""
     raised: Any = error.orig if isinstance(error, DBAPIError) else error
     places = [getattr(raised, "diag", None), raised, getattr(raised, "__cause__", None)]
     found = (getattr(place, name, None) for place in places for name in names)

@@ -14,7 +14,7 @@ from alembic_boot.private_names import compiled_files, script_from_path, version
 
 
 def read_files(scripts: ScriptDirectory) -> Iterator[Revision | Script]:
-    """Give every revision on disk, in the order in which Alembic reads the files.
+    """Yield every revision on disk, in the order in which Alembic reads the files.
 
     A file is imported only if its header cannot be read.
     """

@@ -39,8 +39,8 @@ class Locations:
     def read(self, session: MigrationSession) -> Location:
         """Note and return the location of this call.
 
-        Only now has env.py said all that it says before it runs the migrations. Raises as
-        `MigrationSession.version_table` does.
+        Before this call env.py may still change it. Raises as `MigrationSession.version_table`
+        does.
         """
         table = session.version_table()
         path, role, is_fresh = session.surroundings()
@@ -76,9 +76,9 @@ class Locations:
 
 
 def expect_database(is_right: str) -> Callable[[MigrationContext], None]:
-    """Return what refuses a context whose connection leads to another database.
+    """Return a check that refuses a context whose connection leads to another database.
 
-    The query is true in the database that env.py is to work on, and nowhere else.
+    The query is true only in the database that env.py is to work on.
     """
 
     def configured(context: MigrationContext) -> None:

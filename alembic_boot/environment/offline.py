@@ -1,4 +1,4 @@
-"""Alembic's offline mode made strict: a statement is written as it would be run, or not at all."""
+"""A strict offline mode of Alembic: write a statement exactly as it would run, or raise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,10 +21,10 @@ _VERSION_OPTIONS = ("version_table", "version_table_schema", "version_table_pk")
 
 
 class Bytea(LargeBinary):
-    """Bytes as SQL writes them: SQLAlchemy's own literals are text in disguise."""
+    """Bytes as SQL writes them: SQLAlchemy's own literals would be text."""
 
     def literal_processor(self, dialect: Dialect) -> Any:  # noqa: ARG002
-        """Return what writes a value."""
+        """Return the function that writes a value as SQL."""
         return lambda value: f"decode('{value.hex()}', 'hex')"
 
 
@@ -52,7 +52,7 @@ class Place:
 
 
 def look_at(url: DatabaseUrl, project: Project) -> Place:
-    """Return what a database, and env.py's session on it, are like; changes nothing."""
+    """Return the facts about a database and env.py's session on it; changes nothing."""
     found: dict[str, Any] = {}
 
     def look(context: MigrationContext, _arguments: object) -> None:
@@ -78,7 +78,7 @@ def look_at(url: DatabaseUrl, project: Project) -> Place:
 
 
 class OfflineConnection(MockConnection):
-    """What a revision gets from `op.get_bind()`: it writes statements and knows no rows."""
+    """The connection that a revision gets from `op.get_bind()`: it only writes statements."""
 
     def __init__(self, dialect: Dialect, script: TextIO) -> None:
         super().__init__(dialect, self.write)
@@ -96,7 +96,7 @@ class OfflineConnection(MockConnection):
         multiparams: Sequence[Mapping[str, Any]] | None = None,
         params: Any = (),
     ) -> None:
-        """Write a statement with its values in it. Raises what keeps it from being run as well."""
+        """Write a statement with its values in it. Raises the error that running it would raise."""
         if multiparams or params:
             raise CommandError("parameters of execute() are not written; use bindparams() instead")
         statement = text(construct) if isinstance(construct, str) else construct
@@ -122,7 +122,7 @@ class OfflineConnection(MockConnection):
 
 
 class _Unknown:
-    """The result of a statement that has not run: whatever is asked of it raises."""
+    """The result of a statement that has not run: each use of it raises."""
 
     def _refuse(self, *_arguments: object) -> NoReturn:
         raise CommandError("it reads what a statement returns, which is known only when it runs")

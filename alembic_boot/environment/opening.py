@@ -18,14 +18,14 @@ from alembic_boot.private_names import version_locations
 from alembic_boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
-"""The attribute of Alembic's configuration by which an env.py knows who runs it."""
+"""The attribute of Alembic's configuration that tells an env.py that boot runs it."""
 
 
 _WORDS = frozenset({"head", "heads", "base"})
-"""What means other revisions to Alembic."""
+"""The characters with which Alembic denotes relative revisions."""
 
 _NOT_STORED = re.compile(r"['\0]")
-"""What Alembic does not escape when it writes the version table."""
+"""Characters that Alembic does not escape when it writes the version table."""
 
 
 def open_project(

@@ -37,17 +37,17 @@ from alembic_boot.private_names import upgrade_steps
 from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
 
 _CONNECT_TIMEOUT = "10"
-"""Seconds that an env.py's connect may take where nothing says it: no signal is heard meanwhile."""
+"""Seconds that a connect of env.py may take if the URL sets no limit: signals wait meanwhile."""
 
 MigrationSteps = Iterable[MigrationStep]
 
 Work = Callable[[MigrationContext, dict[str, Any]], None]
-"""What is done when env.py calls `context.run_migrations()`, with what env.py passes to it."""
+"""The work when env.py calls `context.run_migrations()`, with the arguments of that call."""
 
 Configured = Callable[[MigrationContext], None]
 
 Failed = Callable[[BaseException], BootError | None]
-"""Says what it means that env.py, or a revision, raised; None lets the exception go on."""
+"""Returns the failure for an exception of env.py or a revision; None lets the exception go on."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Project:
         return describe_error(error, self.scripts)
 
     def env_failed(self, error: BaseException) -> BootError:
-        """Return what it means that env.py raised while it was only looked at."""
+        """Return the failure for an exception of env.py while nothing is applied."""
         return no_connection(error) or MigrationFailedError(
             f"Alembic's env.py failed: {self.describe(error)}.",
             f"{way_out(error, 'it')} Nothing was changed.",
@@ -233,7 +233,7 @@ def _interrupt_all(driver_connections: Iterable[Any]) -> None:
 
 @contextmanager
 def _noting_connections(opened: list[Any]) -> Iterator[None]:
-    """Add every connection that is made meanwhile: revisions open some of their own."""
+    """Collect every connection that is made meanwhile: revisions may open their own."""
 
     def note(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
         opened.append(record.driver_connection)
@@ -247,7 +247,7 @@ def _noting_connections(opened: list[Any]) -> Iterator[None]:
 
 @contextmanager
 def _bounded_connects() -> Iterator[None]:
-    """Have libpq give a connect up in time, for every driver that uses libpq."""
+    """Limit the time of a connect, for every driver that uses libpq."""
     name = "PGCONNECT_TIMEOUT"
     if name in os.environ:
         yield

@@ -12,15 +12,15 @@ from alembic_boot.history.schema_names import SchemaNames
 from alembic_boot.private_names import version_locations
 
 _HINTS = (b"schema", b"search_path", b"create_all")
-"""What a file has in it, besides the names themselves, that could make something in a schema."""
+"""The words in a file that can make an object in a schema."""
 
 
 def named_schemas(
     scripts: ScriptDirectory, models: frozenset[str], others: Set[str]
 ) -> frozenset[str]:
-    """Return those of the other schemas that the history makes something in, or the models.
+    """Return the other schemas in which the history or the models make an object.
 
-    Reads the whole history, unless there are no others. Raises HistoryBrokenError.
+    Reads the whole history if there are other schemas. Raises HistoryBrokenError.
     """
     found = frozenset(others)
     if not found:
@@ -48,7 +48,7 @@ def _has(source: bytes, hints: tuple[bytes, ...]) -> bool:
 
 
 def _global(scripts: ScriptDirectory, script: Script, name: str) -> Any:
-    """Return what a name stands for in a revision's module, where the file itself does not say."""
+    """Return the value of a name in a revision's module, if its file alone does not tell it."""
     load_revision(scripts, script.revision)
     return getattr(script.module, name, None)
 

@@ -1,4 +1,4 @@
-"""The session that env.py opened, spoken to below SQLAlchemy."""
+"""The session that env.py opened, used below SQLAlchemy."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -22,10 +22,10 @@ SELECT string_agg(name, ' and ' ORDER BY name) FROM pg_settings
 WHERE source = 'session' AND name IN
     ('search_path', 'session_replication_role', 'row_security', 'default_tablespace')
 """
-"""What decides where things are made, and whether they are checked."""
+"""The settings that decide where objects are made, and whether they are checked."""
 
-# pg_settings does not have the role, and so not where it comes from either; one that the login or
-# the database has as its own is meant.
+# pg_settings does not have the role, nor its source. A role that the login or the database sets is
+# intended.
 _ASTRAY_ROLE = """
 SELECT CASE WHEN session_user <> a.usename THEN 'session_authorization'
     WHEN current_setting('role') <> coalesce((
@@ -51,16 +51,18 @@ FROM (
 
 
 class Observer:
-    """The base of observers: it hears of each question to the session, and does nothing."""
+    """The base of observers of the session's queries: it does nothing."""
 
     def asked(self) -> None:
-        """Hear that the session is asked something now."""
+        """Note that a query begins."""
 
     def answered(self) -> None:
-        """Hear that it has answered."""
+        """Note that the query has ended."""
 
     def failed(self, error: Exception, *, is_lost: bool) -> None:
-        """Hear of its error, to which a note may be added; `is_lost` says that it is gone."""
+        """Note the query's error, and maybe add a note to it; `is_lost` says that the session is
+        gone.
+        """
 
 
 class MigrationSession:
@@ -80,7 +82,7 @@ class MigrationSession:
         self.connection = context.connection
         self.observer = Observer()
         self.carried: Mapping[str, str] = MappingProxyType({})
-        """What env.py has set for its own transaction, by name; the role comes last."""
+        """The SET LOCAL settings of env.py, by name; the role comes last."""
 
     @property
     def driver_connection(self) -> Any:
@@ -93,7 +95,7 @@ class MigrationSession:
         return private.has_external_transaction(self.context)
 
     def adopt_transaction(self) -> None:
-        """See whether env.py opened a transaction after it configured Alembic: it is a unit, too.
+        """Notice a transaction that env.py has opened after it configured Alembic: also one unit.
 
         `with connection.begin():` marks the connection with itself; Alembic does not.
         """
@@ -102,7 +104,7 @@ class MigrationSession:
 
     @property
     def has_begin_block(self) -> bool:
-        """True inside of env.py's `with connection.begin():`, where only that block may commit."""
+        """True inside of env.py's `with connection.begin():`. There only that block may commit."""
         return private.has_begin_block(self.connection)
 
     @property
@@ -149,14 +151,14 @@ class MigrationSession:
         return private.revision_transaction(self.context)
 
     def forget_transaction(self) -> None:
-        """Have SQLAlchemy and Alembic let go of a transaction that could not be committed."""
+        """Make SQLAlchemy and Alembic forget a transaction that could not be committed."""
         transaction = self.connection.get_transaction()
         if transaction is not None:
             transaction.rollback()
         private.forget_transaction(self.context)
 
     def leave_unit(self) -> None:
-        """Give each step a transaction of its own from here on: env.py's own is over."""
+        """Give each further step a transaction of its own: env.py's transaction has ended."""
         private.set_external_transaction(self.context, False)
 
     def version_rows(self) -> tuple[str, ...]:
@@ -219,7 +221,7 @@ class MigrationSession:
         return bool(connection.dialect.is_disconnect(error, connection.connection, cursor))
 
     def settle(self) -> None:
-        """Commit what was asked or told between transactions; one of env.py's own stays open."""
+        """Commit the queries between transactions; a transaction of env.py's own stays open."""
         if not self.is_one_unit:
             self.connection.connection.commit()
 
@@ -235,17 +237,19 @@ class MigrationSession:
         return int(pid), start
 
     def settings(self) -> dict[str, str]:
-        """Return what this session has set itself, the role last: it decides what may be set."""
+        """Return the session's own settings; the role comes last, because it limits what may be
+        set.
+        """
         [text] = self.ask(_SETTINGS)
         pairs = (entry.partition(_EQUALS) for entry in text.split(_END))
         return {name: value for name, _, value in pairs}
 
     def refuse_astray(self, *, has_begun: bool = False) -> None:
-        """Raise ConfigurationError if a pooler lends a session that leads elsewhere.
+        """Raise ConfigurationError if a pooler's session has a search_path or a role of its own.
 
-        The server does not tell whether env.py has set it or another client. If env.py has, it is
-        lost with the next transaction. With `has_begun` a transaction has just begun, in which
-        env.py has said nothing yet: then the role is checked as well.
+        The server does not tell whether env.py or another client has set it. A setting of env.py
+        would be lost with the next transaction. With `has_begun` a transaction has just begun, and
+        env.py has run nothing in it: then the role is checked as well.
         """
         if self.is_direct:
             return
@@ -254,9 +258,10 @@ class MigrationSession:
                 raise led_astray(names)
 
     def version_table(self) -> VersionTable:
-        """Return where Alembic keeps the revision, as this session's search_path resolves it.
+        """Return the version table, as this session's search_path resolves its name.
 
-        Raises LoginRefusedError where that names no schema which this role may use, and as above.
+        Raises LoginRefusedError if the search_path names no schema that this role may use, and as
+        above.
         """
         self.refuse_astray()
         name, schema = self.context.version_table, self.context.version_table_schema

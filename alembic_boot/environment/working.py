@@ -14,10 +14,10 @@ from alembic_boot.private_names import version_locations
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
-    """Have this process work in a folder, as people do when they run Alembic there.
+    """Work in a folder, as a person does who runs Alembic there.
 
-    Threads share the working folder. If it is this one already, only what code of the project
-    changes is changed back.
+    Threads share the working folder. If it is the present one, only changes by the project's code
+    are undone.
     """
     before = Path.cwd()
     if not before.samefile(folder):
@@ -29,9 +29,9 @@ def working_in(folder: Path) -> Iterator[None]:
 
 
 def open_scripts(config: Config, folder: Path) -> ScriptDirectory:
-    """Return Alembic's own view of a project whose paths start from a folder.
+    """Return Alembic's own configuration of a project whose paths start from a folder.
 
-    They stay the same when the process works elsewhere. Raises what Alembic raises.
+    The paths stay the same when the process works elsewhere. Raises what Alembic raises.
     """
     with working_in(folder):
         before = sys.path[:]
