@@ -14,6 +14,7 @@ BootError
  ├ SchemaDivergedError         7
  ├ SchemaUnmanagedError        8
  ├ HistoryBrokenError          9
+ │  └ SeveralHeadsError        9
  ├ SeedingFailedError         10
  ├ ServingFailedError         11
  └ EngineError                12
@@ -163,6 +164,20 @@ class HistoryBrokenError(BootError):
         "The revisions on disk are broken, or not those that were applied. The log names the "
         "file, and what to do."
     )
+
+
+class SeveralHeadsError(HistoryBrokenError):
+    """The history has several heads, and the target is its one head."""
+
+    def __init__(self, heads: Sequence[str], advice: str, join: str) -> None:
+        """Take also the command that joins the heads."""
+        super().__init__(f"The history has {len(heads)} heads: {', '.join(heads)}.", advice)
+        self._public = f"The history has {len(heads)} heads. Join them with `{join}`."
+
+    @property
+    def public(self) -> str:
+        """Return how many heads there are, and what joins them."""
+        return self._public
 
 
 class SeedingFailedError(BootError):

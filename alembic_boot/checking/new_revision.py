@@ -15,7 +15,7 @@ from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolic
 from alembic_boot.environment.command_line import options
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
-from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError
+from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError, SeveralHeadsError
 from alembic_boot.history.history import merge_command
 from alembic_boot.history.numbering import next_id
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -121,14 +121,12 @@ def _not_written(project: Project, error: BaseException) -> BootError:
 
 
 def _refuse_several_heads(boot: BootDescription) -> None:
-    """Raise HistoryBrokenError if a new revision could have more than one head as parent."""
+    """Raise SeveralHeadsError if a new revision could have more than one head as parent."""
     url = boot.migration_database_url
     history = open_project(boot.alembic_config, url, may_be_empty=True).history
     if len(history.heads) > 1:
-        raise HistoryBrokenError(
-            f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
-            f"Join them first with `{merge_command(history)}`.",
-        )
+        join = merge_command(history)
+        raise SeveralHeadsError(history.heads, f"Join them first with `{join}`.", join)
 
 
 def _refuse_no_models(project: Project) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from alembic_boot.commands import as_typed
-from alembic_boot.errors import ConfigurationError, HistoryBrokenError
+from alembic_boot.errors import ConfigurationError, SeveralHeadsError
 
 _RELATIVE = re.compile(r"[+-]\d+$")
 _BLANK_LINES = re.compile(r"\n\s*\n")
@@ -159,7 +159,7 @@ def resolve_target(history: History, text: str | None, *, rollback: bool) -> Tar
     `text` is a revision, an unambiguous beginning of one, several of these with commas between
     them, `LABEL@head`, `head`, `heads` or `base`. None is `head`, or with `rollback` the parent of
     head. So every restart means the same revision, and never goes one step further. Raises
-    ConfigurationError, and HistoryBrokenError if `head` is asked for and there is not exactly one.
+    ConfigurationError, and SeveralHeadsError if `head` is asked for and there is not exactly one.
     """
     if text is None:
         return _parent_of_head(history) if rollback else _single_head(history)
@@ -186,10 +186,9 @@ def resolve_target(history: History, text: str | None, *, rollback: bool) -> Tar
 
 def _single_head(history: History) -> Target:
     if len(history.heads) > 1:
-        raise HistoryBrokenError(
-            f"The history has {len(history.heads)} heads: {', '.join(history.heads)}.",
-            f"Join them with `{merge_command(history)}`, or set MIGRATION_TARGET=heads.",
-        )
+        join = merge_command(history)
+        advice = f"Join them with `{join}`, or set MIGRATION_TARGET=heads."
+        raise SeveralHeadsError(history.heads, advice, join)
     return Target(history.heads[0], history.heads)
 
 

@@ -60,7 +60,8 @@ class Client:
             return False
         if self.has_asked:  # a body, which is of no interest
             return True
-        self._head += piece
+        # RFC 9112, 2.2: empty lines before a request are ignored. They do not extend its time.
+        self._head = (self._head + piece).lstrip(b"\r\n")
         end = _END_OF_HEAD.search(self._head)
         if end is None and len(self._head) <= _LONGEST_HEAD:
             return True

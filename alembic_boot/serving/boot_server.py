@@ -54,7 +54,7 @@ class BootServer:
 
     def __init__(self, listener: socket.socket, paths: Paths) -> None:
         self.listener = listener
-        self._paths = paths
+        self.paths = paths
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, Client] = {}
         self._most = 0
@@ -188,7 +188,7 @@ class BootServer:
             self._go_on(client)
 
     def _reply(self, head: bytes) -> bytes:
-        return answer(head, situation(), time.monotonic(), self._paths)
+        return answer(head, situation(), time.monotonic(), self.paths)
 
     def _go_on(self, client: Client) -> None:
         if client.connection not in self._clients:  # ended in the same pass

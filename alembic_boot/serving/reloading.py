@@ -2,9 +2,9 @@
 
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from uvicorn.supervisors.watchfilesreload import WatchFilesReload
@@ -14,11 +14,13 @@ from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
 from alembic_boot.log import configure_logging, report_failure
 from alembic_boot.masking import hidden, hide_all
-from alembic_boot.serving.boot_server import BootServer
+from alembic_boot.serving.boot_answers import Paths
+from alembic_boot.serving.boot_server import BootServer, answering
 from alembic_boot.serving.server import Config
-from alembic_boot.serving.single_process import load, serve_here
+from alembic_boot.serving.single_process import TIME_TO_START, load, serve_here
 from alembic_boot.serving.workers import deaf_children
 from alembic_boot.signals import stopping_on_signals
+from alembic_boot.situation import begin_boot, enter
 
 _LOOK = 50
 """Milliseconds of the first check for changed code, before anything is started."""
@@ -43,22 +45,36 @@ class Again:
 
     config: Config
     before: Callable[[], None] | None
+    paths: Paths
     log_format: str
     secrets: frozenset[str]
 
     def __call__(self, sockets: list[socket.socket] | None = None) -> None:
         """Prepare, and serve. A failure is logged; the next change tries again."""
+        [listener] = sockets or []
         hide_all(self.secrets)
         configure_logging(str(self.config.log_level), self.log_format)
         try:
-            if self.before is not None:
-                with stopping_on_signals():
-                    self.before()
-            load(self.config)
-            serve_here(self.config, sockets or [])
+            with self._prepared(listener):
+                load(self.config)
+                serve_here(self.config, [listener])
         except BootError as error:
             report_failure(str(error), self.log_format)
             raise SystemExit(error.exit_status) from None
+
+    @contextmanager
+    def _prepared(self, listener: socket.socket) -> Iterator[None]:
+        """Run the preparation. From its begin on, the port answers until the application does."""
+        if self.before is None:
+            yield
+            return
+        begin_boot()
+        with answering(listener, self.paths) as boot_server:
+            self.config.take_over = boot_server.hand_over
+            with stopping_on_signals():
+                self.before()
+            enter("serve", TIME_TO_START)
+            yield
 
 
 class Reloader(WatchFilesReload):
@@ -72,9 +88,10 @@ class Reloader(WatchFilesReload):
         log_format: str,
     ) -> None:
         """Take the preparation that each reload runs in the new process before it serves."""
-        super().__init__(config, Again(config, None, log_format, hidden()), [port.listener])
+        first = Again(config, None, port.paths, log_format, hidden())
+        super().__init__(config, first, [port.listener])
         self._port = port
-        self._again = Again(config, before, log_format, hidden())
+        self._again = replace(first, before=before)
 
     def startup(self) -> None:
         """Start the process that serves.

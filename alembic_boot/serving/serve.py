@@ -12,7 +12,7 @@ from alembic_boot.serving.boot_server import BootServer, take_over
 from alembic_boot.serving.open_connections import allow_all_descriptors
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.server import Config
-from alembic_boot.serving.single_process import DRAIN, load, serve_here
+from alembic_boot.serving.single_process import DRAIN, TIME_TO_START, load, serve_here
 from alembic_boot.situation import enter
 
 _log = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def serve(
     config.drain_delay = boot.serve.drain_delay
     config.compared = boot if boot.compare_models else None
     _log.info("Starting Uvicorn server...")
-    enter("serve")
+    enter("serve", TIME_TO_START)
     prepare_to_listen(port.listener)
     allow_all_descriptors()
     if reloads or boot.serve.workers > 1:

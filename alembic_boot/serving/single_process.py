@@ -17,6 +17,9 @@ _log = logging.getLogger(__name__)
 DRAIN = 10
 """Seconds that running requests have to finish after a stop signal."""
 
+TIME_TO_START = 300.0
+"""Seconds that the application has to start, by its import and its lifespan."""
+
 
 def load(config: Config) -> None:
     """Import the application. Raises ServingFailedError if that fails.

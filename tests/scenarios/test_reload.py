@@ -88,7 +88,10 @@ def test_a_model_that_no_revision_follows(tmp_path: Path, database_url: str) -> 
 def test_a_reload_migrates(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
-    """A model and its revision are saved, wherever that is; one that fails; the same, repaired."""
+    """A model and its revision are saved, wherever that is; one that fails; the same, repaired.
+
+    The new process answers while it migrates.
+    """
     folder = project(tmp_path, with_models=True)
     (folder / "alembic").rename(tmp_path / "alembic")
     ini = folder / "alembic.ini"
@@ -99,7 +102,8 @@ def test_a_reload_migrates(
         add_tagline(folder)
         ready_with(inv, 503, MISSING)
 
-        write_revision(versions, "901", HEAD, ADD, DROP)
+        write_revision(versions, "901", HEAD, f'{ADD}\nop.execute("SELECT pg_sleep(1.5)")', DROP)
+        ready_with(inv, 503, "Migration 901 A test's own is running (1 of 1).")
         inv.wait_for("Applied 901 A test's own …")
         ready_with(inv, 200)
         assert httpx.get(f"{inv.url}/api/v1/books").status_code == 200

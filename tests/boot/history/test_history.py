@@ -246,6 +246,8 @@ def test_two_heads(text: str | None, rollback: bool) -> None:
         "The history has 2 heads: b1, c2. Join them with `inv merge --message 'Join b1 and c2'`, "
         "or set MIGRATION_TARGET=heads.",
     )
+    public = "The history has 2 heads. Join them with `inv merge --message 'Join b1 and c2'`."
+    assert caught.value.public == public
 
 
 @settings(deadline=None, max_examples=50)

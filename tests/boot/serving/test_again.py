@@ -1,10 +1,13 @@
 """What a process does that a reload has begun, before it serves."""
 
+import socket
+
 import pytest
 import uvicorn
 
 from alembic_boot.errors import MigrationFailedError
 from alembic_boot.serving import reloading
+from alembic_boot.serving.boot_answers import Paths
 from alembic_boot.serving.reloading import Again
 from alembic_boot.serving.server import Config
 
@@ -24,7 +27,9 @@ def test_what_ends_a_start_serves_nothing(
 
     monkeypatch.setattr(reloading, "configure_logging", lambda *_: None)
     monkeypatch.setattr(uvicorn.Server, "run", run)
-    with pytest.raises(SystemExit) as ended:
-        Again(CONFIG, before, "text", frozenset({"pepper-and-salt"}))([])
+    again = Again(CONFIG, before, Paths(), "text", frozenset({"pepper-and-salt"}))
+    with socket.socket() as listener, pytest.raises(SystemExit) as ended:
+        listener.bind(("127.0.0.1", 0))
+        again([listener])
     assert ended.value.code == MigrationFailedError.exit_status
     assert capsys.readouterr().err == "It failed for ***. Fix it.\n"

@@ -67,6 +67,11 @@ def test_a_request_in_pieces(server: BootServer) -> None:
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
 
 
+def test_empty_lines_before_a_request(server: BootServer) -> None:
+    """They are ignored (RFC 9112, 2.2), and do not make its head longer."""
+    assert ask(server, 20_000 * b"\r\n" + LIVE).startswith(b"HTTP/1.1 200 ")
+
+
 def test_half_a_request(server: BootServer) -> None:
     """A client that closes before its request is complete harms nothing."""
     with connect(server) as client:
