@@ -71,7 +71,7 @@ class BootDescription:
     asgi_app: str
     """`module:attribute`"""
     seed_callable: str
-    """`module:attribute`, called with a SQLAlchemy connection inside a transaction"""
+    """`module:attribute`, called with a connection or a session inside a transaction."""
     schema: SchemaPolicy
     serve: ServePolicy
     seed: bool

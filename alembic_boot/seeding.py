@@ -15,9 +15,11 @@ from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
 from alembic_boot.foreign import describe, is_own_code, missing_package
 from alembic_boot.log_fields import fields
-from alembic_boot.postgres.connection import driver_connection
+from alembic_boot.postgres.connection import connected, driver_connection
 from alembic_boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.seed_calls import async_url, seed_call
 from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
 from alembic_boot.state.access import Barrier, barriers
 from alembic_boot.state.inspection import Inspection
@@ -28,14 +30,12 @@ _log = logging.getLogger(__name__)
 def seed(boot: BootDescription, inspection: Inspection) -> int | None:
     """Insert absent rows, in one transaction; return their number, or None if it is unknown.
 
-    The callable gets a SQLAlchemy connection inside that transaction and may return the number of
-    inserted rows. Raises ConfigurationError if it cannot be found. Raises SeedingFailedError if it
+    The callable gets a connection or a session of SQLAlchemy inside that transaction, by the
+    annotation of its first parameter, and may be async. It may return the number of inserted rows.
+    Raises ConfigurationError if it cannot be found. Raises SeedingFailedError if it
     raises, or if the schema is not at head, which its models describe. A callable that raises
     SeedingFailedError itself gives the whole message. A stop signal ends the running statement.
     """
-    from sqlalchemy import create_engine
-    from sqlalchemy.pool import NullPool
-
     if not is_at_head(inspection):
         current = ", ".join(inspection.current) or "base"
         raise SeedingFailedError(
@@ -45,21 +45,23 @@ def seed(boot: BootDescription, inspection: Inspection) -> int | None:
             "anything does.",
         )
     _log.info("Seeding initial data...", extra=fields("seeding"))
-    insert_absent = _resolve(boot.seed_callable)
-    # The seed callable needs no more of the URL than a connection.
-    engine = create_engine(
-        "postgresql+psycopg2://",
-        creator=partial(driver_connection, boot.migration_database_url),
-        poolclass=NullPool,
-    )
+    call = seed_call(boot.seed_callable, _resolve(boot.seed_callable))
     hidden: tuple[Barrier, ...] = ()
-    try:
-        with _seeding(engine) as connection:
+
+    def insert_absent(connection: Any, async_connection: Any = None) -> Any:
+        nonlocal hidden
+        with _seeding(connection, can_check=can_check):
             hidden = _hide_nothing(connection)
             with interrupting(partial(interrupt, connection.connection.driver_connection)):
-                inserted = insert_absent(connection)
-            _refuse_unstarted(inserted)
+                found = call.run(connection, async_connection)
+            _refuse_unstarted(found)
             raise_if_stopped()
+        return found
+
+    try:
+        with connected(boot.migration_database_url) as own:
+            can_check = can_check_client(own)
+        found = (_run_async if call.is_async else _run)(boot.migration_database_url, insert_absent)
     except (Stopped, SeedingFailedError):
         raise_if_stopped()
         raise
@@ -68,6 +70,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> int | None:
         is_hiding = _is_for_row_security(error)
         failure = _hidden(hidden, boot.seed_callable) if is_hiding else None
         raise failure or _failed(boot.seed_callable, error) from error
+    inserted = found if isinstance(found, int) else None
     if inserted == 0:
         _log.info("Initial data is complete already", extra=fields("seeded", rows=0))
     else:
@@ -79,22 +82,42 @@ def seed(boot: BootDescription, inspection: Inspection) -> int | None:
 def _refuse_unstarted(returned: object) -> None:
     if inspect.iscoroutine(returned) or inspect.isgenerator(returned):
         returned.close()
-        raise TypeError(
-            "it is an async function or a generator, so its call runs nothing; name a plain one"
-        )
+        raise TypeError("it returns a coroutine or a generator, so its call runs nothing")
+
+
+def _run(url: DatabaseUrl, work: Callable[[Any], Any]) -> Any:
+    from sqlalchemy import create_engine
+    from sqlalchemy.pool import NullPool
+
+    # The seed callable needs no more of the URL than a connection.
+    creator = partial(driver_connection, url)
+    engine = create_engine("postgresql+psycopg2://", creator=creator, poolclass=NullPool)
+    with engine.connect() as connection:
+        return work(connection)
+
+
+def _run_async(url: DatabaseUrl, work: Callable[[Any, Any], Any]) -> Any:
+    import asyncio
+
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    async def run() -> Any:
+        engine = create_async_engine(async_url(url), poolclass=NullPool)
+        async with engine.connect() as connection:
+            return await connection.run_sync(work, connection)
+
+    return asyncio.run(run())
 
 
 @contextmanager
-def _seeding(engine: Any) -> Iterator[Any]:
-    """Yield a connection in a transaction that ends with this process, in every case."""
-    with engine.connect() as connection:
-        can_check = can_check_client(connection.connection.driver_connection)
-        connection.connection.rollback()
-        with connection.begin():
-            if can_check:
-                connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
-            connection.exec_driver_sql(LIFT_IN_TRANSACTION)
-            yield connection
+def _seeding(connection: Any, *, can_check: bool) -> Iterator[None]:
+    """Have a transaction that ends with this process, in every case."""
+    with connection.begin():
+        if can_check:
+            connection.exec_driver_sql(f"SELECT {SET_CLIENT_CHECK.format(is_local='true')}")
+        connection.exec_driver_sql(LIFT_IN_TRANSACTION)
+        yield
 
 
 def _hide_nothing(connection: Any) -> tuple[Barrier, ...]:
@@ -156,7 +179,7 @@ def _failed(name: str, error: BaseException) -> BootError:
     )
 
 
-def _resolve(name: str) -> Callable[[Any], int | None]:
+def _resolve(name: str) -> Callable[[Any], Any]:
     try:
         found = resolve_name(name)
     except Stopped:

@@ -14,6 +14,7 @@ from alembic_boot.log_fields import failure_fields
 from alembic_boot.output import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.seed_calls import refuse_by_text
 from alembic_boot.seeding import is_at_head, seed
 from alembic_boot.serving.application import importing, require_application
 from alembic_boot.serving.boot_server import BootServer
@@ -98,6 +99,8 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
     from alembic_boot.migration.migrate import migrate
 
     reached, rows = SchemaState.CURRENT, None
+    if boot.seed:
+        refuse_by_text(boot.seed_callable)
 
     def then(inspection: Inspection) -> None:
         nonlocal reached, rows

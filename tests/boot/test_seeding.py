@@ -2,13 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncSession
+from sqlalchemy.orm import Session
 
+from alembic_boot import seed_calls
 from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
 from alembic_boot.history.history import Target
+from alembic_boot.seed_calls import refuse_by_text, seed_call
 from alembic_boot.seeding import seed
 from alembic_boot.state.inspection import Inspection, SchemaState
 from tests.boot.adoption.unmanaged import described
@@ -47,8 +52,50 @@ def insert_elsewhere(connection: Connection) -> int:
 
 
 async def insert_later(_connection: Connection) -> int:
-    """Return what would have to be awaited."""
+    """Want what nobody can await."""
     return 1
+
+
+class OwnSession(Session):
+    """A session as SQLModel has one."""
+
+    def insert(self) -> int:
+        """Insert a pet."""
+        insert_elsewhere(self.connection())
+        return 1
+
+
+class OwnAsyncSession(AsyncSession):
+    """The same for asyncio."""
+
+
+def insert_by_session(session: OwnSession) -> int:
+    """Insert a pet, and commit it."""
+    rows = session.insert()
+    session.commit()
+    return rows
+
+
+async def insert_by_async_session(session: OwnAsyncSession) -> int:
+    """Insert a pet, and leave the commit to others."""
+    await session.execute(text("INSERT INTO pets VALUES ('Rex')"))
+    return 1
+
+
+async def insert_by_async_connection(connection: "AsyncConnection") -> None:
+    """Insert a pet."""
+    await connection.execute(text("INSERT INTO pets VALUES ('Rex')"))
+
+
+async def insert_and_raise(session: AsyncSession) -> None:
+    """Commit a pet, and fail."""
+    await session.execute(text("INSERT INTO pets VALUES ('Rex')"))
+    await session.commit()
+    raise RuntimeError("no more")
+
+
+def insert_by_engine(engine: Engine) -> None:
+    """Insert a pet, over a connection of its own."""
 
 
 def insert_one_by_one(connection: Connection) -> Iterator[int]:
@@ -107,10 +154,53 @@ def test_what_goes_on_as_ever(cluster: Cluster, database: str, policy: str, func
     assert people(cluster, database) == 1
 
 
-@pytest.mark.parametrize("function", ["insert_later", "insert_one_by_one"])
-def test_what_its_call_does_not_run(cluster: Cluster, database: str, function: str) -> None:
+def test_what_its_call_does_not_run(cluster: Cluster, database: str) -> None:
     """Nothing was inserted, so nothing is said to be."""
-    assert "its call runs nothing" in seeded(cluster, database, function)
+    assert "its call runs nothing" in seeded(cluster, database, "insert_one_by_one")
+
+
+@pytest.mark.parametrize(
+    "function", ["insert_by_session", "insert_by_async_session", "insert_by_async_connection"]
+)
+def test_what_a_callable_wants(cluster: Cluster, database: str, function: str) -> None:
+    """Its first parameter says it; a project's own kind of session is made for it."""
+    cluster.execute(TABLES, database)
+    assert seeded(cluster, database, function) == ""
+    assert cluster.query("SELECT * FROM pets", database) == [("Rex",)]
+
+
+def test_what_fails_after_its_own_commit(cluster: Cluster, database: str) -> None:
+    """The commit of a session is a savepoint: nothing is kept."""
+    cluster.execute(TABLES, database)
+    assert "RuntimeError: no more. Nothing of it was kept." in seeded(
+        cluster, database, "insert_and_raise"
+    )
+    assert cluster.query("SELECT * FROM pets", database) == []
+
+
+@pytest.mark.parametrize(
+    ("function", "sentence"),
+    [
+        ("insert_later", "insert_later is async and wants a Connection."),
+        ("insert_by_engine", "insert_by_engine wants an Engine."),
+    ],
+)
+def test_what_a_callable_cannot_have(function: str, sentence: str) -> None:
+    """It is refused by name; the text of the file alone shows it, before anything changes."""
+    name = f"{__name__}:{function}"
+    for refuse in (partial(refuse_by_text, name), partial(seed_call, name, globals()[function])):
+        with pytest.raises(ConfigurationError) as caught:
+            refuse()
+        assert caught.value.what.endswith(sentence)
+
+
+def test_no_driver_for_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The packages are named, also before anything changes."""
+    monkeypatch.setattr(seed_calls, "_ASYNC_DRIVERS", ())
+    with pytest.raises(ConfigurationError, match="greenlet and asyncpg or psycopg"):
+        refuse_by_text(f"{__name__}:insert_by_async_session")
+    refuse_by_text(f"{__name__}:insert_by_session")
+    refuse_by_text("nowhere.at_all:seed")
 
 
 def test_another_right_that_is_missing(cluster: Cluster, database: str) -> None:
