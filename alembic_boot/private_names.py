@@ -1,6 +1,7 @@
 """The private names of Alembic and SQLAlchemy that have no public counterpart, each in one place.
 
-Checked with Alembic 1.20 and SQLAlchemy 2.1. If a release renames one, this file changes alone.
+Checked with Alembic 1.16 and 1.20, and with SQLAlchemy 2.0.43 and 2.1. If a release renames one,
+this file changes alone.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -37,6 +37,9 @@ _WAYS_OUT = {
 }
 """What helps, by how PostgreSQL's SQLSTATE begins."""
 
+_OF_LOGINS = ("28", "3D")
+"""The beginnings of SQLSTATEs that only a login has: refused, or the database is missing."""
+
 _ASKED_WITHIN = 10.0
 """Seconds that the repeated login may take."""
 
@@ -86,11 +89,18 @@ def no_connection(error: BaseException) -> BootError | None:
             "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
             "Alembic's async template does. Nothing was changed.",
         )
-    # An error without a statement comes from connecting.
-    if not isinstance(error, DBAPIError) or error.statement is not None:
-        return None
-    cause = (causes(str(error.orig)) or [type(error.orig).__name__])[-1].rstrip(".")
-    if code := sqlstate(error):
+    code = sqlstate(error)
+    if isinstance(error, DBAPIError):
+        raised: BaseException | None = error.orig
+        # An error without a statement comes from connecting.
+        if error.statement is not None:
+            return None
+    else:  # before 2.1, SQLAlchemy lets asyncpg's own errors through
+        raised = error
+        if not (code or "").startswith(_OF_LOGINS):
+            return None
+    cause = (causes(str(raised)) or [type(raised).__name__])[-1].rstrip(".")
+    if code:
         answer = Answer(code, cause)
     else:  # libpq has none for a login: the same login is tried once more
         login = last_attempt()

@@ -25,16 +25,19 @@ _LOGIN = ("host", "port", "user", "password", "dbname", SESSION)
 
 _HERE = frozenset({"", "localhost", "127.0.0.1", "::1"})
 
-Hear = Callable[[Any, list[Any], dict[str, Any]], None]
-"""Gets the dialect and what the driver gets, both of which it may change; may raise."""
+Hear = Callable[[Any, list[Any], dict[str, Any]], Any]
+"""Gets the dialect and what the driver gets. May raise, or connect itself; else returns None.
+
+It changes nothing of what it gets: before SQLAlchemy 2.1 that belongs to the engine.
+"""
 
 
 @contextmanager
 def hearing_logins(hear: Hear) -> Iterator[None]:
     """Call `hear` before each login that SQLAlchemy tries meanwhile."""
 
-    def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> None:
-        hear(dialect, arguments, parameters)
+    def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
+        return hear(dialect, arguments, parameters)
 
     event.listen(Engine, "do_connect", connecting)
     try:
@@ -91,10 +94,11 @@ def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
     places = {place for url in real for place in _places(url.parameters)}
     made: list[Any] = []
 
-    def lead(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+    def lead(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         login = keywords(arguments, parameters) if dialect.driver in DRIVERS else None
-        if login is not None and places.intersection(_places(login)):
-            _replace(dialect.driver, parameters, scratch.login)
+        if login is None or not places.intersection(_places(login)):
+            return None
+        return dialect.connect(*arguments, **_replaced(dialect.driver, parameters, scratch.login))
 
     def connected(_connection: Any, record: Any) -> None:
         made.append(record)
@@ -133,10 +137,11 @@ def _places(login: Mapping[str, str]) -> set[tuple[str, str, str]]:
     }
 
 
-def _replace(driver: str, parameters: dict[str, Any], login: Mapping[str, str]) -> None:
-    """Replace the login in what a driver gets."""
-    for name in ("hostaddr", "service", "passfile", "database", *_LOGIN):
-        parameters.pop(name, None)
+def _replaced(
+    driver: str, parameters: Mapping[str, Any], login: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return what a driver gets, with another login."""
+    old = {"hostaddr", "service", "passfile", "database", *_LOGIN}
     found: dict[str, Any] = {name: login[name] for name in _LOGIN if login.get(name)}
     if driver == "asyncpg":
         found["database"] = found.pop("dbname")
@@ -144,4 +149,4 @@ def _replace(driver: str, parameters: dict[str, Any], login: Mapping[str, str]) 
             found["host"] = found["host"].split(",")
         if ports := [int(it) for it in found.pop("port", "").split(",") if it]:
             found["port"] = ports if len(ports) > 1 else ports[0]
-    parameters.update(found)
+    return {name: value for name, value in parameters.items() if name not in old} | found

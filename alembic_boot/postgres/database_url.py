@@ -118,7 +118,8 @@ class DatabaseUrl:
                 if keyword in words or (keyword in _PLACE and value)
             }
         own = self.own if name == self.driver else {}
-        return f"postgresql+{name}://{_text({**parameters, **own})}"
+        keyword = "dbname" if words is None else "database"
+        return f"postgresql+{name}://{_text({**parameters, **own}, keyword)}"
 
     def with_database(self, name: str) -> "DatabaseUrl":
         """Return the URL of another database on the same server, with the same login."""
@@ -141,8 +142,12 @@ def read_secret(file: Path) -> str:
     return file.read_text(encoding="utf-8").rstrip("\r\n")
 
 
-def _text(options: Mapping[str, str]) -> str:
-    """Return the part after the scheme, in the one form that libpq and SQLAlchemy read alike."""
+def _text(options: Mapping[str, str], keyword: str = "") -> str:
+    """Return the part after the scheme, in the one form that libpq and SQLAlchemy read alike.
+
+    A database's name stands in the query by its `keyword` if it needs encoding: before 2.1,
+    SQLAlchemy decodes no path.
+    """
     rest = dict(options)
     user, password = rest.pop("user", ""), rest.pop("password", "")
     login = quote(user, safe="")
@@ -154,6 +159,10 @@ def _text(options: Mapping[str, str]) -> str:
     host = rest.get("host", "")
     if host and "," not in host and _PLAIN.fullmatch(host):
         place += address_of({it: rest.pop(it) for it in ("host", "port") if it in rest})
-    place += f"/{quote(rest.pop('dbname'), safe='')}"
+    name = rest.pop("dbname")
+    database = quote(name, safe="")
+    if keyword and database != name:
+        rest[keyword], database = name, ""
+    place += f"/{database}"
     pairs = [f"{name}={quote(value, safe='/:,')}" for name, value in rest.items()]
     return place + (f"?{'&'.join(pairs)}" if pairs else "")

@@ -1,7 +1,7 @@
 """The parts of Uvicorn without a public counterpart, each in one place.
 
-Checked with Uvicorn 0.54. If a release renames a private name, this file changes alone. Our
-connection also uses names that have no underscore, but are not documented either:
+Checked with Uvicorn 0.50 and 0.54. If a release renames a private name, this file changes alone.
+Our connection also uses names that have no underscore, but are not documented either:
 
 - `H11Protocol`: `conn`, `cycle`, `flow`, `loop`, `server_state`, `transport`, `handle_events`,
   `on_response_complete`

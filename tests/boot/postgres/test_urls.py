@@ -560,7 +560,8 @@ def test_another_database_is_what_drivers_read(
     ).with_database(other)
     assert url.parameters == parse_dsn(url.raw)
     read = make_url(url.sqlalchemy_url)
-    assert (user, password, other) == (read.username, read.password, read.database)
+    _, login = read.get_dialect()().create_connect_args(read)
+    assert (user, password, other) == (login["user"], login["password"], login["dbname"])
 
 
 def test_equal_urls() -> None:
