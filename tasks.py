@@ -81,7 +81,7 @@ def _serving(
 def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
     """Yield the log's own settings, for a task that needs no others."""
     _prepared()
-    from backend.reporting import reporting
+    from alembic_boot.reporting import reporting
     from backend.settings import load_log_settings
 
     return reporting(load_log_settings, stream)

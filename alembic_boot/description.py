@@ -55,6 +55,13 @@ class AlembicConfig:
     """The section of `alembic.ini`, as in `alembic -n`."""
     arguments: tuple[str, ...] = field(default=(), repr=False)
     """Each `alembic -x`."""
+    working_folder: Path | None = None
+    """The folder in which env.py runs, from which relative paths start; None is that of `file`."""
+
+    @property
+    def folder(self) -> Path:
+        """Return the working folder."""
+        return self.working_folder or self.file.absolute().parent
 
 
 @dataclass(frozen=True)

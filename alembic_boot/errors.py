@@ -23,7 +23,7 @@ BootError
 from collections.abc import Sequence
 from typing import ClassVar
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, setting
 
 
 class BootError(Exception):
@@ -36,7 +36,7 @@ class BootError(Exception):
     words: ClassVar[str] = "Something failed that the log tells of."
     """The public text: without the name of a host, a user, a file or a role.
 
-    `{}` is replaced by the command.
+    `{}` is replaced by the command, and `{target}` by the setting of that name.
     """
     command: ClassVar[str] = ""
     """The command that helps, if there is one."""
@@ -52,11 +52,12 @@ class BootError(Exception):
     @property
     def public(self) -> str:
         """Return the public text, with the command as it works here."""
-        return self.words.format(f"`{as_typed(self.command)}`")
+        command = as_typed(self.command, is_public=True)
+        return self.words.format(f"`{command}`", target=setting("TARGET"))
 
     @property
     def concerns_schema(self) -> bool:
-        """Return whether MIGRATE_ON_FAILURE decides what `start` does after this error."""
+        """Return whether `OnFailure` decides what `start` does after this error."""
         return 5 <= self.exit_status <= 9
 
 
@@ -104,7 +105,7 @@ class MigrationFailedError(BootError):
 
     exit_status = 5
     words = "A migration failed. The log says which and why: fix it, and run {}."
-    command = "inv migrate"
+    command = "migrate"
 
 
 class LockLostError(MigrationFailedError):
@@ -118,15 +119,15 @@ class LockTimeoutError(BootError):
     words = (
         "Another starter kept the schema for itself too long. The log names it: end it, and run {}."
     )
-    command = "inv migrate"
+    command = "migrate"
 
 
 class SchemaPastError(BootError):
     """The database is at a known revision beyond the target."""
 
     exit_status = 7
-    words = "The schema is beyond the target. Set MIGRATION_TARGET, or go down with {}."
-    command = "inv rollback"
+    words = "The schema is beyond the target. Set {target}, or go down with {}."
+    command = "rollback"
 
 
 class SchemaAheadError(BootError):
@@ -153,7 +154,7 @@ class SchemaUnmanagedError(BootError):
 
     exit_status = 8
     words = "The database has tables but no revision recorded. See {}."
-    command = "inv adopt --dry-run"
+    command = "adopt --dry-run"
 
 
 class HistoryBrokenError(BootError):

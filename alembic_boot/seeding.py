@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg2.errors import InsufficientPrivilege
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, program, setting
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
 from alembic_boot.foreign import describe, is_own_code, missing_package
@@ -41,7 +41,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> int | None:
         raise SeedingFailedError(
             f"The schema is {inspection.state} at {current}, and the seed data is made for "
             f"{', '.join(inspection.heads)}.",
-            f"See `{as_typed('inv status')}`; `{as_typed('inv migrate')}` brings it there if "
+            f"See `{as_typed('status')}`; `{as_typed('migrate')}` brings it there if "
             "anything does.",
         )
     _log.info("Seeding initial data...", extra=fields("seeding"))
@@ -146,7 +146,7 @@ def _hidden(hidden: Sequence[Barrier], seed_callable: str) -> SeedingFailedError
         f"Seeding failed: row level security may hide rows of {first.table}{more} from the role "
         f"{first.role}, and a hidden row cannot be told from an absent one.",
         f"{first.advice} Or let {seed_callable} say `SET LOCAL row_security = on`, if "
-        "the policies are meant for it; or start with SEED=false. Nothing of it was kept.",
+        f"the policies are meant for it; or {program().without_seed}. Nothing of it was kept.",
     )
 
 
@@ -175,7 +175,7 @@ def is_at_head(inspection: Inspection) -> bool:
 def _failed(name: str, error: BaseException) -> BootError:
     return missing_package(error) or SeedingFailedError(
         f"Seeding failed: {describe(error)}.",
-        f"Nothing of it was kept. Fix {name}, or start with SEED=false.",
+        f"Nothing of it was kept. Fix {name}, or {program().without_seed}.",
     )
 
 
@@ -188,13 +188,13 @@ def _resolve(name: str) -> Callable[[Any], Any]:
         if is_own_code(error):
             raise _failed(name, error) from error
         raise ConfigurationError(
-            f"SEED_CALLABLE={name!r} cannot be imported: {error}.",
-            "Write it as module:function, or start with SEED=false.",
+            f"{setting('SEED')}={name!r} cannot be imported: {error}.",
+            f"Write it as module:function, or {program().without_seed}.",
         ) from error
     except BaseException as error:
         raise _failed(name, error) from error
     if not callable(found):
         raise ConfigurationError(
-            f"SEED_CALLABLE={name!r} is not callable.", "Write it as module:function."
+            f"{setting('SEED')}={name!r} is not callable.", "Write it as module:function."
         )
     return found  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from alembic_boot.commands import setting
 from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
 from alembic_boot.extras import require_server
@@ -47,8 +48,8 @@ def start(boot: BootDescription, port: BootServer) -> None:
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:
             _log.warning(
-                "MIGRATION_ROLLBACK is set: every replica needs the same value, or they migrate "
-                "against each other"
+                "%s is set: every replica needs the same value, or they migrate against each other",
+                setting("ROLLBACK"),
             )
         did = _migrate_and_seed(boot, stages)
     hand_over(stages=stages.seconds, began_at=situation().began_at, did=did)

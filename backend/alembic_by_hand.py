@@ -28,7 +28,7 @@ def connect(config: Config) -> Connection:
         url = found
     else:
         raise CommandError(
-            f"No database configured: set DATABASE_URL, or use `{as_typed('inv migrate')}`"
+            f"No database configured: set DATABASE_URL, or use `{as_typed('migrate')}`"
         )
     return create_engine(url.for_driver("psycopg2"), poolclass=NullPool).connect()
 

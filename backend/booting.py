@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alembic_boot.description import BootDescription
-from backend.reporting import Overrides, reporting
+from alembic_boot.reporting import Overrides, reporting
 from backend.settings import DATA_FOLDER, Settings, load_settings
 from backend.uses import USES
 

@@ -31,7 +31,7 @@ def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
         if (text := url.parameters.get(name))
     ]
     command = " ".join(["dropdb --force", *flags, shlex.quote(url.database)])
-    return f"run `{command}`, and `{as_typed('inv migrate')}` creates it again"
+    return f"run `{command}`, and `{as_typed('migrate')}` creates it again"
 
 
 def is_in_image() -> bool:

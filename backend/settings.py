@@ -5,7 +5,6 @@ Plain code instead of a settings library: this runs before every task, and a lib
 """
 
 import os
-import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -21,11 +20,12 @@ from alembic_boot.description import (
 )
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.masking import hide
-from alembic_boot.postgres.urls import DatabaseUrl, build_database_url
+from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, hide_password
+from alembic_boot.variables import Values, is_service_link, refuse_undecodable
 from backend import __version__
 from backend.disposal import disposal, is_in_image
+from backend.env_file import read_env_file
 from backend.uses import EVERYTHING, Use, used_variables
-from backend.variables import Values, is_service_link, read_env_file, refuse_undecodable
 
 # name → (default as people write it, purpose). docs/reference.md is made from this.
 VARIABLES: Mapping[str, tuple[str, str]] = {
@@ -110,8 +110,6 @@ STACK_JWT_SECRET = "moriai_jwt_secret"  # noqa: S105
 LEAST_SECRET = 16
 """Characters: a shorter secret could be found by trying."""
 
-_PASSWORD_IN_URL = re.compile(r"://[^:/?#@]*:([^/?#]*)@")
-
 
 class AppEnv(StrEnum):
     """The environment of the service; it decides what is allowed and how strict the boot is."""
@@ -178,7 +176,7 @@ class Settings(LogSettings):
         if url is None:
             raise ConfigurationError(
                 "No database is configured.",
-                f"Set DATABASE_URL, or use `{as_typed('inv start')}`, which brings an embedded "
+                f"Set DATABASE_URL, or use `{as_typed('start')}`, which brings an embedded "
                 "PostgreSQL along.",
             )
         migration_url = self.migration_database_url or url
@@ -285,7 +283,7 @@ def load_settings(
     jwt_secret = values.secret("JWT_SECRET")
     hide(jwt_secret)
     for url in (database_url, migration_url, events_url, values.url("SCRATCH_DATABASE_URL")):
-        _hide_password(url)
+        hide_password(url)
     return Settings(
         app_env=app_env,
         database_url=database_url,
@@ -369,20 +367,6 @@ def _log_format(values: Values) -> LogFormat:
 def _trusts_everybody(proxies: str) -> bool:
     """Return whether one of these comma-separated networks contains every address."""
     return any(it.strip() == "*" or it.strip().endswith("/0") for it in proxies.split(","))
-
-
-def _hide_password(url: DatabaseUrl | None) -> None:
-    if url is None:
-        return
-    # A password that equals the name of the role, the database or a host cannot be recognised in a
-    # line.
-    shown = {url.database, url.parameters.get("user"), *url.parameters.get("host", "").split(",")}
-    # In every encoding of the URL: people need not write %2F in capitals.
-    as_written = _PASSWORD_IN_URL.search(url.written)
-    secrets = [url.parameters.get(name) for name in ("password", "sslpassword")]
-    for secret in (*secrets, as_written and as_written[1]):
-        if secret not in shown:
-            hide(secret)
 
 
 def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:

@@ -118,7 +118,7 @@ def _refusing(where: str) -> Iterator[None]:
         raise SchemaUnmanagedError(
             f"{where}, and its revision cannot be determined: {error.what}",
             f"{advice}{' Or record' if advice else 'Record'} it yourself with "
-            f"`{as_typed('inv stamp --revision REVISION')}`.{_UNCHANGED}",
+            f"`{as_typed('stamp --revision REVISION')}`.{_UNCHANGED}",
         ) from error
 
 
@@ -169,7 +169,7 @@ def _not_restamped(
     inspection: Inspection, found: tuple[str, ...], wanted: str | None, history: History
 ) -> SchemaDivergedError:
     labels = " and ".join(history.label(it) for it in found)
-    command = "inv adopt --restamp" + (f" --revision {wanted}" if wanted else "")
+    command = "adopt --restamp" + (f" --revision {wanted}" if wanted else "")
     return SchemaDivergedError(
         f"{_where(inspection)}. Its schema is that of {labels}.",
         f"Record that with `{as_typed(command)}`.{_UNCHANGED}",

@@ -13,6 +13,7 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
+from alembic_boot.commands import setting
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.identity import server
 from alembic_boot.sql.reach import Reach, Reaches
@@ -23,7 +24,7 @@ _SAYS = {
     Reach.UNKNOWN: "runs code whose effect cannot be checked, as a role that may change "
     "more than its database",
 }
-_ANOTHER_SERVER = "ame a scratch database of another server in SCRATCH_DATABASE_URL. "
+_ANOTHER_SERVER = "ame a scratch database of another server in {}. "
 _ADVICE = {
     Reach.SHARED: f"N{_ANOTHER_SERVER}",
     Reach.OUTSIDE: "",
@@ -75,7 +76,8 @@ def read_caller(real: Connection, scratch: Connection) -> Caller:
 def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
     """Return the refusal of a statement, or of another step, that reaches that far."""
     return ConfigurationError(
-        f"{who} {_SAYS[reach]} ({text}).", f"{_ADVICE[reach]}Nothing was changed."
+        f"{who} {_SAYS[reach]} ({text}).",
+        f"{_ADVICE[reach].format(setting('SCRATCH_DATABASE_URL'))}Nothing was changed.",
     )
 
 

@@ -13,6 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.creation import settings
 from alembic_boot.adoption.other_queries import OTHERS
+from alembic_boot.commands import setting
 from alembic_boot.errors import (
     ConfigurationError,
     DatabaseMissingError,
@@ -98,14 +99,14 @@ def given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Datab
         with connected(real) as other:
             if same_database_query(keeper) == same_database_query(other):
                 raise ConfigurationError(
-                    "SCRATCH_DATABASE_URL names the real database.",
+                    f"{url.setting} names the real database.",
                     "Name another one, an empty one.",
                 )
             _refuse_unmarked(keeper, url)
             _warn_of_settings(keeper, other)
         _take(keeper, timeout)
         if dropped := _empty(url):
-            _log.warning("Emptied the database of SCRATCH_DATABASE_URL: it had %s", some(dropped))
+            _log.warning("Emptied the database of %s: it had %s", url.setting, some(dropped))
         try:
             yield url
         finally:
@@ -137,7 +138,7 @@ def _refuse_unmarked(connection: Connection, url: DatabaseUrl) -> None:
         cursor.execute("SELECT FROM pg_namespace WHERE nspname = %s", (MARK,))
         if cursor.fetchone() is None:
             raise ConfigurationError(
-                f"SCRATCH_DATABASE_URL names {url.masked}, which no schema marks as a scratch.",
+                f"{url.setting} names {url.masked}, which no schema marks as a scratch.",
                 f"If all its content may be dropped, run `CREATE SCHEMA {MARK}` there. Nothing was "
                 "changed.",
             )
@@ -153,16 +154,16 @@ def _refuse_login(url: DatabaseUrl) -> None:
             case Refusal.NOT_YET:
                 raise DatabaseUnreachableError(
                     f"PostgreSQL at {url.masked} does not answer: {failed.cause}.",
-                    "Check that it runs, or fix SCRATCH_DATABASE_URL.",
+                    f"Check that it runs, or fix {url.setting}.",
                 ) from error
             case Refusal.DATABASE_MISSING:
                 raise DatabaseMissingError(
                     f"Database {url.database!r} does not exist at {url.masked}.",
-                    "Create it, or fix SCRATCH_DATABASE_URL.",
+                    f"Create it, or fix {url.setting}.",
                 ) from error
         raise LoginRefusedError(
             f"PostgreSQL refused the login at {url.masked}: {failed.cause}.",
-            "Correct the role, the password or the TLS settings in SCRATCH_DATABASE_URL.",
+            f"Correct the role, the password or the TLS settings in {url.setting}.",
         ) from error
 
 
@@ -172,8 +173,9 @@ def _warn_of_settings(scratch: Connection, real: Connection) -> None:
     differing = [name for name, value in settings(real).items() if there.get(name) != value]
     if differing:
         _log.warning(
-            "The database of SCRATCH_DATABASE_URL lacks settings of the real one (%s): "
+            "The database of %s lacks settings of the real one (%s): "
             "a history may run differently there. Give it the same by ALTER DATABASE … SET.",
+            setting("SCRATCH_DATABASE_URL"),
             ", ".join(differing),
         )
 
@@ -189,10 +191,10 @@ def _take(keeper: Connection, timeout: float) -> None:
     """Lock the database for this process; wait for the lock at most `timeout` seconds."""
     if try_lock(keeper, _AT_WORK):
         return
-    _log.info("Waiting for another starter that works in the database of SCRATCH_DATABASE_URL")
+    name = setting("SCRATCH_DATABASE_URL")
+    _log.info("Waiting for another starter that works in the database of %s", name)
     if not poll(lambda: try_lock(keeper, _AT_WORK), timeout, _INTERVAL):
         raise LockTimeoutError(
-            "Another starter has kept the database that SCRATCH_DATABASE_URL names for more "
-            f"than {timeout:g} s.",
+            f"Another starter has kept the database that {name} names for more than {timeout:g} s.",
             "Give each its own, or start again. Nothing was changed.",
         )

@@ -42,7 +42,7 @@ def choose(
     equal = [it for it in matches.equal if wanted is None or wanted in it]
     if len(equal) == 1:
         return equal[0]
-    adopt = "inv adopt --restamp" if is_recorded else "inv adopt"
+    adopt = "adopt --restamp" if is_recorded else "adopt"
     if equal:
         names = ", ".join(_label(it, history) for it in equal)
         others = {revision for it in equal[:-1] for revision in it}
@@ -68,7 +68,7 @@ def _unlike(
         labels = [_label(it, history) for it in matches.as_near]
         verb = "is nearest" if len(labels) == 1 else "are equally near"
         what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
-        show = as_typed("inv adopt --dry-run --revision REV")
+        show = as_typed("adopt --dry-run --revision REV")
         advice += f" `{show}` shows the differences to another one."
     else:
         what = f"The schema is not that of {history.label(wanted)}"

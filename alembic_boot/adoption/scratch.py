@@ -9,6 +9,7 @@ from alembic_boot.adoption.creation import create_like
 from alembic_boot.adoption.given_scratch import MARK, given
 from alembic_boot.adoption.leftover_databases import drop, in_use, new_name, remove_leftovers
 from alembic_boot.adoption.temporary_role import hand_over
+from alembic_boot.commands import setting
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import (
     BootError,
@@ -21,12 +22,10 @@ from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.state.schema import Schema
 from alembic_boot.state.unrecordable import Unrecordable
 
-_INSTEAD = f"name a database that has the schema {MARK} in SCRATCH_DATABASE_URL."
-
 
 @contextmanager
 def scratch_database(boot: BootDescription, *, with_role: bool = False) -> Iterator[DatabaseUrl]:
-    """Yield the URL of an empty database: SCRATCH_DATABASE_URL, or one beside the real one.
+    """Yield the URL of an empty database: the given one, or one beside the real one.
 
     With `with_role` the latter belongs to a temporary role, and the URL logs in as that role, if
     there can be one. Raises ConfigurationError if both databases are impossible, and
@@ -55,7 +54,7 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
         raise ConfigurationError(
             f"No scratch database could be made beside {real.masked}: {cause}.",
-            f"Give the role CREATEDB, or {_INSTEAD}",
+            f"Give the role CREATEDB, or {_instead()}",
         ) from error
     try:
         with connected(url):
@@ -64,7 +63,7 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
         raise ConfigurationError(
             f"A scratch database was made, but it cannot be reached. {error.what}",
             "Let the role in there; if a pooler stands in between that knows no other "
-            "databases, set MIGRATION_DATABASE_URL to the server itself; or " + _INSTEAD,
+            "databases, set MIGRATION_DATABASE_URL to the server itself; or " + _instead(),
         ) from error
 
 
@@ -77,3 +76,7 @@ def make_room(schema: Schema) -> Unrecordable | None:
     with connected(schema.url) as connection:
         connection.cursor().execute(found.widening)
     return found
+
+
+def _instead() -> str:
+    return f"name a database that has the schema {MARK} in {setting('SCRATCH_DATABASE_URL')}."

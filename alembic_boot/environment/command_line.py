@@ -8,6 +8,7 @@ from alembic import command
 from alembic.config import CommandLine, Config
 from alembic.util.exc import CommandError
 
+from alembic_boot.commands import setting
 from alembic_boot.description import AlembicConfig
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.foreign import describe
@@ -43,7 +44,7 @@ def read_config(alembic: AlembicConfig) -> Config:
         others = [name for name in sections if not name.startswith(_OF_LOGGING)]
         raise ConfigurationError(
             f"{ini} has no section [{alembic.name}].",
-            f"Set ALEMBIC_NAME, or -n, to one of its sections: {', '.join(others) or 'none'}.",
+            f"Set {setting('NAME')}, or -n, to one of its sections: {', '.join(others) or 'none'}.",
         )
     return config
 
@@ -91,7 +92,8 @@ def _files(file: Path) -> tuple[Path, Path]:
     """Return the alembic.ini and the pyproject.toml of a project, by the name of either."""
     if not file.is_file():
         raise ConfigurationError(
-            f"{file} does not exist.", "Set ALEMBIC_CONFIG, or run this where alembic.ini is."
+            f"{file} does not exist.",
+            "Set ALEMBIC_CONFIG, or run this where alembic.ini is.",
         )
     file = file.absolute()
     if file.name == _TOML:

@@ -20,6 +20,9 @@ from alembic_boot.postgres.urls import DatabaseUrl
 
 _LIBPQ = DRIVERS["psycopg2"]
 
+_ASYNCPGS = {"database": "dbname", "ssl": "sslmode"}
+"""The keywords of libpq by asyncpg's names for them."""
+
 _LOGIN = ("host", "port", "user", "password", "dbname", SESSION)
 """What leads a login to another database; `hostaddr` and `service` give way to it."""
 
@@ -54,9 +57,11 @@ def keywords(arguments: Sequence[Any], parameters: Mapping[str, Any]) -> dict[st
     except (ProgrammingError, TypeError):
         return None
     for name, value in parameters.items():
-        # asyncpg has lists of hosts and ports, and another word for the database.
+        # asyncpg has lists of hosts and ports, and other words.
         text = ",".join(map(str, value)) if isinstance(value, list | tuple) else value
-        keyword = "dbname" if name == "database" else name
+        if name == "ssl" and not isinstance(value, str):  # True, or a context
+            text = "require" if value else "disable"
+        keyword = _ASYNCPGS.get(name, name)
         # A driver's own options are no part of the login.
         if isinstance(text, str | int) and keyword not in ("dsn", "conninfo"):
             login |= {keyword: str(text)} if _LIBPQ.knows(keyword) else {}

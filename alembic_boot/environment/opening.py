@@ -36,15 +36,13 @@ def open_project(
 ) -> Project:
     """Return the project that a configuration describes, its whole history read.
 
-    `url` may be None if no database is to be reached. Relative paths start from the folder of the
-    configuration, where people run Alembic. No revision is imported if its header can be read.
-    Raises ConfigurationError for the configuration and HistoryBrokenError for what it leads to.
+    `url` may be None if no database is to be reached. Relative paths start from the working
+    folder, where people run Alembic. No revision is imported if its header can be read. Raises
+    ConfigurationError for the configuration and HistoryBrokenError for what it leads to.
     """
     config = read_config(alembic)
     config.attributes[RUN_BY_BOOT] = True
-    if url is not None:
-        config.set_main_option("sqlalchemy.url", url.sqlalchemy_url.replace("%", "%%"))
-    folder = alembic.file.absolute().parent
+    folder = alembic.folder
     try:
         scripts = open_scripts(config, folder)
     except Stopped:
@@ -59,7 +57,7 @@ def open_project(
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
             "Check that the folder was shipped, or write the first with "
-            f"`{as_typed('inv revision --message first')}`.",
+            f"`{as_typed('revision --message first')}`.",
         )
     return Project(config, scripts, history, url, folder)
 

@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from alembic_boot.environment.driver import url_for
 from alembic_boot.environment.failures import (
     describe_error,
     no_connection,
@@ -179,9 +180,10 @@ class Project:
         ends the running statement.
         """
         opened: list[Any] = []
-        if self.url is not None:  # here, for its password may be another one than at the last run
-            text = self.url.sqlalchemy_url.replace("%", "%%")
-            self.config.set_main_option("sqlalchemy.url", text)
+        # Here, for its password may be another one than at the last run.
+        if self.url is not None and not self.url.is_env_pys:
+            text = url_for(Path(self.scripts.env_py_location), self.url)
+            self.config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
         with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
             configure = environment.configure
 

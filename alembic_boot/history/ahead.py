@@ -130,14 +130,14 @@ def _read(files: list[str], reader: int, writer: int) -> NoReturn:
 
 def _likely_files(alembic: AlembicConfig) -> list[str]:
     """Return the sources in `script_location/versions`; none if the configuration is unusual."""
-    folder = alembic.file.absolute().parent
-    config = configparser.ConfigParser({"here": str(folder)})
+    here = alembic.file.absolute().parent
+    config = configparser.ConfigParser({"here": str(here)})
     try:
         config.read(alembic.file, encoding="utf-8")
         location = config.get(alembic.name, "script_location", fallback="")
     except (configparser.Error, ValueError):  # Alembic reads it soon, and reports the fault
         return []
-    versions = os.path.realpath(folder / location / "versions")
+    versions = os.path.realpath(alembic.folder / location / "versions")
     if not location or not os.path.isdir(versions):  # noqa: PTH112 (text goes on as text)
         return []
     names = os.listdir(versions)  # noqa: PTH208 (no Path for each of thousands of files)

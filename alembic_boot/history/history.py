@@ -9,7 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import NamedTuple
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.errors import ConfigurationError, SeveralHeadsError
 
 _RELATIVE = re.compile(r"[+-]\d+$")
@@ -187,7 +187,7 @@ def resolve_target(history: History, text: str | None, *, rollback: bool) -> Tar
 def _single_head(history: History) -> Target:
     if len(history.heads) > 1:
         join = merge_command(history)
-        advice = f"Join them with `{join}`, or set MIGRATION_TARGET=heads."
+        advice = f"Join them with `{join}`, or set {setting('TARGET')}=heads."
         raise SeveralHeadsError(history.heads, advice, join)
     return Target(history.heads[0], history.heads)
 
@@ -195,7 +195,7 @@ def _single_head(history: History) -> Target:
 def merge_command(history: History) -> str:
     """Return the command that joins the heads of a history, as it can be typed."""
     joined = shlex.quote(f"Join {' and '.join(history.heads)}")
-    return as_typed(f"inv merge --message {joined}")
+    return as_typed(f"merge --message {joined}")
 
 
 def _parent_of_head(history: History) -> Target:
@@ -205,7 +205,7 @@ def _parent_of_head(history: History) -> Target:
         return Target(parents[0], parents)
     raise ConfigurationError(
         f"Rolling back means the parent of head, and {head} has {len(parents)} parents.",
-        "Name the revision to go down to: MIGRATION_TARGET, or --target.",
+        f"Name the revision to go down to: {setting('TARGET')}, or --target.",
     )
 
 

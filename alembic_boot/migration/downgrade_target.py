@@ -69,7 +69,7 @@ def below(inspection: Inspection, history: History) -> str:
 
 
 def _several(what: str, examples: tuple[str, ...]) -> ConfigurationError:
-    example = as_typed(f"inv rollback --target {examples[0] if examples else 'base'}")
+    example = as_typed(f"rollback --target {examples[0] if examples else 'base'}")
     return ConfigurationError(
         f"{what}, so one step down could mean several things.",
         f"Name the revision to go down to, as in `{example}`. Nothing was changed.",

@@ -136,7 +136,7 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
     steps = ", ".join(map(schema.project.history.label, plan.steps))
     return SchemaPastError(
         f"The schema has moved since the plan was shown: the steps would be {steps}.",
-        f"Look at the new plan: `{as_typed('inv rollback')}`. Nothing was changed.",
+        f"Look at the new plan: `{as_typed('rollback')}`. Nothing was changed.",
     )
 
 

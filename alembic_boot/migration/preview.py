@@ -39,7 +39,7 @@ class Preview:
             *(f"  {self.project.history.label(revision)}" for revision in plan.steps),
         ]
         if plan.action is Action.ADOPT:
-            lines.append(f"  `{as_typed('inv adopt --dry-run')}` says which revision it is")
+            lines.append(f"  `{as_typed('adopt --dry-run')}` says which revision it is")
         return "\n".join(lines)
 
 

@@ -97,7 +97,7 @@ class _Rendering:
                 f"{self._project.scripts.env_py_location} runs {len(self._begun)} of "
                 f"{len(self._plan.steps)} revisions in Alembic's offline mode.",
                 "Let it configure and run the migrations there too, as Alembic's templates do, "
-                f"or use `{as_typed('inv migrate')}`. Nothing was changed.",
+                f"or use `{as_typed('migrate')}`. Nothing was changed.",
             )
 
     def _run_offline(self) -> None:
@@ -150,11 +150,11 @@ class _Rendering:
         if self._running is None:
             return MigrationFailedError(
                 f"Alembic's env.py failed in offline mode: {cause}.",
-                f"Fix it, or use `{as_typed('inv migrate')}`. Nothing was changed.",
+                f"Fix it, or use `{as_typed('migrate')}`. Nothing was changed.",
             )
         return MigrationFailedError(
             f"Migration {self._project.history.label(self._running)} cannot be rendered as SQL: "
             f"{cause}.",
-            f"It needs a database to run on, which `{as_typed('inv migrate')}` gives it. Nothing "
+            f"It needs a database to run on, which `{as_typed('migrate')}` gives it. Nothing "
             "was changed.",
         )

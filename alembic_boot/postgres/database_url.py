@@ -37,6 +37,8 @@ class DatabaseUrl:
     """The setting that the URL comes from, for messages."""
     written: str = field(default="", repr=False, compare=False)
     """The original text, if there is one: the password may be encoded differently there."""
+    is_env_pys: bool = field(default=False, compare=False)
+    """Whether env.py connects there by itself, so that nothing has to be handed to it."""
 
     def __str__(self) -> str:
         return self.masked
@@ -127,7 +129,9 @@ class DatabaseUrl:
 
     def having(self, **keywords: str) -> "DatabaseUrl":
         """Return the URL with these libpq keywords set."""
-        return replace(self, parameters={**self.parameters, **keywords}, written="")
+        return replace(
+            self, parameters={**self.parameters, **keywords}, written="", is_env_pys=False
+        )
 
     def _with_password(self) -> dict[str, str]:
         parameters = dict(self.parameters)

@@ -1,5 +1,6 @@
 """Read a PostgreSQL URL by the rules of libpq and SQLAlchemy, or refuse it and name the part."""
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,10 +15,19 @@ from alembic_boot.postgres.hosts import SESSION, joined_query, on_primary
 from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER, read_query, unusable
 from alembic_boot.postgres.services import read_service, service_of
 
-__all__ = ["PARTS", "DatabaseUrl", "build_database_url", "parse_database_url"]
+__all__ = [
+    "PARTS",
+    "DatabaseUrl",
+    "build_database_url",
+    "hide_password",
+    "parse_database_url",
+    "url_of_env_py",
+]
 
 PARTS = "POSTGRES_HOST, POSTGRES_PORT, POSTGRES_USER or POSTGRES_DB"
 """The settings that together make a URL."""
+
+_OF_ENV_PY = "the URL of env.py"
 
 _SCHEMES = ("postgresql", "postgres")
 _ADVICE = (
@@ -28,6 +38,8 @@ _SSL = {"true": "require", "false": "disable"}
 """libpq's value for a plain `ssl=true`, and for other clients' form of it."""
 
 _SECRETS = ("password", "sslpassword")
+
+_PASSWORD_IN_URL = re.compile(r"://[^:/?#@]*:([^/?#]*)@")
 
 _NAME = re.compile(r"[A-Za-z_]+")
 """Unknown names that a message may repeat: other clients' options have this form."""
@@ -86,6 +98,33 @@ def build_database_url(
         raise ConfigurationError(f"{PARTS} is malformed.", _ADVICE)
     _refuse_ports(parameters, PARTS)
     return DatabaseUrl(_checked(parameters, PARTS), setting=PARTS)
+
+
+def url_of_env_py(parameters: Mapping[str, str], driver: str) -> DatabaseUrl:
+    """Return the URL of env.py's own login, by libpq's keywords. Raises ConfigurationError."""
+    own = driver if driver in DRIVERS else ""
+    name = parameters.get("dbname") or os.environ.get("PGDATABASE") or parameters.get("user", "")
+    return DatabaseUrl(
+        _checked({**parameters, "dbname": name}, _OF_ENV_PY),
+        driver=own,
+        setting=_OF_ENV_PY,
+        is_env_pys=True,
+    )
+
+
+def hide_password(url: DatabaseUrl | None) -> None:
+    """Mask the passwords of a URL wherever they occur."""
+    if url is None:
+        return
+    # A password that equals the name of the role, the database or a host cannot be recognised in a
+    # line.
+    shown = {url.database, url.parameters.get("user"), *url.parameters.get("host", "").split(",")}
+    # In every encoding of the URL: people need not write %2F in capitals.
+    as_written = _PASSWORD_IN_URL.search(url.written)
+    secrets = [url.parameters.get(name) for name in ("password", "sslpassword")]
+    for secret in (*secrets, as_written and as_written[1]):
+        if secret not in shown:
+            hide(secret)
 
 
 def _options(names: list[str], setting: str, *, may_name: bool) -> str:

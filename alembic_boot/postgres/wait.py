@@ -9,7 +9,7 @@ import psycopg2
 from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import creating, setting
 from alembic_boot.errors import (
     BootError,
     ConfigurationError,
@@ -61,8 +61,8 @@ _ADVICE_ON_PARTS = (
     "volume only, and an old volume keeps its first password: set that one again, or change it "
     "in the database (ALTER ROLE … PASSWORD …), or remove the volume with its data."
 )
-_REMEDY = "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT)"
-_REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in DATABASE_URL"
+_REMEDY = "Start it, or fix {}"
+_REMEDY_OF_STANDBY = "Promote it, or name the primary, or all the hosts, in {}"
 
 
 def _pause(seconds: float) -> None:
@@ -188,14 +188,14 @@ def _unreachable(url: DatabaseUrl, timeout: float, cause: str) -> DatabaseUnreac
         is_standby = answer_to(url.having(**{SESSION: "any"}), _ATTEMPT).is_good
     else:
         is_standby = cause == STANDBY
-    remedy = _REMEDY_OF_STANDBY if is_standby else _REMEDY
+    remedy = (_REMEDY_OF_STANDBY if is_standby else _REMEDY).format(url.setting)
     if timeout == 0:  # as for `inv status`, which does not wait
         return DatabaseUnreachableError(
             f"PostgreSQL at {url.masked} is not reachable: {cause}.", f"{remedy}."
         )
     return DatabaseUnreachableError(
         f"PostgreSQL at {url.masked} was not reachable within {timeout:g} s: {cause}.",
-        f"{remedy}; DB_WAIT_TIMEOUT sets how long to wait.",
+        f"{remedy}; {setting('WAIT_TIMEOUT')} sets how long to wait.",
     )
 
 
@@ -214,6 +214,5 @@ def _raise_if_never(url: DatabaseUrl, failed: FailedLogin) -> None:
     if failed.refusal is Refusal.DATABASE_MISSING:
         raise DatabaseMissingError(
             f"Database {url.database!r} does not exist at {url.masked}.",
-            f"Create it, or correct the name; in dev and test `{as_typed('inv migrate')}` and "
-            f"`{as_typed('inv start')}` create it.{_HINT if failed.by_pooler else ''}",
+            f"Create it, or correct the name; {creating()}.{_HINT if failed.by_pooler else ''}",
         )

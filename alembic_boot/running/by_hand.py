@@ -67,7 +67,7 @@ def _locked(
     logging.basicConfig(level=logging.INFO, format="%(levelname)-7s %(message)s")
     session = MigrationSession(context)
     if session.is_one_unit or session.connection.in_transaction():
-        raise CommandError(_ORDER.format(as_typed("inv migrate")))
+        raise CommandError(_ORDER.format(as_typed("migrate")))
     # The boot does the same: each revision commits together with its row.
     give_each_revision_a_transaction(context)
     journal = Journal(session.version_table())

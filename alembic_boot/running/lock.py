@@ -9,6 +9,7 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.commands import setting
 from alembic_boot.errors import LockLostError, LockTimeoutError
 from alembic_boot.log_fields import fields
 from alembic_boot.polling import poll
@@ -162,7 +163,7 @@ def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout
     if not poll(acquired, timeout, _INTERVAL, say=say):
         raise LockTimeoutError(
             f"Another starter ({holder}) has kept the schema locked for more than {timeout:g} s.",
-            "See what it is doing, or set MIGRATE_LOCK_TIMEOUT higher. Nothing was changed.",
+            f"See what it is doing, or set {setting('LOCK_TIMEOUT')} higher. Nothing was changed.",
         )
     if said:
         enter("migrate")

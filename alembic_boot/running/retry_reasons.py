@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from alembic_boot.commands import setting
 from alembic_boot.errors import MigrationFailedError
 from alembic_boot.running.blockers import AnyBlocker, listed
 
@@ -68,7 +69,7 @@ def over(
     return MigrationFailedError(
         f"Migration {label} {happened}; live traffic has blocked migrations for more than "
         f"{budget:g} s.",
-        "See what it is doing, or set MIGRATE_TRAFFIC_TIMEOUT higher. "
+        f"See what it is doing, or set {setting('TRAFFIC_TIMEOUT')} higher. "
         + (_KEPT if keeps else _UNDONE),
     )
 

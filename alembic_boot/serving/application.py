@@ -12,6 +12,7 @@ from importlib import import_module
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 
+from alembic_boot.commands import setting
 from alembic_boot.errors import ServingFailedError
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ def not_loaded(name: str, cause: str) -> ServingFailedError:
     """Return the error for an application that cannot be loaded, with this cause."""
     return ServingFailedError(
         f"The application {name} cannot be loaded: {cause}.",
-        "Fix it, or name another in ASGI_APP.",
+        f"Fix it, or name another in {setting('APP')}.",
     )
 
 

@@ -29,7 +29,7 @@ _LONGEST = 120.0
 _NAMED = 3
 """Differences that readiness lists."""
 
-_REVISION = 'inv revision --message "what changed"'
+_REVISION = 'revision --message "what changed"'
 
 comparison_is_due = threading.Event()
 """When this is set, the models of this process are compared with the schema at once."""

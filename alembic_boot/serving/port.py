@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.description import ServePolicy
 from alembic_boot.errors import ServingFailedError
 
@@ -27,7 +27,7 @@ def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for a name
         raise ServingFailedError(
-            f"BACKEND_HOST={policy.host!r} is not an address to serve on: "
+            f"{setting('HOST')}={policy.host!r} is not an address to serve on: "
             f"{getattr(error, 'strerror', None) or error}.",
             "127.0.0.1 serves this machine, 0.0.0.0 every network.",
         ) from error
@@ -68,9 +68,9 @@ def _refused(policy: ServePolicy, error: OSError) -> ServingFailedError:
         return ServingFailedError(
             f"Port {policy.port} on {policy.host} is taken.",
             "Stop what listens there, or choose another: "
-            f"`BACKEND_PORT={other} {as_typed('inv start')}`.",
+            f"`{setting('PORT')}={other} {as_typed('start')}`.",
         )
     return ServingFailedError(
         f"Port {policy.port} on {policy.host} cannot be used: {error.strerror}.",
-        "Choose another: BACKEND_HOST and BACKEND_PORT.",
+        f"Choose another: {setting('HOST')} and {setting('PORT')}.",
     )

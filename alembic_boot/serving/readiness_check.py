@@ -121,5 +121,5 @@ def _behind(inspection: Inspection, plan: Plan) -> str:
     current = ", ".join(inspection.current) or "base"
     return (
         f"The schema is {inspection.state} at {current}, and should be at "
-        f"{inspection.target.name}: run `{as_typed('inv migrate')}`."
+        f"{inspection.target.name}: run `{as_typed('migrate')}`."
     )

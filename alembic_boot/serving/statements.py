@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2 import errorcodes
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.serving.planning import explained, plan, shape_of
 from alembic_boot.serving.sqlstates import BUSY, UNFIT
 
@@ -27,14 +27,14 @@ _MOST_WORKING = 4096
 _TRIED_AGAIN_AFTER = 30.0
 """Seconds for which a failure counts that appeared only when the statement ran."""
 
-_REVISION = 'inv revision --message "what changed"'
+_REVISION = 'revision --message "what changed"'
 _ADVICE = (
     "If a model was changed, write its revision: `{}`. "
     "If the schema was, put back what it has lost."
 )
 _ADVICE_IF_PINNED = (
-    "The schema is held below head, but this release needs head: unset MIGRATION_TARGET and "
-    "MIGRATION_ROLLBACK, or deploy the release that the schema is for."
+    "The schema is held below head, but this release needs head: unset {} and {}, "
+    "or deploy the release that the schema is for."
 )
 _ADVICE_ON_RIGHTS = "GRANT the role of DATABASE_URL what it needs there."
 
@@ -178,5 +178,9 @@ def _sentence(message: str, sqlstate: str | None, *, is_pinned: bool = False) ->
     if sqlstate == errorcodes.INSUFFICIENT_PRIVILEGE:
         advice = _ADVICE_ON_RIGHTS
     else:
-        advice = _ADVICE_IF_PINNED if is_pinned else _ADVICE.format(as_typed(_REVISION))
+        advice = (
+            _ADVICE_IF_PINNED.format(setting("TARGET"), setting("ROLLBACK"))
+            if is_pinned
+            else _ADVICE.format(as_typed(_REVISION))
+        )
     return f"Requests fail on this schema: {message} ({sqlstate}). {advice}"

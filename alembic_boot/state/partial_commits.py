@@ -35,7 +35,7 @@ def _hash(revision: str, history: History) -> str | None:
 
 def refusal(partial: PartialCommit) -> MigrationFailedError:
     """Return why that revision is not run again, and how to continue."""
-    stamp = f" and say so with `{as_typed(f'inv stamp --revision {partial.revision}')}`"
+    stamp = f" and say so with `{as_typed(f'stamp --revision {partial.revision}')}`"
     return MigrationFailedError(
         f"Migration {partial.label} was interrupted after it had committed a part of itself "
         f"({partial.committed}), which may do harm if it is repeated.",

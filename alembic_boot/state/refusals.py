@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Sequence
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.errors import (
     HistoryBrokenError,
     SchemaAheadError,
@@ -22,9 +22,9 @@ def refuse_past(inspection: Inspection) -> SchemaPastError:
     target = inspection.target.name
     return SchemaPastError(
         f"The database is at {_listed(inspection.current)}, beyond the target {target}.",
-        f"Set MIGRATION_TARGET={','.join(inspection.current)} to stay there, leave it out to go up "
-        f"to head, or run `{as_typed(f'inv rollback --target {target}')}` (or "
-        "MIGRATION_ROLLBACK=true) to go down.",
+        f"Set {setting('TARGET')}={','.join(inspection.current)} to stay there, leave it out to go "
+        f"up to head, or run `{as_typed(f'rollback --target {target}')}` (or "
+        f"{setting('ROLLBACK')}=true) to go down.",
     )
 
 
@@ -64,8 +64,8 @@ def refuse_unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
     """Return the refusal of an operation that needs a recorded revision."""
     return SchemaUnmanagedError(
         f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
-        f"See with `{as_typed('inv adopt --dry-run')}` whether it is at one, and record it with "
-        f"`{as_typed('inv adopt')}`.{_UNCHANGED}",
+        f"See with `{as_typed('adopt --dry-run')}` whether it is at one, and record it with "
+        f"`{as_typed('adopt')}`.{_UNCHANGED}",
     )
 
 
@@ -87,8 +87,8 @@ def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDiver
     else:
         reason = f"that and the target {inspection.target.name} lie on different branches"
         advice = (
-            "Set MIGRATION_TARGET=heads to have both branches, or to a revision that joins them, "
-            f"as `{as_typed('inv merge')}` writes it.{_UNCHANGED}"
+            f"Set {setting('TARGET')}=heads to have both branches, or to a revision that joins "
+            f"them, as `{as_typed('merge')}` writes it.{_UNCHANGED}"
         )
     return SchemaDivergedError(
         f"The database is at {_listed(inspection.current)}, and {reason}.", advice
@@ -98,7 +98,7 @@ def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDiver
 def _or_squashed(advice: str) -> str:
     return (
         f"{advice.removesuffix(_UNCHANGED)} If revisions were squashed or renamed, "
-        f"`{as_typed('inv adopt --dry-run')}` says which one the schema is.{_UNCHANGED}"
+        f"`{as_typed('adopt --dry-run')}` says which one the schema is.{_UNCHANGED}"
     )
 
 
@@ -119,7 +119,7 @@ def refuse_replaced(inspection: Inspection, disposal: str | None) -> HistoryBrok
     is_way_down = not (inspection.unknown or any(it.is_moved for it in inspection.replaced))
     edited = (
         f" Or keep the edited file{'s' if others else ''}, if downgrade() still undoes what was "
-        f"applied: run {rollback}, and then `{as_typed('inv migrate')}`."
+        f"applied: run {rollback}, and then `{as_typed('migrate')}`."
         if is_way_down
         else ""
     )
@@ -141,11 +141,11 @@ def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> st
     if not stamps:
         way = _bring_back(len(inspection.unknown), _rollback(_down_to(inspection)))
     elif is_stamped(inspection):
-        restamp = as_typed("inv adopt --restamp")
+        restamp = as_typed("adopt --restamp")
         way = f"If the schema is that of a revision here, record that revision with `{restamp}`."
     else:
         above = len(inspection.unknown) - len(stamps)
-        way = _bring_back(above, _rollback(stamps[-1].revision), "inv adopt --restamp")
+        way = _bring_back(above, _rollback(stamps[-1].revision), "adopt --restamp")
     return f"{origin}{way} {_throw_away(disposal)}"
 
 
@@ -203,10 +203,10 @@ def _applied(entry: Applied) -> str:
 def _rollback(target: str | None) -> str:
     """Return the command that downgrades to a target; without one, by one step."""
     option = f" --target {shlex.quote(target)}" if target else ""
-    return f"`{as_typed(f'inv rollback{option}')}`"
+    return f"`{as_typed(f'rollback{option}')}`"
 
 
-def _bring_back(number: int, rollback: str, then: str = "inv migrate") -> str:
+def _bring_back(number: int, rollback: str, then: str = "migrate") -> str:
     files, their = ("file", "its") if number == 1 else ("files", "their")
     return (
         f"Bring the applied {files} back (check out {their} branch or commit), run {rollback}, "

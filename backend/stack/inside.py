@@ -49,7 +49,7 @@ def run_inside(client: DockerClient, place: Place, service: str, command: Sequen
     EngineError.
     """
     member = running_member(client, place, service)
-    outside = {OUTSIDE: f"{as_typed('inv')} {{}} --in {service}"}
+    outside = {OUTSIDE: f"{as_typed('')} {{}} --in {service}"}
     if is_terminal():
         return _run_on_terminal(client, member, command, outside)
     return _run_quietly(client, member, command, outside)
@@ -63,7 +63,7 @@ def open_shell(client: DockerClient, place: Place, service: str) -> int:
     if not is_terminal():
         raise ConfigurationError(
             "A shell needs a terminal.",
-            f"Run `{as_typed('inv shell')}` in one; `docker exec` needs none.",
+            f"Run `{as_typed('shell')}` in one; `docker exec` needs none.",
         )
     member = running_member(client, place, service)
     return _run_on_terminal(client, member, ["sh", "-c", "exec $(command -v bash || echo sh)"])

@@ -106,7 +106,7 @@ def _converge(
     everyone = [member for group in members.values() for member in group]
     watch.wait({it: _final(project, it.service) for it in everyone})
     for orphan in (it for it in present if it.service not in project.services):
-        down = as_typed("inv down")
+        down = as_typed("down")
         logger.warning("%s belongs to no service any more; `%s` removes it", orphan.title, down)
     return everyone
 

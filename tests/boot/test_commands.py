@@ -1,12 +1,22 @@
 """The commands that sentences advise: tried as a shell finds them, in each way to start a task."""
 
 import sys
+from collections.abc import Iterator
 from inspect import signature
 from pathlib import Path
 
 import pytest
 
-from alembic_boot.commands import OUTSIDE, WITH_IN, as_typed
+from alembic_boot.commands import (
+    OUTSIDE,
+    WITH_IN,
+    Program,
+    as_typed,
+    creating,
+    program,
+    setting,
+    use,
+)
 from alembic_boot.errors import (
     BootError,
     LockTimeoutError,
@@ -32,8 +42,8 @@ def in_the_project(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_program_on_the_path_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the image, and where .venv is activated, `inv` is this environment's."""
     monkeypatch.setenv("PATH", f"{BIN}:/usr/bin:/bin")
-    assert as_typed("inv adopt --dry-run") == "inv adopt --dry-run"
-    assert as_typed("inv") == "inv"
+    assert as_typed("adopt --dry-run") == "inv adopt --dry-run"
+    assert as_typed("") == "inv"
 
 
 def test_a_program_off_the_path_goes_by_its_path(
@@ -45,7 +55,7 @@ def test_a_program_off_the_path_goes_by_its_path(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PWD", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
-    assert as_typed("inv adopt --dry-run") == "bin/inv adopt --dry-run"
+    assert as_typed("adopt --dry-run") == "bin/inv adopt --dry-run"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +79,7 @@ def test_readiness_advises_what_the_log_does(
 def test_another_folder_gets_the_whole_path(monkeypatch: pytest.MonkeyPatch) -> None:
     """`inv` finds tasks.py from any folder below; the path has to work there, too."""
     monkeypatch.setenv("PWD", str(ROOT / "backend"))
-    assert as_typed("inv status") == f"{BIN / 'inv'} status"
+    assert as_typed("status") == f"{BIN / 'inv'} status"
 
 
 def test_somebody_elses_program_is_not_meant(
@@ -81,7 +91,7 @@ def test_somebody_elses_program_is_not_meant(
     other.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("PWD", "/")
-    assert as_typed("inv status") == f"{BIN / 'inv'} status"
+    assert as_typed("status") == f"{BIN / 'inv'} status"
 
 
 def test_a_path_that_a_shell_would_split_is_quoted(
@@ -92,12 +102,15 @@ def test_a_path_that_a_shell_would_split_is_quoted(
     folder.mkdir()
     (folder / "inv").touch()
     monkeypatch.setattr(sys, "executable", str(folder / "python"))
-    assert as_typed("inv status") == f"'{folder}/inv' status"
+    assert as_typed("status") == f"'{folder}/inv' status"
 
 
-def test_a_program_that_is_not_installed_here_goes_by_its_name() -> None:
+def test_a_program_that_is_not_installed_here_goes_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     """Nothing better is known of it."""
-    assert as_typed("docker ps") == "docker ps"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    assert as_typed("status") == "inv status"
 
 
 def test_inside_a_container_the_command_of_outside_is_named(
@@ -105,7 +118,7 @@ def test_inside_a_container_the_command_of_outside_is_named(
 ) -> None:
     """What `inv migrate --in backend` advises is typed outside as well."""
     monkeypatch.setenv(OUTSIDE, ".venv/bin/inv {} --in backend")
-    assert as_typed("inv adopt --dry-run") == ".venv/bin/inv adopt --dry-run --in backend"
+    assert as_typed("adopt --dry-run") == ".venv/bin/inv adopt --dry-run --in backend"
 
 
 @pytest.mark.parametrize("task", sorted(WITH_IN))
@@ -118,4 +131,36 @@ def test_a_task_that_runs_nowhere_else_stays_as_it_is(monkeypatch: pytest.Monkey
     """`inv revision` has no --in."""
     monkeypatch.setenv(OUTSIDE, ".venv/bin/inv {} --in backend")
     monkeypatch.setenv("PATH", f"{BIN}:/usr/bin:/bin")
-    assert as_typed("inv revision --message more") == "inv revision --message more"
+    assert as_typed("revision --message more") == "inv revision --message more"
+
+
+class TestAlembicBoot:
+    """The names of the program that other projects type."""
+
+    @pytest.fixture(autouse=True)
+    def as_alembic_boot(self) -> Iterator[None]:
+        ours = program()
+        use(Program(options=("-c", "my project/alembic.ini", "-x", "tenant=a")))
+        yield
+        use(ours)
+
+    def test_advice_repeats_the_options(self) -> None:
+        """Without them the command would work on another project."""
+        expected = "alembic-boot -c 'my project/alembic.ini' -x tenant=a adopt --dry-run"
+        assert as_typed("adopt --dry-run").endswith(expected)
+
+    def test_a_public_text_has_no_options(self) -> None:
+        """Clients read it, and a file's name is none of their business."""
+        assert "tenant" not in MigrationFailedError("It failed.", "Mend it.").public
+
+    def test_settings_have_names_of_their_own(self) -> None:
+        """MIGRATION_TARGET means nothing to this program."""
+        assert setting("TARGET") == "ALEMBIC_BOOT_TARGET"
+        assert "ALEMBIC_BOOT_TARGET" in SchemaPastError("It is.", "Do.").public
+        assert creating() == "ALEMBIC_BOOT_CREATE_DATABASE=true creates it"
+
+
+def test_settings_of_the_tasks_keep_their_names() -> None:
+    """MoriAI's variables are older than those of alembic-boot."""
+    assert setting("TARGET") == "MIGRATION_TARGET"
+    assert "MIGRATION_TARGET" in SchemaPastError("It is.", "Do.").public

@@ -4,6 +4,7 @@ from tests.scenarios.process import FOREIGN_ENV
 
 ASYNC_ENV = """
 import asyncio
+import re
 
 from alembic import context
 from sqlalchemy import pool
@@ -16,7 +17,7 @@ def run(connection):
 
 async def main():
     engine = create_async_engine(
-        context.config.get_main_option("sqlalchemy.url").replace("+psycopg2", "+DRIVER"),
+        re.sub(r"[+][a-z0-9]+", "+DRIVER", context.config.get_main_option("sqlalchemy.url"), 1),
         poolclass=pool.NullPool,
     )
     async with engine.connect() as connection:

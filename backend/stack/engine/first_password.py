@@ -81,8 +81,8 @@ def read_login(service: str, attributes: Mapping[str, Any]) -> Login | None:
 
 def explain(login: Login, status: int | None) -> Difference | None:
     """Return the difference that the exit status of the probe means."""
-    remove = f"`{as_typed('inv down --volumes')}` removes the database with all its data"
-    shell = as_typed(f"inv shell --service {login.service}")
+    remove = f"`{as_typed('down --volumes')}` removes the database with all its data"
+    shell = as_typed(f"shell --service {login.service}")
     if status == _OTHER_PASSWORD:
         return Difference(
             f"PostgreSQL runs, but refuses {login.user} with {login.variable}: the volume "

@@ -31,7 +31,7 @@ _WIDTH = 90
 """Characters of an instruction that a log line shows."""
 
 _NO_REGISTRY = (
-    f"If no image registry can be reached, `{as_typed('inv images')}` makes stand-ins; "
+    f"If no image registry can be reached, `{as_typed('images')}` makes stand-ins; "
     "else fix the name or log in to its registry."
 )
 

@@ -124,7 +124,7 @@ def failure(member: Member, how: str) -> ContainerFailedError:
         )
     return ContainerFailedError(
         f"{member.title} {how}.",
-        f"Its last lines are above, and `{as_typed('inv logs')}` has them all; fix it and run "
+        f"Its last lines are above, and `{as_typed('logs')}` has them all; fix it and run "
         "`make up` again.",
     )
 

@@ -71,7 +71,11 @@ def test_another_user_and_another_name_of_the_host(cluster: Cluster, database: s
     ("arguments", "parameters", "expected"),
     [
         ([], {"host": "h", "port": 1, "dbname": "d"}, {"host": "h", "port": "1", "dbname": "d"}),
-        ([], {"database": "d", "ssl": object(), "statement_cache_size": 0}, {"dbname": "d"}),
+        (
+            [],
+            {"database": "d", "ssl": object(), "statement_cache_size": 0},
+            {"dbname": "d", "sslmode": "require"},
+        ),
         ([], {"host": ["a", "b"], "port": [1, 2]}, {"host": "a,b", "port": "1,2"}),
         (["host=h dbname=d"], {"user": "u"}, {"host": "h", "dbname": "d", "user": "u"}),
         ([""], {}, {}),

@@ -154,7 +154,7 @@ def test_a_given_one_without_the_settings(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     """It is somebody's own, and not changed; what it lacks is said."""
-    given = parse_database_url(cluster.url(scratch))
+    given = parse_database_url(cluster.url(scratch), "SCRATCH_DATABASE_URL")
     cluster.execute(f"ALTER DATABASE {database} SET app.tenant = 'secret'")
     with scratch_database(described(database_url, given)):
         pass
@@ -168,7 +168,7 @@ def test_a_given_one_without_the_settings(
 
 def test_a_given_one_is_empty_again(cluster: Cluster, database_url: str, scratch: str) -> None:
     """What the replay made goes, of every kind; what belongs to the database stays."""
-    given = parse_database_url(cluster.url(scratch))
+    given = parse_database_url(cluster.url(scratch), "SCRATCH_DATABASE_URL")
     for _ in range(2):
         with scratch_database(described(database_url, given)) as url:
             assert url == given
@@ -191,7 +191,7 @@ def test_one_without_the_mark_is_refused(
     """An empty one, too: only the operator's schema says that it may be emptied."""
     with cluster.database() as name:
         cluster.execute(f"SET ROLE {OWNER}; {statement}", name)
-        given = parse_database_url(cluster.url(name))
+        given = parse_database_url(cluster.url(name), "SCRATCH_DATABASE_URL")
         with (
             pytest.raises(ConfigurationError) as caught,
             scratch_database(described(database_url, given)),
@@ -226,7 +226,7 @@ def test_a_marked_one_is_emptied_first(
 ) -> None:
     """The mark allows that; the log names what was there."""
     cluster.execute(f"SET ROLE {OWNER}; {statement}", scratch)
-    given = parse_database_url(cluster.url(scratch))
+    given = parse_database_url(cluster.url(scratch), "SCRATCH_DATABASE_URL")
     with (
         scratch_database(described(database_url, given)),
         closing(cluster.connect(scratch)) as connection,
@@ -238,7 +238,7 @@ def test_a_marked_one_is_emptied_first(
 def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scratch: str) -> None:
     """One that a history needs and its role may not install is there before, and stays."""
     cluster.execute("CREATE EXTENSION vector", scratch)
-    given = parse_database_url(cluster.url(scratch))
+    given = parse_database_url(cluster.url(scratch), "SCRATCH_DATABASE_URL")
     for _ in range(2):
         with scratch_database(described(database_url, given)):
             cluster.execute(f"SET ROLE {OWNER}; CREATE TABLE t (v vector(3))", scratch)
@@ -248,7 +248,8 @@ def test_an_extension_of_the_superuser(cluster: Cluster, database_url: str, scra
 
 def test_the_real_one_is_refused(cluster: Cluster, database: str, database_url: str) -> None:
     """Spelled otherwise it is the real one all the same."""
-    same = parse_database_url(cluster.url(database).replace("127.0.0.1", "localhost"))
+    other = cluster.url(database).replace("127.0.0.1", "localhost")
+    same = parse_database_url(other, "SCRATCH_DATABASE_URL")
     with (
         pytest.raises(ConfigurationError) as caught,
         scratch_database(described(database_url, same)),
@@ -276,7 +277,9 @@ def test_one_that_cannot_be_reached(
     what: str,
 ) -> None:
     """The setting is named, by which it is found."""
-    given = parse_database_url(cluster.url(**{"database": scratch, **wrong}))
+    given = parse_database_url(
+        cluster.url(**{"database": scratch, **wrong}), "SCRATCH_DATABASE_URL"
+    )
     with pytest.raises(error) as caught, scratch_database(described(database_url, given)):
         pytest.fail("it was given")
     assert caught.value.what.startswith(what)
@@ -374,7 +377,7 @@ def test_one_that_cannot_be_dropped(
 
 def test_whose_work_is_ended(cluster: Cluster, database_url: str, scratch: str) -> None:
     """That of a killed process; a process that waits for the database goes on."""
-    given = parse_database_url(cluster.url(scratch))
+    given = parse_database_url(cluster.url(scratch), "SCRATCH_DATABASE_URL")
     left = psycopg2.connect(cluster.url(scratch), async_=True)
     wait_select(left)
     left.cursor().execute("SELECT pg_sleep(60)")

@@ -162,8 +162,8 @@ class TestTimeOut:
         port = url.parameters["port"]
         assert (
             f"PostgreSQL at postgresql://moriai_user:***@127.0.0.1:{port}/books was not reachable "
-            "within 0.2 s: Connection refused. Start it, or fix DATABASE_URL (or POSTGRES_HOST "
-            "and POSTGRES_PORT); DB_WAIT_TIMEOUT sets how long to wait.",
+            "within 0.2 s: Connection refused. Start it, or fix DATABASE_URL; "
+            "DB_WAIT_TIMEOUT sets how long to wait.",
             3,
         ) == (str(caught.value), caught.value.exit_status)
 
@@ -207,7 +207,7 @@ class TestTimeOut:
         expected = url.replace("top-secret", "***")
         assert str(caught.value) == (
             f"PostgreSQL at {expected} was not reachable within 0.3 s: no answer within 0.3 s. "
-            "Start it, or fix DATABASE_URL (or POSTGRES_HOST and POSTGRES_PORT); "
+            "Start it, or fix DATABASE_URL; "
             "DB_WAIT_TIMEOUT sets how long to wait."
         )
 

@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import NoReturn, Protocol, TypeVar
 
+from alembic_boot.commands import setting
 from alembic_boot.errors import BootError
 from alembic_boot.foreign import plugin_failure
 from alembic_boot.imports import keep_objects
@@ -20,10 +21,24 @@ from alembic_boot.log_fields import failure_fields
 from alembic_boot.output import give_up_unwritten, prepare_streams
 from alembic_boot.signals import Stopped, stopping_on_signals
 
-if TYPE_CHECKING:
-    from backend.settings import LogSettings
 
-L = TypeVar("L", bound="LogSettings")
+class LogSettings(Protocol):
+    """The settings of the log."""
+
+    @property
+    def log_level(self) -> str:
+        """`debug`, `info`, `warning` or `error`."""
+
+    @property
+    def log_format(self) -> str:
+        """`text` or `json`."""
+
+    @property
+    def service_links(self) -> tuple[str, ...]:
+        """Variables that Kubernetes has set for a Service of ours: they count as unset."""
+
+
+L = TypeVar("L", bound=LogSettings)
 
 Overrides = Mapping[str, str | None]
 """Variables that flags set, by name; None or an empty text sets nothing."""
@@ -43,7 +58,7 @@ def reporting(
     the task's own output; other code writes to stderr. Raises SystemExit.
     """
     prepare_streams(is_reserved=is_quiet)
-    log_format = os.environ.get("LOG_FORMAT", "text")
+    log_format = os.environ.get(setting("LOG_FORMAT"), "text")
     try:
         with stopping_on_signals():
             os.environ.update({name: text for name, text in overrides.items() if text})

@@ -1,0 +1,5 @@
+"""`python -m alembic_boot` is `alembic-boot`."""
+
+from alembic_boot.cli import main
+
+main()

@@ -1,0 +1,33 @@
+"""The parts of a boot from the settings of `alembic-boot`: a database and a project."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from alembic_boot.description import BootDescription, ServePolicy
+from alembic_boot.postgres.connection import keeping_one
+from alembic_boot.settings import EMBEDDED_DATABASE, Settings
+
+
+@contextmanager
+def booting(settings: Settings) -> Iterator[BootDescription]:
+    """Yield what a command boots; all of its queries share one connection."""
+    with described(settings) as boot, keeping_one(boot.migration_database_url):
+        yield boot
+
+
+@contextmanager
+def described(settings: Settings, serve: ServePolicy | None = None) -> Iterator[BootDescription]:
+    """Yield what to boot: on the URL that is set, an embedded server, or as env.py connects."""
+    if settings.migration_database_url is not None:
+        yield settings.describe(settings.migration_database_url, serve)
+    elif settings.embedded_folder is not None:
+        from alembic_boot.postgres.embedded import embedded_postgres
+        from alembic_boot.serving.handover import hand_over_database
+
+        with embedded_postgres(settings.embedded_folder, EMBEDDED_DATABASE) as url:
+            hand_over_database(url)
+            yield settings.describe(url, serve)
+    else:
+        from alembic_boot.environment.own_url import own_url
+
+        yield settings.describe(own_url(settings.alembic_config), serve)

@@ -1,0 +1,294 @@
+"""The command `alembic-boot`: glue over the same functions that the tasks of a project call.
+
+What a command needs is imported when that command runs.
+"""
+
+import os
+import sys
+from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from alembic_boot.commands import PREFIX, Program, use
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.extras import require_psycopg2
+from alembic_boot.imports import import_quickly
+
+if TYPE_CHECKING:
+    from alembic_boot.description import BootDescription
+    from alembic_boot.settings import Settings
+
+_DESCRIPTION = """\
+Bring the database of an Alembic project to its newest schema; one process at a time.
+
+Works where `alembic` works: in this folder, with this Python, through the project's own env.py.
+The database is that of --url, else of MIGRATION_DATABASE_URL, else of DATABASE_URL, else the one
+that env.py connects to by itself.
+"""
+
+Flags = Mapping[str, str | None]
+"""Settings that flags set, without the beginning of their variables; None sets nothing."""
+
+NO_FLAGS: Flags = MappingProxyType({})
+
+_STATUSES = """\
+exit statuses:
+  0 done                                1 an unexpected error
+  2 a setting or an option is wrong     3 the database was not reachable in time
+  4 the login was refused               5 a migration failed
+  6 another starter kept the lock       7 the schema is past the target, ahead, or diverged
+  8 the schema is that of no revision   9 the history on disk is broken or was edited
+  10 seeding failed                     11 could not serve
+The last line on stderr says what happened and what to do.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line. Raises SystemExit with the exit status, unless it is 0."""
+    try:
+        require_psycopg2()
+    except ConfigurationError as error:  # the log needs settings, and these need psycopg2
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(error.exit_status) from None
+    arguments = _parser().parse_args(argv)
+    use(Program(options=_typed(arguments)))
+    import_quickly()
+    arguments.call(arguments)
+
+
+def _parser() -> ArgumentParser:
+    parser = ArgumentParser(
+        "alembic-boot",
+        description=_DESCRIPTION,
+        epilog=f"{_variables()}\n{_STATUSES}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-c",
+        "--config",
+        metavar="FILE",
+        help="the Alembic project: alembic.ini or pyproject.toml (default: the one that is here)",
+    )
+    parser.add_argument("-n", "--name", help="the section of alembic.ini, as `alembic -n` has it")
+    parser.add_argument(
+        "-x",
+        action="append",
+        default=[],
+        metavar="ARG",
+        help="an argument for env.py, as `alembic -x` has it; may be repeated",
+    )
+    parser.add_argument(
+        "--url",
+        help="the database; other users of this machine can read a password in it, which "
+        "they cannot in the variable DATABASE_URL",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def add(name: str, call: Callable[[Namespace], None], text: str) -> ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command.set_defaults(call=call)
+        return command
+
+    add("wait", _wait, "Wait until PostgreSQL accepts the real login.")
+    migrate = add("migrate", _migrate, "Bring the schema to its newest revision.")
+    migrate.add_argument(
+        "--target", metavar="REVISION", help="the revision to go up to (default: head)"
+    )
+    shown = migrate.add_mutually_exclusive_group()
+    shown.add_argument(
+        "--dry-run", action="store_true", help="print the state and the plan, and change nothing"
+    )
+    shown.add_argument(
+        "--sql",
+        action="store_true",
+        help="print the SQL of the pending revisions, and change nothing",
+    )
+    status = add("status", _status, "Show where the schema is and where it should be.")
+    status.add_argument("--json", action="store_true", help="print one JSON object, for programs")
+    rollback = add(
+        "rollback", _rollback, "Take the schema back by one revision or to a target; asks first."
+    )
+    rollback.add_argument(
+        "--target",
+        metavar="REVISION",
+        help="the revision to go down to (default: the one below the database's own)",
+    )
+    rollback.add_argument("--yes", action="store_true", help="go ahead without asking")
+    adopt = add("adopt", _adopt, "Record the revision of a database that has none recorded.")
+    adopt.add_argument("--revision", help="the revision to record, if the schema equals several")
+    adopt.add_argument(
+        "--restamp",
+        action="store_true",
+        help="replace recorded revisions that this history does not have, or has edited",
+    )
+    adopt.add_argument(
+        "--dry-run", action="store_true", help="show which revision it is, and change nothing"
+    )
+    stamp = add("stamp", _stamp, "Record a revision without any check: nothing is run or compared.")
+    stamp.add_argument("--revision", required=True, help="the revision, or heads for all branches")
+    revision = add(
+        "revision",
+        _revision,
+        "Write a new revision from what the models have and the history has not.",
+    )
+    revision.add_argument("-m", "--message", required=True, help="the title of the revision")
+    merge = add(
+        "merge", _merge, "Write a revision that joins the heads of the history; needs no database."
+    )
+    merge.add_argument("-m", "--message", required=True, help="the title of the merge revision")
+    check = add(
+        "check",
+        _check,
+        "Replay the history on a scratch database: up, down, up, and equal to the models. "
+        "Revisions that were applied already are only gone up.",
+    )
+    those = check.add_mutually_exclusive_group()
+    those.add_argument("--since", metavar="REVISION", help="check the revisions after this one")
+    those.add_argument("--all", action="store_true", help="check every revision")
+    return parser
+
+
+def _variables() -> str:
+    from alembic_boot.settings import VARIABLES
+
+    lines = [f"  {name:<33} {meaning}" for name, (_, meaning) in VARIABLES.items()]
+    return "\n".join(["variables:", *lines, ""])
+
+
+def _typed(arguments: Namespace) -> tuple[str, ...]:
+    """Return the options that advice repeats. A URL may have a password, and is left out."""
+    named = {"-c": [arguments.config], "-n": [arguments.name], "-x": arguments.x}
+    return tuple(word for flag, all_ in named.items() for it in all_ if it for word in (flag, it))
+
+
+@contextmanager
+def _settings(
+    arguments: Namespace, stream: str = "stdout", flags: Flags = NO_FLAGS, *, is_quiet: bool = True
+) -> Iterator["Settings"]:
+    """Yield the settings, with log and signals set up; failures become exit statuses."""
+    from alembic_boot.reporting import reporting
+    from alembic_boot.settings import URL, load_settings
+
+    given = {f"{PREFIX}{name}": text for name, text in flags.items() if text}
+    named = {"ALEMBIC_CONFIG": arguments.config, f"{PREFIX}NAME": arguments.name}
+    given |= {name: text for name, text in {**named, URL: arguments.url}.items() if text}
+    load = partial(load_settings, given, tuple(arguments.x))
+    with reporting(load, stream, is_quiet=is_quiet) as settings:
+        yield settings
+
+
+@contextmanager
+def _booting(
+    arguments: Namespace, stream: str = "stdout", flags: Flags = NO_FLAGS
+) -> Iterator["BootDescription"]:
+    with _settings(arguments, stream, flags) as settings:
+        from alembic_boot.booting import booting
+
+        with booting(settings) as boot:
+            yield boot
+
+
+def _show(*lines: str) -> None:
+    from alembic_boot.output import show
+
+    show(*lines)
+
+
+def _wait(arguments: Namespace) -> None:
+    with _booting(arguments) as boot:
+        from alembic_boot.stages import wait
+
+        wait(boot)
+
+
+def _migrate(arguments: Namespace) -> None:
+    stream = "stderr" if arguments.dry_run or arguments.sql else "stdout"
+    with _booting(arguments, stream, {"TARGET": arguments.target}) as boot:
+        if arguments.dry_run:
+            from alembic_boot.migration.preview import preview, show_preview
+
+            show_preview(preview(boot))
+        elif arguments.sql:
+            from alembic_boot.migration.render import render_sql
+
+            _show(render_sql(boot))
+        else:
+            from alembic_boot.history.ahead import reading_ahead
+
+            with reading_ahead(boot.alembic_config):
+                from alembic_boot.migration.migrate import check_history, migrate
+                from alembic_boot.stages import wait
+
+                wait(boot, before_creating=partial(check_history, boot))
+                migrate(boot)
+
+
+def _status(arguments: Namespace) -> None:
+    level = os.environ.get(f"{PREFIX}LOG_LEVEL") or "warning"
+    with _booting(arguments, "stderr", {"LOG_LEVEL": level}) as boot:
+        from alembic_boot.migration.status import read_status
+
+        found = read_status(boot)
+        if arguments.json:
+            from json import dumps
+
+            _show(dumps(found.as_json()))
+        else:
+            _show(found.as_text())
+
+
+def _rollback(arguments: Namespace) -> None:
+    down = {"TARGET": arguments.target, "ROLLBACK": "true"}
+    with _booting(arguments, flags=down) as boot:
+        from alembic_boot.migration.roll_back import roll_back
+
+        roll_back(boot, is_one_step=not arguments.target, is_agreed=arguments.yes)
+
+
+def _adopt(arguments: Namespace) -> None:
+    with _booting(arguments) as boot:
+        from alembic_boot.adoption.adopt import adopt
+        from alembic_boot.stages import wait
+
+        wait(boot)
+        adopt(boot, arguments.revision, restamp=arguments.restamp, dry_run=arguments.dry_run)
+
+
+def _stamp(arguments: Namespace) -> None:
+    with _booting(arguments) as boot:
+        from alembic_boot.running.record import stamp
+        from alembic_boot.stages import wait
+
+        wait(boot)
+        stamp(boot, arguments.revision)
+
+
+def _revision(arguments: Namespace) -> None:
+    with _booting(arguments) as boot:
+        from alembic_boot.checking.new_revision import required, write_revision
+        from alembic_boot.stages import wait
+
+        text = required(arguments.message)
+        wait(boot)
+        _show(write_revision(boot, text))
+
+
+def _merge(arguments: Namespace) -> None:
+    with _settings(arguments) as settings:
+        from alembic_boot.checking.new_revision import required, write_merge
+
+        url = settings.migration_database_url
+        _show(str(write_merge(settings.alembic_config, url, required(arguments.message))))
+
+
+def _check(arguments: Namespace) -> None:
+    with _booting(arguments) as boot:
+        from alembic_boot.checking.check import check
+        from alembic_boot.stages import wait
+
+        wait(boot)
+        _show(str(check(boot, arguments.since, every=arguments.all)))

@@ -1,0 +1,59 @@
+"""The URL that an env.py uses by itself, learned when it begins to connect."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.logins import hearing_logins, keywords
+from alembic_boot.environment.opening import open_project
+from alembic_boot.errors import BootError, ConfigurationError
+from alembic_boot.postgres.urls import DatabaseUrl, hide_password, url_of_env_py
+from alembic_boot.signals import Stopped
+
+_ADVICE = "Set DATABASE_URL=postgresql://user:password@host:5432/database. Nothing was changed."
+
+
+class _Enough(BaseException):
+    """Ends env.py when it is about to connect: what it would do next is not wanted."""
+
+
+def own_url(alembic: AlembicConfig) -> DatabaseUrl:
+    """Run env.py until it connects, and return where it would connect to.
+
+    It gets the configuration as Alembic reads it. Raises ConfigurationError if it does not come
+    that far, and HistoryBrokenError.
+    """
+    project = open_project(alembic, None, may_be_empty=True)
+    found: list[tuple[Any, Mapping[str, str] | None]] = []
+
+    def stop(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        found.append((dialect, keywords(arguments, parameters)))
+        raise _Enough
+
+    try:
+        with hearing_logins(stop):
+            project.run(lambda _context, _arguments: None, failed=lambda _error: None)
+    except (BootError, Stopped):
+        if not found:
+            raise
+    except BaseException as error:
+        if not found:
+            raise _unknown(f" env.py has none either: {project.describe(error)}.") from error
+    if not found:
+        raise _unknown(" env.py does not connect by itself either.")
+    dialect, login = found[0]
+    if dialect.name != "postgresql":
+        raise ConfigurationError(
+            f"Alembic's env.py connects to {dialect.name}.", "Only PostgreSQL is supported."
+        )
+    if login is None:
+        raise _unknown(" The login of env.py cannot be read.")
+    url = url_of_env_py(login, dialect.driver)
+    hide_password(url)
+    return url
+
+
+def _unknown(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"No database is configured: neither --url nor DATABASE_URL is given.{why}", _ADVICE
+    )

@@ -1,0 +1,262 @@
+"""The settings of `alembic-boot`: its own variables and flags, as a description of what to boot.
+
+Variables of other programs (APP_ENV, LOG_LEVEL, BACKEND_PORT, …) are not read.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from alembic_boot.commands import PREFIX
+from alembic_boot.description import (
+    AlembicConfig,
+    BootDescription,
+    OnFailure,
+    SchemaPolicy,
+    ServePolicy,
+)
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres.urls import DatabaseUrl, hide_password
+from alembic_boot.variables import Values, is_service_link, refuse_undecodable
+
+VARIABLES: Mapping[str, tuple[str, str]] = {
+    "DATABASE_URL": ("the URL that env.py uses", "where the application connects"),
+    "MIGRATION_DATABASE_URL": ("DATABASE_URL", "a direct connection of the schema's owner"),
+    "ALEMBIC_CONFIG": (
+        "alembic.ini, else pyproject.toml",
+        "the Alembic project, as `-c` names it; Alembic reads this variable, too",
+    ),
+    "ALEMBIC_BOOT_NAME": ("alembic", "the section of alembic.ini to read, as `-n` names it"),
+    "ALEMBIC_BOOT_X": ("", "arguments for env.py, as `-x` gives them: `tenant=a 'note=two words'`"),
+    "ALEMBIC_BOOT_TARGET": (
+        "head",
+        "a revision to pin the schema to; several with commas; `heads` for all branches",
+    ),
+    "ALEMBIC_BOOT_ROLLBACK": (
+        "false",
+        "go down to the parent of head, or to ALEMBIC_BOOT_TARGET",
+    ),
+    "ALEMBIC_BOOT_ON_FAILURE": (
+        "exit",
+        "what `start` and `run` do when the schema cannot be brought to its target: exit, or "
+        "continue",
+    ),
+    "ALEMBIC_BOOT_WAIT_TIMEOUT": ("60", "seconds to wait for PostgreSQL"),
+    "ALEMBIC_BOOT_LOCK_TIMEOUT": ("300", "seconds to wait for another starter that migrates"),
+    "ALEMBIC_BOOT_TRAFFIC_TIMEOUT": (
+        "120",
+        "seconds for which live traffic may block migrations",
+    ),
+    "ALEMBIC_BOOT_CREATE_DATABASE": ("false", "create the database if it is missing"),
+    "ALEMBIC_BOOT_SCRATCH_DATABASE_URL": (
+        "a database made beside the real one",
+        "a database with the schema `boot_scratch`, for replays; its content is dropped",
+    ),
+    "ALEMBIC_BOOT_EMBEDDED": (
+        "",
+        "a folder for an embedded PostgreSQL, which is started if no URL is set",
+    ),
+    "ALEMBIC_BOOT_SEED": (
+        "",
+        "what inserts data after the migrations, as `module:function`; it gets a connection",
+    ),
+    "ALEMBIC_BOOT_APP": ("", "the application that `start` serves, as `module:attribute`"),
+    "ALEMBIC_BOOT_HOST": ("127.0.0.1", "the address to serve on"),
+    "ALEMBIC_BOOT_PORT": (
+        "8000; `run` answers nothing without it",
+        "the port of `start`; for `run`, a port that answers probes until the command runs",
+    ),
+    "ALEMBIC_BOOT_LIVE_PATH": ("/health/live", "the liveness path that answers during the boot"),
+    "ALEMBIC_BOOT_READY_PATH": ("/health/ready", "the readiness path that answers during the boot"),
+    "ALEMBIC_BOOT_WORKERS": ("1", "worker processes"),
+    "ALEMBIC_BOOT_RELOAD": (
+        "false",
+        "on changes of code or revisions, do what `start` does again; development only",
+    ),
+    "ALEMBIC_BOOT_DRAIN_DELAY": (
+        "0",
+        "seconds to keep serving after SIGTERM while readiness returns 503",
+    ),
+    "ALEMBIC_BOOT_FORWARDED_ALLOW_IPS": (
+        "127.0.0.1",
+        "proxies whose X-Forwarded-For names the client: addresses and networks, `a,b`",
+    ),
+    "ALEMBIC_BOOT_COMPARE_MODELS": ("false", "compare the models with the schema while serving"),
+    "ALEMBIC_BOOT_APP_VERSION": ("", "the release, for the journal"),
+    "ALEMBIC_BOOT_LOG_LEVEL": ("info", "debug, info, warning or error"),
+    "ALEMBIC_BOOT_LOG_FORMAT": ("text", "text, or json for one object a line"),
+}
+"""Name → (default as people write it, purpose). docs/reference.md is made from this."""
+
+URL = "--url"
+"""The flag, beside the variables: a URL that was typed."""
+
+EMBEDDED_DATABASE = "app"
+"""The database of an embedded PostgreSQL."""
+
+
+class LogLevel(StrEnum):
+    """The log level."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The format of a log line."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of one process."""
+
+    values: Values
+    alembic_config: AlembicConfig
+    log_level: LogLevel
+    log_format: LogFormat
+    service_links: tuple[str, ...]
+    database_url: DatabaseUrl | None
+    migration_database_url: DatabaseUrl | None
+    """Both URLs are None if neither a variable nor a flag gives one."""
+
+    @property
+    def embedded_folder(self) -> Path | None:
+        """Return the folder of the embedded PostgreSQL, if it is to be started."""
+        text = self.values.text(f"{PREFIX}EMBEDDED", "")
+        return Path(text) if text and self.migration_database_url is None else None
+
+    @property
+    def app(self) -> str:
+        """Return the application to serve. Raises ConfigurationError without one."""
+        if app := self.values.text(f"{PREFIX}APP", ""):
+            return app
+        raise ConfigurationError(
+            "There is no application to serve.",
+            f"Name it: --app module:attribute, or {PREFIX}APP.",
+        )
+
+    @property
+    def has_port(self) -> bool:
+        """Return whether a port is set."""
+        return bool(self.values.text(f"{PREFIX}PORT", ""))
+
+    @property
+    def probe_paths(self) -> tuple[str, str]:
+        """Return the paths of liveness and readiness during the boot."""
+        live = self.values.text(f"{PREFIX}LIVE_PATH", "/health/live")
+        return live, self.values.text(f"{PREFIX}READY_PATH", "/health/ready")
+
+    def serving(self) -> ServePolicy:
+        """Return the settings of the server. Raises ConfigurationError."""
+        values = self.values
+        policy = ServePolicy(
+            host=values.text(f"{PREFIX}HOST", "127.0.0.1"),
+            port=values.integer(f"{PREFIX}PORT", 8000, least=0, most=65535),
+            reload=values.boolean(f"{PREFIX}RELOAD", default=False),
+            workers=values.integer(f"{PREFIX}WORKERS", 1, least=1, most=1024),
+            drain_delay=values.seconds(f"{PREFIX}DRAIN_DELAY", 0),
+            forwarded_allow_ips=values.text(f"{PREFIX}FORWARDED_ALLOW_IPS", "127.0.0.1"),
+        )
+        if policy.reload and policy.workers > 1:
+            raise ConfigurationError(
+                f"{PREFIX}RELOAD works with one worker only.",
+                f"Unset it, or {PREFIX}WORKERS.",
+            )
+        return policy
+
+    def describe(self, url: DatabaseUrl, serve: ServePolicy | None = None) -> BootDescription:
+        """Return what to boot; `url` is used if no URL is set. Raises ConfigurationError."""
+        values = self.values
+        seed = values.text(f"{PREFIX}SEED", "")
+        return BootDescription(
+            database_url=self.database_url or url,
+            migration_database_url=self.migration_database_url or url,
+            scratch_database_url=_url(values, f"{PREFIX}SCRATCH_DATABASE_URL"),
+            alembic_config=self.alembic_config,
+            asgi_app=values.text(f"{PREFIX}APP", ""),
+            seed_callable=seed,
+            schema=SchemaPolicy(
+                target=values.text(f"{PREFIX}TARGET", "") or None,
+                rollback=values.boolean(f"{PREFIX}ROLLBACK", default=False),
+                lock_timeout=values.seconds(f"{PREFIX}LOCK_TIMEOUT", 300),
+                traffic_timeout=values.seconds(f"{PREFIX}TRAFFIC_TIMEOUT", 120),
+            ),
+            serve=serve or ServePolicy("127.0.0.1", 0, reload=False, workers=1),
+            seed=bool(seed),
+            on_failure=values.one_of(f"{PREFIX}ON_FAILURE", OnFailure, OnFailure.EXIT),
+            wait_timeout=values.seconds(f"{PREFIX}WAIT_TIMEOUT", 60),
+            may_create_database=self.embedded_folder is not None
+            or values.boolean(f"{PREFIX}CREATE_DATABASE", default=False),
+            log_level=self.log_level,
+            log_format=self.log_format,
+            app_version=values.text(f"{PREFIX}APP_VERSION", "") or None,
+            compare_models=values.boolean(f"{PREFIX}COMPARE_MODELS", default=False),
+        )
+
+
+def load_settings(
+    flags: Mapping[str, str | None],
+    arguments: tuple[str, ...] = (),
+    environ: Mapping[str, str] | None = None,
+) -> Settings:
+    """Return the settings of the environment, over which flags win.
+
+    `flags` are variables by name, and the URL that was typed; `arguments` are those of `-x`. An
+    empty value counts as unset. Raises ConfigurationError.
+    """
+    given = {**(os.environ if environ is None else environ), **flags}
+    found = {
+        name: text for name, text in given.items() if text and (name in VARIABLES or name == URL)
+    }
+    links = tuple(name for name, text in found.items() if is_service_link(name, text))
+    values = Values({name: text for name, text in found.items() if name not in links}, links)
+    refuse_undecodable(values.given)
+    typed = _url(values, URL)
+    own, direct = (None, None) if typed else (_url(values, it) for it in list(VARIABLES)[:2])
+    return Settings(
+        values,
+        AlembicConfig(
+            _config_file(values),
+            values.text(f"{PREFIX}NAME", "alembic"),
+            arguments or values.words(f"{PREFIX}X"),
+            Path.cwd(),
+        ),
+        values.one_of(f"{PREFIX}LOG_LEVEL", LogLevel, LogLevel.INFO),
+        values.one_of(f"{PREFIX}LOG_FORMAT", LogFormat, LogFormat.TEXT),
+        links,
+        typed or own or direct,
+        typed or direct or own,
+    )
+
+
+def _url(values: Values, name: str) -> DatabaseUrl | None:
+    url = values.url(name)
+    hide_password(url)
+    return url
+
+
+def _config_file(values: Values) -> Path:
+    """Return the named file; else alembic.ini, or a pyproject.toml that configures Alembic."""
+    if text := values.text("ALEMBIC_CONFIG", ""):
+        return Path(text)
+    ini, toml = Path("alembic.ini"), Path("pyproject.toml")
+    return toml if not ini.is_file() and _configures_alembic(toml) else ini
+
+
+def _configures_alembic(toml: Path) -> bool:
+    """Return whether a file has [tool.alembic]; also if it cannot be read, to have that told."""
+    import tomllib
+
+    if not toml.is_file():
+        return False
+    try:
+        return "alembic" in tomllib.loads(toml.read_text(encoding="utf-8")).get("tool", {})
+    except (OSError, ValueError):
+        return True

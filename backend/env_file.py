@@ -1,0 +1,28 @@
+"""The `.env` file of development."""
+
+from collections.abc import Container, Mapping
+from pathlib import Path
+
+from alembic_boot.errors import ConfigurationError
+
+
+def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -> dict[str, str]:
+    """Return the variables of a file like `.env`; none if the file is absent.
+
+    It is read by Compose's rules, because the containers of a stack may share it; `given` are the
+    variables that it may refer to. An invalid line is ignored, unless it sets one of `names`.
+    Raises ConfigurationError if the file cannot be read.
+    """
+    if not path.is_file():
+        return {}
+    from backend.stack.compose.dotenv import DotenvError, parse_dotenv
+
+    def pass_over(error: DotenvError) -> None:
+        if error.name in names:
+            raise ConfigurationError(f"{path}, {error}.", "Correct it.") from error
+
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} cannot be read: {error}.", "Fix or remove it.") from error
+    return {key: it for key, it in parse_dotenv(text, given, on_error=pass_over).items() if it}

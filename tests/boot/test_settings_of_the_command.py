@@ -1,0 +1,151 @@
+"""The settings of `alembic-boot`: what is read, what is not, and what a wrong value says."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from alembic_boot.description import AlembicConfig, BootDescription, OnFailure
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.postgres.urls import parse_database_url
+from alembic_boot.settings import URL, VARIABLES, Settings, load_settings
+
+A, B, C = (f"postgresql://u:secret@h/{name}" for name in "abc")
+OTHERS = {
+    "APP_ENV": "production",
+    "LOG_LEVEL": "WARN",
+    "LOG_FORMAT": "pretty",
+    "SEED": "42",
+    "WEB_CONCURRENCY": "auto",
+    "BACKEND_PORT": "tcp://10.0.0.1:80",
+    "POSTGRES_PORT": "none",
+    "MIGRATE_ON_FAILURE": "perhaps",
+    "RELOAD": "maybe",
+}
+"""Variables of other programs, with values that would be wrong here."""
+
+
+def load(flags: Mapping[str, str | None], **variables: str) -> Settings:
+    return load_settings(flags, environ={**OTHERS, **variables})
+
+
+def described(flags: Mapping[str, str | None], **variables: str) -> BootDescription:
+    return load(flags, **variables).describe(parse_database_url(C))
+
+
+@pytest.mark.parametrize(
+    ("flags", "variables", "expected"),
+    [
+        ({}, {}, "cc"),
+        ({}, {"DATABASE_URL": A}, "aa"),
+        ({}, {"MIGRATION_DATABASE_URL": B}, "bb"),
+        ({}, {"DATABASE_URL": A, "MIGRATION_DATABASE_URL": B}, "ab"),
+        ({URL: C}, {"DATABASE_URL": A, "MIGRATION_DATABASE_URL": B}, "cc"),
+        ({}, {"DATABASE_URL": ""}, "cc"),
+        ({}, {"DATABASE_URL": A.replace("postgresql", "postgres")}, "aa"),
+        ({}, {"DATABASE_URL": A.replace("ql:", "ql+asyncpg:") + "?ssl=require"}, "aa"),
+    ],
+)
+def test_urls(flags: Mapping[str, str], variables: Mapping[str, str], expected: str) -> None:
+    """A URL that was typed wins; a URL that env.py has comes last."""
+    boot = described(flags, **variables)
+    assert boot.database_url.database + boot.migration_database_url.database == expected
+
+
+def test_variables_of_others_disturb_nothing() -> None:
+    """Each of these names belongs to other programs, too."""
+    boot = described({})
+    assert boot.on_failure is OnFailure.EXIT
+    assert not (boot.seed or boot.may_create_database or boot.compare_models)
+    assert (boot.log_level, boot.log_format) == ("info", "text")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("ALEMBIC_BOOT_WAIT_TIMEOUT", "long", "not a number of seconds"),
+        ("ALEMBIC_BOOT_LOCK_TIMEOUT", "-1", "not a number of seconds"),
+        ("ALEMBIC_BOOT_TRAFFIC_TIMEOUT", "x", "not a number of seconds"),
+        ("ALEMBIC_BOOT_ROLLBACK", "2", "neither true nor false"),
+        ("ALEMBIC_BOOT_CREATE_DATABASE", "2", "neither true nor false"),
+        ("ALEMBIC_BOOT_COMPARE_MODELS", "2", "neither true nor false"),
+        ("ALEMBIC_BOOT_ON_FAILURE", "wait", "none of continue, exit"),
+        ("ALEMBIC_BOOT_LOG_LEVEL", "WARN", "none of debug"),
+        ("ALEMBIC_BOOT_LOG_FORMAT", "xml", "none of text, json"),
+        ("ALEMBIC_BOOT_X", "'", "not written as in a shell"),
+        ("ALEMBIC_BOOT_SCRATCH_DATABASE_URL", "mysql://h/d", "not a PostgreSQL URL"),
+        ("DATABASE_URL", "sqlite://", "not a PostgreSQL URL"),
+        (URL, "mysql://h/d", "not a PostgreSQL URL"),
+    ],
+)
+def test_wrong_values(name: str, value: str, complaint: str) -> None:
+    """The variable is named, so that a person finds it."""
+    with pytest.raises(ConfigurationError) as caught:
+        described({name: value})
+    assert name in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("ALEMBIC_BOOT_PORT", "70000"),
+        ("ALEMBIC_BOOT_WORKERS", "0"),
+        ("ALEMBIC_BOOT_RELOAD", "x"),
+        ("ALEMBIC_BOOT_DRAIN_DELAY", "x"),
+    ],
+)
+def test_wrong_values_of_the_server(name: str, value: str) -> None:
+    """They stop only what serves."""
+    settings = load({}, **{name: value})
+    settings.describe(parse_database_url(C))
+    with pytest.raises(ConfigurationError, match=name):
+        settings.serving()
+
+
+def test_a_service_link_is_no_port() -> None:
+    """Kubernetes sets it for a Service that is called alembic-boot."""
+    settings = load({}, ALEMBIC_BOOT_PORT="tcp://10.0.0.1:80")
+    assert (settings.serving().port, settings.has_port) == (8000, False)
+    assert settings.service_links == ("ALEMBIC_BOOT_PORT",)
+
+
+@pytest.mark.parametrize(
+    ("files", "variables", "expected"),
+    [
+        ((), {}, "alembic.ini"),
+        (("alembic.ini", "pyproject.toml"), {}, "alembic.ini"),
+        (("pyproject.toml",), {}, "pyproject.toml"),
+        (("pyproject.toml",), {"ALEMBIC_CONFIG": "db/alembic.ini"}, "db/alembic.ini"),
+    ],
+)
+def test_the_configuration(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    files: tuple[str, ...],
+    variables: dict[str, str],
+    expected: str,
+) -> None:
+    """Relative paths start from the folder in which the command is called, as Alembic's do."""
+    monkeypatch.chdir(tmp_path)
+    for name in files:
+        (tmp_path / name).write_text("[tool.alembic]\n")
+    found = load({}, **variables).alembic_config
+    assert found == AlembicConfig(Path(expected), working_folder=tmp_path)
+
+
+def test_a_pyproject_of_another_tool_is_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sentence is to name alembic.ini then."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
+    assert load({}).alembic_config.file == Path("alembic.ini")
+
+
+def test_every_variable_is_read() -> None:
+    """A variable in the table that nothing reads would be a promise that is not kept."""
+    sources = Path(load_settings.__code__.co_filename).read_text()
+    _, code = sources.split("\nURL = ")
+    own = [name for name in VARIABLES if name.startswith("ALEMBIC_BOOT_")]
+    assert [it for it in own if f"}}{it.removeprefix('ALEMBIC_BOOT_')}" not in code] == []
