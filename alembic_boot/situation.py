@@ -5,7 +5,8 @@ It is a note for people and probes. No decision of the boot depends on it.
 
 import threading
 import time
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 
@@ -50,6 +51,18 @@ class Situation:
     blocked_since: float = 0
     reason: str | None = None
     """Why the boot is not further."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """The seconds of the stages that are over."""
+    is_booting: bool = False
+    """Whether this process is at work on a boot, and the application has not taken over."""
+    revision_id: str | None = None
+    """The id of the revision that runs."""
+    tries: int = 0
+    """Tries of the revision that live traffic has ended."""
+    budget_left: float | None = None
+    """Seconds for which live traffic may still block the run."""
+    statement: str | None = None
+    """The statement of the revision that was sent last."""
 
     def elapsed(self, now: float) -> float:
         """Return the seconds since the boot began."""
@@ -61,18 +74,19 @@ class Situation:
 
 
 _situation = Situation(time.monotonic())
+_statement: str | None = None
 _changing = threading.Lock()
 
 
 def situation() -> Situation:
     """Return the present situation. It may be read from any thread."""
-    return _situation
+    return replace(_situation, statement=_statement)
 
 
 def begin_boot() -> None:
     """Forget an earlier boot."""
     global _situation  # noqa: PLW0603 (a process has one boot at a time)
-    _situation = Situation(time.monotonic())
+    _situation = Situation(time.monotonic(), is_booting=True)
 
 
 def enter(stage: str, limit: float | None = None) -> None:
@@ -86,6 +100,13 @@ def enter(stage: str, limit: float | None = None) -> None:
         blocked_by=None,
         reason=None,
     )
+    note_statement(None)
+
+
+def note_statement(statement: str | None) -> None:
+    """Note the statement that is sent: cheaper than `note`, because there may be thousands."""
+    global _statement  # noqa: PLW0603
+    _statement = statement
 
 
 def note(**changes: Any) -> None:

@@ -6,8 +6,9 @@ from contextlib import contextmanager
 
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import DatabaseMissingError
+from alembic_boot.postgres.connection import name_sessions
 from alembic_boot.postgres.wait import create_database, wait_for_database
-from alembic_boot.situation import enter
+from alembic_boot.situation import enter, note
 
 
 class Stages:
@@ -28,6 +29,7 @@ class Stages:
             taken = time.monotonic() - started
             self.seconds[stage] = taken - self._within
             self._within = outer + taken
+            note(seconds=dict(self.seconds))
 
 
 def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: None) -> None:
@@ -36,6 +38,7 @@ def wait(boot: BootDescription, before_creating: Callable[[], None] = lambda: No
     If the description allows it, a missing database is created, unless `before_creating` raises.
     Raises BootError.
     """
+    name_sessions(boot.app_version)
     try:
         wait_for_database(boot.migration_database_url, boot.wait_timeout)
     except DatabaseMissingError:

@@ -28,6 +28,10 @@ _FRESH = 2.0
 """Seconds after which the answer is dropped, because a file may have been edited since."""
 
 
+_OTHER_PLACES = ("version_locations", "recursive_version_locations", "sourceless")
+"""Options with which revisions may be elsewhere."""
+
+
 @dataclass(frozen=True)
 class _Child:
     pid: int
@@ -63,7 +67,7 @@ def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
     `read_ahead` returns the answer. If it is never called, the end of the block ends the child.
     """
     global _child  # noqa: PLW0603 (one history is booted at a time)
-    files = _likely_files(alembic)
+    files = likely_files(alembic)
     # A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
     # ignored, the system may give the id of an ended child to another process.
     may_fork = (
@@ -128,7 +132,7 @@ def _read(files: list[str], reader: int, writer: int) -> NoReturn:
         os._exit(0)
 
 
-def _likely_files(alembic: AlembicConfig) -> list[str]:
+def likely_files(alembic: AlembicConfig) -> list[str]:
     """Return the sources in `script_location/versions`; none if the configuration is unusual."""
     here = alembic.file.absolute().parent
     config = configparser.ConfigParser({"here": str(here)})
@@ -138,6 +142,8 @@ def _likely_files(alembic: AlembicConfig) -> list[str]:
     except (configparser.Error, ValueError):  # Alembic reads it soon, and reports the fault
         return []
     versions = os.path.realpath(alembic.folder / location / "versions")
+    if any(config.has_option(alembic.name, name) for name in _OTHER_PLACES):
+        return []
     if not location or not os.path.isdir(versions):  # noqa: PTH112 (text goes on as text)
         return []
     names = os.listdir(versions)  # noqa: PTH208 (no Path for each of thousands of files)

@@ -4,17 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from psycopg2.extensions import connection as Connection
-
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError
 from alembic_boot.migration.journal_table import journal_table
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.wait import wait_for_database
-from alembic_boot.running.lock import is_locked
+from alembic_boot.running.lock import died
 from alembic_boot.state.inspection import Inspection
-from alembic_boot.state.journal import Journal, Running
+from alembic_boot.state.journal import Running
 from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import open_schema
 
@@ -102,15 +100,7 @@ def read_status(boot: BootDescription) -> Status:
     plan = schema.decide(inspection)
     with connected(url) as connection:
         journal = schema.journal.last(connection, _KEPT)
-        died = _died(connection, schema.journal)
+        dead = died(connection, schema.journal)
     labels = {it.id: it.label for it in schema.project.history.revisions.values()}
     pending = plan.steps if plan.action is Action.UPGRADE else ()
-    return Status(url.masked, inspection, version, journal, labels, pending, plan.refusal, died)
-
-
-def _died(connection: Connection, journal: Journal) -> frozenset[Running]:
-    """Return the running rows of the journal if the lock is free: a working process holds it."""
-    at_work = frozenset(journal.running(connection))
-    if not at_work or is_locked(connection, journal):
-        return frozenset()
-    return at_work.intersection(journal.running(connection))  # one may have ended in between
+    return Status(url.masked, inspection, version, journal, labels, pending, plan.refusal, dead)

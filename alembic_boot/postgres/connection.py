@@ -25,7 +25,7 @@ T = TypeVar("T")
 # A connection is idle while a revision runs. A router must not forget it, and a lost server must be
 # noticed before hours have passed.
 _KEEPALIVES = {"keepalives_idle": 30, "keepalives_interval": 5, "keepalives_count": 3}
-_DEFAULTS = {"application_name": "boot", **_KEEPALIVES}
+_DEFAULTS: dict[str, Any] = {"application_name": "boot", **_KEEPALIVES}
 """libpq's keywords that apply if the URL does not set them; times are in seconds."""
 
 _SILENCE = 60.0
@@ -39,25 +39,47 @@ class ConnectTimeoutError(psycopg2.OperationalError):
     """The attempt took longer than it may."""
 
 
-def connect(url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE) -> Connection:
+def name_sessions(release: str | None) -> None:
+    """Have the sessions of this process show the release that it starts."""
+    _DEFAULTS["application_name"] = named("boot", release)
+
+
+def own_name() -> str:
+    """Return the name of the sessions of this process."""
+    return str(_DEFAULTS["application_name"])
+
+
+def named(name: str, release: str | None) -> str:
+    """Return the application_name from which the status page reads the release."""
+    return f"{name} {release}" if release else name
+
+
+def connect(
+    url: DatabaseUrl, timeout: float = 10, silence: float = _SILENCE, name: str | None = None
+) -> Connection:
     """Return an autocommit connection, made within `timeout` seconds.
 
     It is cut if a statement gets no answer for `silence` seconds. Raises psycopg2.OperationalError.
     The attempt runs in a thread of its own: libpq blocks in name lookups and connects, where Python
     cannot handle a signal. libpq's own `connect_timeout` only supports whole seconds from two up.
     """
-    connection, _ = connect_and_ask(url, "", timeout, silence)
+    connection, _ = connect_and_ask(url, "", timeout, silence, name)
     return connection
 
 
 def connect_and_ask(
-    url: DatabaseUrl, query: str, timeout: float, silence: float = _SILENCE
+    url: DatabaseUrl,
+    query: str,
+    timeout: float,
+    silence: float = _SILENCE,
+    name: str | None = None,
 ) -> tuple[Connection, list[tuple[Any, ...]]]:
     """Return an autocommit connection and the rows of a query, both within `timeout` seconds."""
 
     def attempt() -> tuple[Connection, list[tuple[Any, ...]]] | psycopg2.Error:
         try:
-            parameters: dict[str, Any] = {**_DEFAULTS, **url.login}
+            session = {"application_name": name or own_name()}
+            parameters: dict[str, Any] = {**_DEFAULTS, **session, **url.login}
             # libpq gives each host this time; a lost host must leave time for the next.
             parameters["connect_timeout"] = max(2, round(timeout / url.host_count))
             connection = psycopg2.connect(**parameters, cursor_factory=_cursor(silence))

@@ -24,7 +24,7 @@ from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
 from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
-from alembic_boot.situation import note, situation
+from alembic_boot.situation import note, note_statement, situation
 from alembic_boot.sql.parser import read
 from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
@@ -192,13 +192,17 @@ class Run:
     def _note(self, title: str | None, done: int) -> None:
         note(
             revision=title,
+            revision_id=None if title is None else self.running,
             revision_began_at=time.monotonic(),
             build=None,
             done=done,
             of=len(self.plan.steps),
             blocked_by=None,
             reason=None,
+            tries=0,
+            budget_left=None,
         )
+        note_statement(None)
 
     def verify(self) -> Inspection:
         """Return the state now. An env.py or a revision can report success and commit nothing.

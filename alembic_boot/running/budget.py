@@ -80,13 +80,19 @@ class Budget:
         self._since = now if self._since is None else self._since
         self._again_since = None
         self.tries += 1
-        if self._backoff.is_over(self._held_off()):
+        held_off = self._held_off()
+        if self._backoff.is_over(held_off):
             keeps = outside_since is not None
             budget = self._backoff.budget
             raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
         text = reasons.again(label, phrase, blockers, self._backoff.budget)
         blocked_by = listed(blockers)
-        note(blocked_by=blocked_by, reason=text)
+        note(
+            blocked_by=blocked_by,
+            reason=text,
+            tries=self.tries,
+            budget_left=self._backoff.budget - held_off,
+        )
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
             _log.info("%s", text, extra=fields("blocked", label=label, blocked_by=blocked_by))
             self._said, self._said_at = text, now
@@ -99,7 +105,7 @@ class Budget:
             spent = time.monotonic() - self._since
             through = fields("unblocked", label=label, seconds=spent)
             _log.info("Migration %s succeeded after %.1f s", label, spent, extra=through)
-            note(blocked_by=None, reason=None)
+            note(blocked_by=None, reason=None, tries=0)
         self._since = self._again_since = None
 
     def pause(self) -> None:

@@ -1,6 +1,7 @@
 """One starter works on a schema at a time; the others wait, and name the one that works."""
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -14,11 +15,11 @@ from alembic_boot.errors import LockLostError, LockTimeoutError
 from alembic_boot.log_fields import fields
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
-from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.connection import connected, own_name
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.watcher import Watcher
 from alembic_boot.situation import enter, note
-from alembic_boot.state.journal import Journal, Starter
+from alembic_boot.state.journal import Journal, Running, Starter
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ _STILL_THERE = "SHOW transaction_isolation"
 # A host that vanishes does not close its connection, and the server asks only after two hours. The
 # heartbeat keeps the session of a living process below this limit.
 _UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
+
+_INTRODUCTION = re.compile(r"boot(?: \S+)?: ")
 
 _HOLDER = """
 SELECT coalesce(nullif(application_name, ''), 'backend ' || pid), xact_start
@@ -131,6 +134,14 @@ def is_locked(connection: Connection, journal: Journal) -> bool:
         return cursor.fetchone() == (True,)
 
 
+def died(connection: Connection, journal: Journal) -> frozenset[Running]:
+    """Return the running rows of the journal if the lock is free: a working process holds it."""
+    at_work = frozenset(journal.running(connection))
+    if not at_work or is_locked(connection, journal):
+        return frozenset()
+    return at_work.intersection(journal.running(connection))  # one may have ended in between
+
+
 def _key(journal: Journal) -> AdvisoryKey:
     return AdvisoryKey.named("schema", *journal.version_table.path)
 
@@ -174,7 +185,7 @@ def introduce(connection: Connection) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT set_config('application_name', left(%s, 63), true)",
-            (f"boot: {Starter.here()}",),
+            (f"{own_name()}: {Starter.here()}",),
         )
 
 
@@ -201,4 +212,4 @@ def holder_of(connection: Connection, key: AdvisoryKey) -> str:
     if name is None:
         return "a session that has just ended"
     begun = f", since {since.astimezone():%H:%M:%S}" if since else ""
-    return f"{name.removeprefix('boot: ')}{begun}"
+    return f"{_INTRODUCTION.sub('', name)}{begun}"

@@ -41,6 +41,7 @@ from alembic_boot.running.steps import Moves, Rows, Step, Steps
 from alembic_boot.running.traffic import Traffic
 from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
+from alembic_boot.situation import note_statement
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
 from alembic_boot.state.journal import Direction
@@ -225,6 +226,7 @@ class LockedRun(Guard):
             if self._traffic is not None:
                 self._traffic.executing(statement, may_prefix=may_prefix)
             if not self._is_over:
+                note_statement(statement)
                 self._early_commits.inside(statement)
             return statement
         if not session.is_direct:
@@ -233,6 +235,7 @@ class LockedRun(Guard):
             self._traffic.left()
         self._lock_check.require()
         if not self._is_over:
+            note_statement(statement)
             statement = again(statement) if self._is_again else statement
             self._early_commits.alone(statement)
         return statement

@@ -40,8 +40,14 @@ class KeptConnection:
     at a time.
     """
 
-    def __init__(self, url: DatabaseUrl, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: DatabaseUrl,
+        clock: Callable[[], float] = time.monotonic,
+        name: str = "readiness",
+    ) -> None:
         self._url = url
+        self._name = name
         self._clock = clock
         self._connection: Connection | None = None
         self._opened_at = 0.0
@@ -79,7 +85,7 @@ class KeptConnection:
     def _logged_in(self) -> Connection:
         self._opened_at = self._clock()
         try:
-            return connect(self._url, _CONNECT_TIMEOUT, _SILENCE)
+            return connect(self._url, _CONNECT_TIMEOUT, _SILENCE, self._name)
         except ConnectTimeoutError as error:
             raise LoginFailedError(one_line(error), None) from error
         except psycopg2.OperationalError as error:

@@ -13,7 +13,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
 from alembic_boot.masking import mask
-from alembic_boot.postgres.connection import one_line
+from alembic_boot.postgres.connection import named, one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.serving.handover import handed_over
@@ -43,7 +43,7 @@ class ReadinessProbe:
         self._url = url
         self._readiness = check
         self._lend = lend
-        self._connection = KeptConnection(url)
+        self._connection = KeptConnection(url, name=named("readiness", check.release))
         self._shortage: tuple[float, str] | None = None
         self._is_login_due = False
         self._lock = threading.Lock()

@@ -52,6 +52,7 @@ class ReadinessCheck:
     ) -> None:
         """`needed` are statements that the schema has to support: they are planned, not run."""
         self.statements = Statements(needed)
+        self.release = description.app_version
         self._description = description
         self._version_table = version_table or handed_over_table() or VersionTable()
         self._target = SchemaTarget(description)

@@ -86,7 +86,7 @@ def read_facts(
     with connection.cursor() as cursor:
         try:
             cursor.execute(_BEGIN, (timeout,))
-            version_table = _found(connection, version_table)
+            version_table = located(connection, version_table)
             current = read_current(connection, version_table)
             # The tables do not matter if the revision of a schema is known.
             tables = () if current else table_names(connection, version_table, extent)
@@ -108,7 +108,7 @@ def lockers(connection: Connection, journal: Journal) -> str:
         return ", ".join(name for (name,) in cursor.fetchall()) or "it has just ended"
 
 
-def _found(connection: Connection, version_table: VersionTable) -> VersionTable:
+def located(connection: Connection, version_table: VersionTable) -> VersionTable:
     """Return the version table with its schema, if only its name was known."""
     if version_table.schema is not None:
         return version_table

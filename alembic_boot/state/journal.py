@@ -138,11 +138,15 @@ class Journal:
 
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as values for JSON."""
-        rows = self._rows(connection, _LAST, number)
-        return [
-            {name: _as_json(value) for name, value in zip(_COLUMNS, row, strict=True)}
-            for row in rows
-        ]
+        rows = self.newest(connection, number)
+        return [{name: _as_json(value) for name, value in row.items()} for row in rows]
+
+    def newest(
+        self, connection: Connection, number: int, skipped: int = 0, revision: str | None = None
+    ) -> list[dict[str, Any]]:
+        """Return the newest rows after the skipped ones, newest first; of one revision, or all."""
+        rows = self._rows(connection, _LAST, revision, revision, number, skipped)
+        return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
 
     def running(self, connection: Connection) -> tuple[Running, ...]:
         """Return the rows of running revisions, and of those whose process died."""

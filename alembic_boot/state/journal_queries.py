@@ -115,9 +115,9 @@ FROM {_LATEST}
 LAST = """
 SELECT {columns}
 FROM {journal}
-WHERE version_table = %s
+WHERE version_table = %s AND (%s::text IS NULL OR revision = %s)
 ORDER BY id DESC
-LIMIT %s
+LIMIT %s OFFSET %s
 """
 
 # The name may also be that of a type, because each table has a type of its name.

@@ -67,7 +67,9 @@ SEARCH_PATH = Extent()
 
 
 @dataclass(frozen=True)
-class _Table:
+class CountedTable:
+    """A table that counts."""
+
     oid: str
     name: str
     """The name with its schema, unless that is on the search_path."""
@@ -79,7 +81,7 @@ def table_names(
     connection: Connection, version_table: VersionTable, extent: Extent
 ) -> tuple[str, ...]:
     """Return the names of the tables that count; outside of the search_path with their schema."""
-    return tuple(table.name for table in _tables(connection, version_table, extent))
+    return tuple(table.name for table in counted_tables(connection, version_table, extent))
 
 
 def list_tables(
@@ -90,7 +92,7 @@ def list_tables(
     A parent always has more descendants than its children, so their number sorts parents first.
     Among equals the wider table comes first: entities before link tables.
     """
-    tables = _tables(connection, version_table, extent)
+    tables = counted_tables(connection, version_table, extent)
     children: dict[str, list[str]] = {table.oid: [] for table in tables}
     for table in tables:
         for parent in children.keys() & table.parents:
@@ -115,7 +117,10 @@ def _schemas(connection: Connection, setting: str | None) -> tuple[Sequence[str]
     return path, others
 
 
-def _tables(connection: Connection, version_table: VersionTable, extent: Extent) -> list[_Table]:
+def counted_tables(
+    connection: Connection, version_table: VersionTable, extent: Extent = SEARCH_PATH
+) -> list[CountedTable]:
+    """Return the tables that count, sorted by their names."""
     path, others = _schemas(connection, extent.path)
     named = {*path, *extent.choose(frozenset(others))}
     schema = version_table.schema
@@ -129,6 +134,8 @@ def _tables(connection: Connection, version_table: VersionTable, extent: Extent)
     with connection.cursor() as cursor:
         cursor.execute(_TABLES, parameters)
         return [
-            _Table(oid, name if schema in path else f"{schema}.{name}", columns, frozenset(parents))
+            CountedTable(
+                oid, name if schema in path else f"{schema}.{name}", columns, frozenset(parents)
+            )
             for oid, schema, name, columns, parents in cursor.fetchall()
         ]

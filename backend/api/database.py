@@ -14,15 +14,16 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from alembic_boot.errors import DatabaseUnreachableError
-from alembic_boot.postgres.connection import one_line
+from alembic_boot.postgres.connection import named, one_line
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
+from backend import __version__
 from backend.api.bounded_connection import STATEMENT_TIMEOUT, BoundedConnection
 
 # If a server vanishes, Linux retransmits for a quarter of an hour; a request must not wait so long.
 # All values are seconds, except tcp_user_timeout (milliseconds).
 _CONNECT_ARGUMENTS: dict[str, str | int] = {
-    "application_name": "moriai",
+    "application_name": named("moriai", __version__),
     "connect_timeout": 3,
     "tcp_user_timeout": 5000,
     "keepalives_idle": 10,

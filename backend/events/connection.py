@@ -13,7 +13,9 @@ from psycopg2.extensions import POLL_OK, POLL_READ
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 
+from alembic_boot.postgres.connection import named
 from alembic_boot.postgres.urls import DatabaseUrl
+from backend import __version__
 from backend.events.event import CHANNEL
 
 _ANSWER = 3.0
@@ -118,7 +120,10 @@ def _ready(wanted: Mapping[int, int], seconds: float) -> set[int]:
 @contextmanager
 def opened_ear(url: DatabaseUrl, bell: Bell) -> Iterator[Ear]:
     """Yield a connection that is listening, and close it at the end; raise as an Ear does."""
-    parameters: dict[str, Any] = {"application_name": "moriai events", **url.login}
+    parameters: dict[str, Any] = {
+        "application_name": named("moriai events", __version__),
+        **url.login,
+    }
     connection = psycopg2.connect(**parameters, async_=True)
     try:
         ear = Ear(connection, bell)

@@ -79,7 +79,7 @@ def test_a_statement_without_an_answer_is_given_up(
 def test_connections_that_are_stopped_are_replaced(cluster: Cluster, seeded_url: str) -> None:
     """While the server itself is well, nobody is refused for those of the pool."""
     of_pool = (
-        "SELECT pid FROM pg_stat_activity WHERE application_name = 'moriai'"
+        "SELECT pid FROM pg_stat_activity WHERE application_name ~ '^moriai [0-9]'"
         f" AND datname = '{seeded_url.rpartition('/')[2]}'"
     )
     with serving(create_app(settings_for(seeded_url))) as client:

@@ -98,7 +98,7 @@ def test_a_crowd_is_answered_by_one_question_a_second(cluster: Cluster, database
                 assert Counter(it.status_code for it in answers) == {200: 100}
             took = time.monotonic() - begun
             logins = cluster.query(
-                "SELECT FROM pg_stat_activity WHERE application_name = 'boot'"
+                "SELECT FROM pg_stat_activity WHERE application_name LIKE 'readiness%'"
                 f" AND datname = '{database}'"
             )
     assert len(looks) <= took + 1
@@ -228,7 +228,7 @@ def test_a_request_that_gets_no_connection_makes_the_probe_log_in_as_well(
     """The probe's own connection is in order: it alone would say that all is well."""
     readiness(client, 200)
     limit(cluster, database, 1)
-    end_sessions(cluster, database, "moriai")
+    end_sessions(cluster, database, "moriai 0%")
     assert client.get(f"{BOOKS}?limit=1").status_code == 503
     answer = readiness(client, 503)
     assert "(53300)" in answer.json()["reason"]

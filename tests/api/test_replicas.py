@@ -188,7 +188,7 @@ def _end_listener(cluster: Cluster, url: str) -> int:
     database = url.rpartition("/")[2]
     [(ended,)] = cluster.query(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        f" WHERE datname = '{database}' AND application_name = 'moriai events'"
+        f" WHERE datname = '{database}' AND application_name LIKE 'moriai events%'"
     )
     return int(str(ended))
 

@@ -39,7 +39,7 @@ def read_only(cluster: Cluster, url: str) -> Iterator[None]:
     """Close a database for writing meanwhile, for sessions that begin then."""
     database = url.rpartition("/")[2]
     of_service = (
-        f"FROM pg_stat_activity WHERE application_name = 'moriai' AND datname = '{database}'"
+        f"FROM pg_stat_activity WHERE application_name ~ '^moriai [0-9]' AND datname = '{database}'"
     )
     for mode in ("on", "off"):
         cluster.execute(f"ALTER DATABASE {database} SET default_transaction_read_only = {mode}")

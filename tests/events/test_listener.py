@@ -67,7 +67,7 @@ def tell(cluster: Cluster, database: str, payload: str) -> None:
 def end_listeners(cluster: Cluster, database: str) -> None:
     [(ended,)] = cluster.query(
         "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
-        f" WHERE datname = '{database}' AND application_name = 'moriai events'"
+        f" WHERE datname = '{database}' AND application_name LIKE 'moriai events%'"
     )
     assert ended == 1
 

@@ -21,7 +21,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from alembic_boot.postgres.connection import connect, connected
+from alembic_boot.postgres.connection import connect, connected, name_sessions
 from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 from alembic_boot.postgres.wait import INTERVAL, create_database, wait_for_database
 from alembic_boot.stages import wait
@@ -470,7 +470,9 @@ class TestConnected:
     def test_its_name_shows_in_the_servers_list(self, database_url: str) -> None:
         """An operator sees whose connection it is; a name that the URL gives is kept."""
         names = []
+        name_sessions("1.2")
         for text in (database_url, f"{database_url}?application_name=mine"):
             with connected(parse_database_url(text)) as connection:
                 names.append(connection.info.parameter_status("application_name"))
-        assert names == ["boot", "mine"]
+        name_sessions(None)
+        assert names == ["boot 1.2", "mine"]
