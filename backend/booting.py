@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from alembic_boot.description import BootDescription
 from alembic_boot.reporting import Overrides, reporting
+from backend import __version__
 from backend.settings import DATA_FOLDER, Settings, load_settings
 from backend.uses import USES
 
 if TYPE_CHECKING:
     from alembic_boot.serving.boot_server import BootServer
+    from alembic_boot.serving.status_answers import StatusAnswers
 
 
 def session(
@@ -40,17 +42,35 @@ def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, 
     """
     from alembic_boot.serving.boot_server import answering
     from alembic_boot.serving.port import reserved_port
+    from alembic_boot.serving.status_answers import StatusAnswers
     from alembic_boot.situation import begin_boot
 
     begin_boot()
     with session(task, "stdout", overrides, is_quiet=False) as settings:
         settings.require_secrets_to_serve()
+        page = StatusAnswers("MoriAI", __version__)
         with (
             reserved_port(settings.serve) as listener,
-            answering(listener) as boot_server,
+            _status_port(settings, page),
+            answering(listener, page=page if settings.shows_status_page else None) as boot_server,
             _database(settings) as boot,
         ):
+            page.describe(boot)
             yield boot, boot_server
+
+
+@contextmanager
+def _status_port(settings: Settings, page: "StatusAnswers") -> Iterator[None]:
+    """Show the status page on a port of its own, if the settings say so."""
+    from alembic_boot.serving.boot_server import showing_status
+    from alembic_boot.serving.port import Address, bound
+
+    if not settings.status_port:
+        yield
+        return
+    address = Address(settings.status_host, settings.status_port, "STATUS_")
+    with bound(address) as listener, showing_status(listener, page):
+        yield
 
 
 @contextmanager

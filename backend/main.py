@@ -6,7 +6,7 @@ The application checks its database but never changes the schema: the boot does 
 import logging
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, nullcontext
 from functools import partial
 from typing import Any
 
@@ -36,6 +36,7 @@ from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
 from backend.api.shared_probe import SharedProbe
 from backend.api.startup import BriefStartupFailure
+from backend.api.status_page import StatusPage, shown
 from backend.api.untrusted_proxies import UntrustedProxies
 from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
@@ -110,7 +111,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     ),
                 )
                 _log.info("Backend started")
-                yield
+                with shown(app, boot) if current.shows_status_page else nullcontext():
+                    yield
                 await run_in_threadpool(readiness.close)
         _log.info("Backend stopped")
 
@@ -127,6 +129,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         # The redirect would lead to any host that the request names.
         redirect_slashes=False,
     )
+    app.add_middleware(StatusPage)
     app.add_middleware(BodyLimit)
     app.add_middleware(CutOff)
     app.add_middleware(HeadAsGet)

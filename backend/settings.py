@@ -67,6 +67,11 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "0",
         "seconds to keep serving after SIGTERM while readiness returns 503",
     ),
+    "STATUS_HOST": ("127.0.0.1", "the address of STATUS_PORT"),
+    "STATUS_PORT": (
+        "",
+        "a port for the status page alone, in prod as well",
+    ),
     "API_DOCS": ("prod: false; else true", "serve `/docs` and `/openapi.json`"),
     "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
     "SIGN_IN_LIMITS": ("true", "whether too many attempts to sign in or register are refused"),
@@ -167,8 +172,16 @@ class Settings(LogSettings):
     alembic_config: AlembicConfig
     asgi_app: str
     seed_callable: str
+    status_host: str = "127.0.0.1"
+    status_port: int = 0
+    """The port on which only the status page is shown; 0 for none."""
     is_in_stack: bool = False
     """Whether this is a container of docker-compose.yml, with the database of the stack."""
+
+    @property
+    def shows_status_page(self) -> bool:
+        """Return whether the port of the application shows the status page as well."""
+        return self.app_env is AppEnv.DEV
 
     def description(self, embedded_url: DatabaseUrl | None = None) -> BootDescription:
         """Return what to boot; `embedded_url` is used if no database is configured."""
@@ -319,6 +332,8 @@ def load_settings(
         ),
         asgi_app=values.text("ASGI_APP", _OWN_APP),
         seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
+        status_host=values.text("STATUS_HOST", "127.0.0.1"),
+        status_port=values.integer("STATUS_PORT", 0, least=0, most=65535),
         is_in_stack="POSTGRES_HOST" in values.given
         and "DATABASE_URL" not in values.given
         and is_in_image(),

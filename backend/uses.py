@@ -48,6 +48,8 @@ VARIABLES_OF: Mapping[Use, tuple[str, ...]] = MappingProxyType(
             "RELOAD",
             "WEB_CONCURRENCY",
             "DRAIN_DELAY",
+            "STATUS_HOST",
+            "STATUS_PORT",
             "API_DOCS",
             "MAX_BODY_BYTES",
             "SIGN_IN_LIMITS",

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,9 @@ from alembic.script import ScriptDirectory
 
 from alembic_boot.private_names import version_locations
 
+_working = threading.RLock()
+"""One thread at a time: another would take this folder for the one to go back to."""
+
 
 @contextmanager
 def working_in(folder: Path) -> Iterator[None]:
@@ -19,13 +23,14 @@ def working_in(folder: Path) -> Iterator[None]:
     Threads share the working folder. If it is the present one, only changes by the project's code
     are undone.
     """
-    before = Path.cwd()
-    if not before.samefile(folder):
-        os.chdir(folder)
-    try:
-        yield
-    finally:
-        os.chdir(before)
+    with _working:
+        before = Path.cwd()
+        if not before.samefile(folder):
+            os.chdir(folder)
+        try:
+            yield
+        finally:
+            os.chdir(before)
 
 
 def open_scripts(config: Config, folder: Path) -> ScriptDirectory:

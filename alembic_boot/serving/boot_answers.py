@@ -2,13 +2,18 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from alembic_boot.masking import mask
 from alembic_boot.situation import Situation
+from alembic_boot.status_page.requests import PAGE, Answer, Request, owns, redirect
+
+if TYPE_CHECKING:  # most starts are never asked for the page
+    from alembic_boot.serving.status_answers import StatusAnswers
 
 GRACE = 60.0
 """Seconds past the limit of a stage after which the boot does not count as alive any more."""
@@ -18,7 +23,13 @@ _RETRY_AFTER = "1"
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (\S{1,8192}) HTTP/1\.([01])")
 _SCHEME_AND_HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
-_ACCEPTS_HTML = re.compile(rb"\r?\naccept:[^\r\n]*text/html", re.IGNORECASE)
+
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Connection": "close",
+}
+"""Headers of each answer."""
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -46,20 +57,38 @@ class Paths:
     ready: str = "/health/ready"
 
 
-def answer(head: bytes, situation: Situation, now: float, paths: Paths) -> bytes:
+def answer(
+    head: bytes,
+    situation: Situation,
+    now: float,
+    paths: Paths,
+    page: "StatusAnswers | None" = None,
+) -> bytes:
     """Return the whole answer to a request, whose head ends with an empty line.
 
     `now` is the time of the situation's clock. Each answer closes its connection: the application
-    is to get the next request.
+    is to get the next request. `page` answers for the status page; None if it is not shown here.
     """
-    line, _, headers = head.partition(b"\n")
-    match = _REQUEST_LINE.fullmatch(line.rstrip(b"\r"))
-    if match is None:
-        return _problem(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1.")
-    method = match[1].decode()
-    path = _path(match[2])
-    reply = _reply(method, path, b"\n" + headers, (situation, now), paths)
-    return reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == "HEAD" else reply
+    request = _request(head)
+    if request is None:
+        return _no_request()
+    if page is not None and owns(request.path):
+        return _sent(request, page.answer(request))
+    if page is not None and request.path == "/" and _is_of_browser(request):
+        return _sent(request, redirect())
+    return _framed(request, _reply(request, (situation, now), paths))
+
+
+def status_answer(head: bytes, page: "StatusAnswers") -> bytes:
+    """Return the whole answer where only the status page is shown."""
+    request = _request(head)
+    if request is None:
+        return _no_request()
+    if owns(request.path):
+        return _sent(request, page.answer(request))
+    if request.path == "/" and request.is_get:
+        return _sent(request, redirect())
+    return _framed(request, _problem(HTTPStatus.NOT_FOUND, f"The status page is at {PAGE}."))
 
 
 def too_long() -> bytes:
@@ -97,15 +126,44 @@ def sentence(situation: Situation) -> str:
     }.get(situation.stage, "The boot is at work.")
 
 
-def _reply(
-    method: str, path: str, headers: bytes, at: tuple[Situation, float], paths: Paths
-) -> bytes:
-    if method in ("GET", "HEAD"):
-        if path == paths.live:
+def _request(head: bytes) -> Request | None:
+    """Return the request; None if it is malformed."""
+    line, *headers = head.split(b"\n")
+    match = _REQUEST_LINE.fullmatch(line.rstrip(b"\r"))
+    if match is None:
+        return None
+    # A proxy may write a target with its scheme and host.
+    path, _, query = _SCHEME_AND_HOST.sub("", match[2].decode("latin-1")).partition("?")
+    named = (it.decode("latin-1").partition(":") for it in headers)
+    values = {name.lower(): value.strip() for name, _, value in named}
+    return Request(match[1].decode(), path or "/", query, values)
+
+
+def _is_of_browser(request: Request) -> bool:
+    return request.is_get and "text/html" in request.headers.get("accept", "").lower()
+
+
+def _no_request() -> bytes:
+    return _problem(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1.")
+
+
+def _sent(request: Request, answer: Answer) -> bytes:
+    headers = {**answer.headers, "Content-Length": str(len(answer.body)), **_HEADERS}
+    return _framed(request, _written(answer.status, headers, answer.body))
+
+
+def _framed(request: Request, reply: bytes) -> bytes:
+    """Return a reply, without its body if the request is HEAD."""
+    return reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.method == "HEAD" else reply
+
+
+def _reply(request: Request, at: tuple[Situation, float], paths: Paths) -> bytes:
+    if request.is_get:
+        if request.path == paths.live:
             return _live(*at)
-        if path == paths.ready:
+        if request.path == paths.ready:
             return _json(HTTPStatus.SERVICE_UNAVAILABLE, facts(*at), retry=True)
-        if _ACCEPTS_HTML.search(headers):
+        if _is_of_browser(request):
             return _page(*at)
     return _problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The service is starting. {sentence(at[0])}")
 
@@ -115,12 +173,6 @@ def _live(situation: Situation, now: float) -> bytes:
         detail = f"The stage {situation.stage} takes longer than its own limit."
         return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     return _json(HTTPStatus.OK, {"status": "ok"})
-
-
-def _path(target: bytes) -> str:
-    """Return the path of a request's target, which a proxy may write with its scheme and host."""
-    text = _SCHEME_AND_HOST.sub("", target.decode("latin-1"))
-    return text.partition("?")[0] or "/"
 
 
 def _page(situation: Situation, now: float) -> bytes:
@@ -146,12 +198,14 @@ def _response(status: HTTPStatus, kind: str, body: bytes, *, retry: bool) -> byt
         "Content-Type": kind,
         "Content-Length": str(len(body)),
         "Cache-Control": "no-store",
-        "X-Content-Type-Options": "nosniff",
-        "Referrer-Policy": "no-referrer",
-        "Connection": "close",
+        **_HEADERS,
     }
     if retry:
         headers["Retry-After"] = _RETRY_AFTER
+    return _written(status, headers, body)
+
+
+def _written(status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> bytes:
     lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{k}: {v}" for k, v in headers.items())]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 

@@ -16,14 +16,16 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic_boot.serving.boot_answers import Paths, answer
+from alembic_boot.serving.boot_answers import Paths, answer, status_answer
 from alembic_boot.serving.boot_client import Client
 from alembic_boot.serving.open_connections import allow_all_descriptors, most_connections
 from alembic_boot.serving.port import prepare_to_listen
-from alembic_boot.situation import situation
+from alembic_boot.situation import note, situation
 
 if TYPE_CHECKING:  # its import takes longer than that of the rest, and most starts do without
     from multiprocessing.connection import Connection
+
+    from alembic_boot.serving.status_answers import StatusAnswers
 
 _BEGIN = 0.3
 """Seconds after the start of the process before which nothing is answered: most boots are done."""
@@ -36,6 +38,9 @@ _AT_A_TIME = 64
 
 _MOST = 2048
 """Open connections, if there are descriptors for them. Beyond that, the longest silent one ends."""
+
+_MOST_OF_STATUS = 64
+"""Open connections to the status page's own port."""
 
 _TIME_TO_END = 1.0
 """Seconds for all of them when the boot has failed, or is stopped."""
@@ -50,11 +55,18 @@ _log = logging.getLogger(__name__)
 
 
 class BootServer:
-    """Answers probes on a bound socket until the application does."""
+    """Answers on a bound socket until the application does."""
 
-    def __init__(self, listener: socket.socket, paths: Paths) -> None:
+    begins_after = _BEGIN
+    most = _MOST
+
+    def __init__(
+        self, listener: socket.socket, paths: Paths, page: "StatusAnswers | None" = None
+    ) -> None:
+        """With `page`, the status page is there as well."""
         self.listener = listener
         self.paths = paths
+        self.page = page
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, Client] = {}
         self._most = 0
@@ -99,7 +111,7 @@ class BootServer:
 
     def _run(self) -> None:
         try:
-            if not self._is_over.wait(max(0.0, _BEGIN - _age())) and self._listens():
+            if not self._is_over.wait(max(0.0, self.begins_after - _age())) and self._listens():
                 self._answer_until_over()
         finally:
             self._note_handover()
@@ -107,7 +119,7 @@ class BootServer:
 
     def _listens(self) -> bool:
         allow_all_descriptors()
-        self._most = min(_MOST, most_connections())
+        self._most = min(self.most, most_connections())
         try:
             prepare_to_listen(self.listener)
             self.listener.listen(_BACKLOG)
@@ -188,7 +200,7 @@ class BootServer:
             self._go_on(client)
 
     def _reply(self, head: bytes) -> bytes:
-        return answer(head, situation(), time.monotonic(), self.paths)
+        return answer(head, situation(), time.monotonic(), self.paths, self.page)
 
     def _go_on(self, client: Client) -> None:
         if client.connection not in self._clients:  # ended in the same pass
@@ -218,6 +230,8 @@ class BootServer:
             self._selector.register(successor, selectors.EVENT_READ)
 
     def _note_handover(self) -> None:
+        if self._ends_at == float("inf"):
+            note(is_booting=False)
         self._has_handed_over.set()
         if self._successor is not None:
             self._successor.close()
@@ -233,10 +247,37 @@ class BootServer:
         self._waker.close()
 
 
+class StatusServer(BootServer):
+    """Answers with the status page alone, from the start on and to the end."""
+
+    begins_after = 0
+    most = _MOST_OF_STATUS
+
+    def _reply(self, head: bytes) -> bytes:
+        assert self.page is not None  # noqa: S101 (its only purpose)
+        return status_answer(head, self.page)
+
+
 @contextmanager
-def answering(listener: socket.socket, paths: Paths = Paths()) -> Iterator[BootServer]:  # noqa: B008
+def answering(
+    listener: socket.socket,
+    paths: Paths = Paths(),  # noqa: B008
+    page: "StatusAnswers | None" = None,
+) -> Iterator[BootServer]:
     """Answer probes on a bound socket meanwhile, until the application takes over."""
-    server = BootServer(listener, paths)
+    with _started(BootServer(listener, paths, page)) as server:
+        yield server
+
+
+@contextmanager
+def showing_status(listener: socket.socket, page: "StatusAnswers") -> Iterator[None]:
+    """Answer with the status page on a bound socket, as long as the block runs."""
+    with _started(StatusServer(listener, Paths(), page)):
+        yield
+
+
+@contextmanager
+def _started(server: BootServer) -> Iterator[BootServer]:
     server.start()
     try:
         yield server

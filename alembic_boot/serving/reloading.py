@@ -18,6 +18,7 @@ from alembic_boot.serving.boot_answers import Paths
 from alembic_boot.serving.boot_server import BootServer, answering
 from alembic_boot.serving.server import Config
 from alembic_boot.serving.single_process import TIME_TO_START, load, serve_here
+from alembic_boot.serving.status_answers import StatusAnswers
 from alembic_boot.serving.workers import deaf_children
 from alembic_boot.signals import stopping_on_signals
 from alembic_boot.situation import begin_boot, enter
@@ -46,6 +47,7 @@ class Again:
     config: Config
     before: Callable[[], None] | None
     paths: Paths
+    page: StatusAnswers | None
     log_format: str
     secrets: frozenset[str]
 
@@ -69,7 +71,7 @@ class Again:
             yield
             return
         begin_boot()
-        with answering(listener, self.paths) as boot_server:
+        with answering(listener, self.paths, self.page) as boot_server:
             self.config.take_over = boot_server.hand_over
             with stopping_on_signals():
                 self.before()
@@ -88,7 +90,8 @@ class Reloader(WatchFilesReload):
         log_format: str,
     ) -> None:
         """Take the preparation that each reload runs in the new process before it serves."""
-        first = Again(config, None, port.paths, log_format, hidden())
+        page = port.page and port.page.afresh()
+        first = Again(config, None, port.paths, page, log_format, hidden())
         super().__init__(config, first, [port.listener])
         self._port = port
         self._again = replace(first, before=before)

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -13,12 +13,9 @@ from urllib.parse import parse_qs, unquote
 from alembic_boot.status_page.collecting import Key
 from alembic_boot.status_page.render import language_of, page, revision_page
 from alembic_boot.status_page.report import Report, RevisionDetail
+from alembic_boot.status_page.requests import DATA, EVENTS, PAGE, REVISIONS, Answer, Request
 from alembic_boot.status_page.runs import MOST_PAGES
 from alembic_boot.status_page.style import POLICY
-
-PAGE, DATA, EVENTS = "/_boot", "/_boot.json", "/_boot/events"
-
-_REVISIONS = "/_boot/revisions/"
 
 _LONGEST_ID = 200
 
@@ -28,45 +25,21 @@ _AGAIN = "1"
 """Seconds after which a client without an answer asks again."""
 
 
-@dataclass(frozen=True)
-class Request:
-    """The parts of a request that matter here; the names of headers are in lower case."""
-
-    method: str
-    path: str
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A whole answer."""
-
-    status: HTTPStatus
-    headers: Mapping[str, str]
-    body: bytes
-
-
-def owns(path: str) -> bool:
-    """Return whether a path belongs to the status page."""
-    return path in (PAGE, DATA) or path.startswith(f"{PAGE}/")
-
-
 def key_of(request: Request) -> Key | None:
     """Return what must be collected for a request; None if the answer needs nothing."""
-    if request.method not in ("GET", "HEAD"):
+    if not request.is_get:
         return None
     if request.path in (PAGE, DATA, EVENTS):
         number = _asked(request, "journal") or ""
         return min(int(number), MOST_PAGES) if _NUMBER.fullmatch(number) else 1
-    if request.path.startswith(_REVISIONS):
-        return unquote(request.path.removeprefix(_REVISIONS))[:_LONGEST_ID]
+    if request.path.startswith(REVISIONS):
+        return unquote(request.path.removeprefix(REVISIONS))[:_LONGEST_ID]
     return None
 
 
 def answer(request: Request, found: Report | RevisionDetail | None) -> Answer:
     """Return the answer; `found` is what was collected for its key, and None is 404."""
-    if request.method not in ("GET", "HEAD"):
+    if not request.is_get:
         return _problem(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
     language = language_of(request.headers.get("accept-language"), _asked(request, "lang"))
     match found:
@@ -84,12 +57,6 @@ def answer(request: Request, found: Report | RevisionDetail | None) -> Answer:
 def not_yet() -> Answer:
     """Return the answer while nothing is collected yet; a browser asks again by itself."""
     return _problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": _AGAIN, "Refresh": _AGAIN})
-
-
-def redirect() -> Answer:
-    """Return the answer that leads to the page."""
-    headers = {"Location": PAGE, "Cache-Control": "no-store"}
-    return Answer(HTTPStatus.TEMPORARY_REDIRECT, headers, b"")
 
 
 def as_json(report: Report) -> str:

@@ -5,19 +5,10 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from alembic_boot.status_page.answers import (
-    EVENTS,
-    Answer,
-    Request,
-    answer,
-    event,
-    events,
-    key_of,
-    name_of,
-    not_yet,
-)
+from alembic_boot.status_page.answers import answer, event, events, key_of, name_of, not_yet
 from alembic_boot.status_page.collector import Collector
 from alembic_boot.status_page.report import Report
+from alembic_boot.status_page.requests import EVENTS, Answer, Request
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -41,7 +32,7 @@ _KEEPALIVE = 5.0
 
 @dataclass
 class StatusApp:
-    """Answers from one collector. It owns the paths for which `answers.owns` is true."""
+    """Answers from one collector. It owns the paths for which `requests.owns` is true."""
 
     collector: Collector
     is_ending: Callable[[Message], bool] = lambda _scope: False

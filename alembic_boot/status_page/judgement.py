@@ -22,7 +22,7 @@ from alembic_boot.status_page.report import Condition
 _TIMEOUT = 1000
 """Milliseconds that a statement may take."""
 
-_REVISION = 'inv revision --message "what changed"'
+_REVISION = 'revision --message "what changed"'
 
 Verdict = tuple[Condition, str | None, str | None]
 """The condition, the reason and the command."""
@@ -52,7 +52,7 @@ class Judgement:
         found = self.inspection
         current = ", ".join(found.current) or "base"
         reason = f"The schema is {found.state} at {current}, and should be at {found.target.name}."
-        return condition, reason, as_typed("inv migrate")
+        return condition, reason, as_typed("migrate")
 
 
 def judge(
