@@ -147,6 +147,8 @@ GOOD: list[tuple[str, str, dict[str, str], str, object]] = [
     ("BACKEND_PORT", "65535", {}, "serve.port", 65535),
     ("RELOAD", "true", {}, "serve.reload", True),
     ("DRAIN_DELAY", "2.5", {}, "serve.drain_delay", 2.5),
+    ("STATUS_HOST", "::1", {}, "status_host", "::1"),
+    ("STATUS_PORT", "9000", {}, "status_port", 9000),
     ("API_DOCS", "false", {}, "api_docs", False),
     ("API_DOCS", "true", PROD, "api_docs", True),
     ("MAX_BODY_BYTES", "2048", {}, "max_body_bytes", 2048),

@@ -31,6 +31,7 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
     "RELOAD": ("maybe", {}),
     "WEB_CONCURRENCY": ("many", {}),
     "DRAIN_DELAY": ("soon", {}),
+    "STATUS_PORT": ("http", {}),
     "API_DOCS": ("maybe", {}),
     "MAX_BODY_BYTES": ("some", {}),
     "SIGN_IN_LIMITS": ("maybe", {}),
@@ -42,7 +43,7 @@ WRONG: dict[str, tuple[str, dict[str, str]]] = {
 ANYTHING_GOES = {
     *("POSTGRES_HOST", "POSTGRES_USER", "POSTGRES_PASSWORD", "POSTGRES_PASSWORD_FILE"),
     *("POSTGRES_DB", "MIGRATION_TARGET", "BACKEND_HOST", "JWT_SECRET", "ALEMBIC_CONFIG"),
-    *("ALEMBIC_NAME", "ASGI_APP", "SEED_CALLABLE", "FORWARDED_ALLOW_IPS"),
+    *("ALEMBIC_NAME", "ASGI_APP", "SEED_CALLABLE", "STATUS_HOST", "FORWARDED_ALLOW_IPS"),
 }
 """Are texts, or wrong only together with others."""
 
