@@ -1,7 +1,7 @@
 (() => {
   const PAUSE = 1000;
   const lost = document.getElementById("lost");
-  let source, last = 0, timer;
+  let source, last = 0, timer, quiet;
   const main = () => document.querySelector("main");
   const key = (it) => it.id ? "#" + CSS.escape(it.id) : `[href="${CSS.escape(it.getAttribute("href") || "")}"]`;
   async function renew() {
@@ -37,8 +37,9 @@
     if (source && source.readyState !== EventSource.CLOSED) return;
     source = new EventSource(events);
     source.onmessage = soon;
-    source.onopen = () => { if (!lost.hidden) soon(); };
-    source.onerror = () => { lost.hidden = false; if (source?.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, 2 * PAUSE); };
+    source.onopen = () => { quiet = clearTimeout(quiet); if (!lost.hidden) soon(); };
+    // A server ends each stream after a while: only one that does not come back is lost.
+    source.onerror = () => { quiet ??= setTimeout(() => { lost.hidden = false; }, 3 * PAUSE); if (source?.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, 2 * PAUSE); };
   }
   follow();
 })();

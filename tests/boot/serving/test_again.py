@@ -27,7 +27,7 @@ def test_what_ends_a_start_serves_nothing(
 
     monkeypatch.setattr(reloading, "configure_logging", lambda *_: None)
     monkeypatch.setattr(uvicorn.Server, "run", run)
-    again = Again(CONFIG, before, Paths(), "text", frozenset({"pepper-and-salt"}))
+    again = Again(CONFIG, before, Paths(), None, "text", frozenset({"pepper-and-salt"}))
     with socket.socket() as listener, pytest.raises(SystemExit) as ended:
         listener.bind(("127.0.0.1", 0))
         again([listener])
