@@ -24,19 +24,21 @@ _LOOKS = {
     "past": (_CIRCLE, _DOWN),
 }
 
-_TONES = {
+TONES = {
     **dict.fromkeys(("ready", "done", "applied"), "good"),
     **dict.fromkeys(("booting", "running"), "busy"),
     **dict.fromkeys(("waiting", "pending"), "calm"),
     **dict.fromkeys(("degraded", "edited", "differs"), "warn"),
     **dict.fromkeys(("unavailable", "failed", "died"), "bad"),
     "beyond": "past",
+    "unknown": "odd",
 }
+"""The look of each status."""
 
 
 def tone(status: str) -> str:
     """Return the name of a status's look; its class has the colour."""
-    return _TONES.get(status, "odd")
+    return TONES.get(status, "odd")
 
 
 def shape(status: str, x: float = 0, y: float = 0) -> Html:

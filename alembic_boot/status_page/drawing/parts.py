@@ -14,7 +14,7 @@ def section(key: str, words: Words, *content: str | None) -> Html:
 
 def scrolling(content: Html, label: str) -> Html:
     """Return what may be wider than the screen; the keyboard can scroll it."""
-    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
+    return element("div", content, class_="scroll", tabindex=0, role="group", aria_label=label)
 
 
 def facts(pairs: Mapping[str, str | None]) -> Html:
@@ -45,4 +45,4 @@ def as_it_is(text: str | None, name: str = "p", class_: str | None = None) -> Ht
 def code(text: str, label: str) -> Html:
     """Return lines of code, which the keyboard can scroll."""
     inner = element("code", text)
-    return joined(element("pre", inner, tabindex=0, role="region", aria_label=label, lang="en"))
+    return joined(element("pre", inner, tabindex=0, role="group", aria_label=label, lang="en"))

@@ -99,14 +99,17 @@ def _row(row: Row, point: tuple[int, int], span: tuple[int, int], words: Words) 
         element(
             "text",
             element("tspan", name, class_="id"),
-            element("tspan", tag, class_="muted", dx=8),
+            " ",
+            element("tspan", tag, class_="muted", dx=4),
             x=left,
-            y=y - 3,
+            y=y - 3 if revision.title else y + 5,
         ),
-        element("text", shortened(revision.title, 44), x=left, y=y + 14),
+        element("text", shortened(revision.title, 44), x=left, y=y + 14)
+        if revision.title
+        else None,
         href=revision_link(revision.id, words.language),
         id=f"node-{revision.id}",
-        aria_label=f"{revision.id}: {revision.title} ({words(revision.status)})",
+        aria_label=f"{revision.id} {revision.title} ({words(revision.status)})",
     )
 
 

@@ -194,7 +194,7 @@ class Words:
 
     def duration(self, seconds: float) -> str:
         """Return a duration in its two largest units."""
-        if seconds < 60:
+        if seconds < 59.5:
             digits = 2 if seconds < 1 else 1 if seconds < 10 else 0
             return self("seconds", n=f"{max(seconds, 0):.{digits}f}")
         whole = round(seconds)
