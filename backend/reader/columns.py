@@ -1,10 +1,16 @@
 """Arrange the texts of a page by language."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
 
 from backend.reader.words import language_name
-from backend.schemas.books import PageDetail
+from backend.schemas.books import DialogueDetail, PageDetail, Translation
+
+MOST_TEXT = 256 << 10
+"""Characters of a page, markup included. A page could have 4 MiB, and 20 MB as HTML."""
+
+_MARKUP = 100
+"""Characters that each line counts for beside its text."""
 
 
 @dataclass(frozen=True)
@@ -32,19 +38,30 @@ class Column:
 
 
 def columns_of(page: PageDetail, files: Container[str]) -> list[Column]:
-    """Return a column for each language, the author's first; only recordings in `files`."""
+    """Return a column for each language, the author's first; only recordings in `files`.
+
+    If the page has too much text, the last line is an ellipsis.
+    """
     columns: dict[str, Column] = {}
-    for dialogue in page.dialogues:
-        for translation in dialogue.translations:
-            code = translation.language_code
-            column = columns.setdefault(code, Column(code))
-            speaker = None if column.speaker == dialogue.speaker else dialogue.speaker
-            column.speaker = dialogue.speaker
-            column.is_primary |= translation.is_primary
-            urls = (it.audio_url for it in dialogue.audios if it.language_code == code)
-            sounds = tuple(url for url in urls if url in files)
-            column.lines.append(Line(speaker, translation.text, sounds))
+    room = MOST_TEXT
+    for dialogue, translation in _texts(page):
+        code = translation.language_code
+        column = columns.setdefault(code, Column(code))
+        room -= len(translation.text) + len(dialogue.speaker) + _MARKUP
+        if room < 0:
+            column.lines.append(Line(None, "…", ()))
+            break
+        speaker = None if column.speaker == dialogue.speaker else dialogue.speaker
+        column.speaker = dialogue.speaker
+        column.is_primary |= translation.is_primary
+        urls = (it.audio_url for it in dialogue.audios if it.language_code == code)
+        sounds = tuple(url for url in urls if url in files)
+        column.lines.append(Line(speaker, translation.text, sounds))
     return sorted(columns.values(), key=lambda it: (not it.is_primary, it.language))
+
+
+def _texts(page: PageDetail) -> Iterator[tuple[DialogueDetail, Translation]]:
+    return ((dialogue, it) for dialogue in page.dialogues for it in dialogue.translations)
 
 
 def local_picture(url: str | None) -> str | None:

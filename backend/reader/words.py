@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 
-@dataclass(frozen=True)
+# Without the methods that nobody needs: they would take most of the time of this import.
+@dataclass(frozen=True, eq=False, repr=False)
 class Words:
     """All words of the pages that are not a book's own."""
 

@@ -193,6 +193,16 @@ def test_only_recordings_that_exist_are_offered(
     assert [it["src"] for it in sounds] == ["/static/a.mp3"]
 
 
+def test_a_page_with_too_much_text(client: httpx.Client, session: Session) -> None:
+    """Its beginning is shown: everybody may ask for it, and a page may be as large as a book."""
+    book = add_book(session, add_owner(session))
+    add_page(session, book, 1, *({"speaker": "Bo", "en": "'" * 10_000},) * 40)
+    session.commit()
+    page = opened(client, f"/read/{book.id}/1")
+    assert len(page.content) < 6 * columns.MOST_TEXT
+    assert re.findall(r'class="line".*?>(.*?)</p>', page.text)[-2:] == ["&#39;" * 10_000, "…"]
+
+
 def test_a_book_without_pages(client: httpx.Client, session: Session) -> None:
     book = add_book(session, add_owner(session))
     session.commit()
