@@ -13,6 +13,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
+from selenium_axe_python.axe import Axe
 
 from alembic_boot.status_page.style import POLICY
 
@@ -110,3 +111,11 @@ def look(browser: Browser, width: int, *, scheme: str = "light", media: str = "s
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def faults(browser: Browser) -> list[str]:
+    """Return what axe finds, with where it is."""
+    axe = Axe(browser)
+    axe.inject()
+    found = axe.run()["violations"]
+    return [f"{it['id']}: {node['target']} {node['any']}" for it in found for node in it["nodes"]]

@@ -15,11 +15,10 @@ import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.wait import WebDriverWait
-from selenium_axe_python.axe import Axe
 
 from alembic_boot.status_page.drawing.texts import LANGUAGES
 from alembic_boot.status_page.render import page, revision_page
-from tests.boot.status_page.browser import Browser, Site, look
+from tests.boot.status_page.browser import Browser, Site, faults, look
 from tests.boot.status_page.reports import BLOCKED, DETAIL, LONG, READY, REPORTS
 
 pytestmark = pytest.mark.slow
@@ -36,14 +35,6 @@ def _opened(browser: Browser, site: Site, html: str) -> None:
     site.page = html
     browser.get_log("browser")
     browser.get(site.url)
-
-
-def _faults(browser: Browser) -> list[str]:
-    """Return what axe finds, with where it is."""
-    axe = Axe(browser)
-    axe.inject()
-    found = axe.run()["violations"]
-    return [f"{it['id']}: {node['target']} {node['any']}" for it in found for node in it["nodes"]]
 
 
 def _wait(browser: Browser, condition: Callable[[Browser], Any]) -> None:
@@ -71,7 +62,7 @@ def test_each_state_is_shown(browser: Browser, site: Site, state: str, language:
     look(browser, 360, scheme=scheme)
     browser.execute_script("document.querySelectorAll('details').forEach((it) => it.open = true)")
     assert _in_page(browser, "[overflowing(), colliding()]") == [[], []]
-    assert _faults(browser) == []
+    assert faults(browser) == []
     assert browser.get_log("browser") == []
     assert set(site.asked) - {"/_boot/events"} == {"/_boot"}
 
@@ -95,7 +86,7 @@ def test_a_revision_has_a_page(browser: Browser, site: Site, language: str) -> N
     source, sql = browser.find_elements(By.CSS_SELECTOR, "section > pre")
     assert [source.text, sql.text] == [(DETAIL.source or "").strip(), (DETAIL.sql or "").strip()]
     assert _in_page(browser, "overflowing()") == []
-    assert _faults(browser) == []
+    assert faults(browser) == []
     assert browser.get_log("browser") == []
 
 
