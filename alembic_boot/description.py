@@ -55,6 +55,8 @@ class AlembicConfig:
     """The section of `alembic.ini`, as in `alembic -n`."""
     arguments: tuple[str, ...] = field(default=(), repr=False)
     """Each `alembic -x`."""
+    options: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    """Options of that section, set by a program; with these, there need not be a file."""
     working_folder: Path | None = None
     """The folder in which env.py runs, from which relative paths start; None is that of `file`."""
 

@@ -3,7 +3,8 @@
 import logging
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import datetime
 from types import MappingProxyType
@@ -24,6 +25,9 @@ _TALKATIVE = {
 
 _current: tuple[str, str, str] | None = None
 """The settings of this process's log: level, format, stream."""
+
+_restore: Callable[[], None] | None = None
+"""Restores the logging of an application, in which env.py runs."""
 
 _request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
 
@@ -195,8 +199,35 @@ def configure_logging(level: str, log_format: str, stream: str = "stdout") -> No
     logging.captureWarnings(capture=True)
 
 
+@contextmanager
+def keeping_logging() -> Iterator[None]:
+    """Keep the logging of an application as it is, in which env.py runs."""
+    global _restore  # noqa: PLW0603
+    loggers = [logging.root, *logging.root.manager.loggerDict.values()]
+    before = [
+        (it, it.level, it.propagate, it.disabled, it.handlers[:])
+        for it in loggers
+        if isinstance(it, logging.Logger)
+    ]
+
+    def restore() -> None:
+        for logger, level, propagate, disabled, handlers in before:
+            logger.setLevel(level)
+            logger.propagate, logger.disabled, logger.handlers[:] = propagate, disabled, handlers
+
+    _restore = restore
+    try:
+        yield
+    finally:
+        restore()
+        _restore = None
+
+
 def restore_logging() -> None:
     """Undo another `fileConfig`: it removes the handlers and disables loggers."""
+    if _restore is not None:
+        _restore()
+        return
     if _current is None:
         return
     level, log_format, stream = _current

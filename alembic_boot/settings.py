@@ -226,7 +226,7 @@ def load_settings(
             _config_file(values),
             values.text(f"{PREFIX}NAME", "alembic"),
             arguments or values.words(f"{PREFIX}X"),
-            Path.cwd(),
+            working_folder=Path.cwd(),
         ),
         values.one_of(f"{PREFIX}LOG_LEVEL", LogLevel, LogLevel.INFO),
         values.one_of(f"{PREFIX}LOG_FORMAT", LogFormat, LogFormat.TEXT),
@@ -243,10 +243,14 @@ def _url(values: Values, name: str) -> DatabaseUrl | None:
 
 
 def _config_file(values: Values) -> Path:
-    """Return the named file; else alembic.ini, or a pyproject.toml that configures Alembic."""
-    if text := values.text("ALEMBIC_CONFIG", ""):
-        return Path(text)
-    ini, toml = Path("alembic.ini"), Path("pyproject.toml")
+    """Return the named file; else the one that is found."""
+    text = values.text("ALEMBIC_CONFIG", "")
+    return Path(text) if text else find_config(Path())
+
+
+def find_config(folder: Path) -> Path:
+    """Return the folder's alembic.ini, or its pyproject.toml if that configures Alembic."""
+    ini, toml = folder / "alembic.ini", folder / "pyproject.toml"
     return toml if not ini.is_file() and _configures_alembic(toml) else ini
 
 

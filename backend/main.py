@@ -19,6 +19,7 @@ from sqlalchemy.orm import sessionmaker
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.serving.readiness_check import ReadinessCheck
+from alembic_boot.serving.shared_probe import SharedProbe
 from backend import __version__
 from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices
@@ -34,7 +35,6 @@ from backend.api.outgoing import BoundedAnswers
 from backend.api.privacy import NoStore
 from backend.api.problems import with_media_type
 from backend.api.request_log import RequestLog
-from backend.api.shared_probe import SharedProbe
 from backend.api.startup import BriefStartupFailure
 from backend.api.status_page import StatusPage, shown
 from backend.api.untrusted_proxies import UntrustedProxies

@@ -14,6 +14,7 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
 from alembic_boot.commands import setting
+from alembic_boot.environment.logins import threads_of_block
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.identity import server
 from alembic_boot.sql.reach import Reach, Reaches
@@ -97,8 +98,11 @@ def confined(
     are not seen here.
     """
     reaches = Reaches()
+    is_ours = threads_of_block()
 
     def checked_out(dbapi_connection: Any, record: Any, _fairy: object) -> None:
+        if not is_ours():
+            return
         is_there, record.info[_KEY] = _ask(dbapi_connection, is_scratch, _IS_MIGHTY)
         if not is_there:
             raise ConfigurationError(
@@ -110,6 +114,8 @@ def confined(
             raise unseen
 
     def executing(connection: Any, _cursor: object, statement: str, *_more: object) -> None:
+        if not is_ours():
+            return
         for reach, text in reaches.of(statement):
             # Only of a session that was asked it is known that its login is an ordinary one.
             is_harmless = reach is Reach.UNKNOWN and not connection.info.get(_KEY, True)

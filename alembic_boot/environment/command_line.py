@@ -25,7 +25,7 @@ def read_config(alembic: AlembicConfig) -> Config:
     Alembic reads alembic.ini and pyproject.toml together. It gets the name of one, and looks for
     the other one beside it. Raises ConfigurationError.
     """
-    ini, toml = _files(alembic.file)
+    ini, toml = _files(alembic)
     config = Config(
         file_=ini,
         toml_file=toml,
@@ -40,12 +40,14 @@ def read_config(alembic: AlembicConfig) -> Config:
         config.toml_alembic_config  # noqa: B018 (Alembic reads the file here, and keeps it)
     except (CommandError, ValueError, OSError) as error:
         raise no_project(toml, error) from error
-    if alembic.name != "alembic" and alembic.name not in sections:
+    if alembic.name not in ("alembic", *sections) and not alembic.options:
         others = [name for name in sections if not name.startswith(_OF_LOGGING)]
         raise ConfigurationError(
             f"{ini} has no section [{alembic.name}].",
             f"Set {setting('NAME')}, or -n, to one of its sections: {', '.join(others) or 'none'}.",
         )
+    for name, value in alembic.options:
+        config.set_main_option(name, value)
     return config
 
 
@@ -88,9 +90,10 @@ def no_project(file: Path, error: BaseException) -> ConfigurationError:
     )
 
 
-def _files(file: Path) -> tuple[Path, Path]:
+def _files(alembic: AlembicConfig) -> tuple[Path, Path]:
     """Return the alembic.ini and the pyproject.toml of a project, by the name of either."""
-    if not file.is_file():
+    file = alembic.file
+    if not file.is_file() and not alembic.options:
         raise ConfigurationError(
             f"{file} does not exist.",
             "Set ALEMBIC_CONFIG, or run this where alembic.ini is.",

@@ -5,6 +5,7 @@ passes to the driver. An engine that has a `creator` of its own passes nothing.
 """
 
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -35,12 +36,22 @@ It changes nothing of what it gets: before SQLAlchemy 2.1 that belongs to the en
 """
 
 
+def threads_of_block() -> Callable[[], bool]:
+    """Return what tells whether the present thread is this one, or began after this call.
+
+    Other threads are those of an application in which env.py runs.
+    """
+    others = frozenset(threading.enumerate()) - {threading.current_thread()}
+    return lambda: threading.current_thread() not in others
+
+
 @contextmanager
 def hearing_logins(hear: Hear) -> Iterator[None]:
-    """Call `hear` before each login that SQLAlchemy tries meanwhile."""
+    """Call `hear` before each login that SQLAlchemy tries meanwhile, for env.py."""
+    is_ours = threads_of_block()
 
     def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
-        return hear(dialect, arguments, parameters)
+        return hear(dialect, arguments, parameters) if is_ours() else None
 
     event.listen(Engine, "do_connect", connecting)
     try:
@@ -93,11 +104,13 @@ def last_attempt() -> Mapping[str, str] | None:
 def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
     """Lead logins to the real database, given by its URLs, to the scratch database instead.
 
-    Connections that a pool has from before are made anew. At the end the pools lose those that were
-    made here. This proves nothing: ask the session where it is.
+    A pool keeps apart the connections of env.py and those of an application's own threads: each is
+    made anew for the other. At the end the pools lose those of env.py. This proves nothing: ask the
+    session where it is.
     """
     places = {place for url in real for place in _places(url.parameters)}
-    made: list[Any] = []
+    made: dict[int, Any] = {}
+    is_ours = threads_of_block()
 
     def lead(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         login = keywords(arguments, parameters) if dialect.driver in DRIVERS else None
@@ -106,10 +119,13 @@ def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
         return dialect.connect(*arguments, **_replaced(dialect.driver, parameters, scratch.login))
 
     def connected(_connection: Any, record: Any) -> None:
-        made.append(record)
+        if is_ours():
+            made[id(record)] = record
+        else:
+            made.pop(id(record), None)
 
     def checked_out(_connection: Any, record: Any, _fairy: Any) -> None:
-        if not any(record is it for it in made):
+        if is_ours() is not (id(record) in made):
             raise DisconnectionError  # the pool connects again
 
     event.listen(Pool, "connect", connected)
@@ -120,7 +136,7 @@ def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
     finally:
         event.remove(Pool, "checkout", checked_out)
         event.remove(Pool, "connect", connected)
-        for record in made:
+        for record in made.values():
             record.invalidate()
 
 

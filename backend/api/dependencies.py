@@ -10,12 +10,12 @@ from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
 from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.shared_probe import SharedProbe
 from backend.api.database import CONNECTIONS
 from backend.api.exporting import AT_ONCE as EXPORTS
 from backend.api.exporting import Exports
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
-from backend.api.shared_probe import SharedProbe
 from backend.api.threads import Threads
 from backend.api.untrusted_proxies import UntrustedProxies
 from backend.cache.answers import Answers

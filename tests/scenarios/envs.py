@@ -60,3 +60,28 @@ with connectable.connect() as connection:
         context.run_migrations()
 """
 """As docs/other-projects.md has it, with Alembic's own settings."""
+
+OWN_SETTINGS_ENV = """
+from alembic import context
+from sqlalchemy import create_engine
+
+engine = create_engine(THEIR_URL, ENGINE_OPTIONS)
+with engine.connect() as connection:
+    context.configure(
+        connection=connection,
+        target_metadata=None,
+        transaction_per_migration=False,
+        transactional_ddl=True,
+        version_table="their_version",
+        on_version_apply=lambda **_: None,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+engine.dispose()  # or its pool would outlive it, as it may in a process of its own
+"""
+
+
+def own_settings_env(url: str, driver: str, options: str) -> str:
+    """Return an env.py with a URL of its own, and options of its engine."""
+    theirs = repr(url.replace("postgresql:", f"postgresql+{driver}:"))
+    return OWN_SETTINGS_ENV.replace("THEIR_URL", theirs).replace("ENGINE_OPTIONS", options)

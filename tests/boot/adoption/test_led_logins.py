@@ -1,6 +1,7 @@
 """The logins of an env.py with settings of its own are led to the scratch database."""
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -38,6 +39,19 @@ def test_a_login_is_led_and_let_go(cluster: Cluster, database: str, driver: str)
         assert asked(engine) == database
         engine.dispose()
         elsewhere.dispose()
+
+
+def test_an_application_goes_on(cluster: Cluster, database: str) -> None:
+    """A thread that was there before keeps the real database, also with the same engine."""
+    real = parse_database_url(cluster.url(database))
+    engine = create_engine(real.for_driver("psycopg2"))
+    with ThreadPoolExecutor(1) as application, cluster.database() as scratch:
+        assert application.submit(asked, engine).result() == database
+        with led((real,), parse_database_url(cluster.url(scratch))):
+            there = [(asked(engine), application.submit(asked, engine).result()) for _ in range(3)]
+        assert there == [(scratch, database)] * 3
+        assert asked(engine) == database
+    engine.dispose()
 
 
 def test_asyncpg(cluster: Cluster, database: str) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.boot.environment.test_foreign_envs import own_settings_env
 from tests.boot.in_process import checking, theirs
 from tests.cluster import Cluster
+from tests.scenarios.envs import own_settings_env
 from tests.scenarios.process import assert_untouched
 
 pytestmark = pytest.mark.slow

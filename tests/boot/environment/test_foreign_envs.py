@@ -7,9 +7,7 @@ import pytest
 
 from tests.boot.in_process import Theirs, theirs
 from tests.cluster import PASSWORD, Cluster
-from tests.scenarios.envs import (
-    ONE_TRANSACTION_ENV,
-)
+from tests.scenarios.envs import ONE_TRANSACTION_ENV, own_settings_env
 from tests.scenarios.foreign_histories import assert_whole, journal, three_revisions
 from tests.scenarios.process import (
     FOREIGN_ENV,
@@ -18,32 +16,6 @@ from tests.scenarios.process import (
 )
 
 pytestmark = pytest.mark.slow
-
-
-OWN_SETTINGS_ENV = """
-from alembic import context
-from sqlalchemy import create_engine
-
-engine = create_engine(THEIR_URL, ENGINE_OPTIONS)
-with engine.connect() as connection:
-    context.configure(
-        connection=connection,
-        target_metadata=None,
-        transaction_per_migration=False,
-        transactional_ddl=True,
-        version_table="their_version",
-        on_version_apply=lambda **_: None,
-    )
-    with context.begin_transaction():
-        context.run_migrations()
-engine.dispose()  # or its pool would outlive it, as it may in a process of its own
-"""
-
-
-def own_settings_env(url: str, driver: str, options: str) -> str:
-    """Return an env.py with a URL of its own, and options of its engine."""
-    theirs = repr(url.replace("postgresql:", f"postgresql+{driver}:"))
-    return OWN_SETTINGS_ENV.replace("THEIR_URL", theirs).replace("ENGINE_OPTIONS", options)
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])

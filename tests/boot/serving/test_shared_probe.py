@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 from alembic_boot.serving.readiness_check import Readiness
-from backend.api.shared_probe import SharedProbe
+from alembic_boot.serving.shared_probe import SharedProbe
 
 
 class SlowProbe:

@@ -1,0 +1,224 @@
+"""The functions for Python code: what the commands do, called from a program or a test.
+
+Failures are the exceptions of `alembic_boot.errors`. The working folder, the signal handlers, the
+log and stdout of the process stay as they are. Alembic has process-wide state, so one of these runs
+at a time in a process.
+"""
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, TypedDict, Unpack
+
+from alembic_boot.extras import require_psycopg2
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+    from alembic_boot.checking.findings import Checked
+    from alembic_boot.description import AlembicConfig, BootDescription
+    from alembic_boot.migration.status import Status
+    from alembic_boot.serving.readiness_check import Readiness
+    from alembic_boot.serving.router import AppRouter
+
+    Project = str | os.PathLike[str] | Config | AlembicConfig
+
+_at_work = threading.Lock()
+
+
+class Options(TypedDict, total=False):
+    """What may be said besides the project and the URL; each has the command's default."""
+
+    migration_url: str
+    """A direct connection of the schema's owner, if the application's is another one."""
+    scratch_url: str
+    """A database with the schema `boot_scratch`, for replays."""
+    name: str
+    """The section of `alembic.ini`, as in `alembic -n`."""
+    arguments: tuple[str, ...]
+    """Each `alembic -x`."""
+    target: str
+    """A revision, `head` or `heads`."""
+    rollback: bool
+    """Whether to go down to the target."""
+    wait_timeout: float
+    lock_timeout: float
+    traffic_timeout: float
+    create_database: bool
+    """Whether to create the database if it is missing."""
+    app_version: str
+    """The release, for the journal."""
+
+
+def migrate(
+    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+) -> "Status":
+    """Wait for the database, bring its schema to the target, and return its state.
+
+    `project` is a file, its folder, or an Alembic `Config`. `url` may be left out if DATABASE_URL
+    is set, or if env.py has its own. Raises BootError.
+    """
+    with _alone(partial(describe, project, url, **options)) as boot:
+        from alembic_boot.migration.migrate import check_history
+        from alembic_boot.migration.migrate import migrate as bring_to_target
+        from alembic_boot.migration.status import read_status
+        from alembic_boot.stages import wait as wait_for
+
+        wait_for(boot, before_creating=partial(check_history, boot))
+        bring_to_target(boot)
+        return read_status(boot)
+
+
+def wait(url: str, timeout: float = 60) -> None:
+    """Wait until PostgreSQL accepts the login and takes writes. Raises BootError."""
+    require_psycopg2()
+    from alembic_boot.postgres.urls import parse_database_url
+    from alembic_boot.postgres.wait import wait_for_database
+
+    wait_for_database(parse_database_url(url, "The URL"), timeout)
+
+
+def status(
+    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+) -> "Status":
+    """Return the state of the schema; changes nothing and does not wait. Raises BootError."""
+    with _alone(partial(describe, project, url, **options)) as boot:
+        from alembic_boot.migration.status import read_status
+
+        return read_status(boot)
+
+
+def check(
+    project: "Project" = ".",
+    url: str | None = None,
+    *,
+    since: str | None = None,
+    every: bool = False,
+    **options: Unpack[Options],
+) -> "Checked":
+    """Replay the history on a scratch database, and return the faults that were found.
+
+    `since` and `every` say which revisions go down and up again: those after a revision, or all.
+    Raises BootError if the check is impossible.
+    """
+    with _alone(partial(describe, project, url, **options)) as boot:
+        from alembic_boot.checking.check import find_faults
+
+        return find_faults(boot, since, every=every)
+
+
+def readiness(
+    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+) -> "Readiness":
+    """Return whether the schema fits this release, and why not; raises for nothing foreseen."""
+    require_psycopg2()
+    from alembic_boot.serving.router import LazyProbe
+
+    probe = LazyProbe(partial(_alone, partial(describe, project, url, **options)))
+    try:
+        return probe.check()
+    finally:
+        probe.close()
+
+
+def readiness_router(
+    project: "Project" = ".",
+    url: str | None = None,
+    *,
+    live_path: str = "/health/live",
+    ready_path: str = "/health/ready",
+    **options: Unpack[Options],
+) -> "AppRouter":
+    """Return routes for `app.include_router` of FastAPI, or for the routes of Starlette.
+
+    Liveness is 200. Readiness is 503 while the schema does not fit this release. Nothing is opened
+    before the first probe.
+    """
+    require_psycopg2()
+    from alembic_boot.serving.router import make_router
+
+    described = partial(_alone, partial(describe, project, url, **options))
+    return make_router(described, live_path, ready_path)
+
+
+def describe(
+    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+) -> "BootDescription":
+    """Return what these arguments describe. Raises ConfigurationError."""
+    require_psycopg2()
+    from alembic_boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
+    from alembic_boot.postgres.urls import DatabaseUrl, hide_password, parse_database_url
+
+    def parsed(text: str | None, name: str) -> DatabaseUrl | None:
+        found = parse_database_url(text, name) if text else None
+        hide_password(found)
+        return found
+
+    config = _alembic_config(project, options)
+    is_known = url or options.get("migration_url")
+    environ = {} if is_known else os.environ
+    own = parsed(url or environ.get("DATABASE_URL"), "DATABASE_URL")
+    direct = parsed(
+        options.get("migration_url") or environ.get("MIGRATION_DATABASE_URL"),
+        "MIGRATION_DATABASE_URL",
+    )
+    if (real := direct or own) is None:
+        from alembic_boot.environment.own_url import own_url
+
+        real = own_url(config)
+    return BootDescription(
+        database_url=own or real,
+        migration_database_url=real,
+        scratch_database_url=parsed(options.get("scratch_url"), "SCRATCH_DATABASE_URL"),
+        alembic_config=config,
+        asgi_app="",
+        seed_callable="",
+        schema=SchemaPolicy(
+            target=options.get("target"),
+            rollback=options.get("rollback", False),
+            lock_timeout=options.get("lock_timeout", 300),
+            traffic_timeout=options.get("traffic_timeout", 120),
+        ),
+        serve=ServePolicy("127.0.0.1", 0, reload=False, workers=1),
+        seed=False,
+        on_failure=OnFailure.EXIT,
+        wait_timeout=options.get("wait_timeout", 60),
+        may_create_database=options.get("create_database", False),
+        log_level="info",
+        log_format="text",
+        app_version=options.get("app_version"),
+    )
+
+
+@contextmanager
+def _alone(describe: Callable[[], "BootDescription"]) -> Iterator["BootDescription"]:
+    """Have the state of Alembic for this call, and leave the log as it is."""
+    require_psycopg2()
+    from alembic_boot.log import keeping_logging
+
+    with _at_work, keeping_logging():
+        yield describe()
+
+
+def _alembic_config(project: "Project", options: Options) -> "AlembicConfig":
+    from alembic_boot.description import AlembicConfig
+    from alembic_boot.settings import find_config
+
+    if isinstance(project, AlembicConfig):
+        return project
+    name, arguments = options.get("name", "alembic"), options.get("arguments", ())
+    if isinstance(project, str | os.PathLike):
+        file = Path(project)
+        if file.is_dir():
+            file = find_config(file)
+        return AlembicConfig(file.absolute(), name, arguments, working_folder=Path.cwd())
+    section = project.config_ini_section
+    file = Path(project.config_file_name or project.toml_file_name or "alembic.ini")
+    given = project.file_config.items(section, raw=True)
+    own = tuple((key, text) for key, text in given if key != "here")
+    typed = tuple(getattr(project.cmd_opts, "x", None) or ())
+    here = Path.cwd()
+    return AlembicConfig(file.absolute(), section, arguments or typed, own, working_folder=here)

@@ -1,0 +1,139 @@
+"""Liveness and readiness as routes of a FastAPI or Starlette application.
+
+The routes are plain ASGI: nothing of the application's own is needed, and no model of pydantic.
+"""
+
+import json
+import threading
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
+
+import psycopg2
+
+from alembic_boot.description import BootDescription
+from alembic_boot.errors import BootError
+from alembic_boot.masking import mask
+from alembic_boot.serving.handover import version_table as handed_over_table
+from alembic_boot.serving.middleware import IS_DRAINING, Message, Receive, Send
+from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
+from alembic_boot.serving.shared_probe import SharedProbe
+
+if TYPE_CHECKING:
+    from fastapi import APIRouter
+
+AppRouter: TypeAlias = "APIRouter"
+
+Describe = Callable[[], AbstractContextManager[BootDescription]]
+"""Describes the boot, and has the state of Alembic for the block."""
+
+_DRAINING = "This process is stopping: it finishes what it has."
+
+
+def make_router(describe: Describe, live_path: str, ready_path: str) -> "AppRouter":
+    """Return a router with both routes. Nothing is described or opened before the first probe."""
+    from starlette.routing import Route, Router
+
+    try:
+        # FastAPI includes routers of its own kind alone.
+        from fastapi import APIRouter
+    except ImportError:
+        router: Any = Router()
+    else:
+        router = APIRouter()
+    router.routes += [
+        Route(live_path, _Live(), methods=["GET"], include_in_schema=False),
+        Route(ready_path, _Ready(describe), methods=["GET"], include_in_schema=False),
+    ]
+    return router  # type: ignore[no-any-return]
+
+
+class _Live:
+    """Answers that the process is alive; nothing is checked that a restart could not fix."""
+
+    async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        await _send(scope, send, 200, {"status": "ok"})
+
+
+class _Ready:
+    """Answers whether the schema fits this release; the answer may be a second old."""
+
+    def __init__(self, describe: Describe) -> None:
+        self._asked = SharedProbe(LazyProbe(describe))
+
+    async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
+        """Answer a probe."""
+        if scope.get("state", {}).get(IS_DRAINING, bool)():
+            stopping = Readiness(ready=False, reason=_DRAINING)
+            await _send(scope, send, 503, _body(stopping, "draining"))
+            return
+        found = await self._asked.now()
+        word = ("degraded" if found.reason else "ready") if found.ready else "unavailable"
+        await _send(scope, send, 200 if found.ready else 503, _body(found, word))
+
+
+class LazyProbe:
+    """A probe that learns at its first check where the database and its version table are."""
+
+    def __init__(self, describe: Describe) -> None:
+        self._describe = describe
+        self._lock = threading.Lock()
+        self._opened: ReadinessProbe | None = None
+
+    def check(self) -> Readiness:
+        """Check now; never raises for what is foreseen."""
+        try:
+            with self._lock:
+                if self._opened is None:
+                    with self._describe() as boot:
+                        self._opened = _open(boot)
+        except BootError as error:
+            return Readiness(ready=False, reason=error.public, cause=str(error))
+        return self._opened.check()
+
+    def last(self, within: float = float("inf")) -> Readiness | None:
+        """Return the last result, if it is at most `within` seconds old."""
+        return None if self._opened is None else self._opened.last(within)
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._opened is not None:
+            self._opened.close()
+
+
+def _open(boot: BootDescription) -> ReadinessProbe:
+    table = handed_over_table()
+    if table is None:
+        from alembic_boot.migration.migrate import locate_version_table
+
+        table = locate_version_table(boot)
+    return ReadinessProbe(boot.database_url, ReadinessCheck(boot, table), _lend_nothing)
+
+
+def _lend_nothing() -> NoReturn:
+    """Refuse to lend: the pool of the application's requests is not known."""
+    raise psycopg2.OperationalError
+
+
+def _body(found: Readiness, status: str) -> dict[str, Any]:
+    body = {
+        "status": status,
+        "state": found.state,
+        "current": list(found.current),
+        "target": found.target,
+    }
+    return {**body, "reason": mask(found.reason)} if found.reason else body
+
+
+async def _send(scope: Message, send: Send, status: int, body: dict[str, Any]) -> None:
+    content = json.dumps(body).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(content)).encode()),
+        (b"cache-control", b"no-store"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    is_head = scope["method"] == "HEAD"
+    await send({"type": "http.response.body", "body": b"" if is_head else content})

@@ -1,0 +1,195 @@
+"""The public names, as a program of somebody else's uses them."""
+
+import asyncio
+import inspect
+import logging
+import os
+import re
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.config import Config
+from fastapi import FastAPI
+from httpx import ASGITransport, AsyncClient, Response
+from starlette.applications import Starlette
+
+import alembic_boot
+from tests.cluster import Cluster
+from tests.scenarios.process import FOREIGN_ENV, ForeignProject, revisions
+
+ENV = FOREIGN_ENV.replace(
+    "config = context.config\n",
+    "config = context.config\n"
+    "from logging.config import fileConfig\n"
+    "fileConfig(config.config_file_name)\n",
+)
+LOGGING = """
+[loggers]
+keys = root
+[handlers]
+keys = console
+[formatters]
+keys = plain
+[logger_root]
+level = CRITICAL
+handlers = console
+[handler_console]
+class = StreamHandler
+args = (sys.stdout,)
+formatter = plain
+[formatter_plain]
+format = %(message)s
+"""
+
+
+def asked(app: Any, *requests: str) -> list[Response]:
+    """Return the answers of an application, while it runs."""
+
+    async def run() -> list[Response]:
+        client = AsyncClient(transport=ASGITransport(app), base_url="http://them")
+        async with app.router.lifespan_context(app), client:
+            return [await client.request(*it.split()) for it in requests]
+
+    return asyncio.run(run())
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> ForeignProject:
+    """Give a project whose env.py configures logging, as Alembic's template does."""
+    ini = f"[alembic]\nscript_location = %(here)s/scripts\n{LOGGING}"
+    theirs = ForeignProject(tmp_path / "theirs", ENV, ini)
+    theirs.revision("a1")
+    theirs.revision("b2", "a1")
+    return theirs
+
+
+def test_the_import_is_free() -> None:
+    """It imports nothing that it does not use; every name is there when it is asked for."""
+    code = "import sys, alembic_boot; print([it for it in sys.modules if it.startswith('alembic')])"
+    printed = subprocess.run(
+        (sys.executable, "-c", code), capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.strip() == "['alembic_boot']"
+    assert all(getattr(alembic_boot, name) is not None for name in alembic_boot.__all__)
+    with pytest.raises(AttributeError):
+        alembic_boot.nothing  # noqa: B018
+
+
+def test_in_the_lifespan_of_an_application(
+    theirs: ForeignProject, database_url: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It migrates in a thread, and leaves the folder, the log and stdout of the process alone."""
+    log = logging.getLogger("their.application")
+    handlers, level, folder = logging.root.handlers[:], logging.root.level, Path.cwd()
+    reached: list[Any] = []
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        reached.append(await asyncio.to_thread(alembic_boot.migrate, theirs.folder, database_url))
+        yield
+
+    app = FastAPI(lifespan=lifespan)
+    app.include_router(alembic_boot.readiness_router(theirs.folder, database_url))
+    live, ready, head = asked(app, "GET /health/live", "GET /health/ready", "HEAD /health/ready")
+    assert live.json() == {"status": "ok"}
+    assert (ready.status_code, ready.json()["current"]) == (200, ["b2"])
+    assert (head.status_code, head.content) == (200, b"")
+    [status] = reached
+    assert status.as_json()["state"] == "current"
+    assert (logging.root.handlers, logging.root.level) == (handlers, level)
+    assert not log.disabled
+    assert folder == Path.cwd()
+    os.write(1, b"still here")
+    assert capfd.readouterr().out == "still here"
+
+
+def test_a_schema_that_is_behind(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Readiness says so; a Starlette application has the same routes."""
+    router = alembic_boot.readiness_router(theirs.folder, database_url, ready_path="/ready")
+    [answer] = asked(Starlette(routes=router.routes), "GET /ready")
+    assert (answer.status_code, answer.json()["status"]) == (503, "unavailable")
+    assert "empty at base" in answer.json()["reason"]
+    assert not alembic_boot.readiness(theirs.config, database_url).ready
+    assert revisions(cluster, database) == []
+
+
+def test_a_configuration_made_by_a_program(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """It needs no file, and its URL is used."""
+    config = Config()
+    config.set_main_option("script_location", str(theirs.folder / "scripts"))
+    config.set_main_option("sqlalchemy.url", database_url.replace("ql://", "ql+psycopg2://"))
+    (theirs.folder / "scripts" / "env.py").write_text(FOREIGN_ENV)
+    alembic_boot.migrate(config, target="a1")
+    assert revisions(cluster, database) == ["a1"]
+    assert alembic_boot.status(config).pending == ("b2",)
+
+
+def test_a_check_returns_what_it_finds(theirs: ForeignProject, database_url: str) -> None:
+    """Findings are data; only what makes the check impossible is raised."""
+    theirs.revision("c3", "b2", downgrade="pass")
+    checked = alembic_boot.check(theirs.config, database_url, since="b2")
+    assert {it.revision for it in checked.findings} == {"c3"}
+    with pytest.raises(alembic_boot.ConfigurationError):
+        alembic_boot.check(theirs.folder / "nowhere.ini", database_url)
+
+
+def test_a_failure_is_raised(theirs: ForeignProject, database_url: str) -> None:
+    """It says what happened and what to do; the log of the application is as before."""
+    theirs.revision("c3", "b2", "raise RuntimeError('no way')")
+    handlers = logging.root.handlers[:]
+    with pytest.raises(alembic_boot.MigrationFailedError, match="no way") as caught:
+        alembic_boot.migrate(theirs.config, database_url)
+    assert (caught.value.exit_status, logging.root.handlers) == (5, handlers)
+
+
+def test_waiting(database_url: str) -> None:
+    """It returns when a login works, and raises when none does in time."""
+    alembic_boot.wait(database_url, timeout=5)
+    with pytest.raises(alembic_boot.DatabaseUnreachableError):
+        alembic_boot.wait("postgresql://nobody@127.0.0.1:1/nothing", timeout=0)
+
+
+@pytest.mark.parametrize("name", ["DATABASE_URL", "MIGRATION_DATABASE_URL"])
+def test_variables(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """They count if no URL is given, and only then."""
+    monkeypatch.setenv(name, "postgresql://u@h/of_variable")
+    assert alembic_boot.describe().migration_database_url.database == "of_variable"
+    given = alembic_boot.describe(url="postgresql://u@h/given")
+    assert {given.database_url.database, given.migration_database_url.database} == {"given"}
+    assert os.environ[name] == "postgresql://u@h/of_variable"
+
+
+DOCS = Path(__file__).parents[2] / "docs" / "python-api.md"
+
+
+def shown(name: str) -> str:
+    """Return a public name as its documentation has it: a function with its parameters."""
+    it = getattr(alembic_boot, name)
+    if not inspect.isfunction(it):
+        return f"`{name}`"
+    signature = inspect.signature(it)
+    bare = [it.replace(annotation=it.empty) for it in signature.parameters.values()]
+    text = str(signature.replace(parameters=bare, return_annotation=signature.empty))
+    return f"`{name}{re.sub('<function.*?>.*?>|<function.*?0x.*?>', '…', text)}`".replace("'", '"')
+
+
+def test_what_is_documented() -> None:
+    """Every public name has its place, functions with all parameters, and so has each option."""
+    text = DOCS.read_text(encoding="utf-8")
+    missing = [it for it in map(shown, alembic_boot.__all__) if it not in text]
+    missing += [it for it in alembic_boot.Options.__annotations__ if f"`{it}`" not in text]
+    assert missing == []
+    errors = [it for it in alembic_boot.__all__ if it.endswith("Error")]
+    wrong = [
+        it for it in errors if f"| `{it}` | {getattr(alembic_boot, it).exit_status} |" not in text
+    ]
+    assert wrong == []
