@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from alembic_boot.description import BootDescription, ServePolicy
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.settings import EMBEDDED_DATABASE, Settings
+
+if TYPE_CHECKING:
+    from alembic_boot.serving.boot_server import BootServer
 
 
 @contextmanager
@@ -13,6 +17,41 @@ def booting(settings: Settings) -> Iterator[BootDescription]:
     """Yield what a command boots; all of its queries share one connection."""
     with described(settings) as boot, keeping_one(boot.migration_database_url):
         yield boot
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[tuple[BootDescription, "BootServer"]]:
+    """Yield what to boot and the port to serve on, which is reserved before anything else.
+
+    From there on the port answers probes.
+    """
+    serve = settings.serving()
+    with answering_probes(settings, serve) as port, described(settings, serve) as boot:
+        yield boot, port
+
+
+@contextmanager
+def probed(settings: Settings) -> Iterator[None]:
+    """Answer probes meanwhile if a port is set: the command that follows has a port of its own."""
+    if not settings.has_port:
+        yield
+        return
+    with answering_probes(settings, settings.serving()):
+        yield
+
+
+@contextmanager
+def answering_probes(settings: Settings, serve: ServePolicy) -> Iterator["BootServer"]:
+    """Answer probes on the port meanwhile."""
+    from alembic_boot.serving.boot_answers import Paths
+    from alembic_boot.serving.boot_server import answering
+    from alembic_boot.serving.port import reserved_port
+
+    with (
+        reserved_port(serve) as listener,
+        answering(listener, Paths(*settings.probe_paths)) as server,
+    ):
+        yield server
 
 
 @contextmanager

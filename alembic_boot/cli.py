@@ -5,10 +5,11 @@ What a command needs is imported when that command runs.
 
 import os
 import sys
-from argparse import ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -149,6 +150,22 @@ def _parser() -> ArgumentParser:
     those = check.add_mutually_exclusive_group()
     those.add_argument("--since", metavar="REVISION", help="check the revisions after this one")
     those.add_argument("--all", action="store_true", help="check every revision")
+    start = add(
+        "start", _start, "Wait, migrate, seed if asked, and serve an application with Uvicorn."
+    )
+    start.add_argument("--app", metavar="MODULE:NAME", help="the application to serve")
+    start.add_argument("--port", help="the port to serve on (default: 8000)")
+    start.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print the state and the plan; change nothing and serve nothing",
+    )
+    run = add(
+        "run", _run, "Wait, migrate, seed if asked, and become the command: it gets this process."
+    )
+    run.add_argument(
+        "command", nargs=REMAINDER, metavar="-- COMMAND ...", help="such as: gunicorn app.main:app"
+    )
     return parser
 
 
@@ -292,3 +309,50 @@ def _check(arguments: Namespace) -> None:
 
         wait(boot)
         _show(str(check(boot, arguments.since, every=arguments.all)))
+
+
+def _start(arguments: Namespace) -> None:
+    if arguments.dry_run:
+        with _booting(arguments, "stderr") as boot:
+            from alembic_boot.migration.preview import preview, show_preview
+
+            show_preview(preview(boot))
+        return
+    from alembic_boot.situation import begin_boot
+
+    begin_boot()
+    flags = {"APP": arguments.app, "PORT": arguments.port}
+    with _settings(arguments, flags=flags, is_quiet=False) as settings:
+        settings.require_app()
+        _see_working_folder()
+        from alembic_boot.booting import serving
+        from alembic_boot.start import start
+
+        with serving(settings) as (boot, port):
+            start(boot, port)
+
+
+def _run(arguments: Namespace) -> None:
+    from alembic_boot.situation import begin_boot
+
+    begin_boot()
+    command = arguments.command[arguments.command[:1] == ["--"] :]
+    with _settings(arguments, is_quiet=False) as settings:
+        from alembic_boot.booting import booting, probed
+        from alembic_boot.replacement import find_program, replace_process
+        from alembic_boot.start import prepare
+
+        program = find_program(command)
+        settings.refuse_embedded()
+        if settings.seed:
+            _see_working_folder()
+        with probed(settings), booting(settings) as boot:
+            prepare(boot)
+        replace_process(program, command)
+
+
+def _see_working_folder() -> None:
+    """Find modules in the working folder first, as Uvicorn does."""
+    import alembic  # noqa: F401 (before a folder of that name can hide it)
+
+    sys.path.insert(0, str(Path.cwd()))

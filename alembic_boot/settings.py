@@ -133,14 +133,9 @@ class Settings:
         return Path(text) if text and self.migration_database_url is None else None
 
     @property
-    def app(self) -> str:
-        """Return the application to serve. Raises ConfigurationError without one."""
-        if app := self.values.text(f"{PREFIX}APP", ""):
-            return app
-        raise ConfigurationError(
-            "There is no application to serve.",
-            f"Name it: --app module:attribute, or {PREFIX}APP.",
-        )
+    def seed(self) -> str:
+        """Return the seed callable; an empty text without one."""
+        return self.values.text(f"{PREFIX}SEED", "")
 
     @property
     def has_port(self) -> bool:
@@ -152,6 +147,22 @@ class Settings:
         """Return the paths of liveness and readiness during the boot."""
         live = self.values.text(f"{PREFIX}LIVE_PATH", "/health/live")
         return live, self.values.text(f"{PREFIX}READY_PATH", "/health/ready")
+
+    def require_app(self) -> None:
+        """Raise ConfigurationError if there is no application to serve."""
+        if not self.values.text(f"{PREFIX}APP", ""):
+            raise ConfigurationError(
+                "There is no application to serve.",
+                f"Name it: --app module:attribute, or {PREFIX}APP.",
+            )
+
+    def refuse_embedded(self) -> None:
+        """Raise ConfigurationError if an embedded PostgreSQL would be started."""
+        if self.embedded_folder is not None:
+            raise ConfigurationError(
+                "`run` gives its process away, and an embedded PostgreSQL would end with it.",
+                f"Set DATABASE_URL, or serve with `start` instead of {PREFIX}EMBEDDED and `run`.",
+            )
 
     def serving(self) -> ServePolicy:
         """Return the settings of the server. Raises ConfigurationError."""
@@ -174,14 +185,13 @@ class Settings:
     def describe(self, url: DatabaseUrl, serve: ServePolicy | None = None) -> BootDescription:
         """Return what to boot; `url` is used if no URL is set. Raises ConfigurationError."""
         values = self.values
-        seed = values.text(f"{PREFIX}SEED", "")
         return BootDescription(
             database_url=self.database_url or url,
             migration_database_url=self.migration_database_url or url,
             scratch_database_url=_url(values, f"{PREFIX}SCRATCH_DATABASE_URL"),
             alembic_config=self.alembic_config,
             asgi_app=values.text(f"{PREFIX}APP", ""),
-            seed_callable=seed,
+            seed_callable=self.seed,
             schema=SchemaPolicy(
                 target=values.text(f"{PREFIX}TARGET", "") or None,
                 rollback=values.boolean(f"{PREFIX}ROLLBACK", default=False),
@@ -189,7 +199,7 @@ class Settings:
                 traffic_timeout=values.seconds(f"{PREFIX}TRAFFIC_TIMEOUT", 120),
             ),
             serve=serve or ServePolicy("127.0.0.1", 0, reload=False, workers=1),
-            seed=bool(seed),
+            seed=bool(self.seed),
             on_failure=values.one_of(f"{PREFIX}ON_FAILURE", OnFailure, OnFailure.EXIT),
             wait_timeout=values.seconds(f"{PREFIX}WAIT_TIMEOUT", 60),
             may_create_database=self.embedded_folder is not None

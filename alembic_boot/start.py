@@ -41,10 +41,23 @@ def start(boot: BootDescription, port: BootServer) -> None:
     """
     require_server(reload=boot.serve.reload)
     require_application(boot.asgi_app)
+    # The application itself is not imported: its own code may read the schema when it is.
+    prepare(boot, *(() if boot.serve.reload else ("alembic_boot.serving.serve", *boot.preload)))
+    from alembic_boot.serving.serve import serve
+
+    serve(boot, port, before_reload=partial(start_again, boot))
+
+
+def prepare(boot: BootDescription, *ahead: str) -> None:
+    """Bring schema and data up to date: everything that comes before serving.
+
+    `ahead` are modules to import while the process waits for the database. Raises BootError.
+    """
     forget_boot()
     stages = Stages()
+    modules = ("alembic_boot.migration.migrate", *ahead)
     with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
-        with importing(*_needed(boot)) as finish, stages.timed("wait", _longest_wait(boot)):
+        with importing(*modules) as finish, stages.timed("wait", _longest_wait(boot)):
             wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
         if boot.schema.rollback:
             _log.warning(
@@ -53,9 +66,6 @@ def start(boot: BootDescription, port: BootServer) -> None:
             )
         did = _migrate_and_seed(boot, stages)
     hand_over(stages=stages.seconds, began_at=situation().began_at, did=did)
-    from alembic_boot.serving.serve import serve
-
-    serve(boot, port, before_reload=partial(start_again, boot))
 
 
 def start_again(boot: BootDescription) -> None:
@@ -136,15 +146,6 @@ def _seed(boot: BootDescription, inspection: Inspection) -> int | None:
     else:
         _log.info("Seeding skipped: the schema is pinned to %s", inspection.target.name)
     return None
-
-
-def _needed(boot: BootDescription) -> tuple[str, ...]:
-    """Return the modules to import while the process waits for the database.
-
-    The application itself is not among them: its own code may read the schema when it is imported.
-    """
-    to_serve = () if boot.serve.reload else ("alembic_boot.serving.serve", *boot.preload)
-    return ("alembic_boot.migration.migrate", *to_serve)
 
 
 def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:

@@ -33,7 +33,7 @@ def find_faults(boot: BootDescription, since: str | None = None, *, every: bool 
     for a start: several heads are a fault unless it is `heads`. The check uses a scratch database:
     the real one is only read. Raises BootError if the check is impossible.
     """
-    real = open_project(boot.alembic_config, boot.migration_database_url)
+    real = open_project(boot.alembic_config, boot.migration_database_url, changes_nothing=True)
     resolve_target(real.history, boot.schema.target, rollback=False)
     alone = left_alone(boot, real, since, every=every)
     with scratch_database(boot) as url, pointed_at(boot, url):

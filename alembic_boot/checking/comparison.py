@@ -45,7 +45,9 @@ class Comparison:
 def compare(boot: BootDescription) -> Comparison:
     """Return the differences between the models and the schema, if that is at head."""
     try:
-        project = open_project(boot.alembic_config, boot.migration_database_url)
+        project = open_project(
+            boot.alembic_config, boot.migration_database_url, changes_nothing=True
+        )
         schema = open_schema(boot.migration_database_url, project, boot.schema)
         found = schema.inspect()
     except BootError as error:

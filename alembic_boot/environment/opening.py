@@ -6,6 +6,7 @@ from alembic.script import ScriptDirectory
 
 from alembic_boot.commands import as_typed
 from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.changes import CHANGES_NOTHING
 from alembic_boot.environment.command_line import no_project, read_config
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.scripts import broken, leave_unloaded, read_revisions, reading
@@ -33,15 +34,19 @@ def open_project(
     url: DatabaseUrl | None,
     *,
     may_be_empty: bool = False,
+    changes_nothing: bool = False,
 ) -> Project:
     """Return the project that a configuration describes, its whole history read.
 
     `url` may be None if no database is to be reached. Relative paths start from the working
-    folder, where people run Alembic. No revision is imported if its header can be read. Raises
+    folder, where people run Alembic. With `changes_nothing`, env.py is refused what it would
+    change. No revision is imported if its header can be read. Raises
     ConfigurationError for the configuration and HistoryBrokenError for what it leads to.
     """
     config = read_config(alembic)
     config.attributes[RUN_BY_BOOT] = True
+    if changes_nothing:
+        config.attributes[CHANGES_NOTHING] = True
     folder = alembic.folder
     try:
         scripts = open_scripts(config, folder)

@@ -5,7 +5,7 @@ Alembic keeps process-wide proxies, so one of these runs at a time in a process.
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from alembic_boot.environment.changes import CHANGES_NOTHING, refusing_changes
 from alembic_boot.environment.driver import url_for
 from alembic_boot.environment.failures import (
     describe_error,
@@ -199,6 +200,7 @@ class Project:
             environment.configure = configure_and_tell  # type: ignore[method-assign]
             try:
                 with (
+                    self._promised(),
                     _bounded_connects(),
                     _noting_connections(opened),
                     noting_attempts(),
@@ -208,6 +210,12 @@ class Project:
                 raise_if_stopped()
             finally:
                 restore_logging()
+
+    def _promised(self) -> AbstractContextManager[None]:
+        """Refuse changes by env.py if it is only looked at."""
+        if not self.config.attributes.get(CHANGES_NOTHING):
+            return nullcontext()
+        return refusing_changes(str(self.scripts.env_py_location))
 
     def location(self, is_same_database: str) -> Location:
         """Return where env.py keeps the schema; connects as env.py does, changes nothing.

@@ -55,8 +55,12 @@ def preview(boot: BootDescription) -> Preview:
         if not boot.may_create_database:
             raise
         _log.info("Database %s would be created", url.database)
-        return _without_database(open_project(boot.alembic_config, url), policy)
-    return _on(open_schema(url, open_project(boot.alembic_config, url), policy))
+        return _without_database(
+            open_project(boot.alembic_config, url, changes_nothing=True), policy
+        )
+    return _on(
+        open_schema(url, open_project(boot.alembic_config, url, changes_nothing=True), policy)
+    )
 
 
 def show_preview(found: Preview) -> None:

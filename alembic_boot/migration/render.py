@@ -41,12 +41,12 @@ def render_sql(boot: BootDescription) -> str:
         if not boot.may_create_database:
             raise
         _log.warning("Database %s does not exist: create it before this is run", url.database)
-        project = open_project(boot.alembic_config, url)
+        project = open_project(boot.alembic_config, url, changes_nothing=True)
         target = resolve_target(project.history, policy.target, rollback=policy.rollback)
         inspection = inspect(NO_DATABASE, project.history, target)
         plan = decide(inspection, rollback=policy.rollback)
         return _Rendering(project, inspection, plan, Place()).sql()
-    project = open_project(boot.alembic_config, url)
+    project = open_project(boot.alembic_config, url, changes_nothing=True)
     schema = open_schema(url, project, policy)
     inspection = schema.inspect()
     place = look_at(url, project)

@@ -95,7 +95,9 @@ def read_status(boot: BootDescription) -> Status:
     """Return the schema's state now; changes nothing and does not wait. Raises BootError."""
     url = boot.migration_database_url
     version = wait_for_database(url, timeout=0)
-    schema = open_schema(url, open_project(boot.alembic_config, url), boot.schema)
+    schema = open_schema(
+        url, open_project(boot.alembic_config, url, changes_nothing=True), boot.schema
+    )
     inspection = schema.inspect()
     plan = schema.decide(inspection)
     with connected(url) as connection:

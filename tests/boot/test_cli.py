@@ -141,6 +141,11 @@ Their = Callable[..., ForeignProject]
         (("--url", "mysql://h/d", "migrate"), 2),
         (("-c", "nothing.ini", "migrate"), 2),
         (("-n", "nothing", "migrate"), 2),
+        (("run",), 2),
+        (("run", "--"), 2),
+        (("run", "--", "no-such-program"), 2),
+        (("start",), 2),
+        (("start", "--app", "x:y", "--port", "many"), 2),
     ],
 )
 def test_command_lines_without_a_database(
@@ -224,6 +229,7 @@ def test_a_broken_migration_ends_the_command(run: Run, their: Their, database_ur
     their().revision("b2", "a1", "raise ValueError('theirs')")
     result = run("-c", "alembic.ini", "migrate", DATABASE_URL=database_url)
     assert (result.status, "b2" in result.stderr) == (5, True), result
+    assert run("run", "--", "true").status == 5
 
 
 @pytest.mark.slow
@@ -235,3 +241,26 @@ def test_advice_can_be_typed(run: Run, their: Their, cluster: Cluster, database:
     assert result.status == 8, result
     assert "alembic-boot -c alembic.ini" in result.stderr
     assert "inv " not in result.stderr
+
+
+CHANGING_ENV = FOREIGN_ENV.replace(
+    "with connectable",
+    "import sqlalchemy\nwith connectable.begin() as own:\n"
+    '    own.exec_driver_sql("CREATE TABLE IF NOT EXISTS theirs (i int)")\nwith connectable',
+)
+"""An env.py that makes tables by itself, as some do by create_all."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("argv", [("status",), ("migrate", "--dry-run"), ("check",)])
+def test_an_env_that_changes_the_database(
+    run: Run, their: Their, cluster: Cluster, database: str, database_url: str, argv: tuple[str]
+) -> None:
+    """What promises to change nothing refuses to; when nothing is left to change, it looks."""
+    their(CHANGING_ENV)
+    result = run(*argv, DATABASE_URL=database_url)
+    assert (result.status, "changes the database itself" in result.stderr) == (2, True), result
+    assert relations(cluster, database) == []
+    if argv == ("status",):
+        cluster.execute("CREATE TABLE theirs (i int)", database)
+        assert run(*argv).status == 0

@@ -1,0 +1,49 @@
+"""Keep an env.py from changing the database when a command promises to change nothing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.exc import DBAPIError
+
+from alembic_boot.errors import ConfigurationError
+
+CHANGES_NOTHING = "changes_nothing"
+"""The attribute of Alembic's configuration by which an env.py knows that it is only looked at."""
+
+_HAS_CHANGED = "SELECT txid_current_if_assigned() IS NOT NULL"
+"""PostgreSQL gives a transaction its number when it changes something."""
+
+
+@contextmanager
+def refusing_changes(env_py: str) -> Iterator[None]:
+    """Raise ConfigurationError instead of a commit that would change something.
+
+    What env.py commits by other means than SQLAlchemy's transactions is not noticed.
+    """
+    refused: list[ConfigurationError] = []
+
+    def committing(connection: Connection) -> None:
+        try:
+            has_changed = connection.exec_driver_sql(_HAS_CHANGED).scalar()
+        except DBAPIError:  # the transaction has failed: a commit rolls it back
+            return
+        if has_changed:
+            refused.append(_refusal(env_py))
+            raise refused[0]
+
+    event.listen(Engine, "commit", committing)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "commit", committing)
+        for error in refused:  # even if env.py goes on after it
+            raise error
+
+
+def _refusal(env_py: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"{env_py} changes the database itself, which this command promises not to do.",
+        "Let it do so only if context.config.attributes has no "
+        f'"{CHANGES_NOTHING}"; or leave it to a revision. Nothing was changed.',
+    )
