@@ -128,6 +128,7 @@ def _document(  # noqa: PLR0913  (the parts of a document)
         element("a", words("skip"), href="#main", class_="skip"),
         element("header", header),
         element("p", words("lost"), id="lost", role="status", hidden=True),
+        element("p", id="news", role="status", class_="unseen"),
         element(
             "main",
             content,

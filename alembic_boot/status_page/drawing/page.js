@@ -1,45 +1,64 @@
+// Show the page anew at each event, as long as something runs. What the reader has opened, focused
+// and scrolled to stays. After a handover the stream begins again.
 (() => {
   const PAUSE = 1000;
-  const lost = document.getElementById("lost");
-  let source, last = 0, timer, quiet;
-  const main = () => document.querySelector("main");
-  const key = (it) => it.id ? "#" + CSS.escape(it.id) : `[href="${CSS.escape(it.getAttribute("href") || "")}"]`;
+  const find = (selector) => document.querySelector(selector);
+  const lost = find("#lost"), news = find("#news");
+  let source, timer, last = 0;
+
+  function name(it) {
+    if (it.matches("summary")) return `${name(it.parentElement)} > summary`;
+    const key = ["id", "href", "aria-label"].find((key) => it.hasAttribute(key));
+    return key && `[${key}="${CSS.escape(it.getAttribute(key))}"]`;
+  }
+
   async function renew() {
     timer = undefined;
     last = Date.now();
-    let answer;
-    try { answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" }); }
-    catch { return; }
-    const next = new DOMParser().parseFromString(await answer.text(), "text/html");
-    const fresh = next.querySelector("main");
-    if (!fresh) return;
-    const old = main(), focused = old.contains(document.activeElement) && key(document.activeElement);
-    for (const it of fresh.querySelectorAll("details[id]")) {
-      const before = document.getElementById(it.id);
-      if (before) it.open = before.open;
-    }
-    const scrolled = [...old.querySelectorAll(".scroll, pre")].map((it) => [it.getAttribute("aria-label"), it.scrollLeft, it.scrollTop]);
+    let text;
+    try {
+      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+      text = await answer.text();
+    } catch { return; }
+    const next = new DOMParser().parseFromString(text, "text/html");
+    if (!next.querySelector("#main")) return;
+    const focused = document.activeElement.closest("header, main") && name(document.activeElement);
+    const open = [...document.querySelectorAll("details[open]")].map((it) => it.id);
+    const scrolled = [...document.querySelectorAll("[tabindex='0'][aria-label]")]
+      .map((it) => [name(it), it.scrollLeft, it.scrollTop]);
     const [x, y] = [scrollX, scrollY];
-    old.replaceWith(fresh);
-    document.querySelector("header").replaceWith(next.querySelector("header"));
+    const before = find("h1").textContent;
+    for (const part of ["header", "main"]) find(part).replaceWith(next.querySelector(part));
     document.title = next.title;
-    for (const [label, left, top] of scrolled)
-      if (label) fresh.querySelector(`[aria-label="${CSS.escape(label)}"]`)?.scrollTo(left, top);
-    if (focused) fresh.querySelector(focused)?.focus({ preventScroll: true });
+    for (const id of open) document.getElementById(id)?.setAttribute("open", "");
+    for (const [selector, left, top] of scrolled) find(selector)?.scrollTo(left, top);
+    if (focused) find(focused)?.focus({ preventScroll: true });
     scrollTo(x, y);
     lost.hidden = true;
+    if (find("h1").textContent !== before) news.textContent = find("h1").textContent;
     follow();
   }
-  function soon() { timer ??= setTimeout(renew, Math.max(0, last + PAUSE - Date.now())); }
+
+  function soon() {
+    timer ??= setTimeout(renew, Math.max(0, last + PAUSE - Date.now()));
+  }
+
   function follow() {
-    const events = main().dataset.events;
-    if (!events) { source?.close(); source = undefined; return; }
-    if (source && source.readyState !== EventSource.CLOSED) return;
+    const events = find("main").dataset.events;
+    if (!events) source?.close();
+    else if (!source || source.readyState === EventSource.CLOSED) connect(events);
+  }
+
+  function connect(events) {
     source = new EventSource(events);
     source.onmessage = soon;
-    source.onopen = () => { quiet = clearTimeout(quiet); if (!lost.hidden) soon(); };
-    // A server ends each stream after a while: only one that does not come back is lost.
-    source.onerror = () => { quiet ??= setTimeout(() => { lost.hidden = false; }, 3 * PAUSE); if (source?.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, 2 * PAUSE); };
+    source.onopen = () => { if (!lost.hidden) soon(); };
+    source.onerror = () => {
+      lost.hidden = false;
+      // The browser itself retries, unless the answer was no stream.
+      if (source.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, PAUSE);
+    };
   }
+
   follow();
 })();

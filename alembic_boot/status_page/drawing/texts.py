@@ -110,7 +110,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "pending": ("pending", "대기 중"),
     "edited": ("edited", "수정됨"),
     "unknown": ("unknown", "알 수 없음"),
-    "beyond": ("beyond the target", "목표 이후"),
+    "beyond": ("beyond", "목표 이후"),
     "head": ("head", "head"),
     "as_table": ("The same as a table", "표로 보기"),
     "revisions_caption": ("The revisions of the graph", "그래프의 리비전"),
