@@ -4,7 +4,7 @@
   const PAUSE = 1000;
   const find = (selector) => document.querySelector(selector);
   const lost = find("#lost"), news = find("#news");
-  let source, timer, last = 0;
+  let source, timer, later, quiet, last = 0;
 
   function name(it) {
     if (it.matches("summary")) return `${name(it.parentElement)} > summary`;
@@ -45,16 +45,22 @@
 
   function follow() {
     const events = find("main").dataset.events;
-    if (!events) source?.close();
-    else if (!source || source.readyState === EventSource.CLOSED) connect(events);
+    if (!events) return source?.close();
+    clearTimeout(later);
+    later = setTimeout(soon, 5 * PAUSE); // The time that passes is no event.
+    if (!source || source.readyState === EventSource.CLOSED) connect(events);
   }
 
   function connect(events) {
     source = new EventSource(events);
     source.onmessage = soon;
-    source.onopen = () => { if (!lost.hidden) soon(); };
+    source.onopen = () => {
+      quiet = clearTimeout(quiet);
+      if (!lost.hidden) soon();
+    };
     source.onerror = () => {
-      lost.hidden = false;
+      // A server ends each stream after a while: only one that does not come back is lost.
+      quiet ??= setTimeout(() => { lost.hidden = false; }, 3 * PAUSE);
       // The browser itself retries, unless the answer was no stream.
       if (source.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, PAUSE);
     };

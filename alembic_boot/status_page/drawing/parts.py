@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from alembic_boot.status_page.drawing.markup import Html, element, joined
+from alembic_boot.status_page.drawing.markup import Html, element
 from alembic_boot.status_page.drawing.texts import Words
 
 
@@ -45,4 +45,4 @@ def as_it_is(text: str | None, name: str = "p", class_: str | None = None) -> Ht
 def code(text: str, label: str) -> Html:
     """Return lines of code, which the keyboard can scroll."""
     inner = element("code", text)
-    return joined(element("pre", inner, tabindex=0, role="group", aria_label=label, lang="en"))
+    return element("pre", inner, tabindex=0, role="group", aria_label=label, lang="en")

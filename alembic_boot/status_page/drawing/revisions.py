@@ -48,7 +48,7 @@ def _picture(drawn: Graph, all_: Sequence[Revision], words: Words) -> Html:
         element("g", *_edges(drawn), class_="edges", aria_hidden="true"),
         *(
             _row(row, _point(drawn, number), (left, width), words)
-            for number, row in _numbered(drawn)
+            for number, row in enumerate(drawn.rows)
         ),
         class_="graph",
         role="group",
@@ -59,17 +59,13 @@ def _picture(drawn: Graph, all_: Sequence[Revision], words: Words) -> Html:
     )
 
 
-def _numbered(drawn: Graph) -> list[tuple[int, Row]]:
-    return list(enumerate(drawn.rows))
-
-
 def _point(drawn: Graph, row: int) -> tuple[int, int]:
     return _LEFT + drawn.lanes[row] * _LANE, row * _ROW + _ROW // 2
 
 
 def _edges(drawn: Graph) -> list[Html]:
     paths = []
-    for number, row in _numbered(drawn):
+    for number, row in enumerate(drawn.rows):
         for below in row.below:
             (x, y), (to_x, to_y) = _point(drawn, number), _point(drawn, below)
             half = _ROW // 2

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from alembic_boot.status_page.drawing.layers import layers
 from alembic_boot.status_page.drawing.texts import shortened, width_of
-from alembic_boot.status_page.report import Table
+from alembic_boot.status_page.report import ForeignKey, Table
 
 MOST_TABLES = 60
 MOST_COLUMNS = 14
@@ -36,12 +36,11 @@ class Box:
     width: float
     height: float
 
-    def middle(self, column: str) -> float:
-        """Return the height of a column's middle; of the head's, if the column is not drawn."""
+    def middle(self, columns: Sequence[str]) -> float:
+        """Return the middle of the first of these columns; of the head, if it is not drawn."""
         names = [it.name for it in self.table.columns[:MOST_COLUMNS]]
-        if column not in names:
-            return self.y + HEAD / 2
-        return self.y + HEAD + LINE * (names.index(column) + 0.5)
+        rows = [names.index(it) for it in columns[:1] if it in names]
+        return self.y + (HEAD + LINE * (rows[0] + 0.5) if rows else HEAD / 2)
 
 
 @dataclass(frozen=True)
@@ -68,19 +67,22 @@ def layout(tables: Sequence[Table]) -> Layout:
     columns = _columns(by_name)
     column_of = {name: i for i, names in enumerate(columns) for name in names}
     ways = [
-        (name, key.columns[0], key.to_table, key.to_columns[0] if key.to_columns else "")
+        (name, key)
         for name, table in by_name.items()
         for key in table.foreign_keys
-        if key.to_table in by_name and key.columns
+        if key.to_table in by_name
     ]
     tracks = _Tracks()
-    routes = [tracks.route(column_of[it[0]], column_of[it[2]], it[2]) for it in ways]
+    routes = [
+        tracks.route(column_of[it], column_of[key.to_table], key.to_table) for it, key in ways
+    ]
     boxes = _boxes(by_name, columns, tracks)
-    lefts = _gaps(boxes, columns)
-    groups = {name: i for i, name in enumerate(dict.fromkeys(it[2] for it in ways))}
+    # Each gap begins where a column ends; the first one, at the left end of all.
+    gaps = [0.0, *(boxes[it[0]].x + boxes[it[0]].width for it in columns)]
+    groups = list(dict.fromkeys(key.to_table for _, key in ways))
     lines = tuple(
-        Line(_points(boxes, way, route, lefts), groups[way[2]])
-        for way, route in zip(ways, routes, strict=True)
+        Line(_points(boxes[it], boxes[key.to_table], key, route, gaps), groups.index(key.to_table))
+        for (it, key), route in zip(ways, routes, strict=True)
     )
     width = max(it.x + it.width for it in boxes.values()) + _SPACE + tracks.width(len(columns))
     height = max(it.y + it.height for it in boxes.values()) + _SPACE
@@ -113,10 +115,9 @@ def _columns(tables: Mapping[str, Table]) -> list[list[str]]:
         name: [it.to_table for it in table.foreign_keys if it.to_table in tables]
         for name, table in tables.items()
     }
-    linked = {name for name, downs in below.items() if downs} | {
-        it for downs in below.values() for it in downs
-    }
-    layer = layers({name: below[name] for name in linked_in_order(tables, linked)})
+    referenced = {it for downs in below.values() for it in downs}
+    linked = {name: downs for name, downs in below.items() if downs or name in referenced}
+    layer = layers(linked)
     columns: list[list[str]] = []
     for number in range(max(layer.values(), default=-1) + 1):
         names = [it for it, its in layer.items() if its == number]
@@ -126,11 +127,6 @@ def _columns(tables: Mapping[str, Table]) -> list[list[str]]:
         if name not in linked:
             min(columns, key=lambda it: _height(it, tables)).append(name)
     return [it for it in columns if it]
-
-
-def linked_in_order(tables: Mapping[str, Table], linked: set[str]) -> list[str]:
-    """Return the linked names in the order of the tables."""
-    return [it for it in tables if it in linked]
 
 
 def _beside(downs: Sequence[str], columns: Sequence[Sequence[str]]) -> float:
@@ -197,20 +193,11 @@ def _boxes(
     return boxes
 
 
-def _gaps(boxes: Mapping[str, Box], columns: Sequence[Sequence[str]]) -> list[float]:
-    """Return where each gap begins: the right ends of the columns, and the left end of all."""
-    return [0.0, *(boxes[it[0]].x + boxes[it[0]].width for it in columns)]
-
-
 def _points(
-    boxes: Mapping[str, Box],
-    way: tuple[str, str, str, str],
-    route: Sequence[tuple[int, int]],
-    lefts: Sequence[float],
+    box: Box, to: Box, key: ForeignKey, route: Sequence[tuple[int, int]], gaps: Sequence[float]
 ) -> tuple[tuple[float, float], ...]:
-    box, to = boxes[way[0]], boxes[way[2]]
-    y, to_y = box.middle(way[1]), to.middle(way[3])
-    xs = [lefts[gap] + _SPACE / 2 + _TRACK * track for gap, track in route if gap >= 0]
+    y, to_y = box.middle(key.columns), to.middle(key.to_columns)
+    xs = [gaps[gap] + _SPACE / 2 + _TRACK * track for gap, track in route if gap >= 0]
     begin = box.x if xs[0] < box.x else box.x + box.width
     end = to.x if xs[-1] < to.x else to.x + to.width
     above = [_SPACE / 2 + _TRACK * (track - 1) for gap, track in route if gap < 0]
