@@ -130,18 +130,20 @@ def readiness_router(
     *,
     live_path: str = "/health/live",
     ready_path: str = "/health/ready",
+    status_page: bool | None = None,
     **options: Unpack[Options],
 ) -> "AppRouter":
     """Return routes for `app.include_router` of FastAPI, or for the routes of Starlette.
 
     Liveness is 200. Readiness is 503 while the schema does not fit this release. Nothing is opened
-    before the first probe.
+    before the first request. `status_page` shows `/_boot`, or not; None shows it in an application
+    with `debug=True`.
     """
     require_psycopg2()
     from alembic_boot.serving.router import make_router
 
     described = partial(_alone, partial(describe, project, url, **options))
-    return make_router(described, live_path, ready_path)
+    return make_router(described, live_path, ready_path, shows_page=status_page)
 
 
 def describe(

@@ -1,8 +1,9 @@
-"""Liveness and readiness as routes of a FastAPI or Starlette application.
+"""Liveness, readiness and the status page as routes of a FastAPI or Starlette application.
 
 The routes are plain ASGI: nothing of the application's own is needed, and no model of pydantic.
 """
 
+import asyncio
 import json
 import threading
 from collections.abc import Callable
@@ -15,10 +16,13 @@ from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
 from alembic_boot.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
-from alembic_boot.serving.middleware import IS_DRAINING, Message, Receive, Send
+from alembic_boot.serving.middleware import Message, Receive, Send
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
 from alembic_boot.serving.shared_probe import SharedProbe
+from alembic_boot.serving.status_app import is_draining, status_app
+from alembic_boot.status_page.asgi import StatusApp
+from alembic_boot.status_page.requests import DATA, PAGE
 
 if TYPE_CHECKING:
     from fastapi import APIRouter
@@ -31,8 +35,13 @@ Describe = Callable[[], AbstractContextManager[BootDescription]]
 _DRAINING = "This process is stopping: it finishes what it has."
 
 
-def make_router(describe: Describe, live_path: str, ready_path: str) -> "AppRouter":
-    """Return a router with both routes. Nothing is described or opened before the first probe."""
+def make_router(
+    describe: Describe, live_path: str, ready_path: str, *, shows_page: bool | None
+) -> "AppRouter":
+    """Return a router with these routes. Nothing is described or opened before a request.
+
+    The status page is shown, or not; None shows it in an application with `debug=True`.
+    """
     from starlette.routing import Route, Router
 
     try:
@@ -45,6 +54,10 @@ def make_router(describe: Describe, live_path: str, ready_path: str) -> "AppRout
     router.routes += [
         Route(live_path, _Live(), methods=["GET"], include_in_schema=False),
         Route(ready_path, _Ready(describe), methods=["GET"], include_in_schema=False),
+        *(
+            Route(path, _Page(describe, shows_page), include_in_schema=False)
+            for path in (PAGE, DATA, f"{PAGE}/{{rest:path}}")
+        ),
     ]
     return router  # type: ignore[no-any-return]
 
@@ -65,13 +78,44 @@ class _Ready:
 
     async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
         """Answer a probe."""
-        if scope.get("state", {}).get(IS_DRAINING, bool)():
+        if is_draining(scope):
             stopping = Readiness(ready=False, reason=_DRAINING)
             await _send(scope, send, 503, _body(stopping, "draining"))
             return
         found = await self._asked.now()
         word = ("degraded" if found.reason else "ready") if found.ready else "unavailable"
         await _send(scope, send, 200 if found.ready else 503, _body(found, word))
+
+
+class _Page:
+    """The status page, if it is shown."""
+
+    def __init__(self, describe: Describe, is_shown: bool | None) -> None:
+        self._describe = describe
+        self._is_shown = is_shown
+        self._lock = threading.Lock()
+        self._opened: StatusApp | None = None
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        is_shown = scope["app"].debug if self._is_shown is None else self._is_shown
+        if not is_shown:
+            await _send(scope, send, 404, {"detail": "Not Found"})
+            return
+        try:
+            service = getattr(scope["app"], "title", "The application")
+            app = await asyncio.to_thread(self._open, service)
+        except BootError as error:
+            await _send(scope, send, 503, {"detail": error.public})
+            return
+        await app(scope, receive, send)
+
+    def _open(self, service: str) -> "StatusApp":
+        with self._lock:
+            if self._opened is None:
+                with self._describe() as boot:
+                    self._opened = status_app(boot, service)
+            return self._opened
 
 
 class LazyProbe:

@@ -8,9 +8,6 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alembic_boot.description import BootDescription
-from alembic_boot.history.history import History
-from alembic_boot.serving.handover import handed_over
-from alembic_boot.serving.middleware import IS_DRAINING
 from alembic_boot.status_page.requests import owns, redirect
 
 
@@ -38,20 +35,11 @@ class StatusPage:
 @contextmanager
 def shown(app: FastAPI, boot: BootDescription) -> Iterator[None]:
     """Have an application show the page meanwhile."""
-    from alembic_boot.status_page.asgi import StatusApp
-    from alembic_boot.status_page.collecting import Collecting
-    from alembic_boot.status_page.collector import Collector
+    from alembic_boot.serving.status_app import status_app
 
-    def by_alembic() -> History:
-        from alembic_boot.environment.opening import open_project
-
-        return open_project(boot.alembic_config, boot.migration_database_url).history
-
-    collector = Collector(Collecting(boot, "MoriAI", handed_over, by_alembic))
-    is_draining = lambda scope: scope.get("state", {}).get(IS_DRAINING, bool)()  # noqa: E731
-    app.state.status_page = StatusApp(collector, is_draining)
+    app.state.status_page = page = status_app(boot, "MoriAI")
     try:
         yield
     finally:
         app.state.status_page = None
-        collector.close()
+        page.collector.close()

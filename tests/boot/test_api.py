@@ -108,6 +108,22 @@ def test_in_the_lifespan_of_an_application(
     assert capfd.readouterr().out == "still here"
 
 
+def test_the_status_page(theirs: ForeignProject, database_url: str) -> None:
+    """It is there in development alone."""
+    alembic_boot.migrate(theirs.folder, database_url)
+
+    def page(*, debug: bool, **options: Any) -> Response:
+        app = FastAPI(debug=debug, title="Shop")
+        app.include_router(alembic_boot.readiness_router(theirs.folder, database_url, **options))
+        [answer] = asked(app, "GET /_boot")
+        return answer
+
+    shown, hidden = page(debug=True), page(debug=False)
+    assert (shown.status_code, "Shop" in shown.text, "b2" in shown.text) == (200, True, True)
+    assert (hidden.status_code, hidden.json()) == (404, {"detail": "Not Found"})
+    assert page(debug=True, status_page=False).status_code == 404
+
+
 def test_a_schema_that_is_behind(
     theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
 ) -> None:
