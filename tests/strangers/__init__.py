@@ -1,0 +1,1 @@
+"""Projects of other people, each with nothing of ours but the wheel."""

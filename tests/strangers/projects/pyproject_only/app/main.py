@@ -1,0 +1,14 @@
+from fastapi import FastAPI
+from sqlalchemy import create_engine, select
+
+from app.core.settings import get_settings
+from app.db.models import Account
+
+app = FastAPI()
+engine = create_engine(get_settings().database_url)
+
+
+@app.get("/items")
+def items() -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(Account.name)))

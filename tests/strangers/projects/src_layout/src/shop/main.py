@@ -1,0 +1,15 @@
+import os
+
+from fastapi import FastAPI
+from sqlalchemy import create_engine, select
+
+from shop.models import Product
+
+app = FastAPI()
+engine = create_engine(os.environ["DATABASE_URL"].replace("postgresql:", "postgresql+psycopg:"))
+
+
+@app.get("/items")
+def items() -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(Product.name)))
