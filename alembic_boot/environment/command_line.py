@@ -27,13 +27,14 @@ def read_config(alembic: AlembicConfig) -> Config:
     """
     ini, toml = _files(alembic)
     config = Config(
-        file_=ini,
+        # As for a Config that an application makes: env.py finds a section, and no file to read.
+        file_=ini if ini.is_file() else None,
         toml_file=toml,
         ini_section=alembic.name,
         cmd_opts=options_to_upgrade(alembic),
     )
     try:
-        sections = config.file_config.sections()
+        sections = config.file_config.sections() if ini.is_file() else []
     except (configparser.Error, ValueError, OSError) as error:  # ValueError: the encoding
         raise no_project(ini, error) from error
     try:

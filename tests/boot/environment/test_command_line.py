@@ -94,14 +94,27 @@ def test_both_files_are_read(
     assert content(read_config(AlembicConfig(folder / named)), folder) == expected
 
 
-@pytest.mark.parametrize(("name", "text"), [("alembic.ini", INI), ("pyproject.toml", TOML)])
-def test_one_file_alone(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str
-) -> None:
-    """The other one need not be there."""
-    (folder / name).write_text(text)
+def test_an_alembic_ini_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other file need not be there."""
+    (folder / "alembic.ini").write_text(INI)
     expected = content(by_alembic(monkeypatch, folder), folder)
-    assert content(read_config(AlembicConfig(folder / name)), folder) == expected
+    assert content(read_config(AlembicConfig(folder / "alembic.ini")), folder) == expected
+
+
+def test_a_pyproject_toml_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """env.py finds no file to read the logging from, and a section without options.
+
+    It is the same in a `Config` that an application makes. Alembic's command line names a file
+    that is not there, and many an env.py fails on that.
+    """
+    (folder / "pyproject.toml").write_text(TOML)
+    expected = content(by_alembic(monkeypatch, folder), folder)
+    config = read_config(AlembicConfig(folder / "pyproject.toml"))
+    assert (config.config_file_name, config.get_main_option("sqlalchemy.url")) == (None, None)
+    different = {"ini", "sections"}
+    assert {k: v for k, v in content(config, folder).items() if k not in different} == {
+        k: v for k, v in expected.items() if k not in different
+    }
 
 
 def test_a_configuration_of_another_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,7 +19,7 @@ def run_migrations_offline():
 
 
 def run_migrations_online():
-    section = config.get_section(config.config_ini_section) or {}
+    section = config.get_section(config.config_ini_section, {})
     section["sqlalchemy.url"] = get_url()
     connectable = engine_from_config(section, prefix="sqlalchemy.", poolclass=pool.NullPool)
     with connectable.connect() as connection:
