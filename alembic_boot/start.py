@@ -5,13 +5,14 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from alembic_boot.commands import setting
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
 from alembic_boot.extras import require_server
 from alembic_boot.history.ahead import reading_ahead
 from alembic_boot.log import report_cause
 from alembic_boot.log_fields import failure_fields
+from alembic_boot.masking import mask
 from alembic_boot.output import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
@@ -129,7 +130,8 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         report_cause(error)
         _log.error("%s", error, extra=failure_fields(error))
         _log.warning("Database migrations failed, but continuing...")
-        hand_over(failure=error.public)
+        command = as_typed(error.command) if error.command else None
+        hand_over(failure=error.public, cause=mask(str(error))[:1000], command=command)
         return "migrations failed"
     return summary(plan, reached, rows)
 

@@ -111,7 +111,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                     ),
                 )
                 _log.info("Backend started")
-                with shown(app, boot) if current.shows_status_page else nullcontext():
+                with shown(app, boot, readiness) if current.shows_status_page else nullcontext():
                     yield
                 await run_in_threadpool(readiness.close)
         _log.info("Backend stopped")

@@ -40,6 +40,8 @@ class Comparison:
     """Whether the schema is at head: the models describe only that."""
     current: tuple[str, ...] = field(default=(), compare=False)
     """The revisions of the schema, in order."""
+    tables: tuple[str, ...] = ()
+    """The tables that differ."""
 
 
 def compare(boot: BootDescription) -> Comparison:
@@ -62,6 +64,7 @@ def compare(boot: BootDescription) -> Comparison:
         tuple(it.text for it in every if not it.is_harmless),
         tuple(it.text for it in every if it.is_harmless),
         current=found.current,
+        tables=tuple({it.table: None for it in every if it.table is not None}),
     )
 
 

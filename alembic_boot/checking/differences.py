@@ -22,6 +22,8 @@ class Difference:
     text: str
     is_harmless: bool = False
     """Whether it is a table or an index that only the schema has."""
+    table: str | None = None
+    """The table that it is in, with its schema if the models name one."""
 
 
 def operations(context: MigrationContext) -> list[Operation]:
@@ -111,17 +113,18 @@ _ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddCons
 def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Difference]:
     """Yield the words for an operation; objects in `changed` are dropped and created again."""
     name = _name(operation)
+    table = _table_of(operation)
     if isinstance(operation, ops.AlterColumnOp):
-        yield from map(Difference, _changes(operation))
+        yield from (Difference(text, table=table) for text in _changes(operation))
     elif name is None:
-        yield Difference(f"no revision has {code(operation)}")
+        yield Difference(f"no revision has {code(operation)}", table=table)
     elif name in changed:
-        yield Difference(f"{name} differs between the models and the schema")
+        yield Difference(f"{name} differs between the models and the schema", table=table)
     elif isinstance(operation, _ADDITIONS):
-        yield Difference(f"{name} is in the models and not in the schema")
+        yield Difference(f"{name} is in the models and not in the schema", table=table)
     else:
         text = f"{name} is in the schema and not in the models"
-        yield Difference(text, _is_harmless(operation))
+        yield Difference(text, _is_harmless(operation), table)
 
 
 def _name(operation: Operation) -> str | None:
@@ -150,6 +153,14 @@ def _name_of_constraint(constraint: Any) -> str:
 def _table(operation: Any) -> str:
     schema, name = operation.schema, operation.table_name
     return f"{schema}.{name}" if schema else str(name)
+
+
+def _table_of(operation: Any) -> str | None:
+    """Return the table of an operation; None if the operation is not about one."""
+    if isinstance(operation, ops.CreateForeignKeyOp):
+        schema, name = operation.kw.get("source_schema"), operation.source_table
+        return f"{schema}.{name}" if schema else str(name)
+    return _table(operation) if hasattr(operation, "table_name") else None
 
 
 def _is_harmless(operation: Operation) -> bool:

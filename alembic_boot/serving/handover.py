@@ -23,6 +23,10 @@ class Facts(TypedDict, total=False):
 
     failure: str | None
     """Why the schema is not at its target, in words without names."""
+    cause: str | None
+    """The same with names, masked, for the status page."""
+    command: str | None
+    """The command that helps."""
     stages: dict[str, float]
     """The seconds of each stage."""
     began_at: float
@@ -34,6 +38,10 @@ class Facts(TypedDict, total=False):
     """`Reached`, as JSON has it."""
     differences: str | None
     """The differences between the models and the schema, for readiness."""
+    all_differences: Sequence[str]
+    """Each difference, a sentence each; not more than fit into a variable."""
+    differing: Sequence[str]
+    """The tables that they are about."""
     compared_at: Sequence[str]
     """The revisions that the schema was at when the models were compared with it."""
 

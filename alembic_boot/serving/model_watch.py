@@ -29,6 +29,9 @@ _LONGEST = 120.0
 _NAMED = 3
 """Differences that readiness lists."""
 
+_SHOWN, _LONGEST_SHOWN = 50, 300
+"""Differences that the status page lists, and the characters of one."""
+
 _REVISION = 'revision --message "what changed"'
 
 comparison_is_due = threading.Event()
@@ -107,7 +110,12 @@ class ModelWatch:
         if handed_over().get("differences") is not None and not differences:
             _log.info("The models and the schema agree")
         self._known = frozenset([*differences, *beyond])
-        hand_over(differences=reason(differences), compared_at=found["current"])
+        hand_over(
+            differences=reason(differences),
+            all_differences=[it[:_LONGEST_SHOWN] for it in (*differences, *beyond)][:_SHOWN],
+            differing=found["tables"][:_SHOWN],
+            compared_at=found["current"],
+        )
         return bool(differences)
 
     def _compare(self) -> dict[str, Any]:

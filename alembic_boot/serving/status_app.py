@@ -1,23 +1,38 @@
 """The status page of a process that serves, with what its boot has handed over."""
 
+from functools import partial
+
 from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.middleware import IS_DRAINING
+from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.status_page.asgi import Message, StatusApp
 from alembic_boot.status_page.collecting import Collecting
 from alembic_boot.status_page.collector import Collector
 
 
-def status_app(boot: BootDescription, service: str) -> StatusApp:
-    """Return the application; close its collector at the end. Nothing is read before a request."""
+def status_app(
+    boot: BootDescription, service: str, probe: ReadinessProbe | None = None
+) -> StatusApp:
+    """Return the application; close its collector at the end. Nothing is read before a request.
+
+    With a probe, the page is not ready if that is not.
+    """
 
     def by_alembic() -> History:
         from alembic_boot.environment.opening import open_project
 
         return open_project(boot.alembic_config, boot.migration_database_url).history
 
-    return StatusApp(Collector(Collecting(boot, service, handed_over, by_alembic)), is_draining)
+    readiness = partial(_asked, probe) if probe is not None else None
+    collecting = Collecting(boot, service, handed_over, by_alembic, readiness)
+    return StatusApp(Collector(collecting), is_draining)
+
+
+def _asked(probe: ReadinessProbe) -> tuple[bool, str | None]:
+    found = probe.last(within=1) or probe.check()
+    return found.ready, found.reason
 
 
 def is_draining(scope: Message) -> bool:

@@ -42,6 +42,9 @@ Found = Report | RevisionDetail | None
 Facts = Mapping[str, Any]
 """What the boot has handed over to the application, as `serving/handover.py` has it."""
 
+Readiness = tuple[bool, str | None]
+"""Whether requests can be answered, and why not, or why not all of them."""
+
 _CONNECT, _SILENCE = 2.0, 3.0
 """Seconds that a login, and the answer to a statement, may take."""
 
@@ -70,8 +73,9 @@ class Collecting:
         service: str,
         facts: Callable[[], Facts] = dict,
         by_alembic: Callable[[], History] | None = None,
+        readiness: Callable[[], Readiness] | None = None,
     ) -> None:
-        """`facts` gives what the boot has handed over.
+        """`facts` gives what the boot has handed over; `readiness` what a probe says now.
 
         `by_alembic` reads a history that only Alembic can read; None if this is not the moment.
         """
@@ -79,6 +83,7 @@ class Collecting:
         self._service = service
         self._facts = facts
         self._files = HistoryFiles(boot.alembic_config, by_alembic)
+        self._readiness = readiness
         self._revisions: tuple[Revision, ...] = ()
         """Those of the last look at the database."""
 
@@ -94,7 +99,10 @@ class Collecting:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
         self._revisions = look.revisions or self._revisions
         base = outline(self._service, self._boot.app_version, situation(), look.facts)
-        report = bounded(look.report(base))
+        report = look.report(base)
+        if report.condition is Condition.READY and self._readiness is not None:
+            report = _less_ready(report, *self._readiness())
+        report = bounded(report)
         return {
             key: replace(report, journal=bounded(look.pages.get(key)))
             if isinstance(key, int)
@@ -223,6 +231,14 @@ class _Look:
             return report
         condition, reason, command = judgement.verdict(self.facts)
         return replace(report, condition=condition, reason=reason, command=command)
+
+
+def _less_ready(report: Report, is_ready: bool, reason: str | None) -> Report:
+    """Return a report in which requests may fail although the schema fits."""
+    if not is_ready:
+        return replace(report, condition=Condition.UNAVAILABLE, reason=reason)
+    condition = Condition.READY if reason is None else Condition.DEGRADED
+    return replace(report, condition=condition, reason=reason or report.reason)
 
 
 @contextmanager

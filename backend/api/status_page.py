@@ -8,6 +8,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alembic_boot.description import BootDescription
+from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.status_page.requests import owns, redirect
 
 
@@ -33,11 +34,11 @@ class StatusPage:
 
 
 @contextmanager
-def shown(app: FastAPI, boot: BootDescription) -> Iterator[None]:
+def shown(app: FastAPI, boot: BootDescription, probe: ReadinessProbe) -> Iterator[None]:
     """Have an application show the page meanwhile."""
     from alembic_boot.serving.status_app import status_app
 
-    app.state.status_page = page = status_app(boot, "MoriAI")
+    app.state.status_page = page = status_app(boot, "MoriAI", probe)
     try:
         yield
     finally:
