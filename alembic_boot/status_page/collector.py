@@ -23,8 +23,13 @@ _log = logging.getLogger(__name__)
 class Collector:
     """Shares what is collected between all who ask. Thread-safe; nothing blocks the caller."""
 
-    def __init__(self, collect: Callable[[Collection[Key]], dict[Key, Found]]) -> None:
+    def __init__(
+        self,
+        collect: Callable[[Collection[Key]], dict[Key, Found]],
+        interval: float = _INTERVAL,
+    ) -> None:
         self._collect = collect
+        self._interval = interval
         self._asked: dict[Key, Future[Found]] = {}
         self._known: dict[Key, tuple[float, Found]] = {}
         self._news = threading.Condition()
@@ -34,7 +39,7 @@ class Collector:
     def ask(self, key: Key) -> Future[Found]:
         """Return what will have the answer soon, or has it. It fails if too much is asked."""
         with self._news:
-            if key in self._known and time.monotonic() - self._known[key][0] < _INTERVAL:
+            if key in self._known and time.monotonic() - self._known[key][0] < self._interval:
                 done: Future[Found] = Future()
                 done.set_result(self._known[key][1])
                 return done
@@ -84,7 +89,7 @@ class Collector:
                 self._answer({}, keys, error)
             else:
                 self._answer(found, keys, None)
-            self._has_ended.wait(begun + _INTERVAL - time.monotonic())
+            self._has_ended.wait(begun + self._interval - time.monotonic())
 
     def _answer(
         self, found: dict[Key, Found], keys: Collection[Key], error: Exception | None

@@ -1,6 +1,7 @@
 """The processes that are connected to the database, by the names of their sessions."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 
 from psycopg2.extensions import connection as Connection
@@ -31,7 +32,7 @@ def read_sessions(connection: Connection) -> tuple[Session, ...]:
         return grouped(cursor.fetchall())
 
 
-def grouped(rows: list[Row]) -> tuple[Session, ...]:
+def grouped(rows: Iterable[Row]) -> tuple[Session, ...]:
     """Return a session for each name, release and host, whose connections are counted."""
     found: dict[tuple[str, str | None, str | None], Session] = {}
     for text, address, since, count in rows:
