@@ -255,6 +255,7 @@ def test_no_secret_and_no_markup(project: Theirs, cluster: Cluster, database: st
         assert "<script>alert" not in text or path.endswith("json")
 
 
+@pytest.mark.slow
 def test_a_long_history_stays_bounded(project: Theirs) -> None:
     """Its newest revisions are shown, and that there are more."""
     parent = "c3"
