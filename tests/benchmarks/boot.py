@@ -120,14 +120,19 @@ def _current(cluster: Cluster, folder: Path) -> Iterator[tuple[Path, str]]:
 
 
 def start(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
-    """A start on a current schema, to the first 200 on readiness; and the memory after that."""
+    """A start on a current schema, to the first 200 on readiness; its processor time, its memory.
+
+    Other work on the machine changes the processor time less than the time.
+    """
     programs = str(Path(cluster.program("psql")).parent)
+    processor: dict[str, list[float]] = {name: [] for name in STARTS}
     memory: dict[str, list[float]] = {name: [] for name in STARTS}
     with _current(cluster, folder) as (root, url):
 
         def runner(name: str) -> Callable[[], float]:
             def once() -> float:
                 with started(root, STARTS[name], url, programs) as server:
+                    processor[name].append(_processor_seconds(server.pid))
                     memory[name].append(_megabytes(server.pid))
                 return server.seconds
 
@@ -139,9 +144,18 @@ def start(bench: Bench, cluster: Cluster, folder: Path) -> Iterator[Figure]:
     yield Figure(
         "start on a current schema, to the first 200", "s", peers, (Target("inv start", 1.25),)
     )
+    used = tuple(Peer(name, tuple(costs[1:])) for name, costs in processor.items())
+    yield Figure("processor time of that", "s", used, (Target("inv start", 1.25),))
     ours = ("bare uvicorn", "inv start")
     costs = tuple(Peer(name, tuple(memory[name][1:])) for name in ours)
     yield Figure("memory while serving after that", "MB", costs, (Target("inv start", 1.1),))
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the seconds that a process and its ended children have used, of user and system."""
+    # The name of the program is in brackets, and may contain anything (proc(5)).
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _megabytes(pid: int) -> float:
