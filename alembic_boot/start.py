@@ -123,7 +123,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
 
     try:
         with stages.timed("migrate"), reserved():
-            plan = migrate(boot, then, located=hand_over_version_table)
+            plan = migrate(boot, then, located=hand_over_version_table, is_alone=boot.seed)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise

@@ -3,14 +3,15 @@
 import logging
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from functools import partial
 
 from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import LockTimeoutError, SchemaPastError
+from alembic_boot.errors import BootError, LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.imports import keep_objects
 from alembic_boot.log_fields import fields
@@ -40,13 +41,16 @@ def migrate(
     then: Next = lambda _inspection: None,
     located: Located = lambda _table: None,
     agreed: Steps | None = None,
+    *,
+    is_alone: bool = False,
 ) -> Plan:
     """Bring the schema to its target, call `then` with the state reached, and return the plan.
 
     `located` gets the version table as soon as env.py has named it. If there is nothing to do, no
     lock is taken. So on a current schema any number of starters do not wait for each other.
-    Otherwise the lock is held until `then` returns. `agreed` are the only steps that may run; None
-    allows all that the state requires.
+    Otherwise the lock is held until `then` returns. If another starter does everything while this
+    one waits, this one goes on without the lock; with `is_alone` it waits for the lock. `agreed`
+    are the only steps that may run; None allows all that the state requires.
 
     Raises the refusal for this state, LockTimeoutError or MigrationFailedError. Raises
     SchemaPastError if other steps than the agreed ones are left.
@@ -56,7 +60,7 @@ def migrate(
         _log.info("Running database migrations...", extra=fields("migrating"))
         first = FirstRun(boot, located, agreed, held)
         first.run()
-        inspection, plan = _reach(boot, first, agreed, held)
+        inspection, plan = _reach(boot, first, agreed, held, is_alone=is_alone)
         _report(first.schema, inspection, plan)
         then(inspection)
     return plan
@@ -69,7 +73,12 @@ def locate_version_table(boot: BootDescription) -> VersionTable:
 
 
 def _reach(
-    boot: BootDescription, first: FirstRun, agreed: Steps | None, held: ExitStack
+    boot: BootDescription,
+    first: FirstRun,
+    agreed: Steps | None,
+    held: ExitStack,
+    *,
+    is_alone: bool,
 ) -> tuple[Inspection, Plan]:
     """Do what is left to do after the first run of env.py.
 
@@ -88,12 +97,18 @@ def _reach(
             make_journal_if_absent(schema.url, schema.journal, schema.location.role)
         return inspection, plan
     # Imported here: a start on a current schema does not need it.
+    from alembic_boot.running.lock import NotNeededError, never
     from alembic_boot.running.takeover import exclusively
 
     lock = first.lock
     if lock is None:
-        wait = exclusively(schema.url, schema.journal, boot.schema.lock_timeout)
-        lock = held.enter_context(wait)
+        is_done = never if is_alone else partial(_is_done, schema)
+        wait = exclusively(schema.url, schema.journal, boot.schema.lock_timeout, is_done)
+        try:
+            lock = held.enter_context(wait)
+        except NotNeededError:
+            first.seen = None
+            return _reach(boot, first, agreed, held, is_alone=is_alone)
     inspection, plan = _examine(schema)
     if plan.action is Action.ADOPT:
         from alembic_boot.adoption.adopt import adopt_locked
@@ -109,6 +124,13 @@ def _reach(
 
         inspection = apply(schema, plan, lock, boot.app_version)
     return inspection, plan
+
+
+def _is_done(schema: Schema) -> bool:
+    """Return whether there is nothing to do now, as far as that can be read."""
+    with suppress(BootError):
+        return schema.decide(schema.inspect()).action is Action.NOTHING
+    return False
 
 
 def _examine(schema: Schema) -> tuple[Inspection, Plan]:

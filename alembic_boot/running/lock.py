@@ -55,6 +55,15 @@ FROM pg_stat_activity WHERE pid IN ({holder})
 """
 
 
+class NotNeededError(Exception):
+    """The lock is not needed: meanwhile, another starter has done everything."""
+
+
+def never() -> bool:
+    """Return False."""
+    return False
+
+
 @dataclass
 class SchemaLock:
     """The lock while it is held. The lock is lost when its session ends, for whatever reason."""
@@ -108,16 +117,18 @@ def lock_lost(*, is_committing: bool = False) -> LockLostError:
 
 
 @contextmanager
-def schema_lock(url: DatabaseUrl, journal: Journal, timeout: float) -> Iterator[SchemaLock]:
+def schema_lock(
+    url: DatabaseUrl, journal: Journal, timeout: float, is_done: Callable[[], bool] = never
+) -> Iterator[SchemaLock]:
     """Hold the lock of a version table; wait for it at most `timeout` seconds.
 
     It is an advisory lock of an open transaction, on a connection of its own. PostgreSQL frees the
-    lock when that session ends, also after a kill, and a pooler cannot keep it. Raises
-    LockTimeoutError.
+    lock when that session ends, also after a kill, and a pooler cannot keep it. `is_done` is asked
+    about each starter that has the lock and runs no revision. Raises LockTimeoutError, and
+    NotNeededError if `is_done` returns True.
     """
-    key = _key(journal)
     with connected(url, silence=_SILENCE) as connection:
-        _acquire(connection, key, journal, timeout)
+        _acquire(connection, journal, timeout, is_done)
         lock = SchemaLock(connection, AdvisoryKey.random())
         try_lock(connection, lock.token)
         connection.cursor().execute(_UNTIL_SILENT)
@@ -146,18 +157,28 @@ def _key(journal: Journal) -> AdvisoryKey:
     return AdvisoryKey.named("schema", *journal.version_table.path)
 
 
-def _acquire(connection: Connection, key: AdvisoryKey, journal: Journal, timeout: float) -> None:
-    holder = said = ""
+def _acquire(
+    connection: Connection, journal: Journal, timeout: float, is_done: Callable[[], bool]
+) -> None:
+    key = _key(journal)
+    holder = said = asked_about = ""
     said_at = 0.0
 
     def acquired() -> bool:
-        nonlocal holder
+        nonlocal holder, asked_about
         begin(connection)
         introduce(connection)
         if try_lock(connection, key):
             return True
-        holder = _holder(connection, key, journal)
+        running = _running(connection, journal)
+        holder = running or holder_of(connection, key)
         end(connection)
+        if not running and holder != asked_about:  # to look at the schema takes a while
+            asked_about = holder
+            if is_done():
+                if said:
+                    enter("migrate")
+                raise NotNeededError
         if timeout:  # else nobody waits
             if not said:
                 enter("lock", timeout)
@@ -189,8 +210,8 @@ def introduce(connection: Connection) -> None:
         )
 
 
-def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
-    """Return the holder of the lock: from the journal, which has the revision, or from the lock.
+def _running(connection: Connection, journal: Journal) -> str | None:
+    """Return the starter that runs a revision, from the journal; None if it has no such row.
 
     This runs in the transaction that has asked for the lock.
     """
@@ -201,7 +222,7 @@ def _holder(connection: Connection, key: AdvisoryKey, journal: Journal) -> str:
                 return str(running[-1])
         except errors.LockNotAvailable:
             return "a session that locks the journal"
-    return holder_of(connection, key)
+    return None
 
 
 def holder_of(connection: Connection, key: AdvisoryKey) -> str:

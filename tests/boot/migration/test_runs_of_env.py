@@ -1,11 +1,12 @@
 """One migration runs env.py once, and once more only if the first run must not change anything."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
+from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import (
     BootError,
@@ -13,6 +14,7 @@ from alembic_boot.errors import (
     MigrationFailedError,
     SchemaUnmanagedError,
 )
+from alembic_boot.migration.migrate import migrate
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import Cluster
@@ -108,7 +110,7 @@ def holder(theirs: Counted) -> Iterator["Holder"]:
     with closing(theirs.cluster.connect(theirs.database)) as connection:
         begin(connection)
         assert try_lock(connection, LOCK)
-        holder = Holder(theirs, connection.close)
+        holder = Holder(theirs, connection)
         log = logging.getLogger("alembic_boot.running.lock")
         log.addHandler(holder)
         with at_level(log, logging.INFO):
@@ -117,13 +119,16 @@ def holder(theirs: Counted) -> Iterator["Holder"]:
 
 
 class Holder(logging.Handler):
-    """Does what the other starter does as soon as this one says that it waits, and lets go."""
+    """Does what the other starter does as soon as this one says that it waits, and lets go.
 
-    def __init__(self, theirs: Counted, release: Callable[[], None]) -> None:
+    With `next` another starter has the lock from then on, until this one says again that it waits.
+    """
+
+    def __init__(self, theirs: Counted, connection: Connection) -> None:
         super().__init__()
         self._theirs = theirs
-        self._release = release
-        self.sql = ""
+        self.connection = connection
+        self.sql = self.next = ""
         self.sessions_of_env: object = None
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -135,7 +140,13 @@ class Holder(logging.Handler):
         )
         if self.sql:
             self._theirs.execute(self.sql)
-        self._release()
+            self.sql = ""
+        if not self.next:
+            self.connection.close()
+            return
+        name = "SELECT set_config('application_name', %s, true)"
+        self.connection.cursor().execute(name, (self.next,))
+        self.next = ""
 
 
 def test_a_lock_that_is_held(theirs: Counted, holder: Holder) -> None:
@@ -150,6 +161,17 @@ def test_a_lock_whose_holder_does_the_work(theirs: Counted, holder: Holder) -> N
     holder.sql = "CREATE TABLE alembic_version AS SELECT 'b2'::varchar(32) AS version_num"
     theirs.migrate()
     assert (theirs.count(), theirs.tables()) == (1, [])
+
+
+@pytest.mark.parametrize("is_alone", [False, True])
+def test_the_next_holder_is_not_waited_for(
+    theirs: Counted, holder: Holder, *, is_alone: bool
+) -> None:
+    """If the work is done, only a starter waits that does more under the lock."""
+    holder.sql = "CREATE TABLE alembic_version AS SELECT 'b2'::varchar(32) AS version_num"
+    holder.next = "boot: host b, process 2"
+    migrate(theirs.boot, is_alone=is_alone)
+    assert bool(holder.connection.closed) is is_alone
 
 
 CHANGING = {
