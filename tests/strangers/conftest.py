@@ -1,15 +1,18 @@
-"""Fixtures: the wheel, and a function that gives bare environments."""
+"""Fixtures: the wheel, bare environments, and copies of projects."""
 
 import os
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.strangers.environments import Environment, build, environment, once
+from tests.cluster import Cluster
+from tests.engine import engine
+from tests.images import bases
+from tests.strangers.environments import MakeEnvironment, build, environment, once
+from tests.strangers.layouts import Layout, MakeStranger, Stranger, copied
 
-MakeEnvironment = Callable[..., Environment]
+__all__ = ["bases", "engine"]
 
 
 @pytest.fixture(scope="session")
@@ -30,3 +33,20 @@ def wheel(shared: Path) -> Path:
 def environment_of(shared: Path) -> MakeEnvironment:
     """Give what makes an environment with these packages, once."""
     return partial(environment, shared)
+
+
+@pytest.fixture
+def stranger(
+    tmp_path: Path, wheel: Path, environment_of: MakeEnvironment, cluster: Cluster, database: str
+) -> MakeStranger:
+    """Give what copies a layout, with an empty database and the environment of its class."""
+
+    def make(layout: Layout) -> Stranger:
+        return Stranger(
+            copied(layout, tmp_path / "project"),
+            environment_of(f"alembic-boot[binary] @ {wheel.as_uri()}", *layout.packages),
+            {**layout.variables(cluster, database), **layout.surroundings},
+            layout.options,
+        )
+
+    return make

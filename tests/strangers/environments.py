@@ -102,3 +102,7 @@ def environment(shared: Path, *requirements: str, options: tuple[str, ...] = ())
         uv("pip", "install", "--quiet", "--python", folder, *options, *requirements)
 
     return Environment(once(shared / key, make))
+
+
+MakeEnvironment = Callable[..., Environment]
+"""Gives an environment with these packages."""

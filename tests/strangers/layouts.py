@@ -1,5 +1,6 @@
 """The layouts of other people's projects, and a copy of one that a test works on."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,7 +14,14 @@ from tests.strangers.environments import SURROUNDINGS, Environment
 
 PROJECTS = Path(__file__).parent / "projects"
 
-_SYNC = ("fastapi[standard]", "gunicorn", "psycopg[binary]", "pydantic-settings", "sqlmodel")
+_SYNC = (
+    "fastapi[standard]",
+    "gunicorn",
+    "psycopg[binary]",
+    "pydantic-settings",
+    "sqlmodel",
+    "uvicorn-worker",
+)
 _ASYNC = ("asyncpg", "black", "fastapi", "pydantic-settings", "sqlalchemy[asyncio]", "uvicorn")
 
 
@@ -131,7 +139,8 @@ class Stranger:
         with subprocess.Popen(
             [self.environment.program(program), *words],
             cwd=self.folder,
-            env={**SURROUNDINGS, **self.variables, **variables},
+            # As when the environment is activated.
+            env={**SURROUNDINGS, "PATH": self._path, **self.variables, **variables},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -140,6 +149,10 @@ class Stranger:
                 yield process
             finally:
                 process.kill()
+
+    @property
+    def _path(self) -> str:
+        return f"{self.environment.folder / 'bin'}{os.pathsep}{SURROUNDINGS['PATH']}"
 
     def boot(self, *words: str, **variables: str) -> Finished:
         """Run `alembic-boot` with these words after the project's own options."""
@@ -174,3 +187,7 @@ def copied(layout: Layout, folder: Path) -> Path:
     """Copy the project's files into a folder."""
     shutil.copytree(PROJECTS / layout.project, folder, ignore=shutil.ignore_patterns("__pycache__"))
     return folder
+
+
+MakeStranger = Callable[[Layout], Stranger]
+"""Gives a copy of a project, with an empty database."""

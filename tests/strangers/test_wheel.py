@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.scenarios.process import ROOT
-from tests.strangers.conftest import MakeEnvironment
 from tests.strangers.environments import (
     SURROUNDINGS,
     Environment,
+    MakeEnvironment,
     build,
     copy_of_the_repository,
     uv,

@@ -235,7 +235,7 @@ def test_commits(text: str, expected: bool) -> None:
     "text",
     [
         "UPDATE t SET a = 'secret\0'; COMMIT",  # the parser would stop at the NUL
-        "UPDATE t SET a = 1" + " + 1" * 1000,  # a tree that is too deep
+        "UPDATE t SET a = 1" + " + 1" * 20_000,  # a tree that is too deep
         "UPDATE t SET a = '\ud800'",  # no UTF-8
         "UPDATE t SET a = '" + "x" * (1 << 20) + "'",
     ],

@@ -1,8 +1,7 @@
 """Fixtures: the engine, the backend's image, and stacks of it that leave nothing behind."""
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -10,50 +9,16 @@ from uuid import uuid4
 import pytest
 from docker import DockerClient
 
-from alembic_boot.errors import ConfigurationError, EngineError
-from backend.ci.image import RECIPES, read_with_bases
 from backend.stack.compose.reading import read_project
 from backend.stack.engine.images import run_build
-from backend.stack.standins import make_standins
 from tests.engine import engine
+from tests.images import bases, one_worker
 from tests.scenarios.containers.stack import ServiceStack
 from tests.scenarios.process import ROOT
 
-__all__ = ["engine"]
+__all__ = ["bases", "engine"]
 
 MakeStack = Callable[[], ServiceStack]
-
-
-@contextmanager
-def one_worker(factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Give a folder that all workers of this run share, to one after the other."""
-    folder = factory.getbasetemp().parent
-    with (folder / "images.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield folder
-
-
-@pytest.fixture(scope="session")
-def bases(engine: DockerClient, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Have the base images: pulled, or made if no image registry can be reached.
-
-    What stand-ins are called stays in the environment of the tests: the `.env` of the folder is
-    left alone.
-    """
-    with one_worker(tmp_path_factory) as folder:
-        try:
-            read_with_bases(engine, ROOT)
-        except EngineError:
-            os.environ.update(_standins(engine, folder / "standins.env"))
-
-
-def _standins(engine: DockerClient, env_file: Path) -> Mapping[str, str]:
-    """Return the names of stand-ins by variable; skip if this machine cannot make them."""
-    try:
-        return make_standins(engine, ROOT / RECIPES, env_file)
-    except ConfigurationError as error:
-        end = pytest.fail if os.environ.get("CI") else pytest.skip
-        end(f"no base image can be pulled or made: {error}")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
+from alembic_boot import readiness_router
 from fastapi import FastAPI
 from sqlalchemy import select
 
 from src.database import auth_user, engine
 
 app = FastAPI()
+app.include_router(readiness_router())
 
 
 @app.get("/items")

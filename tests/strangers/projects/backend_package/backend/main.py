@@ -1,3 +1,4 @@
+from alembic_boot import readiness_router
 from fastapi import FastAPI
 from sqlmodel import Session, create_engine, select
 
@@ -5,6 +6,7 @@ from backend.core.config import settings
 from backend.models import Item
 
 app = FastAPI()
+app.include_router(readiness_router())
 engine = create_engine(str(settings.SQLALCHEMY_DATABASE_URI))
 
 

@@ -1,3 +1,4 @@
+from alembic_boot import readiness_router
 from fastapi import FastAPI
 from sqlalchemy import create_engine, select
 
@@ -5,6 +6,7 @@ from app.core.settings import get_settings
 from app.db.models import Account
 
 app = FastAPI()
+app.include_router(readiness_router())
 engine = create_engine(get_settings().database_url)
 
 

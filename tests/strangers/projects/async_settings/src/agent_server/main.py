@@ -1,3 +1,4 @@
+from alembic_boot import readiness_router
 from fastapi import FastAPI
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -6,6 +7,7 @@ from src.agent_server.orm import Assistant
 from src.agent_server.settings import db
 
 app = FastAPI()
+app.include_router(readiness_router())
 engine = create_async_engine(db.url)
 
 
