@@ -48,8 +48,10 @@ _ESCAPED, _ESCAPE = re.compile(r"[\\\s]"), r"\\\g<0>"
 """Special characters of libpq's options, and their escape."""
 
 
-def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
-    """Create an empty database beside the real one, equal in all that a history may depend on.
+def create_like(real: DatabaseUrl, name: str, template: str = "template0") -> DatabaseUrl:
+    """Create a database beside the real one, equal in all that a history may depend on.
+
+    Its content is that of `template`; by default it is empty.
 
     Return its URL. Raises psycopg2.Error if the role may not create it.
     """
@@ -63,8 +65,8 @@ def create_like(real: DatabaseUrl, name: str) -> DatabaseUrl:
                 for option, value in cursor.fetchall()
             ]
             cursor.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE template0 {}").format(
-                    sql.Identifier(name), sql.SQL(" ").join(options)
+                sql.SQL("CREATE DATABASE {} TEMPLATE {} {}").format(
+                    sql.Identifier(name), sql.Identifier(template), sql.SQL(" ").join(options)
                 )
             )
         for setting, value in settings(connection).items():

@@ -23,7 +23,7 @@ from alembic_boot.errors import (
     some,
 )
 from alembic_boot.polling import poll
-from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, share_lock, try_lock
 from alembic_boot.postgres.answer import Refusal
 from alembic_boot.postgres.connection import connect, connected
 from alembic_boot.postgres.failed_login import understand
@@ -183,8 +183,7 @@ def _warn_of_settings(scratch: Connection, real: Connection) -> None:
 def _show_life(keeper: Connection) -> None:
     """Begin the transaction that keeps the locks: a pooler lends a session only for that long."""
     begin(keeper)
-    with keeper.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", (_ALIVE.number,))
+    share_lock(keeper, _ALIVE)
 
 
 def _take(keeper: Connection, timeout: float) -> None:

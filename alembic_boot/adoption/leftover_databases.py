@@ -12,7 +12,7 @@ from psycopg2 import sql
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
-from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, share_lock, try_lock
 from alembic_boot.postgres.connection import FOR_DATABASES, connected, one_line
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -34,21 +34,28 @@ ORDER BY 1
 """
 
 
-def new_name(real: DatabaseUrl) -> str:
-    """Return a name for a scratch database that contains the name of the real one."""
-    return f"{_prefix(real)}{secrets.token_hex(4)}"
+def new_name(real: DatabaseUrl, *keys: str) -> str:
+    """Return a name for a scratch database that contains the name of the real one.
+
+    With `keys`, the name is the same in every process.
+    """
+    digest = hashlib.blake2b("\0".join(keys).encode(), digest_size=4).hexdigest()
+    return f"{_prefix(real)}{digest if keys else secrets.token_hex(4)}"
 
 
 @contextmanager
-def in_use(real: DatabaseUrl, name: str) -> Iterator[bool]:
+def in_use(real: DatabaseUrl, name: str, *, is_shared: bool = False) -> Iterator[bool]:
     """Lock a scratch database for this process; yield whether the lock was free.
+
+    With `is_shared`, several processes have the lock; it is waited for.
 
     The lock belongs to a transaction in the real database. It exists from before the scratch
     database is created until it is dropped, and ends at once with this process.
     """
     with connected(real) as connection:
         begin(connection)
-        yield try_lock(connection, AdvisoryKey.named("scratch", name))
+        key = AdvisoryKey.named("scratch", name)
+        yield share_lock(connection, key) if is_shared else try_lock(connection, key)
         with suppress(psycopg2.Error):  # a lost session holds no lock
             end(connection)
 

@@ -65,6 +65,13 @@ def try_lock(connection: Connection, key: AdvisoryKey) -> bool:
         return cursor.fetchone() == (True,)
 
 
+def share_lock(connection: Connection, key: AdvisoryKey) -> bool:
+    """Take the lock together with others until the transaction ends; wait for it."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", (key.number,))
+    return True
+
+
 def end(connection: Connection) -> None:
     """End the transaction, and with it its locks."""
     with connection.cursor() as cursor:

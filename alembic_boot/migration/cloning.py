@@ -1,0 +1,111 @@
+"""A migrated database that is cloned, for the tests of one run."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+
+from psycopg2 import sql
+
+from alembic_boot.adoption.application_url import pointed_at
+from alembic_boot.adoption.creation import create_like
+from alembic_boot.adoption.leftover_databases import drop, in_use, new_name, remove_leftovers
+from alembic_boot.description import BootDescription
+from alembic_boot.environment.own_url import own_url
+from alembic_boot.errors import BootError, LockTimeoutError
+from alembic_boot.log import keeping_logging
+from alembic_boot.migration.migrate import migrate
+from alembic_boot.polling import poll
+from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
+from alembic_boot.postgres.connection import connected
+from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.stages import wait
+
+_INTERVAL = 0.05
+
+# A pool of env.py may keep a connection, and a database with one can neither be cloned nor renamed.
+_CLOSE = """
+ALTER DATABASE {database} ALLOW_CONNECTIONS false;
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = {name} AND pid <> pg_backend_pid();
+ALTER DATABASE {database} RENAME TO {template}
+"""
+
+
+@dataclass(frozen=True)
+class Template:
+    """A database that accepts no connections, and is cloned."""
+
+    real: DatabaseUrl
+    name: str
+
+    @contextmanager
+    def clone(self) -> Iterator[str]:
+        """Yield the URL of a clone, and drop the clone afterwards."""
+        name = new_name(self.real)
+        with in_use(self.real, name):
+            try:
+                yield create_like(self.real, name, template=self.name).raw
+            finally:
+                drop(self.real, name)
+
+
+@contextmanager
+def template(boot: BootDescription, run: str) -> Iterator[Template]:
+    """Yield a migrated database beside the one of the description, which is only read.
+
+    The processes of one run share it: the first makes it, and the last drops it. Raises BootError.
+    """
+    real = boot.migration_database_url
+    name = new_name(real, run, str(boot.alembic_config.file), boot.alembic_config.name)
+    wait(boot)
+    remove_leftovers(real)
+    with in_use(real, name, is_shared=True):
+        with keeping_logging():
+            _make_once(boot, name)
+        yield Template(real, name)
+    with in_use(real, name) as is_last:
+        if is_last:
+            drop(real, name)
+
+
+def _make_once(boot: BootDescription, name: str) -> None:
+    """Make the template, unless another process of the run has made it."""
+    with connected(boot.migration_database_url) as connection:
+        begin(connection)
+        key, timeout = AdvisoryKey.named("template", name), boot.schema.lock_timeout
+        if not poll(lambda: try_lock(connection, key), timeout, _INTERVAL):
+            raise LockTimeoutError(
+                f"Another process has been making the template database for more than {timeout:g} "
+                "s.",
+                "See what it is doing.",
+            )
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT FROM pg_database WHERE datname = %s", (name,))
+            if cursor.fetchone() is None:
+                _make(boot, name)
+
+
+def _make(boot: BootDescription, name: str) -> None:
+    """Make the template under another name, which it has until it is whole."""
+    real = boot.migration_database_url
+    unfinished = new_name(real)
+    with in_use(real, unfinished):
+        try:
+            url = create_like(real, unfinished)
+            made = replace(
+                boot, database_url=url, migration_database_url=url, may_create_database=False
+            )
+            with suppress(BootError):  # an env.py with a URL of its own is led from there, too
+                boot = replace(boot, database_url=own_url(boot.alembic_config))
+            with pointed_at(boot, url):
+                migrate(made)
+            names = {"database": unfinished, "template": name}
+            with connected(real) as connection, connection.cursor() as cursor:
+                for statement in _CLOSE.split(";"):
+                    quoted = {key: sql.Identifier(it) for key, it in names.items()}
+                    cursor.execute(
+                        sql.SQL(statement).format(**quoted, name=sql.Literal(unfinished))
+                    )
+        except BaseException:
+            drop(real, unfinished)
+            raise

@@ -1,0 +1,99 @@
+"""The pytest plugin: a migrated database for each test, and the check of the history as a test.
+
+Once a session a template database is migrated; each test gets a clone of it. The processes of
+pytest-xdist share one template. All databases are dropped at the end; those of a killed run are
+dropped by the next run.
+"""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from alembic_boot.errors import BootError
+
+if TYPE_CHECKING:
+    from alembic_boot.migration.cloning import Template
+
+_URL = "ALEMBIC_BOOT_TEST_DATABASE_URL"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options."""
+    parser.getgroup("alembic-boot").addoption(
+        "--alembic-boot-check",
+        action="store_true",
+        help="check the migrations as a test: up, down, up, and equal to the models",
+    )
+    parser.addini("alembic_boot_config", "the Alembic project: a file, or its folder", default=".")
+    parser.addini(
+        "alembic_boot_url",
+        f"a database on the server for tests (default: {_URL}, else DATABASE_URL); it is only read",
+        default="",
+    )
+
+
+def pytest_collection_modifyitems(session: pytest.Session, items: list[pytest.Item]) -> None:
+    """Add the check, if it is asked for."""
+    if session.config.getoption("--alembic-boot-check"):
+        items.append(_Check.from_parent(session, name="alembic-boot check"))
+
+
+@pytest.fixture(scope="session")
+def alembic_boot_template(request: pytest.FixtureRequest) -> Iterator["Template"]:
+    """Give the migrated database of this session, which is only cloned."""
+    from alembic_boot import describe
+    from alembic_boot.migration.cloning import template
+
+    # The processes of pytest-xdist have this in common.
+    run = getattr(request.config, "workerinput", {}).get("testrunuid") or os.urandom(8).hex()
+    try:
+        with template(describe(*_project(request.config)), run) as found:
+            yield found
+    except BootError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def alembic_boot_database(alembic_boot_template: "Template") -> Iterator[str]:
+    """Give the URL of a migrated database that this test has for itself."""
+    with alembic_boot_template.clone() as url:
+        yield url
+
+
+def _project(config: pytest.Config) -> tuple[Path, str]:
+    """Return the project and the URL of the server. Fails the test if there is no URL."""
+    url = (
+        os.environ.get(_URL) or config.getini("alembic_boot_url") or os.environ.get("DATABASE_URL")
+    )
+    if not url:
+        pytest.fail(f"No server for tests: set {_URL}, or alembic_boot_url.", pytrace=False)
+    return config.rootpath / config.getini("alembic_boot_config"), str(url)
+
+
+class _FaultsFoundError(Exception):
+    """The faults that the check has found, one a line."""
+
+
+class _Check(pytest.Item):
+    """The check of the history as a test."""
+
+    def runtest(self) -> None:
+        """Check the history. Raises _FaultsFoundError and BootError."""
+        from alembic_boot import check
+
+        project, url = _project(self.config)
+        if found := check(project, url).findings:
+            raise _FaultsFoundError("\n".join(it.text for it in found))
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Return the sentences alone: a traceback of this tool says nothing more."""
+        if isinstance(excinfo.value, _FaultsFoundError | BootError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, style)
+
+    def reportinfo(self) -> tuple[Path, None, str]:
+        """Return the project and the title."""
+        return self.config.rootpath, None, self.name

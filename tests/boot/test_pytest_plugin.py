@@ -1,0 +1,134 @@
+"""The pytest plugin, in a run of its own beside a project of somebody else's."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cluster import Cluster
+from tests.scenarios.envs import own_settings_env
+from tests.scenarios.process import ForeignProject
+from tests.waiting import wait_until
+
+TESTS = """
+import psycopg2, pytest
+
+@pytest.mark.parametrize("number", range(4))
+def test_rows(alembic_boot_database, number):
+    with psycopg2.connect(alembic_boot_database) as connection:
+        with connection.cursor() as cursor:
+            cursor.execute("INSERT INTO t_b2 DEFAULT VALUES")
+            cursor.execute("SELECT count(*) FROM t_b2")
+            assert cursor.fetchone() == (1,)
+"""
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> ForeignProject:
+    """Give a project with tests."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1")
+    theirs.revision("b2", "a1")
+    (theirs.folder / "test_theirs.py").write_text(TESTS)
+    (theirs.folder / "pytest.ini").write_text("[pytest]\n")
+    return theirs
+
+
+def command(*arguments: str) -> tuple[str, ...]:
+    plugin = ("-p", "alembic_boot.pytest_plugin", "-p", "no:cacheprovider")
+    return (sys.executable, "-m", "pytest", "-q", *plugin, *arguments)
+
+
+def environment(url: str | None) -> dict[str, str]:
+    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    return {**environ, "ALEMBIC_BOOT_TEST_DATABASE_URL": url} if url else environ
+
+
+def run(theirs: ForeignProject, url: str | None, *arguments: str) -> tuple[int, str]:
+    """Return the exit status of a run, and what it printed."""
+    finished = subprocess.run(
+        command(*arguments),
+        cwd=theirs.folder,
+        env=environment(url),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    return finished.returncode, finished.stdout + finished.stderr
+
+
+def beside(cluster: Cluster, database: str) -> list[str]:
+    rows = cluster.query(
+        f"SELECT datname FROM pg_database WHERE starts_with(datname, '{database}_')"
+    )
+    return [str(name) for (name,) in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", ["0", "2"])
+def test_a_clone_for_each_test(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str, processes: str
+) -> None:
+    """The history runs once for all processes, and nothing is left."""
+    ran = theirs.folder / "ran"
+    theirs.revision("c3", "b2", f"open({str(ran)!r}, 'a').write('x')", "pass")
+    status, said = run(theirs, database_url, "-n", processes)
+    assert (status, "4 passed" in said) == (0, True), said
+    assert ran.read_text() == "x"
+    assert beside(cluster, database) == []
+    assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", database) == []
+
+
+@pytest.mark.slow
+def test_a_project_with_settings_of_its_own(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """Its env.py goes to another database than the one for tests, and is led to the template."""
+    with cluster.database() as own:
+        env = own_settings_env(cluster.url(own), "psycopg2", "pool_size=1")
+        (theirs.folder / "scripts" / "env.py").write_text(env.replace("engine.dispose()", "pass"))
+        status, said = run(theirs, database_url)
+        assert (status, "4 passed" in said) == (0, True), said
+        assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", own) == []
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """The next run removes what it has left."""
+    (theirs.folder / "test_theirs.py").write_text(
+        "def test(alembic_boot_database): open('here', 'w'); import signal; signal.pause()"
+    )
+    killed = subprocess.Popen(command(), cwd=theirs.folder, env=environment(database_url))
+    wait_until((theirs.folder / "here").exists)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    assert len(beside(cluster, database)) == 2
+    (theirs.folder / "test_theirs.py").write_text(TESTS)
+    assert run(theirs, database_url)[0] == 0
+    assert beside(cluster, database) == []
+
+
+@pytest.mark.slow
+def test_the_check_as_a_test(theirs: ForeignProject, database_url: str) -> None:
+    """It fails in sentences, without a traceback."""
+    status, said = run(theirs, database_url, "--alembic-boot-check", "-k", "alembic")
+    assert (status, "1 passed" in said) == (0, True), said
+    theirs.revision("c3", "b2", downgrade="pass")
+    status, said = run(theirs, database_url, "--alembic-boot-check", "-k", "alembic")
+    assert (status, "c3 leaves behind on its way down" in said) == (1, True), said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
+def test_what_is_missing(theirs: ForeignProject, database_url: str) -> None:
+    """A sentence says which variable to set, or what failed."""
+    assert "No server for tests: set ALEMBIC_BOOT_TEST_DATABASE_URL" in run(theirs, None)[1]
+    theirs.revision("c3", "b2", "raise RuntimeError('no way')")
+    status, said = run(theirs, database_url)
+    assert (status, "RuntimeError: no way" in said, "Traceback" in said) == (1, True, False)
