@@ -150,6 +150,12 @@ def _parser() -> ArgumentParser:
     those = check.add_mutually_exclusive_group()
     those.add_argument("--since", metavar="REVISION", help="check the revisions after this one")
     those.add_argument("--all", action="store_true", help="check every revision")
+    check.add_argument(
+        "--format",
+        choices=("text", "json", "github"),
+        default="text",
+        help="print the findings as JSON, or as annotations of a GitHub workflow",
+    )
     start = add(
         "start", _start, "Wait, migrate, seed if asked, and serve an application with Uvicorn."
     )
@@ -303,12 +309,17 @@ def _merge(arguments: Namespace) -> None:
 
 
 def _check(arguments: Namespace) -> None:
-    with _booting(arguments) as boot:
-        from alembic_boot.checking.check import check
+    with _booting(arguments, "stdout" if arguments.format == "text" else "stderr") as boot:
+        from alembic_boot.checking.check import check, find_faults
         from alembic_boot.stages import wait
 
         wait(boot)
-        _show(str(check(boot, arguments.since, every=arguments.all)))
+        if arguments.format == "text":
+            _show(str(check(boot, arguments.since, every=arguments.all)))
+            return
+        checked = find_faults(boot, arguments.since, every=arguments.all)
+        _show(*checked.lines(arguments.format))
+        checked.refuse()
 
 
 def _start(arguments: Namespace) -> None:

@@ -1,5 +1,7 @@
 """The findings of a check as data, and as people, programs and GitHub read them."""
 
+import json
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -9,6 +11,7 @@ from typing import Any
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.history import Revision
 from alembic_boot.history.source import line_of
+from alembic_boot.masking import mask
 
 _ADVICE = "Fix the revisions, or the models, and check again."
 
@@ -45,6 +48,7 @@ class Finding:
 
 def finding(kind: Kind, text: str, revision: Revision | None = None) -> Finding:
     """Return a fault, at the line of the revision's file that it concerns."""
+    text = mask(text)
     if revision is None:
         return Finding(kind, text)
     source = revision.source()
@@ -92,6 +96,13 @@ class Checked:
             "total": self.total,
             "has_models": self.has_models,
         }
+
+    def lines(self, form: str) -> Iterator[str]:
+        """Give what a command prints: `json` or `github`, with the paths as they are seen there."""
+        if form == "json":
+            yield json.dumps(self.as_json())
+        else:
+            yield from self.as_github(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()))
 
     def as_github(self, root: Path) -> Iterator[str]:
         """Give a workflow command for each finding; files are shown from `root`."""

@@ -3,6 +3,7 @@
 The commands run in this process, on projects that other people could have written.
 """
 
+import json
 import logging
 import os
 import sys
@@ -241,6 +242,17 @@ def test_advice_can_be_typed(run: Run, their: Their, cluster: Cluster, database:
     assert result.status == 8, result
     assert "alembic-boot -c alembic.ini" in result.stderr
     assert "inv " not in result.stderr
+
+
+@pytest.mark.slow
+def test_what_a_check_prints_for_programs(run: Run, their: Their, database_url: str) -> None:
+    """Stdout has the findings alone, and the exit status says that there are some."""
+    their().revision("b2", "a1", downgrade="pass")
+    found = run("check", "--since", "a1", "--format", "json", DATABASE_URL=database_url)
+    [first, *_] = json.loads(found.stdout)["findings"]
+    assert (found.status, first["revision"], first["kind"]) == (9, "b2", "downgrade")
+    found = run("check", "--since", "a1", "--format", "github")
+    assert found.stdout.startswith("::error title=alembic-boot%3A downgrade,file=scripts/versions/")
 
 
 CHANGING_ENV = FOREIGN_ENV.replace(

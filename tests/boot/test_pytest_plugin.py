@@ -38,12 +38,17 @@ def theirs(tmp_path: Path) -> ForeignProject:
 
 
 def command(*arguments: str) -> tuple[str, ...]:
-    plugin = ("-p", "alembic_boot.pytest_plugin", "-p", "no:cacheprovider")
+    plugin = ("-p", "alembic_boot.pytest_plugin", "-p", "xdist", "-p", "no:cacheprovider")
     return (sys.executable, "-m", "pytest", "-q", *plugin, *arguments)
 
 
 def environment(url: str | None) -> dict[str, str]:
-    environ = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(__file__).parents[2])}
+    root = str(Path(__file__).parents[2])
+    environ = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": root,
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    }
     return {**environ, "ALEMBIC_BOOT_TEST_DATABASE_URL": url} if url else environ
 
 
