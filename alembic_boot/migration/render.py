@@ -14,11 +14,11 @@ from alembic_boot.environment.offline import OfflineConnection, Place, look_at
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, DatabaseMissingError, MigrationFailedError
-from alembic_boot.history.history import resolve_target
+from alembic_boot.history.history import Target, resolve_target
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.private_names import execute_by, never_make_version_table
 from alembic_boot.signals import Stopped, raise_if_stopped
-from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
+from alembic_boot.state.inspection import NO_DATABASE, DatabaseFacts, Inspection, inspect
 from alembic_boot.state.plan import Action, Plan, decide
 from alembic_boot.state.refusals import refuse_unmanaged
 from alembic_boot.state.schema import open_schema
@@ -51,6 +51,16 @@ def render_sql(boot: BootDescription) -> str:
     inspection = schema.inspect()
     place = look_at(url, project)
     return _Rendering(project, inspection, schema.decide(inspection), place).sql()
+
+
+def render_revision(boot: BootDescription, revision: str) -> str:
+    """Return the SQL of one revision's upgrade, without a database. Raises BootError."""
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    known = project.history.revisions[revision]
+    below = DatabaseFacts(project.history.tips((*known.parents, *known.depends_on)), ())
+    inspection = inspect(below, project.history, Target(revision, (revision,)))
+    plan = Plan(Action.UPGRADE, inspection.pending)
+    return _Rendering(project, inspection, plan, Place()).sql()
 
 
 class _Rendering:

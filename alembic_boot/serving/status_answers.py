@@ -49,10 +49,10 @@ class StatusAnswers:
 
     def _collecting(self) -> "Collector | None":
         if self._collector is None and self._boot is not None:
-            from alembic_boot.status_page.collecting import Collecting
+            from alembic_boot.status_page.collecting import Collecting, Sources
             from alembic_boot.status_page.collector import Collector
 
-            self._collector = Collector(Collecting(self._boot, self._service, handed_over))
+            self._collector = Collector(Collecting(self._boot, self._service, Sources(handed_over)))
         return self._collector
 
     def _outline(self) -> "Report":

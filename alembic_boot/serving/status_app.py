@@ -8,8 +8,9 @@ from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.middleware import IS_DRAINING
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.status_page.asgi import Message, StatusApp
-from alembic_boot.status_page.collecting import Collecting
+from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.collector import Collector
+from alembic_boot.status_page.sql import RevisionSql
 
 
 def status_app(
@@ -26,7 +27,8 @@ def status_app(
         return open_project(boot.alembic_config, boot.migration_database_url).history
 
     readiness = partial(_asked, probe) if probe is not None else None
-    collecting = Collecting(boot, service, handed_over, by_alembic, readiness)
+    sources = Sources(handed_over, by_alembic, readiness, RevisionSql(boot))
+    collecting = Collecting(boot, service, sources)
     return StatusApp(Collector(collecting), is_draining)
 
 

@@ -6,7 +6,7 @@ why. Every part has a bound of its own: time, rows and lengths.
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import psycopg2
@@ -64,32 +64,35 @@ _LONGEST_SOURCE = 200_000
 _MOST_DIFFERENCES = 50
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a process knows besides its files and its database."""
+
+    facts: Callable[[], Facts] = dict
+    """Gives what the boot has handed over."""
+    by_alembic: Callable[[], History] | None = None
+    """Reads a history that only Alembic can read; None if this is not the moment."""
+    readiness: Callable[[], Readiness] | None = None
+    """Gives what a probe says now."""
+    sql: Callable[[str, str | None], str | None] | None = None
+    """Gives the SQL of a revision, whose file has that hash."""
+
+
 class Collecting:
     """Reads one project and its database. Not thread-safe."""
 
-    def __init__(
-        self,
-        boot: BootDescription,
-        service: str,
-        facts: Callable[[], Facts] = dict,
-        by_alembic: Callable[[], History] | None = None,
-        readiness: Callable[[], Readiness] | None = None,
-    ) -> None:
-        """`facts` gives what the boot has handed over; `readiness` what a probe says now.
-
-        `by_alembic` reads a history that only Alembic can read; None if this is not the moment.
-        """
+    def __init__(self, boot: BootDescription, service: str, sources: Sources = Sources()) -> None:
         self._boot = boot
         self._service = service
-        self._facts = facts
-        self._files = HistoryFiles(boot.alembic_config, by_alembic)
-        self._readiness = readiness
+        self._sources = sources
+        self._files = HistoryFiles(boot.alembic_config, sources.by_alembic)
         self._revisions: tuple[Revision, ...] = ()
         """Those of the last look at the database."""
 
     def __call__(self, keys: Collection[Key]) -> dict[Key, Found]:
         """Return what is asked for, over one connection."""
-        look = _Look(self._boot, self._facts(), self._files)
+        sources = self._sources
+        look = _Look(self._boot, sources.facts(), self._files)
         look.read_history()
         name = named("status page", self._boot.app_version)
         try:
@@ -100,8 +103,8 @@ class Collecting:
         self._revisions = look.revisions or self._revisions
         base = outline(self._service, self._boot.app_version, situation(), look.facts)
         report = look.report(base)
-        if report.condition is Condition.READY and self._readiness is not None:
-            report = _less_ready(report, *self._readiness())
+        if report.condition is Condition.READY and sources.readiness is not None:
+            report = _less_ready(report, *sources.readiness())
         report = bounded(report)
         return {
             key: replace(report, journal=bounded(look.pages.get(key)))
@@ -122,7 +125,7 @@ class Collecting:
             revision=found or pending(known),
             path=known.path.name if known.path else None,
             source=None if source is None else source.decode(errors="replace"),
-            sql=None,
+            sql=sql(id_, known.file_sha256) if (sql := self._sources.sql) else None,
             runs=look.runs.get(id_, ()),
         )
 

@@ -7,6 +7,7 @@ from tests.api.application_settings import settings_for
 from tests.api.server import serving
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("app_env", ["dev", "test", "prod"])
 def test_where_it_is_shown(seeded_url: str, app_env: str) -> None:
     """Elsewhere its paths are like any other that is not there."""

@@ -11,15 +11,17 @@ from alembic_boot import masking
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.status_page.answers import answer, as_json
-from alembic_boot.status_page.collecting import Collecting
+from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.report import Condition, Report, RevisionDetail
 from alembic_boot.status_page.requests import Request
 from alembic_boot.status_page.revisions import MOST_REVISIONS
 from alembic_boot.status_page.runs import ROWS
 from alembic_boot.status_page.sessions import grouped
+from alembic_boot.status_page.sql import RevisionSql
 from backend.settings import load_settings
 from tests.boot.in_process import Theirs, theirs
 from tests.cluster import PASSWORD, Cluster, free_port
+from tests.waiting import SOON
 
 NO_FILE = Path("/nonexistent/.env")
 
@@ -46,7 +48,7 @@ def project(tmp_path: Path, cluster: Cluster, database: str) -> Theirs:
 def collecting(project: Theirs, url: str | None = None, **facts: Any) -> Collecting:
     variables = {"DATABASE_URL": url or project.url, "ALEMBIC_CONFIG": str(project.project.config)}
     boot = load_settings({**variables, **project.variables}, NO_FILE).description()
-    return Collecting(boot, "books", lambda: facts)
+    return Collecting(boot, "books", Sources(lambda: facts))
 
 
 def collect(project: Theirs, page: int = 1, url: str | None = None, **facts: Any) -> Report:
@@ -199,6 +201,16 @@ def test_pages_of_the_journal(project: Theirs, cluster: Cluster, database: str) 
     pages = [it.journal for it in both.values() if isinstance(it, Report)]
     found = [(it.number, len(it.rows), it.has_older) for it in pages if it]
     assert found == [(1, ROWS, True), (2, 3, False), (3, 0, False)]
+
+
+@pytest.mark.slow
+def test_its_sql(project: Theirs) -> None:
+    """Rendered in another process, without the database; None for what cannot be rendered."""
+    project.project.revision("d4", "c3", 'raise RuntimeError("needs data")')
+    boot = collecting(project)._boot
+    sql = RevisionSql(boot, patience=SOON)
+    assert "CREATE TABLE t_b2" in (sql("b2", "a hash") or "")
+    assert sql("d4", "a hash") is None
 
 
 def test_one_revision(project: Theirs, cluster: Cluster, database: str) -> None:
