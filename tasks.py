@@ -8,7 +8,6 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +15,11 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
+from alembic_boot import actions
+
 if TYPE_CHECKING:
-    from alembic_boot.description import BootDescription
-    from alembic_boot.serving.boot_server import BootServer
+    from alembic_boot import BootDescription
+    from alembic_boot.booting import BootServer
     from backend.settings import LogSettings, Settings
     from backend.stack.compose.project import Place
 
@@ -117,9 +118,7 @@ def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
 
 def _show(*lines: str) -> None:
     """Print a task's result as data."""
-    from alembic_boot.output import show
-
-    show(*lines)
+    actions.show(*lines)
 
 
 @task(auto_shortflags=False)
@@ -129,9 +128,7 @@ def wait_db(_c: Context) -> None:
     In dev and test a missing database is created.
     """
     with _booting("wait-db") as boot:
-        from alembic_boot.stages import wait
-
-        wait(boot)
+        actions.wait(boot)
 
 
 @task(
@@ -160,30 +157,7 @@ def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
         return
     task, stream = ("preview", "stderr") if dry_run or sql else ("migrate", "stdout")
     with _booting(task, stream, MIGRATION_TARGET=target, **_alembic(x, n)) as boot:
-        if dry_run and sql:
-            from alembic_boot.errors import ConfigurationError
-
-            raise ConfigurationError(
-                "--dry-run and --sql print different things.", "Use one of them."
-            )
-        if dry_run:
-            from alembic_boot.migration.preview import preview, show_preview
-
-            show_preview(preview(boot))
-            return
-        if sql:
-            from alembic_boot.migration.render import render_sql
-
-            _show(render_sql(boot))
-            return
-        from alembic_boot.history.ahead import reading_ahead
-
-        with reading_ahead(boot.alembic_config):
-            from alembic_boot.migration.migrate import check_history, migrate
-            from alembic_boot.stages import wait
-
-            wait(boot, before_creating=partial(check_history, boot))
-            migrate(boot)
+        actions.migrate(boot, dry_run=dry_run, sql=sql)
 
 
 @task(
@@ -210,9 +184,7 @@ def rollback(
         return
     down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
     with _booting("rollback", **down, **_alembic(x, n)) as boot:
-        from alembic_boot.migration.roll_back import roll_back
-
-        roll_back(boot, is_one_step=not target, is_agreed=yes)
+        actions.roll_back(boot, is_one_step=not target, is_agreed=yes)
 
 
 @task(auto_shortflags=False, iterable=["x"], help={"in": _IN, **_ALEMBIC})
@@ -224,9 +196,7 @@ def seed(
         _run_inside(in_, "seed", x=x, n=n)
         return
     with _booting("seed", **_alembic(x, n)) as boot:
-        from alembic_boot.seeding import seed_alone
-
-        seed_alone(boot)
+        actions.seed(boot)
 
 
 @task(
@@ -239,9 +209,7 @@ def serve(
 ) -> None:
     """Serve the application without touching the schema."""
     with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
-        from alembic_boot.start import serve_alone
-
-        serve_alone(boot, boot_server)
+        actions.serve(boot, boot_server)
 
 
 @task(
@@ -263,14 +231,10 @@ def start(
     """Wait for PostgreSQL, migrate, seed and serve: the one command for a whole start."""
     if dry_run:
         with _booting("preview", "stderr", **_alembic(x, n)) as boot:
-            from alembic_boot.migration.preview import preview, show_preview
-
-            show_preview(preview(boot))
+            actions.migrate(boot, dry_run=True)
         return
     with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
-        from alembic_boot.start import start
-
-        start(boot, boot_server)
+        actions.start(boot, boot_server)
 
 
 @task(
@@ -295,15 +259,7 @@ def status(
         return
     level = os.environ.get("LOG_LEVEL") or "warning"
     with _booting("status", "stderr", LOG_LEVEL=level, **_alembic(x, n)) as boot:
-        from alembic_boot.migration.status import read_status
-
-        found = read_status(boot)
-        if json:
-            from json import dumps
-
-            _show(dumps(found.as_json()))
-        else:
-            _show(found.as_text())
+        actions.status(boot, json=json)
 
 
 @task(
@@ -331,11 +287,7 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
         _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
         return
     with _booting("adopt", **_alembic(x, n)) as boot:
-        from alembic_boot.adoption.adopt import adopt
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        adopt(boot, revision, restamp=restamp, dry_run=dry_run)
+        actions.adopt(boot, revision, restamp=restamp, dry_run=dry_run)
 
 
 @task(
@@ -355,17 +307,7 @@ def stamp(
         _run_inside(in_, "stamp", revision=revision, x=x, n=n)
         return
     with _booting("stamp", **_alembic(x, n)) as boot:
-        if not revision:
-            from alembic_boot.errors import ConfigurationError
-
-            raise ConfigurationError(
-                "The revision to record is missing.", "Name it, as in --revision 008."
-            )
-        from alembic_boot.running.record import stamp
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        stamp(boot, revision)
+        actions.stamp(boot, revision)
 
 
 @task(
@@ -378,12 +320,7 @@ def revision(
 ) -> None:
     """Write a new revision from the differences between the models and the history."""
     with _booting("revision", **_alembic(x, n)) as boot:
-        from alembic_boot.checking.new_revision import required, write_revision
-        from alembic_boot.stages import wait
-
-        text = required(message)
-        wait(boot)
-        _show(write_revision(boot, text))
+        actions.write_revision(boot, message)
 
 
 @task(
@@ -396,10 +333,7 @@ def merge(
 ) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
     with _session("merge", **_alembic(x, n)) as settings:
-        from alembic_boot.checking.new_revision import required, write_merge
-
-        url = settings.migration_database_url
-        _show(str(write_merge(settings.alembic_config, url, required(message))))
+        actions.write_merge(settings.alembic_config, settings.migration_database_url, message)
 
 
 @task(
@@ -412,11 +346,7 @@ def check(
 ) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
     with _booting("check", **_alembic(x, n)) as boot:
-        from alembic_boot.checking.check import check
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        _show(str(check(boot, since, every=since is None)))
+        actions.check(boot, since, every=since is None)
 
 
 @task(

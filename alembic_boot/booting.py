@@ -1,32 +1,53 @@
-"""The parts of a boot from the settings of `alembic-boot`: a database and a project."""
+"""The parts of a boot: a database, a project, and the ports that answer meanwhile."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alembic_boot.description import BootDescription, ServePolicy
 from alembic_boot.postgres.connection import keeping_one
+from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.settings import EMBEDDED_DATABASE, Settings
 
 if TYPE_CHECKING:
     from alembic_boot.serving.boot_server import BootServer
+    from alembic_boot.serving.status_answers import StatusAnswers
+
+
+__all__ = [
+    "BootServer",
+    "booting",
+    "embedded",
+    "open_port",
+    "probed",
+    "serving",
+    "sharing_connection",
+]
 
 
 @contextmanager
 def booting(settings: Settings) -> Iterator[BootDescription]:
-    """Yield what a command boots; all of its queries share one connection."""
-    with described(settings) as boot, keeping_one(boot.migration_database_url):
+    """Yield what a command of `alembic-boot` boots; all of its queries share one connection."""
+    with _described(settings) as boot, sharing_connection(boot):
         yield boot
 
 
 @contextmanager
 def serving(settings: Settings) -> Iterator[tuple[BootDescription, "BootServer"]]:
-    """Yield what to boot and the port to serve on, which is reserved before anything else.
-
-    From there on the port answers probes.
-    """
+    """Yield what `alembic-boot` boots, and its port, which is reserved before anything else."""
     serve = settings.serving()
-    with answering_probes(settings, serve) as port, described(settings, serve) as boot:
+    with (
+        open_port(
+            serve,
+            service="alembic-boot",
+            release=settings.app_version,
+            status=settings.status_address,
+            paths=settings.probe_paths,
+        ) as (port, tell),
+        _described(settings, serve) as boot,
+    ):
+        tell(boot)
         yield boot, port
 
 
@@ -36,35 +57,79 @@ def probed(settings: Settings) -> Iterator[None]:
     if not settings.has_port:
         yield
         return
-    with answering_probes(settings, settings.serving()):
+    with open_port(settings.serving(), paths=settings.probe_paths):
         yield
 
 
 @contextmanager
-def answering_probes(settings: Settings, serve: ServePolicy) -> Iterator["BootServer"]:
-    """Answer probes on the port meanwhile."""
+def open_port(  # noqa: PLR0913 (each of them is a setting)
+    serve: ServePolicy,
+    *,
+    service: str = "",
+    release: str | None = None,
+    shows_page: bool = False,
+    status: tuple[str, int] = ("", 0),
+    paths: tuple[str, str] = ("/health/live", "/health/ready"),
+) -> Iterator[tuple["BootServer", Callable[[BootDescription], None]]]:
+    """Yield the reserved port, which answers probes, and what tells the status page of the boot.
+
+    With `shows_page` it shows the status page as well. The address of `status`, if its port is not
+    0, shows nothing else. Raises ServingFailedError.
+    """
     from alembic_boot.serving.boot_answers import Paths
     from alembic_boot.serving.boot_server import answering
     from alembic_boot.serving.port import reserved_port
+    from alembic_boot.serving.status_answers import StatusAnswers
+    from alembic_boot.situation import begin_boot
 
+    begin_boot()
+    page = StatusAnswers(service, release)
     with (
         reserved_port(serve) as listener,
-        answering(listener, Paths(*settings.probe_paths)) as server,
+        _status_port(*status, page),
+        answering(listener, Paths(*paths), page if shows_page else None) as server,
     ):
-        yield server
+        yield server, page.describe
 
 
 @contextmanager
-def described(settings: Settings, serve: ServePolicy | None = None) -> Iterator[BootDescription]:
+def _status_port(host: str, port: int, page: "StatusAnswers") -> Iterator[None]:
+    """Show the status page on a port of its own, unless that is 0."""
+    from alembic_boot.serving.boot_server import showing_status
+    from alembic_boot.serving.port import Address, bound
+
+    if not port:
+        yield
+        return
+    with bound(Address(host, port, "STATUS_")) as listener, showing_status(listener, page):
+        yield
+
+
+@contextmanager
+def embedded(folder: Path, database: str) -> Iterator[DatabaseUrl]:
+    """Run an embedded PostgreSQL meanwhile, yield its URL, and set DATABASE_URL to it."""
+    from alembic_boot.postgres.embedded import embedded_postgres
+    from alembic_boot.serving.handover import hand_over_database
+
+    with embedded_postgres(folder, database) as url:
+        hand_over_database(url)
+        yield url
+
+
+@contextmanager
+def sharing_connection(boot: BootDescription) -> Iterator[None]:
+    """Make all queries of the boot share one connection meanwhile."""
+    with keeping_one(boot.migration_database_url):
+        yield
+
+
+@contextmanager
+def _described(settings: Settings, serve: ServePolicy | None = None) -> Iterator[BootDescription]:
     """Yield what to boot: on the URL that is set, an embedded server, or as env.py connects."""
     if settings.migration_database_url is not None:
         yield settings.describe(settings.migration_database_url, serve)
     elif settings.embedded_folder is not None:
-        from alembic_boot.postgres.embedded import embedded_postgres
-        from alembic_boot.serving.handover import hand_over_database
-
-        with embedded_postgres(settings.embedded_folder, EMBEDDED_DATABASE) as url:
-            hand_over_database(url)
+        with embedded(settings.embedded_folder, EMBEDDED_DATABASE) as url:
             yield settings.describe(url, serve)
     else:
         from alembic_boot.environment.own_url import own_url

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from alembic_boot import actions
 from alembic_boot.commands import PREFIX, Program, use
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
@@ -215,119 +216,62 @@ def _booting(
             yield boot
 
 
-def _show(*lines: str) -> None:
-    from alembic_boot.output import show
-
-    show(*lines)
-
-
 def _wait(arguments: Namespace) -> None:
     with _booting(arguments) as boot:
-        from alembic_boot.stages import wait
-
-        wait(boot)
+        actions.wait(boot)
 
 
 def _migrate(arguments: Namespace) -> None:
     stream = "stderr" if arguments.dry_run or arguments.sql else "stdout"
     with _booting(arguments, stream, {"TARGET": arguments.target}) as boot:
-        if arguments.dry_run:
-            from alembic_boot.migration.preview import preview, show_preview
-
-            show_preview(preview(boot))
-        elif arguments.sql:
-            from alembic_boot.migration.render import render_sql
-
-            _show(render_sql(boot))
-        else:
-            from alembic_boot.history.ahead import reading_ahead
-
-            with reading_ahead(boot.alembic_config):
-                from alembic_boot.migration.migrate import check_history, migrate
-                from alembic_boot.stages import wait
-
-                wait(boot, before_creating=partial(check_history, boot))
-                migrate(boot)
+        actions.migrate(boot, dry_run=arguments.dry_run, sql=arguments.sql)
 
 
 def _status(arguments: Namespace) -> None:
     level = os.environ.get(f"{PREFIX}LOG_LEVEL") or "warning"
     with _booting(arguments, "stderr", {"LOG_LEVEL": level}) as boot:
-        from alembic_boot.migration.status import read_status
-
-        found = read_status(boot)
-        if arguments.json:
-            from json import dumps
-
-            _show(dumps(found.as_json()))
-        else:
-            _show(found.as_text())
+        actions.status(boot, json=arguments.json)
 
 
 def _rollback(arguments: Namespace) -> None:
     down = {"TARGET": arguments.target, "ROLLBACK": "true"}
     with _booting(arguments, flags=down) as boot:
-        from alembic_boot.migration.roll_back import roll_back
-
-        roll_back(boot, is_one_step=not arguments.target, is_agreed=arguments.yes)
+        actions.roll_back(boot, is_one_step=not arguments.target, is_agreed=arguments.yes)
 
 
 def _adopt(arguments: Namespace) -> None:
     with _booting(arguments) as boot:
-        from alembic_boot.adoption.adopt import adopt
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        adopt(boot, arguments.revision, restamp=arguments.restamp, dry_run=arguments.dry_run)
+        actions.adopt(
+            boot, arguments.revision, restamp=arguments.restamp, dry_run=arguments.dry_run
+        )
 
 
 def _stamp(arguments: Namespace) -> None:
     with _booting(arguments) as boot:
-        from alembic_boot.running.record import stamp
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        stamp(boot, arguments.revision)
+        actions.stamp(boot, arguments.revision)
 
 
 def _revision(arguments: Namespace) -> None:
     with _booting(arguments) as boot:
-        from alembic_boot.checking.new_revision import required, write_revision
-        from alembic_boot.stages import wait
-
-        text = required(arguments.message)
-        wait(boot)
-        _show(write_revision(boot, text))
+        actions.write_revision(boot, arguments.message)
 
 
 def _merge(arguments: Namespace) -> None:
     with _settings(arguments) as settings:
-        from alembic_boot.checking.new_revision import required, write_merge
-
         url = settings.migration_database_url
-        _show(str(write_merge(settings.alembic_config, url, required(arguments.message))))
+        actions.write_merge(settings.alembic_config, url, arguments.message)
 
 
 def _check(arguments: Namespace) -> None:
-    with _booting(arguments, "stdout" if arguments.format == "text" else "stderr") as boot:
-        from alembic_boot.checking.check import check, find_faults
-        from alembic_boot.stages import wait
-
-        wait(boot)
-        if arguments.format == "text":
-            _show(str(check(boot, arguments.since, every=arguments.all)))
-            return
-        checked = find_faults(boot, arguments.since, every=arguments.all)
-        _show(*checked.lines(arguments.format))
-        checked.refuse()
+    stream = "stdout" if arguments.format == "text" else "stderr"
+    with _booting(arguments, stream) as boot:
+        actions.check(boot, arguments.since, every=arguments.all, form=arguments.format)
 
 
 def _start(arguments: Namespace) -> None:
     if arguments.dry_run:
         with _booting(arguments, "stderr") as boot:
-            from alembic_boot.migration.preview import preview, show_preview
-
-            show_preview(preview(boot))
+            actions.migrate(boot, dry_run=True)
         return
     from alembic_boot.situation import begin_boot
 
@@ -337,10 +281,9 @@ def _start(arguments: Namespace) -> None:
         settings.require_app()
         _see_working_folder()
         from alembic_boot.booting import serving
-        from alembic_boot.start import start
 
         with serving(settings) as (boot, port):
-            start(boot, port)
+            actions.start(boot, port)
 
 
 def _run(arguments: Namespace) -> None:

@@ -68,6 +68,8 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "8000; `run` answers nothing without it",
         "the port of `start`; for `run`, a port that answers probes until the command runs",
     ),
+    "ALEMBIC_BOOT_STATUS_HOST": ("127.0.0.1", "the address of ALEMBIC_BOOT_STATUS_PORT"),
+    "ALEMBIC_BOOT_STATUS_PORT": ("", "a port of `start` for the status page alone"),
     "ALEMBIC_BOOT_LIVE_PATH": ("/health/live", "the liveness path that answers during the boot"),
     "ALEMBIC_BOOT_READY_PATH": ("/health/ready", "the readiness path that answers during the boot"),
     "ALEMBIC_BOOT_WORKERS": ("1", "worker processes"),
@@ -138,6 +140,17 @@ class Settings:
         return self.values.text(f"{PREFIX}SEED", "")
 
     @property
+    def app_version(self) -> str | None:
+        """Return the release; None if it is not known."""
+        return self.values.text(f"{PREFIX}APP_VERSION", "") or None
+
+    @property
+    def status_address(self) -> tuple[str, int]:
+        """Return the address of the status page; port 0 means none."""
+        host = self.values.text(f"{PREFIX}STATUS_HOST", "127.0.0.1")
+        return host, self.values.integer(f"{PREFIX}STATUS_PORT", 0, least=0, most=65535)
+
+    @property
     def has_port(self) -> bool:
         """Return whether a port is set."""
         return bool(self.values.text(f"{PREFIX}PORT", ""))
@@ -206,7 +219,7 @@ class Settings:
             or values.boolean(f"{PREFIX}CREATE_DATABASE", default=False),
             log_level=self.log_level,
             log_format=self.log_format,
-            app_version=values.text(f"{PREFIX}APP_VERSION", "") or None,
+            app_version=self.app_version,
             compare_models=values.boolean(f"{PREFIX}COMPARE_MODELS", default=False),
         )
 

@@ -9,8 +9,23 @@ from pathlib import Path
 from typing import TypeVar
 
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.masking import hide
 from alembic_boot.postgres.database_url import read_secret
-from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.postgres.urls import (
+    DatabaseUrl,
+    build_database_url,
+    hide_password,
+    parse_database_url,
+)
+
+__all__ = [
+    "Values",
+    "build_database_url",
+    "hide",
+    "hide_password",
+    "is_service_link",
+    "refuse_undecodable",
+]
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)

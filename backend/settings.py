@@ -10,18 +10,24 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
-from alembic_boot.commands import as_typed
-from alembic_boot.description import (
+from alembic_boot import (
     AlembicConfig,
     BootDescription,
+    ConfigurationError,
+    DatabaseUrl,
     OnFailure,
     SchemaPolicy,
     ServePolicy,
 )
-from alembic_boot.errors import ConfigurationError
-from alembic_boot.masking import hide
-from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, hide_password
-from alembic_boot.variables import Values, is_service_link, refuse_undecodable
+from alembic_boot.commands import as_typed
+from alembic_boot.variables import (
+    Values,
+    build_database_url,
+    hide,
+    hide_password,
+    is_service_link,
+    refuse_undecodable,
+)
 from backend import __version__
 from backend.disposal import disposal, is_in_image
 from backend.env_file import read_env_file

@@ -573,7 +573,8 @@ def test_parts_survive_the_url(user: str, password: str, database: str) -> None:
     }
     assert expected == parse_dsn(url.raw) == url.parameters
     read = make_url(url.sqlalchemy_url)
-    assert (user, password, database) == (read.username, read.password, read.database)
+    found = read.database or read.query["dbname"]
+    assert (user, password, database) == (read.username, read.password, found)
     assert (read.host, read.port) == ("db.example", 5432)
 
 
