@@ -125,13 +125,15 @@ class FirstRun:
             return
         if not calls_once(Path(self._project.scripts.env_py_location)):
             return
-        # Imported here: a start on a current schema does not need them.
-        from alembic_boot.running.apply import applying
+        # Imported here: a start on a current schema does not need it.
         from alembic_boot.running.takeover import exclusively_at_once
 
         self.lock = self._held.enter_context(exclusively_at_once(self._url, schema.journal))
         if self.lock is None or (plan := self._plan(schema)) is None:
             return
+        # Imported here: a start that waits for another one most likely does not need it.
+        from alembic_boot.running.apply import applying
+
         remove_leftovers(self._url)
         run = applying(schema, plan, self.lock, self._boot.app_version)
         self._run = self._ending.enter_context(run)
