@@ -17,7 +17,7 @@ MOST_COLUMNS = 14
 LINE = 19
 HEAD = 28
 
-_TALLEST = 860
+_TALLEST = 960
 _FEWEST_COLUMNS = 4
 _SPACE = 22
 _TRACK = 7
@@ -98,9 +98,15 @@ def height_of(table: Table) -> float:
 def names_of(table: Table) -> list[tuple[str, str]]:
     """Return the names and types of the columns that are drawn, as they are written."""
     return [
-        (shortened(it.name, 26), shortened(it.type, 22) + ("?" if it.is_nullable else ""))
+        (shortened(it.name, 26), shortened(_short(it.type), 18) + ("?" if it.is_nullable else ""))
         for it in table.columns[:MOST_COLUMNS]
     ]
+
+
+def _short(type_: str) -> str:
+    """Return a type by its shorter name, which PostgreSQL knows as well."""
+    type_ = type_.replace("character varying", "varchar").removesuffix(" without time zone")
+    return type_.removesuffix(" with time zone") + "tz" * type_.endswith(" with time zone")
 
 
 def _width_of(table: Table) -> float:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alembic_boot.status_page.drawing.tables_layout import MOST_TABLES, Box, Layout, layout
+from alembic_boot.status_page.drawing.tables_layout import (
+    MOST_TABLES,
+    Box,
+    Layout,
+    layout,
+    names_of,
+)
 from alembic_boot.status_page.report import Column, ForeignKey, Table
 
 
@@ -64,3 +70,18 @@ def test_lines_to_one_table_share_their_way() -> None:
     assert {line.group for line in placed.lines} == {0}
     assert len({line.points[0] for line in placed.lines}) == 3
     assert len({line.points[-2:] for line in placed.lines}) == 1
+
+
+@pytest.mark.parametrize(
+    ("type_", "shown"),
+    [
+        ("timestamp with time zone", "timestamptz"),
+        ("time(3) without time zone", "time(3)"),
+        ("character varying(320)", "varchar(320)"),
+        ("character varying[]", "varchar[]"),
+        ("a_type_of_ones_own_and_long", "a_type_of_ones_ow…"),
+    ],
+)
+def test_types_have_their_short_names(type_: str, shown: str) -> None:
+    table = Table("t", (Column("a", type_, False), Column("b", type_, True)))
+    assert names_of(table) == [("a", shown), ("b", f"{shown}?")]
