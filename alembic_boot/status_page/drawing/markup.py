@@ -1,4 +1,4 @@
-"""HTML and SVG as text: whatever is not HTML already is escaped."""
+"""HTML and SVG as text: each text that is not HTML already is escaped."""
 
 from html import escape
 

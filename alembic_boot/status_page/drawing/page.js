@@ -15,11 +15,12 @@
   async function renew() {
     timer = undefined;
     last = Date.now();
-    let text;
-    try {
-      const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-      text = await answer.text();
-    } catch { return; }
+    const options = { headers: { Accept: "text/html" }, cache: "no-store" };
+    show(await fetch(location.href, options).then((it) => it.text()).catch(() => ""));
+    follow();
+  }
+
+  function show(text) {
     const next = new DOMParser().parseFromString(text, "text/html");
     if (!next.querySelector("#main")) return;
     const focused = document.activeElement.closest("header, main") && name(document.activeElement);
@@ -35,8 +36,8 @@
     if (focused) find(focused)?.focus({ preventScroll: true });
     scrollTo(x, y);
     lost.hidden = true;
+    quiet = clearTimeout(quiet);
     if (find("h1").textContent !== before) news.textContent = find("h1").textContent;
-    follow();
   }
 
   function soon() {
@@ -45,9 +46,10 @@
 
   function follow() {
     const events = find("main").dataset.events;
-    if (!events) return source?.close();
     clearTimeout(later);
+    if (!events) return source?.close();
     later = setTimeout(soon, 5 * PAUSE); // The time that passes is no event.
+    // The browser itself connects again, unless the answer was no stream.
     if (!source || source.readyState === EventSource.CLOSED) connect(events);
   }
 
@@ -61,8 +63,6 @@
     source.onerror = () => {
       // A server ends each stream after a while: only one that does not come back is lost.
       quiet ??= setTimeout(() => { lost.hidden = false; }, 3 * PAUSE);
-      // The browser itself retries, unless the answer was no stream.
-      if (source.readyState === EventSource.CLOSED) setTimeout(() => { soon(); follow(); }, PAUSE);
     };
   }
 

@@ -72,7 +72,7 @@ def test_no_lane_is_crossed() -> None:
 
 @pytest.mark.parametrize("count", [MOST + 1, 300, 5000])
 def test_long_histories_are_folded(count: int) -> None:
-    """What is around the current revision is drawn; nothing is lost from the counts."""
+    """The revisions around the current one are drawn; all others are counted."""
     current = count // 2
     drawn = graph(_line(count, applied=current + 1), {f"{current:05}"})
     rows = [row for row in drawn.rows if not row.is_folded]

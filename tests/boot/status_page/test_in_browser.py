@@ -80,7 +80,7 @@ def test_long_histories_and_many_tables_have_room(browser: Browser, site: Site) 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_revision_has_a_page(browser: Browser, site: Site, language: str) -> None:
-    """Its source is text, whatever stands in it."""
+    """Its source is shown as text, also if there is markup in it."""
     look(browser, 360, scheme="dark")
     _opened(browser, site, revision_page(DETAIL, language))
     source, sql = browser.find_elements(By.CSS_SELECTOR, "section > pre")
@@ -113,7 +113,7 @@ def test_the_keyboard_opens_things(browser: Browser, site: Site) -> None:
 
 
 def test_the_page_follows_the_events(browser: Browser, site: Site) -> None:
-    """What the reader has opened, focused and scrolled to stays so; the end ends the stream."""
+    """Open details, the focus and the scroll position stay as they are."""
     look(browser, 1400)
     _opened(browser, site, page(BLOCKED, "en"))
     summary = browser.find_element(By.CSS_SELECTOR, "#tables-table summary")
@@ -139,6 +139,10 @@ def test_the_page_survives_a_handover(browser: Browser, site: Site) -> None:
     site.status = 503
     site.events.put(None)
     _wait(browser, lambda _: lost.is_displayed())
-    site.page, site.status = page(READY, "en"), 200
+    site.status = 200
+    _wait(browser, lambda _: not lost.is_displayed())
+    _wait(browser, lambda _: site.asked[-1] == "/_boot/events")
+    site.page = page(READY, "en")
+    site.events.put(b"data: {}\n\n")
     _wait(browser, lambda it: _heading(it) == "Ready")
     assert not browser.find_element(By.ID, "lost").is_displayed()

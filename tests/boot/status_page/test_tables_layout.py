@@ -50,7 +50,7 @@ def _assert_sound(placed: Layout) -> None:
 @given(st.lists(st.lists(st.integers(0, 19), max_size=4), min_size=1, max_size=20))
 @settings(max_examples=40, deadline=None)
 def test_no_line_crosses_a_box(references: list[list[int]]) -> None:
-    """Whatever refers to whatever: itself, a circle, a table that is not there."""
+    """References may lead to the table itself, in a circle, or to a table that is missing."""
     placed = layout(_tables(references))
     assert len(placed.boxes) == len(references)
     assert len(placed.lines) == sum(it < len(references) for all_ in references for it in all_)
