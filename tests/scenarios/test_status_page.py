@@ -41,6 +41,10 @@ def report(port: int) -> dict[str, Any]:
     return found
 
 
+def statuses(found: dict[str, Any]) -> dict[str, str]:
+    return {it["id"]: it["status"] for it in found["revisions"] or ()}
+
+
 @contextmanager
 def starting(
     folder: Path, cluster: Cluster, database: str, **variables: str
@@ -65,14 +69,13 @@ def test_in_development(tmp_path: Path, cluster: Cluster, database: str) -> None
     variables = {"APP_ENV": "dev", "SEED": "false", "BACKEND_PORT": str(port)}
     with starting(project(tmp_path), cluster, database, **variables) as (inv, unblock):
         wait_until(lambda: (report(port).get("running") or {}).get("tries", 0) > 2)
-        wait_until(lambda: report(port)["revisions"])
+        wait_until(lambda: statuses(report(port)).get("901") == "running")
         found = report(port)
         running = found["running"]
         assert (found["condition"], running["id"], running["number"]) == ("booting", "901", 1)
         assert "nightly" in running["blocked_by"]
         assert running["statement"] == STATEMENT
         assert 0 < running["budget_left"] < 120
-        assert {it["id"]: it["status"] for it in found["revisions"]}["901"] == "running"
         assert ("nightly", False) in [
             (it["application"], it["is_starter"]) for it in found["sessions"]
         ]
