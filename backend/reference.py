@@ -8,6 +8,7 @@ from typing import Any
 
 from invoke.collection import Collection
 
+from alembic_boot.settings import VARIABLES as OF_THE_COMMAND
 from backend.settings import VARIABLES
 from backend.uses import USES, VARIABLES_OF, Use
 
@@ -59,6 +60,12 @@ A task reads the settings that it uses, and no others. A wrong `BACKEND_PORT` ne
 `inv migrate`.
 """
 
+_COMMAND = """\
+The command `alembic-boot`, for [other projects](other-projects.md), reads these and no others. It
+reads no `.env` file. `alembic-boot --help` has the same list, and `alembic-boot COMMAND --help` has
+the flags.
+"""
+
 _STATUSES = """\
 The last line on stderr says what happened and what to do. `make` turns every failure into 2.
 """
@@ -88,10 +95,13 @@ def reference(tasks: Collection) -> str:
         *_task_sections(tasks),
         "## Settings\n",
         _SETTINGS,
-        _table(("name", "default", "meaning"), _setting_rows()),
+        _table(("name", "default", "meaning"), _rows(VARIABLES)),
         "### Which task reads which setting\n",
         _READERS,
         _table(("settings", "read by"), _reader_rows()),
+        "## Settings of alembic-boot\n",
+        _COMMAND,
+        _table(("name", "default", "meaning"), _rows(OF_THE_COMMAND)),
         "## Exit statuses\n",
         _STATUSES,
         _table(("status", "meaning"), EXIT_STATUSES.items()),
@@ -154,8 +164,8 @@ def _flag(name: str) -> str:
     return f"`-{plain}`" if len(plain) == 1 else f"`--{plain}`"
 
 
-def _setting_rows() -> Iterator[tuple[str, ...]]:
-    for name, (default, meaning) in VARIABLES.items():
+def _rows(variables: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, ...]]:
+    for name, (default, meaning) in variables.items():
         yield f"`{name}`", default or "—", meaning
 
 

@@ -1,0 +1,99 @@
+"""The URL that an env.py uses by itself, learned without a connection."""
+
+from pathlib import Path
+
+import pytest
+
+from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.own_url import own_url
+from alembic_boot.errors import BootError, ConfigurationError
+from tests.scenarios.process import ForeignProject
+
+SYNC = """
+from alembic import context
+from sqlalchemy import create_engine
+engine = create_engine({url!r}, **{options})
+{connect}
+"""
+CONNECT = "engine.connect()"
+SWALLOWING = """
+for attempt in range(3):
+    try:
+        engine.connect()
+    except {what}:
+        pass
+"""
+ASYNC = """
+import asyncio
+from sqlalchemy.ext.asyncio import create_async_engine
+async def main():
+    async with create_async_engine({url!r}, **{options}).connect():
+        pass
+asyncio.run(main())
+"""
+
+
+def sync(url: str, connect: str = CONNECT, options: str = "{}") -> str:
+    return SYNC.format(url=url, options=options, connect=connect)
+
+
+def asked(folder: Path, env: str) -> tuple[dict[str, str], str]:
+    project = ForeignProject(folder / "theirs", env)
+    found = own_url(AlembicConfig(project.config))
+    assert found.is_env_pys
+    return dict(found.parameters), found.driver
+
+
+LOGIN = {"user": "u", "password": "secret-p", "host": "h", "port": "5", "dbname": "d"}
+URL = "postgresql+{}://u:secret-p@h:5/d"
+
+
+@pytest.mark.parametrize(
+    ("env", "driver", "more"),
+    [
+        (sync(URL.format("psycopg2")), "psycopg2", {}),
+        (sync(URL.format("psycopg") + "?sslmode=require"), "psycopg", {"sslmode": "require"}),
+        (sync(URL.format("psycopg2"), SWALLOWING.format(what="Exception")), "psycopg2", {}),
+        (sync(URL.format("psycopg2"), SWALLOWING.format(what="BaseException")), "psycopg2", {}),
+        (
+            sync(URL.format("psycopg2"), options='{"connect_args": {"sslmode": "disable"}}'),
+            "psycopg2",
+            {"sslmode": "disable"},
+        ),
+        (
+            ASYNC.format(url=URL.format("asyncpg") + "?ssl=require", options="{}"),
+            "asyncpg",
+            {"sslmode": "require"},
+        ),
+        (
+            ASYNC.format(url=URL.format("asyncpg"), options='{"connect_args": {"ssl": True}}'),
+            "asyncpg",
+            {"sslmode": "require"},
+        ),
+        (ASYNC.format(url=URL.format("psycopg"), options="{}"), "psycopg", {}),
+    ],
+)
+def test_what_env_py_would_connect_to(
+    tmp_path: Path, env: str, driver: str, more: dict[str, str]
+) -> None:
+    """Whatever the driver, and whatever env.py does about a failure."""
+    assert asked(tmp_path, env) == ({**LOGIN, **more}, driver)
+
+
+@pytest.mark.parametrize(
+    ("env", "said"),
+    [
+        ("pass", "does not connect by itself"),
+        ("import os; os.environ['NO_SUCH_NAME']", "NO_SUCH_NAME is not set"),
+        ("import no_such_package", "no_such_package"),
+        (sync("sqlite://"), "connects to sqlite"),
+        (sync("driver://u:secret-p@h/d"), "NoSuchModuleError"),
+    ],
+)
+def test_an_env_py_without_one(tmp_path: Path, env: str, said: str) -> None:
+    """No URL anywhere is a wrong configuration: 2."""
+    with pytest.raises(BootError) as caught:
+        asked(tmp_path, env)
+    assert isinstance(caught.value, ConfigurationError)
+    assert said in str(caught.value)
+    assert "secret-p" not in str(caught.value)
