@@ -104,19 +104,29 @@ def last_attempt() -> Mapping[str, str] | None:
 def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
     """Lead logins to the real database, given by its URLs, to the scratch database instead.
 
-    A pool keeps apart the connections of env.py and those of an application's own threads: each is
-    made anew for the other. At the end the pools lose those of env.py. This proves nothing: ask the
-    session where it is.
+    This proves nothing: ask the session where it is.
     """
     places = {place for url in real for place in _places(url.parameters)}
-    made: dict[int, Any] = {}
-    is_ours = threads_of_block()
 
     def lead(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         login = keywords(arguments, parameters) if dialect.driver in DRIVERS else None
         if login is None or not places.intersection(_places(login)):
             return None
         return dialect.connect(*arguments, **_replaced(dialect.driver, parameters, scratch.login))
+
+    with connecting_anew(), hearing_logins(lead):
+        yield
+
+
+@contextmanager
+def connecting_anew() -> Iterator[None]:
+    """Have env.py log in, also if a pool has a connection from before.
+
+    A pool keeps apart the connections of env.py and those of an application's own threads: each is
+    made anew for the other. At the end the pools lose those of env.py.
+    """
+    made: dict[int, Any] = {}
+    is_ours = threads_of_block()
 
     def connected(_connection: Any, record: Any) -> None:
         if is_ours():
@@ -131,8 +141,7 @@ def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
     event.listen(Pool, "connect", connected)
     event.listen(Pool, "checkout", checked_out)
     try:
-        with hearing_logins(lead):
-            yield
+        yield
     finally:
         event.remove(Pool, "checkout", checked_out)
         event.remove(Pool, "connect", connected)

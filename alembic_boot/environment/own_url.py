@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alembic_boot.description import AlembicConfig
-from alembic_boot.environment.logins import hearing_logins, keywords
+from alembic_boot.environment.logins import connecting_anew, hearing_logins, keywords
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError, ConfigurationError
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password, url_of_env_py
@@ -31,7 +31,7 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
         raise _Enough
 
     try:
-        with hearing_logins(stop):
+        with connecting_anew(), hearing_logins(stop):
             project.run(lambda _context, _arguments: None, failed=lambda _error: None)
     except (BootError, Stopped):
         if not found:

@@ -108,6 +108,26 @@ def test_in_the_lifespan_of_an_application(
     assert capfd.readouterr().out == "still here"
 
 
+def test_an_engine_that_is_connected_already(
+    theirs: ForeignProject, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The URL of an env.py is learned, although the pool of its engine has a connection."""
+    name = f"engine_of_{theirs.folder.parent.name}"
+    url = database_url.replace("ql://", "ql+psycopg2://")
+    (theirs.folder / f"{name}.py").write_text(
+        f"import sqlalchemy\nengine = sqlalchemy.create_engine({url!r})\n"
+    )
+    monkeypatch.syspath_prepend(theirs.folder)
+    _, _, rest = FOREIGN_ENV.partition("with connectable")
+    (theirs.folder / "scripts" / "env.py").write_text(
+        f"from alembic import context\nfrom {name} import engine\nwith engine{rest}"
+    )
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    alembic_boot.migrate(theirs.folder)
+    assert alembic_boot.status(theirs.folder).as_json()["state"] == "current"
+
+
 def test_the_status_page(theirs: ForeignProject, database_url: str) -> None:
     """It is there in development alone."""
     alembic_boot.migrate(theirs.folder, database_url)
