@@ -18,7 +18,7 @@ from alembic_boot.cli import main
 from alembic_boot.commands import program, use
 from alembic_boot.imports import import_as_usual
 from alembic_boot.output import prepare_streams
-from tests.boot.test_settings_of_the_command import OTHERS
+from tests.boot.variables_of_others import OTHERS
 from tests.cluster import PASSWORD, Cluster
 from tests.scenarios.envs import ASYNC_ENV
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations

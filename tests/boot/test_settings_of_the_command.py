@@ -9,20 +9,9 @@ from alembic_boot.description import AlembicConfig, BootDescription, OnFailure
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.settings import URL, VARIABLES, Settings, load_settings
+from tests.boot.variables_of_others import OTHERS
 
 A, B, C = (f"postgresql://u:secret@h/{name}" for name in "abc")
-OTHERS = {
-    "APP_ENV": "production",
-    "LOG_LEVEL": "WARN",
-    "LOG_FORMAT": "pretty",
-    "SEED": "42",
-    "WEB_CONCURRENCY": "auto",
-    "BACKEND_PORT": "tcp://10.0.0.1:80",
-    "POSTGRES_PORT": "none",
-    "MIGRATE_ON_FAILURE": "perhaps",
-    "RELOAD": "maybe",
-}
-"""Variables of other programs, with values that would be wrong here."""
 
 
 def load(flags: Mapping[str, str | None], **variables: str) -> Settings:
