@@ -14,7 +14,7 @@ from tests.strangers.environments import SURROUNDINGS, Environment
 
 PROJECTS = Path(__file__).parent / "projects"
 
-_SYNC = (
+SYNC = (
     "fastapi[standard]",
     "gunicorn",
     "psycopg[binary]",
@@ -22,7 +22,7 @@ _SYNC = (
     "sqlmodel",
     "uvicorn-worker",
 )
-_ASYNC = ("asyncpg", "black", "fastapi", "pydantic-settings", "sqlalchemy[asyncio]", "uvicorn")
+ASYNC = ("asyncpg", "black", "fastapi", "pydantic-settings", "sqlalchemy[asyncio]", "uvicorn")
 
 
 def _one_url(cluster: Cluster, database: str) -> dict[str, str]:
@@ -74,7 +74,7 @@ class Layout:
 LAYOUTS = [
     Layout(
         "backend_package",
-        _SYNC,
+        SYNC,
         _parts("POSTGRES_SERVER"),
         "item",
         "backend.main:app",
@@ -82,19 +82,19 @@ LAYOUTS = [
     ),
     Layout(
         "async_settings",
-        _ASYNC,
+        ASYNC,
         _parts("POSTGRES_HOST"),
         "assistant",
         "src.agent_server.main:app",
         "alembic/versions",
     ),
     Layout(
-        "pyproject_only", _SYNC, _balancers, "account", "app.main:app", "app/db/alembic/versions"
+        "pyproject_only", SYNC, _balancers, "account", "app.main:app", "app/db/alembic/versions"
     ),
-    Layout("async_black", _ASYNC, _two_urls, "auth_user", "src.main:app", "alembic/versions"),
+    Layout("async_black", ASYNC, _two_urls, "auth_user", "src.main:app", "alembic/versions"),
     Layout(
         "src_layout",
-        _SYNC,
+        SYNC,
         _one_url,
         "product",
         "shop.main:app",
@@ -103,7 +103,7 @@ LAYOUTS = [
     ),
     Layout(
         "two_histories",
-        _SYNC,
+        SYNC,
         _one_url,
         "invoice",
         "",
