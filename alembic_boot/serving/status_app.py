@@ -10,15 +10,19 @@ from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.status_page.asgi import Message, StatusApp
 from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.collector import Collector
+from alembic_boot.status_page.report import Link
 from alembic_boot.status_page.sql import RevisionSql
 
 
 def status_app(
-    boot: BootDescription, service: str, probe: ReadinessProbe | None = None
+    boot: BootDescription,
+    service: str,
+    probe: ReadinessProbe | None = None,
+    links: tuple[Link, ...] = (),
 ) -> StatusApp:
     """Return the application; close its collector at the end. Nothing is read before a request.
 
-    With a probe, the page is not ready if that is not.
+    With a probe, the page is not ready if that is not. `links` lead to the service's own pages.
     """
 
     def by_alembic() -> History:
@@ -28,7 +32,7 @@ def status_app(
 
     readiness = partial(_asked, probe) if probe is not None else None
     sources = Sources(handed_over, by_alembic, readiness, RevisionSql(boot))
-    collecting = Collecting(boot, service, sources)
+    collecting = Collecting(boot, service, sources, links)
     return StatusApp(Collector(collecting), is_draining)
 
 

@@ -27,7 +27,14 @@ from alembic_boot.status_page.catalogue import MOST_TABLES, read_tables
 from alembic_boot.status_page.history_files import HistoryFiles
 from alembic_boot.status_page.judgement import Judgement, judge
 from alembic_boot.status_page.progress import outline
-from alembic_boot.status_page.report import Condition, Report, Revision, RevisionDetail, Table
+from alembic_boot.status_page.report import (
+    Condition,
+    Link,
+    Report,
+    Revision,
+    RevisionDetail,
+    Table,
+)
 from alembic_boot.status_page.revisions import MOST_REVISIONS, pending, revisions_of
 from alembic_boot.status_page.runs import read_page, read_runs
 from alembic_boot.status_page.sessions import read_sessions
@@ -81,8 +88,15 @@ class Sources:
 class Collecting:
     """Reads one project and its database. Not thread-safe."""
 
-    def __init__(self, boot: BootDescription, service: str, sources: Sources = Sources()) -> None:
+    def __init__(
+        self,
+        boot: BootDescription,
+        service: str,
+        sources: Sources = Sources(),
+        links: tuple[Link, ...] = (),
+    ) -> None:
         self._boot = boot
+        self._links = links
         self._service = service
         self._sources = sources
         self._files = HistoryFiles(boot.alembic_config, sources.by_alembic)
@@ -102,7 +116,7 @@ class Collecting:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
         self._revisions = look.revisions or self._revisions
         base = outline(self._service, self._boot.app_version, situation(), look.facts)
-        report = look.report(base)
+        report = replace(look.report(base), links=self._links)
         if report.condition is Condition.READY and sources.readiness is not None:
             report = _less_ready(report, *sources.readiness())
         report = bounded(report)
@@ -164,7 +178,9 @@ class _Look:
         """Read the files."""
         self.history = self.tried("The history", self._files.read)
         if self.history is None and not self.problems:
-            self.problems.append("The revisions are shown when the start is over.")
+            self.problems.append(
+                "The revisions are not shown here: only Alembic can read this history."
+            )
 
     def read_database(self, connection: Connection, keys: Collection[Key]) -> None:
         """Read all parts; each is there even if another fails."""

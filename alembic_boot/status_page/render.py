@@ -45,6 +45,7 @@ def page(report: Report, language: str) -> str:
         element("strong", report.service),
         element("span", release) if release else None,
         element("span", _as_of(report, words)),
+        *(element("a", it.name, href=it.address, lang="en") for it in report.links),
         _languages(words, {it: page_link(it, number) for it in LANGUAGES}),
         element("a", words("as_json"), href=AS_JSON),
     )

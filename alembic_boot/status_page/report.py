@@ -168,6 +168,14 @@ class Session:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A page of the service itself."""
+
+    name: str
+    address: str
+
+
+@dataclass(frozen=True)
 class Report:
     """All of it, at one moment. What could not be read is None, and `problems` says why."""
 
@@ -194,6 +202,7 @@ class Report:
     """Between the models and the schema, a sentence each."""
     sessions: tuple[Session, ...] | None = None
     problems: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from alembic_boot.description import BootDescription
 from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.status_page.report import Link
 from alembic_boot.status_page.requests import owns, redirect
+
+_LINKS = (Link("Books", "/read"), Link("API", "/docs"))
 
 
 class StatusPage:
@@ -38,7 +41,7 @@ def shown(app: FastAPI, boot: BootDescription, probe: ReadinessProbe) -> Iterato
     """Have an application show the page meanwhile."""
     from alembic_boot.serving.status_app import status_app
 
-    app.state.status_page = page = status_app(boot, "MoriAI", probe)
+    app.state.status_page = page = status_app(boot, "MoriAI", probe, _LINKS)
     try:
         yield
     finally:

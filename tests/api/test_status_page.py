@@ -23,4 +23,7 @@ def test_where_it_is_shown(seeded_url: str, app_env: str) -> None:
         report = found["/_boot.json"].json()
         assert (report["condition"], report["state"]) == ("ready", "current")
         assert client.get("/").headers["Location"] == "/_boot"
+        for link in report["links"]:
+            assert f'href="{link["address"]}"' in found["/_boot"].text
+            assert client.get(link["address"]).status_code == 200
         assert client.post("/_boot").status_code == 405

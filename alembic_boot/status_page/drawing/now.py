@@ -164,7 +164,7 @@ def _index(index: IndexProgress, words: Words) -> Html:
 
 def _session(session: Session, now: datetime, words: Words) -> Html:
     cells = {
-        "role": words("starter" if session.is_starter else "replica"),
+        "role": words(_role(session)),
         "release_column": session.release,
         "host": session.host,
         "since": _since(session.since, now, words) if session.since else None,
@@ -180,3 +180,10 @@ def _session(session: Session, now: datetime, words: Words) -> Html:
 def _since(since: datetime, now: datetime, words: Words) -> Html:
     age = words.duration((now - since).total_seconds())
     return joined(time(since), element("span", age, class_="muted"))
+
+
+def _role(session: Session) -> str:
+    """Return what a session belongs to: only our own processes name their release."""
+    if session.is_starter:
+        return "starter"
+    return "replica" if session.release else "other"

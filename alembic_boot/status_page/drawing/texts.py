@@ -152,6 +152,7 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "role": ("Role", "역할"),
     "starter": ("starter", "시작 프로세스"),
     "replica": ("replica", "레플리카"),
+    "other": ("other", "기타"),
     "since": ("Since", "연결 시각"),
     "connections": ("Connections", "연결 수"),
     "not_read": ("This could not be read.", "읽을 수 없었습니다."),

@@ -9,6 +9,7 @@ import pytest
 
 from alembic_boot.status_page.drawing.texts import LANGUAGES
 from alembic_boot.status_page.render import language_of, page, revision_page
+from alembic_boot.status_page.report import Session
 from alembic_boot.status_page.style import POLICY, SCRIPT_HASH, STYLE_HASH
 from tests.boot.status_page.reports import BLOCKED, DETAIL, LONG, READY, REPORTS
 
@@ -111,3 +112,16 @@ def test_pages_are_bounded(language: str) -> None:
         replace(it, id=f"{it.id}{n}") for n in range(20) for it in LONG.revisions or ()
     )
     assert len(page(replace(LONG, tables=tables, revisions=revisions), language)) < 400_000
+
+
+@pytest.mark.parametrize(
+    ("session", "role"),
+    [
+        (Session("boot", True, "1.9.0", None, None), "starter"),
+        (Session("moriai", False, "1.9.0", None, None), "replica"),
+        (Session("psql", False, None, None, None), "other"),
+    ],
+)
+def test_the_role_of_a_session(session: Session, role: str) -> None:
+    """A session that names no release is none of ours."""
+    assert f'<td data-label="Role">{role}</td>' in page(replace(READY, sessions=(session,)), "en")
