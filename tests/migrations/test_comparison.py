@@ -60,7 +60,8 @@ CHANGES = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_difference(head: Migrated, change: str) -> None:
     head.execute(change)
-    assert compare(description(head)) == Comparison(tuple(CHANGES[change]))
+    tables = {"users", "books", "audios"}.intersection(change.split())
+    assert compare(description(head)) == Comparison(tuple(CHANGES[change]), tables=tuple(tables))
 
 
 def test_what_requests_can_do_without(head: Migrated) -> None:
@@ -69,7 +70,9 @@ def test_what_requests_can_do_without(head: Migrated) -> None:
     head.execute("CREATE INDEX ix_notes_text ON notes (text)")
     head.execute("CREATE INDEX ix_books_title ON books (title)")
     assert compare(description(head)) == Comparison(
-        (), (f"table notes {SCHEMA}", f"index ix_books_title on books {SCHEMA}")
+        (),
+        (f"table notes {SCHEMA}", f"index ix_books_title on books {SCHEMA}"),
+        tables=("notes", "books"),
     )
 
 
@@ -78,7 +81,9 @@ def test_an_index_that_was_changed_is_named_once(head: Migrated) -> None:
         "SELECT indexname FROM pg_indexes WHERE tablename = 'books' AND indexname LIKE 'ix%'"
     )
     head.execute(f"DROP INDEX {name}; CREATE INDEX {name} ON books (theme)")
-    assert compare(description(head)) == Comparison((f"index {name} on books {BOTH}",))
+    assert compare(description(head)) == Comparison(
+        (f"index {name} on books {BOTH}",), tables=("books",)
+    )
 
 
 @pytest.mark.parametrize("target", ["007", ""])
