@@ -3,12 +3,12 @@
 import logging
 import re
 import subprocess
-import tomllib
 from pathlib import Path
 
 from docker import DockerClient
 
 from alembic_boot.errors import ConfigurationError, EngineError
+from backend import __version__
 from backend.ci.inspection import complaints, inspect
 from backend.ci.run import Run
 from backend.stack.compose.model import Build
@@ -42,7 +42,7 @@ def build_and_check(folder: Path, run: Run) -> bool:
 
     Raises ConfigurationError and EngineError.
     """
-    version, revision = read_version(folder), read_revision(folder)
+    version, revision = __version__, read_revision(folder)
     with engine() as client:
         project = _with_bases(client, folder)
         name = _build(client, project, run, {"VERSION": version, "REVISION": revision})
@@ -53,17 +53,6 @@ def build_and_check(folder: Path, run: Run) -> bool:
     for it in wrong:
         logger.error("Image %s failed a check: %s", name, it)
     return not wrong
-
-
-def read_version(folder: Path) -> str:
-    """Return the version in the project's pyproject.toml. Raises ConfigurationError."""
-    try:
-        content = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
-        return str(content["project"]["version"])
-    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
-        raise ConfigurationError(
-            f"pyproject.toml gives no version: {error}.", "Write project.version into it."
-        ) from error
 
 
 def read_revision(folder: Path) -> str:

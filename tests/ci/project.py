@@ -35,7 +35,6 @@ class PipelineProject:
         (folder / "docker").mkdir(parents=True)
         for name in ("tasks.py", "alembic_boot", "backend"):
             (folder / name).symlink_to(ROOT / name)
-        self._write("pyproject.toml", '[project]\nname = "tiny"\nversion = "1.2.3"\n')
         self._write("docker-compose.yml", _COMPOSE)
         self._write("docker/Dockerfile", dedent(dockerfile))
         self._write("test.py", dedent(test))
