@@ -113,6 +113,24 @@ LAYOUTS = [
 ]
 
 
+BROKEN = """
+from alembic import op
+
+revision = "broken"
+down_revision = {below!r}
+branch_labels = None
+depends_on = None
+
+
+def upgrade():
+    op.execute("SELECT * FROM not_there")
+
+
+def downgrade():
+    pass
+"""
+
+
 @dataclass(frozen=True)
 class Finished:
     """How a command ended, and what it said."""

@@ -6,26 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.cluster import Cluster
-from tests.strangers.layouts import LAYOUTS, Layout, MakeStranger
+from tests.strangers.layouts import BROKEN, LAYOUTS, Layout, MakeStranger
 
 pytestmark = pytest.mark.slow
-
-BROKEN = """
-from alembic import op
-
-revision = "broken"
-down_revision = {below!r}
-branch_labels = None
-depends_on = None
-
-
-def upgrade():
-    op.execute("SELECT * FROM not_there")
-
-
-def downgrade():
-    pass
-"""
 
 SERVE = ["run", "--", "python", "-c", "print('served')"]
 """A start whose command only tells that it was reached."""
