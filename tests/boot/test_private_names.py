@@ -56,7 +56,8 @@ def is_private(name: str) -> bool:
 
 def inherited(kind: type) -> set[str]:
     """Return the private names that a class shares with a base class of a library."""
-    foreign = [base for base in kind.__mro__[1:] if not base.__module__.startswith("alembic_boot.")]
+    ours = ("alembic_boot.", "typing")  # what Python itself notes on a protocol is no method
+    foreign = [base for base in kind.__mro__[1:] if not base.__module__.startswith(ours)]
     return {
         name
         for name in vars(kind)
