@@ -19,7 +19,8 @@ UV = Path(sys.executable).with_name("uv")
 SURROUNDINGS = {
     name: text
     for name, text in os.environ.items()
-    if name in ("PATH", "HOME", "TMPDIR", "LANG") or name.upper().endswith(("_PROXY", "CERT_FILE"))
+    if name in ("PATH", "HOME", "TMPDIR", "LANG")
+    or name.upper().endswith(("_PROXY", "CERT_FILE", "INDEX", "INDEX_URL"))
 }
 """What of our environment a stranger's shell has: nothing that names a database."""
 

@@ -36,7 +36,7 @@ def answer(port: int, path: str) -> tuple[int, Any]:
         connection.request("GET", path)
         response = connection.getresponse()
         return response.status, json.loads(response.read())
-    except (ConnectionError, ValueError):
+    except (OSError, ValueError):  # a server may listen before its workers have started
         return 0, None
     finally:
         connection.close()
