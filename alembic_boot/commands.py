@@ -31,6 +31,8 @@ class Program:
     """How a missing database is created, as a clause; each {migrate} or {start} is a command."""
     without_seed: str = f"unset {PREFIX}SEED"
     """How to seed nothing, as a clause."""
+    check_all: str = "check --all"
+    """The command that checks every revision."""
 
 
 _program = Program()

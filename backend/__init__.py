@@ -25,5 +25,6 @@ use(
         },
         creating="in dev and test {migrate} and {start} create it",
         without_seed="start with SEED=false",
+        check_all="check",
     )
 )

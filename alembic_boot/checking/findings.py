@@ -8,6 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from alembic_boot.commands import as_typed, program
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.history import Revision
 from alembic_boot.history.source import line_of
@@ -74,11 +75,10 @@ class Checked:
         models = ", and meets the models" if self.has_models else ""
         if (count := len(self.checked)) == self.total:
             return f"The history is sound: every revision goes up, down and up{models}."
-        if not count:
-            return f"The history is sound as far as it was checked: it goes up{models}."
         return (
             f"The history is sound as far as it was checked: it goes up{models}; {count} of "
-            f"{self.total} revisions went down and up again."
+            f"{self.total} revisions went down and up again. To check all, run "
+            f"`{as_typed(program().check_all)}`."
         )
 
     def refuse(self) -> None:

@@ -115,6 +115,14 @@ class History:
         """Return these revisions and their ancestors, without their other dependencies."""
         return reached(ids, lambda id_: self.revisions[id_].parents)
 
+    def whole(self, ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the revisions that depend on no other revision than these."""
+        found: set[str] = set()
+        for it in self.in_order(ids):
+            if found.issuperset(self._below(it)):
+                found.add(it)
+        return frozenset(found)
+
     def tips(self, ids: Iterable[str]) -> tuple[str, ...]:
         """Return those of the revisions that no other one of them depends on, sorted."""
         wanted = set(ids)
