@@ -154,10 +154,9 @@ class StreamHandler(logging.StreamHandler[Any]):
 def handler(log_level: str, log_format: str, stream: str) -> logging.Handler:
     """Return the handler that writes the lines of this process."""
     made = StreamHandler(stream)
-    is_json = log_format == "json"
-    if is_json:
-        require_json()
-    made.setFormatter(json_formatter() if is_json else TextFormatter(has_colours=made.has_colours))
+    made.setFormatter(
+        json_formatter() if log_format == "json" else TextFormatter(has_colours=made.has_colours)
+    )
     # Not the logger's: a logger keeps its filters when it is configured again.
     made.addFilter(add_request_id)
     if log_level != "debug":
@@ -194,6 +193,8 @@ def configure_logging(level: str, log_format: str, stream: str = "stdout") -> No
     The result equals dictConfig's, but importing that takes as long as all of logging.
     """
     global _current  # noqa: PLW0603 (logging is process-wide itself)
+    if log_format == "json":
+        require_json()  # before the present handlers are gone
     _current = (level, log_format, stream)
     restore_logging()
     logging.captureWarnings(capture=True)

@@ -265,7 +265,7 @@ def test_a_page_is_read_once(seeded_client: httpx.Client) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("environment", "statuses"), [("prod", [200, 200]), ("dev", [404, 200])])
+@pytest.mark.parametrize(("environment", "statuses"), [("prod", [200, 200]), ("dev", [307, 200])])
 def test_where_the_shelf_is(seeded_url: str, environment: str, statuses: list[int]) -> None:
     """In prod it is what the service shows first; in dev the status page is."""
     app = create_app(settings_for(seeded_url, APP_ENV=environment))
