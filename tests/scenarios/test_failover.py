@@ -12,7 +12,7 @@ import pytest
 
 from tests.cluster import PASSWORD, Cluster
 from tests.proxy import Proxy
-from tests.scenarios.envs import ASYNC_ENV
+from tests.scenarios.envs import DRIVERS
 from tests.scenarios.process import DEADLINE, matches, project, running
 from tests.scenarios.scene import (
     AUTOCOMMIT,
@@ -214,7 +214,7 @@ def test_between_boot_and_env_py(pair: Pair, make_scene: MakeScene) -> None:
 
 def test_env_py_by_another_driver(pair: Pair, make_scene: MakeScene) -> None:
     """asyncpg, which has its own way with several hosts, finds the primary as libpq does."""
-    scene = make_scene(pair[0], MAKE_TABLE, env=ASYNC_ENV)
+    scene = make_scene(pair[0], MAKE_TABLE, env=DRIVERS["asyncpg"])
     url = url_of(scene, pair[1].port, pair[0].port)
     scene.start(url=url.replace("postgresql:", "postgresql+asyncpg:")).finish().assert_ok()
     scene.assert_complete()
