@@ -293,7 +293,11 @@ def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
 @task(
     auto_shortflags=False,
     iterable=["x"],
-    help={"revision": "The revision, or heads for all branches.", "in": _IN, **_ALEMBIC},
+    help={
+        "revision": "The revision, heads for all branches, or base if no table is of this history.",
+        "in": _IN,
+        **_ALEMBIC,
+    },
 )
 def stamp(
     _c: Context,

@@ -131,7 +131,11 @@ def _parser() -> ArgumentParser:
         "--dry-run", action="store_true", help="show which revision it is, and change nothing"
     )
     stamp = add("stamp", _stamp, "Record a revision without any check: nothing is run or compared.")
-    stamp.add_argument("--revision", required=True, help="the revision, or heads for all branches")
+    stamp.add_argument(
+        "--revision",
+        required=True,
+        help="the revision, heads for all branches, or base if no table is of this history",
+    )
     revision = add(
         "revision",
         _revision,

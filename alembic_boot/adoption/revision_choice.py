@@ -6,6 +6,7 @@ from alembic_boot.adoption.schema_matching import SchemaMatch, SchemaMatches
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import ConfigurationError, SchemaUnmanagedError
 from alembic_boot.history.history import History, resolve_target
+from alembic_boot.state.refusals import if_none_belongs
 
 _log = logging.getLogger(__name__)
 
@@ -22,7 +23,8 @@ def resolve(history: History, wanted: str | None) -> str | None:
         return revisions[0]
     raise ConfigurationError(
         f"{wanted!r} stands for {len(revisions)} revisions.",
-        "Name the one that the database is at. Nothing was changed.",
+        "Name the one that the database is at. "
+        f"{'' if revisions else f'{if_none_belongs()} '}Nothing was changed.",
     )
 
 
@@ -70,6 +72,8 @@ def _unlike(
         what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
         show = as_typed("adopt --dry-run --revision REV")
         advice += f" `{show}` shows the differences to another one."
+        if not is_recorded:
+            advice += f" {if_none_belongs()}"
     else:
         what = f"The schema is not that of {history.label(wanted)}"
         if (like := matches.of(wanted)) is None:

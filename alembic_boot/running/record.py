@@ -17,6 +17,7 @@ from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively
 from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.journal_queries import BASE
 from alembic_boot.state.refusals import refuse_ahead
 from alembic_boot.state.schema import Schema, open_schema
 
@@ -26,6 +27,8 @@ _log = logging.getLogger(__name__)
 def stamp(boot: BootDescription, revision: str) -> None:
     """Record a revision without running or comparing anything.
 
+    `base` records that no table of the database belongs to this history.
+
     Raises SchemaAheadError if the database is at a newer release's revision, and what record()
     raises.
     """
@@ -33,7 +36,7 @@ def stamp(boot: BootDescription, revision: str) -> None:
         url = boot.migration_database_url
         project = open_project(boot.alembic_config, url)
         target = resolve_target(project.history, revision, rollback=False)
-        if not target.revisions:
+        if not target.revisions and revision != BASE:
             raise ConfigurationError(
                 f"{revision!r} is no revision, so it cannot be recorded.",
                 "Name the revision that the database is at. Nothing was changed.",
@@ -43,11 +46,12 @@ def stamp(boot: BootDescription, revision: str) -> None:
             inspection = schema.inspect()
             if inspection.state is SchemaState.AHEAD:
                 raise refuse_ahead(inspection)
-            rows = rows_after(inspection.current, target.revisions, project.history)
+            stamped = target.revisions
+            rows = rows_after(inspection.current, stamped, project.history) if stamped else ()
             if unrecordable := schema.unrecordable(rows, is_run=False):
                 raise unrecordable.refusal()
             record(boot, schema, lock, rows, inspection)
-        _log.info("Recorded revision %s", ", ".join(schema.label(row) for row in rows))
+        _log.info("Recorded revision %s", ", ".join(map(schema.label, rows)) or BASE)
 
 
 def rows_after(
@@ -82,6 +86,7 @@ def record(
     applied. Raises MigrationFailedError.
     """
     history = schema.project.history
+    name = ", ".join(revisions) or BASE
     below = history.closure(revisions)
     unknown = tuple(row for row in before.current if row not in history.revisions)
     former = {it.entry.revision: it.entry.parents for it in before.replaced}
@@ -93,7 +98,7 @@ def record(
     }
 
     def steps(rows: Rows) -> list[Recording]:
-        if rows == revisions and not confirmed and not stands_on:
+        if rows == revisions != () and not confirmed and not stands_on:
             return []
         return [Recording(revisions, confirmed, stands_on, schema.project.scripts.revision_map)]
 
@@ -102,8 +107,7 @@ def record(
 
     def failed(error: BaseException) -> MigrationFailedError:
         return MigrationFailedError(
-            f"Revision {', '.join(revisions)} could not be recorded: "
-            f"{schema.project.describe(error)}.",
+            f"Revision {name} could not be recorded: {schema.project.describe(error)}.",
             f"Nothing was changed. {way_out(error)}",
         )
 
@@ -112,8 +116,9 @@ def record(
             schema.project.run(work, failed, watch_borrowed_session)
         finally:
             lock.on_loss = None
-    if set(schema.inspect().current) != set(revisions):
+    after = schema.inspect()
+    if set(after.current) != set(revisions) or after.state is SchemaState.UNMANAGED:
         raise MigrationFailedError(
-            f"Revision {', '.join(revisions)} was recorded, but the database does not have it.",
+            f"Revision {name} was recorded, but the database does not have it.",
             "env.py left its transaction uncommitted, or works on another database.",
         )

@@ -15,6 +15,7 @@ from alembic.script.revision import RevisionMap
 
 from alembic_boot.private_names import execute, version_table
 from alembic_boot.state.journal import Direction
+from alembic_boot.state.journal_queries import BASE
 
 Moves = tuple[tuple[str, Direction], ...]
 
@@ -119,8 +120,9 @@ class Recording:
 
     @property
     def moves(self) -> Moves:
-        """A stamp for each revision."""
-        return tuple((it, Direction.STAMP) for it in (*self.confirmed, *self.revisions))
+        """A stamp for each revision, or of base."""
+        stamped = self.revisions or (BASE,)
+        return tuple((it, Direction.STAMP) for it in (*self.confirmed, *stamped))
 
     @property
     def info(self) -> MigrationInfo:
@@ -144,4 +146,4 @@ class Recording:
         return self.revisions
 
     def __str__(self) -> str:
-        return f"stamp {', '.join(self.revisions)}"
+        return f"stamp {', '.join(self.revisions) or BASE}"

@@ -90,8 +90,10 @@ def read_facts(
             current = read_current(connection, version_table)
             # The tables do not matter if the revision of a schema is known.
             tables = () if current else table_names(connection, version_table, extent)
-            journal = Journal(version_table).read(connection, agreed(current))
-            facts = DatabaseFacts(current, tables, *journal)
+            journal = Journal(version_table)
+            applied, refusal, digest = journal.read(connection, agreed(current))
+            is_at_base = bool(tables) and not digest and journal.ends_at_base(connection)
+            facts = DatabaseFacts(current, tables, applied, refusal, digest, is_at_base)
         except BaseException:
             # A pool that lent this connection would lend it again in the failed transaction.
             if not connection.closed:

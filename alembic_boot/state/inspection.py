@@ -18,7 +18,7 @@ class SchemaState(StrEnum):
     UNMANAGED = "unmanaged"
     """Tables, but no record of their revision."""
     BEHIND = "behind"
-    """The target has revisions that the database does not have."""
+    """The target has revisions that the database does not have. The database may be at base."""
     CURRENT = "current"
     """At the target."""
     PAST = "past"
@@ -100,6 +100,8 @@ class DatabaseFacts:
     """The reason if the journal cannot be read completely."""
     digest: str = field(default="", compare=False)
     """The `digest_of` the journal; empty if it has no row."""
+    is_at_base: bool = False
+    """Whether the journal shows that nothing of this history is among the tables any more."""
 
 
 NO_DATABASE = DatabaseFacts((), ())
@@ -223,12 +225,10 @@ def _overlap(known: Sequence[str], history: History) -> bool:
 
 
 def _state(facts: DatabaseFacts, applied: frozenset[str], wanted: frozenset[str]) -> SchemaState:
-    if not facts.current and facts.tables:
-        return SchemaState.UNMANAGED
+    if not facts.current and not facts.is_at_base:
+        return SchemaState.UNMANAGED if facts.tables else SchemaState.EMPTY
     if applied == wanted:
-        return SchemaState.CURRENT if facts.current else SchemaState.EMPTY
-    if not facts.current:
-        return SchemaState.EMPTY
+        return SchemaState.CURRENT
     if applied < wanted:
         return SchemaState.BEHIND
     if applied > wanted:

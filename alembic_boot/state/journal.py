@@ -136,6 +136,10 @@ class Journal:
         refusal = rights.why_incomplete(asking(connection), 0)
         return tuple(map(_applied, rows)), refusal, digest or ""
 
+    def ends_at_base(self, connection: Connection) -> bool:
+        """Return whether the last change was a downgrade to base, or a stamp of base."""
+        return bool(self._rows(connection, queries.ENDS_AT_BASE))
+
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as values for JSON."""
         rows = self.newest(connection, number)

@@ -82,14 +82,21 @@ SELECT 'running', clock_timestamp(), {values} FROM moved RETURNING id
 
 NOTHING_FOLLOWS = "SELECT 0 FROM moved"
 
-# The latest change of a revision decides whether it is in the database.
-_LATEST = """(
+BASE = "base"
+"""The revision in the row of a stamp which records that nothing of the history is there."""
+
+# The latest change of a revision decides whether it is in the database. A stamp of base ends all
+# rows before.
+_LATEST = f"""(
     SELECT DISTINCT ON (revision COLLATE "C") *
-    FROM {journal}
-    WHERE version_table = %s AND status = 'applied'
+    FROM {{journal}} change
+    WHERE version_table = %s AND status = 'applied' AND NOT EXISTS (
+        SELECT FROM {{journal}} base
+        WHERE base.version_table = change.version_table AND base.id >= change.id
+          AND base.direction = 'stamp' AND base.revision = '{BASE}' AND base.status = 'applied')
     ORDER BY revision COLLATE "C", id DESC) AS latest
 WHERE direction <> 'downgrade'
-"""
+"""  # noqa: S608 (constants)
 
 APPLIED = f"""
 SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version,
@@ -110,6 +117,15 @@ SELECT encode(sha256(convert_to(string_agg(
     concat_ws(' ', revision, coalesce(file_sha256, '-'), coalesce(down_revision, '-')),
     chr(10) ORDER BY revision COLLATE "C"), getdatabaseencoding())), 'hex')
 FROM {_LATEST}
+"""  # noqa: S608 (constants)
+
+# A journal that began late does not have the revisions below: the last downgrade tells.
+ENDS_AT_BASE = f"""
+SELECT FROM (
+    SELECT * FROM {{journal}}
+    WHERE version_table = %s AND status = 'applied' ORDER BY id DESC LIMIT 1) AS newest
+WHERE down_revision IS NULL
+  AND (direction = 'downgrade' OR direction = 'stamp' AND revision = '{BASE}')
 """  # noqa: S608 (constants)
 
 LAST = """

@@ -65,7 +65,14 @@ def refuse_unmanaged(inspection: Inspection) -> SchemaUnmanagedError:
     return SchemaUnmanagedError(
         f"The database has tables ({some(inspection.tables)}) but no revision recorded.",
         f"See with `{as_typed('adopt --dry-run')}` whether it is at one, and record it with "
-        f"`{as_typed('adopt')}`.{_UNCHANGED}",
+        f"`{as_typed('adopt')}`. {if_none_belongs()}{_UNCHANGED}",
+    )
+
+
+def if_none_belongs() -> str:
+    """Return the advice for a database whose tables are not of this history."""
+    return (
+        f"If none of these tables belongs to this history: `{as_typed('stamp --revision base')}`."
     )
 
 

@@ -1,6 +1,7 @@
 """Each layout boots with the wheel, as its people would type it in its own folder."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,31 @@ def test_a_layout(layout: Layout, stranger: MakeStranger, cluster: Cluster, data
     failed = theirs.boot(*SERVE)
     assert (failed.status, "served" in failed.stdout) == (5, False), failed
     assert "not_there" in failed.stderr
+
+
+def test_two_histories_in_one_database(stranger: MakeStranger) -> None:
+    """The second history needs one more step, once: to record that it is at base."""
+    [layout] = [it for it in LAYOUTS if it.project == "two_histories"]
+    billing = stranger(layout)
+    catalog = replace(billing, options=("-n", "catalog"))
+    assert billing.boot("migrate").status == 0
+    refused = catalog.boot("migrate")
+    assert refused.status == 8
+    assert "alembic-boot -n catalog stamp --revision base`" in refused.stderr
+    for history, words in (
+        (catalog, ["stamp", "--revision", "base"]),
+        (catalog, ["migrate"]),
+        (billing, ["migrate"]),
+    ):
+        finished = history.boot(*words)
+        assert finished.status == 0, finished
+    for history, rows in (
+        (billing, ["b6f5e4d3c2b1", "b1a2b3c4d5e6"]),
+        (catalog, ["c6f5e4d3c2b1", "c1a2b3c4d5e6", "base"]),
+    ):
+        status = json.loads(history.boot("status", "--json").stdout)
+        assert (status["state"], status["current"]) == ("current", rows[:1])
+        assert [row["revision"] for row in status["journal"]] == rows
 
 
 def files(folder: Path) -> set[Path]:

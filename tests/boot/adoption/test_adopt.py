@@ -3,13 +3,19 @@
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alembic_boot.adoption.comparison import Catalogue, compare
+from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import ConfigurationError, SchemaPastError, SchemaUnmanagedError
 from alembic_boot.migration.migrate import migrate
+from alembic_boot.running.record import stamp
+from alembic_boot.state.inspection import SchemaState
+from alembic_boot.state.schema import Schema, open_schema
 from backend.models import Base
 from tests.boot.adoption.unmanaged import (
     Theirs,
@@ -51,6 +57,12 @@ def head(any_cluster: Cluster) -> Iterator[Catalogue]:
 def theirs(tmp_path: Path, cluster: Cluster, database: str) -> Theirs:
     """Give a project without revisions, beside an empty database."""
     return Theirs(tmp_path, cluster, database)
+
+
+def opened(theirs: Theirs) -> Schema:
+    boot = theirs.boot
+    project = open_project(boot.alembic_config, boot.migration_database_url)
+    return open_schema(boot.migration_database_url, project, boot.schema)
 
 
 def restore(cluster: Cluster, original: str, database: str) -> None:
@@ -185,6 +197,7 @@ def test_several_are_equally_near(theirs: Theirs, caplog: pytest.LogCaptureFixtu
         "The schema is that of no revision; a1 Foreign a1, b2 Foreign b2 are equally near, with 1 "
         "difference. Change the schema by hand until it is that of a revision, or use an empty "
         "database. `inv adopt --dry-run --revision REV` shows the differences to another one. "
+        "If none of these tables belongs to this history: `inv stamp --revision base`. "
         "Nothing was changed."
     )
     assert "b2: column t_b2.b is missing" in caplog.messages
@@ -268,6 +281,45 @@ def test_settings_of_the_database(theirs: Theirs, path: str) -> None:
     theirs.execute(f"SET search_path = {schema}; {made('b2')}")
     theirs.adopt()
     assert theirs.query(f"SELECT * FROM {schema}.alembic_version") == [("b2",)]
+
+
+def test_tables_of_others_alone(theirs: Theirs) -> None:
+    """The refusal names the stamp of base; after it, and after a rollback to base, it migrates."""
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1")
+    theirs.execute("CREATE TABLE celery_taskmeta ()")
+    with pytest.raises(SchemaUnmanagedError, match="history: `inv stamp --revision base`"):
+        theirs.migrate()
+    stamp(theirs.boot, "base")
+    assert (theirs.revisions(), theirs.journal()) == ([], ["stamp base applied"])
+    theirs.migrate()
+    assert theirs.revisions() == ["b2"]
+    down = SchemaPolicy("base", rollback=True)
+    migrate(replace(theirs.boot, schema=down))
+    assert theirs.revisions() == []
+    theirs.migrate()
+    assert theirs.revisions() == ["b2"]
+
+    # Only the journal is left, and it has revisions that stand on others.
+    theirs.execute("DELETE FROM alembic_version")
+    inspection = opened(theirs).inspect()
+    assert inspection.state is SchemaState.UNMANAGED
+    # A stamp of base ends what the journal had before.
+    stamp(theirs.boot, "base")
+    inspection = opened(theirs).inspect()
+    assert (inspection.state, inspection.digest) == (SchemaState.BEHIND, "")
+
+
+def test_a_journal_that_began_late(theirs: Theirs) -> None:
+    """A downgrade to a revision that the journal does not have is no downgrade to base."""
+    theirs.project.revision("a1")
+    theirs.project.revision("b2", "a1")
+    theirs.migrate()
+    theirs.execute("DELETE FROM schema_journal WHERE revision = 'a1'")
+    migrate(replace(theirs.boot, schema=SchemaPolicy("a1", rollback=True)))
+    theirs.execute("DELETE FROM alembic_version")
+    theirs.migrate()
+    assert theirs.journal()[-2:] == ["stamp a1 applied", "upgrade b2 applied"]
 
 
 def test_a_schema_that_was_made_by_hand(theirs: Theirs) -> None:

@@ -89,6 +89,16 @@ def test_the_table(
 
 
 @pytest.mark.parametrize(
+    ("target", "state", "pending"), [("003", BEHIND, "001 002 003"), ("", CURRENT, "")]
+)
+def test_at_base_beside_tables_of_others(target: str, state: SchemaState, pending: str) -> None:
+    """If the journal shows that the history is at base, the tables are known not to be its own."""
+    facts = DatabaseFacts((), ("celery_taskmeta",), is_at_base=True)
+    found = inspect(facts, LINE, Target(target or "base", words(target)))
+    assert (found.state, found.current, found.pending) == (state, (), words(pending))
+
+
+@pytest.mark.parametrize(
     ("made", "rows", "journal", "target", "state", "unknown", "contracting"),
     [
         (LINE, "004", "004<003+", "003", AHEAD, "004", ""),

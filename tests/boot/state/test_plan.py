@@ -291,7 +291,8 @@ def test_the_way_down_from_there(
             8,
             "The database has tables (books, pages, dialogues, users, translations) but no "
             "revision recorded. See with `inv adopt --dry-run` whether it is at one, and record "
-            "it with `inv adopt`. Nothing was changed.",
+            "it with `inv adopt`. If none of these tables belongs to this history: "
+            "`inv stamp --revision base`. Nothing was changed.",
         ),
         (
             inspection(SchemaState.UNMANAGED, tables=(*TABLES, "a", "b")),
@@ -300,7 +301,8 @@ def test_the_way_down_from_there(
             8,
             "The database has tables (books, pages, dialogues, users, translations and 2 more) but "
             "no revision recorded. See with `inv adopt --dry-run` whether it is at one, and record "
-            "it with `inv adopt`. Nothing was changed.",
+            "it with `inv adopt`. If none of these tables belongs to this history: "
+            "`inv stamp --revision base`. Nothing was changed.",
         ),
     ],
 )
