@@ -11,7 +11,7 @@ from alembic_boot.commands import as_typed
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.running.by_hand import one_at_a_time as of_the_tool
-from alembic_boot.state.journal import JOURNAL_TABLE
+from alembic_boot.state.journal_queries import JOURNAL_TABLE
 from backend import __version__
 from backend.settings import load_settings
 from backend.uses import Use

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ARRAY, Connection, Enum, MetaData, TypeDecorator, inspect
 from sqlalchemy.types import TypeEngine
 
-from alembic_boot.state.journal import JOURNAL_TABLE
+from alembic_boot.state.journal_queries import JOURNAL_TABLE
 
 Operation = ops.MigrateOperation
 

@@ -42,13 +42,21 @@ from alembic_boot.running.traffic import Traffic
 from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
 from alembic_boot.situation import note_statement
+from alembic_boot.sql.pieces import begins_with
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
 from alembic_boot.state.journal import Direction
+from alembic_boot.state.journal_queries import JOURNAL_TABLE
 from alembic_boot.state.partial_commits import partial_commits, refusal
 from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
 
 _log = logging.getLogger(__name__)
+
+_UNDEFINED_TABLE = "42P01"
+_DROPS_JOURNAL = (
+    f"The revision drops {JOURNAL_TABLE}, the table of the migrations' journal: take that line "
+    "out, and start again."
+)
 
 
 @dataclass(frozen=True)
@@ -102,6 +110,7 @@ class LockedRun(Guard):
         """Whether this revision has failed before."""
         self._is_over = False
         """Whether the revision's own function has ended: only the version row is left."""
+        self._drops_journal = False
 
     def check(self) -> None:
         """Raise BootError if this is another database, or the lock is not held any more."""
@@ -178,7 +187,7 @@ class LockedRun(Guard):
         """Watch live traffic while the step runs."""
         self._timeouts.start()
         self._early_commits.start()
-        self._is_over = self._recorder.is_committing = False
+        self._is_over = self._recorder.is_committing = self._drops_journal = False
         if self._traffic is None:
             yield
             return
@@ -228,6 +237,7 @@ class LockedRun(Guard):
             if not self._is_over:
                 note_statement(statement)
                 self._early_commits.inside(statement)
+                self._drops_journal |= JOURNAL_TABLE in statement and begins_with(statement, "DROP")
             return statement
         if not session.is_direct:
             raise _needs_direct("The revision leaves its transaction")
@@ -291,7 +301,13 @@ class LockedRun(Guard):
         if self._traffic is not None:
             self._traffic.require_whole()
         self._early_commits.start()
-        after = self._record_at_once(step, rows) or self._record_one_by_one(step, rows)
+        try:
+            after = self._record_at_once(step, rows) or self._record_one_by_one(step, rows)
+        except Exception as error:
+            if self._drops_journal and sqlstate(error) == _UNDEFINED_TABLE:
+                raised = getattr(error, "orig", None) or error
+                raised.add_note(_DROPS_JOURNAL)
+            raise
         self._recorder.is_committing = True
         return after
 

@@ -17,36 +17,12 @@ from alembic_boot.sql.writing import literal, quoted, value
 from alembic_boot.state import journal_queries as queries
 from alembic_boot.state.access import Access, asking
 from alembic_boot.state.inspection import Applied
-
-JOURNAL_TABLE = "schema_journal"
+from alembic_boot.state.journal_queries import JOURNAL_TABLE
 
 LONGEST_ERROR = 2000
 """Characters of an error that are stored."""
 
-_COLUMNS = (
-    "revision",
-    "down_revision",
-    "direction",
-    "phase",
-    "file_sha256",
-    "checksum",
-    "status",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "error",
-    "host",
-    "pid",
-    "backend_pid",
-    "backend_start",
-    "app_version",
-)
-"""The columns that `status` shows."""
-
-_LAST = queries.LAST.format(columns=", ".join(_COLUMNS), journal="{journal}")
-
-_OWN_COLUMNS = ("id", "version_table", "session_key", "committed")
-"""Additional columns for boot itself."""
+_LAST = queries.LAST.format(columns=", ".join(queries.COLUMNS), journal="{journal}")
 
 
 class Direction(StrEnum):
@@ -150,7 +126,7 @@ class Journal:
     ) -> list[dict[str, Any]]:
         """Return the newest rows after the skipped ones, newest first; of one revision, or all."""
         rows = self._rows(connection, _LAST, revision, revision, number, skipped)
-        return [dict(zip(_COLUMNS, row, strict=True)) for row in rows]
+        return [dict(zip(queries.COLUMNS, row, strict=True)) for row in rows]
 
     def running(self, connection: Connection) -> tuple[Running, ...]:
         """Return the rows of running revisions, and of those whose process died."""
@@ -230,7 +206,7 @@ class Journal:
         The result is NULL if there is no journal yet, and false if another object has its name,
         such as a user's table.
         """
-        columns = ", ".join(literal(name) for name in (*_COLUMNS, *_OWN_COLUMNS))
+        columns = ", ".join(literal(name) for name in queries.ALL_COLUMNS)
         return queries.IS_JOURNAL.format(name=literal(self.table), columns=columns)
 
     def why_unseen(self, connection: Connection) -> LoginRefusedError | None:

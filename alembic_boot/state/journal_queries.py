@@ -1,5 +1,30 @@
 """The journal's SQL, with a placeholder for its name, which cannot be a parameter of SQL."""
 
+JOURNAL_TABLE = "schema_journal"
+
+COLUMNS = (
+    "revision",
+    "down_revision",
+    "direction",
+    "phase",
+    "file_sha256",
+    "checksum",
+    "status",
+    "started_at",
+    "finished_at",
+    "duration_ms",
+    "error",
+    "host",
+    "pid",
+    "backend_pid",
+    "backend_start",
+    "app_version",
+)
+"""The columns that `status` shows."""
+
+ALL_COLUMNS = (*COLUMNS, "id", "version_table", "session_key", "committed")
+"""These and the columns for boot itself."""
+
 CREATE = """
 CREATE TABLE IF NOT EXISTS {journal} (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

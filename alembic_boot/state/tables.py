@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.history.history import reached
-from alembic_boot.state.journal import JOURNAL_TABLE
+from alembic_boot.state.journal_queries import JOURNAL_TABLE
 
 # Ordinary, partitioned and foreign tables; without tables of extensions, and without partitions,
 # because their parent is listed. `records` are tables in the form of version tables: other

@@ -43,6 +43,14 @@ def test_a_layout(layout: Layout, stranger: MakeStranger, cluster: Cluster, data
     assert "not_there" in failed.stderr
 
 
+def test_alembic_ignores_the_journal(stranger: MakeStranger) -> None:
+    """The wheel brings a plugin for Alembic's own comparison."""
+    theirs = stranger(LAYOUTS[0])
+    assert theirs.boot("migrate").status == 0
+    checked = theirs.run("alembic", "check")
+    assert checked.status == 0, checked
+
+
 def test_two_histories_in_one_database(stranger: MakeStranger) -> None:
     """The second history needs one more step, once: to record that it is at base."""
     [layout] = [it for it in LAYOUTS if it.project == "two_histories"]

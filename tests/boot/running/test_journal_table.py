@@ -50,6 +50,16 @@ def test_something_else_of_the_journals_name(
     )
 
 
+def test_a_revision_that_drops_it(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Alembic's comparison without the plugin writes such a line; the failure names it."""
+    scene = make_scene(cluster, 'op.drop_table("schema_journal")')
+    scene.start().finish().assert_failed(
+        5,
+        "Migration b2 … failed: … The revision drops schema_journal, the table of the migrations' "
+        "journal: take that line out, and start again.",
+    )
+
+
 def test_a_schema_with_every_character(cluster: Cluster, make_scene: MakeScene) -> None:
     """A name that means something to drivers, formats and SQL is a name all the same."""
     schema = '50% "of" {all}\'s'
