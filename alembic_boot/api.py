@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from alembic_boot.extras import require_psycopg2
+from alembic_boot.own_work import own_call
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -170,7 +171,8 @@ def describe(
     if (real := direct or own) is None:
         from alembic_boot.environment.own_url import own_url
 
-        real = own_url(config)
+        with own_call():
+            real = own_url(config)
     return BootDescription(
         database_url=own or real,
         migration_database_url=real,
@@ -201,7 +203,7 @@ def _alone(describe: Callable[[], "BootDescription"]) -> Iterator["BootDescripti
     require_psycopg2()
     from alembic_boot.log import keeping_logging
 
-    with _at_work, keeping_logging():
+    with _at_work, own_call(), keeping_logging():
         yield describe()
 
 

@@ -14,8 +14,8 @@ from psycopg2.extensions import connection as Connection
 from sqlalchemy import Engine, Pool, event
 
 from alembic_boot.commands import setting
-from alembic_boot.environment.logins import threads_of_block
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.own_work import own_work
 from alembic_boot.postgres.identity import server
 from alembic_boot.sql.reach import Reach, Reaches
 
@@ -98,7 +98,7 @@ def confined(
     are not seen here.
     """
     reaches = Reaches()
-    is_ours = threads_of_block()
+    is_ours = own_work()
 
     def checked_out(dbapi_connection: Any, record: Any, _fairy: object) -> None:
         if not is_ours():

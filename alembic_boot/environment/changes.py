@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.exc import DBAPIError
 
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.own_work import own_work
 
 CHANGES_NOTHING = "changes_nothing"
 """The attribute of Alembic's configuration by which an env.py knows that it is only looked at."""
@@ -19,11 +20,15 @@ _HAS_CHANGED = "SELECT txid_current_if_assigned() IS NOT NULL"
 def refusing_changes(env_py: str) -> Iterator[None]:
     """Raise ConfigurationError instead of a commit that would change something.
 
-    What env.py commits by other means than SQLAlchemy's transactions is not noticed.
+    An application beside env.py may commit. What env.py commits by other means than SQLAlchemy's
+    transactions is not noticed.
     """
     refused: list[ConfigurationError] = []
+    is_ours = own_work()
 
     def committing(connection: Connection) -> None:
+        if not is_ours():
+            return
         try:
             has_changed = connection.exec_driver_sql(_HAS_CHANGED).scalar()
         except DBAPIError:  # the transaction has failed: a commit rolls it back

@@ -5,7 +5,6 @@ passes to the driver. An engine that has a `creator` of its own passes nothing.
 """
 
 import os
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -15,6 +14,7 @@ from psycopg2.extensions import parse_dsn
 from sqlalchemy import Engine, Pool, event
 from sqlalchemy.exc import DisconnectionError
 
+from alembic_boot.own_work import own_work
 from alembic_boot.postgres.hosts import SESSION, hosts_of
 from alembic_boot.postgres.options import DRIVERS
 from alembic_boot.postgres.urls import DatabaseUrl
@@ -36,19 +36,10 @@ It changes nothing of what it gets: before SQLAlchemy 2.1 that belongs to the en
 """
 
 
-def threads_of_block() -> Callable[[], bool]:
-    """Return what tells whether the present thread is this one, or began after this call.
-
-    Other threads are those of an application in which env.py runs.
-    """
-    others = frozenset(threading.enumerate()) - {threading.current_thread()}
-    return lambda: threading.current_thread() not in others
-
-
 @contextmanager
 def hearing_logins(hear: Hear) -> Iterator[None]:
     """Call `hear` before each login that SQLAlchemy tries meanwhile, for env.py."""
-    is_ours = threads_of_block()
+    is_ours = own_work()
 
     def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         return hear(dialect, arguments, parameters) if is_ours() else None
@@ -122,11 +113,11 @@ def led(real: Sequence[DatabaseUrl], scratch: DatabaseUrl) -> Iterator[None]:
 def connecting_anew() -> Iterator[None]:
     """Have env.py log in, also if a pool has a connection from before.
 
-    A pool keeps apart the connections of env.py and those of an application's own threads: each is
-    made anew for the other. At the end the pools lose those of env.py.
+    A pool keeps apart the connections of env.py and those of an application beside it: each is made
+    anew for the other. At the end the pools lose those of env.py.
     """
     made: dict[int, Any] = {}
-    is_ours = threads_of_block()
+    is_ours = own_work()
 
     def connected(_connection: Any, record: Any) -> None:
         if is_ours():

@@ -1,6 +1,7 @@
 """The public names, as a program of somebody else's uses them."""
 
 import asyncio
+import importlib
 import inspect
 import logging
 import os
@@ -8,7 +9,8 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +128,47 @@ def test_an_engine_that_is_connected_already(
         monkeypatch.delenv(name, raising=False)
     alembic_boot.migrate(theirs.folder)
     assert alembic_boot.status(theirs.folder).as_json()["state"] == "current"
+
+
+def test_an_application_that_works_meanwhile(
+    theirs: ForeignProject,
+    cluster: Cluster,
+    database: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its commits are its own: none is refused or led elsewhere, also in a thread that is new."""
+    name = f"service_of_{theirs.folder.parent.name}"
+    url = database_url.replace("ql://", "ql+psycopg2://")
+    (theirs.folder / f"{name}.py").write_text(f"""
+import threading, sqlalchemy
+engine = sqlalchemy.create_engine({url!r})
+def insert():
+    with engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO served DEFAULT VALUES")
+def serve():
+    thread = threading.Thread(target=insert)
+    thread.start()
+    thread.join()
+""")
+    monkeypatch.syspath_prepend(theirs.folder)
+    service = importlib.import_module(name)
+    alembic_boot.migrate(theirs.folder, database_url)
+    with service.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE served (id serial)")
+    (theirs.folder / "scripts" / "env.py").write_text(
+        FOREIGN_ENV.replace("config =", f"import {name}\n{name}.serve()\nconfig =", 1)
+    )
+    for call in (
+        partial(alembic_boot.status, url=database_url),
+        partial(alembic_boot.check, url=database_url),
+        alembic_boot.describe,
+    ):
+        before = cluster.query("SELECT count(*) FROM served", database)
+        with suppress(alembic_boot.ConfigurationError):  # this env.py has no URL of its own
+            call(theirs.folder)
+        assert cluster.query("SELECT count(*) FROM served", database) > before
+    service.engine.dispose()
 
 
 def test_the_status_page(theirs: ForeignProject, database_url: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from alembic_boot.environment.logins import keywords, led
+from alembic_boot.own_work import own_call
 from alembic_boot.postgres.urls import parse_database_url
 from tests.cluster import Cluster
 
@@ -51,6 +52,27 @@ def test_an_application_goes_on(cluster: Cluster, database: str) -> None:
             there = [(asked(engine), application.submit(asked, engine).result()) for _ in range(3)]
         assert there == [(scratch, database)] * 3
         assert asked(engine) == database
+    engine.dispose()
+
+
+def test_a_thread_of_an_application_that_begins_meanwhile(cluster: Cluster, database: str) -> None:
+    """In a call of the Python API it keeps the real database; a thread of asyncio's is env.py's."""
+    real = parse_database_url(cluster.url(database))
+    engine = create_engine(real.for_driver("psycopg2"))
+    with (
+        cluster.database() as scratch,
+        own_call(),
+        led((real,), parse_database_url(cluster.url(scratch))),
+        ThreadPoolExecutor(1) as application,
+    ):
+        there = [
+            (
+                asyncio.run(asyncio.to_thread(asked, engine)),
+                application.submit(asked, engine).result(),
+            )
+            for _ in range(2)
+        ]
+        assert there == [(scratch, database)] * 2
     engine.dispose()
 
 
