@@ -5,12 +5,33 @@ import re
 from urllib.parse import quote, quote_plus
 
 # The password part of a URL, up to the last @ before the host ends; but not the placeholder in a
-# sentence that explains a URL.
+# sentence that explains a URL. A match starts where a word starts: otherwise each letter of a long
+# word would be tried, and the time would grow with the square of its length.
 _URL_PASSWORD = re.compile(
-    r"(?P<head>\w[\w+.-]*://[^:/?#\s@]*:)(?!password@host:5432/)[^/?#\s]*(?=@)"
+    r"(?P<head>(?<![\w+.-])[+.-]*\w[\w+.-]*://[^:/?#\s@]*:)(?!password@host:5432/)[^/?#\s]*(?=@)"
 )
-_KEYWORD_PASSWORD = re.compile(
-    r"(?P<head>\b(?:ssl)?password\s*=\s*)('(?:[^'\\]|\\.)*'|[^\s&]+)", re.I
+# A value behind PASSWORD, in SQL and in libpq's keywords. It may stand in another string, of SQL or
+# of Python, with its quotes doubled or escaped; or in the second of two strings that Python joins.
+# A string without an end goes on to the end: the text may have been cut.
+_PASSWORD_VALUE = re.compile(
+    r"""
+    (?P<head>
+        password (?: (?P<equals> \s*=\s* ) | \s+to\s+ | \s+ | (?<!['"]password) (?=['$]) )
+      | set_config \s* \( \s* [\\'"]{1,8} [\w.]{0,60}? password [\w.]{0,60} [\\'"]{1,8} \s*,\s*
+    )
+    (?: ["']\s+["'] )?
+    (?: e | u& )?
+    (?:
+        '' (?!') (?: [^'] | '{4} )*+ ''
+      | (?P<quotes> '{3,8} | \\{1,4}['"] ) (?!['"]) [^'"\\]* (?P=quotes)
+      | (?P<dollars> \$ \w{0,63} \$ ) [^$]* (?P=dollars)
+      | ' (?: [^'\\] | \\. | '' )*+ (?: ' | \\?\Z )
+      | " (?: [^"\\] | \\. | "" )*+ (?: " | \\?\Z )
+      | (?: \\+['"] | \$\w{0,63}\$ ) \S*
+      | (?(equals) [^\s&]+ | (?!) )
+    )
+    """,
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
 
 _QUOTED_PASSWORD = re.compile(
@@ -63,7 +84,7 @@ def hide_all(secrets: frozenset[str]) -> None:
 def mask(text: str) -> str:
     """Return the text with every password in it replaced by `***`."""
     text = _URL_PASSWORD.sub(r"\g<head>***", text)
-    text = _KEYWORD_PASSWORD.sub(r"\g<head>***", text)
+    text = _PASSWORD_VALUE.sub(r"\g<head>***", text)
     text = _QUOTED_PASSWORD.sub(r'\g<head>"***"', text)
     for secret in sorted(_secrets, key=len, reverse=True):
         # Only a whole word: the password "moriai" must not mask the role "moriai_user".

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from alembic_boot.situation import Situation
+from alembic_boot.sql.pieces import name_of
 from alembic_boot.status_page.report import (
     Condition,
     IndexProgress,
@@ -16,6 +17,9 @@ from alembic_boot.status_page.report import (
 )
 
 _STAGES = ("wait", "migrate", "seed", "serve")
+
+_READ = 2000
+"""Characters of a statement that are read for its name: it may be one of megabytes."""
 
 
 def stages_of(situation: Situation, now: float) -> tuple[Stage, ...]:
@@ -55,13 +59,14 @@ def running_of(situation: Situation, now: float) -> RunningRevision | None:
     if situation.revision is None or situation.revision_id is None:
         return None
     build, is_blocked = situation.build, situation.blocked_by is not None
+    statement = situation.statement
     return RunningRevision(
         id=situation.revision_id,
         title=situation.revision.removeprefix(f"{situation.revision_id} "),
         number=min(situation.done + 1, situation.of),
         of=situation.of,
         elapsed=now - situation.revision_began_at,
-        statement=situation.statement,
+        statement=statement and name_of(statement[:_READ]),
         blocked_by=situation.blocked_by,
         blocked_for=now - situation.blocked_since if is_blocked else None,
         tries=situation.tries + 1,

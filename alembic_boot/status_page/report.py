@@ -71,7 +71,7 @@ class RunningRevision:
     of: int
     elapsed: float
     statement: str | None = None
-    """The SQL statement at work, shortened."""
+    """The SQL statement at work, shortened and without its values."""
     blocked_by: str | None = None
     blocked_for: float | None = None
     tries: int = 1

@@ -1,5 +1,7 @@
 """What the page says from the boot's own notes, without a database."""
 
+from dataclasses import replace
+
 from alembic_boot.situation import Build, Situation
 from alembic_boot.status_page.progress import outline, running_of, stages_after, stages_of
 from alembic_boot.status_page.report import Condition, IndexProgress, RunningRevision, Stage
@@ -63,6 +65,16 @@ def test_the_running_revision() -> None:
     assert (found.tries, found.budget_left, found.statement) == (4, 60.0, "ALTER TABLE t")
     assert found.index == IndexProgress("building index", 5, 10)
     assert running_of(Situation(NOW), NOW) is None
+
+
+def test_the_values_of_a_statement_are_not_shown() -> None:
+    """A value may be a secret, and a statement may be long."""
+    statement = f"CREATE ROLE r LOGIN PASSWORD 'S3cret' CONNECTION LIMIT 5 {'x' * 9_000_000}"
+    found = running_of(replace(RUNNING, statement=statement), NOW)
+    assert found is not None
+    assert found.statement
+    assert found.statement.startswith("CREATE ROLE r LOGIN PASSWORD … CONNECTION LIMIT … xxx")
+    assert len(found.statement) < 100
 
 
 def test_a_boot_that_failed() -> None:
