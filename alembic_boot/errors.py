@@ -38,7 +38,7 @@ class BootError(Exception):
 
     `{}` is replaced by the command, and `{target}` by the setting of that name.
     """
-    command: ClassVar[str] = ""
+    command: str = ""
     """The command that helps, if there is one."""
 
     def __init__(self, what: str, advice: str) -> None:

@@ -20,12 +20,15 @@ _UNCHANGED = " Nothing was changed."
 def refuse_past(inspection: Inspection) -> SchemaPastError:
     """Return the refusal of a database beyond the target."""
     target = inspection.target.name
-    return SchemaPastError(
+    command = f"rollback --target {shlex.quote(target)}"
+    error = SchemaPastError(
         f"The database is at {_listed(inspection.current)}, beyond the target {target}.",
         f"Set {setting('TARGET')}={','.join(inspection.current)} to stay there, leave it out to go "
-        f"up to head, or run `{as_typed(f'rollback --target {target}')}` (or "
+        f"up to head, or run `{as_typed(command)}` (or "
         f"{setting('ROLLBACK')}=true) to go down.",
     )
+    error.command = command
+    return error
 
 
 def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaAheadError:

@@ -205,6 +205,10 @@ class _Look:
     def _read_journal(
         self, connection: Connection, journal: Journal, keys: Collection[Key]
     ) -> None:
+        if self.judgement is not None and (refusal := self.judgement.journal_refusal) is not None:
+            if self.history is not None:
+                self.revisions = revisions_of(self.history, self.judgement.inspection, (), ())
+            raise refusal
         dead = died(connection, journal)
         running = {it.revision for it in journal.running(connection) if it not in dead}
         unfinished = {it.revision for it in journal.unfinished(connection)}

@@ -34,6 +34,8 @@ class Judgement:
 
     inspection: Inspection
     plan: Plan
+    journal_refusal: BootError | None = None
+    """Why the role may not see the journal. It needs that only if the schema is ahead."""
 
     def verdict(self, facts: Mapping[str, Any]) -> Verdict:
         """Return whether the schema fits this release; `facts` are those that the boot left."""
@@ -70,15 +72,15 @@ def judge(
         broken, target = error, Target("heads", history.heads)
     agreed = partial(agreed_digest, history=history)
     facts = read_facts(connection, version_table, _TIMEOUT, extent, agreed)
-    if facts.journal_refusal is not None:
-        raise facts.journal_refusal
     inspection = inspect(facts, history, target)
+    if inspection.unknown and facts.journal_refusal is not None:
+        raise facts.journal_refusal
     replaced = replaced_revisions(facts.journal, inspection.applied, history)
     inspection = with_replaced(inspection, replaced)
     if broken is not None:
-        return Judgement(inspection, refuse(broken))
+        return Judgement(inspection, refuse(broken), facts.journal_refusal)
     plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
-    return Judgement(inspection, plan)
+    return Judgement(inspection, plan, facts.journal_refusal)
 
 
 def _command(error: BootError) -> str | None:

@@ -20,7 +20,7 @@ from alembic_boot.status_page.sessions import grouped
 from alembic_boot.status_page.sql import RevisionSql
 from backend.settings import load_settings
 from tests.boot.in_process import Theirs, theirs
-from tests.cluster import PASSWORD, Cluster, free_port
+from tests.cluster import OWNER, PASSWORD, Cluster, free_port
 from tests.waiting import SOON
 
 NO_FILE = Path("/nonexistent/.env")
@@ -137,6 +137,7 @@ def test_past_and_edited(project: Theirs) -> None:
     project.variables["MIGRATION_TARGET"] = "a1"
     found = collect(project)
     assert (found.state, found.target) == ("past", "a1")
+    assert found.command == "inv rollback --target a1"
     assert statuses(found) == {"a1": "applied", "b2": "beyond", "c3": "beyond"}
     del project.variables["MIGRATION_TARGET"]
     look = collecting(project)
@@ -201,6 +202,19 @@ def test_pages_of_the_journal(project: Theirs, cluster: Cluster, database: str) 
     pages = [it.journal for it in both.values() if isinstance(it, Report)]
     found = [(it.number, len(it.rows), it.has_older) for it in pages if it]
     assert found == [(1, ROWS, True), (2, 3, False), (3, 0, False)]
+
+
+def test_a_role_without_rights_on_the_journal(
+    project: Theirs, cluster: Cluster, database: str
+) -> None:
+    """Such a role serves, as readiness has it; but the page must not say that there was no run."""
+    project.migrate().assert_ok()
+    cluster.execute(f"REVOKE ALL ON schema_journal FROM {OWNER}", database)
+    found = collect(project)
+    assert (found.condition, found.state) == (Condition.READY, "current")
+    assert statuses(found) == ALL
+    assert found.journal is None
+    assert "may not read" in found.problems[0]
 
 
 @pytest.mark.slow
