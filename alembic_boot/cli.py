@@ -5,19 +5,27 @@ What a command needs is imported when that command runs.
 
 import os
 import sys
-from argparse import REMAINDER, ArgumentParser, Namespace, RawDescriptionHelpFormatter
+from argparse import (
+    REMAINDER,
+    SUPPRESS,
+    Action,
+    ArgumentParser,
+    Namespace,
+    RawDescriptionHelpFormatter,
+)
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic_boot import actions
 from alembic_boot.commands import PREFIX, Program, use
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.imports import import_quickly
+from alembic_boot.masking import mask
 
 if TYPE_CHECKING:
     from alembic_boot.description import BootDescription
@@ -50,48 +58,90 @@ The last line on stderr says what happened and what to do.
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line. Raises SystemExit with the exit status, unless it is 0."""
+    arguments = parsed(argv)
     try:
         require_psycopg2()
     except ConfigurationError as error:  # the log needs settings, and these need psycopg2
         sys.stderr.write(f"{error}\n")
         raise SystemExit(error.exit_status) from None
-    arguments = _parser().parse_args(argv)
     use(Program(options=_typed(arguments)))
     import_quickly()
     arguments.call(arguments)
 
 
-def _parser() -> ArgumentParser:
-    parser = ArgumentParser(
-        "alembic-boot",
-        description=_DESCRIPTION,
-        epilog=f"{_variables()}\n{_STATUSES}",
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
+def parsed(argv: Sequence[str] | None = None) -> Namespace:
+    """Return the words of a command line. Raises SystemExit."""
+    found = _parser().parse_args(argv)
+    found.x = [*found.x, *found.more_x]
+    return found
+
+
+class _Parser(ArgumentParser):
+    """A parser whose complaints show no password of a URL."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with a complaint."""
+        super().error(mask(message))
+
+
+class _Version(Action):
+    """Prints the version of this distribution."""
+
+    def __call__(self, parser: ArgumentParser, *_: Any) -> None:
+        """Print it, and end."""
+        from importlib.metadata import PackageNotFoundError, version
+
+        try:
+            number = version(parser.prog)
+        except PackageNotFoundError:
+            number = "(not installed)"
+        print(parser.prog, number)  # noqa: T201 (argparse would print to stderr)
+        parser.exit()
+
+
+def _options(x: str, default: str | None) -> ArgumentParser:
+    """Return the options that stand before the command, or after it."""
+    options = ArgumentParser(add_help=False, argument_default=default)
+    options.add_argument(
         "-c",
         "--config",
         metavar="FILE",
         help="the Alembic project: alembic.ini or pyproject.toml (default: the one that is here)",
     )
-    parser.add_argument("-n", "--name", help="the section of alembic.ini, as `alembic -n` has it")
-    parser.add_argument(
+    options.add_argument("-n", "--name", help="the section of alembic.ini, as `alembic -n` has it")
+    options.add_argument(
         "-x",
         action="append",
-        default=[],
+        dest=x,
         metavar="ARG",
         help="an argument for env.py, as `alembic -x` has it; may be repeated",
     )
-    parser.add_argument(
+    options.add_argument(
         "--url",
         help="the database; other users of this machine can read a password in it, which "
         "they cannot in the variable DATABASE_URL",
     )
+    return options
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(
+        "alembic-boot",
+        parents=[_options("x", None)],
+        description=_DESCRIPTION,
+        epilog=f"{_variables()}\n{_STATUSES}",
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(x=[], more_x=[])
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
+    after = _options("more_x", SUPPRESS)
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, call: Callable[[Namespace], None], text: str) -> ArgumentParser:
-        command = commands.add_parser(name, help=text, description=text, allow_abbrev=False)
+        command = commands.add_parser(
+            name, help=text, description=text, allow_abbrev=False, parents=[after]
+        )
         command.set_defaults(call=call)
         return command
 
@@ -181,8 +231,10 @@ def _parser() -> ArgumentParser:
 
 
 def _variables() -> str:
-    from alembic_boot.settings import VARIABLES
-
+    try:
+        from alembic_boot.settings import VARIABLES
+    except ImportError:  # without psycopg2: all commands say so, and the help is shown
+        return ""
     lines = [f"  {name:<33} {meaning}" for name, (_, meaning) in VARIABLES.items()]
     return "\n".join(["variables:", *lines, ""])
 

@@ -1,5 +1,7 @@
 """The packages that only an extra of the distribution brings, and so may be absent."""
 
+import re
+from importlib import import_module
 from importlib.util import find_spec
 
 from alembic_boot.errors import ConfigurationError
@@ -9,8 +11,18 @@ _UVICORN = (0, 50)
 
 
 def require_psycopg2() -> None:
-    """Raise ConfigurationError if psycopg2 is not installed. Import nothing of ours before it."""
+    """Raise ConfigurationError if psycopg2 is not installed, or without the libpq it needs.
+
+    Import nothing of ours that needs it before.
+    """
     _require("binary", "psycopg2", "The connection that holds the lock", _KEEPS_DRIVER)
+    try:
+        import_module("psycopg2")
+    except ImportError as error:
+        raise ConfigurationError(
+            f"The package psycopg2 is installed, and cannot be loaded: {error}.",
+            f"Install the library that it names, or {_install('binary', 'the compiled package')}",
+        ) from error
 
 
 def require_server(*, reload: bool) -> None:
@@ -21,7 +33,7 @@ def require_server(*, reload: bool) -> None:
     from importlib.metadata import version
 
     found = version("uvicorn")
-    if tuple(int(part) for part in found.split(".")[:2]) < _UVICORN:
+    if tuple(map(int, re.findall(r"\d+", found)[:2])) < _UVICORN:
         oldest = ".".join(map(str, _UVICORN))
         raise ConfigurationError(
             f"The server needs uvicorn {oldest} or newer; {found} is installed.", _install("serve")

@@ -6,15 +6,17 @@ The commands run in this process, on projects that other people could have writt
 import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from alembic_boot import log
-from alembic_boot.cli import main
+from alembic_boot.cli import main, parsed
 from alembic_boot.commands import program, use
 from alembic_boot.imports import import_as_usual
 from alembic_boot.output import prepare_streams
@@ -142,6 +144,10 @@ Their = Callable[..., ForeignProject]
         (("--url", "mysql://h/d", "migrate"), 2),
         (("-c", "nothing.ini", "migrate"), 2),
         (("-n", "nothing", "migrate"), 2),
+        (("migrate", "--url", "mysql://h/d"), 2),
+        (("migrate", "-c", "nothing.ini"), 2),
+        (("migrate", "-n", "nothing"), 2),
+        (("run", "--url", "postgresql://h/d"), 2),
         (("run",), 2),
         (("run", "--"), 2),
         (("run", "--", "no-such-program"), 2),
@@ -157,6 +163,44 @@ def test_command_lines_without_a_database(
     result = run(*argv)
     assert result.status == status
     assert bool(result.stderr) is (status != 0)
+
+
+@pytest.mark.parametrize(
+    "argv", [("migrate", "--ulr", "{}"), ("{}",), ("--ulr={}", "wait"), ("stamp", "{}")]
+)
+def test_a_complaint_hides_the_password(run: Run, argv: tuple[str, ...]) -> None:
+    """A URL may be typed at a place where none belongs."""
+    result = run(*(it.format(f"postgresql://u:{PASSWORD}@h/d") for it in argv))
+    assert (result.status, "alembic-boot" in result.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_options_stand_before_and_after_the_command(count: int) -> None:
+    """Those of Alembic may be typed in both places, and -x may be in both at once."""
+    options = [("-x", "a=1"), ("-c", "their.ini"), ("--url", "postgresql://h/d")]
+    before = [word for it in options[:count] for word in it]
+    after = [word for it in options[count:] for word in it]
+    found = parsed([*before, "run", *after, "-x", "b=2", "--", "tell", "-c", "x"])
+    assert (found.x, found.config, found.name) == (["a=1", "b=2"], "their.ini", None)
+    assert found.url == "postgresql://h/d"
+    assert found.command[-3:] == ["tell", "-c", "x"]
+
+
+def test_the_version(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of the distribution."""
+    monkeypatch.setattr(metadata, "version", {"alembic-boot": "1.2"}.__getitem__)
+    with pytest.raises(SystemExit) as end:
+        parsed(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, "alembic-boot 1.2\n")
+
+
+def test_the_help_needs_no_psycopg2() -> None:
+    """In a process of its own: this one has imported everything."""
+    code = "import sys; sys.modules['psycopg2'] = None; from alembic_boot.cli import main; main()"
+    said = subprocess.run(
+        [sys.executable, "-c", code, "--help"], check=True, capture_output=True, text=True
+    )
+    assert "commands:" in said.stdout
 
 
 @pytest.mark.slow

@@ -56,6 +56,20 @@ def test_an_old_uvicorn_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         extras.require_server(reload=False)
 
 
+@pytest.mark.parametrize("version", ["0.60rc1", "0.50.0", "1.0", "1"])
+def test_other_versions_are_not(monkeypatch: pytest.MonkeyPatch, version: str) -> None:
+    monkeypatch.setattr(metadata, "version", {"uvicorn": version}.__getitem__)
+    extras.require_server(reload=False)
+
+
+def test_a_driver_without_its_library_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package is there, and libpq.so is not: its import raises ImportError."""
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    monkeypatch.setattr(extras, "find_spec", lambda _: True)
+    with pytest.raises(ConfigurationError, match="psycopg2 is installed, and cannot be loaded"):
+        extras.require_psycopg2()
+
+
 def test_a_failure_is_said_without_json(
     absent: Callable[[str], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
