@@ -105,7 +105,7 @@ if TYPE_CHECKING:
     from alembic_boot.postgres.urls import DatabaseUrl as DatabaseUrl
     from alembic_boot.postgres.urls import parse_database_url as parse_database_url
     from alembic_boot.running.by_hand import one_at_a_time as one_at_a_time
-    from alembic_boot.serving.readiness_check import Readiness as Readiness
+    from alembic_boot.serving.readiness_answer import Readiness as Readiness
 
 _MODULES = {
     "api": "Options check describe migrate readiness readiness_router status wait",
@@ -118,7 +118,7 @@ _MODULES = {
     "migration.status": "Status",
     "postgres.urls": "DatabaseUrl parse_database_url",
     "running.by_hand": "one_at_a_time",
-    "serving.readiness_check": "Readiness",
+    "serving.readiness_answer": "Readiness",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
+from alembic_boot.errors import BootError, LockTimeoutError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.own_work import own_call
 
@@ -22,12 +23,24 @@ if TYPE_CHECKING:
     from alembic_boot.checking.findings import Checked
     from alembic_boot.description import AlembicConfig, BootDescription
     from alembic_boot.migration.status import Status
-    from alembic_boot.serving.readiness_check import Readiness
+    from alembic_boot.serving.readiness_answer import Readiness
     from alembic_boot.serving.router import AppRouter
 
     Project = str | os.PathLike[str] | Config | AlembicConfig
 
 _at_work = threading.Lock()
+
+_doing = ""
+"""The work that may take long, while it runs."""
+
+
+class _AtWorkError(LockTimeoutError):
+    """A look at the schema does not wait for work of this process that may take long."""
+
+    @property
+    def public(self) -> str:
+        """Return the public text."""
+        return self.what
 
 
 class Options(TypedDict, total=False):
@@ -62,7 +75,7 @@ def migrate(
     `project` is a file, its folder, or an Alembic `Config`. `url` may be left out if DATABASE_URL
     is set, or if env.py has its own. Raises BootError.
     """
-    with _alone(partial(describe, project, url, **options)) as boot:
+    with _alone(partial(describe, project, url, **options), "migration") as boot:
         from alembic_boot.migration.migrate import check_history
         from alembic_boot.migration.migrate import migrate as bring_to_target
         from alembic_boot.migration.status import read_status
@@ -105,7 +118,7 @@ def check(
     `since` and `every` say which revisions go down and up again: those after a revision, or all.
     Raises BootError if the check is impossible.
     """
-    with _alone(partial(describe, project, url, **options)) as boot:
+    with _alone(partial(describe, project, url, **options), "check") as boot:
         from alembic_boot.checking.check import find_faults
 
         return find_faults(boot, since, every=every)
@@ -115,10 +128,15 @@ def readiness(
     project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
 ) -> "Readiness":
     """Return whether the schema fits this release, and why not; raises for nothing foreseen."""
-    require_psycopg2()
+    try:
+        require_psycopg2()
+    except BootError as error:
+        from alembic_boot.serving.readiness_answer import Readiness
+
+        return Readiness(ready=False, reason=error.public, cause=str(error))
     from alembic_boot.serving.router import LazyProbe
 
-    probe = LazyProbe(partial(_alone, partial(describe, project, url, **options)))
+    probe = LazyProbe(partial(_alone, partial(describe, project, url, **options), waits=False))
     try:
         return probe.check()
     finally:
@@ -143,7 +161,7 @@ def readiness_router(
     require_psycopg2()
     from alembic_boot.serving.router import make_router
 
-    described = partial(_alone, partial(describe, project, url, **options))
+    described = partial(_alone, partial(describe, project, url, **options), waits=False)
     return make_router(described, live_path, ready_path, shows_page=status_page)
 
 
@@ -198,13 +216,27 @@ def describe(
 
 
 @contextmanager
-def _alone(describe: Callable[[], "BootDescription"]) -> Iterator["BootDescription"]:
-    """Have the state of Alembic for this call, and leave the log as it is."""
+def _alone(
+    describe: Callable[[], "BootDescription"], does: str = "", *, waits: bool = True
+) -> Iterator["BootDescription"]:
+    """Have the state of Alembic for this call, and leave the log as it is.
+
+    `does` names work that may take long. Without `waits`, raise an error while such work runs.
+    """
+    global _doing  # noqa: PLW0603 (a process has one state of Alembic)
     require_psycopg2()
     from alembic_boot.log import keeping_logging
 
-    with _at_work, own_call(), keeping_logging():
-        yield describe()
+    while not _at_work.acquire(timeout=-1 if waits else 0.05):
+        if _doing:
+            raise _AtWorkError(f"A {_doing} runs in this process.", "Ask again when it has ended.")
+    try:
+        _doing = does
+        with own_call(), keeping_logging():
+            yield describe()
+    finally:
+        _doing = ""
+        _at_work.release()
 
 
 def _alembic_config(project: "Project", options: Options) -> "AlembicConfig":

@@ -99,9 +99,9 @@ class _Version(Action):
         parser.exit()
 
 
-def _options(x: str, default: str | None) -> ArgumentParser:
+def _options(x: str, default: str | None) -> _Parser:
     """Return the options that stand before the command, or after it."""
-    options = ArgumentParser(add_help=False, argument_default=default)
+    options = _Parser(add_help=False, argument_default=default)
     options.add_argument(
         "-c",
         "--config",
@@ -124,7 +124,7 @@ def _options(x: str, default: str | None) -> ArgumentParser:
     return options
 
 
-def _parser() -> ArgumentParser:
+def _parser() -> _Parser:
     parser = _Parser(
         "alembic-boot",
         parents=[_options("x", None)],

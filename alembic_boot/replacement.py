@@ -10,9 +10,17 @@ from pathlib import Path
 from typing import NoReturn
 
 from alembic_boot.errors import ConfigurationError, ServingFailedError
+from alembic_boot.serving.handover import with_facts
+from alembic_boot.signals import IGNORED_AT_START
 
 _DESCRIPTORS = resource.getrlimit(resource.RLIMIT_NOFILE)
 """The limit with which this process was started; the boot server raises it."""
+
+_ENVIRONMENT = dict(os.environ)
+"""The environment with which this process was started; env.py may change it, as by a .env file."""
+
+_UMASK = os.umask(0o077)
+os.umask(_UMASK)
 
 _IGNORED = (signal.SIGPIPE, signal.SIGXFSZ)
 """Signals that Python ignores, which a command would inherit."""
@@ -42,10 +50,13 @@ def replace_process(program: str, command: Sequence[str]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     resource.setrlimit(resource.RLIMIT_NOFILE, _DESCRIPTORS)
+    os.umask(_UMASK)
     for number in _IGNORED:
         signal.signal(number, signal.SIG_DFL)
+    for number in IGNORED_AT_START:
+        signal.signal(number, signal.SIG_IGN)
     try:
-        os.execv(program, [*command])  # noqa: S606 (that is what was asked for)
+        os.execve(program, [*command], with_facts(_ENVIRONMENT))  # noqa: S606 (that is what was asked for)
     except OSError as error:
         raise ServingFailedError(
             f"{program} cannot be run: {error.strerror}.", "Check that it is a program."

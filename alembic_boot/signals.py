@@ -9,6 +9,9 @@ from types import FrameType
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
+IGNORED_AT_START = frozenset(it for it in STOP_SIGNALS if signal.getsignal(it) is signal.SIG_IGN)
+"""The stop signals that whatever started this process has set to be ignored, as `nohup` does."""
+
 
 class Stopped(SystemExit):
     """A stop signal arrived; the exit status is 128 plus the signal's number, as in shells."""

@@ -50,8 +50,9 @@ def adopt(
 
 
 def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_run: bool) -> None:
-    project = open_project(boot.alembic_config, boot.migration_database_url)
-    schema = open_schema(boot.migration_database_url, project, boot.schema)
+    url = boot.migration_database_url
+    project = open_project(boot.alembic_config, url, changes_nothing=dry_run)
+    schema = open_schema(url, project, boot.schema)
     remove_leftovers(schema.url)
     inspection = schema.inspect()
     disposal = boot.schema.disposal

@@ -69,7 +69,8 @@ def migrate(
 def locate_version_table(boot: BootDescription) -> VersionTable:
     """Return the version table of env.py; nothing is changed. Raises BootError."""
     url = boot.migration_database_url
-    return open_schema(url, open_project(boot.alembic_config, url), boot.schema).version_table
+    project = open_project(boot.alembic_config, url, changes_nothing=True)
+    return open_schema(url, project, boot.schema).version_table
 
 
 def _reach(

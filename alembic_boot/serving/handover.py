@@ -5,7 +5,7 @@ Workers and reloads inherit it as well.
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
@@ -85,6 +85,12 @@ def handed_over() -> Facts:
 def forget_boot() -> None:
     """Remove the facts of an earlier boot: the next boot sets them again."""
     os.environ.pop(_FACTS, None)
+
+
+def with_facts(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment with the facts of this boot instead of those of an earlier one."""
+    others = {name: text for name, text in environment.items() if name != _FACTS}
+    return {**others, **({_FACTS: os.environ[_FACTS]} if _FACTS in os.environ else {})}
 
 
 def hand_over_version_table(table: VersionTable) -> None:

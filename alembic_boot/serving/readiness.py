@@ -18,7 +18,8 @@ from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
-from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
+from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.serving.readiness_check import ReadinessCheck
 from alembic_boot.serving.sqlstates import SHORTAGES, sentence
 
 Lend = Callable[[], AbstractContextManager[Connection]]

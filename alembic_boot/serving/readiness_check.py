@@ -1,7 +1,6 @@
 """Decide from the database whether the schema fits this release."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from psycopg2.extensions import connection as Connection
 
@@ -11,6 +10,7 @@ from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
+from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.schema_target import SchemaTarget
 from alembic_boot.serving.statements import Statements
 from alembic_boot.state.facts import read_facts
@@ -21,20 +21,6 @@ _MOVED = "The schema has moved since the models were compared with it. They are 
 
 _STATEMENT_TIMEOUT = 500
 """Milliseconds."""
-
-
-@dataclass(frozen=True)
-class Readiness:
-    """The answer to a probe. It is public, so it contains no host, user, file or role."""
-
-    ready: bool
-    state: str | None = None
-    current: tuple[str, ...] = ()
-    target: str | None = None
-    reason: str | None = None
-    """The problem and its remedy; when ready, why some requests fail all the same."""
-    cause: str | None = None
-    """Details for the log only, with all names; None if the reason says everything."""
 
 
 class ReadinessCheck:

@@ -5,7 +5,9 @@ The routes are plain ASGI: nothing of the application's own is needed, and no mo
 
 import asyncio
 import json
+import math
 import threading
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
@@ -18,7 +20,8 @@ from alembic_boot.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.middleware import Message, Receive, Send
 from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.readiness_check import Readiness, ReadinessCheck
+from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.serving.readiness_check import ReadinessCheck
 from alembic_boot.serving.shared_probe import SharedProbe
 from alembic_boot.serving.status_app import is_draining, status_app
 from alembic_boot.status_page.asgi import StatusApp
@@ -125,6 +128,7 @@ class LazyProbe:
         self._describe = describe
         self._lock = threading.Lock()
         self._opened: ReadinessProbe | None = None
+        self._failed: tuple[float, Readiness] | None = None
 
     def check(self) -> Readiness:
         """Check now; never raises for what is foreseen."""
@@ -134,12 +138,17 @@ class LazyProbe:
                     with self._describe() as boot:
                         self._opened = _open(boot)
         except BootError as error:
-            return Readiness(ready=False, reason=error.public, cause=str(error))
+            found = Readiness(ready=False, reason=error.public, cause=str(error))
+            self._failed = time.monotonic(), found
+            return found
         return self._opened.check()
 
     def last(self, within: float = float("inf")) -> Readiness | None:
         """Return the last result, if it is at most `within` seconds old."""
-        return None if self._opened is None else self._opened.last(within)
+        if self._opened is not None:
+            return self._opened.last(within)
+        when, found = self._failed or (-math.inf, None)
+        return found if time.monotonic() - when <= within else None
 
     def close(self) -> None:
         """Close the connection."""

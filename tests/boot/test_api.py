@@ -22,7 +22,7 @@ from starlette.applications import Starlette
 
 import alembic_boot
 from tests.cluster import Cluster
-from tests.scenarios.process import FOREIGN_ENV, ForeignProject, revisions
+from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations, revisions
 
 ENV = FOREIGN_ENV.replace(
     "config = context.config\n",
@@ -197,6 +197,70 @@ def test_a_schema_that_is_behind(
     assert "empty at base" in answer.json()["reason"]
     assert not alembic_boot.readiness(theirs.config, database_url).ready
     assert revisions(cluster, database) == []
+
+
+def test_readiness_does_not_wait_for_a_migration(theirs: ForeignProject, database_url: str) -> None:
+    """A probe is answered while the process migrates: here the revision itself asks."""
+    said = theirs.folder / "said"
+    theirs.revision(
+        "c3",
+        "b2",
+        f"import alembic_boot as it, pathlib; found = it.readiness({str(theirs.folder)!r}, "
+        f"{database_url!r}); pathlib.Path({str(said)!r}).write_text(found.reason)",
+    )
+    alembic_boot.migrate(theirs.folder, database_url)
+    assert said.read_text() == "A migration runs in this process."
+
+
+def test_an_unreachable_database_is_looked_for_once_a_second(
+    theirs: ForeignProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look runs env.py, and probes may come more often."""
+    for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    runs = theirs.folder / "runs"
+    nowhere = "postgresql+psycopg2://nobody@127.0.0.1:1/nothing"
+    (theirs.folder / "scripts" / "env.py").write_text(
+        f"with open({str(runs)!r}, 'a') as file:\n    file.write('x')\n"
+        + FOREIGN_ENV.replace(
+            "config = context.config\n",
+            f"config = context.config\nconfig.set_main_option('sqlalchemy.url', {nowhere!r})\n",
+        )
+    )
+    app = FastAPI()
+    app.include_router(alembic_boot.readiness_router(theirs.folder))
+    answers = asked(app, "GET /health/ready", "GET /health/ready")
+    assert [it.status_code for it in answers] == [503, 503]
+    assert runs.read_text() == "x"
+
+
+def test_readiness_changes_nothing(
+    theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """An env.py that makes tables by itself is refused that."""
+    (theirs.folder / "scripts" / "env.py").write_text(
+        FOREIGN_ENV.replace(
+            "with connectable",
+            "with connectable.begin() as own:\n"
+            '    own.exec_driver_sql("CREATE TABLE theirs (i int)")\nwith connectable',
+        )
+    )
+    found = alembic_boot.readiness(theirs.folder, database_url)
+    assert (found.ready, "changes the database itself" in str(found.cause)) == (False, True)
+    assert relations(cluster, database) == []
+
+
+def test_readiness_without_psycopg2_is_an_answer() -> None:
+    """In a process of its own: this one has imported everything."""
+    code = (
+        "import sys; sys.modules['psycopg2'] = None; import alembic_boot\n"
+        "found = alembic_boot.readiness(); print(found.ready, found.cause)"
+    )
+    printed = subprocess.run(
+        (sys.executable, "-c", code), capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.startswith("False ")
+    assert "psycopg2" in printed.stdout
 
 
 def test_a_configuration_made_by_a_program(

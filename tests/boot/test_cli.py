@@ -308,7 +308,9 @@ CHANGING_ENV = FOREIGN_ENV.replace(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("argv", [("status",), ("migrate", "--dry-run"), ("check",)])
+@pytest.mark.parametrize(
+    "argv", [("status",), ("migrate", "--dry-run"), ("check",), ("adopt", "--dry-run")]
+)
 def test_an_env_that_changes_the_database(
     run: Run, their: Their, cluster: Cluster, database: str, database_url: str, argv: tuple[str]
 ) -> None:

@@ -29,11 +29,18 @@ print(json.dumps({
     "folder": os.getcwd(),
     "descriptors": sorted(int(it) for it in os.listdir("/proc/self/fd")),
     "limit": resource.getrlimit(resource.RLIMIT_NOFILE),
+    "umask": [line.split()[1] for line in open("/proc/self/status") if "Umask" in line],
     "ignored": [line.split()[1] for line in open("/proc/self/status") if "SigIgn" in line],
     "environment": dict(os.environ),
 }), flush=True)
 signal.pause()
 """
+
+CHANGING = """import os
+os.environ["THEIRS"] = os.environ["DATABASE_URL"] = "changed"
+os.umask(0o007)
+"""
+"""The beginning of an env.py that changes the process, as load_dotenv does."""
 
 APP = """
 async def app(scope, receive, send):
@@ -91,11 +98,20 @@ def line_of(process: "subprocess.Popen[str]", part: str) -> str:
 
 
 def test_run_becomes_the_command(
-    start: Start, folder: Path, cluster: Cluster, database: str, database_url: str
+    request: pytest.FixtureRequest,
+    start: Start,
+    folder: Path,
+    cluster: Cluster,
+    database: str,
+    database_url: str,
 ) -> None:
     """The command gets the process as if it had been started itself, on the newest schema."""
     port = str(free_port())
     given = {"DATABASE_URL": database_url, "APP_ENV": "production", "ALEMBIC_BOOT_PORT": port}
+    env_py = folder / "scripts" / "env.py"
+    env_py.write_text(CHANGING + env_py.read_text())
+    previous = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as a shell does with `&`
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, previous))
     process = start("run", "--", "python", "tell.py", "--port", "1", **given)
     told: dict[str, Any] = json.loads(line_of(process, '"pid"'))
     assert told["pid"] == process.pid
@@ -109,9 +125,10 @@ def test_run_becomes_the_command(
         text=True,
     )
     expected = json.loads(plain.stdout)
-    for name in ("descriptors", "limit", "ignored"):
+    for name in ("descriptors", "limit", "ignored", "umask"):
         assert told[name] == expected[name], name
     changed = {name for name in told["environment"] if name not in given} - {"PATH", "PYTHONPATH"}
+    assert told["environment"]["DATABASE_URL"] == database_url
     assert changed <= {"BOOT_FACTS", "LC_CTYPE"}
     process.send_signal(signal.SIGTERM)
     assert process.wait(DEADLINE) == -signal.SIGTERM
