@@ -14,14 +14,13 @@ from typing import Any, get_type_hints
 
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.history.source import bound_name, parse
-from alembic_boot.postgres.options import DRIVERS
+from alembic_boot.postgres.options import ASYNC_DRIVERS, DRIVERS
 from alembic_boot.postgres.urls import DatabaseUrl
 
 _PLAIN = frozenset({"Connection", "Session"})
 _ASYNC = frozenset({"AsyncConnection", "AsyncSession"})
 _ENGINES = frozenset({"Engine", "AsyncEngine"})
 _KNOWN = _PLAIN | _ASYNC | _ENGINES
-_ASYNC_DRIVERS = ("asyncpg", "psycopg")
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def refuse_by_text(name: str) -> None:
 def async_url(url: DatabaseUrl) -> str:
     """Return the URL for an async engine, by the driver it names or one that is installed."""
     named = "psycopg" if url.driver == "psycopg_async" else url.driver
-    [driver, *_] = [it for it in (named, *_ASYNC_DRIVERS) if _is_usable(it)]
+    [driver, *_] = [it for it in (named, *ASYNC_DRIVERS) if _is_usable(it)]
     return url.for_driver(driver)
 
 
@@ -110,7 +109,7 @@ def _refuse(name: str, kind: str, *, is_async: bool) -> None:
             f"The seed callable {name} {does} {an} {kind}.",
             f"Let its first parameter be SQLAlchemy's {' or '.join(fit)}.",
         )
-    if is_async and (find_spec("greenlet") is None or not any(map(_is_usable, _ASYNC_DRIVERS))):
+    if is_async and (find_spec("greenlet") is None or not any(map(_is_usable, ASYNC_DRIVERS))):
         raise ConfigurationError(
             f"The seed callable {name} is async, and that needs the packages greenlet and asyncpg "
             "or psycopg.",
@@ -119,7 +118,7 @@ def _refuse(name: str, kind: str, *, is_async: bool) -> None:
 
 
 def _is_usable(driver: str) -> bool:
-    return driver in _ASYNC_DRIVERS and DRIVERS[driver].is_installed
+    return driver in ASYNC_DRIVERS and DRIVERS[driver].is_installed
 
 
 def _annotation(function: Callable[[Any], Any]) -> Any:

@@ -1,15 +1,18 @@
 """The driver that an env.py needs, if its URL names none."""
 
+import ast
 from pathlib import Path
 
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.postgres.options import DRIVERS
+from alembic_boot.history.source import parse
+from alembic_boot.postgres.options import ASYNC_DRIVERS, DRIVERS
 from alembic_boot.postgres.urls import DatabaseUrl
 
-_ASYNC = b"sqlalchemy.ext.asyncio"
-"""What an env.py imports that connects by asyncio, as Alembic's async template does."""
+_MAKERS = frozenset({"create_async_engine", "async_engine_from_config"})
+"""Functions of SQLAlchemy whose import or use shows that an env.py connects by asyncio."""
 
-_ASYNC_DRIVERS = ("asyncpg", "psycopg")
+_CLASS = "AsyncEngine"
+"""The class that older templates of Alembic call; to import it alone says nothing."""
 
 
 def url_for(env_py: Path, url: DatabaseUrl) -> str:
@@ -19,17 +22,29 @@ def url_for(env_py: Path, url: DatabaseUrl) -> str:
     """
     if url.driver or not _connects_by_asyncio(env_py):
         return url.sqlalchemy_url
-    for name in _ASYNC_DRIVERS:
+    for name in ASYNC_DRIVERS:
         if DRIVERS[name].is_installed:
             return url.for_driver(name)
     raise ConfigurationError(
         f"{env_py} connects by asyncio, and no driver for that is installed.",
-        f"Install the package {' or '.join(_ASYNC_DRIVERS)}. Nothing was changed.",
+        f"Install the package {' or '.join(ASYNC_DRIVERS)}. Nothing was changed.",
     )
 
 
 def _connects_by_asyncio(env_py: Path) -> bool:
     try:
-        return _ASYNC in env_py.read_bytes()
-    except OSError:  # it is there in compiled form alone
+        tree = parse(env_py.read_bytes())
+    except (OSError, SyntaxError, ValueError):  # such as one in compiled form alone
         return False
+    return any(map(_makes_async_engine, ast.walk(tree)))
+
+
+def _makes_async_engine(node: ast.AST) -> bool:
+    match node:
+        case ast.ImportFrom(names=names):
+            return any(it.name in _MAKERS for it in names)
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name in _MAKERS
+        case ast.Call(ast.Name(name) | ast.Attribute(attr=name)):
+            return name == _CLASS
+    return False

@@ -2,12 +2,13 @@
 
 import re
 from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from psycopg2 import OperationalError
-from sqlalchemy.exc import DBAPIError, MissingGreenlet
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, MissingGreenlet
 
 from alembic_boot.environment.logins import last_attempt
 from alembic_boot.errors import (
@@ -89,6 +90,17 @@ def no_connection(error: BaseException) -> BootError | None:
             "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
             "Alembic's async template does. Nothing was changed.",
         )
+    match error, _origin(error):
+        case InvalidRequestError(), ("sqlalchemy.ext.asyncio.engine", "__init__"):
+            return ConfigurationError(
+                "Alembic's env.py connects by asyncio, and the driver of its URL is not async.",
+                "Write postgresql+asyncpg://… in the URL. Nothing was changed.",
+            )
+        case RuntimeError(), ("asyncio.runners", _):
+            return ConfigurationError(
+                "Alembic's env.py calls asyncio.run(), and an event loop runs in this thread.",
+                "Call this by `await asyncio.to_thread(…)`. Nothing was changed.",
+            )
     code = sqlstate(error)
     if isinstance(error, DBAPIError):
         raised: BaseException | None = error.orig
@@ -109,6 +121,14 @@ def no_connection(error: BaseException) -> BootError | None:
     if meaning(answer) in (Refusal.LOGIN, Refusal.DATABASE_MISSING):
         return LoginRefusedError(what, "Nothing was changed. Correct the login that env.py uses.")
     return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
+
+
+def _origin(error: BaseException) -> tuple[str, str]:
+    """Return the module and the function that raised an error."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    if not frames:
+        return "", ""
+    return frames[-1].f_globals.get("__name__", ""), frames[-1].f_code.co_name
 
 
 def way_out(error: BaseException, what: str = "the revision") -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.logins import connecting_anew, hearing_logins, keywords
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError, ConfigurationError
@@ -38,7 +39,11 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
             raise
     except BaseException as error:
         if not found:
-            raise _unknown(f" env.py has none either: {project.describe(error)}.") from error
+            raise no_connection(error) or ConfigurationError(
+                f"Alembic's env.py failed before it connected: {project.describe(error)}.",
+                "Fix that. Neither --url nor DATABASE_URL is given, so env.py has to name the "
+                "database. Nothing was changed.",
+            ) from error
     if not found:
         raise _unknown(" env.py does not connect by itself either.")
     dialect, login = found[0]

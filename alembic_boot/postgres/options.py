@@ -57,6 +57,9 @@ class Driver:
 OWN_DRIVER = "psycopg2"
 """The driver of boot and the application, whichever driver a URL names for an env.py."""
 
+ASYNC_DRIVERS = ("asyncpg", "psycopg")
+"""The drivers for asyncio, the best first."""
+
 DRIVERS: Mapping[str, Driver] = {
     OWN_DRIVER: Driver("psycopg2"),
     "psycopg": Driver("psycopg"),

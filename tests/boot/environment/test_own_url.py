@@ -1,12 +1,15 @@
 """The URL that an env.py uses by itself, learned without a connection."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from alembic_boot.description import AlembicConfig
+from alembic_boot.environment.driver import url_for
 from alembic_boot.environment.own_url import own_url
 from alembic_boot.errors import BootError, ConfigurationError
+from alembic_boot.postgres.urls import parse_database_url
 from tests.scenarios.process import ForeignProject
 
 SYNC = """
@@ -87,6 +90,10 @@ def test_what_env_py_would_connect_to(
         ("import os; os.environ['NO_SUCH_NAME']", "NO_SUCH_NAME is not set"),
         ("import no_such_package", "no_such_package"),
         (sync("sqlite://"), "connects to sqlite"),
+        (
+            ASYNC.format(url="postgresql+psycopg2://u:secret-p@h/d", options="{}"),
+            "Write postgresql+asyncpg://",
+        ),
         (sync("driver://u:secret-p@h/d"), "NoSuchModuleError"),
     ],
 )
@@ -96,4 +103,34 @@ def test_an_env_py_without_one(tmp_path: Path, env: str, said: str) -> None:
         asked(tmp_path, env)
     assert isinstance(caught.value, ConfigurationError)
     assert said in str(caught.value)
+    assert str(caught.value).startswith("No database") is (env == "pass")
     assert "secret-p" not in str(caught.value)
+
+
+def test_an_env_py_in_a_running_event_loop(tmp_path: Path) -> None:
+    """An async env.py calls asyncio.run(), which needs a thread without a loop."""
+
+    async def ask() -> None:
+        asked(tmp_path, ASYNC.format(url=URL.format("asyncpg"), options="{}"))
+
+    with pytest.raises(ConfigurationError, match=r"asyncio\.to_thread"):
+        asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("env", "is_async"),
+    [
+        (ASYNC.format(url="", options="{}"), True),
+        ("from app import db\nengine = db.create_async_engine()", True),
+        ("from sqlalchemy.ext.asyncio import AsyncEngine\nAsyncEngine(engine)", True),
+        ("from sqlalchemy.ext.asyncio import AsyncEngine", False),
+        ("# sqlalchemy.ext.asyncio has create_async_engine", False),
+        ("def", False),
+    ],
+)
+def test_which_env_py_gets_an_async_driver(tmp_path: Path, env: str, *, is_async: bool) -> None:
+    """Only one that makes an async engine; its URL names no driver."""
+    file = tmp_path / "env.py"
+    file.write_text(env)
+    url = url_for(file, parse_database_url("postgresql://h/d"))
+    assert url.startswith("postgresql+asyncpg" if is_async else "postgresql+psycopg2")
