@@ -15,9 +15,11 @@ import pytest
 from alembic_boot.errors import BootError
 
 if TYPE_CHECKING:
+    from alembic_boot import AlembicConfig
     from alembic_boot.migration.cloning import Template
 
 _URL = "ALEMBIC_BOOT_TEST_DATABASE_URL"
+_NAME = "ALEMBIC_BOOT_NAME"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,7 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="check the migrations as a test: up, down, up, and equal to the models",
     )
-    parser.addini("alembic_boot_config", "the Alembic project: a file, or its folder", default=".")
+    parser.addini(
+        "alembic_boot_config",
+        "the Alembic project: a file, or its folder, from the rootdir of pytest",
+        default=".",
+    )
+    parser.addini(
+        "alembic_boot_name",
+        f"the section of alembic.ini ({_NAME} goes before it)",
+        default="alembic",
+    )
     parser.addini(
         "alembic_boot_url",
         f"a database on the server for tests (default: {_URL}, else DATABASE_URL); it is only read",
@@ -49,11 +60,14 @@ def alembic_boot_template(request: pytest.FixtureRequest) -> Iterator["Template"
 
     # The processes of pytest-xdist have this in common.
     run = getattr(request.config, "workerinput", {}).get("testrunuid") or os.urandom(8).hex()
+    failure = ""
     try:
         with template(describe(*_project(request.config)), run) as found:
             yield found
     except BootError as error:
-        pytest.fail(str(error), pytrace=False)
+        failure = str(error)
+    if failure:  # not in the handler, because pytest would show the causes, too
+        pytest.fail(failure, pytrace=False)
 
 
 @pytest.fixture
@@ -63,14 +77,28 @@ def alembic_boot_database(alembic_boot_template: "Template") -> Iterator[str]:
         yield url
 
 
-def _project(config: pytest.Config) -> tuple[Path, str]:
-    """Return the project and the URL of the server. Fails the test if there is no URL."""
+def _project(config: pytest.Config) -> tuple["AlembicConfig", str]:
+    """Return the project and the URL of the server. Fails the test if there is no URL.
+
+    Raises ConfigurationError if there is no project.
+    """
+    from alembic_boot import AlembicConfig
+    from alembic_boot.settings import find_config
+
     url = (
         os.environ.get(_URL) or config.getini("alembic_boot_url") or os.environ.get("DATABASE_URL")
     )
     if not url:
-        pytest.fail(f"No server for tests: set {_URL}, or alembic_boot_url.", pytrace=False)
-    return config.rootpath / config.getini("alembic_boot_config"), str(url)
+        pytest.fail(
+            f"No server for tests: set {_URL}, the ini option alembic_boot_url, or DATABASE_URL. "
+            "The URL of env.py is not used.",
+            pytrace=False,
+        )
+    root = config.rootpath
+    file = root / config.getini("alembic_boot_config")
+    name = os.environ.get(_NAME) or config.getini("alembic_boot_name")
+    file = find_config(file) if file.is_dir() else file
+    return AlembicConfig(file, name, working_folder=root), str(url)
 
 
 class _FaultsFoundError(Exception):

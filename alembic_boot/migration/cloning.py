@@ -1,19 +1,16 @@
 """A migrated database that is cloned, for the tests of one run."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 from psycopg2 import sql
 
-from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.creation import create_like
 from alembic_boot.adoption.leftover_databases import drop, in_use, new_name, remove_leftovers
 from alembic_boot.description import BootDescription
-from alembic_boot.environment.own_url import own_url
-from alembic_boot.errors import BootError, LockTimeoutError
-from alembic_boot.log import keeping_logging
-from alembic_boot.migration.migrate import migrate
+from alembic_boot.errors import LockTimeoutError
+from alembic_boot.migration.filling import fill
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from alembic_boot.postgres.connection import connected
@@ -60,8 +57,7 @@ def template(boot: BootDescription, run: str) -> Iterator[Template]:
     wait(boot)
     remove_leftovers(real)
     with in_use(real, name, is_shared=True):
-        with keeping_logging():
-            _make_once(boot, name)
+        _make_once(boot, name)
         yield Template(real, name)
     with in_use(real, name) as is_last:
         if is_last:
@@ -92,13 +88,7 @@ def _make(boot: BootDescription, name: str) -> None:
     with in_use(real, unfinished):
         try:
             url = create_like(real, unfinished)
-            made = replace(
-                boot, database_url=url, migration_database_url=url, may_create_database=False
-            )
-            with suppress(BootError):  # an env.py with a URL of its own is led from there, too
-                boot = replace(boot, database_url=own_url(boot.alembic_config))
-            with pointed_at(boot, url):
-                migrate(made)
+            fill(boot, url)
             names = {"database": unfinished, "template": name}
             with connected(real) as connection, connection.cursor() as cursor:
                 for statement in _CLOSE.split(";"):

@@ -25,6 +25,12 @@ def test_rows(alembic_boot_database, number):
             assert cursor.fetchone() == (1,)
 """
 
+UNLOADED = """
+def test_modules(alembic_boot_database):
+    import sys
+    assert "their_models" not in sys.modules
+"""
+
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> ForeignProject:
@@ -52,11 +58,13 @@ def environment(url: str | None) -> dict[str, str]:
     return {**environ, "ALEMBIC_BOOT_TEST_DATABASE_URL": url} if url else environ
 
 
-def run(theirs: ForeignProject, url: str | None, *arguments: str) -> tuple[int, str]:
-    """Return the exit status of a run, and what it printed."""
+def run(
+    theirs: ForeignProject, url: str | None, *arguments: str, below: str = ""
+) -> tuple[int, str]:
+    """Return the exit status of a run, and what it printed; `below` is the folder it runs in."""
     finished = subprocess.run(
         command(*arguments),
-        cwd=theirs.folder,
+        cwd=theirs.folder / below,
         env=environment(url),
         capture_output=True,
         text=True,
@@ -92,12 +100,21 @@ def test_a_clone_for_each_test(
 def test_a_project_with_settings_of_its_own(
     theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
 ) -> None:
-    """Its env.py goes to another database than the one for tests, and is led to the template."""
+    """Its env.py goes to another database than the one for tests, and is led to the template.
+
+    What env.py imports is not imported in the process of the tests. Paths start at the rootdir.
+    """
+    theirs.config.write_text("[billing]\nscript_location = scripts\n")
+    (theirs.folder / "pytest.ini").write_text("[pytest]\nalembic_boot_name = billing\n")
+    (theirs.folder / "their_models.py").touch()
+    (theirs.folder / "test_theirs.py").write_text(TESTS + UNLOADED)
+    (theirs.folder / "below").mkdir()
     with cluster.database() as own:
         env = own_settings_env(cluster.url(own), "psycopg2", "pool_size=1")
-        (theirs.folder / "scripts" / "env.py").write_text(env.replace("engine.dispose()", "pass"))
-        status, said = run(theirs, database_url)
-        assert (status, "4 passed" in said) == (0, True), said
+        env = "import their_models\n" + env.replace("engine.dispose()", "pass")
+        (theirs.folder / "scripts" / "env.py").write_text(env)
+        status, said = run(theirs, database_url, "..", below="below")
+        assert (status, "5 passed" in said) == (0, True), said
         assert cluster.query("SELECT FROM pg_tables WHERE schemaname = 'public'", own) == []
 
 
@@ -132,8 +149,10 @@ def test_the_check_as_a_test(theirs: ForeignProject, database_url: str) -> None:
 
 @pytest.mark.slow
 def test_what_is_missing(theirs: ForeignProject, database_url: str) -> None:
-    """A sentence says which variable to set, or what failed."""
-    assert "No server for tests: set ALEMBIC_BOOT_TEST_DATABASE_URL" in run(theirs, None)[1]
+    """A sentence says which variable to set, or what failed; once, and without its causes."""
+    said = run(theirs, None)[1]
+    assert "No server for tests: set ALEMBIC_BOOT_TEST_DATABASE_URL" in said
+    assert "or DATABASE_URL. The URL of env.py is not used." in said
     theirs.revision("c3", "b2", "raise RuntimeError('no way')")
-    status, said = run(theirs, database_url)
-    assert (status, "RuntimeError: no way" in said, "Traceback" in said) == (1, True, False)
+    status, said = run(theirs, database_url, "-rN", "-k", "rows and 0")
+    assert (status, said.count("RuntimeError: no way"), "Traceback" in said) == (1, 1, False), said
