@@ -97,6 +97,11 @@ def too_long() -> bytes:
     return _problem(status, "The head of the request is too long.")
 
 
+def unforeseen() -> bytes:
+    """Return the answer to a request on which the boot server failed."""
+    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This answer failed.")
+
+
 def facts(situation: Situation, now: float) -> dict[str, Any]:
     """Return what readiness says while the boot is at work."""
     return {

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alembic_boot.serving.boot_answers import Paths, answer, status_answer
+from alembic_boot.serving.boot_answers import Paths, answer, status_answer, unforeseen
 from alembic_boot.serving.boot_client import Client
 from alembic_boot.serving.open_connections import allow_all_descriptors, most_connections
 from alembic_boot.serving.port import prepare_to_listen
@@ -70,6 +70,7 @@ class BootServer:
         self._selector = selectors.DefaultSelector()
         self._clients: dict[socket.socket, Client] = {}
         self._most = 0
+        self._has_failed = False
         self._accepts_again_at: float | None = None
         self._ends_at = float("inf")
         self._successor: Connection | None = None
@@ -194,10 +195,20 @@ class BootServer:
                 return
             if len(self._clients) >= self._most:
                 self._end(min(self._clients.values(), key=_by_silence))
-            client = Client(connection, self._reply)
+            client = Client(connection, self._guarded)
             self._clients[connection] = client
             self._selector.register(connection, client.events, client)
             self._go_on(client)
+
+    def _guarded(self, head: bytes) -> bytes:
+        """Return an answer in any case: this thread is the only one that answers."""
+        try:
+            return self._reply(head)
+        except Exception as error:  # noqa: BLE001 (one request must not end the others)
+            log = _log.debug if self._has_failed else _log.error
+            self._has_failed = True
+            log("The boot server could not answer a request: %r", error)
+            return unforeseen()
 
     def _reply(self, head: bytes) -> bytes:
         return answer(head, situation(), time.monotonic(), self.paths, self.page)

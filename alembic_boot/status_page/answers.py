@@ -19,6 +19,8 @@ from alembic_boot.status_page.style import POLICY
 
 _LONGEST_ID = 200
 
+_LONGEST_QUERY = 1000
+
 _NUMBER = re.compile(r"[1-9]\d{0,5}")
 
 _AGAIN = "1"
@@ -88,7 +90,8 @@ def event(name: str, last: str | None) -> bytes:
 
 
 def _asked(request: Request, name: str) -> str | None:
-    return parse_qs(request.query[:1000], max_num_fields=20).get(name, [None])[0]
+    # The length bounds the number of fields as well; a limit of its own would raise ValueError.
+    return parse_qs(request.query[:_LONGEST_QUERY]).get(name, [None])[0]
 
 
 def _html(text: str) -> Answer:

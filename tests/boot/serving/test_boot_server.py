@@ -53,6 +53,18 @@ def body_of(answer: bytes) -> dict[str, object]:
     return found
 
 
+def test_an_answer_that_fails(
+    server: BootServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The others still have theirs, and the log is not flooded."""
+    with monkeypatch.context() as patched:
+        patched.setattr(boot_server, "answer", lambda *_: 1 / 0)
+        assert ask(server).startswith(b"HTTP/1.1 500 ")
+        assert ask(server).startswith(b"HTTP/1.1 500 ")
+    assert ask(server).startswith(b"HTTP/1.1 200 ")
+    assert caplog.text.count("could not answer a request: ZeroDivisionError") == 1
+
+
 def test_a_connection_that_is_kept(server: BootServer) -> None:
     """The client is told of the close; what it sent behind its request is not answered."""
     found = ask(server, 2 * LIVE)

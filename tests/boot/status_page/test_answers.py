@@ -68,6 +68,8 @@ def test_the_answer(found: Answer, status: int, kind: str) -> None:
         ("/_boot/revisions/a%2Fb", "a/b"),
         ("/_boot/revisions/../../etc/passwd", "../../etc/passwd"),
         ("/_boot/other", None),
+        pytest.param("/_boot?" + 30 * "x=1&" + "journal=3", 3, id="many-fields"),
+        pytest.param("/_boot?" + 5000 * "x=1&", 1, id="too-many-fields"),
     ],
 )
 def test_what_is_collected_for_it(path: str, key: int | str | None) -> None:
