@@ -131,7 +131,7 @@ class Journal:
     def running(self, connection: Connection) -> tuple[Running, ...]:
         """Return the rows of running revisions, and of those whose process died."""
         return tuple(
-            Running(id_, revision, host, pid, f"{since.astimezone():%H:%M:%S}", key)
+            Running(id_, revision, host, pid, _time_of_day(since), key)
             for id_, revision, host, pid, since, key in self._rows(connection, queries.RUNNING)
         )
 
@@ -271,6 +271,11 @@ def _storable(error: str) -> str:
 
 def _split(parents: str | None) -> tuple[str, ...]:
     return tuple(parents.split(",")) if parents else ()
+
+
+def _time_of_day(at: datetime | None) -> str:
+    """Return a time as the log has it; None is one that cannot be read."""
+    return f"{at.astimezone():%H:%M:%S}" if at else "an unknown time"
 
 
 def _as_json(value: Any) -> Any:

@@ -53,13 +53,12 @@ NOTE_COMMITTED = """
 UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
 """
 
+# One pass over the journal: a join with its later rows would be quadratic for one revision.
 UNFINISHED = """
 SELECT id, revision, direction, file_sha256, committed
-FROM {journal} failed
-WHERE version_table = %s AND status = 'failed' AND NOT EXISTS (
-    SELECT FROM {journal} later
-    WHERE later.version_table = failed.version_table AND later.revision = failed.revision
-      AND later.id > failed.id)
+FROM {journal}
+WHERE version_table = %s AND status = 'failed'
+  AND id IN (SELECT max(id) FROM {journal} GROUP BY version_table, revision)
 ORDER BY revision
 """
 

@@ -7,10 +7,13 @@ why. Every part has a bound of its own: time, rows and lengths.
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Any, TypeVar
 
 import psycopg2
+from psycopg2.extensions import PYDATETIMETZ, new_type, register_type
 from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
@@ -40,6 +43,21 @@ from alembic_boot.status_page.runs import read_page, read_runs
 from alembic_boot.status_page.sessions import read_sessions
 
 T = TypeVar("T")
+
+_TIMESTAMPTZ = 1184
+"""Its number in pg_type."""
+
+
+def _time(text: str | bytes | None, cursor: Cursor) -> datetime | None:
+    """Return a point in time; None for one that Python cannot hold, in each time zone."""
+    try:
+        found: datetime | None = PYDATETIMETZ(text, cursor)
+    except (ValueError, OverflowError):
+        return None
+    return found if found is None or MINYEAR < found.year < MAXYEAR else None
+
+
+_TIMES = new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _time)
 
 Key = int | str
 """A page of the journal, with all the rest; or the id of a revision."""
@@ -111,6 +129,7 @@ class Collecting:
         name = named("status page", self._boot.app_version)
         try:
             with closing(connect(self._boot.database_url, _CONNECT, _SILENCE, name)) as connection:
+                register_type(_TIMES, connection)
                 look.read_database(connection, keys)
         except psycopg2.Error as error:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
@@ -196,19 +215,24 @@ class _Look:
                 "The state", lambda: judge(connection, found, history, policy, extent)
             )
         with _asking(connection):
+            self.tried("The last attempts", lambda: self._read_revisions(connection, journal))
+        with _asking(connection):
             self.tried("The journal", lambda: self._read_journal(connection, journal, keys))
         with _asking(connection):
             self.tried("The schema", lambda: self._read_tables(connection, found, extent))
         with _asking(connection):
             self.sessions = self.tried("The sessions", lambda: read_sessions(connection))
 
-    def _read_journal(
-        self, connection: Connection, journal: Journal, keys: Collection[Key]
-    ) -> None:
-        if self.judgement is not None and (refusal := self.judgement.journal_refusal) is not None:
-            if self.history is not None:
+    @property
+    def _refusal(self) -> BootError | None:
+        """Why the journal cannot be trusted; None if it can."""
+        return self.judgement.journal_refusal if self.judgement is not None else None
+
+    def _read_revisions(self, connection: Connection, journal: Journal) -> None:
+        if self._refusal is not None:
+            if self.history is not None and self.judgement is not None:
                 self.revisions = revisions_of(self.history, self.judgement.inspection, (), ())
-            raise refusal
+            return
         dead = died(connection, journal)
         running = {it.revision for it in journal.running(connection) if it not in dead}
         unfinished = {it.revision for it in journal.unfinished(connection)}
@@ -218,6 +242,13 @@ class _Look:
             self.revisions = revisions_of(self.history, inspection, running, failed)
             if (number := len(self.history.revisions)) > MOST_REVISIONS:
                 self.problems.append(f"{MOST_REVISIONS} of {number} revisions are shown.")
+
+    def _read_journal(
+        self, connection: Connection, journal: Journal, keys: Collection[Key]
+    ) -> None:
+        if self._refusal is not None:
+            raise self._refusal
+        dead = died(connection, journal)
         for key in keys:
             if isinstance(key, int):
                 self.pages[key] = read_page(connection, journal, self.history, dead, key)

@@ -12,6 +12,7 @@ from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.status_page.answers import answer, as_json
 from alembic_boot.status_page.collecting import Collecting, Sources
+from alembic_boot.status_page.render import page
 from alembic_boot.status_page.report import Condition, Report, RevisionDetail
 from alembic_boot.status_page.requests import Request
 from alembic_boot.status_page.revisions import MOST_REVISIONS
@@ -218,6 +219,33 @@ def test_a_role_without_rights_on_the_journal(
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_very_long_journal(project: Theirs, cluster: Cluster, database: str) -> None:
+    """Neither the states of the revisions nor the page take longer than a statement may."""
+    project.migrate().assert_ok()
+    row = JOURNAL.format("c3", "b2", "failed", "'it broke'").replace("VALUES (", "SELECT ")
+    cluster.execute(row.replace(");", " FROM generate_series(1, 100000);"), database)
+    found = collect(project)
+    assert statuses(found) == {**ALL, "c3": "failed"}
+    assert found.journal is not None
+    assert (len(found.journal.rows), found.problems) == (ROWS, ())
+
+
+@pytest.mark.parametrize("at", ["0044-03-15 12:00 BC", "infinity", "-infinity", "99999-01-01"])
+def test_a_time_that_cannot_be_read(
+    project: Theirs, cluster: Cluster, database: str, at: str
+) -> None:
+    """It is unknown, and all the rest is there."""
+    project.migrate().assert_ok()
+    change = f"UPDATE schema_journal SET started_at = '{at}', finished_at = '{at}'"
+    cluster.execute(f"{change}; {JOURNAL.format('c3', 'b2', 'running', 'NULL')} {change}", database)
+    found = collect(project)
+    assert found.problems == ()
+    assert found.journal is not None
+    assert {it.started_at for it in found.journal.rows} == {None}
+    assert page(found, "en")
+
+
 def test_its_sql(project: Theirs) -> None:
     """Rendered in another process, without the database; None for what cannot be rendered."""
     project.project.revision("d4", "c3", 'raise RuntimeError("needs data")')
