@@ -83,13 +83,13 @@ def open_port(  # noqa: PLR0913 (each of them is a setting)
     from alembic_boot.situation import begin_boot
 
     begin_boot()
-    page = StatusAnswers(service, release)
-    with (
-        reserved_port(serve) as listener,
-        _status_port(*status, page),
-        answering(listener, Paths(*paths), page if shows_page else None) as server,
-    ):
-        yield server, page.describe
+    with reserved_port(serve) as listener:
+        page = StatusAnswers(service, release, (*listener.getsockname()[:2], paths[1]))
+        with (
+            _status_port(*status, page),
+            answering(listener, Paths(*paths), page if shows_page else None) as server,
+        ):
+            yield server, page.describe
 
 
 @contextmanager

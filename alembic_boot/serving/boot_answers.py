@@ -2,17 +2,28 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from alembic_boot.masking import mask
 from alembic_boot.situation import Situation
-from alembic_boot.status_page.requests import PAGE, Answer, Request, owns, redirect
+from alembic_boot.status_page.requests import (
+    PAGE,
+    Answer,
+    Request,
+    finished,
+    not_yet,
+    owns,
+    redirect,
+)
 
 if TYPE_CHECKING:  # most starts are never asked for the page
+    from concurrent.futures import Future
+
     from alembic_boot.serving.status_answers import StatusAnswers
 
 GRACE = 60.0
@@ -57,13 +68,22 @@ class Paths:
     ready: str = "/health/ready"
 
 
+@dataclass(frozen=True)
+class Later:
+    """An answer that another thread makes."""
+
+    made: "Future[Answer]"
+    finish: Callable[[], bytes]
+    """Returns the answer, or another one if it is not made yet."""
+
+
 def answer(
     head: bytes,
     situation: Situation,
     now: float,
     paths: Paths,
     page: "StatusAnswers | None" = None,
-) -> bytes:
+) -> bytes | Later:
     """Return the whole answer to a request, whose head ends with an empty line.
 
     `now` is the time of the situation's clock. Each answer closes its connection: the application
@@ -73,19 +93,19 @@ def answer(
     if request is None:
         return _no_request()
     if page is not None and owns(request.path):
-        return _sent(request, page.answer(request))
+        return _of_page(request, page, lambda: _reply(request, (situation, now), paths))
     if page is not None and request.path == "/" and _is_of_browser(request):
         return _sent(request, redirect())
     return _framed(request, _reply(request, (situation, now), paths))
 
 
-def status_answer(head: bytes, page: "StatusAnswers") -> bytes:
+def status_answer(head: bytes, page: "StatusAnswers") -> bytes | Later:
     """Return the whole answer where only the status page is shown."""
     request = _request(head)
     if request is None:
         return _no_request()
     if owns(request.path):
-        return _sent(request, page.answer(request))
+        return _of_page(request, page, lambda: _whole(not_yet()))
     if request.path == "/" and request.is_get:
         return _sent(request, redirect())
     return _framed(request, _problem(HTTPStatus.NOT_FOUND, f"The status page is at {PAGE}."))
@@ -138,10 +158,10 @@ def _request(head: bytes) -> Request | None:
     if match is None:
         return None
     # A proxy may write a target with its scheme and host.
-    path, _, query = _SCHEME_AND_HOST.sub("", match[2].decode("latin-1")).partition("?")
+    target, _, query = _SCHEME_AND_HOST.sub("", match[2].decode("latin-1")).partition("?")
     named = (it.decode("latin-1").partition(":") for it in headers)
     values = {name.lower(): value.strip() for name, _, value in named}
-    return Request(match[1].decode(), path or "/", query, values)
+    return Request(match[1].decode(), unquote(target) or "/", query, values)
 
 
 def _is_of_browser(request: Request) -> bool:
@@ -152,9 +172,28 @@ def _no_request() -> bytes:
     return _problem(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1.")
 
 
+def _of_page(
+    request: Request, page: "StatusAnswers", instead: Callable[[], bytes]
+) -> bytes | Later:
+    """Return the answer of the status page, if it is there; `instead` is for the time before."""
+    made = page.ask(request)
+
+    def finish() -> bytes:
+        found = made.result() if made.done() else not_yet()
+        if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _framed(request, instead())
+        return _sent(request, finished(request, found))
+
+    return finish() if made.done() else Later(made, finish)
+
+
 def _sent(request: Request, answer: Answer) -> bytes:
+    return _framed(request, _whole(answer))
+
+
+def _whole(answer: Answer) -> bytes:
     headers = {**answer.headers, "Content-Length": str(len(answer.body)), **_HEADERS}
-    return _framed(request, _written(answer.status, headers, answer.body))
+    return _written(answer.status, headers, answer.body)
 
 
 def _framed(request: Request, reply: bytes) -> bytes:

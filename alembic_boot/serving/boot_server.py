@@ -11,21 +11,26 @@ import selectors
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from alembic_boot.serving.boot_answers import Paths, answer, status_answer, unforeseen
+from alembic_boot.serving.boot_answers import Later, Paths, answer, status_answer, unforeseen
 from alembic_boot.serving.boot_client import Client
 from alembic_boot.serving.open_connections import allow_all_descriptors, most_connections
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.situation import note, situation
 
 if TYPE_CHECKING:  # its import takes longer than that of the rest, and most starts do without
+    from concurrent.futures import Future
     from multiprocessing.connection import Connection
 
     from alembic_boot.serving.status_answers import StatusAnswers
+    from alembic_boot.status_page.requests import Answer
+
+T = TypeVar("T")
 
 _BEGIN = 0.3
 """Seconds after the start of the process before which nothing is answered: most boots are done."""
@@ -39,7 +44,7 @@ _AT_A_TIME = 64
 _MOST = 2048
 """Open connections, if there are descriptors for them. Beyond that, the longest silent one ends."""
 
-_MOST_OF_STATUS = 64
+_MOST_OF_STATUS = 512
 """Open connections to the status page's own port."""
 
 _TIME_TO_END = 1.0
@@ -74,9 +79,11 @@ class BootServer:
         self._accepts_again_at: float | None = None
         self._ends_at = float("inf")
         self._successor: Connection | None = None
+        self._made: set[Future[Answer]] = set()
         self._is_over = threading.Event()
         self._has_handed_over = threading.Event()
         self._woken, self._waker = socket.socketpair()
+        self._waker.setblocking(False)
         self._thread = threading.Thread(target=self._run, name="boot-server", daemon=True)
 
     def start(self) -> None:
@@ -165,6 +172,10 @@ class BootServer:
             else:
                 self._go_on(key.data)
         now = time.monotonic()
+        for client in list(self._clients.values()):
+            if client.later is not None and client.is_due(now):
+                client.take(self._guarded(client.later.finish))
+                self._go_on(client)
         for client in [it for it in self._clients.values() if it.deadline <= now]:
             self._end(client)
         if self._ends_at <= now:
@@ -195,22 +206,29 @@ class BootServer:
                 return
             if len(self._clients) >= self._most:
                 self._end(min(self._clients.values(), key=_by_silence))
-            client = Client(connection, self._guarded)
+            client = Client(connection, self._replied)
             self._clients[connection] = client
             self._selector.register(connection, client.events, client)
             self._go_on(client)
 
-    def _guarded(self, head: bytes) -> bytes:
+    def _replied(self, head: bytes) -> bytes | Later:
+        found = self._guarded(partial(self._reply, head))
+        if isinstance(found, Later) and found.made not in self._made:  # one call for all
+            self._made = {it for it in self._made if not it.done()} | {found.made}
+            found.made.add_done_callback(lambda _: self._wake())
+        return found
+
+    def _guarded(self, make: Callable[[], T]) -> T | bytes:
         """Return an answer in any case: this thread is the only one that answers."""
         try:
-            return self._reply(head)
+            return make()
         except Exception as error:  # noqa: BLE001 (one request must not end the others)
             log = _log.debug if self._has_failed else _log.error
             self._has_failed = True
             log("The boot server could not answer a request: %r", error)
             return unforeseen()
 
-    def _reply(self, head: bytes) -> bytes:
+    def _reply(self, head: bytes) -> bytes | Later:
         return answer(head, situation(), time.monotonic(), self.paths, self.page)
 
     def _go_on(self, client: Client) -> None:
@@ -248,7 +266,7 @@ class BootServer:
             self._successor.close()
 
     def _wake(self) -> None:
-        with suppress(OSError):  # it has ended
+        with suppress(OSError):  # it has ended, or is woken many times already
             self._waker.send(b"\0")
 
     def _close(self) -> None:
@@ -264,7 +282,7 @@ class StatusServer(BootServer):
     begins_after = 0
     most = _MOST_OF_STATUS
 
-    def _reply(self, head: bytes) -> bytes:
+    def _reply(self, head: bytes) -> bytes | Later:
         assert self.page is not None  # noqa: S101 (its only purpose)
         return status_answer(head, self.page)
 

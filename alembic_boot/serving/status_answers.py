@@ -1,6 +1,7 @@
-"""The status page of a process that boots, from a thread that must not wait for anything."""
+"""The status page of a process that boots, for a thread that must not wait for anything."""
 
-from dataclasses import replace
+from collections.abc import Collection
+from functools import partial
 from typing import TYPE_CHECKING
 
 from alembic_boot.description import BootDescription
@@ -9,17 +10,26 @@ from alembic_boot.situation import situation
 from alembic_boot.status_page.requests import Answer, Request
 
 if TYPE_CHECKING:  # most starts are never asked for the page
+    from concurrent.futures import Future
+
+    from alembic_boot.status_page.collecting import Collecting, Found, Key
     from alembic_boot.status_page.collector import Collector
     from alembic_boot.status_page.report import Report
 
+Ready = tuple[str, int, str]
+"""The host, the port and the path at which the service tells whether it is ready."""
+
 
 class StatusAnswers:
-    """Answers from what was collected last, and first from the notes of this process alone."""
+    """Answers from what its own thread collects: at first from the notes of this process alone."""
 
-    def __init__(self, service: str, release: str | None) -> None:
+    def __init__(self, service: str, release: str | None, ready: Ready | None = None) -> None:
+        """With `ready`, the page is not ready if the service is not."""
         self._service = service
         self._release = release
+        self._ready = ready
         self._boot: BootDescription | None = None
+        self._collecting: Collecting | None = None
         self._collector: Collector | None = None
 
     def describe(self, boot: BootDescription) -> None:
@@ -28,50 +38,37 @@ class StatusAnswers:
 
     def afresh(self) -> "StatusAnswers":
         """Return the same for another process."""
-        page = StatusAnswers(self._service, self._release)
+        page = StatusAnswers(self._service, self._release, self._ready)
         page._boot = self._boot
         return page
 
-    def answer(self, request: Request) -> Answer:
-        """Return the answer now; another thread collects what is asked for."""
-        from alembic_boot.status_page.answers import answer, key_of, not_yet
-        from alembic_boot.status_page.report import Report
+    def ask(self, request: Request) -> "Future[Answer]":
+        """Return what will have the answer soon, or has it."""
+        from alembic_boot.status_page.answers import refused, view_of
+        from alembic_boot.status_page.collector import Collector, done
 
-        key = key_of(request)
-        if key is None:
-            return answer(request, None)
-        collector = self._collecting()
-        latest = collector.latest(key) if collector else None
-        if latest is None:
-            return answer(request, self._outline()) if isinstance(key, int) else not_yet()
-        [found] = latest
-        return answer(request, self._updated(found) if isinstance(found, Report) else found)
+        if self._collector is None:
+            self._collector = Collector(self._collect, self._knows)
+        view = view_of(request)
+        return done(refused(request)) if view is None else self._collector.ask(view)
 
-    def _collecting(self) -> "Collector | None":
-        if self._collector is None and self._boot is not None:
+    def _collect(self, keys: "Collection[Key]") -> "dict[Key, Found]":
+        if self._boot is None:
+            return {key: self._outline() if isinstance(key, int) else None for key in keys}
+        if self._collecting is None:
+            from alembic_boot.serving.service_probe import ask_service
             from alembic_boot.status_page.collecting import Collecting, Sources
-            from alembic_boot.status_page.collector import Collector
 
-            self._collector = Collector(Collecting(self._boot, self._service, Sources(handed_over)))
-        return self._collector
+            readiness = partial(ask_service, *self._ready) if self._ready else None
+            sources = Sources(handed_over, readiness=readiness)
+            self._collecting = Collecting(self._boot, self._service, sources)
+        return self._collecting(keys)
+
+    def _knows(self, revision: str) -> bool:
+        return self._collecting is None or self._collecting.knows(revision)
 
     def _outline(self) -> "Report":
         from alembic_boot.status_page.bounds import bounded
         from alembic_boot.status_page.progress import outline
 
         return bounded(outline(self._service, self._release, situation(), handed_over()))
-
-    def _updated(self, report: "Report") -> "Report":
-        """Return a report with the notes of this very moment, while the boot is at work."""
-        if not situation().is_booting:
-            return report
-        now = self._outline()
-        return replace(
-            report,
-            at=now.at,
-            condition=now.condition,
-            reason=now.reason,
-            elapsed=now.elapsed,
-            stages=now.stages,
-            running=now.running,
-        )

@@ -33,7 +33,7 @@ def status_app(
     readiness = partial(_asked, probe) if probe is not None else None
     sources = Sources(handed_over, by_alembic, readiness, RevisionSql(boot))
     collecting = Collecting(boot, service, sources, links)
-    return StatusApp(Collector(collecting), is_draining)
+    return StatusApp(Collector(collecting, collecting.knows), is_draining)
 
 
 def _asked(probe: ReadinessProbe) -> tuple[bool, str | None]:

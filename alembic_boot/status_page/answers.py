@@ -1,19 +1,27 @@
-"""The answers of the status page, whatever server sends them: from a request to a whole answer."""
+"""The answers of the status page, whatever server sends them: drawn once for all who ask."""
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs, unquote
+from urllib.parse import parse_qs
 
-from alembic_boot.status_page.collecting import Key
+from alembic_boot.status_page.collecting import Found, Key
 from alembic_boot.status_page.render import language_of, page, revision_page
 from alembic_boot.status_page.report import Report, RevisionDetail
-from alembic_boot.status_page.requests import DATA, EVENTS, PAGE, REVISIONS, Answer, Request
+from alembic_boot.status_page.requests import (
+    DATA,
+    EVENTS,
+    PAGE,
+    REVISIONS,
+    Answer,
+    Request,
+    problem,
+)
 from alembic_boot.status_page.runs import MOST_PAGES
 from alembic_boot.status_page.style import POLICY
 
@@ -23,42 +31,59 @@ _LONGEST_QUERY = 1000
 
 _NUMBER = re.compile(r"[1-9]\d{0,5}")
 
-_AGAIN = "1"
-"""Seconds after which a client without an answer asks again."""
+
+@dataclass(frozen=True)
+class View:
+    """All that an answer depends on, besides the moment."""
+
+    key: Key
+    """What must be collected for it."""
+    path: str
+    language: str = ""
 
 
-def key_of(request: Request) -> Key | None:
-    """Return what must be collected for a request; None if the answer needs nothing."""
+CHANGES = View(1, EVENTS)
+"""The name of the first page's report."""
+
+
+def view_of(request: Request) -> View | None:
+    """Return what a request asks for; None if it is `refused`."""
+    path = request.path
     if not request.is_get:
         return None
-    if request.path in (PAGE, DATA, EVENTS):
+    if path == EVENTS:
+        return CHANGES
+    if path in (PAGE, DATA):
         number = _asked(request, "journal") or ""
-        return min(int(number), MOST_PAGES) if _NUMBER.fullmatch(number) else 1
-    if request.path.startswith(REVISIONS):
-        return unquote(request.path.removeprefix(REVISIONS))[:_LONGEST_ID]
-    return None
+        key: Key = min(int(number), MOST_PAGES) if _NUMBER.fullmatch(number) else 1
+    elif path.startswith(REVISIONS) and "\0" not in path:  # PostgreSQL knows no NUL
+        key, path = path.removeprefix(REVISIONS)[:_LONGEST_ID], REVISIONS
+    else:
+        return None
+    accepted = request.headers.get("accept-language")
+    language = "" if path == DATA else language_of(accepted, _asked(request, "lang"))
+    return View(key, path, language)
 
 
-def answer(request: Request, found: Report | RevisionDetail | None) -> Answer:
-    """Return the answer; `found` is what was collected for its key, and None is 404."""
-    if not request.is_get:
-        return _problem(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
-    language = language_of(request.headers.get("accept-language"), _asked(request, "lang"))
+def refused(request: Request) -> Answer:
+    """Return the answer to a request that asks for nothing that can be collected."""
+    if request.is_get:
+        return problem(HTTPStatus.NOT_FOUND)
+    return problem(HTTPStatus.METHOD_NOT_ALLOWED, {"Allow": "GET, HEAD"})
+
+
+def draw(view: View, found: Found) -> Answer:
+    """Return the answer for all who ask; `found` is what was collected, and None is 404."""
     match found:
         case RevisionDetail():
-            return _html(revision_page(found, language))
-        case Report() if request.path == DATA:
-            return _answer("application/json", as_json(found).encode())
-        case Report() if request.path == EVENTS:
-            return _answer("text/event-stream", events(found, request.headers.get("last-event-id")))
+            return _html(revision_page(found, view.language))
+        case Report() if view.path == DATA:
+            return _answer("application/json", as_json(found))
+        case Report() if view.path == EVENTS:
+            return _answer("text/event-stream", name_of(found))
         case Report():
-            return _html(page(found, language))
-    return _problem(HTTPStatus.NOT_FOUND)
-
-
-def not_yet() -> Answer:
-    """Return the answer while nothing is collected yet; a browser asks again by itself."""
-    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": _AGAIN, "Refresh": _AGAIN})
+            return _html(page(found, view.language))
+    return problem(HTTPStatus.NOT_FOUND)
 
 
 def as_json(report: Report) -> str:
@@ -74,46 +99,18 @@ def name_of(report: Report) -> str:
     return sha256(as_json(same).encode()).hexdigest()[:16]
 
 
-def events(report: Report, last: str | None) -> bytes:
-    """Return a stream of at most one event: that the report is not the last that was seen.
-
-    Without a last one, the client only gets the name of this report. When the stream ends, the
-    browser asks again: so a stream can end at any time, and the next server goes on.
-    """
-    name = name_of(report)
-    return b"retry: 1000\n" + (b"id: %s\n\n" % name.encode() if last is None else event(name, last))
-
-
-def event(name: str, last: str | None) -> bytes:
-    """Return an event if the name is another one, else a comment that keeps the stream alive."""
-    return b": same\n\n" if name == last else b"id: %s\ndata: changed\n\n" % name.encode()
-
-
 def _asked(request: Request, name: str) -> str | None:
     # The length bounds the number of fields as well; a limit of its own would raise ValueError.
     return parse_qs(request.query[:_LONGEST_QUERY]).get(name, [None])[0]
 
 
 def _html(text: str) -> Answer:
-    headers = {"Content-Security-Policy": POLICY}
-    return _answer("text/html; charset=utf-8", text.encode(errors="replace"), headers)
+    return _answer("text/html; charset=utf-8", text, {"Content-Security-Policy": POLICY})
 
 
-def _problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
-    content = {"type": "about:blank", "title": status.phrase, "status": status}
-    body = json.dumps(content).encode()
-    return _answer("application/problem+json", body, headers, status)
-
-
-def _answer(
-    kind: str,
-    body: bytes,
-    headers: Mapping[str, str] | None = None,
-    status: HTTPStatus = HTTPStatus.OK,
-) -> Answer:
-    return Answer(
-        status, {"Content-Type": kind, "Cache-Control": "no-store", **(headers or {})}, body
-    )
+def _answer(kind: str, text: str, headers: Mapping[str, str] | None = None) -> Answer:
+    every = {"Content-Type": kind, "Cache-Control": "no-store", **(headers or {})}
+    return Answer(HTTPStatus.OK, every, text.encode(errors="replace"))
 
 
 def _plain(value: Any) -> str:

@@ -3,12 +3,20 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Any
 
-from alembic_boot.status_page.answers import answer, event, events, key_of, name_of, not_yet
+from alembic_boot.status_page.answers import CHANGES, refused, view_of
 from alembic_boot.status_page.collector import Collector
-from alembic_boot.status_page.report import Report
-from alembic_boot.status_page.requests import EVENTS, Answer, Request
+from alembic_boot.status_page.requests import (
+    EVENTS,
+    Answer,
+    Request,
+    event,
+    events,
+    finished,
+    not_yet,
+)
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -18,7 +26,7 @@ _PATIENCE = 10.0
 """Seconds that a client waits for a collection; each part of it has a shorter limit."""
 
 _MOST_STREAMS = 20
-"""Streams of events at once. Other clients get a short one, and ask again."""
+"""Streams of events at once. Other clients are refused, and ask again later."""
 
 _LONGEST_STREAM = 15.0
 """Seconds; the browser asks again then. A server that stops waits no longer than this."""
@@ -47,44 +55,42 @@ class StatusApp:
             scope["query_string"].decode("latin-1"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         )
-        is_stream = request.path == EVENTS and request.method == "GET"
-        if is_stream and len(self._streams) < _MOST_STREAMS:
+        if request.path != EVENTS or request.method != "GET":
+            await _send(await self._answer(request), request, send)
+        elif len(self._streams) >= _MOST_STREAMS:
+            await _send(not_yet(), request, send)
+        else:
             self._streams.add(scope_id := object())
             try:
                 await self._stream(request, scope, receive, send)
             finally:
                 self._streams.remove(scope_id)
-            return
-        await _send(await self._answer(request), request, send)
 
     async def _answer(self, request: Request) -> Answer:
-        if (key := key_of(request)) is None:
-            return answer(request, None)
-        asked = asyncio.wrap_future(self.collector.ask(key))
-        await asyncio.wait([asked], timeout=_PATIENCE)
-        if not asked.done() or isinstance(asked.exception(), TimeoutError):
-            return not_yet()
-        return answer(request, asked.result())
+        if (view := view_of(request)) is None:
+            return refused(request)
+        asked = self.collector.ask(view)
+        if not asked.done():
+            await asyncio.wait([asyncio.wrap_future(asked)], timeout=_PATIENCE)
+        return finished(request, asked.result()) if asked.done() else not_yet()
 
     async def _stream(self, request: Request, scope: Message, receive: Receive, send: Send) -> None:
         """Send an event for each change, until the client goes or the stream is long enough."""
-        last = request.headers.get("last-event-id")
         headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         gone = asyncio.create_task(_gone(receive))
         loop = asyncio.get_running_loop()
         ends_at, said_at = loop.time() + _LONGEST_STREAM, float("-inf")
-        seen: object = None
+        seen: bytes | None = None
         try:
             while loop.time() < ends_at and not gone.done() and not self.is_ending(scope):
-                found = self.collector.latest(1)
-                if found is not None and found != seen and isinstance(found[0], Report):
-                    name = name_of(found[0])
-                    piece = events(found[0], last) if seen is None else event(name, last)
-                    is_news = seen is None or name != last
-                    seen, last = found, name
-                else:
-                    piece, is_news = b": alive\n\n", False
+                drawn = self.collector.latest(CHANGES)
+                piece = b": alive\n\n"
+                is_news = False
+                if drawn is not None and drawn.status == HTTPStatus.OK and drawn.body != seen:
+                    last = request.headers.get("last-event-id")
+                    piece = events(drawn.body, last) if seen is None else event(drawn.body, seen)
+                    seen, is_news = drawn.body, True
                 if is_news or loop.time() - said_at > _KEEPALIVE:
                     said_at = loop.time()
                     await send({"type": "http.response.body", "body": piece, "more_body": True})

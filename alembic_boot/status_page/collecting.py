@@ -120,6 +120,8 @@ class Collecting:
         self._files = HistoryFiles(boot.alembic_config, sources.by_alembic)
         self._revisions: tuple[Revision, ...] = ()
         """Those of the last look at the database."""
+        self._history: History | None = None
+        """That of the last look, if there was one."""
 
     def __call__(self, keys: Collection[Key]) -> dict[Key, Found]:
         """Return what is asked for, over one connection."""
@@ -134,6 +136,7 @@ class Collecting:
         except psycopg2.Error as error:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
         self._revisions = look.revisions or self._revisions
+        self._history = look.history or self._history
         base = outline(self._service, self._boot.app_version, situation(), look.facts)
         report = replace(look.report(base), links=self._links)
         if report.condition is Condition.READY and sources.readiness is not None:
@@ -145,6 +148,12 @@ class Collecting:
             else bounded(self._detail(key, look), _LONGEST_SOURCE)
             for key in keys
         }
+
+    def knows(self, id_: str) -> bool:
+        """Return whether there may be a revision of that id, by the last look; from any thread."""
+        if (history := self._history) is None:
+            return True
+        return id_ in history.revisions or any(it.id == id_ for it in self._revisions)
 
     def _detail(self, id_: str, look: "_Look") -> RevisionDetail | None:
         """Return a revision by its id; None if there is none, in the history or the database."""

@@ -1,13 +1,17 @@
 """Requests to the status page and their answers, as any server has them."""
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 
 PAGE, DATA, EVENTS = "/_boot", "/_boot.json", "/_boot/events"
 
 REVISIONS = "/_boot/revisions/"
 """The beginning of the paths of single revisions."""
+
+_AGAIN = "1"
+"""Seconds after which a client without an answer asks again."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Request:
 
     method: str
     path: str
+    """Without percent-encoding."""
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -27,7 +32,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """A whole answer."""
+    """A whole answer. That for a stream of events has the name of the report as its body."""
 
     status: HTTPStatus
     headers: Mapping[str, str]
@@ -43,3 +48,37 @@ def redirect() -> Answer:
     """Return the answer that leads to the page."""
     headers = {"Location": PAGE, "Cache-Control": "no-store"}
     return Answer(HTTPStatus.TEMPORARY_REDIRECT, headers, b"")
+
+
+def not_yet() -> Answer:
+    """Return the answer while nothing is collected yet; a browser asks again by itself."""
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": _AGAIN, "Refresh": _AGAIN})
+
+
+def problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
+    """Return an answer that only tells its status."""
+    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status}).encode()
+    kind = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    return Answer(status, {**kind, **(headers or {})}, body)
+
+
+def finished(request: Request, drawn: Answer) -> Answer:
+    """Return the answer for one client, from that for all; its time does not depend on the page."""
+    if request.path == EVENTS and drawn.status == HTTPStatus.OK:
+        return replace(drawn, body=events(drawn.body, request.headers.get("last-event-id")))
+    return drawn
+
+
+def events(name: bytes, last: str | None) -> bytes:
+    """Return a stream of at most one event: that the report is not the last that was seen.
+
+    Without a last one, the client only gets the name of this report. When the stream ends, the
+    browser asks again: so a stream can end at any time, and the next server goes on.
+    """
+    first = b"id: %s\n\n" % name if last is None else event(name, last.encode())
+    return b"retry: 1000\n" + first
+
+
+def event(name: bytes, last: bytes) -> bytes:
+    """Return an event if the name is another one, else a comment that keeps the stream alive."""
+    return b": same\n\n" if name == last else b"id: %s\ndata: changed\n\n" % name

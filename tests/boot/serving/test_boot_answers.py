@@ -27,7 +27,9 @@ def asked(
     paths: Paths = Paths(),  # noqa: B008
 ) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body of the answer."""
-    reply = answer(request.encode("latin-1"), situation, NOW, paths).decode()
+    found = answer(request.encode("latin-1"), situation, NOW, paths)
+    assert isinstance(found, bytes)
+    reply = found.decode()
     head, _, body = reply.partition("\r\n\r\n")
     line, *headers = head.split("\r\n")
     version, status, _reason = line.split(" ", 2)

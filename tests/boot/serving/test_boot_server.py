@@ -1,18 +1,21 @@
 """The boot server on a real socket: slow and silent clients, and the handover."""
 
 import json
+import select
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from multiprocessing import Pipe
+from typing import Any
 
 import pytest
 
 from alembic_boot.serving import boot_server
-from alembic_boot.serving.boot_server import BootServer, answering, take_over
+from alembic_boot.serving.boot_server import BootServer, answering, showing_status, take_over
 from alembic_boot.serving.port import prepare_to_listen
+from alembic_boot.serving.status_answers import StatusAnswers
 from alembic_boot.situation import begin_boot
 from tests.boot.serving.served import read_all
 from tests.waiting import SOON, wait_until
@@ -63,6 +66,55 @@ def test_an_answer_that_fails(
         assert ask(server).startswith(b"HTTP/1.1 500 ")
     assert ask(server).startswith(b"HTTP/1.1 200 ")
     assert caplog.text.count("could not answer a request: ZeroDivisionError") == 1
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> StatusAnswers:
+    """Give a status page that collects nothing before it may."""
+    found = StatusAnswers("books", None)
+    monkeypatch.setattr(found, "may_collect", threading.Event(), raising=False)
+    collect = found._collect
+
+    def collected(keys: Any) -> Any:
+        assert found.may_collect.wait(SOON)  # type: ignore[attr-defined]
+        return collect(keys)
+
+    monkeypatch.setattr(found, "_collect", collected)
+    return found
+
+
+PAGE = b"GET /_boot HTTP/1.1\r\nHost: test\r\nAccept: text/html\r\n\r\n"
+
+
+def test_a_first_look(listener: socket.socket, page: StatusAnswers) -> None:
+    """It waits for the collector, and others are answered meanwhile."""
+    with answering(listener, page=page) as server, ExitStack() as stack:
+        wait_until(lambda: listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        clients = [stack.enter_context(connect(server)) for _ in range(300)]
+        for client in clients:
+            client.sendall(PAGE)
+        began = time.monotonic()
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        assert time.monotonic() - began < 1
+        wait_until(lambda: len(select.select(clients, [], [], 0)[0]) == 100)
+        page.may_collect.set()  # type: ignore[attr-defined]
+        found = [read_all(it) for it in clients]
+        assert [it[9:12] for it in found].count(b"200") == 200
+        assert all(b"The service is starting" in it for it in found if it[9:12] == b"503")
+
+
+@pytest.mark.slow
+def test_a_look_that_takes_too_long(listener: socket.socket, page: StatusAnswers) -> None:
+    """The client gets another answer, which claims nothing about the service."""
+    with showing_status(listener, page):
+        wait_until(lambda: listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+        with closing(socket.create_connection(listener.getsockname(), timeout=SOON)) as client:
+            client.sendall(PAGE)
+            found = read_all(client)
+        page.may_collect.set()  # type: ignore[attr-defined]
+    assert found.startswith(b"HTTP/1.1 503 ")
+    assert b"Refresh: 1" in found
+    assert b"unavailable" not in found
 
 
 def test_a_connection_that_is_kept(server: BootServer) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from alembic_boot.status_page.answers import answer, events, key_of, name_of, not_yet
+from alembic_boot.status_page.answers import View, draw, name_of, refused, view_of
 from alembic_boot.status_page.report import (
     Condition,
     Report,
@@ -15,7 +15,7 @@ from alembic_boot.status_page.report import (
     RevisionStatus,
     RunningRevision,
 )
-from alembic_boot.status_page.requests import Answer, Request, owns
+from alembic_boot.status_page.requests import Answer, Request, events, finished, not_yet, owns
 
 REPORT = Report(datetime(2026, 11, 30, tzinfo=UTC), "books", "1.0", Condition.READY)
 
@@ -29,7 +29,9 @@ PROBLEM = "application/problem+json"
 
 def ask(path: str, found: Report | RevisionDetail | None = REPORT, method: str = "GET") -> Answer:
     path, _, query = path.partition("?")
-    return answer(Request(method, path, query, {"accept-language": "ko"}), found)
+    request = Request(method, path, query, {"accept-language": "ko"})
+    view = view_of(request)
+    return finished(request, draw(view, found)) if view else refused(request)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,9 @@ def test_the_answer(found: Answer, status: int, kind: str) -> None:
         ("/_boot?journal=-1", 1),
         ("/_boot?journal=%D9%A3", 1),
         ("/_boot/events", 1),
-        ("/_boot/revisions/a%2Fb", "a/b"),
+        ("/_boot/revisions/a/b", "a/b"),
+        ("/_boot/revisions/a%2Fb", "a%2Fb"),
+        ("/_boot/revisions/\0", None),
         ("/_boot/revisions/../../etc/passwd", "../../etc/passwd"),
         ("/_boot/other", None),
         pytest.param("/_boot?" + 30 * "x=1&" + "journal=3", 3, id="many-fields"),
@@ -75,8 +79,16 @@ def test_the_answer(found: Answer, status: int, kind: str) -> None:
 def test_what_is_collected_for_it(path: str, key: int | str | None) -> None:
     """A page of the journal within its bounds, or an id: text, and never a path."""
     path, _, query = path.partition("?")
-    assert key_of(Request("GET", path, query)) == key
-    assert key_of(Request("POST", path, query)) is None
+    view = view_of(Request("GET", path, query))
+    assert (view and view.key) == key
+    assert view_of(Request("POST", path, query)) is None
+
+
+def test_languages_share_what_has_none() -> None:
+    """The page is drawn for each language, but for no other one, and the data once."""
+    asked = [Request("GET", "/_boot", headers={"accept-language": it}) for it in ("en", "ko", "x")]
+    assert [view_of(it) for it in asked] == [View(1, "/_boot", it) for it in ("en", "ko", "en")]
+    assert len({view_of(replace(it, path="/_boot.json")) for it in asked}) == 1
 
 
 def test_its_own_paths() -> None:
@@ -114,6 +126,6 @@ def test_an_event_is_a_change(changed: dict[str, object], is_news: bool) -> None
     """Time that passes is none. The first answer only names what the client has."""
     report = replace(REPORT, running=RUNNING)
     name = name_of(report)
-    assert events(report, None) == f"retry: 1000\nid: {name}\n\n".encode()
-    again = events(replace(report, **changed), name)  # type: ignore[arg-type]
+    assert events(name.encode(), None) == f"retry: 1000\nid: {name}\n\n".encode()
+    again = events(name_of(replace(report, **changed)).encode(), name)  # type: ignore[arg-type]
     assert (b"data: changed" in again) == is_news

@@ -1,9 +1,12 @@
 """The status page as an ASGI application, behind our server and with streams of events."""
 
 import socket
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+
+import pytest
 
 from alembic_boot.status_page.asgi import StatusApp
 from alembic_boot.status_page.collecting import Found, Key
@@ -81,8 +84,20 @@ def test_a_stream_that_goes_on() -> None:
 
 
 def test_too_many_streams() -> None:
-    """The next one is short: the browser asks again."""
+    """The next one is refused, and may ask again."""
     with showing() as site, ExitStack() as stack:
         for _ in range(20):
             until(stack.enter_context(closing(site.open("/_boot/events"))), b"id: ")
-        assert "content-length" in site.ask("/_boot/events")
+        assert site.ask("/_boot/events").startswith("HTTP/1.1 503 ")
+
+
+@pytest.mark.slow
+def test_a_crowd() -> None:
+    """Probes and the others are answered meanwhile, from what is drawn once."""
+    with showing() as site, ExitStack() as stack:
+        site.ask("/_boot")
+        for _ in range(300):
+            stack.enter_context(closing(site.open("/_boot")))
+        began = time.monotonic()
+        assert site.ask("/_boot/other").startswith("HTTP/1.1 404 ")
+        assert time.monotonic() - began < 2

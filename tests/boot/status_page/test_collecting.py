@@ -10,7 +10,7 @@ import pytest
 from alembic_boot import masking
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
-from alembic_boot.status_page.answers import answer, as_json
+from alembic_boot.status_page.answers import as_json, draw, view_of
 from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.render import page
 from alembic_boot.status_page.report import Condition, Report, RevisionDetail
@@ -219,6 +219,17 @@ def test_a_role_without_rights_on_the_journal(
 
 
 @pytest.mark.slow
+def test_ids_that_may_be_there(project: Theirs, cluster: Cluster, database: str) -> None:
+    """After the first look, those of the history and those that only the database knows."""
+    project.migrate().assert_ok()
+    change = "UPDATE alembic_version SET version_num = 'd4'"
+    cluster.execute(JOURNAL.format("d4", "c3", "applied", "NULL") + change, database)
+    reads = collecting(project)
+    assert reads.knows("zz")
+    reads([1])
+    assert [reads.knows(it) for it in ("a1", "d4", "zz")] == [True, True, False]
+
+
 @pytest.mark.slow
 def test_a_very_long_journal(project: Theirs, cluster: Cluster, database: str) -> None:
     """Neither the states of the revisions nor the page take longer than a statement may."""
@@ -301,8 +312,10 @@ def test_no_secret_and_no_markup(project: Theirs, cluster: Cluster, database: st
         session.cursor().execute("SET application_name = '<script>alert(1)</script>'")
         session.commit()
         found = collecting(project)([1, "d4"])
-    for key, path in ((1, "/_boot"), (1, "/_boot.json"), ("d4", "/_boot/revisions/d4")):
-        text = answer(Request("GET", path), found[key]).body.decode()
+    for path in ("/_boot", "/_boot.json", "/_boot/revisions/d4"):
+        view = view_of(Request("GET", path))
+        assert view is not None
+        text = draw(view, found[view.key]).body.decode()
         assert "alert(1)" in text
         for secret in ("pepper-and-salt", "hunter2", PASSWORD):
             assert secret not in text
