@@ -10,6 +10,7 @@ import pytest
 from alembic_boot import masking
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
+from alembic_boot.situation import note
 from alembic_boot.status_page.answers import as_json, draw, view_of
 from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.render import page
@@ -33,6 +34,12 @@ JOURNAL = (
     " started_at, host, pid, error) VALUES ('public.alembic_version', '{0}', '{1}', 'upgrade',"
     " 'expand', '{2}', now(), 'h', 1, {3});"
 )
+
+
+@pytest.fixture(autouse=True)
+def after_the_boot() -> None:
+    """Forget the boot of another test in this process."""
+    note(is_booting=False)
 
 
 @pytest.fixture
