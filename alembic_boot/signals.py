@@ -25,6 +25,8 @@ _received: Stopped | None = None
 
 _is_held_back = False
 
+_are_handlers_ours = False
+
 
 def raise_if_stopped() -> None:
     """Raise Stopped if a stop signal came and another `except` has swallowed it."""
@@ -69,8 +71,9 @@ def stopping_on_signals() -> Iterator[None]:
     A handler of our own is needed even for SIGTERM's default effect: as process 1 of a container a
     process without a handler ignores it.
     """
-    global _received  # noqa: PLW0603
+    global _received, _are_handlers_ours  # noqa: PLW0603
     _received = None
+    were_ours, _are_handlers_ours = _are_handlers_ours, True
     previous = {
         number: signal.signal(number, _stop)
         for number in STOP_SIGNALS
@@ -82,7 +85,7 @@ def stopping_on_signals() -> Iterator[None]:
     finally:
         for number, handler in previous.items():
             signal.signal(number, handler)
-        _received = None
+        _received, _are_handlers_ours = None, were_ours
 
 
 _actions: list[Callable[[], None]] = []
@@ -102,9 +105,10 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     they may end in any order: each one's action is called, because any of them may be the one that
     waits.
 
-    In other threads than the main one, which get no signals, nothing is set up.
+    Nothing is set up in other threads than the main one, which get no signals, and where the signal
+    handlers are those of an application: its event loop may need the wakeup descriptor.
     """
-    if threading.current_thread() is not threading.main_thread():
+    if not _are_handlers_ours or threading.current_thread() is not threading.main_thread():
         yield
         return
     _actions.append(action)

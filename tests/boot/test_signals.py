@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from textwrap import dedent
@@ -126,6 +127,12 @@ def test_stopped(number: signal.Signals, status: int) -> None:
     assert (number.name, status, False) == (found.name, found.code, isinstance(found, Exception))
 
 
+@pytest.fixture
+def _stopping() -> Iterator[None]:
+    with stopping_on_signals():
+        yield
+
+
 def handlers() -> list[object]:
     return [signal.getsignal(number) for number in STOP_SIGNALS]
 
@@ -163,14 +170,33 @@ def test_what_interrupting_sets_up_is_taken_back() -> None:
     """Without a signal nothing happens: no call, no thread and no descriptor left."""
     calls: list[None] = []
     before = pipes()
-    with interrupting(lambda: calls.append(None)):
+    with stopping_on_signals(), interrupting(lambda: calls.append(None)):
         assert threads() == 1
-    with pytest.raises(KeyError), interrupting(lambda: calls.append(None)):
+    with (
+        pytest.raises(KeyError),
+        stopping_on_signals(),
+        interrupting(lambda: calls.append(None)),
+    ):
         raise KeyError
     assert (0, [], before) == (threads(), calls, pipes())
     assert signal.set_wakeup_fd(-1) == -1
 
 
+def test_handlers_of_an_application() -> None:
+    """Its wakeup descriptor stays, by which an event loop hears of signals."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    before = signal.set_wakeup_fd(writer)
+    try:
+        with interrupting(lambda: None):
+            assert (signal.set_wakeup_fd(writer), threads()) == (writer, 0)
+    finally:
+        signal.set_wakeup_fd(before)
+        os.close(reader)
+        os.close(writer)
+
+
+@pytest.mark.usefixtures("_stopping")
 def test_blocks_that_end_in_another_order() -> None:
     """A block that began inside of another one may end after it, and is interrupted until then."""
     interrupted = threading.Event()
@@ -208,6 +234,7 @@ def test_interrupting_goes_on_until_the_block_ends() -> None:
     assert count >= 2
 
 
+@pytest.mark.usefixtures("_stopping")
 def test_interrupting_takes_no_notice_of_other_signals() -> None:
     """A signal that is no stop, as of a child that ended, calls nothing."""
     calls: list[None] = []
@@ -245,6 +272,7 @@ def test_a_long_statement_is_cancelled(
     assert (status, "closed\n", 0) == (found, stdout, sleeping(cluster, database))
 
 
+@pytest.mark.usefixtures("_stopping")
 def test_a_statement_that_begins_after_the_signal(database_url: str) -> None:
     """A statement that began just after the first cancel is cancelled by the next."""
     connection = psycopg2.connect(database_url)
