@@ -8,7 +8,7 @@ from functools import partial
 
 from alembic.runtime.migration import MigrationContext
 
-from alembic_boot.adoption.comparison import Catalogue, Difference, compare
+from alembic_boot.adoption.comparison import Catalogue, Difference, ObjectKey, compare
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.adoption.scratch import make_room
 from alembic_boot.checking.differences import code, missing_labels, operations
@@ -51,6 +51,7 @@ class Replay:
         self._schema = open_schema(url, project, SchemaPolicy("heads", rollback=True))
         history = project.history
         self._alone = history.in_order(alone)
+        self._may_stay: set[tuple[ObjectKey, str | None]] = set()
         self.checked = history.in_order(history.revisions.keys() - alone)
         # Only where the project has begun to say phases is it asked for one.
         self._has_phases = any(it.phase for it in history.revisions.values())
@@ -93,6 +94,9 @@ class Replay:
                 # On every other branch as far as it has come, and on this one a revision further.
                 target = Target(id_, tuple(done[::-1]))
                 above = self._up(revision, target, partial(_Noting, own))
+                source = revision.source()
+                if source is not None and declares_empty_downgrade(source):
+                    self._may_stay |= {(it.object, it.property) for it in compare(above, below)}
                 if self._has_phases:
                     yield from _phase_findings(revision, below, above, own)
                 if is_one_line:
@@ -142,8 +146,9 @@ class Replay:
             report_cause(error)
             yield found(error.what)
             return
-        if not may_leave:
-            yield from map(found, _left(here, left))
+        if revision is None or not may_leave:
+            own = [it for it in left if (it.object, it.property) not in self._may_stay]
+            yield from map(found, _left(here, own))
         try:
             changed = compare(_move(self._schema, here), above)
         except MigrationFailedError as error:

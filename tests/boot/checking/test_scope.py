@@ -15,7 +15,7 @@ from alembic_boot.checking.check import find_faults
 from alembic_boot.checking.findings import Checked
 from alembic_boot.checking.scope import Merged, left_alone, merged
 from alembic_boot.commands import as_typed, program
-from alembic_boot.description import AlembicConfig, BootDescription
+from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.history.history import History, Revision
@@ -193,3 +193,15 @@ def test_a_downgrade_that_is_declared_empty(
     their.project.revision("d4", "c3", constants=declared)
     [found] = find_faults(boot, "c3").findings
     assert found.text == "d4 says downgrade_is_empty, and its downgrade() is not"
+
+
+@pytest.mark.slow
+def test_an_empty_downgrade_beside_another_branch(their: Theirs, boot: BootDescription) -> None:
+    """It may leave behind what it made, and no other revision may."""
+    again = "op.execute('CREATE TABLE IF NOT EXISTS kept ()')"
+    lost = "op.execute('CREATE TABLE IF NOT EXISTS lost ()')"
+    their.project.revision("c3", "a1", again, "pass", constants='downgrade_is_empty = "of use"')
+    their.project.revision("d4", "b2", lost, "op.execute('SELECT 1')")
+    boot = replace(boot, schema=SchemaPolicy("heads"))
+    [found] = find_faults(boot, "a1").findings
+    assert found.text.endswith("leaves behind on its way down: table lost is unexpected")
