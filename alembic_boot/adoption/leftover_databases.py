@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import psycopg2
-from psycopg2 import sql
+from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
@@ -80,11 +80,16 @@ def drop(real: DatabaseUrl, name: str) -> bool:
 
     Return whether they are gone, and log if they are not.
     """
-    statement = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+    statement = sql.SQL("DROP DATABASE IF EXISTS {}").format(sql.Identifier(name))
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
             lift(connection)
-            connection.cursor().execute(statement)
+            try:
+                connection.cursor().execute(statement + sql.SQL(" WITH (FORCE)"))
+            except errors.InsufficientPrivilege:
+                # An autovacuum worker runs as a superuser. Only without FORCE does PostgreSQL end
+                # it for any owner, and wait five seconds for that.
+                connection.cursor().execute(statement)
             drop_role(connection, name)
     except (BootError, psycopg2.Error) as error:
         cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)

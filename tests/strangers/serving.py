@@ -18,13 +18,13 @@ def assert_serves(theirs: Stranger, command: str, app: str) -> None:
     port = free_port()
     file = f"{app.split(':', maxsplit=1)[0].replace('.', '/')}.py"
     with theirs.starting(*command.format(app=app, file=file, port=port).split()) as process:
-        wait_until(lambda: process.poll() is not None or answer(port, "/items") == (200, []))
+        wait_until(lambda: process.poll() is not None or answer(port, "/items") == (200, []), 90)
         assert process.poll() is None, process.communicate()
         status, ready = answer(port, "/health/ready")
         assert (status, ready["status"], ready["state"]) == (200, "ready", "current")
         assert answer(port, "/health/live") == (200, {"status": "ok"})
         process.send_signal(signal.SIGTERM)
-        stdout, stderr = process.communicate(timeout=30)
+        stdout, stderr = process.communicate(timeout=90)
     assert process.returncode in (0, -signal.SIGTERM), stdout + stderr
     assert stdout.count("Applied ") == 2
 
