@@ -33,7 +33,7 @@ class BootError(Exception):
     """
 
     exit_status: ClassVar[int] = 1
-    words: ClassVar[str] = "Something failed that the log tells of."
+    words: str = "Something failed that the log tells of."
     """The public text: without the name of a host, a user, a file or a role.
 
     `{}` is replaced by the command, and `{target}` by the setting of that name.
@@ -173,12 +173,8 @@ class SeveralHeadsError(HistoryBrokenError):
     def __init__(self, heads: Sequence[str], advice: str, join: str) -> None:
         """Take also the command that joins the heads."""
         super().__init__(f"The history has {len(heads)} heads: {', '.join(heads)}.", advice)
-        self._public = f"The history has {len(heads)} heads. Join them with `{join}`."
-
-    @property
-    def public(self) -> str:
-        """Return how many heads there are, and what joins them."""
-        return self._public
+        self.words = f"The history has {len(heads)} heads. Join them with {{}}."
+        self.command = join
 
 
 class SeedingFailedError(BootError):

@@ -131,7 +131,9 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         _log.error("%s", error, extra=failure_fields(error))
         _log.warning("Database migrations failed, but continuing...")
         command = as_typed(error.command) if error.command else None
-        hand_over(failure=error.public, cause=mask(str(error))[:1000], command=command)
+        cause = mask(str(error))[:1000]
+        kind = type(error).__name__
+        hand_over(failure=error.public, cause=cause, command=command, kind=kind)
         return "migrations failed"
     return summary(plan, reached, rows)
 

@@ -11,6 +11,7 @@ from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.scratch import make_room, scratch_database
+from alembic_boot.commands import as_typed
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.command_line import options
 from alembic_boot.environment.opening import open_project
@@ -126,7 +127,7 @@ def _refuse_several_heads(boot: BootDescription) -> None:
     history = open_project(boot.alembic_config, url, may_be_empty=True).history
     if len(history.heads) > 1:
         join = merge_command(history)
-        raise SeveralHeadsError(history.heads, f"Join them first with `{join}`.", join)
+        raise SeveralHeadsError(history.heads, f"Join them first with `{as_typed(join)}`.", join)
 
 
 def _refuse_no_models(project: Project) -> None:

@@ -195,15 +195,15 @@ def resolve_target(history: History, text: str | None, *, rollback: bool) -> Tar
 def _single_head(history: History) -> Target:
     if len(history.heads) > 1:
         join = merge_command(history)
-        advice = f"Join them with `{join}`, or set {setting('TARGET')}=heads."
+        advice = f"Join them with `{as_typed(join)}`, or set {setting('TARGET')}=heads."
         raise SeveralHeadsError(history.heads, advice, join)
     return Target(history.heads[0], history.heads)
 
 
 def merge_command(history: History) -> str:
-    """Return the command that joins the heads of a history, as it can be typed."""
-    joined = shlex.quote(f"Join {' and '.join(history.heads)}")
-    return as_typed(f"merge --message {joined}")
+    """Return the command that joins the heads of a history, for `as_typed`."""
+    message = shlex.quote(f"Join {' and '.join(history.heads)}")
+    return f"merge --message {message}"
 
 
 def _parent_of_head(history: History) -> Target:

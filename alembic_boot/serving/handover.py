@@ -27,6 +27,8 @@ class Facts(TypedDict, total=False):
     """The same with names, masked, for the status page."""
     command: str | None
     """The command that helps."""
+    kind: str
+    """The name of the failure's class."""
     stages: dict[str, float]
     """The seconds of each stage."""
     began_at: float

@@ -284,7 +284,11 @@ class _Look:
         )
         judgement = self.judgement
         if judgement is None:
-            return replace(report, reason=report.reason or next(iter(self.problems), None))
+            problem = next(iter(self.problems), None)
+            if base.condition is Condition.BOOTING or problem is None:
+                return replace(report, reason=report.reason or problem)
+            # What the boot has met may be over; this is so now.
+            return replace(report, reason=problem, command=None)
         report = replace(
             report,
             state=judgement.inspection.state.value,

@@ -10,11 +10,18 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.commands import as_typed
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import BootError
+from alembic_boot.errors import (
+    BootError,
+    SchemaAheadError,
+    SchemaDivergedError,
+    SchemaPastError,
+    SchemaUnmanagedError,
+    SeveralHeadsError,
+)
 from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
 from alembic_boot.state.facts import read_facts
-from alembic_boot.state.inspection import Inspection, inspect
+from alembic_boot.state.inspection import Inspection, SchemaState, inspect
 from alembic_boot.state.plan import Action, Plan, decide, refuse
 from alembic_boot.state.tables import Extent
 from alembic_boot.status_page.report import Condition
@@ -23,6 +30,12 @@ _TIMEOUT = 1000
 """Milliseconds that a statement may take."""
 
 _REVISION = 'revision --message "what changed"'
+
+_SEEN_ANEW = frozenset(
+    it.__name__
+    for it in (SchemaPastError, SchemaAheadError, SchemaDivergedError, SeveralHeadsError)
+)
+"""Failures that each look finds again as long as they last."""
 
 Verdict = tuple[Condition, str | None, str | None]
 """The condition, the reason and the command."""
@@ -49,12 +62,18 @@ class Judgement:
         condition = Condition.UNAVAILABLE
         if (refusal := self.plan.refusal) is not None:
             return condition, str(refusal), _command(refusal)
-        if failure := facts.get("failure"):
+        failure = facts.get("failure")
+        if failure and not self._is_over(facts.get("kind")):
             return condition, facts.get("cause", failure), facts.get("command")
         found = self.inspection
         current = ", ".join(found.current) or "base"
         reason = f"The schema is {found.state} at {current}, and should be at {found.target.name}."
         return condition, reason, as_typed("migrate")
+
+    def _is_over(self, kind: str | None) -> bool:
+        """Return whether a failure of the boot is none of the present state any more."""
+        is_unmanaged = self.inspection.state is SchemaState.UNMANAGED
+        return kind in _SEEN_ANEW or (kind == SchemaUnmanagedError.__name__ and not is_unmanaged)
 
 
 def judge(

@@ -172,6 +172,36 @@ def test_while_another_starter_runs_a_revision(
     assert [it.status for it in found.journal.rows] == ["running", "applied", "applied"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_over"),
+    [
+        ("MigrationFailedError", False),
+        ("SchemaDivergedError", True),
+        ("SeveralHeadsError", True),
+        ("SchemaUnmanagedError", True),
+    ],
+)
+def test_a_failure_of_the_boot(project: Theirs, kind: str, is_over: bool) -> None:
+    """One that each look finds anew is over when a look does not."""
+    found = collect(project, failure="It failed.", cause="c3 failed.", command="fix", kind=kind)
+    if is_over:
+        assert found.reason == "The schema is empty at base, and should be at c3."
+        assert found.command == "inv migrate"
+    else:
+        assert (found.reason, found.command) == ("c3 failed.", "fix")
+
+
+def test_a_problem_of_now_comes_before_a_failure_of_the_boot(
+    project: Theirs, cluster: Cluster, database: str
+) -> None:
+    project.migrate().assert_ok()
+    with closing(cluster.connect(database)) as other:
+        other.cursor().execute("BEGIN; LOCK TABLE alembic_version")
+        found = collect(project, failure="It failed.", command="fix", kind="MigrationFailedError")
+    assert found.reason == found.problems[0]
+    assert found.command is None
+
+
 def test_two_heads(project: Theirs) -> None:
     """The graph is there, and what helps."""
     project.migrate().assert_ok()
@@ -179,6 +209,7 @@ def test_two_heads(project: Theirs) -> None:
     found = collect(project)
     assert statuses(found) == {**ALL, "x3": "pending"}
     assert "2 heads" in (found.reason or "")
+    assert found.command == "inv merge --message 'Join c3 and x3'"
 
 
 def test_tables_sessions_and_history(project: Theirs, cluster: Cluster, database: str) -> None:
