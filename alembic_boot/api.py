@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, Unpack
 
-from alembic_boot.errors import BootError, LockTimeoutError
+from alembic_boot.errors import BootError, ConfigurationError, LockTimeoutError
 from alembic_boot.extras import require_psycopg2
-from alembic_boot.own_work import own_call
+from alembic_boot.own_work import is_own_call, own_call
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -225,6 +225,11 @@ def _alone(
     """
     global _doing  # noqa: PLW0603 (a process has one state of Alembic)
     require_psycopg2()
+    if waits and is_own_call():
+        raise ConfigurationError(
+            "env.py, or a module that it imports, calls alembic_boot while alembic_boot runs it.",
+            "Call it where the application starts, not where its modules are imported.",
+        )
     from alembic_boot.log import keeping_logging
 
     while not _at_work.acquire(timeout=-1 if waits else 0.05):

@@ -14,6 +14,7 @@ from alembic_boot.colour import coloured, is_wanted
 from alembic_boot.extras import has_json, require_json
 from alembic_boot.masking import mask
 from alembic_boot.output import log_stream
+from alembic_boot.own_work import own_work
 
 LogFormat = Literal["text", "json"]
 
@@ -202,8 +203,23 @@ def configure_logging(level: str, log_format: str, stream: str = "stdout") -> No
 
 @contextmanager
 def keeping_logging() -> Iterator[None]:
-    """Keep the logging of an application as it is, in which env.py runs."""
+    """Keep the logging of an application as it is, in which env.py runs.
+
+    An env.py that configures the log would also close the application's handlers for good.
+    """
     global _restore  # noqa: PLW0603
+    from logging import config
+
+    is_ours = own_work()
+    file_config, dict_config = config.fileConfig, config.dictConfig
+
+    def unless_ours(configure: Callable[..., None]) -> Callable[..., None]:
+        def configure_or_not(*arguments: Any, **named: Any) -> None:
+            if not is_ours():
+                configure(*arguments, **named)
+
+        return configure_or_not
+
     loggers = [logging.root, *logging.root.manager.loggerDict.values()]
     before = [
         (it, it.level, it.propagate, it.disabled, it.handlers[:])
@@ -217,9 +233,11 @@ def keeping_logging() -> Iterator[None]:
             logger.propagate, logger.disabled, logger.handlers[:] = propagate, disabled, handlers
 
     _restore = restore
+    config.fileConfig, config.dictConfig = unless_ours(file_config), unless_ours(dict_config)
     try:
         yield
     finally:
+        config.fileConfig, config.dictConfig = file_config, dict_config
         restore()
         _restore = None
 

@@ -26,6 +26,11 @@ def own_call() -> Iterator[None]:
         _call.reset(token)
 
 
+def is_own_call() -> bool:
+    """Return whether a call of the Python API runs this code."""
+    return _call.get() is not None
+
+
 def own_work() -> Callable[[], bool]:
     """Return what tells whether the running code is ours.
 

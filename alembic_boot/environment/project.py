@@ -33,6 +33,7 @@ from alembic_boot.environment.working import working_in
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.history.history import History, Target
 from alembic_boot.log import restore_logging
+from alembic_boot.own_work import own_work
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.private_names import upgrade_steps
@@ -245,8 +246,11 @@ def _interrupt_all(driver_connections: Iterable[Any]) -> None:
 def _noting_connections(opened: list[Any]) -> Iterator[None]:
     """Collect every connection that is made meanwhile: revisions may open their own."""
 
+    is_ours = own_work()
+
     def note(_dbapi_connection: Any, record: ConnectionPoolEntry) -> None:
-        opened.append(record.driver_connection)
+        if is_ours():
+            opened.append(record.driver_connection)
 
     event.listen(Pool, "connect", note)
     try:

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import inspect
 import logging
+import logging.handlers
 import os
 import re
 import subprocess
@@ -170,6 +171,33 @@ def serve():
             call(theirs.folder)
         assert cluster.query("SELECT count(*) FROM served", database) > before
     service.engine.dispose()
+
+
+def test_an_env_py_that_calls_us(theirs: ForeignProject, database_url: str) -> None:
+    """It would wait for itself."""
+    (theirs.folder / "scripts" / "env.py").write_text(
+        f"import alembic_boot\nalembic_boot.migrate({str(theirs.folder)!r}, {database_url!r})\n"
+    )
+    with pytest.raises(alembic_boot.BootError, match="calls alembic_boot while"):
+        alembic_boot.migrate(theirs.folder, database_url)
+
+
+def test_the_handlers_of_an_application(
+    theirs: ForeignProject, database_url: str, tmp_path: Path
+) -> None:
+    """env.py configures logging, and that would close them."""
+    file = logging.FileHandler(tmp_path / "log", "w")
+    handler = logging.handlers.MemoryHandler(10, target=file)
+    logging.getLogger("theirs").addHandler(handler)
+    try:
+        alembic_boot.migrate(theirs.folder, database_url)
+        logging.getLogger("theirs").warning("still here")
+        handler.flush()
+        assert (tmp_path / "log").read_text() == "still here\n"
+    finally:
+        logging.getLogger("theirs").removeHandler(handler)
+        handler.close()
+        file.close()
 
 
 def test_the_status_page(theirs: ForeignProject, database_url: str) -> None:

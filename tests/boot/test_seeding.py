@@ -196,7 +196,7 @@ def test_what_a_callable_cannot_have(function: str, sentence: str) -> None:
 
 def test_no_driver_for_asyncio(monkeypatch: pytest.MonkeyPatch) -> None:
     """The packages are named, also before anything changes."""
-    monkeypatch.setattr(seed_calls, "_ASYNC_DRIVERS", ())
+    monkeypatch.setattr(seed_calls, "ASYNC_DRIVERS", ())
     with pytest.raises(ConfigurationError, match="greenlet and asyncpg or psycopg"):
         refuse_by_text(f"{__name__}:insert_by_async_session")
     refuse_by_text(f"{__name__}:insert_by_session")
