@@ -16,7 +16,7 @@ _URL_PASSWORD = re.compile(
 _PASSWORD_VALUE = re.compile(
     r"""
     (?P<head>
-        password (?: (?P<equals> \s*=\s* ) | \s+to\s+ | \s+ | (?<!['"]password) (?=['$]) )
+        password (?: (?P<equals> \s*=\s* ) | \s+to\s+ | \s+ | (?<!['"\\]password) (?=['$]) )
       | set_config \s* \( \s* [\\'"]{1,8} [\w.]{0,60}? password [\w.]{0,60} [\\'"]{1,8} \s*,\s*
     )
     (?: ["']\s+["'] )?

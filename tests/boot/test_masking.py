@@ -55,6 +55,7 @@ def no_secrets_left() -> Iterator[None]:
             "Write it as postgresql://user:password@host:5432/database, with",
         ),
         ("FATAL: password authentication failed", "FATAL: password authentication failed"),
+        (r"say `psql -c '\password'`; or start", r"say `psql -c '\password'`; or start"),
         ('column "password" is not "x"', 'column "password" is not "x"'),
         ("Column('password', 'b')", "Column('password', 'b')"),
         ("f(password='a b', x=1)", "f(password=***, x=1)"),
