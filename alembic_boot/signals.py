@@ -105,10 +105,11 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
     they may end in any order: each one's action is called, because any of them may be the one that
     waits.
 
-    Nothing is set up in other threads than the main one, which get no signals, and where the signal
-    handlers are those of an application: its event loop may need the wakeup descriptor.
+    Nothing is set up in other threads than the main one, which get no signals, and where an
+    application handles signals itself: its event loop may need the wakeup descriptor.
     """
-    if not _are_handlers_ours or threading.current_thread() is not threading.main_thread():
+    is_main = threading.current_thread() is threading.main_thread()
+    if not is_main or not (_are_handlers_ours or _are_handlers_pythons()):
         yield
         return
     _actions.append(action)
@@ -120,6 +121,15 @@ def interrupting(action: Callable[[], None]) -> Iterator[None]:
         _actions.remove(action)
         if not _actions:
             _watcher.close()
+
+
+def _are_handlers_pythons() -> bool:
+    """Return whether Python alone handles signals, as when a person types `alembic`."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        return False
+    descriptor = signal.set_wakeup_fd(-1)
+    signal.set_wakeup_fd(descriptor)
+    return descriptor == -1 or bool(_actions)
 
 
 @contextmanager

@@ -196,6 +196,23 @@ def test_handlers_of_an_application() -> None:
         os.close(writer)
 
 
+def test_a_process_without_handlers() -> None:
+    """As of `alembic upgrade` typed by hand: a Ctrl-C ends a statement that runs."""
+    script = dedent("""
+        import os, signal, threading
+        from alembic_boot.signals import interrupting
+        ended = threading.Event()
+        with interrupting(ended.set):
+            try:
+                os.kill(os.getpid(), signal.SIGINT)
+            except KeyboardInterrupt:
+                print(ended.wait(10))
+    """)
+    command = [sys.executable, "-c", script]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout == "True\n"
+
+
 @pytest.mark.usefixtures("_stopping")
 def test_blocks_that_end_in_another_order() -> None:
     """A block that began inside of another one may end after it, and is interrupted until then."""
