@@ -35,6 +35,9 @@ CHOSEN = (
 # A hook of this kind is newer than Alembic 1.16; the service's own alembic.ini has one.
 LEFT_OUT = ("tests/boot/checking/test_merge.py::test_two_heads",)
 
+NO_PLUGINS = "tests/boot/checking/test_alembic_plugin.py"
+"""Alembic has plugins since 1.18."""
+
 
 @pytest.fixture
 def oldest(wheel: Path, environment_of: MakeEnvironment) -> Environment:
@@ -64,6 +67,7 @@ def test_chosen_tests(oldest: Environment, tmp_path: Path) -> None:
     # Its own folder: pytest would close the one above ours to other users again.
     options.append(f"--basetemp={tmp_path / 'theirs'}")
     left_out = [word for test in LEFT_OUT for word in ("--deselect", test)]
+    left_out.append(f"--ignore={NO_PLUGINS}")
     finished = subprocess.run(
         [oldest.python, "-m", "pytest", *options, *left_out, *CHOSEN],
         cwd=ROOT,
