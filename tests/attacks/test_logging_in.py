@@ -25,10 +25,13 @@ def test_those_who_sign_in_take_little_memory(attack: Attack) -> None:
 
 
 def test_guesses_are_refused(application: Application) -> None:
-    """Most of a crowd from one address is, and readers are answered meanwhile."""
+    """Most of a crowd from one address is, and readers are answered meanwhile.
+
+    A busy machine sheds some of them before they are counted (503).
+    """
     sent = request("POST", "/api/v1/auth/login", {"email": "a@b.cd", "password": "wrong"})
     with probing(application.port, LIVE, LIST) as meanwhile:
         outcomes = asyncio.run(crowd(100, partial(ask, application.port, sent)))
-    assert outcomes.keys() == {"401", "429"}
-    assert outcomes["429"] > outcomes["401"]
+    assert {"401", "429"} <= outcomes.keys() <= {"401", "429", "503"}
+    assert outcomes["429"] > outcomes["401"] + outcomes.get("503", 0)
     assert {path: it.failures for path, it in meanwhile.items()} == {LIVE: 0, LIST: 0}
