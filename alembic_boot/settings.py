@@ -6,7 +6,6 @@ Variables of other programs (APP_ENV, LOG_LEVEL, BACKEND_PORT, …) are not read
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from alembic_boot.commands import PREFIX
@@ -19,7 +18,7 @@ from alembic_boot.description import (
 )
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password
-from alembic_boot.variables import Values, is_service_link, refuse_undecodable
+from alembic_boot.variables import LogFormat, LogLevel, Values, is_service_link, refuse_undecodable
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "DATABASE_URL": ("the URL that env.py uses", "where the application connects"),
@@ -97,22 +96,6 @@ URL = "--url"
 
 EMBEDDED_DATABASE = "app"
 """The database of an embedded PostgreSQL."""
-
-
-class LogLevel(StrEnum):
-    """The log level."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """The format of a log line."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @dataclass(frozen=True)
@@ -242,7 +225,11 @@ def load_settings(
     values = Values({name: text for name, text in found.items() if name not in links}, links)
     refuse_undecodable(values.given)
     typed = _url(values, URL)
-    own, direct = (None, None) if typed else (_url(values, it) for it in list(VARIABLES)[:2])
+    own, direct = (
+        (None, None)
+        if typed
+        else (_url(values, "DATABASE_URL"), _url(values, "MIGRATION_DATABASE_URL"))
+    )
     return Settings(
         values,
         AlembicConfig(

@@ -19,6 +19,8 @@ from alembic_boot.postgres.urls import (
 )
 
 __all__ = [
+    "LogFormat",
+    "LogLevel",
     "Values",
     "build_database_url",
     "hide",
@@ -48,6 +50,22 @@ def refuse_undecodable(given: Mapping[str, str]) -> None:
     for name, text in given.items():
         if any("\ud800" <= character <= "\udfff" for character in text):
             raise ConfigurationError(f"{name} is not UTF-8.", "Set it again.")
+
+
+class LogLevel(StrEnum):
+    """The log level."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The format of a log line."""
+
+    TEXT = "text"
+    JSON = "json"
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ from alembic_boot import (
 )
 from alembic_boot.commands import as_typed
 from alembic_boot.variables import (
+    LogFormat,
+    LogLevel,
     Values,
     build_database_url,
     hide,
@@ -128,22 +130,6 @@ class AppEnv(StrEnum):
     DEV = "dev"
     TEST = "test"
     PROD = "prod"
-
-
-class LogLevel(StrEnum):
-    """The log level."""
-
-    DEBUG = "debug"
-    INFO = "info"
-    WARNING = "warning"
-    ERROR = "error"
-
-
-class LogFormat(StrEnum):
-    """The format of a log line."""
-
-    TEXT = "text"
-    JSON = "json"
 
 
 @dataclass(frozen=True)

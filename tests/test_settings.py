@@ -19,13 +19,12 @@ from alembic_boot import masking
 from alembic_boot.description import AlembicConfig, OnFailure, SchemaPolicy, ServePolicy
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.urls import build_database_url, parse_database_url
+from alembic_boot.variables import LogFormat, LogLevel
 from backend import settings
 from backend.settings import (
     STACK_JWT_SECRET,
     VARIABLES,
     AppEnv,
-    LogFormat,
-    LogLevel,
     Settings,
     load_settings,
 )
