@@ -66,7 +66,7 @@ def prepare(boot: BootDescription, *ahead: str) -> None:
                 setting("ROLLBACK"),
             )
         did = _migrate_and_seed(boot, stages)
-    hand_over(stages=stages.seconds, began_at=situation().began_at, did=did)
+    hand_over(boot, stages=stages.seconds, began_at=situation().began_at, did=did)
 
 
 def start_again(boot: BootDescription) -> None:
@@ -81,7 +81,7 @@ def start_again(boot: BootDescription) -> None:
         with stages.timed("wait"):
             wait(boot)
         did = _migrate_and_seed(boot, stages)
-    hand_over(stages=stages.seconds, began_at=began_at, did=did)
+    hand_over(boot, stages=stages.seconds, began_at=began_at, did=did)
 
 
 def serve_alone(boot: BootDescription, port: BootServer) -> None:
@@ -97,7 +97,7 @@ def serve_alone(boot: BootDescription, port: BootServer) -> None:
     forget_boot()
     try:
         wait_for_database(boot.migration_database_url, timeout=0)
-        hand_over_version_table(locate_version_table(boot))
+        hand_over_version_table(boot, locate_version_table(boot))
     except BootError as error:
         _log.warning("The version table cannot be found now: %s", error)
     serve(boot, port)
@@ -116,14 +116,15 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
 
     def then(inspection: Inspection) -> None:
         nonlocal reached, rows
-        hand_over_reached(inspection)
+        hand_over_reached(boot, inspection)
         reached = inspection.state
         with stages.timed("seed"):
             rows = _seed(boot, inspection)
 
     try:
         with stages.timed("migrate"), reserved():
-            plan = migrate(boot, then, located=hand_over_version_table, is_alone=boot.seed)
+            located = partial(hand_over_version_table, boot)
+            plan = migrate(boot, then, located, is_alone=boot.seed)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
@@ -133,7 +134,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         command = as_typed(error.command) if error.command else None
         cause = mask(str(error))[:1000]
         kind = type(error).__name__
-        hand_over(failure=error.public, cause=cause, command=command, kind=kind)
+        hand_over(boot, failure=error.public, cause=cause, command=command, kind=kind)
         return "migrations failed"
     return summary(plan, reached, rows)
 

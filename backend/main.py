@@ -90,7 +90,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
                 readiness = ReadinessProbe(boot.database_url, check, partial(lent, engine))
                 event.listen(engine, "after_cursor_execute", partial(_worked, readiness))
                 worker = os.getpid() if boot.serve.workers > 1 else None
-                metrics = Metrics(engine, readiness, handed_over().get("stages", {}), worker)
+                stages = handed_over(boot).get("stages", {})
+                metrics = Metrics(engine, readiness, stages, worker)
                 metrics.watch_cache("answers", partial(_figures, answers))
                 app.state.resources = Resources(
                     sessions=sessionmaker(engine, info=dict(here)),

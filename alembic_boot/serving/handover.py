@@ -1,16 +1,20 @@
 """Facts that boot passes to the application, in an environment variable.
 
-Workers and reloads inherit it as well.
+Workers and reloads inherit it as well. A process may ask about several projects: the facts name the
+project and the database that they are about, and are told for these alone.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, TypedDict, Unpack
 
+from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.history.history import Target
+from alembic_boot.postgres.hosts import hosts_of
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState
 
@@ -21,6 +25,8 @@ _FACTS = "BOOT_FACTS"
 class Facts(TypedDict, total=False):
     """The facts of one boot, each of which may be unknown."""
 
+    about: Sequence[str]
+    """The project and the database, as `_about` has them."""
     failure: str | None
     """Why the schema is not at its target, in words without names."""
     cause: str | None
@@ -73,15 +79,34 @@ def hand_over_database(url: DatabaseUrl) -> None:
     os.environ[_DATABASE_URL] = url.raw
 
 
-def hand_over(**facts: Unpack[Facts]) -> None:
-    """Add these facts to those of this boot."""
-    os.environ[_FACTS] = json.dumps({**handed_over(), **facts})
+def hand_over(boot: BootDescription, **facts: Unpack[Facts]) -> None:
+    """Add these facts to those of this boot. Facts about another one are dropped."""
+    os.environ[_FACTS] = json.dumps({**handed_over(boot), **facts, "about": _about(boot)})
 
 
-def handed_over() -> Facts:
-    """Return the facts of this boot; none without a boot."""
+def handed_over(boot: BootDescription) -> Facts:
+    """Return the facts about this project and database; none without a boot of them."""
+    found = last_handed_over()
+    return found if found.get("about") == _about(boot) else {}
+
+
+def last_handed_over() -> Facts:
+    """Return the facts of the boot that led to this process, whatever they are about."""
     found: Facts = json.loads(os.environ.get(_FACTS, "{}"))
     return found
+
+
+def _about(boot: BootDescription) -> list[str]:
+    """Return the configuration file, its section, and a digest of the database's address.
+
+    The address is that of the application's own connections, without the login.
+    """
+    parameters = boot.database_url.parameters
+    default = os.environ.get("PGPORT") or "5432"
+    hosts = [f"{host}:{port or default}" for host, port in hosts_of(parameters)]
+    address = "\0".join([*hosts, boot.database_url.database])
+    alembic = boot.alembic_config
+    return [str(alembic.file.resolve()), alembic.name, hashlib.sha256(address.encode()).hexdigest()]
 
 
 def forget_boot() -> None:
@@ -95,27 +120,28 @@ def with_facts(environment: Mapping[str, str]) -> dict[str, str]:
     return {**others, **({_FACTS: os.environ[_FACTS]} if _FACTS in os.environ else {})}
 
 
-def hand_over_version_table(table: VersionTable) -> None:
+def hand_over_version_table(boot: BootDescription, table: VersionTable) -> None:
     """Pass on the version table of env.py, for readiness."""
-    hand_over(version_table=(table.name, table.schema))
+    hand_over(boot, version_table=(table.name, table.schema))
 
 
-def version_table() -> VersionTable | None:
+def version_table(boot: BootDescription) -> VersionTable | None:
     """Return the version table of env.py; None if env.py was not asked."""
-    found = handed_over().get("version_table")
+    found = handed_over(boot).get("version_table")
     return VersionTable(*found) if found else None
 
 
-def hand_over_reached(inspection: Inspection) -> None:
+def hand_over_reached(boot: BootDescription, inspection: Inspection) -> None:
     """Pass on the target as it was reached, so that the history need not be read again."""
     if inspection.state is SchemaState.CURRENT:
         target, rows = inspection.target, inspection.current
-        hand_over(reached=asdict(Reached(rows, target, inspection.heads, inspection.digest)))
+        found = Reached(rows, target, inspection.heads, inspection.digest)
+        hand_over(boot, reached=asdict(found))
 
 
-def reached() -> Reached | None:
+def reached(boot: BootDescription) -> Reached | None:
     """Return the content of the version table at the target; None if the boot did not reach it."""
-    found = handed_over().get("reached")
+    found = handed_over(boot).get("reached")
     if found is None:
         return None
     name, revisions = found["target"].values()

@@ -107,10 +107,11 @@ class ModelWatch:
             _log.warning(line, text, as_typed(_REVISION))
         for text in [it for it in beyond if it not in self._known]:
             _log.info("The models and the schema differ: %s. No request needs what differs", text)
-        if handed_over().get("differences") is not None and not differences:
+        if handed_over(self._boot).get("differences") is not None and not differences:
             _log.info("The models and the schema agree")
         self._known = frozenset([*differences, *beyond])
         hand_over(
+            self._boot,
             differences=reason(differences),
             all_differences=[it[:_LONGEST_SHOWN] for it in (*differences, *beyond)][:_SHOWN],
             differing=found["tables"][:_SHOWN],

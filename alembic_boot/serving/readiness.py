@@ -16,7 +16,6 @@ from alembic_boot.masking import mask
 from alembic_boot.postgres.connection import named, one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
 from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.readiness_check import ReadinessCheck
@@ -91,7 +90,7 @@ class ReadinessProbe:
 
     def _own_knowledge(self) -> object:
         """Return the knowledge of this process, without a query."""
-        return self.statements.noted, handed_over().get("differences")
+        return self.statements.noted, self._readiness.facts.get("differences")
 
     def _tell(self, found: Readiness) -> None:
         cause = found.cause or found.reason

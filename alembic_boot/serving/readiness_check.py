@@ -7,7 +7,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.serving.handover import handed_over
+from alembic_boot.serving.handover import Facts, handed_over
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
 from alembic_boot.serving.readiness_answer import Readiness
@@ -40,11 +40,16 @@ class ReadinessCheck:
         self.statements = Statements(needed)
         self.release = description.app_version
         self._description = description
-        self._version_table = version_table or handed_over_table() or VersionTable()
+        self._version_table = version_table or handed_over_table(description) or VersionTable()
         self._target = SchemaTarget(description)
         self._has_been_ready = False
         self._failed_at: tuple[str, ...] | None = None
         """The revisions of the schema at the first check after a boot that failed."""
+
+    @property
+    def facts(self) -> Facts:
+        """Return what the boot of this project has handed over."""
+        return handed_over(self._description)
 
     def evaluate(self, connection: Connection) -> Readiness:
         """Return the answer. Raises BootError or psycopg2.Error if the state cannot be read."""
@@ -83,7 +88,7 @@ class ReadinessCheck:
         if plan.action is not Action.NOTHING:
             return None
         is_pinned = inspection.target.revisions != inspection.heads
-        facts = handed_over()
+        facts = self.facts
         if (differences := facts.get("differences")) is None:
             return self.statements.why_unfit(connection, is_pinned=is_pinned)
         if facts.get("compared_at") == list(inspection.current):
@@ -99,7 +104,9 @@ class ReadinessCheck:
         if current is not None and self._failed_at is None:
             self._failed_at = current
         has_moved = current is not None and current != self._failed_at
-        return None if self._has_been_ready or has_moved else handed_over().get("failure")
+        if self._has_been_ready or has_moved:
+            return None
+        return self.facts.get("failure")
 
 
 def _behind(inspection: Inspection, plan: Plan) -> str:

@@ -157,7 +157,7 @@ class LazyProbe:
 
 
 def _open(boot: BootDescription) -> ReadinessProbe:
-    table = handed_over_table()
+    table = handed_over_table(boot)
     if table is None:
         from alembic_boot.migration.migrate import locate_version_table
 

@@ -22,7 +22,7 @@ class SchemaTarget:
 
     def __init__(self, description: BootDescription) -> None:
         self._description = description
-        self._reached = reached()
+        self._reached = reached(description)
         self._read: tuple[History, Target] | None = None
 
     def forget(self) -> None:

@@ -4,14 +4,14 @@ import logging
 import time
 
 from alembic_boot.log_fields import fields
-from alembic_boot.serving.handover import handed_over
+from alembic_boot.serving.handover import last_handed_over
 
 _log = logging.getLogger(__name__)
 
 
 def report_started() -> None:
     """Log the line if a boot came before; `inv serve` alone has none."""
-    facts = handed_over()
+    facts = last_handed_over()
     if "did" not in facts:
         return
     seconds = time.monotonic() - facts["began_at"]

@@ -60,7 +60,7 @@ class StatusAnswers:
             from alembic_boot.status_page.collecting import Collecting, Sources
 
             readiness = partial(ask_service, *self._ready) if self._ready else None
-            sources = Sources(handed_over, readiness=readiness)
+            sources = Sources(partial(handed_over, self._boot), readiness=readiness)
             self._collecting = Collecting(self._boot, self._service, sources)
         return self._collecting(keys)
 
@@ -71,4 +71,4 @@ class StatusAnswers:
         from alembic_boot.status_page.bounds import bounded
         from alembic_boot.status_page.progress import outline
 
-        return bounded(outline(self._service, self._release, situation(), handed_over()))
+        return bounded(outline(self._service, self._release, situation(), {}))

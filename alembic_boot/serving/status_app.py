@@ -31,7 +31,7 @@ def status_app(
         return open_project(boot.alembic_config, boot.migration_database_url).history
 
     readiness = partial(_asked, probe) if probe is not None else None
-    sources = Sources(handed_over, by_alembic, readiness, RevisionSql(boot))
+    sources = Sources(partial(handed_over, boot), by_alembic, readiness, RevisionSql(boot))
     collecting = Collecting(boot, service, sources, links)
     return StatusApp(Collector(collecting, collecting.knows), is_draining)
 

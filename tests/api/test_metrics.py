@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.samples import Sample
 
+from alembic_boot.serving.handover import hand_over
 from backend.api.exporting import AT_ONCE
 from backend.api.request_log import is_shed
 from backend.main import create_app
@@ -195,8 +196,10 @@ def test_two_applications_in_one_process(client: httpx.Client, seeded_url: str) 
 
 def test_the_stages_of_the_boot_are_told(seeded_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """As boot handed them over; without one there are none."""
-    monkeypatch.setenv("BOOT_FACTS", '{"stages": {"wait": 0.5, "migrate": 2.25}}')
-    with serving(create_app(settings_for(seeded_url))) as client:
+    monkeypatch.setenv("BOOT_FACTS", "{}")
+    settings = settings_for(seeded_url)
+    hand_over(settings.description(), stages={"wait": 0.5, "migrate": 2.25})
+    with serving(create_app(settings)) as client:
         found = {
             it.labels["stage"]: it.value for it in samples(client, "moriai_boot_stage_seconds")
         }

@@ -59,13 +59,16 @@ def limit(cluster: Cluster, database: str, sessions: int) -> None:
     cluster.execute(f"ALTER DATABASE {database} CONNECTION LIMIT {sessions}")
 
 
-def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> None:
+def test_models_that_were_compared_before_a_migration(
+    client: httpx.Client, seeded_url: str
+) -> None:
     """What differed then is said no more, and the models are compared at once."""
+    boot = settings_for(seeded_url).description()
     try:
-        hand_over(differences="books.subtitle is missing", compared_at=[HEAD])
+        hand_over(boot, differences="books.subtitle is missing", compared_at=[HEAD])
         reason(client, "books.subtitle is missing")
         assert not comparison_is_due.is_set()
-        hand_over(differences="books.subtitle is missing", compared_at=["007"])
+        hand_over(boot, differences="books.subtitle is missing", compared_at=["007"])
         reason(
             client,
             "The schema has moved since the models were compared with it. "
@@ -73,7 +76,7 @@ def test_models_that_were_compared_before_a_migration(client: httpx.Client) -> N
         )
         assert comparison_is_due.is_set()
     finally:
-        hand_over(differences=None)
+        hand_over(boot, differences=None)
         comparison_is_due.clear()
     readiness(client, 200)
 

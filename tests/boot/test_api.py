@@ -22,6 +22,8 @@ from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
 import alembic_boot
+from alembic_boot.serving.handover import handed_over
+from alembic_boot.start import prepare
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations, revisions
 
@@ -239,6 +241,25 @@ def test_readiness_does_not_wait_for_a_migration(theirs: ForeignProject, databas
     )
     alembic_boot.migrate(theirs.folder, database_url)
     assert said.read_text() == "A migration runs in this process."
+
+
+def test_the_facts_of_another_project(
+    theirs: ForeignProject, tmp_path: Path, cluster: Cluster, database_url: str
+) -> None:
+    """An application judges a second project by that project's own files and version table."""
+    catalog = alembic_boot.describe(theirs.folder, database_url)
+    prepare(catalog)
+    assert handed_over(catalog)["did"] == "applied 2 revisions"
+    env = ENV.replace("target_metadata=None", "target_metadata=None, version_table='billing'")
+    billing = ForeignProject(tmp_path / "billing", env, theirs.config.read_text())
+    billing.revision("x9")
+    with cluster.database() as other:
+        url = cluster.url(other)
+        assert alembic_boot.readiness(billing.folder, url).state == "empty"
+        alembic_boot.migrate(billing.folder, url)
+        found = alembic_boot.readiness(billing.folder, url)
+    assert (found.ready, found.current) == (True, ("x9",))
+    assert alembic_boot.readiness(theirs.folder, database_url).current == ("b2",)
 
 
 def test_an_unreachable_database_is_looked_for_once_a_second(

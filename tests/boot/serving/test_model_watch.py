@@ -41,7 +41,7 @@ def test_no_reason() -> None:
 
 
 def boot_differences() -> str | None:
-    return handed_over().get("differences")
+    return handed_over(BOOT).get("differences")
 
 
 class Watch(ModelWatch):
@@ -68,7 +68,7 @@ def _at_once(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) 
     monkeypatch.setattr(model_watch, "_PAUSES", (0, 0))
     caplog.set_level(logging.INFO)
     yield
-    hand_over(differences=None)
+    hand_over(BOOT, differences=None)
     comparison_is_due.clear()
 
 
