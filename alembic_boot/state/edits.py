@@ -7,10 +7,29 @@ from operator import attrgetter
 from pathlib import Path
 
 from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum
-from alembic_boot.history.history import History, Revision
+from alembic_boot.history.history import History, Revision, Target
 from alembic_boot.history.numbering import is_drawn
-from alembic_boot.state.inspection import Applied, Inspection, Replaced, SchemaState
+from alembic_boot.state.inspection import (
+    Applied,
+    DatabaseFacts,
+    Inspection,
+    Replaced,
+    SchemaState,
+    inspect,
+)
 from alembic_boot.state.journal import joined
+
+
+def inspect_with_edits(facts: DatabaseFacts, history: History, target: Target) -> Inspection:
+    """Return the inspection, in which edited revisions count.
+
+    Raises the refusal of an unreadable journal if only the journal can tell what is unknown.
+    """
+    inspection = inspect(facts, history, target)
+    if inspection.unknown and facts.journal_refusal is not None:
+        raise facts.journal_refusal
+    replaced = replaced_revisions(facts.journal, inspection.applied, history)
+    return with_replaced(inspection, replaced)
 
 
 def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:

@@ -17,7 +17,7 @@ from alembic_boot.history.source import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
+from alembic_boot.state.edits import agreed_digest, inspect_with_edits
 from alembic_boot.state.facts import lockers, read_facts
 from alembic_boot.state.inspection import DatabaseFacts, Inspection, inspect
 from alembic_boot.state.journal import Journal
@@ -88,10 +88,9 @@ class Schema:
                     f"{self.version_table} locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error
-        inspection = inspect(facts, history, self.target)
-        replaced = replaced_revisions(facts.journal, inspection.applied, history)
+        inspection = inspect_with_edits(facts, history, self.target)
         return replace(
-            with_replaced(inspection, replaced),
+            inspection,
             irreversible=self._irreversible(inspection),
             unrecordable=self.unrecordable(inspection.pending),
             partial_commits=partial_commits(unfinished, history, self.journal),
