@@ -1,8 +1,7 @@
-"""The answers of the boot server: pure functions from a head of a request to an answer."""
+"""The answers of the boot server: from a head of a request to an answer."""
 
 import json
 import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html import escape
 from http import HTTPStatus
@@ -12,25 +11,20 @@ from urllib.parse import unquote
 from alembic_boot.masking import mask
 from alembic_boot.situation import Situation
 from alembic_boot.status_page.requests import (
+    AGAIN,
     PAGE,
     Answer,
     Request,
-    finished,
-    not_yet,
     owns,
+    problem,
     redirect,
 )
 
 if TYPE_CHECKING:  # most starts are never asked for the page
-    from concurrent.futures import Future
-
     from alembic_boot.serving.status_answers import StatusAnswers
 
 GRACE = 60.0
 """Seconds past the limit of a stage after which the boot does not count as alive any more."""
-
-_RETRY_AFTER = "1"
-"""Seconds, as HTTP writes them."""
 
 _REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) (\S{1,8192}) HTTP/1\.([01])")
 _SCHEME_AND_HOST = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*://[^/?]*")
@@ -68,22 +62,13 @@ class Paths:
     ready: str = "/health/ready"
 
 
-@dataclass(frozen=True)
-class Later:
-    """An answer that another thread makes."""
-
-    made: "Future[Answer]"
-    finish: Callable[[], bytes]
-    """Returns the answer, or another one if it is not made yet."""
-
-
-def answer(
+async def answer(
     head: bytes,
     situation: Situation,
     now: float,
     paths: Paths,
     page: "StatusAnswers | None" = None,
-) -> bytes | Later:
+) -> bytes:
     """Return the whole answer to a request, whose head ends with an empty line.
 
     `now` is the time of the situation's clock. Each answer closes its connection: the application
@@ -93,33 +78,37 @@ def answer(
     if request is None:
         return _no_request()
     if page is not None and owns(request.path):
-        return _of_page(request, page, lambda: _reply(request, (situation, now), paths))
-    if page is not None and request.path == "/" and _is_of_browser(request):
-        return _sent(request, redirect())
-    return _framed(request, _reply(request, (situation, now), paths))
+        found = await page.answer(request)
+        if found.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return _written(found, request)
+    elif page is not None and request.path == "/" and _is_of_browser(request):
+        return _written(redirect(), request)
+    return _written(_answer(request, situation, now, paths), request)
 
 
-def status_answer(head: bytes, page: "StatusAnswers") -> bytes | Later:
+async def status_answer(head: bytes, page: "StatusAnswers") -> bytes:
     """Return the whole answer where only the status page is shown."""
     request = _request(head)
     if request is None:
         return _no_request()
     if owns(request.path):
-        return _of_page(request, page, lambda: _whole(not_yet()))
-    if request.path == "/" and request.is_get:
-        return _sent(request, redirect())
-    return _framed(request, _problem(HTTPStatus.NOT_FOUND, f"The status page is at {PAGE}."))
+        found = await page.answer(request)
+    elif request.path == "/" and request.is_get:
+        found = redirect()
+    else:
+        found = problem(HTTPStatus.NOT_FOUND, detail=f"The status page is at {PAGE}.")
+    return _written(found, request)
 
 
 def too_long() -> bytes:
     """Return the answer to a head that is longer than any should be."""
     status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-    return _problem(status, "The head of the request is too long.")
+    return _written(problem(status, detail="The head of the request is too long."))
 
 
 def unforeseen() -> bytes:
     """Return the answer to a request on which the boot server failed."""
-    return _problem(HTTPStatus.INTERNAL_SERVER_ERROR, "This answer failed.")
+    return _written(problem(HTTPStatus.INTERNAL_SERVER_ERROR, detail="This answer failed."))
 
 
 def facts(situation: Situation, now: float) -> dict[str, Any]:
@@ -169,89 +158,48 @@ def _is_of_browser(request: Request) -> bool:
 
 
 def _no_request() -> bytes:
-    return _problem(HTTPStatus.BAD_REQUEST, "This is no request of HTTP/1.1.")
+    return _written(problem(HTTPStatus.BAD_REQUEST, detail="This is no request of HTTP/1.1."))
 
 
-def _of_page(
-    request: Request, page: "StatusAnswers", instead: Callable[[], bytes]
-) -> bytes | Later:
-    """Return the answer of the status page, if it is there; `instead` is for the time before."""
-    made = page.ask(request)
-
-    def finish() -> bytes:
-        found = made.result() if made.done() else not_yet()
-        if found.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            return _framed(request, instead())
-        return _sent(request, finished(request, found))
-
-    return finish() if made.done() else Later(made, finish)
-
-
-def _sent(request: Request, answer: Answer) -> bytes:
-    return _framed(request, _whole(answer))
-
-
-def _whole(answer: Answer) -> bytes:
-    headers = {**answer.headers, "Content-Length": str(len(answer.body)), **_HEADERS}
-    return _written(answer.status, headers, answer.body)
-
-
-def _framed(request: Request, reply: bytes) -> bytes:
-    """Return a reply, without its body if the request is HEAD."""
-    return reply.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if request.method == "HEAD" else reply
-
-
-def _reply(request: Request, at: tuple[Situation, float], paths: Paths) -> bytes:
+def _answer(request: Request, situation: Situation, now: float, paths: Paths) -> Answer:
     if request.is_get:
         if request.path == paths.live:
-            return _live(*at)
+            return _live(situation, now)
         if request.path == paths.ready:
-            return _json(HTTPStatus.SERVICE_UNAVAILABLE, facts(*at), retry=True)
+            return _unavailable("application/json", json.dumps(facts(situation, now)))
         if _is_of_browser(request):
-            return _page(*at)
-    return _problem(HTTPStatus.SERVICE_UNAVAILABLE, f"The service is starting. {sentence(at[0])}")
+            return _unavailable("text/html; charset=utf-8", _page(facts(situation, now)))
+    return _problem(f"The service is starting. {sentence(situation)}")
 
 
-def _live(situation: Situation, now: float) -> bytes:
+def _live(situation: Situation, now: float) -> Answer:
     if situation.is_overdue(now, GRACE):
-        detail = f"The stage {situation.stage} takes longer than its own limit."
-        return _problem(HTTPStatus.SERVICE_UNAVAILABLE, detail)
-    return _json(HTTPStatus.OK, {"status": "ok"})
+        return _problem(f"The stage {situation.stage} takes longer than its own limit.")
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return Answer(HTTPStatus.OK, headers, b'{"status": "ok"}')
 
 
-def _page(situation: Situation, now: float) -> bytes:
-    shown = {name: value for name, value in facts(situation, now).items() if value is not None}
-    rows = "".join(f"<dt>{escape(k)}</dt><dd>{escape(str(v))}</dd>" for k, v in shown.items())
-    body = _PAGE.format(facts=rows).encode()
-    return _response(HTTPStatus.SERVICE_UNAVAILABLE, "text/html; charset=utf-8", body, retry=True)
+def _page(shown: dict[str, Any]) -> str:
+    pairs = ((name, escape(str(value))) for name, value in shown.items() if value is not None)
+    return _PAGE.format(facts="".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in pairs))
 
 
-def _json(status: HTTPStatus, content: dict[str, Any], *, retry: bool = False) -> bytes:
-    return _response(status, "application/json", json.dumps(content).encode(), retry=retry)
+def _problem(detail: str) -> Answer:
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": AGAIN}, detail)
 
 
-def _problem(status: HTTPStatus, detail: str) -> bytes:
-    content = {"type": "about:blank", "title": status.phrase, "status": status, "detail": detail}
-    body = json.dumps(content).encode()
-    is_temporary = status == HTTPStatus.SERVICE_UNAVAILABLE
-    return _response(status, "application/problem+json", body, retry=is_temporary)
+def _unavailable(kind: str, text: str) -> Answer:
+    headers = {"Content-Type": kind, "Cache-Control": "no-store", "Retry-After": AGAIN}
+    return Answer(HTTPStatus.SERVICE_UNAVAILABLE, headers, text.encode())
 
 
-def _response(status: HTTPStatus, kind: str, body: bytes, *, retry: bool) -> bytes:
-    headers = {
-        "Content-Type": kind,
-        "Content-Length": str(len(body)),
-        "Cache-Control": "no-store",
-        **_HEADERS,
-    }
-    if retry:
-        headers["Retry-After"] = _RETRY_AFTER
-    return _written(status, headers, body)
-
-
-def _written(status: HTTPStatus, headers: Mapping[str, str], body: bytes) -> bytes:
-    lines = [f"HTTP/1.1 {status.value} {status.phrase}", *(f"{k}: {v}" for k, v in headers.items())]
-    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
+def _written(found: Answer, request: Request | None = None) -> bytes:
+    """Return an answer as HTTP has it, without its body if the request is HEAD."""
+    headers = {**found.headers, "Content-Length": len(found.body), **_HEADERS}
+    lines = [f"HTTP/1.1 {found.status} {found.status.phrase}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    is_head = request is not None and request.method == "HEAD"
+    return "\r\n".join([*lines, "", ""]).encode() + (b"" if is_head else found.body)
 
 
 def _masked(text: str | None) -> str | None:

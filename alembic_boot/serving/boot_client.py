@@ -1,12 +1,16 @@
-"""One connection of the boot server: first its request, then its answer, then its end."""
+"""The clients of the boot server: each sends a request, gets its answer, and leaves."""
 
+import asyncio
+import logging
 import re
 import socket
-import time
-from collections.abc import Callable
-from selectors import EVENT_READ, EVENT_WRITE
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
-from alembic_boot.serving.boot_answers import Later, too_long
+from alembic_boot.serving.boot_answers import too_long
+
+_AT_A_TIME = 64
+"""Connections accepted before the open ones are looked at again."""
 
 _TIME_FOR_HEAD = 5.0
 """Seconds that a client has to send the head of its request."""
@@ -14,8 +18,8 @@ _TIME_FOR_HEAD = 5.0
 _TIME_TO_TAKE = 2.0
 """Seconds that a client has to take its answer and close."""
 
-_TIME_TO_MAKE = 3.0
-"""Seconds that a client waits for an answer that another thread makes."""
+_PAUSE = 0.2
+"""Seconds without accepting if the system has no resources for a connection."""
 
 _LONGEST_HEAD = 16 << 10
 """Bytes."""
@@ -25,68 +29,105 @@ _PIECE = 16 << 10
 
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 
+_log = logging.getLogger(__name__)
 
-class Client:
-    """A client whose connection does not block."""
 
-    def __init__(self, connection: socket.socket, answer: Callable[[bytes], bytes | Later]) -> None:
-        """Take the connection, and the function from the head of a request to its answer."""
+class Clients:
+    """Accepts the connections of a listening socket, and serves each in a task of its own."""
+
+    def __init__(
+        self, listener: socket.socket, reply: Callable[[bytes], Awaitable[bytes]], most: int
+    ) -> None:
+        """Take a socket that does not block, what answers the head of a request, and a maximum.
+
+        Beyond the maximum, the longest silent client ends.
+        """
+        self._listener = listener
+        self._reply = reply
+        self._most = most
+        self._loop = asyncio.get_running_loop()
+        self._accepting_again: asyncio.TimerHandle | None = None
+        self._have_asked: dict[asyncio.Task[None], bool] = {}
+        """The clients, oldest first, and whether the head of a request has come."""
+
+    def __len__(self) -> int:
+        """Return the number of open connections."""
+        return len(self._have_asked)
+
+    def accept(self) -> None:
+        """Accept from now on."""
+        self._loop.add_reader(self._listener, self.accept_up_to, _AT_A_TIME)
+
+    def stop_accepting(self) -> None:
+        """Leave what comes from now on in the kernel's queue."""
+        if self._accepting_again is not None:
+            self._accepting_again.cancel()
+        self._loop.remove_reader(self._listener)
+
+    def accept_up_to(self, most: int) -> None:
+        """Accept what is in the kernel's queue, at most so many connections."""
+        for _ in range(most):
+            try:
+                connection, _ = self._listener.accept()
+            except (BlockingIOError, InterruptedError):
+                return
+            except ConnectionError:  # the client has gone meanwhile
+                continue
+            except OSError as error:
+                _log.debug("No connection can be accepted now: %s", error)
+                self._loop.remove_reader(self._listener)
+                self._accepting_again = self._loop.call_later(_PAUSE, self.accept)
+                return
+            if len(self) >= self._most:
+                self._end(min(self._have_asked, key=self._have_asked.__getitem__))
+            client = self._loop.create_task(self._serve(connection))
+            self._have_asked[client] = False
+            client.add_done_callback(lambda it: self._have_asked.pop(it, None))
+
+    async def gone(self) -> None:
+        """Return when no client is left."""
+        while self._have_asked:
+            await asyncio.wait(tuple(self._have_asked))
+
+    def end_all(self) -> None:
+        """Close all connections."""
+        for client in tuple(self._have_asked):
+            self._end(client)
+
+    def _end(self, client: asyncio.Task[None]) -> None:
+        del self._have_asked[client]
+        client.cancel()
+
+    async def _serve(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        self.connection = connection
-        self.deadline = time.monotonic() + _TIME_FOR_HEAD
-        self._answer = answer
-        self._head = b""
-        self._unsent: bytes | None = None
-        self.later: Later | None = None
-        """The answer that the client waits for."""
+        with connection, suppress(OSError):  # the client has gone, or is too slow
+            async with asyncio.timeout(_TIME_FOR_HEAD):
+                head = await self._head_from(connection)
+            if (client := asyncio.current_task()) in self._have_asked:
+                self._have_asked[client] = True
+            reply = too_long() if head is None else await self._reply(head)
+            async with asyncio.timeout(_TIME_TO_TAKE):
+                await self._loop.sock_sendall(connection, reply)
+                # To close now would reset the connection if a body is still on its way, and the
+                # client might lose its answer. So the client closes first.
+                connection.shutdown(socket.SHUT_WR)
+                while await self._piece_from(connection):
+                    pass
 
-    @property
-    def has_asked(self) -> bool:
-        """True if the head of the request is complete."""
-        return self._unsent is not None or self.later is not None
+    async def _head_from(self, connection: socket.socket) -> bytes | None:
+        """Return the head of a request; None if it is too long. Raises OSError."""
+        head = b""
+        while len(head) <= _LONGEST_HEAD:
+            piece = await self._piece_from(connection)
+            if not piece:
+                raise ConnectionAbortedError
+            # RFC 9112, 2.2: empty lines before a request are ignored. They do not extend its time.
+            head = (head + piece).lstrip(b"\r\n")
+            if end := _END_OF_HEAD.search(head):
+                return head[: end.start()]
+        return None
 
-    @property
-    def events(self) -> int:
-        """The event of the connection to wait for."""
-        return EVENT_WRITE if self._unsent else EVENT_READ
-
-    def is_due(self, now: float) -> bool:
-        """Return whether `later` is to be finished."""
-        return self.later is not None and (self.later.made.done() or self.deadline <= now)
-
-    def take(self, found: bytes | Later) -> None:
-        """Take the answer, to be sent as the connection goes on, or wait for it."""
-        is_made = isinstance(found, bytes)
-        self._unsent, self.later = (found, None) if isinstance(found, bytes) else (None, found)
-        self.deadline = time.monotonic() + (_TIME_TO_TAKE if is_made else _TIME_TO_MAKE)
-
-    def go_on(self) -> bool:
-        """Read or write what is possible now; return False if the connection is over."""
-        try:
-            return self._write() if self._unsent else self._read()
-        except (BlockingIOError, InterruptedError):
-            return True
-        except OSError:  # the client has gone
-            return False
-
-    def _read(self) -> bool:
-        piece = self.connection.recv(_PIECE)
-        if not piece:
-            return False
-        if self.has_asked:  # a body, which is of no interest
-            return True
-        # RFC 9112, 2.2: empty lines before a request are ignored. They do not extend its time.
-        self._head = (self._head + piece).lstrip(b"\r\n")
-        end = _END_OF_HEAD.search(self._head)
-        if end is None and len(self._head) <= _LONGEST_HEAD:
-            return True
-        self.take(self._answer(self._head[: end.start()]) if end else too_long())
-        return self.later is not None or self._write()
-
-    def _write(self) -> bool:
-        self._unsent = (self._unsent or b"")[self.connection.send(self._unsent or b"") :]
-        if not self._unsent:
-            # To close now would reset the connection if a body is still on its way, and the client
-            # might lose its answer. So the client closes first.
-            self.connection.shutdown(socket.SHUT_WR)
-        return True
+    async def _piece_from(self, connection: socket.socket) -> bytes:
+        # Without this pause, a client that sends all the time would stop the others.
+        await asyncio.sleep(0)
+        return await self._loop.sock_recv(connection, _PIECE)

@@ -1,4 +1,4 @@
-"""The status page of a process that boots, for a thread that must not wait for anything."""
+"""The status page of a process that boots, which answers while nothing else serves."""
 
 from collections.abc import Collection
 from functools import partial
@@ -10,11 +10,12 @@ from alembic_boot.situation import situation
 from alembic_boot.status_page.requests import Answer, Request
 
 if TYPE_CHECKING:  # most starts are never asked for the page
-    from concurrent.futures import Future
-
     from alembic_boot.status_page.collecting import Collecting, Found, Key
     from alembic_boot.status_page.collector import Collector
     from alembic_boot.status_page.report import Report
+
+_PATIENCE = 3.0
+"""Seconds that a client waits."""
 
 Ready = tuple[str, int, str]
 """The host, the port and the path at which the service tells whether it is ready."""
@@ -42,15 +43,13 @@ class StatusAnswers:
         page._boot = self._boot
         return page
 
-    def ask(self, request: Request) -> "Future[Answer]":
-        """Return what will have the answer soon, or has it."""
-        from alembic_boot.status_page.answers import refused, view_of
-        from alembic_boot.status_page.collector import Collector, done
+    async def answer(self, request: Request) -> Answer:
+        """Return the answer to a client; `not_yet` if it takes too long."""
+        from alembic_boot.status_page.collector import Collector
 
         if self._collector is None:
             self._collector = Collector(self._collect, self._knows)
-        view = view_of(request)
-        return done(refused(request)) if view is None else self._collector.ask(view)
+        return await self._collector.answer(request, _PATIENCE)
 
     def _collect(self, keys: "Collection[Key]") -> "dict[Key, Found]":
         if self._boot is None:

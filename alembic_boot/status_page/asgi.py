@@ -6,17 +6,9 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
-from alembic_boot.status_page.answers import CHANGES, refused, view_of
+from alembic_boot.status_page.answers import CHANGES
 from alembic_boot.status_page.collector import Collector
-from alembic_boot.status_page.requests import (
-    EVENTS,
-    Answer,
-    Request,
-    event,
-    events,
-    finished,
-    not_yet,
-)
+from alembic_boot.status_page.requests import EVENTS, Answer, Request, event, events, not_yet
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -56,7 +48,7 @@ class StatusApp:
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         )
         if request.path != EVENTS or request.method != "GET":
-            await _send(await self._answer(request), request, send)
+            await _send(await self.collector.answer(request, _PATIENCE), request, send)
         elif len(self._streams) >= _MOST_STREAMS:
             await _send(not_yet(), request, send)
         else:
@@ -65,14 +57,6 @@ class StatusApp:
                 await self._stream(request, scope, receive, send)
             finally:
                 self._streams.remove(scope_id)
-
-    async def _answer(self, request: Request) -> Answer:
-        if (view := view_of(request)) is None:
-            return refused(request)
-        asked = self.collector.ask(view)
-        if not asked.done():
-            await asyncio.wait([asyncio.wrap_future(asked)], timeout=_PATIENCE)
-        return finished(request, asked.result()) if asked.done() else not_yet()
 
     async def _stream(self, request: Request, scope: Message, receive: Receive, send: Send) -> None:
         """Send an event for each change, until the client goes or the stream is long enough."""

@@ -1,5 +1,6 @@
 """One thread that collects reports and draws them: at most once a second, and only if asked."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -7,9 +8,9 @@ from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import Future
 from http import HTTPStatus
 
-from alembic_boot.status_page.answers import CHANGES, View, draw
+from alembic_boot.status_page.answers import CHANGES, View, draw, refused, view_of
 from alembic_boot.status_page.collecting import Found, Key
-from alembic_boot.status_page.requests import Answer, not_yet, problem
+from alembic_boot.status_page.requests import Answer, Request, finished, not_yet, problem
 
 _INTERVAL = 1.0
 """Seconds between two collections. An answer is shown for two of them."""
@@ -47,16 +48,26 @@ class Collector:
         self._thread: threading.Thread | None = None
         self._has_ended = threading.Event()
 
+    async def answer(self, request: Request, patience: float) -> Answer:
+        """Return the answer to one client, who waits at most so many seconds for it."""
+        if (view := view_of(request)) is None:
+            return refused(request)
+        try:
+            async with asyncio.timeout(patience):
+                return finished(request, await asyncio.wrap_future(self.ask(view)))
+        except TimeoutError:
+            return not_yet()
+
     def ask(self, view: View) -> Future[Answer]:
         """Return what will have the answer soon, or has it. It never fails."""
         with self._news:
             if isinstance(view.key, str) and not self._knows(view.key):
                 self._want(CHANGES)  # the revision may be new: the next look knows it
-                return done(problem(HTTPStatus.NOT_FOUND))
+                return _done(problem(HTTPStatus.NOT_FOUND))
             if (drawn := self._recent(view)) is not None:
-                return done(drawn)
+                return _done(drawn)
             if view not in self._asked or self._waiting >= _MOST_WAITING:
-                return done(not_yet())
+                return _done(not_yet())
             self._waiting += 1
             return self._asked[view]
 
@@ -85,7 +96,7 @@ class Collector:
         if view in self._asked or is_refused or self._has_ended.is_set():
             return
         asked = self._asked[view] = Future[Answer]()
-        asked.set_running_or_notify_cancel()  # nobody may cancel it for all
+        asked.set_running_or_notify_cancel()  # one client must not cancel it for all
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="status-page", daemon=True)
             self._thread.start()
@@ -143,8 +154,7 @@ class Collector:
             asked.set_result(answer)
 
 
-def done(answer: Answer) -> Future[Answer]:
-    """Return an answer that needs nobody."""
+def _done(answer: Answer) -> Future[Answer]:
     found = Future[Answer]()
     found.set_result(answer)
     return found

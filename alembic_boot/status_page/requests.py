@@ -1,17 +1,28 @@
-"""Requests to the status page and their answers, as any server has them."""
+"""The addresses of the status page, and its requests and answers as any server has them."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
+from urllib.parse import quote
 
 PAGE, DATA, EVENTS = "/_boot", "/_boot.json", "/_boot/events"
 
 REVISIONS = "/_boot/revisions/"
 """The beginning of the paths of single revisions."""
 
-_AGAIN = "1"
+AGAIN = "1"
 """Seconds after which a client without an answer asks again."""
+
+
+def page_link(language: str, journal: int = 1) -> str:
+    """Return the address of the page in a language, with a page of the journal."""
+    return f"{PAGE}?journal={journal}&lang={language}"
+
+
+def revision_link(id_: str, language: str) -> str:
+    """Return the address of a revision's page."""
+    return f"{REVISIONS}{quote(id_, safe='')}?lang={language}"
 
 
 @dataclass(frozen=True)
@@ -52,14 +63,18 @@ def redirect() -> Answer:
 
 def not_yet() -> Answer:
     """Return the answer while nothing is collected yet; a browser asks again by itself."""
-    return problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": _AGAIN, "Refresh": _AGAIN})
+    return problem(HTTPStatus.SERVICE_UNAVAILABLE, {"Retry-After": AGAIN, "Refresh": AGAIN})
 
 
-def problem(status: HTTPStatus, headers: Mapping[str, str] | None = None) -> Answer:
-    """Return an answer that only tells its status."""
-    body = json.dumps({"type": "about:blank", "title": status.phrase, "status": status}).encode()
+def problem(
+    status: HTTPStatus, headers: Mapping[str, str] | None = None, detail: str | None = None
+) -> Answer:
+    """Return an answer that tells its status, and a detail if there is one (RFC 9457)."""
+    content = {"type": "about:blank", "title": status.phrase, "status": status}
+    if detail is not None:
+        content["detail"] = detail
     kind = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
-    return Answer(status, {**kind, **(headers or {})}, body)
+    return Answer(status, {**kind, **(headers or {})}, json.dumps(content).encode())
 
 
 def finished(request: Request, drawn: Answer) -> Answer:

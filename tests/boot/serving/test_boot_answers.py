@@ -1,5 +1,6 @@
-"""The answers of the boot server: pure functions, as a table."""
+"""The answers of the boot server: as a table."""
 
+import asyncio
 import json
 from dataclasses import replace
 
@@ -27,9 +28,7 @@ def asked(
     paths: Paths = Paths(),  # noqa: B008
 ) -> tuple[int, dict[str, str], str]:
     """Return status, headers and body of the answer."""
-    found = answer(request.encode("latin-1"), situation, NOW, paths)
-    assert isinstance(found, bytes)
-    reply = found.decode()
+    reply = asyncio.run(answer(request.encode("latin-1"), situation, NOW, paths)).decode()
     head, _, body = reply.partition("\r\n\r\n")
     line, *headers = head.split("\r\n")
     version, status, _reason = line.split(" ", 2)

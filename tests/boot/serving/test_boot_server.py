@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from multiprocessing import Pipe
 from typing import Any
 
@@ -169,6 +169,28 @@ def test_a_big_body(server: BootServer) -> None:
         found = read_all(client)
     assert found.startswith(b"HTTP/1.1 503 ")
     assert body_of(found)["status"] == 503
+
+
+def test_a_client_that_sends_all_the_time(server: BootServer) -> None:
+    """Another one has its answer meanwhile."""
+    ends = threading.Event()
+
+    def send() -> None:
+        with connect(server) as client, suppress(OSError):
+            client.sendall(LIVE)
+            while not ends.is_set():
+                client.sendall((1 << 20) * b"x")
+
+    sending = threading.Thread(target=send)
+    sending.start()
+    try:
+        wait_until(lambda: server._clients)
+        began = time.monotonic()
+        assert ask(server).startswith(b"HTTP/1.1 200 ")
+        assert time.monotonic() - began < 1
+    finally:
+        ends.set()
+        sending.join()
 
 
 def test_a_client_that_does_not_read(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
