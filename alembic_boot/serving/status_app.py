@@ -3,7 +3,6 @@
 from functools import partial
 
 from alembic_boot.description import BootDescription
-from alembic_boot.history.history import History
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.middleware import IS_DRAINING
 from alembic_boot.serving.readiness import ReadinessProbe
@@ -24,14 +23,8 @@ def status_app(
 
     With a probe, the page is not ready if that is not. `links` lead to the service's own pages.
     """
-
-    def by_alembic() -> History:
-        from alembic_boot.environment.opening import open_project
-
-        return open_project(boot.alembic_config, boot.migration_database_url).history
-
     readiness = partial(_asked, probe) if probe is not None else None
-    sources = Sources(partial(handed_over, boot), by_alembic, readiness, RevisionSql(boot))
+    sources = Sources(partial(handed_over, boot), readiness, RevisionSql(boot))
     collecting = Collecting(boot, service, sources, links)
     return StatusApp(Collector(collecting, collecting.knows), is_draining)
 

@@ -91,12 +91,10 @@ _MOST_DIFFERENCES = 50
 
 @dataclass(frozen=True)
 class Sources:
-    """What a process knows besides its files and its database."""
+    """The knowledge of a process besides its files and its database."""
 
     facts: Callable[[], Facts] = dict
     """Gives what the boot has handed over."""
-    by_alembic: Callable[[], History] | None = None
-    """Reads a history that only Alembic can read; None if this is not the moment."""
     readiness: Callable[[], Readiness] | None = None
     """Gives what a probe says now."""
     sql: Callable[[str, str | None], str | None] | None = None
@@ -117,7 +115,7 @@ class Collecting:
         self._links = links
         self._service = service
         self._sources = sources
-        self._files = HistoryFiles(boot.alembic_config, sources.by_alembic)
+        self._files = HistoryFiles(boot)
         self._revisions: tuple[Revision, ...] = ()
         """Those of the last look at the database."""
         self._history: History | None = None
@@ -125,25 +123,24 @@ class Collecting:
 
     def __call__(self, keys: Collection[Key]) -> dict[Key, Found]:
         """Return what is asked for, over one connection."""
-        sources = self._sources
-        look = _Look(self._boot, sources.facts(), self._files)
-        look.read_history()
-        name = named("status page", self._boot.app_version)
+        release, facts = self._boot.app_version, self._sources.facts()
+        look = _Look(self._boot, facts, outline(self._service, release, situation(), facts))
+        look.read_history(self._files)
+        name = named("status page", release)
         try:
             with closing(connect(self._boot.database_url, _CONNECT, _SILENCE, name)) as connection:
                 register_type(_TIMES, connection)
-                look.read_database(connection, keys)
+                look.read_database(connection, keys, Extent(choose=self._files.schemas))
         except psycopg2.Error as error:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
-        self._revisions = look.revisions or self._revisions
+        self._revisions = look.report.revisions or self._revisions
         self._history = look.history or self._history
-        base = outline(self._service, self._boot.app_version, situation(), look.facts)
-        report = replace(look.report(base), links=self._links)
-        if report.condition is Condition.READY and sources.readiness is not None:
-            report = _less_ready(report, *sources.readiness())
+        report = replace(look.judged(), links=self._links)
+        if report.condition is Condition.READY and self._sources.readiness is not None:
+            report = _less_ready(report, *self._sources.readiness())
         report = bounded(report)
         return {
-            key: replace(report, journal=bounded(look.pages.get(key)))
+            key: replace(report, journal=bounded(look.journal.get(key)))
             if isinstance(key, int)
             else bounded(self._detail(key, look), _LONGEST_SOURCE)
             for key in keys
@@ -160,7 +157,7 @@ class Collecting:
         known = look.history.revisions.get(id_) if look.history else None
         found = next((it for it in self._revisions if it.id == id_), None)
         if known is None:
-            runs = look.runs.get(id_, ())
+            runs = look.journal.get(id_, ())
             return RevisionDetail(found, None, None, None, runs) if found else None
         source = look.tried(f"The file of {id_}", known.source)
         return RevisionDetail(
@@ -168,26 +165,22 @@ class Collecting:
             path=known.path.name if known.path else None,
             source=None if source is None else source.decode(errors="replace"),
             sql=sql(id_, known.file_sha256) if (sql := self._sources.sql) else None,
-            runs=look.runs.get(id_, ()),
+            runs=look.journal.get(id_, ()),
         )
 
 
 class _Look:
-    """One look at the files and the database."""
+    """One look at the files and the database, which fills a report."""
 
-    def __init__(self, boot: BootDescription, facts: Facts, files: HistoryFiles) -> None:
+    def __init__(self, boot: BootDescription, facts: Facts, report: Report) -> None:
         self._boot = boot
-        self.facts = facts
-        self._files = files
+        self._facts = facts
+        self.report = report
         self.problems: list[str] = []
         self.history: History | None = None
-        self.current: tuple[str, ...] = ()
         self.judgement: Judgement | None = None
-        self.revisions: tuple[Revision, ...] | None = None
-        self.tables: tuple[Table, ...] | None = None
-        self.sessions: Any = None
-        self.pages: dict[Key, Any] = {}
-        self.runs: dict[Key, Any] = {}
+        self.journal: dict[Key, Any] = {}
+        """For each key that is asked for, a page or the runs of a revision."""
 
     def tried(self, what: str, read: Callable[[], T]) -> T | None:
         """Return what is read; None with a problem if that fails."""
@@ -202,101 +195,92 @@ class _Look:
         self.problems.append(f"{what} cannot be read: {why}.")
         return None
 
-    def read_history(self) -> None:
+    def read_history(self, files: HistoryFiles) -> None:
         """Read the files."""
-        self.history = self.tried("The history", self._files.read)
+        self.history = self.tried("The history", files.read)
         if self.history is None and not self.problems:
             self.problems.append(
-                "The revisions are not shown here: only Alembic can read this history."
+                "The revisions are shown after the start: only Alembic can read this history."
             )
 
-    def read_database(self, connection: Connection, keys: Collection[Key]) -> None:
+    def read_database(self, connection: Connection, keys: Collection[Key], extent: Extent) -> None:
         """Read all parts; each is there even if another fails."""
-        table = VersionTable(*self.facts.get("version_table") or ())
-        found = self.tried("The version table", lambda: located(connection, table)) or table
-        extent = Extent(choose=self._files.schemas)
-        journal = Journal(found)
-        with _asking(connection):
-            self.current = self.tried("The version", lambda: read_current(connection, found)) or ()
+        handed_over = VersionTable(*self._facts.get("version_table") or ())
+        table = self.tried("The version table", lambda: located(connection, handed_over))
+        table = table or handed_over
+        journal = Journal(table)
+
+        def asked(what: str, read: Callable[[], T]) -> T | None:
+            with _asking(connection):
+                return self.tried(what, read)
+
+        current = asked("The version", lambda: read_current(connection, table))
+        self._add(current=current or ())
         if (history := self.history) is not None:
             policy = self._boot.schema
             self.judgement = self.tried(
-                "The state", lambda: judge(connection, found, history, policy, extent)
+                "The state", lambda: judge(connection, table, history, policy, extent)
             )
-        with _asking(connection):
-            self.tried("The last attempts", lambda: self._read_revisions(connection, journal))
-        with _asking(connection):
-            self.tried("The journal", lambda: self._read_journal(connection, journal, keys))
-        with _asking(connection):
-            self.tried("The schema", lambda: self._read_tables(connection, found, extent))
-        with _asking(connection):
-            self.sessions = self.tried("The sessions", lambda: read_sessions(connection))
+        revisions = asked("The last attempts", lambda: self._revisions(connection, journal))
+        self._add(revisions=revisions)
+        asked("The journal", lambda: self._read_journal(connection, journal, keys))
+        self._add(tables=asked("The schema", lambda: self._tables(connection, table, extent)))
+        self._add(sessions=asked("The sessions", lambda: read_sessions(connection)))
 
-    @property
-    def _refusal(self) -> BootError | None:
-        """Why the journal cannot be trusted; None if it can."""
-        return self.judgement.journal_refusal if self.judgement is not None else None
+    def _add(self, **parts: Any) -> None:
+        self.report = replace(self.report, **parts)
 
-    def _read_revisions(self, connection: Connection, journal: Journal) -> None:
-        if self._refusal is not None:
-            if self.history is not None and self.judgement is not None:
-                self.revisions = revisions_of(self.history, self.judgement.inspection, (), ())
-            return
-        dead = died(connection, journal)
-        running = {it.revision for it in journal.running(connection) if it not in dead}
-        unfinished = {it.revision for it in journal.unfinished(connection)}
-        failed = unfinished.union(it.revision for it in dead)
-        if self.history is not None and self.judgement is not None:
-            inspection = self.judgement.inspection
-            self.revisions = revisions_of(self.history, inspection, running, failed)
-            if (number := len(self.history.revisions)) > MOST_REVISIONS:
-                self.problems.append(f"{MOST_REVISIONS} of {number} revisions are shown.")
+    def _revisions(self, connection: Connection, journal: Journal) -> tuple[Revision, ...] | None:
+        if self.history is None or self.judgement is None:
+            return None
+        running: set[str] = set()
+        failed: set[str] = set()
+        if self.judgement.journal_refusal is None:
+            dead = died(connection, journal)
+            running = {it.revision for it in journal.running(connection) if it not in dead}
+            failed = {it.revision for it in journal.unfinished(connection)}
+            failed |= {it.revision for it in dead}
+        if (number := len(self.history.revisions)) > MOST_REVISIONS:
+            self.problems.append(f"{MOST_REVISIONS} of {number} revisions are shown.")
+        return revisions_of(self.history, self.judgement.inspection, running, failed)
 
     def _read_journal(
         self, connection: Connection, journal: Journal, keys: Collection[Key]
     ) -> None:
-        if self._refusal is not None:
-            raise self._refusal
+        if self.judgement is not None and self.judgement.journal_refusal is not None:
+            raise self.judgement.journal_refusal
         dead = died(connection, journal)
         for key in keys:
-            if isinstance(key, int):
-                self.pages[key] = read_page(connection, journal, self.history, dead, key)
-            else:
-                self.runs[key] = read_runs(connection, journal, self.history, dead, key)
+            self.journal[key] = (
+                read_page(connection, journal, self.history, dead, key)
+                if isinstance(key, int)
+                else read_runs(connection, journal, self.history, dead, key)
+            )
 
-    def _read_tables(self, connection: Connection, table: VersionTable, extent: Extent) -> None:
+    def _tables(
+        self, connection: Connection, table: VersionTable, extent: Extent
+    ) -> tuple[Table, ...]:
         counted = counted_tables(connection, table, extent)
-        self.tables = read_tables(connection, counted, self.facts.get("differing", ()))
         if len(counted) > MOST_TABLES:
             self.problems.append(f"{MOST_TABLES} of {len(counted)} tables are shown.")
+        return read_tables(connection, counted, self._facts.get("differing", ()))
 
-    def report(self, base: Report) -> Report:
-        """Return the report, without the journal's page."""
-        differences = tuple(self.facts.get("all_differences", ()))[:_MOST_DIFFERENCES]
-        report = replace(
-            base,
-            current=self.current,
-            revisions=self.revisions,
-            tables=self.tables,
-            differences=differences,
-            sessions=self.sessions,
-            problems=tuple(self.problems),
-        )
-        judgement = self.judgement
-        if judgement is None:
+    def judged(self) -> Report:
+        """Return the report with its condition, without the journal's page."""
+        differences = tuple(self._facts.get("all_differences", ()))[:_MOST_DIFFERENCES]
+        report = replace(self.report, differences=differences, problems=tuple(self.problems))
+        is_booting = report.condition is Condition.BOOTING
+        if self.judgement is None:
             problem = next(iter(self.problems), None)
-            if base.condition is Condition.BOOTING or problem is None:
+            if is_booting or problem is None:
                 return replace(report, reason=report.reason or problem)
             # What the boot has met may be over; this is so now.
             return replace(report, reason=problem, command=None)
-        report = replace(
-            report,
-            state=judgement.inspection.state.value,
-            target=judgement.inspection.target.name,
-        )
-        if base.condition is Condition.BOOTING:
+        inspection = self.judgement.inspection
+        report = replace(report, state=inspection.state.value, target=inspection.target.name)
+        if is_booting:
             return report
-        condition, reason, command = judgement.verdict(self.facts)
+        condition, reason, command = self.judgement.verdict(self._facts)
         return replace(report, condition=condition, reason=reason, command=command)
 
 

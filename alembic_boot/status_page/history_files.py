@@ -1,13 +1,13 @@
 """The history on disk for the status page, read again only if a file has changed."""
 
 import os
-from collections.abc import Callable
 
-from alembic_boot.description import AlembicConfig
+from alembic_boot.description import BootDescription
 from alembic_boot.history.ahead import likely_files
 from alembic_boot.history.headers import read_file
 from alembic_boot.history.history import History, place
 from alembic_boot.history.schema_names import SchemaNames
+from alembic_boot.situation import situation
 
 _HINTS = (b"schema", b"search_path", b"create_all")
 """Words of a file that may make something in another schema."""
@@ -16,22 +16,19 @@ _HINTS = (b"schema", b"search_path", b"create_all")
 class HistoryFiles:
     """Reads revisions by their headers, without Alembic and without importing any of them.
 
-    `by_alembic` reads the histories for which that is not enough, once; None leaves them out. Not
+    If that is not enough, Alembic reads the history, but not while this process boots. Not
     thread-safe.
     """
 
-    def __init__(
-        self, alembic: AlembicConfig, by_alembic: Callable[[], History] | None = None
-    ) -> None:
-        self._alembic = alembic
-        self._by_alembic = by_alembic
+    def __init__(self, boot: BootDescription) -> None:
+        self._boot = boot
         self._signature: object = None
         self._history: History | None = None
         self._named: dict[frozenset[str], frozenset[str]] = {}
 
     def read(self) -> History | None:
-        """Return the history; None if only Alembic can read it. Raises BootError or OSError."""
-        files = likely_files(self._alembic)
+        """Return the history; None until Alembic may read it. Raises BootError or OSError."""
+        files = likely_files(self._boot.alembic_config)
         signature = [(path, it.st_mtime_ns, it.st_size) for path in files if (it := os.stat(path))]  # noqa: PTH116 (thousands)
         if signature != self._signature or self._history is None:
             self._named.clear()
@@ -49,9 +46,12 @@ class HistoryFiles:
         found = [read_file(path) for path in files]
         revisions = [it for it in found if it is not None]
         history = place(revisions) if revisions and len(revisions) == len(found) else None
-        if history is None and self._by_alembic is not None:
-            return self._by_alembic()
-        return history
+        if history is not None or situation().is_booting:
+            return history
+        from alembic_boot.environment.opening import open_project
+
+        boot = self._boot
+        return open_project(boot.alembic_config, boot.migration_database_url).history
 
     def _read_schemas(self, others: frozenset[str]) -> frozenset[str]:
         names = SchemaNames()

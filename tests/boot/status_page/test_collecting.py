@@ -77,6 +77,21 @@ def test_an_empty_database(project: Theirs) -> None:
     assert (found.tables, found.problems) == ((), ())
 
 
+def test_a_history_that_only_alembic_can_read(project: Theirs) -> None:
+    """A start does not read it: it may run its revisions at that time."""
+    project.project.revision("d4", "c3", constants='branch_labels = ("later",)')
+    collected = collecting(project)
+    note(is_booting=True)
+    found = collected([1])[1]
+    assert isinstance(found, Report)
+    assert (found.revisions, len(found.problems)) == (None, 1)
+    note(is_booting=False)
+    found = collected([1])[1]
+    assert isinstance(found, Report)
+    assert list(statuses(found)) == ["a1", "b2", "c3", "d4"]
+    assert found.problems == ()
+
+
 ALL = {"a1": "applied", "b2": "applied", "c3": "applied"}
 
 
