@@ -39,19 +39,13 @@ def stages_of(situation: Situation, now: float) -> tuple[Stage, ...]:
 
 def stages_after(seconds: Mapping[str, float], *, has_failed: bool) -> tuple[Stage, ...]:
     """Return the stages of a boot that is over; none if there was no boot."""
-    if not seconds:
-        return ()
-    known = (
-        Stage(name, StageStatus.DONE if name in seconds else StageStatus.WAITING, seconds.get(name))
-        for name in _STAGES[:-1]
-    )
-    served = Stage(_STAGES[-1], StageStatus.DONE)
-    return tuple(
-        Stage(it.name, StageStatus.FAILED, it.seconds)
-        if has_failed and it.name == "migrate"
-        else it
-        for it in (*known, served)
-    )
+
+    def status(name: str) -> StageStatus:
+        if has_failed and name == "migrate":
+            return StageStatus.FAILED
+        return StageStatus.DONE if name in seconds or name == "serve" else StageStatus.WAITING
+
+    return tuple(Stage(it, status(it), seconds.get(it)) for it in _STAGES if seconds)
 
 
 def running_of(situation: Situation, now: float) -> RunningRevision | None:

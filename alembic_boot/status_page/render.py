@@ -2,7 +2,6 @@
 
 from alembic_boot.status_page.drawing.icons import icon, tone
 from alembic_boot.status_page.drawing.journal import history_section, runs_table
-from alembic_boot.status_page.drawing.links import AS_JSON, EVENTS, page_link, revision_link
 from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.now import (
     banner,
@@ -12,11 +11,12 @@ from alembic_boot.status_page.drawing.now import (
     stages,
     time,
 )
-from alembic_boot.status_page.drawing.parts import code, facts, phase_of, section
+from alembic_boot.status_page.drawing.parts import code, facts, linked, phase_of, section
 from alembic_boot.status_page.drawing.revisions import revisions_section
 from alembic_boot.status_page.drawing.tables import tables_section
 from alembic_boot.status_page.drawing.texts import LANGUAGES, Words
 from alembic_boot.status_page.report import Condition, Report, RevisionDetail
+from alembic_boot.status_page.requests import DATA, EVENTS, page_link, revision_link
 from alembic_boot.status_page.style import SCRIPT, STYLE
 
 _LONGEST_HEADER = 200
@@ -47,7 +47,7 @@ def page(report: Report, language: str) -> str:
         element("span", _as_of(report, words)),
         *(element("a", it.name, href=it.address, lang="en") for it in report.links),
         _languages(words, {it: page_link(it, number) for it in LANGUAGES}),
-        element("a", words("as_json"), href=AS_JSON),
+        element("a", words("as_json"), href=DATA),
     )
     condition = words(report.condition)
     title = words("title", service=report.service, condition=condition)
@@ -63,7 +63,7 @@ def revision_page(detail: RevisionDetail, language: str) -> str:
             "span", icon(revision.status), " ", words(revision.status), class_=tone(revision.status)
         ),
         words("phase"): phase_of(revision.phase, words),
-        words("below"): joined(*(_link(it, language) for it in revision.down)),
+        words("below"): joined(*(joined(linked(it, words), " ") for it in revision.down)),
         words("labels"): ", ".join(revision.labels),
         words("file"): element("code", detail.path) if detail.path else None,
     }
@@ -159,10 +159,6 @@ def _languages(words: Words, links: dict[str, str]) -> Html:
 
 def _now(language: str, words: Words) -> str | None:
     return "true" if language == words.language else None
-
-
-def _link(id_: str, language: str) -> Html:
-    return joined(element("code", element("a", id_, href=revision_link(id_, language))), " ")
 
 
 def _code(text: str | None, label: str, without: str, words: Words) -> Html:

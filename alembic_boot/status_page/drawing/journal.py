@@ -4,12 +4,19 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from alembic_boot.status_page.drawing.icons import icon, tone
-from alembic_boot.status_page.drawing.links import page_link, revision_link
 from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.now import time
-from alembic_boot.status_page.drawing.parts import as_it_is, column_heads, phase_of, section
+from alembic_boot.status_page.drawing.parts import (
+    as_it_is,
+    empty_section,
+    linked,
+    phase_of,
+    section,
+    table,
+)
 from alembic_boot.status_page.drawing.texts import Words, shortened
 from alembic_boot.status_page.report import JournalPage, JournalRow, Report
+from alembic_boot.status_page.requests import page_link
 
 _FAILED = ("failed", "died")
 _COLUMNS = (
@@ -27,10 +34,8 @@ _COLUMNS = (
 def history_section(report: Report, words: Words) -> Html:
     """Return the section of the history."""
     journal = report.journal
-    if journal is None:
-        return section("history", words, element("p", words("not_read"), class_="muted"))
-    if not journal.rows and journal.number == 1:
-        return section("history", words, element("p", words("no_history"), class_="muted"))
+    if journal is None or (not journal.rows and journal.number == 1):
+        return empty_section("history", words, journal)
     return section("history", words, runs_table(journal.rows, words), _pages(journal, words))
 
 
@@ -38,13 +43,7 @@ def runs_table(rows: Sequence[JournalRow], words: Words) -> Html:
     """Return runs of revisions as a table."""
     longest = max((it.seconds or 0 for it in rows), default=0)
     bodies = (_rows(it, longest, words) for it in _folded(rows))
-    return element(
-        "table",
-        element("caption", words("history_caption"), class_="unseen"),
-        element("thead", column_heads(words, *_COLUMNS)),
-        element("tbody", *bodies),
-        class_="cards",
-    )
+    return table(words, "history_caption", _COLUMNS, bodies, "cards")
 
 
 def _folded(rows: Sequence[JournalRow]) -> list[list[JournalRow]]:
@@ -59,7 +58,6 @@ def _folded(rows: Sequence[JournalRow]) -> list[list[JournalRow]]:
 
 def _rows(group: Sequence[JournalRow], longest: float, words: Words) -> Html:
     row = group[0]
-    link = element("a", row.revision, href=revision_link(row.revision, words.language))
     result = element(
         "span",
         icon(row.status),
@@ -77,7 +75,9 @@ def _rows(group: Sequence[JournalRow], longest: float, words: Words) -> Html:
         "host": element("span", row.host, class_="host") if row.host else None,
         "release_column": row.release,
     }
-    name = element("th", element("code", link), element("span", row.title, lang="en"), scope="row")
+    name = element(
+        "th", linked(row.revision, words), element("span", row.title, lang="en"), scope="row"
+    )
     tds = (element("td", value, data_label=words(key)) for key, value in cells.items())
     return joined(element("tr", name, *tds), _failures(group, words))
 

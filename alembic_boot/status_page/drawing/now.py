@@ -3,15 +3,16 @@
 from datetime import datetime
 
 from alembic_boot.status_page.drawing.icons import icon, tone
-from alembic_boot.status_page.drawing.links import revision_link
 from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.parts import (
     as_it_is,
     code,
-    column_heads,
+    empty_section,
     facts,
+    linked,
     scrolling,
     section,
+    table,
 )
 from alembic_boot.status_page.drawing.texts import Words, written
 from alembic_boot.status_page.report import (
@@ -68,7 +69,7 @@ def running(it: RunningRevision | None, words: Words) -> Html | None:
         return None
     progress = words("n_of_m", number=it.number, of=it.of)
     pairs = {
-        words("revision"): _link(it.id, words),
+        words("revision"): linked(it.id, words),
         words("elapsed"): words.duration(it.elapsed),
         words("blocked_by"): _blocker(it, words),
         words("tries"): str(it.tries),
@@ -96,17 +97,11 @@ def running(it: RunningRevision | None, words: Words) -> Html | None:
 def sessions_section(report: Report, words: Words) -> Html:
     """Return the starters and replicas that are connected."""
     if not report.sessions:
-        text = "not_read" if report.sessions is None else "no_sessions"
-        return section("sessions", words, element("p", words(text), class_="muted"))
-    heads = column_heads(words, "process", "role", "release_column", "host", "since", "connections")
-    table = element(
-        "table",
-        element("caption", words("sessions_caption"), class_="unseen"),
-        element("thead", heads),
-        element("tbody", *(_session(it, report.at, words) for it in report.sessions)),
-        class_="cards",
-    )
-    return section("sessions", words, scrolling(table, words("sessions_caption")))
+        return empty_section("sessions", words, report.sessions)
+    columns = ("process", "role", "release_column", "host", "since", "connections")
+    rows = (_session(it, report.at, words) for it in report.sessions)
+    drawn = table(words, "sessions_caption", columns, rows, "cards")
+    return section("sessions", words, scrolling(drawn, words("sessions_caption")))
 
 
 def time(at: datetime) -> Html:
@@ -122,10 +117,6 @@ def _route(report: Report, words: Words) -> Html:
         " → ",
         element("code", target) if target else missing,
     )
-
-
-def _link(id_: str, words: Words) -> Html:
-    return element("code", element("a", id_, href=revision_link(id_, words.language)))
 
 
 def _stage(stage: Stage, words: Words) -> Html:

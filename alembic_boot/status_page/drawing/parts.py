@@ -1,15 +1,22 @@
 """Pieces that several sections of the page consist of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from alembic_boot.status_page.drawing.markup import Html, element
 from alembic_boot.status_page.drawing.texts import Words
+from alembic_boot.status_page.requests import revision_link
 
 
 def section(key: str, words: Words, *content: str | None) -> Html:
     """Return a section with its heading."""
     heading = element("h2", words(key), id=f"{key}-heading")
     return element("section", heading, *content, class_=key, aria_labelledby=f"{key}-heading")
+
+
+def empty_section(key: str, words: Words, found: object) -> Html:
+    """Return a section that says that there is nothing, or that it could not be read (None)."""
+    text = words("not_read" if found is None else f"no_{key}")
+    return section(key, words, element("p", text, class_="muted"))
 
 
 def scrolling(content: Html, label: str) -> Html:
@@ -27,9 +34,23 @@ def facts(pairs: Mapping[str, str | None]) -> Html:
     return element("dl", *items)
 
 
-def column_heads(words: Words, *keys: str) -> Html:
-    """Return the row of the heads of a table."""
-    return element("tr", *(element("th", words(key), scope="col") for key in keys))
+def table(
+    words: Words, caption: str, columns: Sequence[str], rows: Iterable[Html], class_: str = ""
+) -> Html:
+    """Return a table by the keys of its caption and its columns."""
+    heads = element("tr", *(element("th", words(it), scope="col") for it in columns))
+    return element(
+        "table",
+        element("caption", words(caption), class_="unseen"),
+        element("thead", heads),
+        element("tbody", *rows),
+        class_=class_ or None,
+    )
+
+
+def linked(id_: str, words: Words) -> Html:
+    """Return the id of a revision as a link to its page."""
+    return element("code", element("a", id_, href=revision_link(id_, words.language)))
 
 
 def phase_of(phase: str | None, words: Words) -> str | None:

@@ -5,11 +5,20 @@ from collections.abc import Sequence
 
 from alembic_boot.status_page.drawing.graph import Graph, Row, graph
 from alembic_boot.status_page.drawing.icons import icon, shape
-from alembic_boot.status_page.drawing.links import revision_link
 from alembic_boot.status_page.drawing.markup import Html, element, joined
-from alembic_boot.status_page.drawing.parts import column_heads, phase_of, scrolling, section
+from alembic_boot.status_page.drawing.parts import (
+    empty_section,
+    linked,
+    phase_of,
+    scrolling,
+    section,
+    table,
+)
 from alembic_boot.status_page.drawing.texts import Words, shortened
 from alembic_boot.status_page.report import Report, Revision
+from alembic_boot.status_page.requests import revision_link
+
+_COLUMNS = ("revision", "title_column", "status", "phase", "below")
 
 _ROW = 46
 _LANE = 24
@@ -20,17 +29,15 @@ _TEXT = 330
 
 def revisions_section(report: Report, words: Words) -> Html:
     """Return the section of the revisions."""
-    if report.revisions is None:
-        return section("revisions", words, element("p", words("not_read"), class_="muted"))
     if not report.revisions:
-        return section("revisions", words, element("p", words("no_revisions"), class_="muted"))
+        return empty_section("revisions", words, report.revisions)
     named = {*report.current, *((report.target,) if report.target else ())}
     drawn = graph(report.revisions, named)
-    rows = [row.revisions[0] for row in drawn.rows if not row.is_folded]
+    rows = (_table_row(it.revisions[0], words) for it in drawn.rows if not it.is_folded)
     as_table = element(
         "details",
         element("summary", words("as_table")),
-        scrolling(_table(rows, words), words("revisions_caption")),
+        scrolling(table(words, "revisions_caption", _COLUMNS, rows), words("revisions_caption")),
         id="revisions-table",
     )
     picture = scrolling(_picture(drawn, report.revisions, words), words("graph_title"))
@@ -115,21 +122,10 @@ def _counts(revisions: Sequence[Revision], words: Words) -> str:
     return ", ".join(parts)
 
 
-def _table(revisions: Sequence[Revision], words: Words) -> Html:
-    heads = column_heads(words, "revision", "title_column", "status", "phase", "below")
-    return element(
-        "table",
-        element("caption", words("revisions_caption"), class_="unseen"),
-        element("thead", heads),
-        element("tbody", *(_table_row(it, words) for it in revisions)),
-    )
-
-
 def _table_row(revision: Revision, words: Words) -> Html:
-    link = element("a", revision.id, href=revision_link(revision.id, words.language))
     return element(
         "tr",
-        element("th", element("code", link), scope="row"),
+        element("th", linked(revision.id, words), scope="row"),
         element("td", revision.title),
         element("td", icon(revision.status), " ", words(revision.status)),
         element("td", phase_of(revision.phase, words)),

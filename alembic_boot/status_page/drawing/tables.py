@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 from alembic_boot.status_page.drawing.icons import icon, shape
 from alembic_boot.status_page.drawing.markup import Html, element, joined
-from alembic_boot.status_page.drawing.parts import as_it_is, column_heads, scrolling, section
+from alembic_boot.status_page.drawing.parts import (
+    as_it_is,
+    empty_section,
+    scrolling,
+    section,
+    table,
+)
 from alembic_boot.status_page.drawing.tables_layout import (
     HEAD,
     LINE,
@@ -20,16 +26,16 @@ from alembic_boot.status_page.drawing.texts import Words, shortened
 from alembic_boot.status_page.report import Report, Table
 
 _COLOURS = 6
+_HEADS = ("table", "columns", "references", "status")
 
 
 def tables_section(report: Report, words: Words) -> Html:
     """Return the section of the tables."""
-    if report.tables is None:
-        return section("tables", words, element("p", words("not_read"), class_="muted"))
     if not report.tables:
-        return section("tables", words, element("p", words("no_tables"), class_="muted"))
+        return empty_section("tables", words, report.tables)
     tables = sorted(report.tables, key=lambda it: (not it.differs, it.name))
     more = len(tables) - MOST_TABLES
+    rows = (_table_row(it, words) for it in tables[:MOST_TABLES])
     return section(
         "tables",
         words,
@@ -40,7 +46,7 @@ def tables_section(report: Report, words: Words) -> Html:
         element(
             "details",
             element("summary", words("as_table")),
-            scrolling(_as_table(tables[:MOST_TABLES], words), words("tables_caption")),
+            scrolling(table(words, "tables_caption", _HEADS, rows), words("tables_caption")),
             id="tables-table",
         ),
     )
@@ -132,28 +138,19 @@ def _line(line: Line) -> Html:
     )
 
 
-def _as_table(tables: Sequence[Table], words: Words) -> Html:
-    return element(
-        "table",
-        element("caption", words("tables_caption"), class_="unseen"),
-        element("thead", column_heads(words, "table", "columns", "references", "status")),
-        element("tbody", *(_table_row(it, words) for it in tables)),
-    )
-
-
-def _table_row(table: Table, words: Words) -> Html:
+def _table_row(its: Table, words: Words) -> Html:
     columns = (
         f"{it.name} {it.type}{'?' if it.is_nullable else ''}{' PK' if it.is_primary_key else ''}"
-        for it in table.columns
+        for it in its.columns
     )
     references = (
         f"{', '.join(it.columns)} → {it.to_table} ({', '.join(it.to_columns)})"
-        for it in table.foreign_keys
+        for it in its.foreign_keys
     )
     return element(
         "tr",
-        element("th", element("code", table.name), scope="row"),
+        element("th", element("code", its.name), scope="row"),
         element("td", ", ".join(columns)),
         element("td", "; ".join(references)),
-        element("td", words("differs") if table.differs else None),
+        element("td", words("differs") if its.differs else None),
     )
