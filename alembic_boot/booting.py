@@ -96,12 +96,12 @@ def open_port(  # noqa: PLR0913 (each of them is a setting)
 def _status_port(host: str, port: int, page: "StatusAnswers") -> Iterator[None]:
     """Show the status page on a port of its own, unless that is 0."""
     from alembic_boot.serving.boot_server import showing_status
-    from alembic_boot.serving.port import Address, bound
+    from alembic_boot.serving.port import bound
 
     if not port:
         yield
         return
-    with bound(Address(host, port, "STATUS_")) as listener, showing_status(listener, page):
+    with bound(host, port, "STATUS_") as listener, showing_status(listener, page):
         yield
 
 

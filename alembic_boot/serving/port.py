@@ -4,7 +4,6 @@ import errno
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from alembic_boot.commands import as_typed, setting
 from alembic_boot.description import ServePolicy
@@ -14,51 +13,33 @@ _BUFFER = 64 << 10
 """Bytes in each direction; Linux doubles this number for its own data."""
 
 
-@dataclass(frozen=True)
-class Address:
-    """An address to listen on, by the settings HOST and PORT, or those with a prefix."""
-
-    host: str
-    port: int
-    prefix: str = ""
-
-    @property
-    def host_variable(self) -> str:
-        """Return the variable of the host."""
-        return setting(f"{self.prefix}HOST")
-
-    @property
-    def port_variable(self) -> str:
-        """Return the variable of the port."""
-        return setting(f"{self.prefix}PORT")
-
-
 @contextmanager
 def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
     """Yield a socket bound to the address to serve on, as `bound` does.
 
     The processes that serve inherit it.
     """
-    with bound(Address(policy.host, policy.port)) as listener:
+    with bound(policy.host, policy.port) as listener:
         listener.set_inheritable(True)
         yield listener
 
 
 @contextmanager
-def bound(to: Address) -> Iterator[socket.socket]:
-    """Yield a socket bound to an address.
+def bound(host: str, port: int, prefix: str = "") -> Iterator[socket.socket]:
+    """Yield a socket bound to an address, by the settings HOST and PORT with this prefix.
 
     The socket does not listen yet: the boot server does so if the boot takes a while. Raises
     ServingFailedError.
     """
+    host_variable, port_variable = setting(f"{prefix}HOST"), setting(f"{prefix}PORT")
     try:
         [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(
-            to.host, to.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:  # UnicodeError: a label too long for a name
         raise ServingFailedError(
-            f"{to.host_variable}={to.host!r} is not an address to serve on: "
+            f"{host_variable}={host!r} is not an address to serve on: "
             f"{getattr(error, 'strerror', None) or error}.",
             "127.0.0.1 serves this machine, 0.0.0.0 every network.",
         ) from error
@@ -67,7 +48,17 @@ def bound(to: Address) -> Iterator[socket.socket]:
         try:
             listener.bind(address)
         except OSError as error:
-            raise _refused(to, error) from error
+            if error.errno == errno.EADDRINUSE:
+                other = port + 1 if port < 65535 else port - 1
+                raise ServingFailedError(
+                    f"Port {port} on {host} is taken.",
+                    "Stop what listens there, or choose another: "
+                    f"`{port_variable}={other} {as_typed('start')}`.",
+                ) from error
+            raise ServingFailedError(
+                f"Port {port} on {host} cannot be used: {error.strerror}.",
+                f"Choose another: {host_variable} and {port_variable}.",
+            ) from error
         # While neither listens, this option would let a second starter bind the port, too: then
         # the first may lose the port. `prepare_to_listen` sets the option again.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
@@ -84,23 +75,3 @@ def prepare_to_listen(listener: socket.socket) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
-
-
-def url_of(listener: socket.socket) -> str:
-    """Return the URL by which a bound socket is reached."""
-    host, port, *_ = listener.getsockname()
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _refused(to: Address, error: OSError) -> ServingFailedError:
-    if error.errno == errno.EADDRINUSE:
-        other = to.port + 1 if to.port < 65535 else to.port - 1
-        return ServingFailedError(
-            f"Port {to.port} on {to.host} is taken.",
-            "Stop what listens there, or choose another: "
-            f"`{to.port_variable}={other} {as_typed('start')}`.",
-        )
-    return ServingFailedError(
-        f"Port {to.port} on {to.host} cannot be used: {error.strerror}.",
-        f"Choose another: {to.host_variable} and {to.port_variable}.",
-    )

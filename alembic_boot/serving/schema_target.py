@@ -3,14 +3,8 @@
 from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.serving.handover import Reached, reached
-from alembic_boot.state.edits import agreed_digest, replaced_revisions, with_replaced
-from alembic_boot.state.inspection import (
-    DatabaseFacts,
-    Inspection,
-    SchemaState,
-    at_target,
-    inspect,
-)
+from alembic_boot.state.edits import agreed_digest, inspect_with_edits
+from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState, at_target
 
 
 class SchemaTarget:
@@ -48,11 +42,7 @@ class SchemaTarget:
         if self._read is None:
             self._read = self._from_disk()
         history, target = self._read
-        inspection = inspect(facts, history, target)
-        if inspection.unknown and facts.journal_refusal is not None:
-            raise facts.journal_refusal
-        replaced = replaced_revisions(facts.journal, inspection.applied, history)
-        inspection = with_replaced(inspection, replaced)
+        inspection = inspect_with_edits(facts, history, target)
         if inspection.state is SchemaState.CURRENT:
             self._reached = Reached(facts.current, target, history.heads, facts.digest)
         return inspection

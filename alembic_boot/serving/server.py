@@ -18,13 +18,11 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 
 from alembic_boot.description import BootDescription
-from alembic_boot.log_fields import fields
 from alembic_boot.serving.accepting import Acceptor
 from alembic_boot.serving.connection import Connection
 from alembic_boot.serving.middleware import closing_while, failing_briefly, in_pieces
 from alembic_boot.serving.model_watch import ModelWatch
 from alembic_boot.serving.open_connections import OpenConnections, most_connections
-from alembic_boot.serving.port import url_of
 from alembic_boot.serving.started import report_started
 from alembic_boot.serving.uvicorn_private_names import stop_signals
 
@@ -186,9 +184,7 @@ class Server(uvicorn.Server):
         except SystemExit as failure:
             return failure
         if sockets and self.config.workers == 1:
-            report_started()
-            url = url_of(sockets[0])
-            _log.info("Serving on %s (Ctrl-C stops it)", url, extra=fields("serving", url=url))
+            report_started(sockets[0])
         if self.config.compared is not None:
             self._model_watch = ModelWatch(self.config.compared)
             self._model_watch.start()

@@ -12,9 +12,7 @@ import uvicorn
 from uvicorn.config import STARTUP_FAILURE
 from uvicorn.supervisors import Multiprocess, multiprocess
 
-from alembic_boot.log_fields import fields
 from alembic_boot.serving.boot_server import BootServer
-from alembic_boot.serving.port import url_of
 from alembic_boot.serving.server import Config, Server
 from alembic_boot.serving.single_process import not_started
 from alembic_boot.serving.started import report_started
@@ -87,10 +85,7 @@ class Workers(Multiprocess):
             return
         self._serves = all(process.is_ready() for process in self.processes)
         if self._serves:
-            report_started()
-            url, workers = url_of(self.sockets[0]), len(self.processes)
-            serving = fields("serving", url=url, workers=workers)
-            _log.info("Serving on %s with %d workers", url, workers, extra=serving)
+            report_started(self._port.listener, len(self.processes))
 
     def terminate_all(self) -> None:
         """Tell the workers to stop.

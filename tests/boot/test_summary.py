@@ -1,6 +1,7 @@
 """A start says in a few words what it did."""
 
 import json
+import socket
 import time
 
 import pytest
@@ -43,10 +44,11 @@ def test_the_line(
     did: str | None,
     expected: list[str],
 ) -> None:
-    """Without a boot, as for `inv serve`, there is nothing to report."""
+    """Without a boot, as for `inv serve`, only the address is reported."""
     facts = {} if did is None else {"began_at": 10.0, "did": did}
     monkeypatch.setenv("BOOT_FACTS", json.dumps(facts))
     monkeypatch.setattr(time, "monotonic", lambda: 12.0)
-    with caplog.at_level("INFO"):
-        report_started()
-    assert [record.message for record in caplog.records] == expected
+    with caplog.at_level("INFO"), socket.create_server(("127.0.0.1", 0)) as listener:
+        report_started(listener)
+        serving = f"Serving on http://127.0.0.1:{listener.getsockname()[1]} (Ctrl-C stops it)"
+    assert [record.message for record in caplog.records] == [*expected, serving]
