@@ -21,7 +21,6 @@ from tests.api.people import Person, sign_up
 from tests.cluster import Cluster
 from tests.listening import listens
 from tests.proxy import Proxy
-from tests.scenarios.planted import plant_application
 from tests.scenarios.process import DEADLINE, Running, project, running
 from tests.scenarios.sleeping import SOON
 
@@ -53,13 +52,17 @@ def serving(folder: Path, url: str, **variables: str) -> Iterator[tuple[Running,
             yield inv, client
 
 
-def wait_until_refused(url: str) -> float:
-    """Return how many seconds it takes until nothing listens."""
+def address_of(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     assert parts.hostname is not None
     assert parts.port is not None
+    return parts.hostname, parts.port
+
+
+def wait_until_refused(url: str) -> float:
+    """Return how many seconds it takes until nothing listens."""
     started = time.monotonic()
-    while listens((parts.hostname, parts.port)):
+    while listens(address_of(url)):
         assert time.monotonic() - started < SOON
         threading.Event().wait(0.02)
     return time.monotonic() - started
@@ -86,11 +89,12 @@ def wait_for_writer(cluster: Cluster, database: str) -> None:
 def test_a_slow_request_is_answered_whole(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, workers: str
 ) -> None:
-    """While nothing new is taken in, and a connection that idles holds nothing up."""
+    """While nothing new is taken in. A connection that idles holds nothing up, used or not."""
     with (
         serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, client),
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=inv.url) as idle,
+        closing(socket.create_connection(address_of(inv.url))),
     ):
         person = sign_up(client)
         book = person.make("books")["id"]
@@ -121,8 +125,7 @@ def test_who_has_just_connected_is_answered(
 ) -> None:
     """The connection is there before the signal, its request comes after the port is closed."""
     with serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, _client):
-        parts = urlsplit(inv.url)
-        with closing(http.client.HTTPConnection(str(parts.hostname), parts.port)) as connection:
+        with closing(http.client.HTTPConnection(*address_of(inv.url))) as connection:
             connection.connect()
             inv.signal(SIGTERM)
             wait_until_refused(inv.url)
@@ -134,54 +137,27 @@ def test_who_has_just_connected_is_answered(
     assert (answer.status, answer.getheader("Connection")) == (200, "close")
 
 
-def test_an_idle_connection_holds_nothing_up(tmp_path: Path, database_url: str) -> None:
-    """Whether it has been used or not."""
-    with serving(project(tmp_path), database_url) as (inv, client):
-        client.get("/health/live")
-        parts = urlsplit(inv.url)
-        with closing(socket.create_connection((parts.hostname, parts.port))):
-            started = time.monotonic()
-            inv.signal(SIGTERM)
-            inv.finish(timeout=SOON).assert_ok()
-    assert time.monotonic() - started < DRAIN / 2
-
-
-def test_the_end_has_a_bound(tmp_path: Path, database_url: str) -> None:
-    """What takes too long is cut off, and the process ends all the same."""
-    folder = project(tmp_path)
-    planted = plant_application(folder, answer=300)
-    settings = {"DATABASE_URL": database_url, "BACKEND_PORT": "0", **planted}
-    with running(folder, "start", **settings) as inv, ThreadPoolExecutor() as pool:
-        url = inv.url
-        under_way = pool.submit(httpx.get, url, timeout=60)
-        inv.wait_for("Answering")
-        started = time.monotonic()
-        inv.signal(SIGTERM)
-        finished = inv.finish()
-        took = time.monotonic() - started
-        answer = under_way.result()
-    assert (answer.status_code, answer.headers["connection"]) == (503, "close")
-    finished.assert_ok()
-    assert DRAIN <= took < DRAIN + 5
-    finished.assert_says("A request took too long for a stopping process: it was cancelled")
-
-
 def test_who_is_cut_off_is_told(tmp_path: Path, database_url: str) -> None:
-    """As a problem with the request's id: it is no defect, and not known to have been done."""
+    """As a problem with the request's id: it is no defect, and not known to have been done.
+
+    The process ends all the same.
+    """
     with serving(project(tmp_path), database_url) as (inv, client):
-        parts = urlsplit(str(client.base_url))
-        with closing(http.client.HTTPConnection(str(parts.hostname), parts.port)) as connection:
+        with closing(http.client.HTTPConnection(*address_of(inv.url))) as connection:
             connection.putrequest("POST", "/api/v1/auth/login")
             connection.putheader("Content-Type", "application/json")
             connection.putheader("Content-Length", "1000")
             connection.putheader("X-Request-ID", "slow-upload")
             connection.endheaders(b"{")
             wait_until_in_flight(client, 2)  # the scrape itself is one of them
+            started = time.monotonic()
             inv.signal(SIGTERM)
             answer = connection.getresponse()
             problem = json.loads(answer.read())
         finished = inv.finish(timeout=SOON)
+        took = time.monotonic() - started
     finished.assert_ok()
+    assert DRAIN <= took < DRAIN + 5
     assert (answer.status, answer.getheader("Connection")) == (503, "close")
     assert answer.getheader("Content-Type") == "application/problem+json"
     assert answer.getheader("X-Request-ID") == "slow-upload"
@@ -225,8 +201,7 @@ def test_a_balancer_has_time_to_notice(tmp_path: Path, database_url: str, worker
     assert delay <= took < delay + 5
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize("second", [SIGINT, SIGTERM])
+@pytest.mark.parametrize(("second", "workers"), [(SIGINT, "1"), (SIGTERM, "1"), (SIGTERM, "2")])
 def test_who_is_in_a_hurry_does_not_wait(
     tmp_path: Path, database_url: str, second: Signals, workers: str
 ) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,9 +82,14 @@ def served(app: Any = echo, **options: Any) -> Iterator[Served]:
     listener.bind(("127.0.0.1", 0))
     prepare_to_listen(listener)
     address = listener.getsockname()
-    config = Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=10, **options)
-    server = Server(config)
-    thread = threading.Thread(target=server.run, args=([listener],), name="server")
+    options = {"timeout_graceful_shutdown": 10, **options}
+    server = Server(Config(app, log_config=None, lifespan="off", **options))
+
+    def run() -> None:
+        with suppress(asyncio.CancelledError):  # Uvicorn's word for requests that it has cancelled
+            server.run([listener])
+
+    thread = threading.Thread(target=run, name="server")
     thread.start()
     try:
         # The server says that it has started a moment before it listens.

@@ -1,6 +1,8 @@
 """A server that ends answers each request that is on its way, on each of its connections."""
 
+import asyncio
 from contextlib import closing
+from typing import Any
 
 import pytest
 
@@ -51,6 +53,22 @@ def test_a_silent_connection_holds_nothing_up() -> None:
     with served() as it, closing(it.connect()) as client:
         it.stop()
         assert read_all(client) == b""
+
+
+def test_a_request_that_takes_too_long(caplog: pytest.LogCaptureFixture) -> None:
+    """It is cut off, and its client is told; the application need not know of it."""
+
+    async def never(_scope: Any, _receive: Any, _send: Any) -> None:
+        await asyncio.Event().wait()
+
+    with served(never, timeout_graceful_shutdown=0.2) as it, closing(it.connect()) as client:
+        client.sendall(REQUEST)
+        wait_until(it.connection(client).has_request)
+        it.stop()
+        answer = read_all(client)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert "A request took too long for a stopping process: it was cancelled" in caplog.messages
 
 
 def test_a_refusal_holds_nothing_up() -> None:
