@@ -11,7 +11,7 @@ import logging
 import socket
 from collections.abc import Callable
 
-from alembic_boot.serving.client_timeouts import Episodes
+from alembic_boot.serving.open_connections import Episodes
 
 _AT_A_TIME = 64
 """Connections accepted in one pass of the event loop, which serves the open ones as well."""

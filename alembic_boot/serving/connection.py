@@ -10,7 +10,7 @@ import termios
 from contextlib import suppress
 from typing import Any
 
-from alembic_boot.serving.client_timeouts import Awaited, Episodes, Wait, is_too_long
+from alembic_boot.serving.open_connections import Awaited, Episodes, Wait, is_too_long
 from alembic_boot.serving.requests import Requests, refusal
 from alembic_boot.serving.uvicorn_private_names import PlainProtocol
 

@@ -1,4 +1,4 @@
-"""The open connections of a process: their maximum, the end of slow ones, and room for new ones."""
+"""The open connections of a process: timeouts for their clients, and room for new ones."""
 
 import heapq
 import logging
@@ -6,9 +6,9 @@ import resource
 from collections import Counter
 from collections.abc import Iterable, Set
 from contextlib import suppress
+from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from alembic_boot.serving.client_timeouts import Episodes, Wait
 
 if TYPE_CHECKING:  # the application reads `closed`, and needs no server for that
     from alembic_boot.serving.connection import Connection
@@ -30,6 +30,58 @@ _PART = 8
 """Divisor: up to this fraction of all places is kept free for new connections."""
 
 _log = logging.getLogger(__name__)
+
+
+class Awaited(Enum):
+    """The next action that the server waits for."""
+
+    HEAD = auto()
+    """Send a whole request head: the first one, or another one after an answer."""
+    BODY = auto()
+    """Send more of the body of its request."""
+    READ = auto()
+    """Read more of an answer."""
+    CLOSE = auto()
+    """Close the connection, which the server has ended by an error."""
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The server waits for a client."""
+
+    awaited: Awaited
+    since: float
+    """Seconds on the clock of the event loop.
+
+    For a head they count from its start, otherwise from the last byte: a client could send single
+    bytes of a head for ever.
+    """
+
+
+_LIMITS = {Awaited.HEAD: 15.0, Awaited.BODY: 15.0, Awaited.READ: 30.0, Awaited.CLOSE: 2.0}
+"""Seconds until each timeout."""
+
+
+def is_too_long(wait: Wait, now: float) -> bool:
+    """Return whether the timeout is over."""
+    return now - wait.since >= _LIMITS[wait.awaited]
+
+
+class Episodes:
+    """Tells the first time of a trouble from its repetitions, so that each is logged once.
+
+    After `calm` seconds without the trouble, it is over.
+    """
+
+    def __init__(self, calm: float = 60) -> None:
+        self._calm = calm
+        self._last: float | None = None
+
+    def begins(self, now: float) -> bool:
+        """Note the trouble; return whether it is the first of an episode."""
+        is_first = self._last is None or now - self._last >= self._calm
+        self._last = now
+        return is_first
 
 
 class OpenConnections:

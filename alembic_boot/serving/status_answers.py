@@ -67,7 +67,7 @@ class StatusAnswers:
         return self._collecting is None or self._collecting.knows(revision)
 
     def _outline(self) -> "Report":
-        from alembic_boot.status_page.bounds import bounded
         from alembic_boot.status_page.progress import outline
+        from alembic_boot.status_page.report import bounded
 
         return bounded(outline(self._service, self._release, situation(), {}))

@@ -1,4 +1,4 @@
-"""The answers of the status page, whatever server sends them: drawn once for all who ask."""
+"""The answers of the status page for each kind of server: drawn once, for all clients."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from alembic_boot.status_page.collecting import Found, Key
-from alembic_boot.status_page.render import language_of, page, revision_page
+from alembic_boot.status_page.render import POLICY, language_of, page, revision_page
 from alembic_boot.status_page.report import Report, RevisionDetail
 from alembic_boot.status_page.requests import (
     DATA,
@@ -23,7 +23,6 @@ from alembic_boot.status_page.requests import (
     problem,
 )
 from alembic_boot.status_page.runs import MOST_PAGES
-from alembic_boot.status_page.style import POLICY
 
 _LONGEST_ID = 200
 

@@ -25,7 +25,6 @@ from alembic_boot.situation import situation
 from alembic_boot.state.facts import located, read_current
 from alembic_boot.state.journal import Journal
 from alembic_boot.state.tables import Extent, counted_tables
-from alembic_boot.status_page.bounds import bounded
 from alembic_boot.status_page.catalogue import MOST_TABLES, read_tables
 from alembic_boot.status_page.history_files import HistoryFiles
 from alembic_boot.status_page.judgement import Judgement, judge
@@ -37,6 +36,7 @@ from alembic_boot.status_page.report import (
     Revision,
     RevisionDetail,
     Table,
+    bounded,
 )
 from alembic_boot.status_page.revisions import MOST_REVISIONS, pending, revisions_of
 from alembic_boot.status_page.runs import read_page, read_runs

@@ -1,8 +1,11 @@
 """The status page, and the page of one revision, as HTML documents."""
 
+from base64 import b64encode
+from hashlib import sha256
+from pathlib import Path
+
 from alembic_boot.status_page.drawing.icons import icon, tone
 from alembic_boot.status_page.drawing.journal import history_section, runs_table
-from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.now import (
     banner,
     problems,
@@ -11,13 +14,44 @@ from alembic_boot.status_page.drawing.now import (
     stages,
     time,
 )
-from alembic_boot.status_page.drawing.parts import code, facts, linked, phase_of, section
+from alembic_boot.status_page.drawing.parts import (
+    Html,
+    code,
+    element,
+    facts,
+    joined,
+    linked,
+    phase_of,
+    section,
+)
 from alembic_boot.status_page.drawing.revisions import revisions_section
 from alembic_boot.status_page.drawing.tables import tables_section
 from alembic_boot.status_page.drawing.texts import LANGUAGES, Words
 from alembic_boot.status_page.report import Condition, Report, RevisionDetail
 from alembic_boot.status_page.requests import DATA, EVENTS, page_link, revision_link
-from alembic_boot.status_page.style import SCRIPT, STYLE
+
+
+def _source(text: str) -> str:
+    return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
+
+
+_DRAWING = Path(__file__).with_name("drawing")
+
+STYLE = (_DRAWING / "page.css").read_text(encoding="utf-8")
+
+SCRIPT = (_DRAWING / "page.js").read_text(encoding="utf-8")
+
+STYLE_HASH = _source(STYLE)
+"""A source of a Content-Security-Policy."""
+
+SCRIPT_HASH = _source(SCRIPT)
+"""A source of a Content-Security-Policy."""
+
+POLICY = (
+    f"default-src 'none'; style-src {STYLE_HASH}; script-src {SCRIPT_HASH}; connect-src 'self'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""The Content-Security-Policy of the page."""
 
 _LONGEST_HEADER = 200
 

@@ -1,9 +1,9 @@
 """The revisions as rows, newest on top, with a lane for each branch."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from alembic_boot.status_page.drawing.layers import layers
 from alembic_boot.status_page.report import Revision, RevisionStatus
 
 MOST = 24
@@ -32,6 +32,35 @@ def graph(revisions: Sequence[Revision], named: Collection[str]) -> Graph:
     """Return the graph around the revisions that are named, and those that need attention."""
     rows = _rows(_newest_first(revisions), named)
     return Graph(rows, _lanes(rows))
+
+
+def layers(below: Mapping[str, Sequence[str]]) -> dict[str, int]:
+    """Return the length of each node's longest way down.
+
+    Names that are no nodes do not count. A circle is opened at one of its nodes.
+    """
+    open_: dict[str, set[str]] = {}
+    above: dict[str, list[str]] = defaultdict(list)
+    for key, downs in below.items():
+        open_[key] = {it for it in downs if it in below and it != key}
+        for down in open_[key]:
+            above[down].append(key)
+    found: dict[str, int] = {}
+    ready = deque(key for key, downs in open_.items() if not downs)
+    while len(found) < len(below):
+        if not ready:
+            ready.append(
+                min((it for it in open_ if it not in found), key=lambda it: len(open_[it]))
+            )
+        key = ready.popleft()
+        if key in found:
+            continue
+        found[key] = 1 + max((found[it] for it in below[key] if it in found), default=-1)
+        for up in above[key]:
+            open_[up].discard(key)
+            if not open_[up]:
+                ready.append(up)
+    return found
 
 
 def _newest_first(revisions: Sequence[Revision]) -> list[Revision]:

@@ -1,6 +1,6 @@
 """A shape and a colour for each status, so that colour alone never tells it."""
 
-from alembic_boot.status_page.drawing.markup import Html, element
+from alembic_boot.status_page.drawing.parts import Html, element
 
 _CIRCLE = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0-16 0z"
 _OCTAGON = "M-3.5-8.5h7l5 5v7l-5 5h-7l-5-5v-7z"

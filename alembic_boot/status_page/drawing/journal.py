@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from alembic_boot.status_page.drawing.icons import icon, tone
-from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.now import time
 from alembic_boot.status_page.drawing.parts import (
+    Html,
     as_it_is,
+    element,
     empty_section,
+    joined,
     linked,
     phase_of,
     section,

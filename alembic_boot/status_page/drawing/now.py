@@ -3,12 +3,14 @@
 from datetime import datetime
 
 from alembic_boot.status_page.drawing.icons import icon, tone
-from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.parts import (
+    Html,
     as_it_is,
     code,
+    element,
     empty_section,
     facts,
+    joined,
     linked,
     scrolling,
     section,

@@ -1,10 +1,42 @@
-"""Pieces that several sections of the page consist of."""
+"""HTML and SVG as text, in which all that came from outside is escaped; parts of many sections."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from html import escape
 
-from alembic_boot.status_page.drawing.markup import Html, element
 from alembic_boot.status_page.drawing.texts import Words
 from alembic_boot.status_page.requests import revision_link
+
+Attribute = str | int | float | bool | None
+
+_VOID = frozenset({"meta", "link"})
+
+
+class Html(str):
+    """Text that is HTML: all that came from outside has been escaped."""
+
+    __slots__ = ()
+
+
+def element(name: str, /, *content: str | None, **attributes: Attribute) -> Html:
+    """Return an element. A plain `str` is escaped; None is left out, and so is a False attribute.
+
+    `class_="a"` is the attribute `class`, and `aria_label` is `aria-label`.
+    """
+    written = "".join(_attribute(key, value) for key, value in attributes.items())
+    inner = joined(*content)
+    return Html(f"<{name}{written}>" if name in _VOID else f"<{name}{written}>{inner}</{name}>")
+
+
+def joined(*content: str | None) -> Html:
+    """Return the pieces one after the other, escaped unless they are HTML."""
+    return Html("".join(it if isinstance(it, Html) else escape(it) for it in content if it))
+
+
+def _attribute(key: str, value: Attribute) -> str:
+    if value is None or value is False:
+        return ""
+    name = key.rstrip("_").replace("_", "-")
+    return f" {name}" if value is True else f' {name}="{escape(str(value))}"'
 
 
 def section(key: str, words: Words, *content: str | None) -> Html:

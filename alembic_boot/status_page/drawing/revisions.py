@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from alembic_boot.status_page.drawing.graph import Graph, Row, graph
 from alembic_boot.status_page.drawing.icons import icon, shape
-from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.parts import (
+    Html,
+    element,
     empty_section,
+    joined,
     linked,
     phase_of,
     scrolling,

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 
 from alembic_boot.status_page.drawing.icons import icon, shape
-from alembic_boot.status_page.drawing.markup import Html, element, joined
 from alembic_boot.status_page.drawing.parts import (
+    Html,
     as_it_is,
+    element,
     empty_section,
+    joined,
     scrolling,
     section,
     table,

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from alembic_boot.status_page.drawing.layers import layers
+from alembic_boot.status_page.drawing.graph import layers
 from alembic_boot.status_page.drawing.texts import shortened, width_of
 from alembic_boot.status_page.report import ForeignKey, Table
 

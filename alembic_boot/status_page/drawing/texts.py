@@ -52,10 +52,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
     "problems": ("What could not be read", "읽을 수 없었던 항목"),
     # stages
     "stages": ("Stages", "단계"),
-    "stage_bind": ("Port", "포트"),
     "stage_wait": ("Wait for PostgreSQL", "PostgreSQL 대기"),
     "stage_migrate": ("Migrate", "마이그레이션"),
-    "stage_lock": ("Wait for the lock", "잠금 대기"),
     "stage_seed": ("Seed", "초기 데이터"),
     "stage_serve": ("Serve", "서비스"),
     "waiting": ("waiting", "대기 중"),

@@ -2,8 +2,13 @@
 
 import pytest
 
-from alembic_boot.serving.client_timeouts import Awaited, Episodes, Wait, is_too_long
-from alembic_boot.serving.open_connections import longest_waits
+from alembic_boot.serving.open_connections import (
+    Awaited,
+    Episodes,
+    Wait,
+    is_too_long,
+    longest_waits,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from contextlib import closing
 import pytest
 
 from alembic_boot.serving import connection
-from alembic_boot.serving.client_timeouts import Episodes
+from alembic_boot.serving.open_connections import Episodes
 from tests.boot.serving.served import REQUEST, Served, read_all, served
 
 HOST = b"Host: test\r\n"

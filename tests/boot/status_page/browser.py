@@ -15,7 +15,7 @@ from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium_axe_python.axe import Axe
 
-from alembic_boot.status_page.style import POLICY
+from alembic_boot.status_page.render import POLICY
 
 Browser = webdriver.Chrome
 

@@ -2,8 +2,7 @@
 
 import pytest
 
-from alembic_boot.status_page.drawing.graph import MOST, graph
-from alembic_boot.status_page.drawing.layers import layers
+from alembic_boot.status_page.drawing.graph import MOST, graph, layers
 from alembic_boot.status_page.report import Revision, RevisionStatus
 
 PENDING = RevisionStatus.PENDING

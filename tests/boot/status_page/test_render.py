@@ -8,9 +8,15 @@ from typing import Any
 import pytest
 
 from alembic_boot.status_page.drawing.texts import LANGUAGES
-from alembic_boot.status_page.render import language_of, page, revision_page
+from alembic_boot.status_page.render import (
+    POLICY,
+    SCRIPT_HASH,
+    STYLE_HASH,
+    language_of,
+    page,
+    revision_page,
+)
 from alembic_boot.status_page.report import Session
-from alembic_boot.status_page.style import POLICY, SCRIPT_HASH, STYLE_HASH
 from tests.boot.status_page.reports import BLOCKED, DETAIL, LONG, READY, REPORTS
 
 HOSTILE = """"'><script>alert(1)</script><img src=x onerror=alert(1)>{at}"""
