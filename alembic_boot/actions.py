@@ -60,7 +60,7 @@ def migrate(boot: "BootDescription", *, dry_run: bool = False, sql: bool = False
         from alembic_boot.migration.migrate import check_history, migrate
         from alembic_boot.stages import wait
 
-        wait(boot, before_creating=partial(check_history, boot))
+        wait(boot, partial(check_history, boot))
         migrate(boot)
 
 

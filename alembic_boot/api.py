@@ -81,7 +81,7 @@ def migrate(
         from alembic_boot.migration.status import read_status
         from alembic_boot.stages import wait as wait_for
 
-        wait_for(boot, before_creating=partial(check_history, boot))
+        wait_for(boot, partial(check_history, boot))
         bring_to_target(boot)
         return read_status(boot)
 

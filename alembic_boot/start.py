@@ -59,7 +59,7 @@ def prepare(boot: BootDescription, *ahead: str) -> None:
     modules = ("alembic_boot.migration.migrate", *ahead)
     with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
         with importing(*modules) as finish, stages.timed("wait", _longest_wait(boot)):
-            wait(boot, before_creating=lambda: _refuse_broken_history(boot, finish))
+            wait(boot, partial(_refuse_broken_history, boot, finish))
         if boot.schema.rollback:
             _log.warning(
                 "%s is set: every replica needs the same value, or they migrate against each other",
@@ -153,7 +153,9 @@ def _seed(boot: BootDescription, inspection: Inspection) -> int | None:
     return None
 
 
-def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) -> None:
+def _refuse_broken_history(
+    boot: BootDescription, finish: Callable[[], None], *, imports: bool
+) -> None:
     """Raise an error if the history is invalid and that would end the start anyway.
 
     Running imports are finished first: the history may import the same modules.
@@ -162,7 +164,7 @@ def _refuse_broken_history(boot: BootDescription, finish: Callable[[], None]) ->
     from alembic_boot.migration.migrate import check_history
 
     try:
-        check_history(boot)
+        check_history(boot, imports=imports)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise

@@ -29,11 +29,15 @@ _log = logging.getLogger(__name__)
 Next = Callable[[Inspection], None]
 
 
-def check_history(boot: BootDescription) -> None:
-    """Raise an error if the history on disk or the target is invalid; asks no database."""
+def check_history(boot: BootDescription, *, imports: bool) -> None:
+    """Raise an error if the history on disk or the target is invalid; asks no database.
+
+    With `imports`, every revision up to the target is imported as well.
+    """
     project = open_project(boot.alembic_config, boot.migration_database_url)
     target = resolve_target(project.history, boot.schema.target, rollback=boot.schema.rollback)
-    project.load(project.history.closure(target.revisions))
+    if imports:
+        project.load(project.history.closure(target.revisions))
 
 
 def migrate(

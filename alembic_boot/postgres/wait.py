@@ -69,11 +69,12 @@ def _pause(seconds: float) -> None:
     threading.Event().wait(seconds)
 
 
-def wait_for_database(
+def wait_for_database(  # noqa: PLR0913 (the last two are for tests)
     url: DatabaseUrl,
     timeout: float,
     *,
     is_again: bool = False,
+    meanwhile: Callable[[], object] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
     pause: Callable[[float], None] = _pause,
 ) -> str:
@@ -81,8 +82,9 @@ def wait_for_database(
 
     A standby counts as not ready until it is promoted; of several hosts the primary is found.
     `timeout` is in seconds; 0 makes one attempt. `is_again` keeps the first line from the log: a
-    call before has written it. Raises DatabaseUnreachableError at the timeout. Raises
-    LoginRefusedError or DatabaseMissingError at once if waiting cannot help.
+    call before has written it. `meanwhile` is called before each pause, and may raise. Raises
+    DatabaseUnreachableError at the timeout. Raises LoginRefusedError or DatabaseMissingError at
+    once if waiting cannot help.
     """
     started = clock()
     deadline = started + timeout
@@ -120,6 +122,7 @@ def wait_for_database(
             line = "Not yet: %s (waiting %.0f of %g s)"
             _log.info(line, cause, now - started, timeout, extra=still)
             last_cause, said_at = cause, now
+        meanwhile()
         pause(min(INTERVAL, deadline - now))
 
 

@@ -55,7 +55,7 @@ _AT_WORK = threading.Lock()
 
 def migrating(boot: BootDescription) -> None:
     """Do what `inv migrate` does."""
-    wait(boot, before_creating=partial(check_history, boot))
+    wait(boot, partial(check_history, boot))
     migrate(boot)
 
 
