@@ -45,9 +45,10 @@ from alembic_boot.situation import note_statement
 from alembic_boot.sql.pieces import begins_with
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
+from alembic_boot.state.edits import partial_commits
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
-from alembic_boot.state.partial_commits import partial_commits, refusal
+from alembic_boot.state.refusals import refuse_partial_commit
 from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
 
 _log = logging.getLogger(__name__)
@@ -170,7 +171,7 @@ class LockedRun(Guard):
             if (partial_commit.revision, partial_commit.direction) not in step.moves:
                 continue
             if not partial_commit.is_changed:  # `alembic upgrade` typed by hand comes here unasked
-                raise refusal(partial_commit)
+                raise refuse_partial_commit(partial_commit)
             _log.warning(
                 "Migration %s was changed since it had committed a part of itself: %s. It is run "
                 "from its start",

@@ -13,11 +13,12 @@ from alembic_boot.state.inspection import (
     Applied,
     DatabaseFacts,
     Inspection,
+    PartialCommit,
     Replaced,
     SchemaState,
     inspect,
 )
-from alembic_boot.state.journal import joined
+from alembic_boot.state.journal import Journal, Unfinished, joined
 
 
 def inspect_with_edits(facts: DatabaseFacts, history: History, target: Target) -> Inspection:
@@ -94,6 +95,26 @@ def _is_same_upgrade(path: Path, entry: Applied) -> bool:
     except (OSError, SyntaxError, ValueError):  # the file was readable when it was applied
         return False
     return not checksums.isdisjoint((entry.checksum, *entry.former))
+
+
+def partial_commits(
+    unfinished: Iterable[Unfinished], history: History, journal: Journal
+) -> tuple[PartialCommit, ...]:
+    """Return the interrupted revisions whose committed part may do harm if it is repeated."""
+    known = history.revisions
+    return tuple(
+        PartialCommit(
+            revision=it.revision,
+            direction=it.direction,
+            label=history.label(it.revision),
+            # The journal stores the text with this escape, for databases of every encoding.
+            committed=it.committed.replace(r"\u2026", "…"),
+            row=f"{journal.table} WHERE id = {it.id}",
+            is_changed=it.file_sha256 != getattr(known.get(it.revision), "file_sha256", None),
+        )
+        for it in unfinished
+        if it.committed
+    )
 
 
 def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:

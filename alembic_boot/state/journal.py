@@ -119,7 +119,13 @@ class Journal:
     def last(self, connection: Connection, number: int) -> list[dict[str, Any]]:
         """Return the newest rows, newest first, as values for JSON."""
         rows = self.newest(connection, number)
-        return [{name: _as_json(value) for name, value in row.items()} for row in rows]
+        return [
+            {
+                name: it.astimezone(UTC).isoformat() if isinstance(it, datetime) else it
+                for name, it in row.items()
+            }
+            for row in rows
+        ]
 
     def newest(
         self, connection: Connection, number: int, skipped: int = 0, revision: str | None = None
@@ -276,10 +282,6 @@ def _split(parents: str | None) -> tuple[str, ...]:
 def _time_of_day(at: datetime | None) -> str:
     """Return a time as the log has it; None is one that cannot be read."""
     return f"{at.astimezone():%H:%M:%S}" if at else "an unknown time"
-
-
-def _as_json(value: Any) -> Any:
-    return value.astimezone(UTC).isoformat() if isinstance(value, datetime) else value
 
 
 def _applied(row: tuple[Any, ...]) -> Applied:

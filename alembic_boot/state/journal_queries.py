@@ -3,22 +3,9 @@
 JOURNAL_TABLE = "schema_journal"
 
 COLUMNS = (
-    "revision",
-    "down_revision",
-    "direction",
-    "phase",
-    "file_sha256",
-    "checksum",
-    "status",
-    "started_at",
-    "finished_at",
-    "duration_ms",
-    "error",
-    "host",
-    "pid",
-    "backend_pid",
-    "backend_start",
-    "app_version",
+    *("revision", "down_revision", "direction", "phase", "file_sha256", "checksum", "status"),
+    *("started_at", "finished_at", "duration_ms", "error", "host", "pid", "backend_pid"),
+    *("backend_start", "app_version"),
 )
 """The columns that `status` shows."""
 

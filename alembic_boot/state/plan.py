@@ -5,10 +5,10 @@ from enum import StrEnum
 
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.state.inspection import Inspection, SchemaState
-from alembic_boot.state.partial_commits import refusal
 from alembic_boot.state.refusals import (
     refuse_ahead,
     refuse_diverged,
+    refuse_partial_commit,
     refuse_past,
     refuse_replaced,
     refuse_unmanaged,
@@ -77,7 +77,7 @@ def _certain(plan: Plan, inspection: Inspection) -> Plan:
     for partial in inspection.partial_commits:
         is_a_step = partial.revision in plan.steps and partial.direction == plan.action
         if is_a_step and not partial.is_changed:
-            return refuse(refusal(partial))
+            return refuse(refuse_partial_commit(partial))
     return plan
 
 

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from alembic_boot.commands import as_typed, setting
 from alembic_boot.errors import (
     HistoryBrokenError,
+    MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
     SchemaUnmanagedError,
     some,
 )
-from alembic_boot.state.inspection import Applied, Inspection, Replaced
+from alembic_boot.state.inspection import Applied, Inspection, PartialCommit, Replaced
 
 _UNCHANGED = " Nothing was changed."
 
@@ -135,6 +136,18 @@ def refuse_replaced(inspection: Inspection, disposal: str | None) -> HistoryBrok
     )
     back = _bring_back(len(inspection.replaced), rollback)
     return HistoryBrokenError(what, f"{back}{edited} {_throw_away(disposal)}")
+
+
+def refuse_partial_commit(partial: PartialCommit) -> MigrationFailedError:
+    """Return why a revision is not run again after a part of it was committed."""
+    stamp = f" and say so with `{as_typed(f'stamp --revision {partial.revision}')}`"
+    back = f"Take that part back and say so with `DELETE FROM {partial.row}`"  # noqa: S608
+    by_hand = f"finish the revision by hand{stamp if partial.direction == 'upgrade' else ''}"
+    return MigrationFailedError(
+        f"Migration {partial.label} was interrupted after it had committed a part of itself "
+        f"({partial.committed}), which may do harm if it is repeated.",
+        f"{back}, or {by_hand}, or change the file so that it can be run again.{_UNCHANGED}",
+    )
 
 
 def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> str:
