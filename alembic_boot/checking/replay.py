@@ -5,8 +5,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy import DDL, TextClause, TextualSelect, event
 
 from alembic_boot.adoption.comparison import Catalogue, Difference, ObjectKey, compare
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
@@ -21,7 +23,6 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import MigrationFailedError
 from alembic_boot.history.history import History, Revision, Target
-from alembic_boot.history.own_sql import OwnSql
 from alembic_boot.history.source import (
     below_sqlalchemy,
     declares_empty_downgrade,
@@ -36,6 +37,7 @@ from alembic_boot.progress import step_by_step
 from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import Step
+from alembic_boot.sql.statement import is_setting
 from alembic_boot.state.inspection import NO_DATABASE, SchemaState, inspect
 from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import Schema, in_the_database, open_schema
@@ -89,7 +91,8 @@ class Replay:
         with step_by_step(len(self.checked), _say_step) as begin:
             for id_ in self.checked:
                 begin(history.label(id_))
-                revision, below, own = history.revisions[id_], above, OwnSql()
+                revision, below = history.revisions[id_], above
+                own: list[str] = []
                 done.append(id_)
                 # On every other branch as far as it has come, and on this one a revision further.
                 target = Target(id_, tuple(done[::-1]))
@@ -192,11 +195,11 @@ class _FailedError(Exception):
 
 
 def _phase_findings(
-    revision: Revision, below: Catalogue, above: Catalogue, own: OwnSql
+    revision: Revision, below: Catalogue, above: Catalogue, own: list[str]
 ) -> Iterator[Finding]:
     source = revision.source()
     unseen = [] if source is None else below_sqlalchemy(source)
-    reasons = contract_reasons(below, above, [*own.statements, *unseen])
+    reasons = contract_reasons(below, above, [*own, *unseen])
     for problem in phase_problems(revision.phase, reasons):
         yield finding(Kind.PHASE, f"{revision.id} {problem}", revision)
 
@@ -211,17 +214,35 @@ def _say_step(number: int, of: int, title: str) -> None:
 
 
 class _Noting(Guard):
-    """Notes what a revision executes as text of its own."""
+    """Notes what a revision executes as text of its own: no rule tells its effect on the data.
 
-    def __init__(self, own: OwnSql, session: MigrationSession) -> None:
+    A SELECT counts too, because it may call a function that writes. Settings of the session do not
+    count. What SQLAlchemy and Alembic compile from objects shows in the catalogue.
+    """
+
+    def __init__(self, own: list[str], session: MigrationSession) -> None:
         super().__init__(session)
         self._own = own
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
         """Note it while the revision's function runs, and nothing around it."""
-        with super().running(step), self._own.noting(self._session.connection):
-            yield
+        connection = self._session.connection
+        with super().running(step):
+            event.listen(connection, "before_cursor_execute", self._note)
+            try:
+                yield
+            finally:
+                event.remove(connection, "before_cursor_execute", self._note)
+
+    def _note(
+        self, _connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: Any
+    ) -> None:
+        compiled = getattr(context.compiled, "statement", None)
+        # ALTER COLUMN … TYPE … USING has an expression, which is a text as well.
+        is_text = compiled is None or isinstance(compiled, TextClause | TextualSelect | DDL)
+        if (is_text or getattr(compiled, "using", None)) and not is_setting(statement):
+            self._own.append(statement)
 
 
 def _move(schema: Schema, target: Target, make_guard: MakeGuard = Guard) -> Catalogue:

@@ -200,23 +200,10 @@ def _literal(value: ast.expr) -> Names:
 
 
 def _may_set_name(node: ast.AST) -> bool:
-    """Return whether a node binds a header's name, or changes the module in a hidden way."""
-    match node:
-        case ast.Name(name, ctx) | ast.Attribute(attr=name, ctx=ctx):
-            is_set = name in _NAMES and not isinstance(ctx, ast.Load)
-            return is_set or name in _REFLECTION
-        case ast.alias(name, asname):
-            bound = asname or name.partition(".")[0]
-            return name == "*" or bound in _NAMES or bool({name, bound} & _REFLECTION)
-        case ast.FunctionDef(name) | ast.AsyncFunctionDef(name) | ast.ClassDef(name):
-            return name in _NAMES or name in _REFLECTION
-        case ast.Global(names):
-            return not _NAMES.isdisjoint(names)
-        case (
-            ast.ExceptHandler(name=name)
-            | ast.MatchAs(name=name)
-            | ast.MatchStar(name=name)
-            | ast.MatchMapping(rest=name)
-        ):
-            return name in _NAMES
-    return False
+    """Return whether a node may bind a header's name, or change the module in a hidden way."""
+    if isinstance(node, ast.Constant | ast.keyword | ast.arg):
+        return False
+    values = (it if isinstance(it, list) else [it] for _, it in ast.iter_fields(node))
+    names = {it.partition(".")[0] for value in values for it in value if isinstance(it, str)}
+    is_read = isinstance(getattr(node, "ctx", None), ast.Load)
+    return not names.isdisjoint(_REFLECTION if is_read else {*_NAMES, *_REFLECTION, "*"})

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from alembic_boot.history.source import nodes, parse, without_docstring
+from alembic_boot.history.source import bound_name, nodes, parse, without_docstring
 from alembic_boot.sql.parser import FILLED_IN
 from alembic_boot.sql.schemas import Schemas
 
@@ -44,7 +44,7 @@ class SchemaNames(Schemas):
 
     def read_python(self, source: bytes | str, resolve: Resolve = lambda _name: None) -> None:
         """Add the schemas that a revision's file names. Raises SyntaxError."""
-        body = [it for it in without_docstring(parse(source).body) if _bound(it) not in _BESIDE]
+        body = [it for it in without_docstring(parse(source).body) if bound_name(it) not in _BESIDE]
         was_open, self.is_open = self.is_open, False
         reader = _Reader(self, resolve)
         for top in body:
@@ -115,10 +115,3 @@ class _Reader:
             case ast.Attribute(value, name):
                 return getattr(self._value(value), name, None)
         return None
-
-
-def _bound(statement: ast.stmt) -> str:
-    match statement:
-        case ast.Assign([ast.Name(name)]) | ast.AnnAssign(ast.Name(name)):
-            return name
-    return str(getattr(statement, "name", ""))
