@@ -63,7 +63,12 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
         return FailedLogin(refusal, cause, is_held_back=True)
     if answer == Answer() and not can_begin({}):  # by one of libpq's environment variables
         return FailedLogin(Refusal.LOGIN, cause)
-    if answer.libpq_gave_up and _is_standby(url, left()):
+    # libpq rejects a server also if it only is not the primary.
+    if (
+        answer.libpq_gave_up
+        and SESSION in url.parameters
+        and (answer_to(url.having(**{SESSION: "any"}), left()).is_good)
+    ):
         return FailedLogin(Refusal.NOT_YET, cause)
     failed = FailedLogin(meaning(answer), answer.sentence or cause, by_pooler=answer.is_poolers)
     if failed.refusal is not Refusal.BY_POOLER:
@@ -74,11 +79,6 @@ def understand(url: DatabaseUrl, error: psycopg2.Error, timeout: float) -> Faile
     if _is_missing(url, left):
         return replace(failed, refusal=Refusal.DATABASE_MISSING, by_pooler=False)
     return replace(failed, refusal=Refusal.NOT_YET)
-
-
-def _is_standby(url: DatabaseUrl, timeout: float) -> bool:
-    """Return whether libpq rejected a server only because it is not the primary."""
-    return SESSION in url.parameters and answer_to(url.having(**{SESSION: "any"}), timeout).is_good
 
 
 def _is_for_options(url: DatabaseUrl, left: Callable[[], float]) -> bool:

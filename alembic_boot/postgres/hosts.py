@@ -51,7 +51,9 @@ def joined_query(query: str) -> str:
     if any(place is None for place in places) or any(it.startswith("port=") for it in pairs):
         raise ValueError
     found = [(it["ip"] or it["name"], it["port"] or "") for it in places if it is not None]
-    return "&".join([*(it for it in pairs if not it.startswith("host=")), _host_query(found)])
+    names, ports = (",".join(it) for it in zip(*found, strict=True))
+    own = [f"host={quote(names, safe=',:/')}", *([f"port={ports}"] if ports.strip(",") else [])]
+    return "&".join([*(it for it in pairs if not it.startswith("host=")), *own])
 
 
 def on_primary(parameters: Mapping[str, str]) -> dict[str, str]:
@@ -68,9 +70,3 @@ def on_primary(parameters: Mapping[str, str]) -> dict[str, str]:
         return dict(parameters)
     ports = ",".join(port or _DEFAULT_PORT for _, port in hosts)
     return {SESSION: "primary", **parameters, "port": ports}
-
-
-def _host_query(hosts: list[tuple[str, str]]) -> str:
-    names = ",".join(name for name, _ in hosts)
-    ports = ",".join(port for _, port in hosts)
-    return f"host={quote(names, safe=',:/')}" + (f"&port={ports}" if ports.strip(",") else "")

@@ -8,8 +8,6 @@ SELECT extract(epoch FROM pg_postmaster_start_time())::text, oid::text
 FROM pg_database WHERE datname = current_database()
 """
 
-_SERVER = "SELECT extract(epoch FROM pg_postmaster_start_time())::text"
-
 _IS_SAME = """
 SELECT extract(epoch FROM pg_postmaster_start_time())::text = '{started}' AND oid = {oid}
 FROM pg_database WHERE datname = current_database()
@@ -26,11 +24,3 @@ def same_database_query(connection: Connection) -> str:
         cursor.execute(_IDENTITY)
         [(started, oid)] = cursor.fetchall()
     return _IS_SAME.format(started=started, oid=oid)
-
-
-def server(connection: Connection) -> str:
-    """Return a text that identifies a server, and changes when it restarts."""
-    with connection.cursor() as cursor:
-        cursor.execute(_SERVER)
-        [(started,)] = cursor.fetchall()
-    return str(started)

@@ -163,16 +163,15 @@ def _template(node: Node) -> str:
 def _returned(function: str, arguments: list[Node]) -> str:
     match function:
         case "format":
-            return _FORMAT.sub(_placeholder, _template(arguments[0]))
+            return _FORMAT.sub(
+                lambda it: f"'{FILLED_IN}'" if it["type"] == "L" else FILLED_IN,
+                _template(arguments[0]),
+            )
         case "concat":
             return "".join(map(_template, arguments))
         case "quote_literal" | "quote_nullable":
             return f"'{FILLED_IN}'"
     return _template(arguments[0])
-
-
-def _placeholder(match: re.Match[str]) -> str:
-    return f"'{FILLED_IN}'" if match["type"] == "L" else FILLED_IN
 
 
 def _function(piece: Piece) -> str:

@@ -132,7 +132,9 @@ def is_atomic(text: str, *, in_transaction: bool = False) -> bool:
     statements = read(text)
     if statements is None:
         return False
-    if len(statements) > 1 and any(map(_ends_transaction, statements)):
+    if len(statements) > 1 and any(
+        _transaction_kind(it) not in ("", *_SAVEPOINTS) for it in statements
+    ):
         return False
     return in_transaction or not any(map(_may_commit_inside, statements))
 
@@ -158,10 +160,6 @@ def _all_of(statements: Statements, kinds: frozenset[str]) -> bool:
 def _transaction_kind(statement: Statement) -> str:
     """Return the kind of a transaction statement; an empty text for another statement."""
     return str(statement.node["kind"]) if statement.kind == "TransactionStmt" else ""
-
-
-def _ends_transaction(statement: Statement) -> bool:
-    return _transaction_kind(statement) not in ("", *_SAVEPOINTS)
 
 
 def _may_commit_inside(statement: Statement) -> bool:
