@@ -1,8 +1,6 @@
 """Adopt a database without a revision of this history: find its revision, and record it."""
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from alembic_boot.adoption.history_search import search_history
 from alembic_boot.adoption.leftover_databases import remove_leftovers
@@ -96,8 +94,15 @@ def find_revision(
     wanted = resolve(history, wanted)
     inspection = schema.inspect()
     where = _where(inspection)
-    with _refusing(where):
+    try:
         matches = search_history(boot, schema, wanted, where)
+    except (ConfigurationError, MigrationFailedError) as error:
+        advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
+        raise SchemaUnmanagedError(
+            f"{where}, and its revision cannot be determined: {error.what}",
+            f"{advice}{' Or record' if advice else 'Record'} it yourself with "
+            f"`{as_typed('stamp --revision REVISION')}`.{_UNCHANGED}",
+        ) from error
     found = choose(matches, history, wanted, is_recorded=not _is_unmanaged(inspection))
     # A revision that would be refused as soon as it is recorded is not recorded either.
     supposed = schema.supposing(schema.inspect(), found)
@@ -109,20 +114,6 @@ def find_revision(
     return found
 
 
-@contextmanager
-def _refusing(where: str) -> Iterator[None]:
-    """Turn a failed replay of the history into a refusal of the database."""
-    try:
-        yield
-    except (ConfigurationError, MigrationFailedError) as error:
-        advice = error.advice.removesuffix(_UNCHANGED.strip()).rstrip()
-        raise SchemaUnmanagedError(
-            f"{where}, and its revision cannot be determined: {error.what}",
-            f"{advice}{' Or record' if advice else 'Record'} it yourself with "
-            f"`{as_typed('stamp --revision REVISION')}`.{_UNCHANGED}",
-        ) from error
-
-
 def _is_unmanaged(inspection: Inspection) -> bool:
     return inspection.state is SchemaState.UNMANAGED
 
@@ -130,11 +121,14 @@ def _is_unmanaged(inspection: Inspection) -> bool:
 def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: bool) -> bool:
     """Return whether the schema has to be compared with the history.
 
-    That is the case if nothing is recorded, or if the recorded revision has no place in this
+    That is so if nothing is recorded. It is also so if the recorded revision has no place in this
     history, because revisions were squashed, renamed or edited. In development a row that was only
     recorded may be replaced by the revision that it replaced. Raises SchemaAheadError.
     """
-    if _is_unmanaged(inspection) or _has_no_place(inspection):
+    is_diverged = inspection.state is SchemaState.DIVERGED
+    # A row is unknown, or is implied by another row.
+    has_no_place = inspection.unknown or inspection.is_twofold or inspection.replaced
+    if _is_unmanaged(inspection) or (is_diverged and has_no_place):
         return True
     if restamp and inspection.state is SchemaState.AHEAD:
         if disposal is not None and is_stamped(inspection):
@@ -143,13 +137,6 @@ def _is_to_compare(inspection: Inspection, disposal: str | None, *, restamp: boo
     where = ", ".join(inspection.current) or "base"
     _log.info("There is nothing to adopt: the database is %s, at %s", inspection.state, where)
     return False
-
-
-def _has_no_place(inspection: Inspection) -> bool:
-    """Return whether a row is unknown, or is implied by another row."""
-    is_diverged = inspection.state is SchemaState.DIVERGED
-    has_reason = inspection.unknown or inspection.is_twofold or inspection.replaced
-    return is_diverged and bool(has_reason)
 
 
 def _where(inspection: Inspection) -> str:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 Value = str | bool | tuple[str, ...] | None
+Properties = Mapping[str, Value]
 
 # Characters of a definition in a line, beginning just before the first difference.
 _SHOWN = 120
@@ -36,11 +37,8 @@ class ObjectKey(NamedTuple):
         return f"{self.name}.{self.part}" if self.part else self.name
 
 
-@dataclass(frozen=True)
-class Catalogue:
-    """The objects of some schemas with their properties; equal if the schemas are."""
-
-    objects: Mapping[ObjectKey, Mapping[str, Value]]
+Catalogue = Mapping[ObjectKey, Properties]
+"""The objects of some schemas with their properties; equal if the schemas are."""
 
 
 class DifferenceKind(StrEnum):
@@ -77,19 +75,18 @@ class Difference:
 def compare(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
     """Return the missing, unexpected and changed objects of `found`, by kind and name.
 
-    An absent property equals a property without a value. The parts of a missing table count as
-    missing too, each by itself, so that the number of differences tells a near schema from a far
-    one.
+    An absent property equals a property without a value. Each part of a missing table
+    counts as missing, too. So the number of differences tells a near schema from a far one.
     """
     return tuple(
         difference
-        for key in sorted(found.objects.keys() | expected.objects.keys())
-        for difference in _differences(key, found.objects.get(key), expected.objects.get(key))
+        for key in sorted(found.keys() | expected.keys())
+        for difference in _differences(key, found.get(key), expected.get(key))
     )
 
 
 def _differences(
-    key: ObjectKey, found: Mapping[str, Value] | None, expected: Mapping[str, Value] | None
+    key: ObjectKey, found: Properties | None, expected: Properties | None
 ) -> list[Difference]:
     if found is None:
         return [Difference(DifferenceKind.MISSING, key)]

@@ -16,8 +16,8 @@ from sqlalchemy import Engine, Pool, event
 from alembic_boot.commands import setting
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.own_work import own_work
-from alembic_boot.postgres.identity import server
 from alembic_boot.sql.reach import Reach, Reaches
+from alembic_boot.state.access import asking
 
 _SAYS = {
     Reach.SHARED: "changes what all databases of the server share",
@@ -49,10 +49,7 @@ _KEY = "alembic_boot_is_mighty"
 
 def is_mighty(connection: Connection) -> bool:
     """Return whether the login may change more than its database and the objects that it owns."""
-    with connection.cursor() as cursor:
-        cursor.execute(_IS_MIGHTY)
-        [(answer,)] = cursor.fetchall()
-    return bool(answer)
+    return bool(asking(connection)(_IS_MIGHTY))
 
 
 @dataclass(frozen=True)
@@ -68,10 +65,9 @@ class Caller:
 
 def read_caller(real: Connection, scratch: Connection) -> Caller:
     """Return what a replay has to know of the login to the real database."""
-    with real.cursor() as cursor:
-        cursor.execute("SELECT quote_ident(current_user)")
-        [(role,)] = cursor.fetchall()
-    return Caller(role, is_mighty(real), server(real) != server(scratch))
+    role = asking(real)("SELECT quote_ident(current_user)")
+    server, other = (asking(it)("SELECT pg_postmaster_start_time()") for it in (real, scratch))
+    return Caller(role, is_mighty(real), server != other)
 
 
 def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:

@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import psycopg2
 from psycopg2 import sql
@@ -80,15 +80,11 @@ def settings(connection: Connection) -> dict[str, str]:
     """Return the settings of a database for the sessions of this role."""
     with connection.cursor() as cursor:
         cursor.execute(_SETTINGS)
-        return dict(_relevant(cursor.fetchall()))
-
-
-def _relevant(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    for name, value in found:
-        if name == "search_path":
-            yield name, _with_public(value)
-        elif name not in _PASSED_OVER and not name.endswith("_timeout"):
-            yield name, value
+        return {
+            name: _with_public(value) if name == "search_path" else value
+            for name, value in cursor.fetchall()
+            if name not in _PASSED_OVER and not name.endswith("_timeout")
+        }
 
 
 def _with_public(path: str) -> str:

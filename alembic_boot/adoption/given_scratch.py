@@ -29,6 +29,7 @@ from alembic_boot.postgres.connection import connect, connected
 from alembic_boot.postgres.failed_login import understand
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.state.access import asking
 
 _log = logging.getLogger(__name__)
 
@@ -50,10 +51,9 @@ WHERE datname = current_database() AND usename = session_user AND state <> 'idle
   AND pid <> pg_backend_pid() AND pid NOT IN ({_ALIVE.holder_query})
 """  # noqa: S608 (the query of a lock)
 
-# All kinds of user objects, by PostgreSQL's own name for the kind and with the identity that DROP
-# accepts, in an order in which they can be dropped. A table's identity sequences are dropped with
-# it, and a range type's constructors with the type. An extension that another role has installed,
-# because our role may not, stays.
+# All kinds of user objects, each with PostgreSQL's name for its kind and the identity that DROP
+# accepts. They can be dropped in this order. A table's identity sequences are dropped with the
+# table, and a range type's constructors with the type. An extension of another role stays.
 _OBJECTS = f"""
 WITH people AS (
     SELECT oid FROM pg_namespace
@@ -95,7 +95,8 @@ def given(url: DatabaseUrl, real: DatabaseUrl, timeout: float) -> Iterator[Datab
     """
     _refuse_login(url)
     with connected(url) as keeper:
-        _show_life(keeper)
+        begin(keeper)  # it keeps the locks: a pooler lends a session only for that long
+        share_lock(keeper, _ALIVE)
         with connected(real) as other:
             if same_database_query(keeper) == same_database_query(other):
                 raise ConfigurationError(
@@ -134,14 +135,12 @@ def _empty(url: DatabaseUrl) -> list[str]:
 
 
 def _refuse_unmarked(connection: Connection, url: DatabaseUrl) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_namespace WHERE nspname = %s", (MARK,))
-        if cursor.fetchone() is None:
-            raise ConfigurationError(
-                f"{url.setting} names {url.masked}, which no schema marks as a scratch.",
-                f"If all its content may be dropped, run `CREATE SCHEMA {MARK}` there. Nothing was "
-                "changed.",
-            )
+    if not asking(connection)(f"SELECT true FROM pg_namespace WHERE nspname = '{MARK}'"):  # noqa: S608
+        raise ConfigurationError(
+            f"{url.setting} names {url.masked}, which no schema marks as a scratch.",
+            f"If all its content may be dropped, run `CREATE SCHEMA {MARK}` there. Nothing was "
+            "changed.",
+        )
 
 
 def _refuse_login(url: DatabaseUrl) -> None:
@@ -178,12 +177,6 @@ def _warn_of_settings(scratch: Connection, real: Connection) -> None:
             setting("SCRATCH_DATABASE_URL"),
             ", ".join(differing),
         )
-
-
-def _show_life(keeper: Connection) -> None:
-    """Begin the transaction that keeps the locks: a pooler lends a session only for that long."""
-    begin(keeper)
-    share_lock(keeper, _ALIVE)
 
 
 def _take(keeper: Connection, timeout: float) -> None:

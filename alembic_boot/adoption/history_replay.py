@@ -10,17 +10,15 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import Caller, confined, is_mighty, refusal
 from alembic_boot.adoption.reading import read_catalogue
-from alembic_boot.adoption.schema_matching import HistoryPoint
+from alembic_boot.adoption.schema_matching import Revisions
 from alembic_boot.adoption.schema_selection import Reader, read_made
 from alembic_boot.adoption.scratch import make_room
 from alembic_boot.adoption.table_queries import STANDING_FOR
-from alembic_boot.adoption.temporary_role import is_temporary
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
-from alembic_boot.history.history import History
 from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy, certain_statements
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
@@ -32,9 +30,7 @@ from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
 
-_NOTHING = Catalogue({})
-
-Choice = Callable[["Replay", tuple[str, ...]], bool]
+Choice = Callable[["Replay", Revisions], bool]
 """Return whether to read the current point of a replay in full; Alembic records these revisions."""
 
 
@@ -50,7 +46,8 @@ class Replay:
         is_chosen: Choice = lambda _replay, _revisions: True,
     ) -> None:
         """Replay a project at the URL; `is_chosen` decides which points are read in full."""
-        self._url = url
+        self.url = url
+        self.history = project.history
         self._project = project
         self._caller = caller
         self._is_chosen = is_chosen
@@ -59,28 +56,14 @@ class Replay:
         self._is_scratch: str
         self._running: str | None = None
         self._done = 0
-        self.points: list[HistoryPoint] = []
-        """The chosen points."""
+        self.points: dict[Revisions, Catalogue] = {}
+        """The chosen points, oldest first."""
         self.other_schemas: frozenset[str] = frozenset()
         """Schemas outside of the search_path in which the history has created objects."""
 
     def __str__(self) -> str:
         at = "" if self._running is None else f", at {self._running}"
-        return f"{self._done} of {self._total} revisions{at}"
-
-    @property
-    def has_role(self) -> bool:
-        """Return whether it works as a temporary role."""
-        return is_temporary(self._url)
-
-    @property
-    def _total(self) -> int:
-        return len(self.history.revisions)
-
-    @property
-    def history(self) -> History:
-        """Return the history to replay."""
-        return self._project.history
+        return f"{self._done} of {len(self.history.revisions)} revisions{at}"
 
     def run(self) -> None:
         """Upgrade through the history, and add a point for each chosen revision, in order.
@@ -89,7 +72,7 @@ class Replay:
         the scratch database.
         """
         # One connection reads all catalogues: a new one each time would start with cold caches.
-        with connected(self._url) as self._reader:
+        with connected(self.url) as self._reader:
             lift(self._reader)  # it is idle while a revision runs
             self._is_scratch = same_database_query(self._reader)
             self._reader.cursor().execute(STANDING_FOR, (self._caller.role,))
@@ -102,9 +85,9 @@ class Replay:
                 self._replay()
 
     def _replay(self) -> None:
-        self._schema = open_schema(self._url, self._project, SchemaPolicy("heads"))
+        self._schema = open_schema(self.url, self._project, SchemaPolicy("heads"))
         make_room(self._schema)  # the real one may have it
-        while self._done < self._total:
+        while self._done < len(self.history.revisions):
             before = self._done
             self._run_env()
             if self._done == before:
@@ -139,7 +122,7 @@ class Replay:
             # once for each revision then.
             return [*map(AlembicStep, found[:1] if session.is_one_unit else found)]
 
-        Unlocked(self._url).run(context, arguments, steps, self._reporting)
+        Unlocked(self.url).run(context, arguments, steps, self._reporting)
 
     @contextmanager
     def _reporting(self, step: Step) -> Iterator[None]:
@@ -182,17 +165,20 @@ class Replay:
             if source is not None:
                 yield self._named(revision), source
 
-    def _take(self, revision: str) -> bool:
-        """Add the point of a revision if it is chosen; return whether the revision is committed."""
+    def _take(self, revision: str) -> None:
+        """Add the point of a revision if the revision is committed and the point is chosen."""
         current = read_current(self._reader, self._schema.version_table)
         if revision not in self.history.closure(current):
-            return False
+            return
         if self._is_chosen(self, current):
-            before = self.points[-1].catalogue if self.points else _NOTHING
-            self.points.append(HistoryPoint(current, _sharing(self.read(read_catalogue), before)))
+            before = next(reversed(self.points.values()), {})
+            # Unchanged parts are stored only once: histories are long.
+            self.points[current] = {
+                key: known if (known := before.get(key)) == properties else properties
+                for key, properties in self.read(read_catalogue).items()
+            }
         self._done += 1
         self._running = None
-        return True
 
     def read(self, reader: Reader) -> Catalogue:
         """Return what is in the scratch database now, read from another session."""
@@ -212,13 +198,3 @@ class Replay:
 
     def _named(self, revision: str) -> str:
         return f"Migration {self.history.label(revision)}"
-
-
-def _sharing(catalogue: Catalogue, before: Catalogue) -> Catalogue:
-    """Return the catalogue with unchanged parts stored only once: histories are long."""
-    return Catalogue(
-        {
-            key: known if (known := before.objects.get(key)) == properties else properties
-            for key, properties in catalogue.objects.items()
-        }
-    )

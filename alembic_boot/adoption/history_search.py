@@ -8,14 +8,19 @@ from collections.abc import Callable
 from functools import cache, partial
 
 from psycopg2 import errors
-from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.confinement import read_caller
 from alembic_boot.adoption.history_replay import Choice, Replay
 from alembic_boot.adoption.reading import read_catalogue
-from alembic_boot.adoption.schema_matching import SchemaMatches, differences, match_schema
+from alembic_boot.adoption.schema_matching import (
+    Matches,
+    Revisions,
+    differences,
+    equal_points,
+    match_schema,
+)
 from alembic_boot.adoption.schema_selection import Reader, read_beside
 from alembic_boot.adoption.scratch import scratch_database
 from alembic_boot.adoption.sketch import read_outline, read_sketch
@@ -32,17 +37,10 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import said_meanwhile
+from alembic_boot.state.facts import lockers
 from alembic_boot.state.schema import Schema
 
 _log = logging.getLogger(__name__)
-
-_LOCKERS = """
-SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
-FROM pg_locks JOIN pg_stat_activity USING (pid)
-WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
-  AND pid <> pg_backend_pid()
-  AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-"""
 
 _QUICK = (read_outline, read_sketch)
 """The quicker one first. If one differs, the schemas do."""
@@ -50,7 +48,7 @@ _QUICK = (read_outline, read_sketch)
 
 def search_history(
     boot: BootDescription, schema: Schema, wanted: str | None, where: str
-) -> SchemaMatches:
+) -> Matches:
     """Return how like the schema is to each point that is equal, or to all points if none is.
 
     If a revision is wanted, its point is among them, and there is no second replay. `where` tells
@@ -65,15 +63,17 @@ def search_history(
         there = replay.read(reader)
         return not differences(read(replay.other_schemas, reader), there)
 
-    def may_be_equal(replay: Replay, revisions: tuple[str, ...]) -> bool:
+    def may_be_equal(replay: Replay, revisions: Revisions) -> bool:
         return revisions == (wanted,) or all(is_alike(replay, reader) for reader in _QUICK)
 
     replay = _replay(boot, schema, may_be_equal, f"{where}: replaying the history")
     matches = _match(schema, replay)
-    if matches.equal or wanted is not None:
+    if equal_points(matches) or wanted is not None:
         return matches
     does = "The schema is that of no revision: replaying the history again, to find the nearest"
-    again = _replay(boot, schema, lambda _replay, _revisions: True, does, with_role=replay.has_role)
+    again = _replay(
+        boot, schema, lambda _replay, _revisions: True, does, with_role=is_temporary(replay.url)
+    )
     return _match(schema, again)
 
 
@@ -109,7 +109,7 @@ def _replay_at(
     return replay
 
 
-def _match(schema: Schema, replay: Replay) -> SchemaMatches:
+def _match(schema: Schema, replay: Replay) -> Matches:
     """Compare the schema with the points; read it last, so that the result is recent."""
     return match_schema(_read(schema, replay.other_schemas, read_catalogue), replay.points)
 
@@ -126,14 +126,9 @@ def _read(schema: Schema, others: frozenset[str], reader: Callable[..., Catalogu
         try:
             return read_beside(connection, schema.version_table, others, schema.extent, limited)
         except errors.LockNotAvailable as error:
+            who = lockers(connection) or "a session that has just ended"
             raise LockTimeoutError(
                 f"The schema cannot be read: a table was locked for more than {lock_timeout:g} s, "
-                f"by {_lockers(connection)}.",
+                f"by {who}.",
                 "Let that end, and start again. Nothing was changed.",
             ) from error
-
-
-def _lockers(connection: Connection) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute(_LOCKERS)
-        return ", ".join(name for (name,) in cursor.fetchall()) or "a session that has just ended"

@@ -9,10 +9,9 @@ extensions, and data.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any
 
-from psycopg2.extensions import STATUS_READY, TRANSACTION_STATUS_IDLE
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE
 from psycopg2.extensions import connection as Connection
 from psycopg2.extensions import cursor as Cursor
 from psycopg2.extras import register_default_jsonb
@@ -85,12 +84,12 @@ def read_catalogue(
     """Return the content of the schemas: those on the search_path, or the given ones.
 
     Objects of the first schema have unqualified names, so that schemas of different names can be
-    compared; all others are qualified. The connection may be in a transaction or not, and stays so.
+    compared; all others are qualified. The connection is in autocommit, or in a transaction.
     Raises CatalogueUnreadableError if temporary views cannot be created. Raises psycopg2's
     LockNotAvailable if a session keeps a table locked for more than so many seconds.
     """
     with looking(connection, ignored_tables, schemas, lock_timeout) as (cursor, parameters):
-        return Catalogue(_read(cursor, parameters))
+        return _read(cursor, parameters)
 
 
 @contextmanager
@@ -117,25 +116,15 @@ def _rolled_back(cursor: Cursor) -> Iterator[None]:
 
     The rollback also restores the settings.
     """
-    connection = cursor.connection
-    undo: Callable[[], None]
-    if connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
-        cursor.execute(f"SAVEPOINT {_SAVEPOINT}")
-        undo = partial(
-            cursor.execute, f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}; RELEASE SAVEPOINT {_SAVEPOINT}"
-        )
-    elif connection.autocommit or connection.status != STATUS_READY:
-        # Nor does the driver begin one if it has missed a COMMIT that was sent as text.
-        cursor.execute("BEGIN")
-        undo = partial(cursor.execute, "ROLLBACK")
-    else:
-        # The driver will begin a transaction by itself, and must be told of its end.
-        undo = connection.rollback
+    begin, undo = "BEGIN", "ROLLBACK"
+    if cursor.connection.info.transaction_status != TRANSACTION_STATUS_IDLE:
+        begin, undo = f"SAVEPOINT {_SAVEPOINT}", f"ROLLBACK TO {_SAVEPOINT}; RELEASE {_SAVEPOINT}"
+    cursor.execute(begin)
     try:
         yield
     finally:
-        if not connection.closed:
-            undo()
+        if not cursor.connection.closed:
+            cursor.execute(undo)
 
 
 def _schemas(cursor: Cursor) -> list[str]:
@@ -176,7 +165,8 @@ def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
         for key, parts in _rows(cursor, query, parameters, objects):
             trips.append((key, name, make_trip(*parts)))
     parsed = reparse(cursor, (trip for _, _, trip in trips))
-    sequences = _sequence_names(cursor, parameters)
+    cursor.execute(tables.SEQUENCE_NAMES, parameters)
+    sequences = {_literal(name): _literal(normalised) for name, normalised in cursor.fetchall()}
     for key, name, trip in trips:
         objects[key][name] = _REGCLASS.sub(
             lambda match: sequences.get(match[0], match[0]), parsed[trip]
@@ -194,19 +184,11 @@ def _rows(
     cursor.execute(query, parameters)
     for kind, name, part, properties, *rest in cursor.fetchall():
         key = ObjectKey(kind, name, part)
-        values = {name: _value(value) for name, value in properties.items()}
-        objects.setdefault(key, {}).update(values)
+        objects.setdefault(key, {}).update(
+            (name, tuple(value) if isinstance(value, list) else value)
+            for name, value in properties.items()
+        )
         yield key, rest
-
-
-def _value(value: Any) -> Value:
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _sequence_names(cursor: Cursor, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Return the texts of sequences in expressions, with their normalised form."""
-    cursor.execute(tables.SEQUENCE_NAMES, parameters)
-    return {_literal(name): _literal(normalised) for name, normalised in cursor.fetchall()}
 
 
 def _literal(name: str) -> str:

@@ -1,10 +1,10 @@
 """Send deparsed text of the catalogue through PostgreSQL's parser once more.
 
-`CHECK (status IN ('a', 'b'))` on a varchar is deparsed in one way in the database where it was
-written, in another after a dump and restore, and from then on always in that way. So after another
-parse the text is the same in every database. For each text an object is created in pg_temp, which
-no other session sees and which is rolled back at once. Creating it evaluates nothing, and needs no
-more than ACCESS SHARE on the tables that it mentions.
+Where it was written, `CHECK (status IN ('a', 'b'))` on a varchar is deparsed in one way. After a
+dump and restore it is deparsed in another way, and from then on always in that one. So after
+another parse the text is the same in every database. For each text an object is created in pg_temp,
+which no other session sees and which is rolled back at once. Creating it evaluates nothing, and
+needs no more than ACCESS SHARE on the tables that it mentions.
 """
 
 # ruff: noqa: S608 - source cannot be a parameter, and this is PostgreSQL's own output
@@ -40,8 +40,8 @@ class Trip:
 def expression_trip(expression: str, source: str) -> Trip:
     """Return the trip of an expression over a FROM clause; an empty one is for constants.
 
-    IS NULL around it makes the view's column a boolean, because a view cannot have a column of type
-    record, nor a column without a definite collation.
+    IS NULL around it makes the view's column a boolean. A view cannot have a column of type record,
+    nor a column without a definite collation.
     """
     query = f"SELECT ({expression}) IS NULL AS {_COLUMN}" + (f" FROM {source}" if source else "")
     return _view_trip(expression, query, rf"\s*SELECT \(\s*(.*) IS NULL\) AS {_COLUMN}\b.*")

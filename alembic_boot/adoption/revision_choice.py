@@ -2,7 +2,13 @@
 
 import logging
 
-from alembic_boot.adoption.schema_matching import SchemaMatch, SchemaMatches
+from alembic_boot.adoption.schema_matching import (
+    Matches,
+    Revisions,
+    equal_points,
+    lines_of,
+    nearest_points,
+)
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import ConfigurationError, SchemaUnmanagedError
 from alembic_boot.history.history import History, resolve_target
@@ -29,28 +35,23 @@ def resolve(history: History, wanted: str | None) -> str | None:
 
 
 def choose(
-    matches: SchemaMatches,
-    history: History,
-    wanted: str | None = None,
-    *,
-    is_recorded: bool = False,
-) -> tuple[str, ...]:
+    matches: Matches, history: History, wanted: str | None, *, is_recorded: bool
+) -> Revisions:
     """Return the revisions to record, one of each branch; log differences if none is equal.
 
     The result is the only equal revision; of several, the wanted one, which must be equal.
     `is_recorded` tells that the database has another revision recorded. Raises
     SchemaUnmanagedError.
     """
-    equal = [it for it in matches.equal if wanted is None or wanted in it]
+    equal = [it for it in equal_points(matches) if wanted is None or wanted in it]
     if len(equal) == 1:
         return equal[0]
     adopt = "adopt --restamp" if is_recorded else "adopt"
     if equal:
-        names = ", ".join(_label(it, history) for it in equal)
         others = {revision for it in equal[:-1] for revision in it}
         telling = next(revision for revision in equal[-1] if revision not in others)
         raise SchemaUnmanagedError(
-            f"The schema is that of several revisions: {names}.",
+            f"The schema is that of several revisions: {_labels(equal, history)}.",
             f"Say which one it is: `{as_typed(f'{adopt} --revision {telling}')}`. Nothing was "
             "changed.",
         )
@@ -58,7 +59,7 @@ def choose(
 
 
 def _unlike(
-    matches: SchemaMatches, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
+    matches: Matches, history: History, wanted: str | None, adopt: str, *, is_recorded: bool
 ) -> SchemaUnmanagedError:
     advice = "Change the schema by hand until it is that of a revision, or " + (
         "bring it to the newest revision of the release that it comes from, with that release."
@@ -66,43 +67,38 @@ def _unlike(
         else "use an empty database."
     )
     if wanted is None:
-        nearest = matches.nearest
-        labels = [_label(it, history) for it in matches.as_near]
-        verb = "is nearest" if len(labels) == 1 else "are equally near"
-        what = f"The schema is that of no revision; {', '.join(labels)} {verb}"
+        nearest = nearest_points(matches)
+        verb = "is nearest" if len(nearest) == 1 else "are equally near"
+        what = f"The schema is that of no revision; {_labels(nearest, history)} {verb}"
+        shown = nearest[-1]
         show = as_typed("adopt --dry-run --revision REV")
         advice += f" `{show}` shows the differences to another one."
         if not is_recorded:
             advice += f" {if_none_belongs()}"
     else:
         what = f"The schema is not that of {history.label(wanted)}"
-        if (like := matches.of(wanted)) is None:
+        shown = (wanted,)
+        if shown not in matches:
             return SchemaUnmanagedError(
                 f"{what}: it is on one of several branches, and a single branch is not a whole "
                 "schema.",
                 "Leave the revision out to see what the schema is like. Nothing was changed.",
             )
-        nearest = like
-        if matches.equal:
+        if equal := equal_points(matches):
             advice = (
-                "It is that of "
-                f"{', '.join(_label(it, history) for it in matches.equal)}: run `{adopt}` "
-                "alone, or with one of these."
+                f"It is that of {_labels(equal, history)}: run `{adopt}` alone, or with one of "
+                "these."
             )
-    lines = nearest.lines()
-    _list(nearest, lines)
+    differing = lines_of(matches[shown])
+    for line in differing[:_SHOWN]:
+        _log.error("%s: %s", " and ".join(shown), line)
+    if len(differing) > _SHOWN:
+        _log.error("… and %d more", len(differing) - _SHOWN)
     return SchemaUnmanagedError(
-        f"{what}, with {len(lines)} difference{'s' * (len(lines) != 1)}.",
+        f"{what}, with {len(differing)} difference{'s' * (len(differing) != 1)}.",
         f"{advice} Nothing was changed.",
     )
 
 
-def _list(like: SchemaMatch, lines: tuple[str, ...]) -> None:
-    for line in lines[:_SHOWN]:
-        _log.error("%s: %s", " and ".join(like.revisions), line)
-    if len(lines) > _SHOWN:
-        _log.error("… and %d more", len(lines) - _SHOWN)
-
-
-def _label(revisions: tuple[str, ...], history: History) -> str:
-    return " and ".join(history.label(revision) for revision in revisions)
+def _labels(points: list[Revisions], history: History) -> str:
+    return ", ".join(" and ".join(map(history.label, revisions)) for revisions in points)

@@ -1,87 +1,57 @@
-"""Find the revision that a schema equals, or is nearest to, from plain data."""
+"""Compare a schema with each point of a history, from plain data."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from alembic_boot.adoption.comparison import Catalogue, Difference, DifferenceKind, compare
 from alembic_boot.adoption.other_queries import KINDS
 
+Revisions = tuple[str, ...]
+"""The revisions that Alembic records at a point of a history: one, or one of each branch."""
 
-@dataclass(frozen=True)
-class HistoryPoint:
-    """The schema after one of the revisions, as a replay of the history makes it."""
+Points = Mapping[Revisions, Catalogue]
+"""The schemas that a history makes, oldest first; there is at least one."""
 
-    revisions: tuple[str, ...]
-    """The revisions that Alembic records there: one, or one of each branch."""
-    catalogue: Catalogue
-
-
-@dataclass(frozen=True)
-class SchemaMatch:
-    """A point of the history, and the differences of a schema from it."""
-
-    revisions: tuple[str, ...]
-    differences: tuple[Difference, ...]
-
-    def lines(self) -> tuple[str, ...]:
-        """Return the lines for people: the parts of a differing whole table need no lines.
-
-        The keys tell which objects are parts; an index of the table has a key of its own.
-        """
-        whole = {
-            (difference.kind, difference.object.name)
-            for difference in self.differences
-            if difference.property is None and not difference.object.part
-        }
-        return tuple(
-            str(difference)
-            for difference in self.differences
-            if not (difference.object.part and (difference.kind, difference.object.name) in whole)
-        )
+Matches = Mapping[Revisions, Sequence[Difference]]
+"""The differences of a schema from each point, in the same order."""
 
 
-@dataclass(frozen=True)
-class SchemaMatches:
-    """A schema compared with every point of the history, oldest first; there is at least one."""
-
-    all: tuple[SchemaMatch, ...]
-
-    @property
-    def equal(self) -> tuple[tuple[str, ...], ...]:
-        """Return the points with exactly this schema."""
-        return tuple(it.revisions for it in self.all if not it.differences)
-
-    @property
-    def nearest(self) -> SchemaMatch:
-        """Return the point with the fewest differences; of several, the newest."""
-        return min(reversed(self.all), key=lambda it: len(it.differences))
-
-    @property
-    def as_near(self) -> tuple[tuple[str, ...], ...]:
-        """Return the points with the fewest differences, oldest first."""
-        least = len(self.nearest.differences)
-        return tuple(it.revisions for it in self.all if len(it.differences) == least)
-
-    def of(self, revision: str) -> SchemaMatch | None:
-        """Return the comparison with one revision, without another branch beside it."""
-        return next((it for it in self.all if it.revisions == (revision,)), None)
+def match_schema(found: Catalogue, points: Points) -> Matches:
+    """Compare a schema with every point of a history."""
+    return {revisions: differences(found, there) for revisions, there in points.items()}
 
 
-def match_schema(found: Catalogue, points: Sequence[HistoryPoint]) -> SchemaMatches:
-    """Compare a schema with every point of a history, in the order of the revisions."""
-    return SchemaMatches(
-        tuple(SchemaMatch(it.revisions, differences(found, it.catalogue)) for it in points)
-    )
+def equal_points(matches: Matches) -> list[Revisions]:
+    """Return the points with exactly this schema, oldest first."""
+    return [revisions for revisions, differing in matches.items() if not differing]
 
 
-def differences(found: Catalogue, expected: Catalogue) -> tuple[Difference, ...]:
+def nearest_points(matches: Matches) -> list[Revisions]:
+    """Return the points with the fewest differences, oldest first."""
+    least = min(map(len, matches.values()))
+    return [revisions for revisions, differing in matches.items() if len(differing) == least]
+
+
+def differences(found: Catalogue, expected: Catalogue) -> list[Difference]:
     """Return the differences.
 
     Objects that are known only by name may exist in a database beyond those of its history, and may
     have existed before it.
     """
-    return tuple(
-        difference
-        for difference in compare(found, expected)
-        if not (difference.kind is DifferenceKind.UNEXPECTED and difference.object.kind in KINDS)
-    )
+    return [
+        it
+        for it in compare(found, expected)
+        if not (it.kind is DifferenceKind.UNEXPECTED and it.object.kind in KINDS)
+    ]
+
+
+def lines_of(differing: Sequence[Difference]) -> list[str]:
+    """Return the lines for people: the parts of a differing whole table need no lines.
+
+    The keys tell which objects are parts; an index of the table has a key of its own.
+    """
+    whole = {
+        (it.kind, it.object.name) for it in differing if it.property is None and not it.object.part
+    }
+    return [
+        str(it) for it in differing if not (it.object.part and (it.kind, it.object.name) in whole)
+    ]

@@ -95,7 +95,7 @@ def _read(
     with connection.cursor() as cursor:
         cursor.execute(_OTHERS, {"first": first[0]})
         names = [ObjectKey(kind, name) for kind, name in cursor.fetchall()]
-    return Catalogue({**catalogue.objects, **{key: {} for key in names}})
+    return {**catalogue, **{key: {} for key in names}}
 
 
 def _schemas(

@@ -50,7 +50,7 @@ def _read(
         for kind, name, part, property_, value in cursor.fetchall():
             # Two queries may add to one object.
             objects.setdefault(ObjectKey(kind, name, part), {})[property_] = value
-    return Catalogue(objects)
+    return objects
 
 
 read_outline = partial(_read, _OUTLINE)

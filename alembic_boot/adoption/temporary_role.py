@@ -19,6 +19,7 @@ from alembic_boot.errors import BootError
 from alembic_boot.masking import hide
 from alembic_boot.postgres.connection import connected, one_line
 from alembic_boot.postgres.urls import DatabaseUrl
+from alembic_boot.state.access import asking
 
 _log = logging.getLogger(__name__)
 
@@ -52,47 +53,33 @@ def hand_over(real: DatabaseUrl, scratch: DatabaseUrl) -> DatabaseUrl:
     own = replace(scratch.having(**login), password_file=None)
     try:
         with connected(scratch) as connection:
-            if not _may_create(connection):
+            if not asking(connection)(_MAY_CREATE):
                 return scratch
             _install_extensions(real, connection)
-            _keep_search_path(connection, name)
+            if path := asking(connection)(_SEARCH_PATH):
+                set_for_database(connection, name, "search_path", path)
             # The server gets a hash, so the password is not in its log.
             stored = encrypt_password(password, name, connection)
             _execute(
                 connection, "CREATE ROLE {0} LOGIN PASSWORD {1} ROLE CURRENT_USER", name, stored
             )
             _execute(connection, "ALTER DATABASE {0} OWNER TO {0}", name)
-        if _is_let_in(own):
-            return own
+        with connected(own) as connection:
+            if asking(connection)("SELECT session_user::text") == name:
+                return own
         cause = "a pooler logs it in as another role"
     except (BootError, psycopg2.Error) as error:
         cause = error.what if isinstance(error, BootError) else one_line(error)
     _log.debug("The replay gets no role of its own: %s", cause)
-    _take_back(scratch)
+    with connected(scratch) as connection:
+        _execute(connection, "ALTER DATABASE {0} OWNER TO CURRENT_USER", name)
+        drop_role(connection, name)
     return scratch
 
 
 def is_temporary(login: DatabaseUrl) -> bool:
     """Return whether a scratch database's URL logs in as the temporary role."""
     return login.parameters.get("user") == login.database
-
-
-def _may_create(connection: Connection) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(_MAY_CREATE)
-        return cursor.fetchone() == (True,)
-
-
-def _is_let_in(own: DatabaseUrl) -> bool:
-    with connected(own) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT session_user::text")
-        return cursor.fetchone() == (own.database,)
-
-
-def _take_back(scratch: DatabaseUrl) -> None:
-    with connected(scratch) as connection:
-        _execute(connection, "ALTER DATABASE {0} OWNER TO CURRENT_USER", scratch.database)
-        drop_role(connection, scratch.database)
 
 
 def _install_extensions(real: DatabaseUrl, connection: Connection) -> None:
@@ -108,13 +95,6 @@ def _install_extensions(real: DatabaseUrl, connection: Connection) -> None:
             raise
         except psycopg2.Error as error:  # its schema may be one that the history makes
             _log.debug("Extension %s is not installed before the replay: %s", extension, error)
-
-
-def _keep_search_path(connection: Connection, database: str) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_SEARCH_PATH)
-        for (path,) in cursor.fetchall():
-            set_for_database(connection, database, "search_path", path)
 
 
 def _execute(

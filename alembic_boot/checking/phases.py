@@ -9,10 +9,8 @@ as a contract: then it is only applied later than necessary.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
+from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Properties
 from alembic_boot.sql.pieces import without_strings
-
-_Properties = Mapping[str, Value]
 
 EXPAND = "expand"
 CONTRACT = "contract"
@@ -74,27 +72,23 @@ def phase_problems(phase: object, reasons: Sequence[str]) -> list[str]:
 
 def _gone(before: Catalogue, after: Catalogue) -> Iterator[str]:
     """Yield dropped objects, without the parts of objects that were dropped as a whole."""
-    gone = before.objects.keys() - after.objects.keys()
+    gone, added = before.keys() - after.keys(), after.keys() - before.keys()
     owners = {key.name for key in gone if key.kind in _HAVE_PARTS}
     columns = {key.path for key in gone if key.kind == "column"}
     for key in sorted(gone):
-        properties = before.objects[key]
+        properties = before[key]
         is_part = (key.part and key.name in owners) or properties.get("table") in owners
         if not is_part and properties.get("owned by") not in columns:
             # A rename cannot be distinguished from a new object.
             like_it = any(
-                _is_like(new, key) for new in after.objects.keys() - before.objects.keys()
+                new.kind == key.kind and (new.name == key.name or not key.part) for new in added
             )
             yield f"drops {'or renames ' if like_it else ''}{key}"
 
 
-def _is_like(new: ObjectKey, old: ObjectKey) -> bool:
-    return new.kind == old.kind and (new.name == old.name or not old.part)
-
-
 def _changed(before: Catalogue, after: Catalogue) -> Iterator[str]:
-    for key in sorted(before.objects.keys() & after.objects.keys()):
-        old, new = before.objects[key], after.objects[key]
+    for key in sorted(before.keys() & after.keys()):
+        old, new = before[key], after[key]
         match key.kind:
             case "column":
                 yield from _changed_column(key.path, old, new)
@@ -108,7 +102,7 @@ def _changed(before: Catalogue, after: Catalogue) -> Iterator[str]:
                     yield f"changes {key} ({', '.join(sorted(changed))})"
 
 
-def _changed_column(path: str, old: _Properties, new: _Properties) -> Iterator[str]:
+def _changed_column(path: str, old: Properties, new: Properties) -> Iterator[str]:
     if old["type"] != new["type"] and not is_widening(str(old["type"]), str(new["type"])):
         yield f"changes the type of {path} from {old['type']} to {new['type']}"
     if _is_required(new) and not _is_required(old):
@@ -124,7 +118,7 @@ def _changed_column(path: str, old: _Properties, new: _Properties) -> Iterator[s
         yield f"changes the collation of {path}"
 
 
-def _changed_enum(key: ObjectKey, old: _Properties, new: _Properties) -> Iterator[str]:
+def _changed_enum(key: ObjectKey, old: Properties, new: Properties) -> Iterator[str]:
     labels, left = _labels(old), _labels(new)
     for label in labels:
         if label not in left:
@@ -135,9 +129,9 @@ def _changed_enum(key: ObjectKey, old: _Properties, new: _Properties) -> Iterato
 
 def _added(before: Catalogue, after: Catalogue) -> Iterator[str]:
     """Yield new requirements on existing objects; new objects may require anything."""
-    existed = {key.name for key in before.objects if key.kind in _HAVE_PARTS}
-    for key in sorted(after.objects.keys() - before.objects.keys()):
-        new = after.objects[key]
+    existed = {key.name for key in before if key.kind in _HAVE_PARTS}
+    for key in sorted(after.keys() - before.keys()):
+        new = after[key]
         match key.kind:
             case "column" if key.name in existed:
                 if _is_required(new) and not _fills_itself(new):
@@ -151,7 +145,7 @@ def _added(before: Catalogue, after: Catalogue) -> Iterator[str]:
                 yield f"adds unique {key}"
 
 
-def _is_idle(key: ObjectKey, new: _Properties, before: Catalogue, after: Catalogue) -> bool:
+def _is_idle(key: ObjectKey, new: Properties, before: Catalogue, after: Catalogue) -> bool:
     """Return whether a constraint cannot refuse a row that leaves out the new columns.
 
     That is certain only for foreign keys: their columns stand in their definition, and NULL passes.
@@ -163,10 +157,10 @@ def _is_idle(key: ObjectKey, new: _Properties, before: Catalogue, after: Catalog
         for name in _COLUMN.findall(match["columns"] if match else "")
     ]
     return bool(columns) and all(
-        column in after.objects
-        and column not in before.objects
-        and not _is_required(after.objects[column])
-        and not _fills_itself(after.objects[column])
+        column in after
+        and column not in before
+        and not _is_required(after[column])
+        and not _fills_itself(after[column])
         for column in columns
     )
 
@@ -200,18 +194,18 @@ def _split(type_name: str) -> tuple[str, tuple[int, ...]]:
     return _LIMITS.sub("", type_name), limits
 
 
-def _changes(old: _Properties, new: _Properties) -> set[str]:
+def _changes(old: Properties, new: Properties) -> set[str]:
     return {name for name in old.keys() | new.keys() if old.get(name) != new.get(name)}
 
 
-def _is_required(column: _Properties) -> bool:
+def _is_required(column: Properties) -> bool:
     return str(column.get("nullability")).startswith("NOT NULL")
 
 
-def _fills_itself(column: _Properties) -> bool:
+def _fills_itself(column: Properties) -> bool:
     return any(column.get(name) is not None for name in ("default", "identity", "generated"))
 
 
-def _labels(enum: _Properties) -> tuple[str, ...]:
+def _labels(enum: Properties) -> tuple[str, ...]:
     labels = enum.get("labels")
     return labels if isinstance(labels, tuple) else ()

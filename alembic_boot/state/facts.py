@@ -11,7 +11,7 @@ from alembic_boot.sql.writing import quoted
 from alembic_boot.state.access import Access, asking
 from alembic_boot.state.inspection import DatabaseFacts
 from alembic_boot.state.journal import Journal
-from alembic_boot.state.tables import SEARCH_PATH, Extent, table_names
+from alembic_boot.state.tables import SEARCH_PATH, Extent, counted_tables
 
 Agreed = Callable[[tuple[str, ...]], str | None]
 """Returns the digest of a journal without differences, for the rows of the version table."""
@@ -61,8 +61,10 @@ _LOCKERS = """
 SELECT DISTINCT coalesce(nullif(application_name, ''), 'a session') || ', backend ' || pid
 FROM pg_locks JOIN pg_stat_activity USING (pid)
 WHERE locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted
+  AND pid <> pg_backend_pid()
   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND relation IN (to_regclass(%s), to_regclass(%s))
+  AND (%(tables)s::text[] = '{}'
+       OR relation IN (SELECT to_regclass(name) FROM unnest(%(tables)s::text[]) AS name))
 """
 
 
@@ -89,7 +91,8 @@ def read_facts(
             version_table = located(connection, version_table)
             current = read_current(connection, version_table)
             # The tables do not matter if the revision of a schema is known.
-            tables = () if current else table_names(connection, version_table, extent)
+            counted = () if current else counted_tables(connection, version_table, extent)
+            tables = tuple(table.name for table in counted)
             journal = Journal(version_table)
             applied, refusal, digest = journal.read(connection, agreed(current))
             is_at_base = bool(tables) and not digest and journal.ends_at_base(connection)
@@ -103,11 +106,11 @@ def read_facts(
     return facts
 
 
-def lockers(connection: Connection, journal: Journal) -> str:
-    """Return the sessions that block reads of the version table or the journal."""
+def lockers(connection: Connection, *tables: str) -> str:
+    """Return the sessions that block reads of these tables, or of any; empty if none does now."""
     with connection.cursor() as cursor:
-        cursor.execute(_LOCKERS, (str(journal.version_table), journal.table))
-        return ", ".join(name for (name,) in cursor.fetchall()) or "it has just ended"
+        cursor.execute(_LOCKERS, {"tables": list(tables)})
+        return ", ".join(name for (name,) in cursor.fetchall())
 
 
 def located(connection: Connection, version_table: VersionTable) -> VersionTable:

@@ -17,19 +17,13 @@ from alembic_boot.history.source import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.state.edits import agreed_digest, inspect_with_edits
+from alembic_boot.state.edits import agreed_digest, inspect_with_edits, partial_commits
 from alembic_boot.state.facts import lockers, read_facts
 from alembic_boot.state.inspection import DatabaseFacts, Inspection, inspect
 from alembic_boot.state.journal import Journal
-from alembic_boot.state.partial_commits import partial_commits
 from alembic_boot.state.plan import Plan, decide, refuse
 from alembic_boot.state.tables import Extent, list_tables
-from alembic_boot.state.unrecordable import (
-    ENCODINGS_QUERY,
-    Unrecordable,
-    too_long,
-    unencodable,
-)
+from alembic_boot.state.unrecordable import ENCODINGS_QUERY, Unrecordable, too_long, unencodable
 
 T = TypeVar("T")
 
@@ -83,8 +77,10 @@ class Schema:
                     raise facts.journal_refusal
                 unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
+                tables = (str(self.version_table), self.journal.table)
+                who = lockers(connection, *tables) or "it has just ended"
                 raise LockTimeoutError(
-                    f"Another session ({lockers(connection, self.journal)}) keeps "
+                    f"Another session ({who}) keeps "
                     f"{self.version_table} locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error

@@ -77,17 +77,10 @@ class CountedTable:
     parents: frozenset[str]
 
 
-def table_names(
-    connection: Connection, version_table: VersionTable, extent: Extent
-) -> tuple[str, ...]:
-    """Return the names of the tables that count; outside of the search_path with their schema."""
-    return tuple(table.name for table in counted_tables(connection, version_table, extent))
-
-
 def list_tables(
     connection: Connection, version_table: VersionTable, extent: Extent = SEARCH_PATH
 ) -> tuple[str, ...]:
-    """Return the same names, parents before the tables that refer to them.
+    """Return the names of the tables that count, parents before the tables that refer to them.
 
     A parent always has more descendants than its children, so their number sorts parents first.
     Among equals the wider table comes first: entities before link tables.

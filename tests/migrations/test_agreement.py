@@ -23,7 +23,7 @@ def test_the_catalogues_are_equal(any_cluster: Cluster, migrated: Migrated) -> N
         Base.metadata.create_all(engine_for(any_cluster.url(by_models)))
         found = read_schema(any_cluster, by_models)
     assert compare(found, read_schema(any_cluster, migrated.database)) == ()
-    kinds = {key.kind for key in found.objects}
+    kinds = {key.kind for key in found}
     assert kinds >= {"table", "column", "constraint", "index", "enum"}
 
 

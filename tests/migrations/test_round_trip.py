@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from alembic_boot.adoption.comparison import Catalogue, compare
+from alembic_boot.adoption.comparison import compare
 from tests.migrations.migrated import Migrated
 from tests.migrations.project import revisions
 from tests.migrations.rows import add_rows, row_counts
@@ -53,7 +53,7 @@ def test_base_leaves_nothing(migrated: Migrated) -> None:
     schema_of_head = migrated.schema()
 
     migrated.downgrade("base")
-    assert migrated.schema() == Catalogue({})
+    assert migrated.schema() == {}
     assert migrated.rows("SELECT version_num FROM alembic_version") == []
 
     migrated.upgrade("head")

@@ -2,15 +2,21 @@
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from alembic_boot.adoption.comparison import Catalogue, compare
+from alembic_boot.adoption.history_replay import Replay
+from alembic_boot.adoption.reading import IGNORED_TABLES
+from alembic_boot.adoption.schema_matching import Revisions, equal_points, match_schema
+from alembic_boot.adoption.schema_selection import read_beside
+from alembic_boot.adoption.sketch import read_outline, read_sketch
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import ConfigurationError, SchemaPastError, SchemaUnmanagedError
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.running.record import stamp
@@ -23,6 +29,7 @@ from tests.boot.adoption.unmanaged import (
     journal,
     made,
     make_at,
+    replayed,
     scratches,
 )
 from tests.cluster import OWNER, Cluster
@@ -89,33 +96,65 @@ def assert_adopted(cluster: Cluster, database: str, revision: str, head: Catalog
     assert scratches(cluster) == []
 
 
-@pytest.mark.parametrize(
-    ("any_cluster", "revision"),
-    [*((18, revision) for revision in HISTORY), (16, HISTORY[0]), (16, HISTORY[-1])],
-    indirect=["any_cluster"],
-)
-def test_at_each_revision(
-    any_cluster: Cluster, make_database: MakeDatabase, head: Catalogue, revision: str
+@pytest.fixture(scope="module")
+def replay(any_cluster: Cluster) -> Replay:
+    """Give our history as a replay makes it, with each point read in full."""
+    return replayed(any_cluster, None)
+
+
+def recognised(cluster: Cluster, database: str, replay: Replay) -> list[Revisions]:
+    """Return the points of the history that a database equals."""
+    with closing(cluster.connect(database)) as connection:
+        found = read_beside(connection, VersionTable(), replay.other_schemas)
+    return equal_points(match_schema(found, replay.points))
+
+
+def quick_look(cluster: Cluster, database: str) -> list[Catalogue]:
+    """Return what decides whether a database is read in full."""
+    with closing(cluster.connect(database)) as connection:
+        return [read(connection, IGNORED_TABLES) for read in (read_outline, read_sketch)]
+
+
+def test_each_revision_is_recognised(
+    any_cluster: Cluster, make_database: MakeDatabase, replay: Replay
 ) -> None:
     """Made by the history up to there, and then once more out of a dump."""
+    original = make_database()
+    for revision in HISTORY:
+        migrate(described(any_cluster, original, revision))
+        copy = make_database()
+        restore(any_cluster, original, copy)
+        for database in (original, copy):
+            assert recognised(any_cluster, database, replay) == [(revision,)]
+        assert quick_look(any_cluster, original) == quick_look(any_cluster, copy)
+
+
+@pytest.mark.parametrize(
+    ("any_cluster", "revision"),
+    [*((18, HISTORY[place]) for place in (0, 4, -1)), (16, HISTORY[4])],
+    indirect=["any_cluster"],
+)
+def test_a_restored_dump_is_adopted(
+    any_cluster: Cluster, make_database: MakeDatabase, head: Catalogue, revision: str
+) -> None:
+    """Its revision is recorded, and it goes up to head."""
     original, copy = make_database(), make_database()
     make_at(any_cluster, original, revision)
     restore(any_cluster, original, copy)
-    for database in (original, copy):
-        migrate(described(any_cluster, database))
-        assert_adopted(any_cluster, database, revision, head)
+    migrate(described(any_cluster, copy))
+    assert_adopted(any_cluster, copy, revision, head)
 
 
 def test_made_by_create_all(
-    any_cluster: Cluster, make_database: MakeDatabase, head: Catalogue
+    any_cluster: Cluster, make_database: MakeDatabase, head: Catalogue, replay: Replay
 ) -> None:
     """The models are those of head; so is what they make, also out of a dump."""
     original, copy = make_database(), make_database()
     Base.metadata.create_all(engine_for(any_cluster.url(original)))
+    assert recognised(any_cluster, original, replay) == [(HISTORY[-1],)]
     restore(any_cluster, original, copy)
-    for database in (original, copy):
-        migrate(described(any_cluster, database))
-        assert_adopted(any_cluster, database, HISTORY[-1], head)
+    migrate(described(any_cluster, copy))
+    assert_adopted(any_cluster, copy, HISTORY[-1], head)
 
 
 EXTENSION = """

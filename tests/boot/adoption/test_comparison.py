@@ -3,7 +3,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alembic_boot.adoption.comparison import (
-    Catalogue,
     Difference,
     DifferenceKind,
     ObjectKey,
@@ -41,7 +40,7 @@ def changed(found: Value, expected: Value, key: ObjectKey | None = None) -> str:
 def test_a_catalogue_equals_itself(entries: dict[ObjectKey, dict[str, Value]]) -> None:
     """Nothing is reported where nothing differs, whatever order things were read in."""
     again = dict(reversed(entries.items()))
-    assert compare(Catalogue(entries), Catalogue(again)) == ()
+    assert compare(entries, again) == ()
 
 
 @settings(deadline=None)
@@ -67,7 +66,7 @@ def test_exactly_the_planted_differences_are_found(data: st.DataObject) -> None:
             found[key] = entry
             planted.add(Difference(DifferenceKind.UNEXPECTED, key))
 
-    differences = compare(Catalogue(found), Catalogue(expected))
+    differences = compare(found, expected)
 
     assert planted == set(differences)
     assert len(planted) == len(differences)
@@ -79,8 +78,8 @@ def test_comparing_the_other_way_round_mirrors_every_difference(
     one: dict[ObjectKey, dict[str, Value]], other: dict[ObjectKey, dict[str, Value]]
 ) -> None:
     """The same things differ, in the same order, with the sides exchanged."""
-    there = compare(Catalogue(one), Catalogue(other))
-    back = compare(Catalogue(other), Catalogue(one))
+    there = compare(one, other)
+    back = compare(other, one)
     mirrored = tuple(
         Difference(MIRRORED[d.kind], d.object, d.property, found=d.expected, expected=d.found)
         for d in back
@@ -94,7 +93,7 @@ def test_every_difference_is_one_line(
     one: dict[ObjectKey, dict[str, Value]], other: dict[ObjectKey, dict[str, Value]]
 ) -> None:
     """A value with line breaks does not break the line."""
-    for difference in compare(Catalogue(one), Catalogue(other)):
+    for difference in compare(one, other):
         without_name = str(difference).removeprefix(str(difference.object))
         if difference.property and difference.object.kind != "column":
             assert "\n" not in without_name
@@ -103,7 +102,7 @@ def test_every_difference_is_one_line(
 def test_a_property_without_a_value_is_no_property() -> None:
     """Absent and None are the same: not every query gives every property."""
     key = ObjectKey("index", "ix")
-    assert compare(Catalogue({key: {"predicate": None}}), Catalogue({key: {}})) == ()
+    assert compare({key: {"predicate": None}}, {key: {}}) == ()
 
 
 def test_differences_are_in_order_of_kind_and_name() -> None:
@@ -114,7 +113,7 @@ def test_differences_are_in_order_of_kind_and_name() -> None:
         ObjectKey("index", "a"),
         ObjectKey("table", "books"),
     ]
-    differences = compare(Catalogue({}), Catalogue({key: {} for key in reversed(expected)}))
+    differences = compare({}, {key: {} for key in reversed(expected)})
     assert expected == [difference.object for difference in differences]
 
 
@@ -131,7 +130,7 @@ def test_differences_are_in_order_of_kind_and_name() -> None:
 )
 def test_a_missing_object_is_named(key: ObjectKey, line: str) -> None:
     """A column by its path, what belongs to a table together with it, the rest by its name."""
-    [difference] = compare(Catalogue({}), Catalogue({key: {}}))
+    [difference] = compare({}, {key: {}})
     assert line == str(difference)
 
 

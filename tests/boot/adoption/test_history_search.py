@@ -6,7 +6,12 @@ import pytest
 
 from alembic_boot.adoption.history_replay import Replay
 from alembic_boot.adoption.history_search import search_history
-from alembic_boot.adoption.schema_matching import SchemaMatches, match_schema
+from alembic_boot.adoption.schema_matching import (
+    Matches,
+    equal_points,
+    match_schema,
+    nearest_points,
+)
 from alembic_boot.adoption.schema_selection import read_beside
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
@@ -54,7 +59,7 @@ def up_to(revision: str) -> str:
 
 def matched(
     theirs: Theirs, cluster: Cluster, whole: Replay, statements: str, wanted: str | None = None
-) -> tuple[SchemaMatches, SchemaMatches]:
+) -> tuple[Matches, Matches]:
     """Return how like a database is to the history, and the same by reading all."""
     with cluster.database() as database:
         theirs.database = database
@@ -95,14 +100,16 @@ def test_the_answer_is_that_of_reading_all(
 ) -> None:
     """The same points are equal, or the same are nearest with the same differences."""
     found, expected = matched(history, cluster, whole, statements)
-    assert found.equal == expected.equal
-    assert len(found.all) <= most
-    if not expected.equal:
-        assert (found.nearest, found.as_near) == (expected.nearest, expected.as_near)
+    assert equal_points(found) == equal_points(expected)
+    assert len(found) <= most
+    if not equal_points(expected):
+        nearest = nearest_points(found)
+        assert nearest == nearest_points(expected)
+        assert [found[it] for it in nearest] == [expected[it] for it in nearest]
 
 
 def test_a_wanted_revision_is_read(history: Theirs, whole: Replay, cluster: Cluster) -> None:
     """Its differences are listed, also if another revision is equal."""
     found, expected = matched(history, cluster, whole, up_to("d"), "a")
-    assert found.equal == (("d",),)
-    assert found.of("a") == expected.of("a")
+    assert equal_points(found) == [("d",)]
+    assert found["a",] == expected["a",]

@@ -1,6 +1,7 @@
 """A database that differs is never taken for a revision, and what differs is named."""
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from typing import NamedTuple
 
 import psycopg2
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 
 from alembic_boot.adoption.adopt import adopt
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
+from alembic_boot.adoption.history_replay import Replay
 from alembic_boot.adoption.revision_choice import choose
+from alembic_boot.adoption.schema_matching import equal_points, lines_of
 from alembic_boot.errors import SchemaUnmanagedError
 from tests.boot.adoption.planted import PLANTED, Planted
 from tests.boot.adoption.unmanaged import Beside, described, make_at, replayed, scratches
@@ -60,25 +63,25 @@ ENDS = {
 
 
 @pytest.fixture(scope="module")
-def at_005(cluster: Cluster) -> Iterator[str]:
-    """Give a database to copy, which is at 005 and does not know it."""
+def our_replay(cluster: Cluster) -> Replay:
+    """Give our history, replayed with each point read in full."""
+    return replayed(cluster, None)
+
+
+@pytest.fixture(scope="module")
+def beside_005(cluster: Cluster, our_replay: Replay) -> Iterator[Beside]:
+    """Give a transaction in a database at 005 which does not know it, beside our history."""
     with cluster.database() as database:
         make_at(cluster, database, "005")
-        yield database
+        with closing(cluster.connect(database)) as connection:
+            connection.autocommit = False
+            yield Beside(connection, our_replay)
 
 
-@pytest.mark.parametrize("statement", ENDS)
-def test_from_end_to_end(
-    cluster: Cluster, at_005: str, statement: str, caplog: pytest.LogCaptureFixture
+def assert_listed(
+    statement: str, refusal: SchemaUnmanagedError, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A real database is refused, with a line for what differs; it stays as it was."""
-    with cluster.database(template=at_005) as database:
-        cluster.execute(statement, database)
-        before = read_schema(cluster, database)
-        with pytest.raises(SchemaUnmanagedError) as caught:
-            adopt(described(cluster, database))
-        assert read_schema(cluster, database) == before
-        assert (recorded(cluster, database), scratches(cluster)) == ([], [])
+    """Fail unless 005 is the nearest, with the lines that the statement's difference has."""
     lines = [it.getMessage() for it in caplog.records if it.levelname == "ERROR"]
     patterns = ENDS[statement]
     assert len(lines) == len(patterns)
@@ -86,7 +89,32 @@ def test_from_end_to_end(
         wanted = f"005: {pattern.removesuffix('…')}"
         assert [it for it in lines if it.startswith(wanted)], (wanted, lines)
     number = f"{len(lines)} difference{'s' * (len(lines) > 1)}."
-    assert f"is that of no revision; 005 Voices is nearest, with {number}" in str(caught.value)
+    assert f"is that of no revision; 005 Voices is nearest, with {number}" in str(refusal)
+
+
+@pytest.mark.parametrize("statement", ENDS)
+def test_each_kind(beside_005: Beside, statement: str, caplog: pytest.LogCaptureFixture) -> None:
+    """Missing, unexpected or changed: it is no revision, with a line for what differs."""
+    matches = beside_005.match_schema(statement)
+    with pytest.raises(SchemaUnmanagedError) as caught:
+        choose(matches, beside_005.replay.history, None, is_recorded=False)
+    assert_listed(statement, caught.value, caplog)
+
+
+@pytest.mark.parametrize("statement", ["DROP TABLE audios", "ALTER TABLE audios SET UNLOGGED"])
+def test_from_end_to_end(
+    cluster: Cluster, statement: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A real database is refused, with a line for what differs; it stays as it was."""
+    with cluster.database() as database:
+        make_at(cluster, database, "005")
+        cluster.execute(statement, database)
+        before = read_schema(cluster, database)
+        with pytest.raises(SchemaUnmanagedError) as caught:
+            adopt(described(cluster, database))
+        assert read_schema(cluster, database) == before
+        assert (recorded(cluster, database), scratches(cluster)) == ([], [])
+    assert_listed(statement, caught.value, caplog)
 
 
 SERVERS = (
@@ -132,10 +160,10 @@ def test_every_property(
     revision = f"{number + 1}"
     matches = theirs_of_every_kind.match_schema(planted.common, planted.found)
     with pytest.raises(SchemaUnmanagedError):
-        choose(matches, theirs_of_every_kind.replay.history, revision)
+        choose(matches, theirs_of_every_kind.replay.history, revision, is_recorded=False)
     lines = [it.getMessage() for it in caplog.records if it.levelname == "ERROR"]
     assert [f"{revision}: {line}" for line in planted.line.splitlines()] == lines
-    assert (revision,) not in matches.equal
+    assert matches[revision,]
 
 
 class Mutation(NamedTuple):
@@ -205,7 +233,7 @@ class Ours(NamedTuple):
 
 
 @pytest.fixture(scope="module", params=["002", "005", HEAD])
-def ours(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Ours]:
+def ours(cluster: Cluster, our_replay: Replay, request: pytest.FixtureRequest) -> Iterator[Ours]:
     """Give a transaction in an unmanaged database, and our history replayed beside it."""
     revision: str = request.param
     with cluster.database() as database:
@@ -214,10 +242,10 @@ def ours(cluster: Cluster, request: pytest.FixtureRequest) -> Iterator[Ours]:
         connection = cluster.connect(database)
         connection.autocommit = False
         columns: dict[str, list[str]] = {}
-        for key in read_schema(cluster, database).objects:
+        for key in read_schema(cluster, database):
             if key.kind == "column":
                 columns.setdefault(key.name, []).append(key.part)
-        yield Ours(revision, Beside(connection, replayed(cluster, None)), columns)
+        yield Ours(revision, Beside(connection, our_replay), columns)
         connection.close()
 
 
@@ -250,14 +278,12 @@ def test_whatever_is_planted_is_named(ours: Ours, drawn: list[tuple[int, tuple[i
     history = ours.beside.replay.history
     lines = [it.line for it in mutations if it.line is not None]
     if not lines:
-        assert choose(matches, history) == (ours.revision,)
+        assert choose(matches, history, None, is_recorded=False) == (ours.revision,)
         return
     with pytest.raises(SchemaUnmanagedError):
-        choose(matches, history)
-    assert matches.equal == ()
-    like = matches.of(ours.revision)
-    assert like is not None
-    said = like.lines()
+        choose(matches, history, None, is_recorded=False)
+    assert equal_points(matches) == []
+    said = lines_of(matches[ours.revision,])
     for line in lines:
         assert [it for it in said if it.startswith(line)], (line, said)
 
@@ -265,10 +291,10 @@ def test_whatever_is_planted_is_named(ours: Ours, drawn: list[tuple[int, tuple[i
 def test_the_whole_history_is_told_apart(ours: Ours) -> None:
     """No two of our revisions make the same schema: any database of ours can be adopted."""
     points = ours.beside.replay.points
-    assert [it.revisions for it in points] == [(it,) for it in revisions()]
-    assert len({frozenset(flat(it.catalogue)) for it in points}) == len(points)
+    assert list(points) == [(it,) for it in revisions()]
+    assert len({frozenset(flat(it)) for it in points.values()}) == len(points)
 
 
 def flat(catalogue: Catalogue) -> Iterator[tuple[ObjectKey, str]]:
-    for key, properties in catalogue.objects.items():
+    for key, properties in catalogue.items():
         yield key, repr(sorted((name, value) for name, value in properties.items() if value))

@@ -76,7 +76,7 @@ def test_what_says_nothing_about_a_schema_is_no_difference(
 def test_tables_to_ignore_are_the_callers_choice(workbench: Connection) -> None:
     """A project may have given its version table another name."""
     build(workbench, "real", "CREATE TABLE versions (a serial)")
-    assert read_catalogue(workbench, ignored_tables=frozenset({"versions"})).objects == {}
+    assert read_catalogue(workbench, ignored_tables=frozenset({"versions"})) == {}
 
 
 def test_everything_together_equals_itself_in_another_schema(workbench: Connection) -> None:
@@ -84,7 +84,7 @@ def test_everything_together_equals_itself_in_another_schema(workbench: Connecti
     one, other = build(workbench, "one", EVERYTHING), build(workbench, "other", EVERYTHING)
     assert lines(compare(one, other)) == []
     assert one == other
-    kinds = {key.kind for key in one.objects}
+    kinds = {key.kind for key in one}
     assert {
         "aggregate",
         "column",
@@ -179,30 +179,18 @@ def test_reading_leaves_nothing_outside_a_transaction(connection: Connection) ->
     assert fetch(connection, LOCKS) == []
 
 
-def test_reading_does_not_begin_a_transaction_for_the_caller(connection: Connection) -> None:
-    """The driver would begin one with the first statement."""
-    connection.autocommit = False
-    read_catalogue(connection)
-    assert not connection.autocommit
-    assert status(connection) == TRANSACTION_STATUS_IDLE
-
-
-@pytest.mark.parametrize("autocommit", [True, False])
-def test_reading_keeps_the_callers_transaction(connection: Connection, autocommit: bool) -> None:
+def test_reading_keeps_the_callers_transaction(connection: Connection) -> None:
     """What is not committed yet is read, kept, and left to the caller."""
-    connection.autocommit = autocommit
     cursor = connection.cursor()
-    if autocommit:
-        cursor.execute("BEGIN")
-    cursor.execute("CREATE TABLE mine (a int); SET LOCAL TimeZone = 'Asia/Seoul'")
+    cursor.execute("BEGIN; CREATE TABLE mine (a int); SET LOCAL TimeZone = 'Asia/Seoul'")
     before, locks = fetch(connection, STATE), fetch(connection, LOCKS)
     catalogue = read_catalogue(connection)
-    assert "mine" in {key.name for key in catalogue.objects}
+    assert "mine" in {key.name for key in catalogue}
     assert status(connection) == TRANSACTION_STATUS_INTRANS
     assert before == fetch(connection, STATE)
     assert sorted(map(str, locks)) == sorted(map(str, fetch(connection, LOCKS)))
     cursor.execute("COMMIT")
-    assert "mine" in {key.name for key in read_catalogue(connection).objects}
+    assert "mine" in {key.name for key in read_catalogue(connection)}
 
 
 def test_a_session_reads_the_same_whatever_its_settings(connection: Connection) -> None:
@@ -233,16 +221,16 @@ def test_only_names_outside_the_first_schema_are_qualified(connection: Connectio
         read_catalogue(connection, schemas=["audit", "public"]),
         read_catalogue(connection, schemas=["public", "audit"]),
     ):
-        assert {"users", "audit.users"} & {key.name for key in catalogue.objects}
-    assert "users" in {key.name for key in catalogue.objects}
-    [audited] = [key for key in catalogue.objects if key.path == "audit.users.a"]
-    assert catalogue.objects[audited]["type"] == "visibility"
+        assert {"users", "audit.users"} & {key.name for key in catalogue}
+    assert "users" in {key.name for key in catalogue}
+    [audited] = [key for key in catalogue if key.path == "audit.users.a"]
+    assert catalogue[audited]["type"] == "visibility"
 
 
 def test_no_schemas_hold_nothing(connection: Connection) -> None:
     """A search_path may name no schema that exists; what PostgreSQL itself has is not read."""
     connection.cursor().execute("SET search_path = nowhere, pg_catalog, information_schema")
-    assert read_catalogue(connection).objects == {}
+    assert read_catalogue(connection) == {}
 
 
 def test_a_role_without_privileges_reads_the_same(connection: Connection) -> None:
@@ -271,8 +259,7 @@ def test_a_role_that_may_not_make_temporary_views_is_told_so(
 
 def test_a_transaction_that_only_reads_is_told_so(connection: Connection) -> None:
     """As on a standby."""
-    connection.autocommit = False
-    connection.set_session(readonly=True)
+    connection.cursor().execute("SET default_transaction_read_only = on")
     with pytest.raises(CatalogueUnreadableError, match=r"in a read-only transaction.*primary"):
         read_catalogue(connection)
     assert status(connection) == TRANSACTION_STATUS_IDLE
@@ -296,9 +283,8 @@ def test_a_failure_on_the_way_is_raised_as_it_is(cluster: Cluster, database: str
     holder, reader = cluster.connect(database), cluster.connect(database)
     holder.cursor().execute("CREATE TABLE t (a int CHECK (a > 0))")
     holder.cursor().execute("BEGIN; LOCK TABLE t")
-    reader.cursor().execute("SET lock_timeout = '50ms'")
     with pytest.raises(psycopg2.errors.LockNotAvailable):
-        read_catalogue(reader)
+        read_catalogue(reader, lock_timeout=0.05)
     assert status(reader) == TRANSACTION_STATUS_IDLE
     holder.close()
     reader.close()
@@ -314,5 +300,5 @@ def test_more_expressions_than_one_batch_holds_are_all_parsed(
     catalogue = read_catalogue(connection)
     connection.close()
     assert {f"c{number}": f"({number} + 1)" for number in range(250)} == {
-        key.part: entry["default"] for key, entry in catalogue.objects.items() if key.part
+        key.part: entry["default"] for key, entry in catalogue.items() if key.part
     }

@@ -59,7 +59,7 @@ def test_everything(workbench: Connection) -> None:
     """A sketch has the objects that the catalogue has."""
     *quick, catalogue = read(workbench, "one", EVERYTHING)
     assert quick == list(read(workbench, "other", EVERYTHING)[:2])
-    assert quick[1].objects.keys() == catalogue.objects.keys()
+    assert quick[1].keys() == catalogue.keys()
 
 
 def test_encodings(cluster: Cluster) -> None:

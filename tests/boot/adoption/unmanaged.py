@@ -8,7 +8,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.adopt import adopt
 from alembic_boot.adoption.history_replay import Replay
-from alembic_boot.adoption.schema_matching import SchemaMatches, match_schema
+from alembic_boot.adoption.schema_matching import Matches, match_schema
 from alembic_boot.adoption.schema_selection import read_beside
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.opening import open_project
@@ -104,7 +104,7 @@ class Beside:
         self.connection = connection
         self.replay = replay
 
-    def match_schema(self, *statements: str) -> SchemaMatches:
+    def match_schema(self, *statements: str) -> Matches:
         """Compare the database as these statements make it; they are rolled back."""
         try:
             with self.connection.cursor() as cursor:

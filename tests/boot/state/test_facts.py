@@ -114,7 +114,7 @@ class TestRevisions:
         def fails(*_: object) -> None:
             run(connection, "SELECT 1 / 0")
 
-        monkeypatch.setattr(facts, "table_names", fails)
+        monkeypatch.setattr(facts, "counted_tables", fails)
         with pytest.raises(errors.DivisionByZero):
             read_facts(connection, DEFAULT)
         assert connection.info.transaction_status == TRANSACTION_STATUS_IDLE
