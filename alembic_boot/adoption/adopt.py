@@ -15,7 +15,6 @@ from alembic_boot.errors import (
     SchemaUnmanagedError,
     some,
 )
-from alembic_boot.history.history import History
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.running.lock import SchemaLock
 from alembic_boot.running.record import record
@@ -59,7 +58,12 @@ def _adopt(boot: BootDescription, revision: str | None, *, restamp: bool, dry_ru
     if dry_run or not (restamp or _is_unmanaged(inspection)):
         found = find_revision(boot, schema, revision)
         if not (restamp or _is_unmanaged(inspection)):
-            raise _not_restamped(inspection, found, revision, project.history)
+            labels = " and ".join(map(schema.label, found))
+            command = "adopt --restamp" + (f" --revision {revision}" if revision else "")
+            raise SchemaDivergedError(
+                f"{_where(inspection)}. Its schema is that of {labels}.",
+                f"Record that with `{as_typed(command)}`.{_UNCHANGED}",
+            )
         _log.info(
             "The database is as revision %s makes it: that would be recorded%s",
             ", ".join(found),
@@ -151,14 +155,3 @@ def _where(inspection: Inspection) -> str:
 
 def _instead_of(inspection: Inspection) -> str:
     return f" instead of {', '.join(inspection.current)}" if inspection.current else ""
-
-
-def _not_restamped(
-    inspection: Inspection, found: tuple[str, ...], wanted: str | None, history: History
-) -> SchemaDivergedError:
-    labels = " and ".join(history.label(it) for it in found)
-    command = "adopt --restamp" + (f" --revision {wanted}" if wanted else "")
-    return SchemaDivergedError(
-        f"{_where(inspection)}. Its schema is that of {labels}.",
-        f"Record that with `{as_typed(command)}`.{_UNCHANGED}",
-    )

@@ -15,6 +15,8 @@ from sqlalchemy import Engine, Pool, event
 
 from alembic_boot.commands import setting
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.history.history import History
+from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy, certain_statements
 from alembic_boot.own_work import own_work
 from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.state.access import asking
@@ -59,6 +61,8 @@ class Caller:
     role: str = ""
     """Its name, as SQL writes it."""
     is_mighty: bool = False
+    is_mighty_there: bool = False
+    """Whether the login to the scratch database is mighty."""
     is_elsewhere: bool = False
     """Whether its server is another one than that of the scratch database."""
 
@@ -67,11 +71,41 @@ def read_caller(real: Connection, scratch: Connection) -> Caller:
     """Return what a replay has to know of the login to the real database."""
     role = asking(real)("SELECT quote_ident(current_user)")
     server, other = (asking(it)("SELECT pg_postmaster_start_time()") for it in (real, scratch))
-    return Caller(role, is_mighty(real), server != other)
+    return Caller(role, is_mighty(real), is_mighty(scratch), server != other)
 
 
-def refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
-    """Return the refusal of a statement, or of another step, that reaches that far."""
+def refuse_by_files(history: History, caller: Caller) -> ConfigurationError | None:
+    """Raise the refusal of what the files show to be impossible, before anything runs.
+
+    Return the refusal of statements that would not be seen. It holds for a login that may do harm
+    by them: if ours may not, env.py's own may.
+    """
+    if caller.is_elsewhere:
+        return None
+    revisions = (history.revisions[it] for it in history.in_order(history.revisions))
+    sources = [
+        (f"Migration {it.label}", code) for it in revisions if (code := it.source()) is not None
+    ]
+    for name, source in sources:
+        for text in certain_statements(source):
+            for reach, part in Reaches().of(text):
+                if reach is Reach.SHARED:
+                    raise _refusal(name, reach, part)
+
+    def unseen(*names: frozenset[str]) -> ConfigurationError | None:
+        for name, source in sources:
+            if found := below_sqlalchemy(source, *names):
+                return _refusal(name, Reach.UNKNOWN, ", ".join(found))
+        return None
+
+    if caller.is_mighty and (own_login := unseen(OWN_LOGINS)):
+        raise own_login
+    if (refusal := unseen()) and caller.is_mighty_there:
+        raise refusal
+    return refusal
+
+
+def _refusal(who: str, reach: Reach, text: str) -> ConfigurationError:
     return ConfigurationError(
         f"{who} {_SAYS[reach]} ({text}).",
         f"{_ADVICE[reach].format(setting('SCRATCH_DATABASE_URL'))}Nothing was changed.",
@@ -116,7 +150,7 @@ def confined(
             # Only of a session that was asked it is known that its login is an ordinary one.
             is_harmless = reach is Reach.UNKNOWN and not connection.info.get(_KEY, True)
             if reach is Reach.OUTSIDE or not (is_elsewhere or is_harmless):
-                raise refusal(running(), reach, text)
+                raise _refusal(running(), reach, text)
 
     # At each checkout, because an imported engine may have a connection in its pool already.
     event.listen(Pool, "checkout", checked_out)

@@ -8,7 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.adoption.comparison import Catalogue
-from alembic_boot.adoption.confinement import Caller, confined, is_mighty, refusal
+from alembic_boot.adoption.confinement import Caller, confined, refuse_by_files
 from alembic_boot.adoption.reading import read_catalogue
 from alembic_boot.adoption.schema_matching import Revisions
 from alembic_boot.adoption.schema_selection import Reader, read_made
@@ -18,15 +18,13 @@ from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.errors import BootError, ConfigurationError, MigrationFailedError
-from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy, certain_statements
+from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import Unlocked
 from alembic_boot.running.steps import AlembicStep, Rows, Step
-from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
 
@@ -80,7 +78,7 @@ class Replay:
                 self._is_scratch,
                 self._what,
                 is_elsewhere=self._caller.is_elsewhere,
-                unseen=self._refuse_by_files(),
+                unseen=refuse_by_files(self.history, self._caller),
             ):
                 self._replay()
 
@@ -131,40 +129,6 @@ class Replay:
         yield
         self._take(self._running)
 
-    def _refuse_by_files(self) -> ConfigurationError | None:
-        """Raise the refusal of what the files show to be impossible, before anything runs.
-
-        Return the refusal of statements that would not be seen. It holds for a login that may do
-        harm by them: if ours may not, env.py's own may.
-        """
-        if self._caller.is_elsewhere:
-            return None
-        self._refuse_shared()
-        if self._caller.is_mighty and (own_login := self._unseen(OWN_LOGINS)):
-            raise own_login
-        if (unseen := self._unseen()) and is_mighty(self._reader):
-            raise unseen
-        return unseen
-
-    def _refuse_shared(self) -> None:
-        for name, source in self._sources():
-            for text in certain_statements(source):
-                for reach, part in Reaches().of(text):
-                    if reach is Reach.SHARED:
-                        raise refusal(name, reach, part)
-
-    def _unseen(self, *names: frozenset[str]) -> ConfigurationError | None:
-        for name, source in self._sources():
-            if found := below_sqlalchemy(source, *names):
-                return refusal(name, Reach.UNKNOWN, ", ".join(found))
-        return None
-
-    def _sources(self) -> Iterator[tuple[str, bytes]]:
-        for revision in self.history.in_order(self.history.revisions):
-            source = self.history.revisions[revision].source()
-            if source is not None:
-                yield self._named(revision), source
-
     def _take(self, revision: str) -> None:
         """Add the point of a revision if the revision is committed and the point is chosen."""
         current = read_current(self._reader, self._schema.version_table)
@@ -192,9 +156,5 @@ class Replay:
 
     def _what(self) -> str:
         """Return the running revision or file, as the beginning of a sentence."""
-        if self._running is None:
-            return "Alembic's env.py"
-        return self._named(self._running)
-
-    def _named(self, revision: str) -> str:
-        return f"Migration {self.history.label(revision)}"
+        running = self._running
+        return f"Migration {self.history.label(running)}" if running else "Alembic's env.py"
