@@ -34,6 +34,9 @@ _REFLECTION = frozenset(
 )
 """Names by which code can set a module's names without writing them down."""
 
+_TRAPS = _NAMES | _REFLECTION | {"*"}
+"""Names that code outside of the header must not bind."""
+
 _TELLTALES = _NAMES | _REFLECTION | {"global"}
 """Words that need a closer look."""
 
@@ -201,9 +204,11 @@ def _literal(value: ast.expr) -> Names:
 
 def _may_set_name(node: ast.AST) -> bool:
     """Return whether a node may bind a header's name, or change the module in a hidden way."""
-    if isinstance(node, ast.Constant | ast.keyword | ast.arg):
+    names = [it for it in vars(node).values() if isinstance(it, str)]
+    if isinstance(node, ast.Global):
+        names = node.names
+    if not names or isinstance(node, ast.Constant | ast.keyword | ast.arg):
         return False
-    values = (it if isinstance(it, list) else [it] for _, it in ast.iter_fields(node))
-    names = {it.partition(".")[0] for value in values for it in value if isinstance(it, str)}
     is_read = isinstance(getattr(node, "ctx", None), ast.Load)
-    return not names.isdisjoint(_REFLECTION if is_read else {*_NAMES, *_REFLECTION, "*"})
+    traps = _REFLECTION if is_read else _TRAPS
+    return any(it.partition(".")[0] in traps for it in names)

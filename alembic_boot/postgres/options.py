@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, unquote_plus
 
@@ -67,15 +66,7 @@ DRIVERS: Mapping[str, Driver] = {
     # Options that SQLAlchemy passes to asyncpg.connect() as text, and that asyncpg takes as text.
     "asyncpg": Driver(
         "asyncpg",
-        MappingProxyType(
-            {
-                "sslmode": "ssl",
-                "passfile": "passfile",
-                "krbsrvname": "krbsrvname",
-                "gsslib": "gsslib",
-                SESSION: SESSION,
-            }
-        ),
+        {"sslmode": "ssl", **{it: it for it in ("passfile", "krbsrvname", "gsslib", SESSION)}},
         frozenset({"prepared_statement_cache_size"}),
     ),
 }

@@ -99,32 +99,28 @@ def name_of(statement: str) -> str:
 
     A value may be a secret, and the name stands in the journal, in the log and in messages.
     """
-    line = _line(statement, _LONGEST_NAME + 1, _without_value).rstrip(" ;")
+    line = _line(
+        statement, _LONGEST_NAME + 1, "…", lambda it: it.kind is Kind.STRING or it.text[0].isdigit()
+    ).rstrip(" ;")
     return line if len(line) <= _LONGEST_NAME else f"{line[: _LONGEST_NAME - 1].rstrip()}…"
 
 
 def without_strings(text: str, most: int) -> str:
     """Return the first characters of a text on one line, with `'…'` in place of its strings."""
-    return _line(text, most, _without_string)[:most]
+    return _line(text, most, "'…'", lambda it: it.kind is Kind.STRING)[:most]
 
 
-def _line(text: str, most: int, shown: Callable[[Piece], str]) -> str:
-    """Return the first pieces of a text on one line, without reading on: a text may be long."""
+def _line(text: str, most: int, sign: str, is_hidden: Callable[[Piece], bool]) -> str:
+    """Return the first pieces of a text on one line, with a sign for each hidden one.
+
+    The rest is not read: a text may be long.
+    """
     line, end = "", 0
     for piece in islice(pieces(text), most):
         gap = " " if line and piece.start > end else ""
-        line += gap + shown(piece)
+        line += gap + (sign if is_hidden(piece) else " ".join(piece.text.split()))
         end = piece.end
     return line
-
-
-def _without_string(piece: Piece) -> str:
-    return "'…'" if piece.kind is Kind.STRING else " ".join(piece.text.split())
-
-
-def _without_value(piece: Piece) -> str:
-    is_value = piece.kind is Kind.STRING or piece.text[0].isdigit()
-    return "…" if is_value else " ".join(piece.text.split())
 
 
 def _comment_end(text: str, place: int) -> int:
