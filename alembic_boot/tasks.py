@@ -6,7 +6,7 @@ ns = collection()
 """
 
 from collections.abc import Sequence
-from typing import Any
+from shlex import split
 
 from invoke.collection import Collection
 from invoke.context import Context
@@ -26,12 +26,12 @@ def collection(
     options = [*(["-c", config] if config else []), *(["-n", name] if name else [])]
     options += [word for it in x for word in ("-x", it)]
 
-    def call(command: str, **flags: str | bool | None) -> None:
+    def call(command: str, *words: str, **flags: str | bool | None) -> None:
         argv = [*options, command]
         for flag, value in flags.items():
             if value:
                 argv.append(f"--{flag.replace('_', '-')}" + ("" if value is True else f"={value}"))
-        main(argv)
+        main([*argv, *words])
 
     @task(auto_shortflags=False)
     def wait(_c: Context) -> None:
@@ -78,25 +78,24 @@ def collection(
         call("merge", message=message)
 
     @task(auto_shortflags=False)
-    def check(_c: Context, since: str | None = None, every: bool = False) -> None:
+    def check(
+        _c: Context, since: str | None = None, all_: bool = False, format_: str = "text"
+    ) -> None:
         """Replay the history on a scratch database: up, down, up, and equal to the models."""
-        call("check", since=since, all=every)
+        call("check", since=since, all=all_, format=format_)
 
     @task(auto_shortflags=False)
-    def start(_c: Context, app: str | None = None, port: str | None = None) -> None:
+    def start(
+        _c: Context, app: str | None = None, port: str | None = None, dry_run: bool = False
+    ) -> None:
         """Wait, migrate, seed if asked, and serve an application with Uvicorn."""
-        call("start", app=app, port=port)
+        call("start", app=app, port=port, dry_run=dry_run)
 
-    tasks: list[Any] = [
-        wait,
-        migrate,
-        status,
-        rollback,
-        adopt,
-        stamp,
-        revision,
-        merge,
-        check,
-        start,
-    ]
-    return Collection(*tasks)
+    @task(auto_shortflags=False, help={"command": "Such as: 'gunicorn app.main:app'."})
+    def run(_c: Context, command: str) -> None:
+        """Wait, migrate, seed if asked, and become the command: it gets this process."""
+        call("run", "--", *split(command))
+
+    return Collection(
+        *(wait, migrate, status, rollback, adopt, stamp, revision, merge, check, start, run)
+    )
