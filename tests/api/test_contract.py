@@ -17,6 +17,8 @@ from backend.main import create_app
 from tests.api.paths import ENDING
 from tests.api.people import Person, sign_up
 
+pytest_plugins = ["schemathesis.pytest.plugin"]
+
 pytestmark = pytest.mark.slow
 
 
