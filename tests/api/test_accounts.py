@@ -68,6 +68,8 @@ def test_a_book_that_is_being_written_holds_no_registration_up(
     kept_session.rollback()
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_hashes")
 def test_a_taken_address_takes_as_long_to_register(service: httpx.Client) -> None:
     """Both hash a password, and both write; the bound is wide."""
     person = sign_up(service)
@@ -126,6 +128,8 @@ def test_a_password_that_is_no_text(service: httpx.Client, route: str) -> None:
     assert (error["loc"], "half-of-a-pair" in answer.text) == (["body", "password"], False)
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("real_hashes")
 def test_an_unknown_address_takes_as_long_as_a_wrong_password(service: httpx.Client) -> None:
     """Both verify a hash; the bound is wide, for a machine that does other things as well."""
     email = sign_up(service).email
@@ -153,6 +157,7 @@ def test_judging_passwords_holds_no_sign_in_up(service: httpx.Client) -> None:
         assert [it.result().status_code for it in registered] == [202] * 3
 
 
+@pytest.mark.usefixtures("real_hashes")
 def test_only_a_hash_is_kept(service: httpx.Client, kept_session: Session) -> None:
     """Of Argon2id, with a salt: the same password twice is not the same hash."""
     people = [sign_up(service) for _ in range(2)]

@@ -140,9 +140,11 @@ def test_the_table(
     """Each line is tried on rows of its own; a refusal is a problem, and changes nothing."""
     method, template = route.split(" ", 1)
     maker = cast.inactive if asker == "inactive" else cast.owner
-    _set_active(kept_session, cast.inactive, is_active=True)
+    if asker == "inactive":
+        _set_active(kept_session, cast.inactive, is_active=True)
     path = template.format(**_things(kept_session, maker, template, visibility))
-    _set_active(kept_session, cast.inactive, is_active=False)
+    if asker == "inactive":
+        _set_active(kept_session, cast.inactive, is_active=False)
     body = BODIES[route]() if route in BODIES else None
     if route == "POST /api/v1/auth/login":
         person = {"owner": cast.owner, "other": cast.other, "inactive": cast.inactive}.get(asker)
