@@ -10,9 +10,9 @@ from alembic_boot.situation import situation
 from alembic_boot.status_page.requests import Answer, Request
 
 if TYPE_CHECKING:  # most starts are never asked for the page
-    from alembic_boot.status_page.collecting import Collecting, Found, Key
+    from alembic_boot.status_page.collecting import Collecting
     from alembic_boot.status_page.collector import Collector
-    from alembic_boot.status_page.report import Report
+    from alembic_boot.status_page.report import Found, Key, Report
 
 _PATIENCE = 3.0
 """Seconds that a client waits."""

@@ -10,9 +10,8 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs
 
-from alembic_boot.status_page.collecting import Found, Key
 from alembic_boot.status_page.render import POLICY, language_of, page, revision_page
-from alembic_boot.status_page.report import Report, RevisionDetail
+from alembic_boot.status_page.report import Found, Key, Report, RevisionDetail
 from alembic_boot.status_page.requests import (
     DATA,
     EVENTS,

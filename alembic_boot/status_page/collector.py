@@ -9,7 +9,7 @@ from concurrent.futures import Future
 from http import HTTPStatus
 
 from alembic_boot.status_page.answers import CHANGES, View, draw, refused, view_of
-from alembic_boot.status_page.collecting import Found, Key
+from alembic_boot.status_page.report import Found, Key
 from alembic_boot.status_page.requests import Answer, Request, finished, not_yet, problem
 
 _INTERVAL = 1.0

@@ -225,6 +225,13 @@ class RevisionDetail:
     runs: tuple[JournalRow, ...] = ()
 
 
+Key = int | str
+"""A page of the journal, with all the rest; or the id of a revision."""
+
+Found = Report | RevisionDetail | None
+"""What is collected for a key; None if there is no such revision."""
+
+
 def bounded(value: T, longest: int = LONGEST) -> T:
     """Return the same data, with each text masked and at most that long."""
     seen: dict[str, str] = {}

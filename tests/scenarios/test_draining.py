@@ -86,15 +86,19 @@ def wait_for_writer(cluster: Cluster, database: str) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
-def test_a_slow_request_is_answered_whole(
+def test_what_has_come_is_answered(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str, workers: str
 ) -> None:
-    """While nothing new is taken in. A connection that idles holds nothing up, used or not."""
+    """A slow request, and a request that comes on a connection that is there before the signal.
+
+    Nothing new is taken in meanwhile. A connection that idles holds nothing up, used or not.
+    """
     with (
         serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, client),
         ThreadPoolExecutor() as pool,
         httpx.Client(base_url=inv.url) as idle,
         closing(socket.create_connection(address_of(inv.url))),
+        closing(http.client.HTTPConnection(*address_of(inv.url))) as connected,
     ):
         person = sign_up(client)
         book = person.make("books")["id"]
@@ -104,8 +108,12 @@ def test_a_slow_request_is_answered_whole(
                 person.ask, "PATCH", f"/api/v1/books/{book}", {"title": "In time"}
             )
             wait_for_writer(cluster, database)
+            connected.connect()
             inv.signal(SIGTERM)
             wait_until_refused(inv.url)
+            connected.request("GET", "/api/v1/books")
+            late = connected.getresponse()
+            late.read()
             assert not under_way.done()
         answer = under_way.result(SOON)
         ended = time.monotonic()
@@ -114,27 +122,10 @@ def test_a_slow_request_is_answered_whole(
     finished.assert_ok()
     assert (answer.status_code, answer.json()["title"]) == (200, "In time")
     assert answer.headers["connection"] == "close"
+    assert (late.status, late.getheader("Connection")) == (200, "close")
     assert took < DRAIN / 2
     finished.assert_says("PATCH /api/v1/books/… 200 (… ms) for … […]", "Backend stopped")
     finished.assert_never_says("Requests that took longer than …")
-
-
-@pytest.mark.parametrize("workers", ["1", "2"])
-def test_who_has_just_connected_is_answered(
-    tmp_path: Path, database_url: str, workers: str
-) -> None:
-    """The connection is there before the signal, its request comes after the port is closed."""
-    with serving(project(tmp_path), database_url, WEB_CONCURRENCY=workers) as (inv, _client):
-        with closing(http.client.HTTPConnection(*address_of(inv.url))) as connection:
-            connection.connect()
-            inv.signal(SIGTERM)
-            wait_until_refused(inv.url)
-            connection.request("GET", "/api/v1/books")
-            answer = connection.getresponse()
-            answer.read()
-        finished = inv.finish(timeout=SOON)
-    finished.assert_ok()
-    assert (answer.status, answer.getheader("Connection")) == (200, "close")
 
 
 def test_who_is_cut_off_is_told(tmp_path: Path, database_url: str) -> None:

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 import pytest
 
 from alembic_boot.status_page.asgi import StatusApp
-from alembic_boot.status_page.collecting import Found, Key
 from alembic_boot.status_page.collector import Collector
+from alembic_boot.status_page.report import Found, Key
 from tests.boot.serving.served import read_all, served
 from tests.boot.status_page.reports import READY
 from tests.waiting import SOON

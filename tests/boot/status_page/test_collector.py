@@ -10,8 +10,8 @@ import pytest
 
 from alembic_boot.status_page import collector as collector_module
 from alembic_boot.status_page.answers import View, draw
-from alembic_boot.status_page.collecting import Found, Key
 from alembic_boot.status_page.collector import Collector
+from alembic_boot.status_page.report import Found, Key
 from alembic_boot.status_page.requests import DATA, PAGE, REVISIONS, Answer
 from tests.boot.status_page.reports import READY
 from tests.waiting import SOON, wait_until
