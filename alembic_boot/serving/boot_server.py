@@ -24,7 +24,7 @@ from alembic_boot.situation import note, situation
 if TYPE_CHECKING:  # their import takes longer than that of the rest, and most starts do without
     from multiprocessing.connection import Connection
 
-    from alembic_boot.serving.boot_client import Clients
+    from alembic_boot.serving.boot_clients import Clients
     from alembic_boot.serving.status_answers import StatusAnswers
 
 _BEGIN = 0.3
@@ -128,7 +128,7 @@ class BootServer:
     async def _answer_until_over(self) -> None:
         import asyncio
 
-        from alembic_boot.serving.boot_client import Clients
+        from alembic_boot.serving.boot_clients import Clients
 
         loop, over = asyncio.get_running_loop(), asyncio.Event()
         clients = Clients(self.listener, self._replied, min(self.most, most_connections()))

@@ -195,7 +195,7 @@ def test_a_client_that_sends_all_the_time(server: BootServer) -> None:
 
 def test_a_client_that_does_not_read(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is closed after a while, and no other client waits for it."""
-    monkeypatch.setattr("alembic_boot.serving.boot_client._TIME_TO_TAKE", 0.2)
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._TIME_TO_TAKE", 0.2)
     with connect(server) as client:
         client.sendall(LIVE)
         assert ask(server).startswith(b"HTTP/1.1 200 ")
@@ -205,7 +205,7 @@ def test_a_client_that_does_not_read(server: BootServer, monkeypatch: pytest.Mon
 
 def test_a_client_that_sends_nothing(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is closed after a while."""
-    monkeypatch.setattr("alembic_boot.serving.boot_client._TIME_FOR_HEAD", 0.2)
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._TIME_FOR_HEAD", 0.2)
     with connect(server) as client:
         assert read_all(client) == b""
 
