@@ -23,7 +23,8 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.running.apply import Unlocked
+from alembic_boot.running.guard import Guard
+from alembic_boot.running.loop import Loop
 from alembic_boot.running.steps import AlembicStep, Rows, Step
 from alembic_boot.state.facts import read_current
 from alembic_boot.state.schema import Schema, open_schema
@@ -120,7 +121,7 @@ class Replay:
             # once for each revision then.
             return [*map(AlembicStep, found[:1] if session.is_one_unit else found)]
 
-        Unlocked(self.url).run(context, arguments, steps, self._reporting)
+        Loop(Guard(session)).run(steps, arguments, self._reporting)
 
     @contextmanager
     def _reporting(self, step: Step) -> Iterator[None]:

@@ -227,7 +227,7 @@ class _Noting(Guard):
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
         """Note it while the revision's function runs, and nothing around it."""
-        connection = self._session.connection
+        connection = self.session.connection
         with super().running(step):
             event.listen(connection, "before_cursor_execute", self._note)
             try:

@@ -3,8 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -14,19 +13,20 @@ from alembic_boot.environment.location import expect_database
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.log_fields import Event, fields
-from alembic_boot.postgres.connection import connected
-from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.progress import live_line, running_line
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
-from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks, watch_borrowed_session
-from alembic_boot.running.loop import Loop, Reporting
+from alembic_boot.running.locked_run import (
+    LockedRun,
+    refuse_autocommit_blocks,
+    watch_borrowed_session,
+)
+from alembic_boot.running.loop import Loop
 from alembic_boot.running.recorder import recording
-from alembic_boot.running.steps import AlembicStep, Rows, Step, Steps
-from alembic_boot.running.transaction import RevisionTransaction, TransactionLeftError
+from alembic_boot.running.steps import AlembicStep, Rows, Step
+from alembic_boot.running.transaction import TransactionLeftError
 from alembic_boot.situation import note, note_statement, situation
 from alembic_boot.sql.parser import read
-from alembic_boot.state.access import asking
 from alembic_boot.state.inspection import Inspection
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import Action, Plan
@@ -35,9 +35,6 @@ from alembic_boot.state.schema import Schema, in_the_database
 _log = logging.getLogger(__name__)
 
 _EVENTS: dict[str, Event] = {"Applied": "applied", "Reverted": "reverted", "Ran": "ran"}
-
-RunSteps = Callable[[MigrationContext, dict[str, Any], Steps, Reporting], None]
-"""Runs steps in a context that env.py has configured, with what env.py passes to revisions."""
 
 MakeGuard = Callable[[MigrationSession], Guard]
 
@@ -53,10 +50,12 @@ def applying(
     unless it has committed something itself; the revisions before it stay applied.
     """
     with recording(schema.url, schema.journal, schema.project.history, app_version) as recorder:
-        locked = Locked(lock, recorder, schema.policy.traffic_timeout)
+
+        def guard(session: MigrationSession) -> LockedRun:
+            return LockedRun(session, lock, recorder, schema.policy.traffic_timeout)
+
         try:
-            with _running(schema, plan, locked.run, is_real=True) as run:
-                yield run
+            yield Run(schema, plan, guard, is_real=True)
         except MigrationFailedError as error:
             if not lock.is_held():
                 raise lock_lost(is_committing=recorder.is_committing) from error
@@ -81,52 +80,17 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
     Each run of env.py must prove that its session is there, before a statement runs.
     People would take an INFO line about a revision for one about the real database.
     """
-    run_steps = Unlocked(schema.url, make_guard).run
-    with _running(schema, plan, run_steps, is_real=False) as run:
+    run = Run(schema, plan, make_guard, is_real=False)
 
-        def run_env(is_scratch: str) -> None:
-            def configured(context: MigrationContext) -> None:
-                expect_database(is_scratch)(context)
-                watch_borrowed_session(context)
+    def run_env(is_scratch: str) -> None:
+        def configured(context: MigrationContext) -> None:
+            expect_database(is_scratch)(context)
+            watch_borrowed_session(context)
 
-            schema.project.run(run.work, run.failed, configured)
+        schema.project.run(run.work, run.failed, configured)
 
-        in_the_database(schema.url, run_env)
-        return run.verify()
-
-
-@dataclass(frozen=True)
-class Unlocked:
-    """A run on a scratch database: without lock, journal and retries."""
-
-    url: DatabaseUrl
-    make_guard: MakeGuard = Guard
-
-    def run(
-        self,
-        context: MigrationContext,
-        arguments: dict[str, Any],
-        steps: Steps,
-        reporting: Reporting = nullcontext,
-    ) -> None:
-        """Run steps, as the loop does."""
-        session = MigrationSession(context)
-        transaction = RevisionTransaction(session, self._ask)
-        Loop(session, transaction, self.make_guard(session)).run(steps, arguments, reporting)
-
-    def _ask(self, query: str) -> object:
-        with connected(self.url) as connection:
-            return asking(connection)(query)
-
-
-@contextmanager
-def _running(schema: Schema, plan: Plan, run_steps: RunSteps, *, is_real: bool) -> Iterator["Run"]:
-    try:
-        with live_line(lambda: running_line(situation(), time.monotonic())):
-            yield Run(schema, plan, run_steps, is_real=is_real)
-    finally:
-        # The last statement's tree may be large, and this process may go on to serve.
-        read.cache_clear()
+    in_the_database(schema.url, run_env)
+    return run.verify()
 
 
 class Run:
@@ -136,13 +100,13 @@ class Run:
         self,
         schema: Schema,
         plan: Plan,
-        run_steps: RunSteps,
+        make_guard: MakeGuard,
         *,
         is_real: bool,
     ) -> None:
         self.schema = schema
         self.plan = plan
-        self._run_steps = run_steps
+        self._make_guard = make_guard
         self._is_real = is_real
         self.running: str | None = None
         self.session: MigrationSession | None = None
@@ -165,7 +129,12 @@ class Run:
             _log.warning(
                 "env.py opened a transaction itself: all revisions are applied together, or none"
             )
-        self._run_steps(context, arguments, self._left, self._reporting)
+        try:
+            with live_line(lambda: running_line(situation(), time.monotonic())):
+                Loop(self._make_guard(session)).run(self._left, arguments, self._reporting)
+        finally:
+            # The last statement's tree may be large, and this process may go on to serve.
+            read.cache_clear()
 
     def _left(self, rows: Rows) -> list[AlembicStep]:
         """Return the steps of the plan that are left: env.py may run them more than once."""

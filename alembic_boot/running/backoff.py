@@ -26,32 +26,24 @@ otherwise.
 """
 
 
+def limit(tries: int) -> float:
+    """Return the seconds that a statement may wait for a lock, after so many failed tries."""
+    return _LIMITS[min(tries, len(_LIMITS) - 1)]
+
+
+def row_limit(tries: int, left: float) -> float:
+    """Return the seconds for a statement on rows: what is left of the budget."""
+    return max(left, limit(tries))
+
+
+def pause(chance: float) -> float:
+    """Return the seconds until the next try; `chance`, from 0 to 1, is the jitter."""
+    return _PAUSE * (1 + chance) / 2
+
+
 def is_share(seconds: float) -> bool:
     """Return whether other sessions have waited, in total, as long as one try may cost."""
     return seconds >= _SHARE
-
-
-@dataclass(frozen=True)
-class Backoff:
-    """The tries of a run, within one budget of seconds for all its revisions together."""
-
-    budget: float
-
-    def limit(self, tries: int) -> float:
-        """Return the seconds that a statement may wait for a lock, after so many failed tries."""
-        return _LIMITS[min(tries, len(_LIMITS) - 1)]
-
-    def row_limit(self, tries: int, held_off: float) -> float:
-        """Return the seconds for a statement on rows: what is left of the budget."""
-        return max(self.budget - held_off, self.limit(tries))
-
-    def pause(self, chance: float) -> float:
-        """Return the seconds until the next try; `chance`, from 0 to 1, is the jitter."""
-        return _PAUSE * (1 + chance) / 2
-
-    def is_over(self, held_off: float) -> bool:
-        """Return whether the budget is used up after so many seconds of being blocked."""
-        return held_off >= self.budget
 
 
 @dataclass(frozen=True)
@@ -111,7 +103,7 @@ class Harm:
 
         Only waits are ended. Work is not: the next try would have to do it again.
         """
-        return look.is_waiting and look.blocked > 0 and self.in_queue >= _SHARE
+        return look.is_waiting and look.blocked > 0 and is_share(self.in_queue)
 
     def is_too_long(self, look: Look, tries: int) -> bool:
         """Return whether our wait must end because one session waits too long for it.
@@ -124,4 +116,4 @@ class Harm:
     @property
     def is_worth_a_word(self) -> bool:
         """True if the log should say it."""
-        return self.in_queue + self.at_work >= _SHARE
+        return is_share(self.in_queue + self.at_work)

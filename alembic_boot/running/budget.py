@@ -7,8 +7,8 @@ import time
 from collections.abc import Sequence
 
 from alembic_boot.log_fields import fields
+from alembic_boot.running import backoff
 from alembic_boot.running import retry_reasons as reasons
-from alembic_boot.running.backoff import Backoff
 from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.situation import note
@@ -25,8 +25,8 @@ class Budget:
     It counts lock waits, pauses and repeated work.
     """
 
-    def __init__(self, backoff: Backoff) -> None:
-        self._backoff = backoff
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self.tries = 0
         """The tries that have failed since the last one that succeeded."""
         self._lost = 0.0
@@ -43,12 +43,12 @@ class Budget:
     @property
     def limit(self) -> float:
         """Seconds that the next try may wait for a table."""
-        return self._backoff.limit(self.tries)
+        return backoff.limit(self.tries)
 
     @property
     def row_limit(self) -> float:
         """Seconds that the next try may wait if no session queues behind it."""
-        return self._backoff.row_limit(self.tries, self._held_off())
+        return backoff.row_limit(self.tries, self._left())
 
     def waited(self, seconds: float) -> None:
         """Add seconds of a lock wait. Any thread may call this."""
@@ -57,7 +57,7 @@ class Budget:
 
     def is_over(self, seconds: float) -> bool:
         """Return whether a wait of so many seconds must end because the budget is used up."""
-        return self._backoff.is_over(self._held_off()) and seconds >= self.limit
+        return self._left() <= 0 and seconds >= self.limit
 
     def failed(
         self,
@@ -80,19 +80,13 @@ class Budget:
         self._since = now if self._since is None else self._since
         self._again_since = None
         self.tries += 1
-        held_off = self._held_off()
-        if self._backoff.is_over(held_off):
+        left = self._left()
+        if left <= 0:
             keeps = outside_since is not None
-            budget = self._backoff.budget
-            raise reasons.over(label, phrase, blockers, budget, keeps=keeps) from error
-        text = reasons.again(label, phrase, blockers, self._backoff.budget)
+            raise reasons.over(label, phrase, blockers, self._seconds, keeps=keeps) from error
+        text = reasons.again(label, phrase, blockers, self._seconds)
         blocked_by = listed(blockers)
-        note(
-            blocked_by=blocked_by,
-            reason=text,
-            tries=self.tries,
-            budget_left=self._backoff.budget - held_off,
-        )
+        note(blocked_by=blocked_by, reason=text, tries=self.tries, budget_left=left)
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
             _log.info("%s", text, extra=fields("blocked", label=label, blocked_by=blocked_by))
             self._said, self._said_at = text, now
@@ -112,16 +106,17 @@ class Budget:
         """Wait until the next try."""
         raise_if_stopped()
         started = time.monotonic()
-        threading.Event().wait(self._backoff.pause(random.random()))  # noqa: S311
+        threading.Event().wait(backoff.pause(random.random()))  # noqa: S311
         self._again_since = time.monotonic()
         self._lost += self._again_since - started
 
     def _reckon(self, seconds: float) -> None:
-        """Add the lock waits, or `seconds`, whichever is more."""
+        """Add the lock waits to the used seconds, or `seconds` if that is more."""
         with self._lock:
             self._lost += max(seconds, self._waited)
             self._waited = 0
 
-    def _held_off(self) -> float:
+    def _left(self) -> float:
+        """Return the seconds that are left, or none."""
         with self._lock:
-            return self._lost + self._waited
+            return self._seconds - self._lost - self._waited

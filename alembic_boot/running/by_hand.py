@@ -58,7 +58,8 @@ def _locked(
     from alembic_boot.environment.opening import read_history
     from alembic_boot.environment.session import MigrationSession
     from alembic_boot.postgres.urls import parse_database_url
-    from alembic_boot.running.locked_run import Locked, refuse_autocommit_blocks
+    from alembic_boot.running.locked_run import LockedRun, refuse_autocommit_blocks
+    from alembic_boot.running.loop import Loop
     from alembic_boot.running.recorder import recording
     from alembic_boot.running.steps import AlembicStep, Rows
     from alembic_boot.running.takeover import exclusively
@@ -83,7 +84,7 @@ def _locked(
     ):
 
         def run_migrations(**arguments: Any) -> None:
-            Locked(lock, recorder, traffic_timeout).run(context, arguments, steps)
+            Loop(LockedRun(session, lock, recorder, traffic_timeout)).run(steps, arguments)
 
         def steps(rows: Rows) -> list[AlembicStep]:
             found = [*map(AlembicStep, command_steps(context, rows))]

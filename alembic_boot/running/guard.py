@@ -1,13 +1,14 @@
-"""The hooks of the loop. On a scratch database they do nothing."""
+"""The hooks of the loop. On a scratch database they do almost nothing."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from alembic_boot.environment.session import MigrationSession
+from alembic_boot.postgres.timeouts import LIFT_OTHERS
 from alembic_boot.running.preparation import leave_transaction
-from alembic_boot.running.session_timeouts import lift_timeouts
 from alembic_boot.running.steps import Rows, Step
+from alembic_boot.running.transaction import RevisionTransaction
 
 Columns = tuple[str, ...]
 """Parts of a SELECT, each as SQL and free of parameters."""
@@ -21,19 +22,20 @@ class Guard:
     """
 
     def __init__(self, session: MigrationSession) -> None:
-        self._session = session
+        self.session = session
+        self.transaction = RevisionTransaction(session)
         self._settings: dict[str, str] = {}
         """The settings of env.py, before ours are set."""
 
     def check(self) -> None:
         """Raise BootError if this session is not the right one. Nothing has been changed yet."""
-        self._settings = self._session.settings()
+        self._settings = self.session.settings()
 
     def prepare(self) -> None:
         """Get ready for the first step; the version table exists. Raises BootError."""
-        lift_timeouts(self._session)
-        if not self._session.is_one_unit:
-            leave_transaction(self._session, self._settings)
+        self.session.ask(LIFT_OTHERS)  # no pooler is in between
+        if not self.session.is_one_unit:
+            leave_transaction(self.session, self._settings)
 
     def start(self, step: Step, following: Step | None) -> None:
         """Begin with a step; another one may follow. Raises BootError if it must not run."""
@@ -45,23 +47,20 @@ class Guard:
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
         """Query the loop's columns in a transaction that has just begun, and return the values."""
-        return self._session.ask(f"SELECT {', '.join(columns)}") if columns else ()
+        return self.session.ask(f"SELECT {', '.join(columns)}") if columns else ()
 
     @contextmanager
     def running(self, step: Step) -> Iterator[None]:
         """Enclose the revision's own function."""
         yield
 
-    def executing(self, statement: str, *, may_prefix: bool) -> str:
-        """Return a statement of the revision as it is to be executed.
+    def executing(self, statement: str, *, may_prefix: bool = False) -> tuple[str, str]:
+        """Note a statement that comes next; return SQL to send in front of it, and the statement.
 
         With `may_prefix`, the driver sends several statements at once.
         """
-        return statement
-
-    def take_prefix(self) -> str:
-        """Return SQL to send in front of that statement."""
-        return ""
+        self.transaction.executing(statement)
+        return "", statement
 
     def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
         """Execute a statement of the revision."""
@@ -72,18 +71,12 @@ class Guard:
 
     def rolled_back(self) -> None:
         """Hear that SQLAlchemy has rolled back."""
-
-    def ended(self) -> None:
-        """Hear that the revision's own function has ended."""
-
-    @property
-    def may_defer(self) -> bool:
-        """True if `record` checks that the revision is still in its transaction."""
-        return False
+        self.transaction.rolled_back()
 
     def record(self, step: Step, rows: Rows) -> Rows:
         """Move the version table on from these rows, and return the new ones."""
-        return step.record(self._session.context, rows)
+        self.transaction.rejoin()
+        return step.record(self.session.context, rows)
 
     def may_try_again(self, error: Exception) -> bool:
         """Return whether a step that has failed was rolled back, and may be tried again."""

@@ -51,8 +51,6 @@ class LockTimeout:
         """Seconds for a statement that fails after them, and for any other statement."""
         self._now: float | None = None
         """The seconds that are set now; None if that is not known."""
-        self.prefix = ""
-        """SQL to send in front of the next statement: alone it would take a round trip."""
 
     def beginning(self, tables: float, rows: float) -> tuple[str, ...]:
         """Return, as columns of SQL, what sets the limit in a transaction that has just begun:
@@ -66,37 +64,32 @@ class LockTimeout:
         """Leave the limit as it is from here on."""
         self._is_ours = False
 
-    def executing(self, statement: str, *, may_prefix: bool) -> None:
-        """Set the limit for a statement that comes next, or have it sent with the statement."""
-        if self.prefix:  # what it was for was never sent
-            self.prefix, self._now = "", None
+    def executing(self, statement: str, *, may_prefix: bool) -> str:
+        """Set the limit for a statement that comes next.
+
+        With `may_prefix`, return SQL to send in front of it: alone it would take a round trip.
+        """
         if begins_with_control(statement):
             self._now = None  # with a savepoint goes what was set since
             if is_single(statement) or begins_with_rollback(statement):
-                return
+                return ""
         seconds = self._brief if fails_without_its_lock(statement) else self._patient
         if seconds == self._now:
-            return
+            return ""
         if may_prefix:
-            self.prefix = "".join(f"SELECT {it};\n" for it in self._columns(seconds))
-        else:
-            self._set(seconds)
+            return "".join(f"SELECT {it};\n" for it in self._columns(seconds))
+        self._set(seconds)
+        return ""
 
     def may_have_ended(self, seconds: float) -> bool:
         """Return whether our limit may have ended a statement after so many seconds.
 
-        With NOWAIT it fails at once, and where the role's own limit is the shorter one it would
-        have failed without us.
+        With NOWAIT it fails at once. If the role's own limit is shorter, it would have failed
+        without us.
         """
-        return (
-            self._is_ours
-            and self._now is not None
-            and seconds >= self._now
-            and not self._is_roles(self._now)
-        )
-
-    def _is_roles(self, seconds: float) -> bool:
-        return self._most is not None and self._most <= seconds * 1000
+        if not self._is_ours or self._now is None or seconds < self._now:
+            return False
+        return self._most is None or self._most > self._now * 1000
 
     def outwait_vacuum(self) -> None:
         """Set it longer than a vacuum needs to cancel itself, until `tables` is called."""

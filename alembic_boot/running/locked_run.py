@@ -2,8 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -18,15 +18,11 @@ from alembic_boot.history.source import commits_itself, has_autocommit_block
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.interruption import can_check_client, cut
 from alembic_boot.postgres.sqlstate import sqlstate
-from alembic_boot.running.backoff import Backoff
-from alembic_boot.running.budget import Budget
 from alembic_boot.running.early_commits import EarlyCommits
 from alembic_boot.running.guard import Columns, Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.lock_check import LockCheck
-from alembic_boot.running.loop import Loop, Reporting
 from alembic_boot.running.obstacles import find_obstacles
-from alembic_boot.running.outside_transaction import OutsideTransaction
 from alembic_boot.running.preparation import (
     leave_transaction,
     make_journal,
@@ -37,9 +33,8 @@ from alembic_boot.running.preparation import (
 )
 from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.session_timeouts import SessionTimeouts
-from alembic_boot.running.steps import Moves, Rows, Step, Steps
+from alembic_boot.running.steps import Moves, Rows, Step
 from alembic_boot.running.traffic import Traffic
-from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.worker import Worker
 from alembic_boot.situation import note_statement
 from alembic_boot.sql.pieces import begins_with
@@ -60,63 +55,33 @@ _DROPS_JOURNAL = (
 )
 
 
-@dataclass(frozen=True)
-class Locked:
-    """The lock, the journal and the budget of a run on the real database."""
-
-    lock: SchemaLock
-    recorder: Recorder
-    traffic_timeout: float
-    """Seconds that live traffic may block the run, in all."""
-
-    def run(
-        self,
-        context: MigrationContext,
-        arguments: dict[str, Any],
-        steps: Steps,
-        reporting: Reporting = nullcontext,
-    ) -> None:
-        """Run steps, as the loop does."""
-        session = MigrationSession(context)
-        transaction = RevisionTransaction(session, self.recorder.ask)
-        guard = LockedRun(session, transaction, self)
-        Loop(session, transaction, guard).run(steps, arguments, reporting)
-
-
 class LockedRun(Guard):
-    """The guard of a run on the real database."""
+    """The guard of a run on the real database: the lock, the journal and the retries."""
 
     def __init__(
-        self,
-        session: MigrationSession,
-        transaction: RevisionTransaction,
-        locked: Locked,
+        self, session: MigrationSession, lock: SchemaLock, recorder: Recorder, budget: float
     ) -> None:
+        """Guard a session; `budget` is the seconds that live traffic may block the run, in all."""
         super().__init__(session)
-        self._transaction = transaction
-        self._lock = locked.lock
-        self._recorder = locked.recorder
-        self._budget = Budget(Backoff(locked.traffic_timeout))
-        journal = locked.recorder.journal
+        self._lock = lock
+        self._recorder = recorder
+        self._budget = budget
+        journal = recorder.journal
         # Lock these before the revision locks other tables, which would stay locked meanwhile.
         self._locking = f"LOCK TABLE {journal.version_table}, {journal.table} IN ROW EXCLUSIVE MODE"
         self._early_commits = EarlyCommits(self._note_committed)
         self._timeouts = SessionTimeouts(session)
         self._worker: Worker
         self._lock_check: LockCheck
-        self._traffic: Traffic | None = None
-        """None if env.py has opened a transaction for all steps: no step can be tried again."""
-        self._outside: OutsideTransaction | None = None
+        self._traffic: Traffic
         self._is_again = False
         """Whether this revision has failed before."""
-        self._is_over = False
-        """Whether the revision's own function has ended: only the version row is left."""
         self._drops_journal = False
 
     def check(self) -> None:
         """Raise BootError if this is another database, or the lock is not held any more."""
         super().check()
-        session = self._session
+        session = self.session
         self._recorder.close_earlier()
         self._refuse_other_database()
         refuse_other_table(session, self._recorder)
@@ -136,7 +101,7 @@ class LockedRun(Guard):
 
     def prepare(self) -> None:
         """Make the journal, and see that the version table and the journal can be written."""
-        session, recorder, journal = self._session, self._recorder, self._recorder.journal
+        session, recorder, journal = self.session, self._recorder, self._recorder.journal
         if not session.is_one_unit:
             leave_transaction(session, self._settings)
         make_journal(session, recorder)
@@ -145,16 +110,13 @@ class LockedRun(Guard):
         unfinished = recorder.unfinished()
         self._unfinished = {(it.revision, it.direction) for it in unfinished}
         self._partial_commits = partial_commits(unfinished, recorder.history, journal)
+        watcher, budget = self._lock.watcher, self._budget
+        self._traffic = Traffic(self.transaction, recorder, watcher, budget, self._tell)
         if session.is_one_unit:
             _log.warning(
                 "The revisions keep their locks until the last one is done, and live traffic that "
                 "blocks one of them ends the run"
             )
-            return
-        watcher, transaction = self._lock.watcher, self._transaction
-        traffic = Traffic(session, self._budget, recorder.connection, watcher, transaction)
-        self._traffic = traffic
-        self._outside = OutsideTransaction(session, self._budget, self._tell, lambda: traffic.watch)
         session.settle()
 
     def start(self, step: Step, following: Step | None) -> None:
@@ -178,37 +140,30 @@ class LockedRun(Guard):
                 partial_commit.label,
                 partial_commit.committed,
             )
-        if self._outside is not None:
-            self._outside.start(self._label(step), is_again=self._is_again)
-        self._recorder.begin(step, self._worker)
-        self._recorder.prepare(following if self._may_announce(following) else None)
+        announced = following if self._may_announce(following) else None
+        self._recorder.begin(step, self._worker, announced)
 
     @contextmanager
     def trying(self, step: Step) -> Iterator[None]:
         """Watch live traffic while the step runs."""
         self._timeouts.start()
         self._early_commits.start()
-        self._is_over = self._recorder.is_committing = self._drops_journal = False
-        if self._traffic is None:
-            yield
-            return
+        self._recorder.is_committing = self._drops_journal = False
         with self._traffic.trying(self._label(step), self._worker.key):
             yield
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
         """Check the lock, and limit how long the transaction waits for locks."""
         self._timeouts.began()
-        if not self._session.is_direct:
-            self._session.refuse_astray(has_begun=True)
-        limits: Columns = ()
-        if self._traffic is not None:
-            limits = self._traffic.beginning(is_first=self._transaction.is_first)
-        if self._traffic is None or not self._transaction.is_first:
-            return self._lock_check.require(*columns, *limits)
-        if self._session.carried or self._traffic.has_met_vacuum:  # maybe a role is to be set first
+        if not self.session.is_direct:
+            self.session.refuse_astray(has_begun=True)
+        limits = self._traffic.beginning()
+        if not self._traffic.may_retry:
+            return self._lock_check.require(*columns)
+        if self.session.carried or self._traffic.has_met_vacuum:  # maybe a role is to be set first
             answers = self._lock_check.require(*columns, *limits)
             self._traffic.ask_vacuum_aside()
-            self._session.tell(self._locking)
+            self.session.tell(self._locking)
             return answers
         limiting = [f"SELECT {', '.join(limits)}"] if limits else []
         return self._lock_check.require(*columns, before=(*limiting, self._locking))
@@ -218,80 +173,59 @@ class LockedRun(Guard):
         """Log what a failed revision has committed."""
         try:
             yield
-            if self._traffic is not None:
-                self._traffic.require_whole()
+            self._traffic.require_whole()
         except Exception:
             self._early_commits.warn(self._label(step))
             with suppress(psycopg2.Error):
-                if self._transaction.was_committed():
-                    self._transaction.warn()
+                if self.transaction.was_committed(self._recorder.ask):
+                    self.transaction.warn()
             raise
 
-    def executing(self, statement: str, *, may_prefix: bool) -> str:
-        """Check the lock before a statement that commits itself, and note the statement."""
-        session = self._session
-        if not session.is_bare:
-            if not session.is_direct and commits(statement):
-                raise _needs_direct("The revision ends its transaction itself")
-            if self._traffic is not None:
-                self._traffic.executing(statement, may_prefix=may_prefix)
-            if not self._is_over:
-                note_statement(statement)
-                self._early_commits.inside(statement)
-                self._drops_journal |= JOURNAL_TABLE in statement and begins_with(statement, "DROP")
-            return statement
-        if not session.is_direct:
-            raise _needs_direct("The revision leaves its transaction")
-        if self._traffic is not None:
-            self._traffic.left()
-        self._lock_check.require()
-        if not self._is_over:
-            note_statement(statement)
+    def executing(self, statement: str, *, may_prefix: bool = False) -> tuple[str, str]:
+        """Check the lock before a statement that commits itself; limit and note the statement."""
+        super().executing(statement)
+        is_bare = self.session.is_bare
+        if not self.session.is_direct and (is_bare or commits(statement)):
+            leaves = "leaves its transaction" if is_bare else "ends its transaction itself"
+            raise _needs_direct(f"The revision {leaves}")
+        prefix = self._traffic.executing(statement, may_prefix=may_prefix)
+        if is_bare:
+            self._lock_check.require()
+        if self.transaction.is_over:
+            return prefix, statement
+        note_statement(statement)
+        if is_bare:
             statement = again(statement) if self._is_again else statement
             self._early_commits.alone(statement)
-        return statement
-
-    def take_prefix(self) -> str:
-        """Return SQL that limits how long the statement waits for a lock."""
-        return self._traffic.take_prefix() if self._traffic is not None else ""
+        else:
+            self._early_commits.inside(statement)
+            self._drops_journal |= JOURNAL_TABLE in statement and begins_with(statement, "DROP")
+        return prefix, statement
 
     def execute(self, statement: str, execute: Callable[[], object], cursor: Any) -> None:
         """Execute a statement. Retry it alone if a rollback of the step cannot undo it."""
         run = partial(self._timeouts.run, statement, execute, cursor)
-        if self._outside is None or self._traffic is None or self._is_over:
+        if self.transaction.is_over:
             run()
-        elif self._session.is_bare:
-            try:
-                self._outside.run_bare(statement, run)
-            except Exception as error:
-                if is_atomic(statement) and _is_servers(error):
-                    self._early_commits.undone(statement)
-                raise
-        elif self._transaction.is_first:
-            self._traffic.execute(run)
-        elif self._traffic.has_own_limit:
-            run()
-        else:
-            self._outside.run_later(statement, run)
+            return
+        is_bare = self.session.is_bare
+        try:
+            self._traffic.execute(statement, run, is_again=self._is_again)
+        except Exception as error:
+            if is_bare and is_atomic(statement) and _is_servers(error):
+                self._early_commits.undone(statement)
+            raise
 
     def committing(self) -> None:
         """Note what the revision commits itself."""
-        if self._traffic is not None and not self._is_over:
+        if not self.transaction.is_over:
             self._traffic.committing()
         self._early_commits.committing()
 
     def rolled_back(self) -> None:
         """Forget what would have been committed."""
+        super().rolled_back()
         self._early_commits.rolled_back()
-
-    def ended(self) -> None:
-        """Note that only the version row is left."""
-        self._is_over = True
-
-    @property
-    def may_defer(self) -> bool:
-        """True: the journal's row is written on that condition."""
-        return True
 
     def record(self, step: Step, rows: Rows) -> Rows:
         """Move the version, and write the journal's rows in the same transaction.
@@ -299,8 +233,8 @@ class LockedRun(Guard):
         Raises LockLostError if the lock is lost, or if another starter has closed our row because
         it took this process for dead. Then nothing is changed.
         """
-        if self._traffic is not None:
-            self._traffic.require_whole()
+        self.transaction.rejoin(may_defer=True)  # the journal's row is written on that condition
+        self._traffic.require_whole()
         self._early_commits.start()
         try:
             after = self._record_at_once(step, rows) or self._record_one_by_one(step, rows)
@@ -314,41 +248,40 @@ class LockedRun(Guard):
 
     def _record_at_once(self, step: Step, rows: Rows) -> Rows | None:
         """Record a step of a straight line in one statement; return None for any other step."""
-        moved = step.replacement(self._session.context, rows)
+        moved = step.replacement(self.session.context, rows)
         if moved is None:
             return None
         condition = self._lock_check.condition
-        if self._transaction.is_deferred:
-            condition += f" AND {self._transaction.condition}"
-        if self._recorder.move(self._session.ask, *moved, condition):
+        if self.transaction.is_deferred:
+            condition += f" AND {self.transaction.condition}"
+        if self._recorder.move(self.session.ask, *moved, condition):
             return (moved[1],)
         return None
 
     def _record_one_by_one(self, step: Step, rows: Rows) -> Rows:
         """Have Alembic move its table, then write the journal."""
-        transaction = self._transaction
-        if transaction.is_deferred and not self._session.ask(f"SELECT {transaction.condition}")[0]:
+        transaction = self.transaction
+        if transaction.is_deferred and not self.session.ask(f"SELECT {transaction.condition}")[0]:
             self._lock_check.require()
             transaction.confirm()
-        after = step.record(self._session.context, rows)
-        if not self._recorder.apply(self._session.tell, self._lock_check.condition):
+        after = step.record(self.session.context, rows)
+        if not self._recorder.apply(self.session.tell, self._lock_check.condition):
             raise lock_lost()
         return after
 
     def may_try_again(self, error: Exception) -> bool:
         """Return whether live traffic has blocked the step. Raises at the end of the budget."""
-        return self._traffic is not None and self._traffic.has_blocked(error)
+        return self._traffic.has_blocked(error)
 
     def pause(self) -> None:
         """Leave the tables alone until the next try."""
-        self._budget.pause()
+        self._traffic.pause()
 
     def done(self) -> None:
         """Note that the step is committed."""
         self._recorder.is_committing = False
-        if self._traffic is not None:
-            self._traffic.succeeded()
-        if not self._session.is_one_unit or self._transaction.is_unit_over:
+        self._traffic.succeeded()
+        if not self.session.is_one_unit or self.transaction.is_unit_over:
             self._recorder.committed()
 
     def _may_announce(self, step: Step | None) -> bool:
@@ -356,7 +289,7 @@ class LockedRun(Guard):
 
         Not in a transaction of env.py's own: other sessions see its rows only at its end.
         """
-        if step is None or self._session.is_one_unit:
+        if step is None or self.session.is_one_unit:
             return False
         revisions = [revision for revision, _ in step.moves]
         history, table = self._recorder.history, self._recorder.journal.version_table
@@ -370,7 +303,7 @@ class LockedRun(Guard):
 
     def _refuse_other_database(self) -> None:
         try:
-            self._session.refuse_other_database(self._lock.token.is_held_query)
+            self.session.refuse_other_database(self._lock.token.is_held_query)
         except ConfigurationError:
             if not self._lock.is_held():  # then no session sees it, in any database
                 raise lock_lost() from None
@@ -378,11 +311,11 @@ class LockedRun(Guard):
 
     def _make_worker(self) -> Worker:
         """Give env.py's session a key of its own, so that other sessions can identify it."""
-        worker = Worker(*self._session.backend(), AdvisoryKey.random())
-        if self._session.is_direct:
+        worker = Worker(*self.session.backend(), AdvisoryKey.random())
+        if self.session.is_direct:
             # The session holds it until it ends. Through a pooler the lock would stay with a
             # foreign server process.
-            self._session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
+            self.session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
         return worker
 
     def _refuse_too_long(self, revisions: Sequence[str]) -> None:
@@ -394,28 +327,28 @@ class LockedRun(Guard):
         history, table = self._recorder.history, self._recorder.journal.version_table
         if too_long(revisions, history, table, is_there=True) is None:
             return
-        is_there, room = self._session.ask(table.room_query)
+        is_there, room = self.session.ask(table.room_query)
         if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
-            self._session.settle()
+            self.session.settle()
             raise it.refusal("It did not run.")
 
     def _refuse_unencodable(self, revisions: Sequence[str]) -> None:
         """Raise HistoryBrokenError if the database has no characters for a revision's id."""
         if ids := [it for it in revisions if not it.isascii()]:
-            server, client = self._session.ask(ENCODINGS_QUERY)
-            self._session.settle()
+            server, client = self.session.ask(ENCODINGS_QUERY)
+            self.session.settle()
             if it := unencodable(ids, server, client):
                 raise it.refusal("It did not run.")
 
     def _tell(self, statement: str) -> int:
         """Run a statement of boot's own that is its own transaction."""
         self._lock_check.require()
-        return self._session.tell(statement)
+        return self.session.tell(statement)
 
     def _note_committed(self, text: str) -> None:
-        if not self._session.connection.invalidated:
+        if not self.session.connection.invalidated:
             for statement in self._recorder.committed_statements(text):
-                self._session.tell(statement)
+                self.session.tell(statement)
 
 
 def watch_borrowed_session(context: MigrationContext) -> None:

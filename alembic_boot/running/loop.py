@@ -12,11 +12,10 @@ from typing import Any
 
 from sqlalchemy import event
 
-from alembic_boot.environment.session import MigrationSession
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.preparation import carrying
 from alembic_boot.running.steps import Rows, Step, Steps
-from alembic_boot.running.transaction import RevisionTransaction
+from alembic_boot.running.transaction import Phase
 from alembic_boot.signals import raise_if_stopped
 
 _log = logging.getLogger("alembic.runtime.migration")
@@ -29,16 +28,12 @@ Reporting = Callable[[Step], AbstractContextManager[object]]
 class Loop:
     """Run the steps of one run of env.py, over the connection that env.py has configured."""
 
-    def __init__(
-        self, session: MigrationSession, transaction: RevisionTransaction, guard: Guard
-    ) -> None:
-        self._session = session
-        self._transaction = transaction
+    def __init__(self, guard: Guard) -> None:
         self._guard = guard
+        self._session = guard.session
+        self._transaction = guard.transaction
         self._carried: tuple[str, ...] = ()
         """SQL columns that repeat, in each step's transaction, the SET LOCAL settings of env.py."""
-        self._is_opening = False
-        """Whether a transaction that begins now is the step's own."""
 
     def run(
         self, steps: Steps, arguments: Mapping[str, Any], reporting: Reporting = nullcontext
@@ -79,35 +74,25 @@ class Loop:
         transaction = self._transaction
         transaction.start()
         try:
-            with self._guard.trying(step), self._opened():
+            with self._guard.trying(step), self._session.revision_transaction():
                 try:
                     self._began()
-                    after = self._apply(step, rows, arguments)
+                    return self._apply(step, rows, arguments)
                 finally:
-                    transaction.end()
+                    transaction.phase = Phase.ENDING
         except Exception as error:
-            if self._guard.may_try_again(error):
-                return None
-            raise
-        return after
-
-    @contextmanager
-    def _opened(self) -> Iterator[None]:
-        """Have a transaction for a step: its own, or the one that env.py has opened for all."""
-        self._transaction.resume_unit()
-        self._is_opening = True
-        with self._session.revision_transaction():
-            self._is_opening = False
-            yield
+            if not self._guard.may_try_again(error):
+                raise
+        return None
 
     def _apply(self, step: Step, rows: Rows, arguments: Mapping[str, Any]) -> Rows:
         """Run a step and record it, in one transaction if the revision does not leave it."""
         transaction, context = self._transaction, self._session.context
+        transaction.phase = Phase.RUNNING
         _log.info("Running %s", step)
         with self._guard.running(step):
             step.run(**arguments)
-        self._guard.ended()
-        transaction.rejoin(may_defer=self._guard.may_defer)
+        transaction.phase = Phase.RECORDING
         # Before env.py's own callbacks: if one of them commits, all that is recorded is committed.
         after = self._guard.record(step, rows)
         for callback in context.on_version_apply_callbacks:
@@ -121,25 +106,25 @@ class Loop:
     def _listening(self) -> Iterator[None]:
         """Hear of the transactions and statements of a revision: only SQLAlchemy sees those."""
         connection = self._session.connection
-        listeners: list[tuple[Any, str, Callable[..., Any], dict[str, bool]]] = [
-            (connection, "begin", lambda _connection: self._began_itself(), {}),
-            (connection, "commit", lambda _connection: self._guard.committing(), {}),
-            (connection, "rollback", lambda _connection: self._rolled_back(), {}),
-            (connection, "before_cursor_execute", self._executing, {"retval": True}),
-            (connection.engine, "do_execute", self._execute, {}),
-            (connection.engine, "do_execute_no_params", self._execute_without, {}),
+        listeners: list[tuple[Any, str, Callable[..., Any]]] = [
+            (connection, "begin", lambda _connection: self._began_itself()),
+            (connection, "commit", lambda _connection: self._guard.committing()),
+            (connection, "rollback", lambda _connection: self._guard.rolled_back()),
+            (connection.engine, "do_execute", self._execute),
+            (connection.engine, "do_execute_no_params", self._execute_without),
+            (connection.engine, "do_executemany", self._execute_many),
         ]
-        for target, name, listener, options in listeners:
-            event.listen(target, name, listener, **options)
+        for listener in listeners:
+            event.listen(*listener)
         try:
             yield
         finally:
-            for target, name, listener, _options in listeners:
-                event.remove(target, name, listener)
+            for listener in listeners:
+                event.remove(*listener)
 
     def _began_itself(self) -> None:
         """Handle a transaction that the revision has begun, or that `rejoin` has begun."""
-        if not self._is_opening:
+        if self._transaction.phase is not Phase.OPENING:
             self._began()
 
     def _began(self) -> None:
@@ -149,27 +134,6 @@ class Loop:
             columns += self._carried
         self._transaction.told(self._guard.beginning(columns))
 
-    def _rolled_back(self) -> None:
-        self._transaction.rolled_back()
-        self._guard.rolled_back()
-
-    def _executing(
-        self,
-        _connection: Any,
-        cursor: Any,
-        statement: str,
-        parameters: Any,
-        _context: object,
-        is_many: bool,
-    ) -> tuple[str, Any]:
-        if self._session.is_bare:
-            self._transaction.left()
-        else:
-            self._transaction.executing(statement)
-        # Only psycopg2 sends several statements at once, and not for a cursor of the server's.
-        may_prefix = self._session.sends_several and not is_many and cursor.name is None
-        return self._guard.executing(statement, may_prefix=may_prefix), parameters
-
     def _execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Have a statement executed; None leaves that to SQLAlchemy."""
         return self._send(cursor, statement, context, parameters)
@@ -178,9 +142,17 @@ class Loop:
         """Execute a statement with the option `no_parameters`: its percent signs are literal."""
         return self._send(cursor, statement, context)
 
+    def _execute_many(self, _cursor: Any, statement: str, _rows: Any, context: Any) -> None:
+        """Leave it to SQLAlchemy: without a transaction, a failure may leave some of the rows."""
+        if context.root_connection is self._session.connection:
+            self._guard.executing(statement)
+
     def _send(self, cursor: Any, statement: str, context: Any, *parameters: Any) -> bool | None:
         if context.root_connection is not self._session.connection:
             return None
-        sent = self._guard.take_prefix() + statement
-        self._guard.execute(statement, partial(cursor.execute, sent, *parameters), cursor)
+        # Only psycopg2 sends several statements at once, and not for a cursor of the server's.
+        may_prefix = self._session.sends_several and cursor.name is None
+        prefix, statement = self._guard.executing(statement, may_prefix=may_prefix)
+        run = partial(cursor.execute, prefix + statement, *parameters)
+        self._guard.execute(statement, run, cursor)
         return True

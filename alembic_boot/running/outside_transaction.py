@@ -6,6 +6,7 @@ They run outside of any transaction, or in a later transaction of the revision.
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.postgres.sqlstate import sqlstate
@@ -34,44 +35,32 @@ WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
 class OutsideTransaction:
     """Runs such statements in one session, and retries each while live traffic blocks it.
 
-    `tell` checks the lock and runs a statement of boot's own in that session. `watch` returns the
-    watch over the running revision.
+    `tell` checks the lock and runs a statement of boot's own in that session.
     """
 
     def __init__(
-        self,
-        session: MigrationSession,
-        budget: Budget,
-        tell: Callable[[str], object],
-        watch: Callable[[], TrafficWatch | None],
+        self, session: MigrationSession, budget: Budget, tell: Callable[[str], object]
     ) -> None:
         self._session = session
         self._budget = budget
-        self._watch = watch
         self._indexes = Indexes(session, tell, self._wait)
-        self._label = ""
-        self._is_again = False
+        self.watch: TrafficWatch
+        """The watch over the revision that runs."""
 
-    def start(self, label: str, *, is_again: bool) -> None:
-        """Begin with the next revision; `is_again` says that a try of it has failed before."""
-        self._label, self._is_again = label, is_again
-
-    def run_bare(self, statement: str, execute: Callable[[], object]) -> None:
+    def run_bare(self, statement: str, execute: Callable[[], object], *, is_again: bool) -> None:
         """Execute a statement that is in no transaction.
 
-        Raises the error of PostgreSQL. Raises MigrationFailedError if the budget is used up.
+        `is_again` says that a try of the revision has failed before. Raises the error of
+        PostgreSQL. Raises MigrationFailedError if the budget is used up.
         """
-
-        def run() -> None:
-            self._indexes.run(statement, execute, is_again=self._is_again)
-
+        run = partial(self._indexes.run, statement, execute, is_again=is_again)
         try:
             while not self._has_run(statement, run, self._limited, is_atomic(statement)):
                 self._budget.pause()
         except Exception:
             self._indexes.warn(statement)
             raise
-        self._budget.succeeded(self._label)
+        self._budget.succeeded(self.watch.label)
 
     def run_later(self, statement: str, execute: Callable[[], object]) -> None:
         """Execute a statement of a later transaction of its revision; raises as above.
@@ -80,13 +69,13 @@ class OutsideTransaction:
         transaction stay, so the retries end early if these locks block other sessions.
         """
         is_undone = is_atomic(statement, in_transaction=True)
-        watch = self._watch()
-        cost = watch.cost if watch else 0
+        watch = self.watch
+        cost = watch.cost
         while not self._has_run(statement, execute, self._saved, is_undone):
             self._budget.pause()
-            if watch and watch.is_waited_for and is_share(watch.cost - cost):
-                raise reasons.in_the_way(self._label, watch.blockers)
-        self._budget.succeeded(self._label)
+            if watch.is_waited_for and is_share(watch.cost - cost):
+                raise reasons.in_the_way(watch.label, watch.blockers)
+        self._budget.succeeded(watch.label)
 
     def _has_run(
         self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
@@ -105,13 +94,12 @@ class OutsideTransaction:
             phrase = reasons.phrase(sqlstate(error), has_cancelled=False)
             if phrase is None:
                 raise
-            watch = self._watch()
-            blockers = watch.blockers if watch else ()
+            label, blockers = self.watch.label, self.watch.blockers
             if not is_undone:
-                raise reasons.halfway(self._label, phrase, blockers) from error
+                raise reasons.halfway(label, phrase, blockers) from error
             if has_own_limit:
                 raise
-            self._budget.failed(self._label, phrase, blockers, error, started)
+            self._budget.failed(label, phrase, blockers, error, started)
             return False
         return True
 
@@ -154,7 +142,8 @@ class OutsideTransaction:
         """Pause while another session builds an index. Raises MigrationFailedError, as above."""
         row = self._session.ask(session_query(builder))
         blockers = (Blocker(*row),) if row else ()
-        self._budget.failed(self._label, reasons.building(what), blockers, None, time.monotonic())
+        phrase = reasons.building(what)
+        self._budget.failed(self.watch.label, phrase, blockers, None, time.monotonic())
         self._budget.pause()
 
 

@@ -8,11 +8,13 @@ from alembic.runtime.migration import MigrationContext
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.failures import way_out
 from alembic_boot.environment.opening import open_project
+from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History, resolve_target
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.running.lock import SchemaLock
-from alembic_boot.running.locked_run import Locked, watch_borrowed_session
+from alembic_boot.running.locked_run import LockedRun, watch_borrowed_session
+from alembic_boot.running.loop import Loop
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively
@@ -103,7 +105,8 @@ def record(
         return [Recording(revisions, confirmed, stands_on, schema.project.scripts.revision_map)]
 
     def work(context: MigrationContext, arguments: dict[str, Any]) -> None:
-        Locked(lock, recorder, schema.policy.traffic_timeout).run(context, arguments, steps)
+        session, budget = MigrationSession(context), schema.policy.traffic_timeout
+        Loop(LockedRun(session, lock, recorder, budget)).run(steps, arguments)
 
     def failed(error: BaseException) -> MigrationFailedError:
         return MigrationFailedError(

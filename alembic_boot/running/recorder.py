@@ -68,30 +68,23 @@ class Recorder:
     is_committing: bool = field(default=False, init=False)
     """Whether only the commit of the revision is left."""
 
-    def begin(self, step: Step, worker: Worker) -> None:
+    def begin(self, step: Step, worker: Worker, following: Step | None) -> None:
         """Write that a step is about to run in that session, unless its row is there already.
 
         A downgrade may include revisions of an older history that its file replaces. Each of these
-        gets a row as well.
+        gets a row as well. Prepare the row of the following step, which is written together with
+        this step's row: the checksum takes time, and this step holds no locks yet.
         """
         self._worker = worker
-        self.is_committing = False
         if self._announced and self._announced[0] == step.moves:
             self._rows = [self._announced[1]]
         else:
             rows = self._rows_of(step, worker)
             self._rows = [self._write(partial(self.journal.begin, row=row)) for row in rows]
-        self._announced = None
+        self._announced = self._following = None
         self._uncommitted += self._rows
-
-    def prepare(self, following: Step | None) -> None:
-        """Prepare the row of the next step, which is written together with this step's row.
-
-        The checksum takes time, and this step holds no locks yet.
-        """
-        self._following = None
-        if following is not None and self._worker is not None:
-            rows = self._rows_of(following, self._worker)
+        if following is not None:
+            rows = self._rows_of(following, worker)
             self._following = (following.moves, rows[0]) if len(rows) == 1 else None
 
     def _rows_of(self, step: Step, worker: Worker) -> list[Row]:

@@ -152,11 +152,6 @@ class SessionTimeouts(Observer):
             error.add_note(str(limit))
 
 
-def lift_timeouts(session: MigrationSession) -> None:
-    """Lift the limits of a session in which a history is replayed; no pooler is in between."""
-    session.ask(LIFT_OTHERS)
-
-
 def _read(text: str | None) -> list[Limit]:
     lines = (line.split(" ") for line in text.split(",")) if text else ()
     return [Limit(name, source, int(value)) for name, source, value in lines]

@@ -7,16 +7,15 @@ vacuum.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
-from psycopg2.extensions import connection as Connection
-
-from alembic_boot.environment.session import MigrationSession
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.budget import Budget
 from alembic_boot.running.lock_timeout import LockTimeout
+from alembic_boot.running.outside_transaction import OutsideTransaction
+from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.traffic_watch import TrafficWatch
 from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.running.watcher import Watcher
@@ -31,47 +30,46 @@ _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
 
 
 class Traffic:
-    """The tries of the steps of one run.
+    """The tries of the steps of one run, within a budget of seconds for all of them.
 
-    `observer` is another session; it belongs to the watch while a step runs.
+    The recorder's connection belongs to the watch while a step runs. `tell` checks the lock and
+    runs a statement of boot's own in the session.
     """
 
     def __init__(
         self,
-        session: MigrationSession,
-        budget: Budget,
-        observer: Connection,
-        watcher: Watcher,
         transaction: RevisionTransaction,
+        recorder: Recorder,
+        watcher: Watcher,
+        budget: float,
+        tell: Callable[[str], object],
     ) -> None:
-        self._session = session
-        self._budget = budget
-        self._observer = observer
-        self._watcher = watcher
+        self._session = session = transaction.session
         self._transaction = transaction
+        self._recorder = recorder
+        self._watcher = watcher
+        self._budget = Budget(budget)
+        self._outside = OutsideTransaction(session, self._budget, tell)
         self._limit = LockTimeout(session)
-        self.has_own_limit = self._limit.is_own
+        self._is_one_unit = session.is_one_unit
+        """Whether env.py has opened a transaction for all steps: no step can be tried again."""
+        self._watch: TrafficWatch
+        """The watch over the step that runs."""
+        self._has_own_limit = False
         """Whether env.py, or the revision that runs, has set a `lock_timeout` itself."""
-        self._watch: TrafficWatch | None = None
-        self._label = ""
         self._has_met_limit = False
         """Whether our limit has ended a wait in this try; the revision may have caught that."""
         self._vacuumed: str | None = None
 
-    @property
-    def watch(self) -> TrafficWatch | None:
-        """The watch over the step that runs."""
-        return self._watch
-
     @contextmanager
     def trying(self, label: str, key: AdvisoryKey) -> Iterator[None]:
         """Watch one try of a step, with its commit. The key identifies its session."""
-        self._label = label
-        self.has_own_limit = self._limit.is_own
+        self._has_own_limit = self._limit.is_own
         self._has_met_limit = False
-        self._watch = TrafficWatch(self._observer, key, label, self._budget)
-        self._watch.may_cancel = not self._limit.is_own
-        with self._watcher.meanwhile(self._watch.look):
+        watch = TrafficWatch(self._recorder.connection, key, label, self._budget)
+        watch.may_cancel = not self._limit.is_own
+        self._watch = self._outside.watch = watch
+        with nullcontext() if self._is_one_unit else self._watcher.meanwhile(watch.look):
             yield
 
     def has_blocked(self, error: Exception) -> bool:
@@ -79,57 +77,83 @@ class Traffic:
 
         Raises MigrationFailedError if the budget is used up.
         """
-        watch = self._watch
-        assert watch is not None  # noqa: S101 (a try has just failed)
+        if self._is_one_unit:
+            return False
         raise_if_stopped()
+        watch = self._watch
         phrase = reasons.phrase(
             sqlstate(error), has_cancelled=watch.has_cancelled, is_for_crowd=watch.is_for_crowd
         )
-        if phrase is None or not self._transaction.is_intact():
+        if phrase is None or not self._transaction.is_intact(self._recorder.ask):
             return False
         self._session.forget_transaction()
         self._vacuumed = None if self._limit.is_own else watch.vacuumed
-        self._budget.failed(self._label, phrase, watch.blockers, error)
+        self._budget.failed(watch.label, phrase, watch.blockers, error)
         return True
+
+    def pause(self) -> None:
+        """Leave the tables alone until the next try."""
+        self._budget.pause()
 
     def succeeded(self) -> None:
         """Note that the step is committed."""
-        self._watch = None
-        self._budget.succeeded(self._label)
+        self._budget.succeeded(self._watch.label)
         self._vacuumed = None
 
-    def beginning(self, *, is_first: bool) -> tuple[str, ...]:
+    @property
+    def may_retry(self) -> bool:
+        """True in a transaction whose rollback undoes the step, so that the step can run again."""
+        return not self._is_one_unit and self._transaction.is_first
+
+    def beginning(self) -> tuple[str, ...]:
         """Return SQL that limits how long the statements of a new transaction wait for locks.
 
         A later transaction of a revision is not limited, because it cannot run again. A limit of
         env.py or of its URL stays.
         """
-        if not is_first:
-            self.left()
+        if not self.may_retry:
+            self._leave()
             return ()
         return self._limit.beginning(self._budget.limit, self._budget.row_limit)
 
-    def left(self) -> None:
-        """Stop limiting a revision that has left its first transaction: it cannot run again."""
+    def _leave(self) -> None:
         self._limit.leave()
-        if self._watch is not None:
-            self._watch.may_cancel = False
+        self._watch.may_cancel = False
 
-    def executing(self, statement: str, *, may_prefix: bool) -> None:
+    def executing(self, statement: str, *, may_prefix: bool) -> str:
         """Limit the wait of a revision's next statement, unless the revision sets a limit itself.
 
-        Raises CutShortError, as below.
+        No wait is limited outside of the first transaction: the revision cannot run again. Returns
+        SQL to send with the statement. Raises CutShortError, as below.
         """
+        if self._session.is_bare:
+            self._leave()
+            return ""
         if commits(statement):
             self.require_whole()
         if may_set_lock_timeout(statement):
-            self.has_own_limit = True
-            self.left()
-        else:
-            self._limit.executing(statement, may_prefix=may_prefix)
+            self._has_own_limit = True
+            self._leave()
+            return ""
+        return self._limit.executing(statement, may_prefix=may_prefix)
 
-    def execute(self, execute: Callable[[], object]) -> None:
-        """Execute a statement that is rolled back with its revision."""
+    def execute(self, statement: str, execute: Callable[[], object], *, is_again: bool) -> None:
+        """Execute a statement. Retry it alone if a rollback of the step cannot undo it.
+
+        `is_again` says that a try of the revision has failed before.
+        """
+        if self.may_retry:
+            self._execute_limited(execute)
+        elif self._is_one_unit:
+            execute()
+        elif self._session.is_bare:
+            self._outside.run_bare(statement, execute, is_again=is_again)
+        elif self._has_own_limit:
+            execute()
+        else:
+            self._outside.run_later(statement, execute)
+
+    def _execute_limited(self, execute: Callable[[], object]) -> None:
         started = time.monotonic()
         try:
             execute()
@@ -140,8 +164,8 @@ class Traffic:
 
     def require_whole(self) -> None:
         """Raise CutShortError if a wait was ended in this try, and the revision went on."""
-        if self._has_met_limit or (self._watch is not None and self._watch.has_cancelled):
-            raise reasons.CutShortError(self._label)
+        if self._has_met_limit or self._watch.has_cancelled:
+            raise reasons.CutShortError(self._watch.label)
 
     def committing(self) -> None:
         """Look before the revision commits something itself. Raises CutShortError, as above."""
@@ -151,11 +175,6 @@ class Traffic:
             # SQLAlchemy counts its transaction as ended, and would not roll it back.
             self._session.connection.connection.rollback()
             raise
-
-    def take_prefix(self) -> str:
-        """Return SQL that limits the next statement, and is sent with it."""
-        prefix, self._limit.prefix = self._limit.prefix, ""
-        return prefix
 
     @property
     def has_met_vacuum(self) -> bool:

@@ -72,7 +72,7 @@ class TrafficWatch:
     ) -> None:
         self._connection = connection
         self._holder = key.holder_query
-        self._label = label
+        self.label = label
         self._budget = budget
         self._looked_at = time.monotonic()
         self._interval = _INTERVAL
@@ -184,8 +184,8 @@ class TrafficWatch:
         self._warned_at = now
         _log.warning(
             "Migration %s blocks %s (%.0f s of waiting in total)",
-            self._label,
+            self.label,
             "1 session" if look.blocked == 1 else f"{look.blocked} sessions",
             self.cost,
-            extra=fields("blocking", label=self._label, sessions=look.blocked),
+            extra=fields("blocking", label=self.label, sessions=look.blocked),
         )

@@ -6,6 +6,7 @@ version row and the journal's row still change together, or not at all.
 
 import logging
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Any
 
 import psycopg2
@@ -17,6 +18,9 @@ from alembic_boot.sql.statement import begins_with_control, commits
 
 _log = logging.getLogger(__name__)
 
+Ask = Callable[[str], object]
+"""Runs a query over another session and returns its one value, if this session cannot."""
+
 
 class TransactionLeftError(CommandError):
     """A revision has ended its transaction in a way that leaves nothing to record as applied."""
@@ -25,48 +29,64 @@ class TransactionLeftError(CommandError):
     """The error is noticed at the end of the revision, so no line of the file is its cause."""
 
 
+class Phase(Enum):
+    """The part of a try: it tells a statement or a transaction of the revision from our own."""
+
+    OPENING = auto()
+    RUNNING = auto()
+    """The revision's own function runs."""
+    RECORDING = auto()
+    """The function has ended: the version row, and env.py's callbacks, are left."""
+    ENDING = auto()
+    """The loop commits or rolls back."""
+
+
 class RevisionTransaction:
     """Follows one session's transactions while revisions run, one after the other."""
 
-    def __init__(self, session: MigrationSession, ask: Callable[[str], object]) -> None:
-        """Follow the session; `ask` runs a query over another session, if this one cannot."""
-        self._session = session
-        self._ask = ask
+    def __init__(self, session: MigrationSession) -> None:
+        self.session = session
         self._unit: Any = None
         """The transaction that env.py has opened for all steps."""
         self._id: str | None = None
         """The id of the last transaction; None outside of any, as in an autocommit block."""
+        self.is_unit_over = False
+        """Whether a revision has ended the transaction that env.py had opened for all of them."""
+        self._reset()
+
+    def adopt_unit(self) -> None:
+        """Note the transaction that env.py has opened for all steps, if it has."""
+        if self.session.is_one_unit:
+            self._unit = self.session.connection.get_transaction()
+
+    def _reset(self) -> None:
+        self.phase = Phase.OPENING
         self._begun = 0
         """The number of transactions that the revision has begun."""
         self._has_left = False
         self._was_rolled_back = False
-        self._is_ending = False
-        """Whether the loop, not the revision, ends the transaction now."""
         self._to_commit_below = False
         self._to_commit = False
         self._has_said_control = False
         """Whether the revision has executed BEGIN, COMMIT, SAVEPOINT or the like."""
         self.is_deferred = False
         """Whether the check that the revision is in its transaction is still to come."""
-        self.is_unit_over = False
-        """Whether a revision has ended the transaction that env.py had opened for all of them."""
-
-    def adopt_unit(self) -> None:
-        """Note the transaction that env.py has opened for all steps, if it has."""
-        if self._session.is_one_unit:
-            self._unit = self._session.connection.get_transaction()
 
     def start(self) -> None:
-        """Begin with the next revision, and forget the transactions of the one before."""
-        self._begun = 0
-        self._has_left = self._was_rolled_back = self._is_ending = False
-        self._to_commit = self._to_commit_below = False
-        self._has_said_control = self.is_deferred = False
+        """Begin a try of a revision, and forget the transactions of the one before."""
+        self._reset()
+        if self.is_unit_over:
+            self.session.tell("BEGIN")
+
+    @property
+    def is_over(self) -> bool:
+        """True if the revision's own function has ended: only the version row is left."""
+        return self.phase in (Phase.RECORDING, Phase.ENDING)
 
     @property
     def is_first(self) -> bool:
         """True in the transaction that the revision began in: its rollback undoes the revision."""
-        is_own = not self._session.is_one_unit and not self._session.is_autocommit
+        is_own = not self.session.is_one_unit and not self.session.is_autocommit
         return is_own and self._begun == 1 and not self._has_left
 
     def began(self) -> tuple[str, ...]:
@@ -74,42 +94,32 @@ class RevisionTransaction:
         self._begun += 1
         self._id = None
         # A transaction id is never used twice, and no setting changes its text.
-        return () if self._session.is_autocommit else ("txid_current()::text",)
+        return () if self.session.is_autocommit else ("txid_current()::text",)
 
     def told(self, answers: tuple[Any, ...]) -> None:
         """Take the values of these columns; more values may follow."""
-        if not self._session.is_autocommit:
+        if not self.session.is_autocommit:
             self._id = answers[0]
 
     def rolled_back(self) -> None:
         """Note that SQLAlchemy has rolled the transaction back."""
-        self._was_rolled_back |= not self._is_ending
+        self._was_rolled_back |= self.phase is not Phase.ENDING
 
     def executing(self, statement: str) -> None:
-        """Note a statement of the revision that is inside of a transaction."""
-        self._has_said_control |= begins_with_control(statement) or commits(statement)
+        """Note a statement that comes next."""
+        if self.session.is_bare:
+            self._has_left = True
+        else:
+            self._has_said_control |= begins_with_control(statement) or commits(statement)
 
-    def left(self) -> None:
-        """Note that a statement runs outside of any transaction."""
-        self._has_left = True
-
-    def is_intact(self) -> bool:
+    def is_intact(self, ask: Ask) -> bool:
         """Return whether a rollback undoes all that the revision did."""
         if not self.is_first or self._was_rolled_back:
             return False
         try:
-            return not self.was_committed()
+            return not self.was_committed(ask)
         except psycopg2.Error:  # no session can tell
             return False
-
-    def end(self) -> None:
-        """Note that the loop ends the transaction now."""
-        self._is_ending = True
-
-    def resume_unit(self) -> None:
-        """Begin the next revision's transaction where env.py's own is over."""
-        if self.is_unit_over:
-            self._session.tell("BEGIN")
 
     @property
     def condition(self) -> str:
@@ -122,7 +132,7 @@ class RevisionTransaction:
         Raises TransactionLeftError if the transaction that it began in was rolled back.
         """
         self.is_deferred = False
-        if self._session.ask(_STATUS.format(self._id))[0] == "aborted":
+        if self.session.ask(_STATUS.format(self._id))[0] == "aborted":
             raise _undone()
         self.warn()
 
@@ -133,7 +143,7 @@ class RevisionTransaction:
         trip takes as long as a small revision. Raises TransactionLeftError if nothing is left to
         record as applied.
         """
-        session = self._session
+        session = self.session
         expected = self._unit if session.is_one_unit else alembic_transaction(session.context)
         has_replaced = session.connection.get_transaction() is not expected
         if self._was_rolled_back:
@@ -165,13 +175,13 @@ class RevisionTransaction:
     def commit(self) -> None:
         """Commit a transaction that `rejoin` has begun; Alembic commits all others."""
         if self._to_commit_below:
-            self._session.tell("COMMIT")
+            self.session.tell("COMMIT")
         if self._to_commit:
-            self._session.connection.commit()
+            self.session.connection.commit()
 
-    def was_committed(self) -> bool:
+    def was_committed(self, ask: Ask) -> bool:
         """Return whether the revision that has failed had committed something itself."""
-        return self._id is not None and self._ask(_STATUS.format(self._id)) == "committed"
+        return self._id is not None and ask(_STATUS.format(self._id)) == "committed"
 
     def warn(self) -> None:
         """Log that a revision has ended its transaction, and the consequence."""
@@ -181,7 +191,7 @@ class RevisionTransaction:
         )
 
     def _is_inside(self) -> bool:
-        [now] = self._session.ask("SELECT txid_current_if_assigned()::text")
+        [now] = self.session.ask("SELECT txid_current_if_assigned()::text")
         return bool(now == self._id)
 
 

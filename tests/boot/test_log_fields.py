@@ -8,7 +8,6 @@ import pytest
 from alembic_boot.errors import LockTimeoutError
 from alembic_boot.log import TextFormatter, report_failure
 from alembic_boot.log_fields import failure_fields, fields
-from alembic_boot.running.backoff import Backoff
 from alembic_boot.running.blockers import Blocker
 from alembic_boot.running.budget import Budget
 
@@ -31,7 +30,7 @@ def test_fields(given: dict[str, Any], expected: dict[str, object]) -> None:
 
 def test_a_blocked_revision(caplog: pytest.LogCaptureFixture) -> None:
     """Programs get the revision and what blocks it; a person reads the sentence."""
-    budget = Budget(Backoff(120))
+    budget = Budget(120)
     with caplog.at_level(logging.INFO):
         budget.failed("a1 people", "is blocked by {}", [Blocker(7, "psql")], None)
         budget.succeeded("a1 people")

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from alembic.operations import Operations
@@ -18,12 +19,11 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock
-from alembic_boot.running.locked_run import Locked
+from alembic_boot.running.locked_run import LockedRun
 from alembic_boot.running.loop import Loop
 from alembic_boot.running.recorder import Recorder, recording
 from alembic_boot.running.steps import Moves, Recording, Rows
 from alembic_boot.running.takeover import exclusively
-from alembic_boot.running.transaction import RevisionTransaction
 from alembic_boot.state.journal import Direction, Journal
 
 JOURNAL = Journal(VersionTable("alembic_version", "public"))
@@ -83,18 +83,19 @@ class Place:
             exclusively(self.url, JOURNAL, 5) as self.lock,
             recording(self.url, JOURNAL, History({}), "test") as self.recorder,
         ):
-            locked = Locked(self.lock, self.recorder, self.budget)
+            lock, recorder = self.lock, self.recorder
             for left in reversed(range(self.times)):
                 caught = suppress(DBAPIError) if left else nullcontext()
                 with caught, (self.goes_to or self)._configured() as context:
-                    locked.run(context, {}, lambda rows: steps(context, rows, revisions))
+                    session = MigrationSession(context)
+                    loop = Loop(LockedRun(session, lock, recorder, self.budget))
+                    loop.run(partial(steps, context, revisions), {})
 
     def run_on_scratch(self, **revisions: Upgrade) -> None:
         """Run revisions as on a scratch database: without lock and journal."""
         with self._configured() as context:
-            session = MigrationSession(context)
-            loop = Loop(session, RevisionTransaction(session, self.ask), Guard(session))
-            loop.run(lambda rows: steps(context, rows, revisions), {})
+            loop = Loop(Guard(MigrationSession(context)))
+            loop.run(partial(steps, context, revisions), {})
 
     @contextmanager
     def _configured(self) -> Iterator[MigrationContext]:
@@ -153,7 +154,7 @@ def place(url: str, **options: Any) -> Place:
     return Place(parse_database_url(url), **options)
 
 
-def steps(context: MigrationContext, rows: Rows, revisions: dict[str, Upgrade]) -> list[Fake]:
+def steps(context: MigrationContext, revisions: dict[str, Upgrade], rows: Rows) -> list[Fake]:
     """Return a step for each revision that is not there yet: they follow one another by name."""
     return [
         Fake(

@@ -4,34 +4,37 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alembic_boot.running.backoff import Backoff, Harm, Look
+from alembic_boot.running.backoff import Harm, Look, limit, pause, row_limit
+from alembic_boot.running.budget import Budget
 
 
-@pytest.mark.parametrize(("tries", "limit"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
-def test_limit(tries: int, limit: float) -> None:
-    assert Backoff(120).limit(tries) == limit
+@pytest.mark.parametrize(("tries", "seconds"), [(0, 0.1), (1, 0.2), (2, 0.2), (1000, 0.2)])
+def test_limit(tries: int, seconds: float) -> None:
+    assert limit(tries) == seconds
 
 
-@pytest.mark.parametrize(
-    ("budget", "held_off", "limit"), [(120, 0, 120), (120, 20, 100), (120, 120, 0.2), (0, 0, 0.2)]
-)
-def test_limit_for_rows(budget: float, held_off: float, limit: float) -> None:
+@pytest.mark.parametrize(("left", "seconds"), [(120, 120), (100, 100), (0, 0.2), (-1, 0.2)])
+def test_limit_for_rows(left: float, seconds: float) -> None:
     """It is all that is left, and never none at all."""
-    assert Backoff(budget).row_limit(1, held_off) == limit
+    assert row_limit(1, left) == seconds
 
 
 @given(st.floats(0, 1))
 def test_pause(chance: float) -> None:
     """It is never longer than half a second, and never so short that the queue stays."""
-    assert 0.25 <= Backoff(120).pause(chance) <= 0.5
+    assert 0.25 <= pause(chance) <= 0.5
 
 
 @pytest.mark.parametrize(
-    ("budget", "held_off", "is_over"),
+    ("seconds", "waited", "is_over"),
     [(120, 0, False), (120, 119.9, False), (120, 120, True), (0, 0, True), (0.5, 0.4, False)],
 )
-def test_budget(budget: float, held_off: float, is_over: bool) -> None:
-    assert Backoff(budget).is_over(held_off) is is_over
+def test_budget(seconds: float, waited: float, is_over: bool) -> None:
+    """A wait ends when the budget is used up, but not before its own limit."""
+    budget = Budget(seconds)
+    budget.waited(waited)
+    assert budget.is_over(0.1) is is_over
+    assert not budget.is_over(0.09)
 
 
 def waiting(blocked: int, lock: str = "a lock") -> Look:
