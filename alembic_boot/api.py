@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypedDict, Unpack
 
 from alembic_boot.errors import BootError, ConfigurationError, LockTimeoutError
 from alembic_boot.extras import require_psycopg2
-from alembic_boot.own_work import is_own_call, own_call
+from alembic_boot.own_work import own_call, runs_their_code
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -189,8 +189,8 @@ def describe(
     if (real := direct or own) is None:
         from alembic_boot.environment.own_url import own_url
 
-        with own_call():
-            real = own_url(config)
+        _refuse_calls_by_env_py()
+        real = own_url(config)
     return BootDescription(
         database_url=own or real,
         migration_database_url=real,
@@ -215,6 +215,15 @@ def describe(
     )
 
 
+def _refuse_calls_by_env_py() -> None:
+    """Raise ConfigurationError if env.py or a revision calls: it would wait for its own end."""
+    if runs_their_code():
+        raise ConfigurationError(
+            "env.py, or a module that it imports, calls alembic_boot while alembic_boot runs it.",
+            "Call it where the application starts, not where its modules are imported.",
+        )
+
+
 @contextmanager
 def _alone(
     describe: Callable[[], "BootDescription"], does: str = "", *, waits: bool = True
@@ -225,10 +234,11 @@ def _alone(
     """
     global _doing  # noqa: PLW0603 (a process has one state of Alembic)
     require_psycopg2()
-    if waits and is_own_call():
-        raise ConfigurationError(
-            "env.py, or a module that it imports, calls alembic_boot while alembic_boot runs it.",
-            "Call it where the application starts, not where its modules are imported.",
+    if waits:
+        _refuse_calls_by_env_py()
+    elif runs_their_code():
+        raise _AtWorkError(
+            f"A {_doing or 'command'} runs in this process.", "Ask again when it has ended."
         )
     from alembic_boot.log import keeping_logging
 

@@ -8,6 +8,7 @@ from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.logins import connecting_anew, hearing_logins, keywords
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError, ConfigurationError
+from alembic_boot.own_work import own_call
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password, url_of_env_py
 from alembic_boot.signals import Stopped
 
@@ -32,7 +33,7 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
         raise _Enough
 
     try:
-        with connecting_anew(), hearing_logins(stop):
+        with own_call(), connecting_anew(), hearing_logins(stop):
             project.run(lambda _context, _arguments: None, failed=lambda _error: None)
     except (BootError, Stopped):
         if not found:

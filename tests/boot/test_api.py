@@ -1,6 +1,7 @@
 """The public names, as a program of somebody else's uses them."""
 
 import asyncio
+import gc
 import importlib
 import inspect
 import logging
@@ -114,6 +115,13 @@ def test_in_the_lifespan_of_an_application(
     assert capfd.readouterr().out == "still here"
 
 
+def test_the_garbage_of_an_application(theirs: ForeignProject, database_url: str) -> None:
+    """Its objects can still be collected: only the process of a command keeps them all."""
+    frozen, threshold = gc.get_freeze_count(), gc.get_threshold()
+    alembic_boot.migrate(theirs.folder, database_url)
+    assert (gc.get_freeze_count(), gc.get_threshold()) == (frozen, threshold)
+
+
 def test_an_engine_that_is_connected_already(
     theirs: ForeignProject, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,14 +154,20 @@ def test_an_application_that_works_meanwhile(
     url = database_url.replace("ql://", "ql+psycopg2://")
     (theirs.folder / f"{name}.py").write_text(f"""
 import threading, sqlalchemy
+from concurrent.futures import ThreadPoolExecutor
 engine = sqlalchemy.create_engine({url!r})
 def insert():
     with engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO served DEFAULT VALUES")
-def serve():
+def in_new_thread():
     thread = threading.Thread(target=insert)
     thread.start()
     thread.join()
+resident = ThreadPoolExecutor(1)
+resident.submit(bool).result()
+def serve():
+    resident.submit(insert).result()
+    resident.submit(in_new_thread).result()
 """)
     monkeypatch.syspath_prepend(theirs.folder)
     service = importlib.import_module(name)
@@ -173,15 +187,6 @@ def serve():
             call(theirs.folder)
         assert cluster.query("SELECT count(*) FROM served", database) > before
     service.engine.dispose()
-
-
-def test_an_env_py_that_calls_us(theirs: ForeignProject, database_url: str) -> None:
-    """It would wait for itself."""
-    (theirs.folder / "scripts" / "env.py").write_text(
-        f"import alembic_boot\nalembic_boot.migrate({str(theirs.folder)!r}, {database_url!r})\n"
-    )
-    with pytest.raises(alembic_boot.BootError, match="calls alembic_boot while"):
-        alembic_boot.migrate(theirs.folder, database_url)
 
 
 def test_the_handlers_of_an_application(

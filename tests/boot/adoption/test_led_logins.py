@@ -18,8 +18,15 @@ WHERE = text("SELECT current_database()")
 
 
 def asked(engine: Any) -> str:
+    """Return the database that an application reaches."""
     with engine.connect() as connection:
         return str(connection.scalar(WHERE))
+
+
+def asked_by_us(engine: Any) -> str:
+    """Return the database that env.py reaches."""
+    with own_call():
+        return asked(engine)
 
 
 async def asked_async(engine: Any) -> str:
@@ -36,7 +43,8 @@ def test_a_login_is_led_and_let_go(cluster: Cluster, database: str, driver: str)
         elsewhere = create_engine(parse_database_url(cluster.url(other)).for_driver(driver))
         assert asked(engine) == database
         with led((real,), parse_database_url(cluster.url(scratch))):
-            assert (asked(engine), asked(engine), asked(elsewhere)) == (scratch, scratch, other)
+            there = [asked_by_us(it) for it in (engine, engine, elsewhere)]
+            assert there == [scratch, scratch, other]
         assert asked(engine) == database
         engine.dispose()
         elsewhere.dispose()
@@ -49,30 +57,35 @@ def test_an_application_goes_on(cluster: Cluster, database: str) -> None:
     with ThreadPoolExecutor(1) as application, cluster.database() as scratch:
         assert application.submit(asked, engine).result() == database
         with led((real,), parse_database_url(cluster.url(scratch))):
-            there = [(asked(engine), application.submit(asked, engine).result()) for _ in range(3)]
+            there = [
+                (asked_by_us(engine), application.submit(asked, engine).result()) for _ in range(3)
+            ]
         assert there == [(scratch, database)] * 3
         assert asked(engine) == database
     engine.dispose()
 
 
-def test_a_thread_of_an_application_that_begins_meanwhile(cluster: Cluster, database: str) -> None:
-    """In a call of the Python API it keeps the real database; a thread of asyncio's is env.py's."""
+def in_new_thread(engine: Any) -> str:
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(asked, engine).result()
+
+
+def test_threads_that_begin_meanwhile(cluster: Cluster, database: str) -> None:
+    """One of an application keeps the real database; one that env.py starts is led."""
     real = parse_database_url(cluster.url(database))
     engine = create_engine(real.for_driver("psycopg2"))
-    with (
-        cluster.database() as scratch,
-        own_call(),
-        led((real,), parse_database_url(cluster.url(scratch))),
-        ThreadPoolExecutor(1) as application,
-    ):
-        there = [
-            (
-                asyncio.run(asyncio.to_thread(asked, engine)),
-                application.submit(asked, engine).result(),
-            )
-            for _ in range(2)
-        ]
-        assert there == [(scratch, database)] * 2
+    with ThreadPoolExecutor(1) as application, cluster.database() as scratch:
+        assert application.submit(asked, engine).result() == database
+        with own_call(), led((real,), parse_database_url(cluster.url(scratch))):
+            there = [
+                (
+                    asyncio.run(asyncio.to_thread(asked, engine)),
+                    in_new_thread(engine),
+                    application.submit(in_new_thread, engine).result(),
+                )
+                for _ in range(2)
+            ]
+        assert there == [(scratch, scratch, database)] * 2
     engine.dispose()
 
 
@@ -82,7 +95,7 @@ def test_asyncpg(cluster: Cluster, database: str) -> None:
     async def ask() -> tuple[str, str]:
         with cluster.database() as scratch:
             engine = create_async_engine(real.for_driver("asyncpg"))
-            with led((real,), parse_database_url(cluster.url(scratch))):
+            with own_call(), led((real,), parse_database_url(cluster.url(scratch))):
                 there = await asked_async(engine)
             back = await asked_async(engine)
             await engine.dispose()
@@ -98,7 +111,7 @@ def test_another_user_and_another_name_of_the_host(cluster: Cluster, database: s
     mistaken = real.having(host="localhost", user="nobody", password="wrong")
     engine = create_engine(mistaken.for_driver("psycopg2"))
     with cluster.database() as scratch, led((real,), parse_database_url(cluster.url(scratch))):
-        assert asked(engine) == scratch
+        assert asked_by_us(engine) == scratch
     with pytest.raises(DBAPIError):
         asked(engine)
 
