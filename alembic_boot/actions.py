@@ -7,6 +7,7 @@ runs.
 from functools import partial
 from typing import TYPE_CHECKING
 
+from alembic_boot.imports import keep_objects
 from alembic_boot.output import show
 
 __all__ = [
@@ -61,6 +62,7 @@ def migrate(boot: "BootDescription", *, dry_run: bool = False, sql: bool = False
         from alembic_boot.stages import wait
 
         wait(boot, partial(check_history, boot))
+        keep_objects()
         migrate(boot)
 
 

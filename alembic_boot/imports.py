@@ -1,4 +1,4 @@
-"""Make the imports of a start fast.
+"""Make the imports of a start fast, in a command's own process.
 
 Importing creates hundreds of thousands of objects, which stay. Python checks all of them again and
 again for garbage: a third of the time to import Alembic. Mako, by which Alembic writes new

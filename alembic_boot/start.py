@@ -10,6 +10,7 @@ from alembic_boot.description import BootDescription, OnFailure
 from alembic_boot.errors import BootError
 from alembic_boot.extras import require_server
 from alembic_boot.history.ahead import reading_ahead
+from alembic_boot.imports import keep_objects
 from alembic_boot.log import report_cause
 from alembic_boot.log_fields import failure_fields
 from alembic_boot.masking import mask
@@ -121,6 +122,7 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         with stages.timed("seed"):
             rows = _seed(boot, inspection)
 
+    keep_objects()
     try:
         with stages.timed("migrate"), reserved():
             located = partial(hand_over_version_table, boot)

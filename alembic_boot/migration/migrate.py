@@ -13,7 +13,6 @@ from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import BootError, LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
-from alembic_boot.imports import keep_objects
 from alembic_boot.log_fields import fields
 from alembic_boot.migration.first_run import FirstRun, Located, Steps
 from alembic_boot.migration.report import report
@@ -59,7 +58,6 @@ def migrate(
     Raises the refusal for this state, LockTimeoutError or MigrationFailedError. Raises
     SchemaPastError if other steps than the agreed ones are left.
     """
-    keep_objects()
     with naming_pooler(boot.migration_database_url), ExitStack() as held:
         _log.info("Running database migrations...", extra=fields("migrating"))
         first = FirstRun(boot, located, agreed, held)
