@@ -25,7 +25,7 @@ from alembic_boot.commands import PREFIX, Program, use
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.imports import import_quickly
-from alembic_boot.masking import mask
+from alembic_boot.masking import hide_argument, mask
 
 if TYPE_CHECKING:
     from alembic_boot.description import BootDescription
@@ -240,8 +240,9 @@ def _variables() -> str:
 
 
 def _typed(arguments: Namespace) -> tuple[str, ...]:
-    """Return the options that advice repeats. A URL may have a password, and is left out."""
-    named = {"-c": [arguments.config], "-n": [arguments.name], "-x": arguments.x}
+    """Return the options that advice repeats, without secrets; a URL is left out."""
+    given = map(hide_argument, arguments.x)
+    named = {"-c": [arguments.config], "-n": [arguments.name], "-x": given}
     return tuple(word for flag, all_ in named.items() for it in all_ if it for word in (flag, it))
 
 

@@ -38,6 +38,11 @@ _QUOTED_PASSWORD = re.compile(
     r"""(?P<head>['"](?:ssl)?password['"]\s*:\s*)('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 )
 
+_SECRET_NAME = re.compile(
+    r"passw|pwd|secret|token|credential|(api|access|private)[_-]?key", re.IGNORECASE
+)
+"""The names of arguments whose values look secret."""
+
 # Shorter ones would mask half of every line; the patterns above still catch them.
 _SHORTEST_SECRET = 4
 
@@ -69,6 +74,18 @@ def hide(secret: str | None) -> None:
         # As it is, as in URLs, and as Python and JSON quote it.
         _secrets.update({secret, quote(secret, safe=""), quote_plus(secret)})
         _secrets.update({repr(secret)[1:-1], ascii(secret)[1:-1], json.dumps(secret)[1:-1]})
+
+
+def hide_argument(argument: str) -> str:
+    """Make `mask` replace the value of an `alembic -x` argument if its name says that it is secret.
+
+    Return the argument as advice may repeat it.
+    """
+    name, _, secret = argument.partition("=")
+    if secret and _SECRET_NAME.search(name):
+        hide(secret)
+        return f"{name}=***"
+    return mask(argument)
 
 
 def hidden() -> frozenset[str]:

@@ -12,6 +12,7 @@ from alembic_boot.commands import setting
 from alembic_boot.description import AlembicConfig
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.foreign import describe
+from alembic_boot.masking import hide_argument
 
 _INI, _TOML = "alembic.ini", "pyproject.toml"
 
@@ -79,6 +80,8 @@ def _with_own(found: Namespace, alembic: AlembicConfig) -> Namespace:
     found.config = [str(alembic.file)]
     found.name = alembic.name
     found.x = list(alembic.arguments) or None
+    for argument in alembic.arguments:
+        hide_argument(argument)
     return found
 
 

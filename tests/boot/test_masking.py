@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from alembic_boot import masking
-from alembic_boot.masking import hide, mask
+from alembic_boot.masking import hide, hide_argument, mask
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +108,25 @@ def test_what_was_hidden(secret: str | None, text: str, expected: str) -> None:
     """A known secret is blanked out as a word of its own, raw and encoded; short ones are not."""
     hide(secret)
     assert expected == mask(text)
+
+
+@pytest.mark.parametrize(
+    ("argument", "shown"),
+    [
+        ("tenant=acme", "tenant=acme"),
+        ("sorted by key=id", "sorted by key=id"),
+        ("verbose", "verbose"),
+        ("token=", "token="),
+        ("db-password=s3same s3same", "db-password=***"),
+        ("API_KEY=s3same s3same", "API_KEY=***"),
+        ("token=xy", "token=***"),
+        ("url=postgresql://u:pw@h/db", "url=postgresql://u:***@h/db"),
+    ],
+)
+def test_an_argument_of_alembic(argument: str, shown: str) -> None:
+    """Its name says that the value is secret."""
+    assert hide_argument(argument) == shown
+    assert "s3same" not in mask(f"it has {argument.partition('=')[2]}: it fails")
 
 
 def test_the_longer_of_two_secrets_is_hidden_whole() -> None:
