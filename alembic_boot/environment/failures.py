@@ -1,6 +1,7 @@
 """Failures of an env.py or of a revision, as sentences with advice."""
 
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -91,6 +92,14 @@ def no_connection(error: BaseException) -> BootError | None:
             "Alembic's async template does. Nothing was changed.",
         )
     match error, _origin(error):
+        # In SQLAlchemy 2.0 a ValueError.
+        case ImportError() | ValueError(), (module, _) if (
+            module.startswith("sqlalchemy.") and find_spec("greenlet") is None
+        ):
+            return ConfigurationError(
+                "Alembic's env.py connects by asyncio, and that needs the package greenlet.",
+                "Install greenlet, as by the extra sqlalchemy[asyncio]. Nothing was changed.",
+            )
         case InvalidRequestError(), ("sqlalchemy.ext.asyncio.engine", "__init__"):
             return ConfigurationError(
                 "Alembic's env.py connects by asyncio, and the driver of its URL is not async.",

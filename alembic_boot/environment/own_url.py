@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from alembic.runtime.migration import MigrationContext
+
 from alembic_boot.description import AlembicConfig
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.logins import connecting_anew, hearing_logins, keywords
@@ -27,14 +29,22 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
     """
     project = open_project(alembic, None, may_be_empty=True)
     found: list[tuple[Any, Mapping[str, str] | None]] = []
+    verifies = connects = False
 
     def stop(dialect: Any, arguments: Any, parameters: dict[str, Any]) -> None:
+        nonlocal verifies
+        # An SSLContext of asyncpg's; CERT_NONE is 0.
+        verifies = bool(getattr(parameters.get("ssl"), "verify_mode", 0))
         found.append((dialect, keywords(arguments, parameters)))
         raise _Enough
 
+    def connected(_context: MigrationContext) -> None:
+        nonlocal connects
+        connects = True
+
     try:
         with own_call(), connecting_anew(), hearing_logins(stop):
-            project.run(lambda _context, _arguments: None, failed=lambda _error: None)
+            project.run(lambda _context, _arguments: None, lambda _error: None, connected)
     except (BootError, Stopped):
         if not found:
             raise
@@ -45,6 +55,8 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
                 "Fix that. Neither --url nor DATABASE_URL is given, so env.py has to name the "
                 "database. Nothing was changed.",
             ) from error
+    if not found and connects:
+        raise _unknown(" The engine of env.py tells no URL, because it has a `creator`.")
     if not found:
         raise _unknown(" env.py does not connect by itself either.")
     dialect, login = found[0]
@@ -54,6 +66,12 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
         )
     if login is None:
         raise _unknown(" The login of env.py cannot be read.")
+    if verifies:
+        raise ConfigurationError(
+            "Alembic's env.py verifies the server by an SSLContext, which cannot be read.",
+            "Set DATABASE_URL with sslmode=verify-full and sslrootcert=FILE (or system). Nothing "
+            "was changed.",
+        )
     url = url_of_env_py(login, dialect.driver)
     hide_password(url)
     return url

@@ -1,6 +1,10 @@
 """What it means that PostgreSQL refuses a login or a statement, whichever driver says so."""
 
 import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from asyncpg import PostgresError
@@ -17,7 +21,10 @@ from alembic_boot.errors import (
     LoginRefusedError,
 )
 from alembic_boot.foreign import describe
+from alembic_boot.own_work import own_call
 from tests.cluster import Cluster, free_port
+from tests.scenarios.envs import DRIVERS as ENVS
+from tests.scenarios.process import ForeignProject
 
 DRIVERS = ["psycopg2", "psycopg", "asyncpg"]
 
@@ -105,7 +112,7 @@ def test_the_way_out(cluster: Cluster, driver: str) -> None:
 
 def failure_of(url: str, driver: str) -> BootError | None:
     # Before SQLAlchemy 2.1, asyncpg's own error comes.
-    with noting_attempts(), pytest.raises((DBAPIError, PostgresError)) as caught:
+    with own_call(), noting_attempts(), pytest.raises((DBAPIError, PostgresError)) as caught:
         execute(url, driver, "SELECT 1")
     return no_connection(caught.value)
 
@@ -130,6 +137,24 @@ def test_nobody_there(driver: str) -> None:
 def test_a_driver_that_needs_asyncio() -> None:
     """An env.py that knows no asyncio cannot use what its URL names."""
     assert isinstance(no_connection(MissingGreenlet("no greenlet_spawn")), ConfigurationError)
+
+
+def test_asyncio_without_greenlet(tmp_path: Path, database_url: str) -> None:
+    """SQLAlchemy installs greenlet only if it is asked for."""
+    theirs = ForeignProject(tmp_path / "theirs", ENVS["asyncpg"])
+    theirs.revision("a1")
+    command = (
+        "import sys; sys.modules['greenlet'] = None; from alembic_boot.cli import main; "
+        f"main(['-c', {str(theirs.config)!r}, 'migrate'])"
+    )
+    ended = subprocess.run(
+        (sys.executable, "-c", command),
+        env={**os.environ, "DATABASE_URL": database_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, "the package greenlet" in ended.stderr) == (2, True), ended
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])

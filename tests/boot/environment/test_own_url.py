@@ -37,6 +37,12 @@ asyncio.run(main())
 """
 
 
+CONTEXT = """\
+{{"connect_args": {{"ssl": (lambda ssl, it: (
+    setattr(it, "check_hostname", False), setattr(it, "verify_mode", ssl.{}), it
+)[-1])(__import__("ssl"), __import__("ssl").create_default_context())}}}}"""
+
+
 def sync(url: str, connect: str = CONNECT, options: str = "{}") -> str:
     return SYNC.format(url=url, options=options, connect=connect)
 
@@ -74,6 +80,11 @@ URL = "postgresql+{}://u:secret-p@h:5/d"
             "asyncpg",
             {"sslmode": "require"},
         ),
+        (
+            ASYNC.format(url=URL.format("asyncpg"), options=CONTEXT.format("CERT_NONE")),
+            "asyncpg",
+            {"sslmode": "require"},
+        ),
         (ASYNC.format(url=URL.format("psycopg"), options="{}"), "psycopg", {}),
     ],
 )
@@ -96,6 +107,10 @@ def test_what_env_py_would_connect_to(
             "Write postgresql+asyncpg://",
         ),
         (sync("driver://u:secret-p@h/d"), "NoSuchModuleError"),
+        (
+            ASYNC.format(url=URL.format("asyncpg"), options=CONTEXT.format("CERT_REQUIRED")),
+            "sslmode=verify-full",
+        ),
     ],
 )
 def test_an_env_py_without_one(tmp_path: Path, env: str, said: str) -> None:
@@ -106,6 +121,24 @@ def test_an_env_py_without_one(tmp_path: Path, env: str, said: str) -> None:
     assert said in str(caught.value)
     assert str(caught.value).startswith("No database") is (env == "pass")
     assert "secret-p" not in str(caught.value)
+
+
+CREATOR = """
+import psycopg2
+from alembic import context
+from sqlalchemy import create_engine
+engine = create_engine("postgresql+psycopg2://", creator=lambda: psycopg2.connect({url!r}))
+with engine.connect() as connection:
+    context.configure(connection=connection)
+    context.run_migrations()
+engine.dispose()
+"""
+
+
+def test_an_engine_that_tells_no_url(tmp_path: Path, database_url: str) -> None:
+    """Its `creator` connects, and SQLAlchemy knows of no login."""
+    with pytest.raises(ConfigurationError, match=r"creator.* Set DATABASE_URL="):
+        asked(tmp_path, CREATOR.format(url=database_url))
 
 
 @pytest.mark.filterwarnings("ignore:coroutine 'main' was never awaited:RuntimeWarning")
