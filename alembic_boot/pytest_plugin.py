@@ -5,7 +5,10 @@ pytest-xdist share one template. All databases are dropped at the end; those of 
 dropped by the next run.
 """
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 _URL = "ALEMBIC_BOOT_TEST_DATABASE_URL"
 _NAME = "ALEMBIC_BOOT_NAME"
+_LOG_LEVEL = "ALEMBIC_BOOT_LOG_LEVEL"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -101,24 +105,41 @@ def _project(config: pytest.Config) -> tuple["AlembicConfig", str]:
     return AlembicConfig(file, name, working_folder=root), str(url)
 
 
-class _FaultsFoundError(Exception):
-    """The faults that the check has found, one a line."""
+class _CheckFailedError(Exception):
+    """The faults that the check has found, one a line; or the reason why it is impossible."""
 
 
 class _Check(pytest.Item):
     """The check of the history as a test."""
 
     def runtest(self) -> None:
-        """Check the history. Raises _FaultsFoundError and BootError."""
-        from alembic_boot import check
+        """Check the history, in a process of its own: env.py imports modules of the application.
+
+        Raises _CheckFailedError.
+        """
+        from alembic_boot.masking import mask
+        from alembic_boot.migration.filling import import_paths
 
         project, url = _project(self.config)
-        if found := check(project, url).findings:
-            raise _FaultsFoundError("\n".join(it.text for it in found))
+        options = ("-c", str(project.file), "-n", project.name, "check", "--format", "json")
+        environ = {**os.environ, **import_paths(), "DATABASE_URL": url, _LOG_LEVEL: "error"}
+        environ.pop("MIGRATION_DATABASE_URL", None)
+        finished = subprocess.run(  # noqa: S603 (no part of it comes from outside)
+            (sys.executable, "-P", "-m", "alembic_boot", *options),
+            cwd=self.config.rootpath,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if finished.returncode:
+            found = json.loads(finished.stdout)["findings"] if finished.stdout else ()
+            faults = "\n".join(it["text"] for it in found)
+            raise _CheckFailedError(faults or mask(finished.stderr.strip()))
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """Return the sentences alone: a traceback of this tool says nothing more."""
-        if isinstance(excinfo.value, _FaultsFoundError | BootError):
+        if isinstance(excinfo.value, _CheckFailedError | BootError):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 

@@ -21,12 +21,16 @@ from alembic_boot.migration.migrate import migrate
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password
 
 
+def import_paths() -> dict[str, str]:
+    """Return the variable that lets a child process import what this one can: pytest adds paths."""
+    return {"PYTHONPATH": os.pathsep.join(str(Path(it).absolute()) for it in sys.path)}
+
+
 def fill(boot: BootDescription, url: DatabaseUrl) -> None:
     """Migrate this database in a child process. Raises MigrationFailedError with its stderr."""
-    paths = (str(Path(it).absolute()) for it in sys.path)  # pytest has added to them
     finished = subprocess.run(  # noqa: S603 (no part of it comes from outside)
         (sys.executable, "-P", "-m", __name__),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        env={**os.environ, **import_paths()},
         input=pickle.dumps((boot, url)),
         capture_output=True,
         check=False,

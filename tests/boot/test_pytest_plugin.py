@@ -145,6 +145,25 @@ def test_the_check_as_a_test(theirs: ForeignProject, database_url: str) -> None:
     status, said = run(theirs, database_url, "--alembic-boot-check", "-k", "alembic")
     assert (status, "c3 leaves behind on its way down" in said) == (1, True), said
     assert "Traceback" not in said
+    theirs.revision("d4", "nowhere")
+    status, said = run(theirs, database_url, "--alembic-boot-check", "-k", "alembic")
+    assert (status, "Revision nowhere referenced from" in said) == (1, True), said
+
+
+@pytest.mark.slow
+def test_the_check_leaves_the_process_of_the_tests_alone(
+    theirs: ForeignProject, database_url: str
+) -> None:
+    """What env.py imports and sets is not there for the tests; nor are its prints."""
+    (theirs.folder / "their_models.py").touch()
+    env = "import their_models, logging; logging.disable(); print('NOISE')\n" + theirs.env
+    (theirs.folder / "scripts" / "env.py").write_text(env)
+    (theirs.folder / "conftest.py").write_text(
+        "def pytest_sessionfinish():\n    import logging, sys\n"
+        "    print('their_models' in sys.modules, logging.root.manager.disable)\n"
+    )
+    status, said = run(theirs, database_url, "--alembic-boot-check", "-k", "alembic", "-s")
+    assert (status, "False 0" in said, "NOISE" in said) == (0, True, False), said
 
 
 @pytest.mark.slow
