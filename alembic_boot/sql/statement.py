@@ -23,6 +23,13 @@ _DEFINITIONS = frozenset(
 
 _SETTINGS = frozenset({"VariableSetStmt", "VariableShowStmt"})
 
+_LEAVING_NOTHING = _SETTINGS | {"SelectStmt", "LockStmt", "CreateStmt", "CreateTableAsStmt"}
+"""Kinds that leave nothing, if the tables that they make are temporary."""
+_ROWS_CHANGED = frozenset({"InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"})
+_HARMLESS_CALLS = re.compile(
+    r"pg_(?:try_)?advisory_\w+|set_config|current_\w+|to_reg\w+|now|version|count|coalesce"
+)
+
 _SAVEPOINTS = frozenset({"TRANS_STMT_SAVEPOINT", "TRANS_STMT_RELEASE", "TRANS_STMT_ROLLBACK_TO"})
 _ROLLBACKS = frozenset({"TRANS_STMT_ROLLBACK", "TRANS_STMT_ROLLBACK_TO"})
 _COMMIT = "TRANS_STMT_COMMIT"
@@ -82,8 +89,7 @@ def _may_set(statement: Statement) -> bool:
     if statement.kind == "VariableSetStmt":
         return statement.node.get("name") in (None, "lock_timeout")  # RESET ALL has none
     return any(
-        name == "FuncCall" and node["funcname"][-1]["String"]["sval"] == "set_config"
-        for name, node in nodes(statement.node)
+        name == "FuncCall" and _called(node) == "set_config" for name, node in nodes(statement.node)
     )
 
 
@@ -98,6 +104,16 @@ def begins_with_rollback(text: str) -> bool:
 def is_setting(text: str) -> bool:
     """Return whether a text only sets or shows settings of the session."""
     return _all_of(_read_short(text), _SETTINGS)
+
+
+def leaves_nothing(text: str) -> bool:
+    """Return whether a text only reads, locks, or makes temporary tables.
+
+    PostgreSQL counts locks of rows, and such tables, as changes of the transaction. A function that
+    is not known may change anything.
+    """
+    statements = read(text)
+    return statements is not None and all(map(_leaves_nothing, statements))
 
 
 def is_single(text: str) -> bool:
@@ -160,6 +176,21 @@ def _all_of(statements: Statements, kinds: frozenset[str]) -> bool:
 def _transaction_kind(statement: Statement) -> str:
     """Return the kind of a transaction statement; an empty text for another statement."""
     return str(statement.node["kind"]) if statement.kind == "TransactionStmt" else ""
+
+
+def _leaves_nothing(statement: Statement) -> bool:
+    if statement.kind not in _LEAVING_NOTHING:
+        return False
+    return not any(
+        name in _ROWS_CHANGED
+        or (name in ("relation", "rel") and it.get("relpersistence") != "t")
+        or (name == "FuncCall" and not _HARMLESS_CALLS.fullmatch(_called(it)))
+        for name, it in nodes(statement.node)
+    )
+
+
+def _called(call: Node) -> str:
+    return str(call["funcname"][-1]["String"]["sval"])
 
 
 def _may_commit_inside(statement: Statement) -> bool:

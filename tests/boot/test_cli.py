@@ -299,6 +299,31 @@ def test_what_a_check_prints_for_programs(run: Run, their: Their, database_url: 
     assert found.stdout.startswith("::error title=alembic-boot%3A downgrade,file=scripts/versions/")
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TEMP TABLE ours (i int)",
+        "LOCK TABLE held IN ACCESS EXCLUSIVE MODE",
+        "SELECT i, pg_advisory_xact_lock(1) FROM held FOR UPDATE",
+    ],
+)
+def test_an_env_that_changes_nothing_that_lasts(
+    run: Run, their: Their, cluster: Cluster, database: str, database_url: str, statement: str
+) -> None:
+    """PostgreSQL counts these as changes of the transaction; the commit ends them."""
+    cluster.execute("CREATE TABLE held AS SELECT 1 AS i", database)
+    cluster.execute("ALTER TABLE held OWNER TO moriai_user", database)
+    their(
+        FOREIGN_ENV.replace(
+            "with connectable",
+            "with connectable.begin() as own:\n"
+            f"    own.exec_driver_sql({statement!r})\nwith connectable",
+        )
+    )
+    result = run("status", DATABASE_URL=database_url)
+    assert result.status == 0, result
+
+
 CHANGING_ENV = FOREIGN_ENV.replace(
     "with connectable",
     "import sqlalchemy\nwith connectable.begin() as own:\n"

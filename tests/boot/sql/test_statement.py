@@ -17,6 +17,7 @@ from alembic_boot.sql.statement import (
     is_concurrent,
     is_setting,
     is_single,
+    leaves_nothing,
     may_set_lock_timeout,
     works_on_rows,
 )
@@ -134,6 +135,34 @@ SETS_LOCK_TIMEOUT = {
 def test_what_may_set_the_lock_timeout(text: str, expected: bool) -> None:
     """A text that only mentions it is limited like any other."""
     assert may_set_lock_timeout(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SELECT 1", True),
+        ("SELECT i FROM t FOR UPDATE", True),
+        ("SELECT pg_advisory_xact_lock(1), current_setting('a')", True),
+        ("LOCK TABLE t IN EXCLUSIVE MODE; SET search_path = a", True),
+        ("CREATE TEMP TABLE t (i serial)", True),
+        ("CREATE TEMPORARY TABLE t AS SELECT i FROM u FOR UPDATE", True),
+        ("SELECT i INTO TEMP t FROM u", True),
+        ("SELECT their_function()", False),
+        ("SELECT i INTO t FROM u", False),
+        ("CREATE TABLE t (i int)", False),
+        ("CREATE TABLE t AS SELECT 1", False),
+        ("CREATE UNLOGGED TABLE t ()", False),
+        ("CREATE TEMP TABLE t AS SELECT their_function()", False),
+        ("WITH d AS (DELETE FROM t RETURNING i) SELECT i FROM d FOR UPDATE", False),
+        ("INSERT INTO t VALUES (1)", False),
+        ("LOCK TABLE t; DROP TABLE t", False),
+        ("COMMIT", False),
+        ("not SQL", False),
+    ],
+)
+def test_what_leaves_nothing(text: str, expected: bool) -> None:
+    """It locks, or makes what the session alone sees."""
+    assert leaves_nothing(text) is expected
 
 
 class Atomic(NamedTuple):
