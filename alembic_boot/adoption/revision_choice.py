@@ -5,6 +5,7 @@ import logging
 from alembic_boot.adoption.schema_matching import (
     Matches,
     Revisions,
+    are_of_order,
     equal_points,
     lines_of,
     nearest_points,
@@ -89,6 +90,12 @@ def _unlike(
                 f"It is that of {_labels(equal, history)}: run `{adopt}` alone, or with one of "
                 "these."
             )
+    if are_of_order(matches[shown]) and not equal_points(matches):
+        advice = (
+            "Only the order of enum labels differs, and no statement changes that. If nothing "
+            "sorts or compares by that order, record the revision yourself: "
+            f"`{as_typed(f'stamp --revision {shown[-1]}')}`."
+        )
     differing = lines_of(matches[shown])
     for line in differing[:_SHOWN]:
         _log.error("%s: %s", " and ".join(shown), line)

@@ -44,6 +44,17 @@ def differences(found: Catalogue, expected: Catalogue) -> list[Difference]:
     ]
 
 
+def are_of_order(differing: Sequence[Difference]) -> bool:
+    """Return whether only the order of enum labels differs: no statement changes that."""
+    return all(
+        (it.object.kind, it.property) == ("enum", "labels")
+        and isinstance(it.found, tuple)
+        and isinstance(it.expected, tuple)
+        and sorted(it.found) == sorted(it.expected)
+        for it in differing
+    )
+
+
 def lines_of(differing: Sequence[Difference]) -> list[str]:
     """Return the lines for people: the parts of a differing whole table need no lines.
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
+from alembic_boot.adoption.revision_choice import choose
 from alembic_boot.adoption.schema_matching import (
     Points,
     equal_points,
@@ -12,6 +13,8 @@ from alembic_boot.adoption.schema_matching import (
     match_schema,
     nearest_points,
 )
+from alembic_boot.errors import SchemaUnmanagedError
+from alembic_boot.history.history import History, Revision
 
 
 def catalogue(*names: str) -> Catalogue:
@@ -56,6 +59,32 @@ def test_likeness(
     assert equal_points(found) == [(it,) for it in equal]
     assert nearest_points(found)[-1] == (nearest,)
     assert len(found[nearest,]) == differences
+
+
+@pytest.mark.parametrize("wanted", [None, "001"])
+@pytest.mark.parametrize(
+    ("labels", "name", "is_order"),
+    [
+        (("b", "a"), "users", True),
+        (("a",), "users", False),
+        (("a", "c"), "users", False),
+        (("b", "a"), "books", False),
+    ],
+)
+def test_the_order_of_labels(
+    labels: tuple[str, ...], name: str, wanted: str | None, *, is_order: bool
+) -> None:
+    """No statement changes the order: `stamp` is the way out, if nothing else differs."""
+
+    def having(labels: tuple[str, ...], table: str) -> Catalogue:
+        return {**catalogue(table), ObjectKey("enum", "status"): {"labels": labels}}
+
+    found = match_schema(having(labels, name), {("001",): having(("a", "b"), "users")})
+    history = History({"001": Revision("001", (), "first")})
+    with pytest.raises(SchemaUnmanagedError) as caught:
+        choose(found, history, wanted, is_recorded=False)
+    assert ("order of enum labels" in caught.value.advice) is is_order
+    assert ("stamp --revision 001`" in caught.value.advice) is is_order
 
 
 def test_as_near() -> None:
