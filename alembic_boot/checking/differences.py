@@ -10,6 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ARRAY, Connection, Enum, MetaData, TypeDecorator, inspect
 from sqlalchemy.types import TypeEngine
 
+from alembic_boot.sql.writing import quoted
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
 
 Operation = ops.MigrateOperation
@@ -48,7 +49,28 @@ def code(operation: Operation) -> str:
     return " ".join(it.strip() for it in lines if "###" not in it)
 
 
-def missing_labels(context: MigrationContext) -> list[str]:
+@dataclass(frozen=True)
+class MissingLabel:
+    """A label of an enum that only the models have."""
+
+    schema: str | None
+    enum: str
+    label: str
+    place: str
+    """Its place among the others, as SQL says it."""
+
+    def __str__(self) -> str:
+        return f"label {self.label!r} of enum {self.enum} is in the models and not in the schema"
+
+    @property
+    def statement(self) -> str:
+        """The statement that adds the label."""
+        name = ".".join(quoted(it) for it in (self.schema, self.enum) if it)
+        added = f"ADD VALUE IF NOT EXISTS {_constant(self.label)}{self.place}"
+        return f"ALTER TYPE {name} {added}"
+
+
+def missing_labels(context: MigrationContext) -> list[MissingLabel]:
     """Return enum labels that only the models have: Alembic does not compare labels.
 
     A missing enum comes with the column that needs it.
@@ -59,13 +81,25 @@ def missing_labels(context: MigrationContext) -> list[str]:
     every = [metadata] if isinstance(metadata, MetaData) else metadata
     there = _enums(context.connection)
     found = {
-        f"label {label!r} of enum {enum.name} is in the models and not in the schema": None
+        MissingLabel(enum.schema, str(enum.name), label, _place(enum.enums, label)): None
         for enum in _enums_of(every)
         if (labels := there.get((enum.schema, str(enum.name)))) is not None
         for label in enum.enums
         if label not in labels
     }
     return list(found)
+
+
+def _place(labels: Sequence[str], label: str) -> str:
+    """Return the clause for the place of a label; the labels before it are there by then."""
+    place = labels.index(label)
+    if place:
+        return f" AFTER {_constant(labels[place - 1])}"
+    return f" BEFORE {_constant(labels[1])}" if labels[1:] else ""
+
+
+def _constant(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _enums(connection: Connection) -> dict[tuple[str | None, str], list[str]]:

@@ -7,10 +7,13 @@ from functools import partial
 from typing import Any
 
 from alembic import command
+from alembic.autogenerate import renderers
+from alembic.operations import MigrateOperation
 from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.scratch import make_room, scratch_database
+from alembic_boot.checking.differences import MissingLabel, missing_labels
 from alembic_boot.commands import as_typed
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.command_line import options
@@ -26,7 +29,29 @@ from alembic_boot.state.schema import ask_location, open_schema
 
 _log = logging.getLogger(__name__)
 
+_NEW_LABEL = (
+    "Label %r of enum %s is new: the revision adds it outside of its transaction. No downgrade can "
+    "remove a label; if yours does nothing else, write `downgrade_is_empty` with the reason."
+)
+
 NO_MODELS = "env.py names no target_metadata: there are no models to compare with"
+
+
+class AddLabelOp(MigrateOperation):
+    """Adds a label to an enum, of which Alembic writes nothing."""
+
+    def __init__(self, label: MissingLabel) -> None:
+        self.statement = label.statement
+
+
+@renderers.dispatch_for(AddLabelOp)
+def _add_label(_context: object, operation: AddLabelOp) -> list[str | None]:
+    """Return the lines: other statements of the same transaction could not use the label."""
+    return [
+        "with op.get_context().autocommit_block():",
+        f"op.execute({operation.statement!r})",
+        None,  # ends the block
+    ]
 
 
 def required(message: str | None) -> str:
@@ -62,8 +87,13 @@ def write_revision(boot: BootDescription, message: str) -> str:
         )
         empty: list[bool] = []
 
-        def note(_context: object, _revision: object, directives: list[Any]) -> None:
-            empty.append(directives[0].upgrade_ops.is_empty())
+        def note(context: MigrationContext, _revision: object, directives: list[Any]) -> None:
+            upgrade = directives[0].upgrade_ops
+            labels = missing_labels(context)
+            upgrade.ops[:0] = map(AddLabelOp, labels)
+            empty.append(upgrade.is_empty())
+            for label in labels:
+                _log.warning(_NEW_LABEL, label.label, label.enum)
 
         with _writing(project):
             script = command.revision(

@@ -173,7 +173,7 @@ class Replay:
             has_models.append(context.opts["target_metadata"] is not None)
             if has_models[-1]:
                 missing = [f"no revision has {code(it)}" for it in operations(context)]
-                found.extend(missing + missing_labels(context))
+                found.extend([*missing, *map(str, missing_labels(context))])
 
         def run_env(is_scratch: str) -> None:
             project, there = self._project, expect_database(is_scratch)

@@ -7,7 +7,7 @@ import pytest
 from alembic_boot.checking.new_revision import write_revision
 from alembic_boot.description import BootDescription
 from alembic_boot.stages import wait
-from tests.boot.in_process import Task, checking, run
+from tests.boot.in_process import Task, checking, migrating, run
 from tests.cluster import Cluster
 from tests.scenarios.process import (
     FOREIGN_ENV,
@@ -91,3 +91,40 @@ def test_what_a_revision_is_written_from(tmp_path: Path, database_url: str) -> N
     finished.assert_ok()
     finished.assert_says("Replaying the history on a scratch database")
     assert not [line for line in finished.stdout if "Applied" in line]
+
+
+ENUMS = """
+import sqlalchemy as sa
+metadata = sa.MetaData()
+status = sa.Enum("draft", "it's", "new", "done", name="Status")
+sa.Table("t", metadata, sa.Column("status", status, server_default="new"))
+"""
+
+
+def test_a_new_label_of_an_enum(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """The revision adds it, although Alembic compares no labels; other statements may use it."""
+    models = FOREIGN_ENV.replace("target_metadata=None", "target_metadata=metadata")
+    models = models.replace("target_metadata=", "compare_server_default=True, target_metadata=")
+    theirs = ForeignProject(tmp_path / "theirs", env=ENUMS + models)
+    (theirs.folder / "scripts" / "script.py.mako").write_text(
+        "from alembic import op\nimport sqlalchemy as sa\n${imports or ''}\n"
+        "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
+        "def upgrade():\n    ${upgrades}\n\ndef downgrade():\n    ${downgrades}\n"
+    )
+    theirs.revision(
+        "a1",
+        None,
+        "op.execute(\"CREATE TYPE \\\"Status\\\" AS ENUM ('draft', 'it''s')\")\n"
+        "op.execute('CREATE TABLE t (status \"Status\")')",
+        "op.execute('DROP TABLE t')\nop.execute('DROP TYPE \"Status\"')",
+    )
+    finished = run_on(theirs, revising, database_url)
+    finished.assert_ok()
+    finished.assert_says("Label 'new' of enum Status is new: the revision adds it …")
+    run_on(theirs, migrating, database_url).assert_ok()
+    assert cluster.query('SELECT enum_range(NULL::"Status")::text', database) == [
+        ("{draft,it's,new,done}",)
+    ]
+    run_on(theirs, checking, database_url).assert_never_says("…is in the models and not…")
