@@ -76,8 +76,7 @@ def migrate(
     is set, or if env.py has its own. Raises BootError.
     """
     with _alone(partial(describe, project, url, **options), "migration") as boot:
-        from alembic_boot.migration.migrate import check_history
-        from alembic_boot.migration.migrate import migrate as bring_to_target
+        from alembic_boot.migration.migrate import check_history, migrate as bring_to_target
         from alembic_boot.migration.status import read_status
         from alembic_boot.stages import wait as wait_for
 

@@ -330,9 +330,6 @@ def _start(arguments: Namespace) -> None:
         with _booting(arguments, "stderr") as boot:
             actions.migrate(boot, dry_run=True)
         return
-    from alembic_boot.situation import begin_boot
-
-    begin_boot()
     flags = {"APP": arguments.app, "PORT": arguments.port}
     with _settings(arguments, flags=flags, is_quiet=False) as settings:
         settings.require_app()

@@ -53,6 +53,10 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "a database made beside the real one",
         "a database with the schema `boot_scratch`, for replays; its content is dropped",
     ),
+    "ALEMBIC_BOOT_TEST_DATABASE_URL": (
+        "DATABASE_URL",
+        "for the plugin of pytest: a database on the server for tests",
+    ),
     "ALEMBIC_BOOT_EMBEDDED": (
         "",
         "a folder for an embedded PostgreSQL, which is started if no URL is set",

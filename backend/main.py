@@ -42,8 +42,7 @@ from backend.cache.answers import Answers
 from backend.events.listener import Hearers, listening
 from backend.kept_secret import kept_secret
 from backend.models import Base
-from backend.reader import routes as reader
-from backend.reader import static_files
+from backend.reader import routes as reader, static_files
 from backend.reader.html_problems import HtmlProblems
 from backend.services.attempts import Attempts
 from backend.services.cache_keys import invalidate, subjects_of

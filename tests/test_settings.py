@@ -9,9 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings as hypothesis_settings, strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 

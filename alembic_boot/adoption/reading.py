@@ -11,13 +11,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection, cursor as Cursor
 from psycopg2.extras import register_default_jsonb
 
-from alembic_boot.adoption import table_queries as tables
-from alembic_boot.adoption import type_queries as types
+from alembic_boot.adoption import table_queries as tables, type_queries as types
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
 from alembic_boot.adoption.reparsing import (
     Trip,

@@ -10,8 +10,7 @@ from secrets import token_hex
 
 import psycopg2
 from psycopg2 import sql
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import encrypt_password
+from psycopg2.extensions import connection as Connection, encrypt_password
 
 from alembic_boot.adoption.creation import set_for_database
 from alembic_boot.adoption.leftover_databases import drop_role

@@ -101,6 +101,8 @@ class Checked:
         """Give what a command prints: `json` or `github`, with the paths as they are seen there."""
         if form == "json":
             yield json.dumps(self.as_json())
+        elif not self.findings:
+            yield f"::notice title=alembic-boot::{_escaped(str(self), _ESCAPES)}"
         else:
             yield from self.as_github(Path(os.environ.get("GITHUB_WORKSPACE") or Path.cwd()))
 

@@ -11,8 +11,7 @@ from typing import Any
 
 from alembic import util
 from alembic.script import Script, ScriptDirectory
-from alembic.script.revision import Revision as RevisionNode
-from alembic.script.revision import RevisionMap
+from alembic.script.revision import Revision as RevisionNode, RevisionMap
 
 from alembic_boot.environment.duplicates import refuse_ids_that_are_twice
 from alembic_boot.environment.failures import describe_error, package_missing

@@ -19,8 +19,7 @@ from typing import Any
 
 import psycopg2
 from psycopg2 import _psycopg
-from psycopg2.extensions import POLL_OK, POLL_READ
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import POLL_OK, POLL_READ, connection as Connection
 
 from alembic_boot.postgres.message import causes
 

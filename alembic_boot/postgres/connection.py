@@ -9,9 +9,7 @@ from typing import Any, TypeVar
 
 import psycopg2
 from psycopg2 import errors
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection, cursor as Cursor
 
 from alembic_boot.errors import DatabaseUnreachableError, LoginRefusedError
 from alembic_boot.postgres.answer import Answer, ask

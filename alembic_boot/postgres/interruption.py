@@ -14,8 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg2 import errors
-from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_ACTIVE, connection as Connection
 
 _PRECISION = 0.25
 """Seconds by which a silence may exceed its limit."""

@@ -7,8 +7,7 @@ import time
 from collections.abc import Sequence
 
 from alembic_boot.log_fields import fields
-from alembic_boot.running import backoff
-from alembic_boot.running import retry_reasons as reasons
+from alembic_boot.running import backoff, retry_reasons as reasons
 from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.situation import note

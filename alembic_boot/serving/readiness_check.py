@@ -7,8 +7,7 @@ from psycopg2.extensions import connection as Connection
 from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.serving.handover import Facts, handed_over
-from alembic_boot.serving.handover import version_table as handed_over_table
+from alembic_boot.serving.handover import Facts, handed_over, version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
 from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.schema_target import SchemaTarget

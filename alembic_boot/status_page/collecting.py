@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import MAXYEAR, MINYEAR, datetime
 
 import psycopg2
-from psycopg2.extensions import PYDATETIMETZ, new_type, register_type
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import PYDATETIMETZ, cursor as Cursor, new_type, register_type
 
 from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History

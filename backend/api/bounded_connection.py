@@ -6,8 +6,7 @@ timeouts do not help if a peer, such as a proxy, still acknowledges.
 
 from typing import Any
 
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import connection as Connection, cursor as Cursor
 
 from alembic_boot.postgres.interruption import cut_when_silent
 

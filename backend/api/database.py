@@ -9,8 +9,7 @@ from weakref import WeakSet
 import psycopg2
 from psycopg2.extensions import connection as DriverConnection
 from sqlalchemy import Connection, Engine, Enum, MetaData, create_engine, event, select, text
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from alembic_boot.errors import DatabaseUnreachableError

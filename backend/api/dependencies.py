@@ -12,8 +12,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from alembic_boot.serving.readiness import ReadinessProbe
 from alembic_boot.serving.shared_probe import SharedProbe
 from backend.api.database import CONNECTIONS
-from backend.api.exporting import AT_ONCE as EXPORTS
-from backend.api.exporting import Exports
+from backend.api.exporting import AT_ONCE as EXPORTS, Exports
 from backend.api.hashing import Hashing
 from backend.api.metrics import Metrics
 from backend.api.threads import Threads

@@ -8,8 +8,7 @@ from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from fastapi.responses import StreamingResponse
-from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import DBAPIError, TimeoutError as PoolTimeoutError
 from starlette.types import Receive, Scope, Send
 
 from backend.api.head import IS_HEAD

@@ -9,9 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg2
-from psycopg2.extensions import POLL_OK, POLL_READ
-from psycopg2.extensions import connection as Connection
-from psycopg2.extensions import cursor as Cursor
+from psycopg2.extensions import POLL_OK, POLL_READ, connection as Connection, cursor as Cursor
 
 from alembic_boot.postgres.connection import named
 from alembic_boot.postgres.urls import DatabaseUrl

@@ -15,8 +15,7 @@ from backend.main import create_app
 from tests.api.application_settings import SECRET, settings_for
 from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
-from tests.cluster import PASSWORD as DATABASE_PASSWORD
-from tests.cluster import Cluster
+from tests.cluster import PASSWORD as DATABASE_PASSWORD, Cluster
 from tests.history import HEAD
 
 COUNT = "moriai_http_request_duration_seconds_count"

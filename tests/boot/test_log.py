@@ -14,8 +14,7 @@ from textwrap import dedent
 from typing import NoReturn
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from alembic_boot import log, masking
 from alembic_boot.log import (

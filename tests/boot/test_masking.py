@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
 
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 
 from alembic_boot import masking
 from alembic_boot.masking import hide, hide_argument, mask

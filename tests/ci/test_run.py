@@ -6,8 +6,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.ci.run import Run, is_over, start_of, this_run
 

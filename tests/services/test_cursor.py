@@ -3,8 +3,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.schemas.field_types import CURSOR
 from backend.services.cursor import Position, decode, encode

@@ -35,8 +35,7 @@ from tests.boot.adoption.unmanaged import (
 from tests.cluster import OWNER, Cluster
 from tests.migrations.migrated import read_schema
 from tests.migrations.project import engine_for, revisions
-from tests.scenarios.process import FOREIGN_ENV
-from tests.scenarios.process import revisions as recorded
+from tests.scenarios.process import FOREIGN_ENV, revisions as recorded
 
 pytestmark = pytest.mark.slow
 

@@ -6,8 +6,7 @@ from typing import NamedTuple
 
 import psycopg2
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, assume, given, settings, strategies as st
 
 from alembic_boot.adoption.adopt import adopt
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
@@ -21,8 +20,7 @@ from tests.cluster import Cluster
 from tests.history import HEAD
 from tests.migrations.migrated import read_schema
 from tests.migrations.project import revisions
-from tests.scenarios.process import ForeignProject
-from tests.scenarios.process import revisions as recorded
+from tests.scenarios.process import ForeignProject, revisions as recorded
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator
 
 import psycopg2
 import pytest
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE, TRANSACTION_STATUS_INTRANS
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import (
+    TRANSACTION_STATUS_IDLE,
+    TRANSACTION_STATUS_INTRANS,
+    connection as Connection,
+)
 from psycopg2.extras import RealDictCursor
 
 from alembic_boot.adoption.comparison import Difference, compare

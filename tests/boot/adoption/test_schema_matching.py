@@ -1,8 +1,7 @@
 """Which revision a schema is: a table, and what holds for any."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey
 from alembic_boot.adoption.revision_choice import choose

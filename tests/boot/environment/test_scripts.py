@@ -10,8 +10,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from alembic_boot.description import AlembicConfig
 from alembic_boot.environment.opening import open_project, read_history

@@ -7,8 +7,7 @@ from pathlib import Path
 from shutil import which
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from alembic_boot.history import checksum
 from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum

@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 from alembic.util import load_python_file
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.history.checksum import file_sha256
 from alembic_boot.history.headers import read_revision

@@ -4,8 +4,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError
 from alembic_boot.history.history import History, Revision, Target, resolve_target

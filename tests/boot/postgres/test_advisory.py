@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock

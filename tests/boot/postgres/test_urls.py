@@ -7,8 +7,7 @@ from urllib.parse import quote
 
 import psycopg2
 import pytest
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
+from hypothesis import example, given, settings, strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 

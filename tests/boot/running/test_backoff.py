@@ -1,8 +1,7 @@
 """When to ask again, when it has been enough, and what a wait may cost others."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.running.backoff import Harm, Look, limit, pause, row_limit
 from alembic_boot.running.budget import Budget

@@ -1,8 +1,7 @@
 """How far a statement reaches, as a table."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.sql.reach import Reach, Reaches
 from tests.boot.sql.formatting import reformatted

@@ -1,8 +1,7 @@
 """What may be done a second time, as a table."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.sql.pieces import name_of
 from alembic_boot.sql.repetition import again, is_repeatable

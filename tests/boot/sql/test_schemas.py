@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.sql.schemas import Schemas
 from tests.boot.sql.formatting import reformatted

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.sql.reach import Reach, Reaches
 from alembic_boot.sql.repetition import is_repeatable

@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from psycopg2 import errors
-from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection
 
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import LoginRefusedError

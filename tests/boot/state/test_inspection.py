@@ -1,8 +1,7 @@
 """In which state a schema is: the table of all states, and what holds of every one."""
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from alembic_boot.history.history import History, Target
 from alembic_boot.state.inspection import (

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 from alembic_boot.situation import Build, Situation
 from alembic_boot.status_page.progress import outline, running_of, stages_after, stages_of
-from alembic_boot.status_page.report import Condition, IndexProgress, RunningRevision, Stage
-from alembic_boot.status_page.report import StageStatus as S
+from alembic_boot.status_page.report import (
+    Condition,
+    IndexProgress,
+    RunningRevision,
+    Stage,
+    StageStatus as S,
+)
 
 NOW = 100.0
 

@@ -1,8 +1,7 @@
 """An env file means what Compose makes of it."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.stack.compose.dotenv import DotenvError, parse_dotenv
 

@@ -1,8 +1,7 @@
 """Services come up after those that they depend on."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.order import start_order

@@ -1,8 +1,7 @@
 """Published ports: the short form, and ranges."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 from pydantic import ValidationError
 
 from backend.stack.compose.model import Port

@@ -3,8 +3,7 @@
 import shlex
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.stack.compose.shell_words import split_words
 

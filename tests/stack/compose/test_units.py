@@ -1,8 +1,7 @@
 """Durations and sizes as Compose writes them."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.stack.compose.units import parse_duration, parse_size
 

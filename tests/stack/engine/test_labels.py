@@ -1,7 +1,6 @@
 """What the labels say of dependencies is read back as it was written."""
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from backend.stack.compose.model import Condition, Dependency
 from backend.stack.engine.labels import read_depends_on, write_depends_on
