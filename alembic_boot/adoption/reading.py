@@ -9,6 +9,7 @@ extensions, and data.
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE, connection as Connection, cursor as Cursor
@@ -68,35 +69,27 @@ WHOLE: tuple[tuple[str, str, Callable[..., Trip]], ...] = (
 _SAVEPOINT = "boot_catalogue"
 _REGCLASS = re.compile(r"'((?:[^']|'')+)'::regclass")
 
+Parameters = Mapping[str, Any]
+"""The parameters of a query."""
+
 _Objects = dict[ObjectKey, dict[str, Value]]
 _Trips = list[tuple[ObjectKey, str, Trip]]
 
 
-def read_catalogue(
+def read_by(
+    read: Callable[[Cursor, Parameters], Catalogue],
     connection: Connection,
     ignored_tables: frozenset[str] = IGNORED_TABLES,
     schemas: Sequence[str] | None = None,
     lock_timeout: float = 10,
 ) -> Catalogue:
-    """Return the content of the schemas: those on the search_path, or the given ones.
+    """Return the content of the schemas, as `read` finds it: those on the search_path, or given.
 
     Objects of the first schema have unqualified names, so that schemas of different names can be
     compared; all others are qualified. The connection is in autocommit, or in a transaction.
     Raises CatalogueUnreadableError if temporary views cannot be created. Raises psycopg2's
     LockNotAvailable if a session keeps a table locked for more than so many seconds.
     """
-    with looking(connection, ignored_tables, schemas, lock_timeout) as (cursor, parameters):
-        return _read(cursor, parameters)
-
-
-@contextmanager
-def looking(
-    connection: Connection,
-    ignored_tables: frozenset[str],
-    schemas: Sequence[str] | None,
-    lock_timeout: float,
-) -> Iterator[tuple[Cursor, Mapping[str, Any]]]:
-    """Give a cursor to read schemas with, and the queries' parameters; undo it all at the end."""
     with connection.cursor(cursor_factory=Cursor) as cursor, _rolled_back(cursor):
         # The connection may have another kind of cursor, or another conversion of JSON.
         register_default_jsonb(cursor)
@@ -104,7 +97,8 @@ def looking(
         _set_session(cursor, names, lock_timeout)
         parameters = {"schemas": names, "ignored": sorted(ignored_tables)}
         cursor.execute(tables.RELATIONS, parameters)
-        yield cursor, {**parameters, "relations": [oid for (oid,) in cursor.fetchall()]}
+        relations = [oid for (oid,) in cursor.fetchall()]
+        return read(cursor, {**parameters, "relations": relations})
 
 
 @contextmanager
@@ -151,7 +145,7 @@ def _set_session(cursor: Cursor, schemas: Sequence[str], lock_timeout: float) ->
     )
 
 
-def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
+def _read(cursor: Cursor, parameters: Parameters) -> _Objects:
     objects: _Objects = {}
     trips: _Trips = []
     for query in QUERIES:
@@ -172,7 +166,7 @@ def _read(cursor: Cursor, parameters: Mapping[str, Any]) -> _Objects:
 
 
 def _rows(
-    cursor: Cursor, query: str, parameters: Mapping[str, Any], objects: _Objects
+    cursor: Cursor, query: str, parameters: Parameters, objects: _Objects
 ) -> Iterator[tuple[ObjectKey, list[Any]]]:
     """Add the objects of a query; yield their keys with the text that must be parsed again.
 
@@ -190,3 +184,7 @@ def _rows(
 
 def _literal(name: str) -> str:
     return "'{}'::regclass".format(name.replace("'", "''"))
+
+
+read_catalogue = partial(read_by, _read)
+"""Read schemas in full."""

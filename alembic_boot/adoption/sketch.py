@@ -6,13 +6,12 @@ returns, so two equal schemas have equal outlines and sketches. Two different sc
 ones too: expressions, views' queries and bodies in standard SQL are left out.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
-from psycopg2.extensions import connection as Connection
+from psycopg2.extensions import cursor as Cursor
 
 from alembic_boot.adoption.comparison import Catalogue, ObjectKey, Value
-from alembic_boot.adoption.reading import QUERIES, WHOLE, looking
+from alembic_boot.adoption.reading import QUERIES, WHOLE, Parameters, read_by
 
 # Owned sequences have names that say nothing.
 _OUTLINE = """
@@ -36,22 +35,15 @@ _SKETCH = "UNION ALL".join(
 )
 
 
-def _read(
-    query: str,
-    connection: Connection,
-    ignored_tables: frozenset[str],
-    schemas: Sequence[str] | None = None,
-    lock_timeout: float = 10,
-) -> Catalogue:
+def _read(query: str, cursor: Cursor, parameters: Parameters) -> Catalogue:
     """Return what the schemas hold, as `read_catalogue` does, as far as the query tells it."""
     objects: dict[ObjectKey, dict[str, Value]] = {}
-    with looking(connection, ignored_tables, schemas, lock_timeout) as (cursor, parameters):
-        cursor.execute(query, parameters)
-        for kind, name, part, property_, value in cursor.fetchall():
-            # Two queries may add to one object.
-            objects.setdefault(ObjectKey(kind, name, part), {})[property_] = value
+    cursor.execute(query, parameters)
+    for kind, name, part, property_, value in cursor.fetchall():
+        # Two queries may add to one object.
+        objects.setdefault(ObjectKey(kind, name, part), {})[property_] = value
     return objects
 
 
-read_outline = partial(_read, _OUTLINE)
-read_sketch = partial(_read, _SKETCH)
+read_outline = partial(read_by, partial(_read, _OUTLINE))
+read_sketch = partial(read_by, partial(_read, _SKETCH))
