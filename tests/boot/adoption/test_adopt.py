@@ -117,14 +117,13 @@ def quick_look(cluster: Cluster, database: str) -> list[Catalogue]:
 def test_each_revision_is_recognised(
     any_cluster: Cluster, make_database: MakeDatabase, replay: Replay
 ) -> None:
-    """Made by the history up to there, and then once more out of a dump."""
+    """Out of a dump, too, whose quick readings are those of the original."""
     original = make_database()
     for revision in HISTORY:
         migrate(described(any_cluster, original, revision))
         copy = make_database()
         restore(any_cluster, original, copy)
-        for database in (original, copy):
-            assert recognised(any_cluster, database, replay) == [(revision,)]
+        assert recognised(any_cluster, copy, replay) == [(revision,)]
         assert quick_look(any_cluster, original) == quick_look(any_cluster, copy)
 
 
