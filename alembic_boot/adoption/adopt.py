@@ -86,9 +86,7 @@ def adopt_locked(
     _log.info("Adopted the database as revision %s%s", labels, _instead_of(before))
 
 
-def find_revision(
-    boot: BootDescription, schema: Schema, wanted: str | None = None
-) -> tuple[str, ...]:
+def find_revision(boot: BootDescription, schema: Schema, wanted: str | None) -> tuple[str, ...]:
     """Return the revision that makes the schema as it is, one of each branch.
 
     `wanted` chooses if the schema equals several. Raises SchemaUnmanagedError, and the refusal of

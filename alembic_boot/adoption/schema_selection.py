@@ -53,8 +53,8 @@ FROM ({OTHERS}) found, LATERAL pg_identify_object(classid, objid, 0) AS object
 def read_made(
     connection: Connection,
     version_table: VersionTable,
-    setting: str | None = None,
-    reader: Reader = read_catalogue,
+    setting: str | None,
+    reader: Reader,
 ) -> tuple[Catalogue, frozenset[str]]:
     """Return all objects of a scratch database, and its schemas outside of the search_path.
 

@@ -95,7 +95,7 @@ def list_tables(
     return tuple(table.name for table in order)
 
 
-def search_path(connection: Connection, setting: str | None = None) -> tuple[str, ...]:
+def search_path(connection: Connection, setting: str | None) -> tuple[str, ...]:
     """Return the schemas in which names are looked up now, by a setting or by this session's own.
 
     Their existence changes while revisions run. The setting lasts until the transaction ends.
@@ -111,7 +111,7 @@ def _schemas(connection: Connection, setting: str | None) -> tuple[Sequence[str]
 
 
 def counted_tables(
-    connection: Connection, version_table: VersionTable, extent: Extent = SEARCH_PATH
+    connection: Connection, version_table: VersionTable, extent: Extent
 ) -> list[CountedTable]:
     """Return the tables that count, sorted by their names."""
     path, others = _schemas(connection, extent.path)
