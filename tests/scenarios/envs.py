@@ -16,9 +16,9 @@ def run(connection):
         context.run_migrations()
 
 async def main():
+    url = context.config.get_main_option("sqlalchemy.url")
     engine = create_async_engine(
-        re.sub(r"[+][a-z0-9]+", "+DRIVER", context.config.get_main_option("sqlalchemy.url"), 1),
-        poolclass=pool.NullPool,
+        re.sub(r"[+][a-z0-9]+", "+DRIVER", url, count=1), poolclass=pool.NullPool
     )
     async with engine.connect() as connection:
         await connection.run_sync(run)

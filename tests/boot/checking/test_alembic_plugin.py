@@ -1,6 +1,7 @@
 """Alembic's own comparison, with the plugin that the distribution registers."""
 
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from typing import Any
 
 import pytest
@@ -15,7 +16,11 @@ from alembic_boot.state.journal_queries import CREATE, JOURNAL_TABLE
 
 @pytest.fixture
 def _plugin() -> Iterator[None]:
-    plugin = Plugin("alembic.autogenerate.schema_journal")
+    name = "alembic.autogenerate.schema_journal"
+    if entry_points(group="alembic.plugins", name=name):  # Alembic has loaded it
+        yield
+        return
+    plugin = Plugin(name)
     alembic_plugin.setup(plugin)
     yield
     plugin.remove()
