@@ -1,6 +1,8 @@
 """Failures of an env.py or of a revision, as sentences with advice."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from traceback import walk_tb
@@ -23,6 +25,7 @@ from alembic_boot.postgres.answer import Answer, Refusal, ask, meaning
 from alembic_boot.postgres.message import causes
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.private_names import version_locations
+from alembic_boot.signals import Stopped, raise_if_stopped
 
 _WAYS_OUT = {
     "25006": "The database is read-only: connect to the primary, or make it writable.",
@@ -73,9 +76,26 @@ def describe_error(error: BaseException, scripts: ScriptDirectory) -> str:
     return describe(error, _folders(scripts), plain=(CommandError,))
 
 
-def package_missing(error: BaseException, scripts: ScriptDirectory) -> ConfigurationError | None:
-    """Return the failure if the project imports a package that is not installed; else None."""
-    return missing_package(error, _folders(scripts))
+Failed = Callable[[BaseException], BootError | None]
+"""Returns the failure for an exception of the project's code; None lets the exception go on."""
+
+
+@contextmanager
+def failing_as(scripts: ScriptDirectory, failed: Failed) -> Iterator[None]:
+    """Raise the failure for what the project's code raises.
+
+    A package that is missing always means the same: ConfigurationError.
+    """
+    try:
+        yield
+    except (BootError, Stopped):
+        raise
+    except BaseException as error:
+        raise_if_stopped()  # what was made of a cancelled statement is beside the point
+        failure = missing_package(error, _folders(scripts)) or failed(error)
+        if failure is None:
+            raise
+        raise failure from error
 
 
 def _folders(scripts: ScriptDirectory) -> list[Path]:

@@ -1,7 +1,11 @@
 """Open an Alembic project, and read its whole history."""
 
+import os
 import re
+import sys
+from pathlib import Path
 
+from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from alembic_boot.commands import as_typed
@@ -10,7 +14,7 @@ from alembic_boot.environment.changes import CHANGES_NOTHING
 from alembic_boot.environment.command_line import no_project, read_config
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.scripts import broken, leave_unloaded, read_revisions, reading
-from alembic_boot.environment.working import open_scripts, working_in
+from alembic_boot.environment.working import working_in
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.foreign import missing_package
 from alembic_boot.history.history import History
@@ -20,7 +24,6 @@ from alembic_boot.signals import Stopped
 
 RUN_BY_BOOT = "run_by_boot"
 """The attribute of Alembic's configuration that tells an env.py that boot runs it."""
-
 
 _WORDS = frozenset({"head", "heads", "base"})
 """The characters with which Alembic denotes relative revisions."""
@@ -49,7 +52,7 @@ def open_project(
         config.attributes[CHANGES_NOTHING] = True
     folder = alembic.folder
     try:
-        scripts = open_scripts(config, folder)
+        scripts = _open_scripts(config, folder)
     except Stopped:
         raise
     except BaseException as error:  # `script_location = package:folder` imports the package
@@ -65,6 +68,23 @@ def open_project(
             f"`{as_typed('revision --message first')}`.",
         )
     return Project(config, scripts, history, url, folder)
+
+
+def _open_scripts(config: Config, folder: Path) -> ScriptDirectory:
+    """Return Alembic's own configuration of a project whose paths start from a folder.
+
+    The paths stay the same when the process works elsewhere. Raises what Alembic raises.
+    """
+    with working_in(folder):
+        before = sys.path[:]
+        scripts = ScriptDirectory.from_config(config)
+        scripts.dir = os.path.abspath(scripts.dir)  # noqa: PTH100 (Alembic has it as text)
+        version_locations(scripts)  # made absolute here, and kept
+        added = sys.path[: len(sys.path) - len(before)]
+        absolute = [os.path.abspath(it) for it in added]  # noqa: PTH100 (resolves no links)
+        again = before[: len(absolute)] == absolute
+        sys.path[:] = before if again else [*absolute, *before]
+    return scripts
 
 
 def read_history(scripts: ScriptDirectory) -> History:

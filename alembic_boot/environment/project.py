@@ -18,11 +18,12 @@ from sqlalchemy import Pool, event
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from alembic_boot.environment.changes import CHANGES_NOTHING, refusing_changes
-from alembic_boot.environment.driver import url_for
+from alembic_boot.environment.env_text import url_for
 from alembic_boot.environment.failures import (
+    Failed,
     describe_error,
+    failing_as,
     no_connection,
-    package_missing,
     way_out,
 )
 from alembic_boot.environment.location import Location, Locations, expect_database
@@ -37,7 +38,7 @@ from alembic_boot.own_work import own_work
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.private_names import upgrade_steps
-from alembic_boot.signals import Stopped, interrupting, raise_if_stopped
+from alembic_boot.signals import interrupting, raise_if_stopped
 
 _CONNECT_TIMEOUT = "10"
 """Seconds that a connect of env.py may take if the URL sets no limit: signals wait meanwhile."""
@@ -48,9 +49,6 @@ Work = Callable[[MigrationContext, dict[str, Any]], None]
 """The work when env.py calls `context.run_migrations()`, with the arguments of that call."""
 
 Configured = Callable[[MigrationContext], None]
-
-Failed = Callable[[BaseException], BootError | None]
-"""Returns the failure for an exception of env.py or a revision; None lets the exception go on."""
 
 
 @dataclass(frozen=True)
@@ -154,19 +152,8 @@ class Project:
     @contextmanager
     def running(self, failed: Failed | None = None) -> Iterator[None]:
         """Run the project's own code in its own folder; see `run` for what it raises."""
-        try:
-            with working_in(self.folder):
-                yield
-        except (BootError, Stopped):
-            raise
-        except BaseException as error:
-            raise_if_stopped()  # what was made of a cancelled statement is beside the point
-            if missing := package_missing(error, self.scripts):
-                raise missing from error
-            failure = (failed or self.env_failed)(error)
-            if failure is None:
-                raise
-            raise failure from error
+        with failing_as(self.scripts, failed or self.env_failed), working_in(self.folder):
+            yield
 
     def _run(
         self,

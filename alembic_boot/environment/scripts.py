@@ -1,8 +1,8 @@
 """Alembic's directory of revisions, with files that are imported only when they are to run."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from contextlib import AbstractContextManager
 from functools import cached_property
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
@@ -13,14 +13,12 @@ from alembic import util
 from alembic.script import Script, ScriptDirectory
 from alembic.script.revision import Revision as RevisionNode, RevisionMap
 
-from alembic_boot.environment.duplicates import refuse_ids_that_are_twice
-from alembic_boot.environment.failures import describe_error, package_missing
+from alembic_boot.environment.failures import describe_error, failing_as
 from alembic_boot.environment.files import read_files
-from alembic_boot.errors import BootError, HistoryBrokenError
+from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.checksum import file_sha256
 from alembic_boot.history.history import History, Revision, place, title
 from alembic_boot.private_names import resolved_dependencies, scripts_by_name
-from alembic_boot.signals import Stopped
 
 
 class UnloadedScript(Script):
@@ -119,20 +117,12 @@ def load_revision(scripts: ScriptDirectory, revision: str) -> None:
         raise broken(f"{Path(script.path).name} has no upgrade()")
 
 
-@contextmanager
-def reading(scripts: ScriptDirectory) -> Iterator[None]:
+def reading(scripts: ScriptDirectory) -> AbstractContextManager[None]:
     """Turn what revisions raise when they are imported into a failure.
 
     Raises ConfigurationError for a package that is missing, else HistoryBrokenError.
     """
-    try:
-        yield
-    except (BootError, Stopped):
-        raise
-    except BaseException as error:
-        if missing := package_missing(error, scripts):
-            raise missing from error
-        raise broken(describe_error(error, scripts)) from error
+    return failing_as(scripts, lambda error: broken(describe_error(error, scripts)))
 
 
 def broken(problem: str) -> HistoryBrokenError:
@@ -177,7 +167,7 @@ def _consistent(found: list[Script]) -> list[Script]:
     """
     known = {script.revision for script in found}
     if len(known) < len(found):
-        refuse_ids_that_are_twice(found)
+        raise _twice(found)
     known.update(label for script in found for label in script.branch_labels)
     for script in found:
         for name in (*_names(script.down_revision), *_names(script.dependencies)):
@@ -185,6 +175,24 @@ def _consistent(found: list[Script]) -> list[Script]:
                 where = Path(script.path).name
                 raise broken(f"Revision {name} referenced from {where} is not present")
     return found
+
+
+def _twice(found: list[Script]) -> HistoryBrokenError:
+    """Return the refusal of ids that are on disk twice. It names the files; Alembic does not."""
+    files: defaultdict[str, list[str]] = defaultdict(list)
+    for script in found:
+        files[script.revision].append(script.path)
+    listed = "; ".join(
+        f"{id_} is in {' and in '.join(sorted(paths))}"
+        for id_, paths in files.items()
+        if len(paths) > 1
+    )
+    return HistoryBrokenError(
+        f"The migration history is broken: the same id is there twice: {listed}.",
+        "Keep the file that databases have applied. Give the other one another `revision`, write "
+        "that as `down_revision` into the files that follow it, and start again; the database was "
+        "not touched.",
+    )
 
 
 def _names(said: Any) -> tuple[str, ...]:

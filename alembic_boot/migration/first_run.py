@@ -19,7 +19,7 @@ from alembic.runtime.migration import MigrationContext
 
 from alembic_boot.adoption.leftover_databases import remove_leftovers
 from alembic_boot.description import BootDescription
-from alembic_boot.environment.calls import calls_once
+from alembic_boot.environment.env_text import calls_once
 from alembic_boot.environment.location import Location, Locations, expect_database
 from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.session import MigrationSession

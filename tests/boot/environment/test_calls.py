@@ -6,7 +6,7 @@ from textwrap import dedent
 import alembic
 import pytest
 
-from alembic_boot.environment.calls import calls_once
+from alembic_boot.environment.env_text import calls_once
 from tests.scenarios.process import FOREIGN_ENV, ROOT
 
 TEMPLATES = Path(alembic.__file__).parent / "templates"

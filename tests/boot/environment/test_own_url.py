@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot.description import AlembicConfig
-from alembic_boot.environment.driver import url_for
+from alembic_boot.environment.env_text import url_for
 from alembic_boot.environment.own_url import own_url
 from alembic_boot.errors import BootError, ConfigurationError
 from alembic_boot.postgres.urls import parse_database_url

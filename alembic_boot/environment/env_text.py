@@ -1,7 +1,18 @@
-"""Count the calls of `context.run_migrations()` in the text of an env.py."""
+"""Read the text of an env.py: how it connects, and how often it calls `run_migrations()`."""
 
 import ast
 from pathlib import Path
+
+from alembic_boot.errors import ConfigurationError
+from alembic_boot.history.source import parse
+from alembic_boot.postgres.options import ASYNC_DRIVERS, DRIVERS
+from alembic_boot.postgres.urls import DatabaseUrl
+
+_MAKERS = frozenset({"create_async_engine", "async_engine_from_config"})
+"""Functions of SQLAlchemy whose import or use shows that an env.py connects by asyncio."""
+
+_CLASS = "AsyncEngine"
+"""The class that older templates of Alembic call; to import it alone says nothing."""
 
 _CALL = "run_migrations"
 
@@ -18,16 +29,52 @@ _LOOPS = (
 )
 
 
+def url_for(env_py: Path, url: DatabaseUrl) -> str:
+    """Return the URL as this env.py can use it.
+
+    Raises ConfigurationError if no driver is installed that it could use.
+    """
+    if url.driver or not _connects_by_asyncio(env_py):
+        return url.sqlalchemy_url
+    for name in ASYNC_DRIVERS:
+        if DRIVERS[name].is_installed:
+            return url.for_driver(name)
+    raise ConfigurationError(
+        f"{env_py} connects by asyncio, and no driver for that is installed.",
+        f"Install the package {' or '.join(ASYNC_DRIVERS)}. Nothing was changed.",
+    )
+
+
+def _connects_by_asyncio(env_py: Path) -> bool:
+    return any(map(_makes_async_engine, ast.walk(_tree(env_py))))
+
+
+def _makes_async_engine(node: ast.AST) -> bool:
+    match node:
+        case ast.ImportFrom(names=names):
+            return any(it.name in _MAKERS for it in names)
+        case ast.Name(name) | ast.Attribute(attr=name):
+            return name in _MAKERS
+        case ast.Call(ast.Name(name) | ast.Attribute(attr=name)):
+            return name == _CLASS
+    return False
+
+
 def calls_once(env_py: Path) -> bool:
     """Return whether one run of this env.py calls `run_migrations()` once.
 
     False also if the text does not tell: if another module makes the call, for example.
     """
-    try:
-        tree = ast.parse(env_py.read_bytes())
-    except (OSError, SyntaxError, ValueError):  # it is there in compiled form alone
-        return False
+    tree = _tree(env_py)
     return _Calls(tree).count(tree.body) == 1
+
+
+def _tree(env_py: Path) -> ast.Module:
+    """Return the syntax tree; an empty one if there is no text, such as in compiled form alone."""
+    try:
+        return parse(env_py.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return ast.Module([], [])
 
 
 class _Calls:
