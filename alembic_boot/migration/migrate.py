@@ -15,10 +15,9 @@ from alembic_boot.errors import BootError, LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
 from alembic_boot.log_fields import fields
 from alembic_boot.migration.first_run import FirstRun, Located, Steps
-from alembic_boot.migration.report import report
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.signals import raise_if_stopped
-from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.journal_making import make_journal_if_absent
 from alembic_boot.state.plan import Action, Plan
 from alembic_boot.state.schema import Schema, open_schema
@@ -76,12 +75,7 @@ def locate_version_table(boot: BootDescription) -> VersionTable:
 
 
 def _reach(
-    boot: BootDescription,
-    first: FirstRun,
-    agreed: Steps | None,
-    held: ExitStack,
-    *,
-    is_alone: bool,
+    boot: BootDescription, first: FirstRun, agreed: Steps | None, held: ExitStack, *, is_alone: bool
 ) -> tuple[Inspection, Plan]:
     """Do what is left to do after the first run of env.py.
 
@@ -100,12 +94,12 @@ def _reach(
             make_journal_if_absent(schema.url, schema.journal, schema.location.role)
         return inspection, plan
     # Imported here: a start on a current schema does not need it.
-    from alembic_boot.running.lock import NotNeededError, never
+    from alembic_boot.running.lock import NotNeededError
     from alembic_boot.running.takeover import exclusively
 
     lock = first.lock
     if lock is None:
-        is_done = never if is_alone else partial(_is_done, schema)
+        is_done = None if is_alone else partial(_is_done, schema)
         wait = exclusively(schema.url, schema.journal, boot.schema.lock_timeout, is_done)
         try:
             lock = held.enter_context(wait)
@@ -166,8 +160,17 @@ def _moved(schema: Schema, plan: Plan) -> SchemaPastError:
 
 
 def _report(schema: Schema, inspection: Inspection, plan: Plan) -> None:
+    """Log that the migrations are complete, and the revision of the schema."""
     for warning in plan.warnings:
         _log.warning("%s", warning)
-    report(inspection, was_current=plan.action is Action.NOTHING)
-    if plan.action is not Action.NOTHING:
+    was_current = plan.action is Action.NOTHING
+    revision, state = ", ".join(inspection.current) or "base", inspection.state.value
+    if inspection.state is not SchemaState.AHEAD:
+        suffix = " (already up to date)" if was_current else ""
+        migrated = fields("migrated", revision=revision, state=state)
+        _log.info("Database migrations completed successfully%s", suffix, extra=migrated)
+    head = " (head)" if inspection.current == inspection.heads else ""
+    reached = fields("schema", revision=revision, state=state)
+    _log.info("Schema revision: %s%s", revision, head, extra=reached)
+    if not was_current:
         _log.info("Tables: %s", ", ".join(schema.tables()) or "none")

@@ -48,19 +48,24 @@ def preview(boot: BootDescription) -> Preview:
 
     A missing database that would be created counts as an empty one.
     """
+    found = look(boot)
+    if found.schema is None:
+        _log.info("Database %s would be created", boot.migration_database_url.database)
+    return found
+
+
+def look(boot: BootDescription) -> Preview:
+    """Do the same without a word about a missing database."""
     url, policy = boot.migration_database_url, boot.schema
+    is_there = True
     try:
         wait_for_database(url, boot.wait_timeout)
     except DatabaseMissingError:
         if not boot.may_create_database:
             raise
-        _log.info("Database %s would be created", url.database)
-        return _without_database(
-            open_project(boot.alembic_config, url, changes_nothing=True), policy
-        )
-    return _on(
-        open_schema(url, open_project(boot.alembic_config, url, changes_nothing=True), policy)
-    )
+        is_there = False
+    project = open_project(boot.alembic_config, url, changes_nothing=True)
+    return _on(open_schema(url, project, policy)) if is_there else _without(project, policy)
 
 
 def show_preview(found: Preview) -> None:
@@ -73,7 +78,7 @@ def show_preview(found: Preview) -> None:
 def preview_again(found: Preview, policy: SchemaPolicy) -> Preview:
     """Return the state with the plan for another target. Raises BootError."""
     if found.schema is None:
-        return _without_database(found.project, policy)
+        return _without(found.project, policy)
     target = resolve_target(found.project.history, policy.target, rollback=policy.rollback)
     return _on(replace(found.schema, policy=policy, target=target))
 
@@ -83,7 +88,7 @@ def _on(schema: Schema) -> Preview:
     return Preview(inspection, schema.decide(inspection), schema.project, schema)
 
 
-def _without_database(project: Project, policy: SchemaPolicy) -> Preview:
+def _without(project: Project, policy: SchemaPolicy) -> Preview:
     target = resolve_target(project.history, policy.target, rollback=policy.rollback)
     inspection = inspect(NO_DATABASE, project.history, target)
     return Preview(inspection, decide(inspection, rollback=policy.rollback), project)

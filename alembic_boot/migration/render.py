@@ -12,16 +12,14 @@ from alembic_boot.description import BootDescription
 from alembic_boot.environment.failures import no_connection
 from alembic_boot.environment.offline import OfflineConnection, Place, look_at
 from alembic_boot.environment.opening import open_project
-from alembic_boot.environment.project import Project
-from alembic_boot.errors import BootError, DatabaseMissingError, MigrationFailedError
-from alembic_boot.history.history import Target, resolve_target
-from alembic_boot.postgres.wait import wait_for_database
+from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.history.history import Target
+from alembic_boot.migration.preview import Preview, look
 from alembic_boot.private_names import execute_by, never_make_version_table
 from alembic_boot.signals import Stopped, raise_if_stopped
-from alembic_boot.state.inspection import NO_DATABASE, DatabaseFacts, Inspection, inspect
-from alembic_boot.state.plan import Action, Plan, decide
+from alembic_boot.state.inspection import DatabaseFacts, inspect
+from alembic_boot.state.plan import Action, Plan
 from alembic_boot.state.refusals import refuse_unmanaged
-from alembic_boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -34,23 +32,11 @@ def render_sql(boot: BootDescription) -> str:
     this state. Raises MigrationFailedError if a revision cannot be written as SQL because it needs
     a database: only the whole script is useful.
     """
-    url, policy = boot.migration_database_url, boot.schema
-    try:
-        wait_for_database(url, boot.wait_timeout)
-    except DatabaseMissingError:
-        if not boot.may_create_database:
-            raise
+    found, url = look(boot), boot.migration_database_url
+    if found.schema is None:
         _log.warning("Database %s does not exist: create it before this is run", url.database)
-        project = open_project(boot.alembic_config, url, changes_nothing=True)
-        target = resolve_target(project.history, policy.target, rollback=policy.rollback)
-        inspection = inspect(NO_DATABASE, project.history, target)
-        plan = decide(inspection, rollback=policy.rollback)
-        return _Rendering(project, inspection, plan, Place()).sql()
-    project = open_project(boot.alembic_config, url, changes_nothing=True)
-    schema = open_schema(url, project, policy)
-    inspection = schema.inspect()
-    place = look_at(url, project)
-    return _Rendering(project, inspection, schema.decide(inspection), place).sql()
+        return _Rendering(found, Place()).sql()
+    return _Rendering(found, look_at(url, found.project)).sql()
 
 
 def render_revision(boot: BootDescription, revision: str) -> str:
@@ -60,16 +46,16 @@ def render_revision(boot: BootDescription, revision: str) -> str:
     below = DatabaseFacts(project.history.tips((*known.parents, *known.depends_on)), ())
     inspection = inspect(below, project.history, Target(revision, (revision,)))
     plan = Plan(Action.UPGRADE, inspection.pending)
-    return _Rendering(project, inspection, plan, Place()).sql()
+    return _Rendering(Preview(inspection, plan, project), Place()).sql()
 
 
 class _Rendering:
     """One run of env.py in Alembic's offline mode."""
 
-    def __init__(self, project: Project, inspection: Inspection, plan: Plan, place: Place) -> None:
-        self._project = project
-        self._inspection = inspection
-        self._plan = plan
+    def __init__(self, found: Preview, place: Place) -> None:
+        self._project = found.project
+        self._inspection = found.inspection
+        self._plan = found.plan
         self._place = place
         self._script = StringIO()
         self._begun: list[str] = []

@@ -16,12 +16,9 @@ from alembic_boot.log_fields import Event, fields
 from alembic_boot.progress import live_line, running_line
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
-from alembic_boot.running.locked_run import (
-    LockedRun,
-    refuse_autocommit_blocks,
-    watch_borrowed_session,
-)
+from alembic_boot.running.locked_run import LockedRun
 from alembic_boot.running.loop import Loop
+from alembic_boot.running.preparation import refuse_autocommit_blocks, watch_borrowed_session
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step
 from alembic_boot.running.transaction import TransactionLeftError
@@ -96,14 +93,7 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
 class Run:
     """One run of a plan, with a line of the log for each step that is committed."""
 
-    def __init__(
-        self,
-        schema: Schema,
-        plan: Plan,
-        make_guard: MakeGuard,
-        *,
-        is_real: bool,
-    ) -> None:
+    def __init__(self, schema: Schema, plan: Plan, make_guard: MakeGuard, *, is_real: bool) -> None:
         self.schema = schema
         self.plan = plan
         self._make_guard = make_guard

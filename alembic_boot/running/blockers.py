@@ -92,17 +92,13 @@ def find_blockers(
         sessions = tuple(Blocker(*row) for row in cursor.fetchall())
     if 0 not in wanted:
         return sessions
-    return sessions + _prepared_transactions(connection, _HAS_IT.format(holder=holder))
+    return sessions + prepared_transactions(connection, _HAS_IT.format(holder=holder))
 
 
-def prepared_transactions(connection: Connection) -> tuple[PreparedTransaction, ...]:
-    """Return the prepared transactions of this database, the oldest first."""
-    return _prepared_transactions(connection, "true")
-
-
-def _prepared_transactions(
-    connection: Connection, condition: str
+def prepared_transactions(
+    connection: Connection, condition: str = "true"
 ) -> tuple[PreparedTransaction, ...]:
+    """Return the prepared transactions of this database, the oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(_PREPARED.format(condition=condition))
         return tuple(PreparedTransaction(*row) for row in cursor.fetchall())

@@ -10,11 +10,7 @@ from alembic.util import CommandError
 
 from alembic_boot.environment.opening import RUN_BY_BOOT
 from alembic_boot.errors import BootError
-from alembic_boot.private_names import (
-    command_steps,
-    give_each_revision_a_transaction,
-    is_comparing,
-)
+from alembic_boot.private_names import command_steps, give_each_revision_a_transaction, is_comparing
 
 _ORDER = (
     "env.py has a transaction open, which would end after the lock. Say one_at_a_time() before "
@@ -58,8 +54,9 @@ def _locked(
     from alembic_boot.environment.opening import read_history
     from alembic_boot.environment.session import MigrationSession
     from alembic_boot.postgres.urls import parse_database_url
-    from alembic_boot.running.locked_run import LockedRun, refuse_autocommit_blocks
+    from alembic_boot.running.locked_run import LockedRun
     from alembic_boot.running.loop import Loop
+    from alembic_boot.running.preparation import refuse_autocommit_blocks
     from alembic_boot.running.recorder import recording
     from alembic_boot.running.steps import AlembicStep, Rows
     from alembic_boot.running.takeover import exclusively

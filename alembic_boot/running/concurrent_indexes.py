@@ -18,6 +18,7 @@ from alembic_boot.running.index_build import (
     parse_build,
     parse_reindex,
 )
+from alembic_boot.running.lock_check import LockCheck
 from alembic_boot.sql.writing import literal
 
 _log = logging.getLogger(__name__)
@@ -106,18 +107,14 @@ class _LeftOver:
 class Indexes:
     """Concurrent index builds in the migration's session, outside of any transaction.
 
-    `drop` checks the lock and runs a statement in that session. `wait` is called again and again
-    while another session builds, with the index and the backend.
+    `wait` is called again and again while another session builds, with the index and the backend.
     """
 
     def __init__(
-        self,
-        session: MigrationSession,
-        drop: Callable[[str], object],
-        wait: Callable[[str, int], None],
+        self, session: MigrationSession, lock_check: LockCheck, wait: Callable[[str, int], None]
     ) -> None:
         self._session = session
-        self._drop = drop
+        self._lock_check = lock_check
         self._wait = wait
 
     def run(self, statement: str, execute: Callable[[], object], *, is_again: bool) -> None:
@@ -198,7 +195,7 @@ class Indexes:
 
     def _drop_invalid(self, name: str, why: str, what_for: str) -> None:
         _log.warning("Index %s is INVALID, %s: dropping it%s", name, why, what_for)
-        self._drop(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
+        self._lock_check.tell(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
 
     def _wait_for(self, builder: _Builder, table: str) -> None:
         what = f"index {builder.index}" if builder.index else f"an index on {table}"

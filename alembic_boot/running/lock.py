@@ -55,18 +55,17 @@ FROM pg_stat_activity WHERE pid IN ({holder})
 """
 
 
+IsDone = Callable[[], bool]
+"""Returns whether there is nothing to do any more."""
+
+
 class NotNeededError(Exception):
     """The lock is not needed: meanwhile, another starter has done everything."""
 
 
-def never() -> bool:
-    """Return False."""
-    return False
-
-
 @dataclass
 class SchemaLock:
-    """The lock while it is held. The lock is lost when its session ends, for whatever reason."""
+    """The lock while it is held. When its session ends, for any reason, the lock is lost."""
 
     connection: Connection = field(repr=False)
     token: AdvisoryKey
@@ -118,7 +117,7 @@ def lock_lost(*, is_committing: bool = False) -> LockLostError:
 
 @contextmanager
 def schema_lock(
-    url: DatabaseUrl, journal: Journal, timeout: float, is_done: Callable[[], bool] = never
+    url: DatabaseUrl, journal: Journal, timeout: float, is_done: IsDone | None = None
 ) -> Iterator[SchemaLock]:
     """Hold the lock of a version table; wait for it at most `timeout` seconds.
 
@@ -158,7 +157,7 @@ def _key(journal: Journal) -> AdvisoryKey:
 
 
 def _acquire(
-    connection: Connection, journal: Journal, timeout: float, is_done: Callable[[], bool]
+    connection: Connection, journal: Journal, timeout: float, is_done: IsDone | None
 ) -> None:
     key = _key(journal)
     holder = said = asked_about = ""
@@ -173,13 +172,13 @@ def _acquire(
         running = _running(connection, journal)
         holder = running or holder_of(connection, key)
         end(connection)
-        if not running and holder != asked_about:  # to look at the schema takes a while
-            asked_about = holder
+        if is_done and not running and holder != asked_about:
+            asked_about = holder  # to look at the schema takes a while
             if is_done():
                 if said:
                     enter("migrate")
                 raise NotNeededError
-        if timeout:  # else nobody waits
+        if timeout:  # without one, the lock is tried once
             if not said:
                 enter("lock", timeout)
             note(blocked_by="another starter")  # its host's name is for the log alone

@@ -22,19 +22,20 @@ class LockCheck:
     """
 
     def __init__(
-        self,
-        session: MigrationSession,
-        token: AdvisoryKey,
-        worker: Worker,
-        *,
-        can_check_client: bool,
+        self, session: MigrationSession, token: AdvisoryKey, *, can_check_client: bool
     ) -> None:
+        """Give the session a key of its own, so that other sessions can identify it."""
         self._session = session
         self._can_check_client = can_check_client
+        self.worker = Worker(*session.backend(), AdvisoryKey.random())
+        if session.is_direct:
+            # The session holds it until it ends. Through a pooler the lock would stay with a
+            # foreign server process.
+            session.ask(f"SELECT pg_advisory_lock({self.worker.key.number})")
         # Only the lock's session has the token. If it is free, this transaction gets it, and ends.
         # pg_locks would tell the same, but it collects every lock of the server for that.
         self._is_held = f"NOT pg_try_advisory_xact_lock({token.number})"
-        self._holds_key = f"pg_try_advisory_xact_lock({worker.key.number})"
+        self._holds_key = f"pg_try_advisory_xact_lock({self.worker.key.number})"
 
     @property
     def condition(self) -> str:
@@ -52,6 +53,11 @@ class LockCheck:
         if not found[0]:
             raise lock_lost()
         return tuple(found[len(own) :])
+
+    def tell(self, statement: str) -> int:
+        """Run a statement of boot's own that is its own transaction; raises as above."""
+        self.require()
+        return self._session.tell(statement)
 
     def _columns(self) -> list[str]:
         columns = [self._is_held, self._holds_key]

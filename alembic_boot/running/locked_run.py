@@ -1,21 +1,15 @@
 """A run on the real database: under the lock, with a journal, and beside live traffic."""
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import psycopg2
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import event
 
 from alembic_boot.environment.session import MigrationSession
-from alembic_boot.errors import ConfigurationError, MigrationFailedError
-from alembic_boot.history.history import History
-from alembic_boot.history.source import commits_itself, has_autocommit_block
-from alembic_boot.postgres.advisory import AdvisoryKey
+from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.interruption import can_check_client, cut
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running.early_commits import EarlyCommits
@@ -26,6 +20,8 @@ from alembic_boot.running.obstacles import find_obstacles
 from alembic_boot.running.preparation import (
     leave_transaction,
     make_journal,
+    needs_direct,
+    refuse_ids,
     refuse_other_table,
     refuse_snapshot,
     refuse_unrecordable,
@@ -33,18 +29,16 @@ from alembic_boot.running.preparation import (
 )
 from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.session_timeouts import SessionTimeouts
-from alembic_boot.running.steps import Moves, Rows, Step
+from alembic_boot.running.steps import Rows, Step
 from alembic_boot.running.traffic import Traffic
-from alembic_boot.running.worker import Worker
 from alembic_boot.situation import note_statement
 from alembic_boot.sql.pieces import begins_with
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
 from alembic_boot.state.edits import partial_commits
-from alembic_boot.state.journal import Direction
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
 from alembic_boot.state.refusals import refuse_partial_commit
-from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
+from alembic_boot.state.unrecordable import too_long
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +65,6 @@ class LockedRun(Guard):
         self._locking = f"LOCK TABLE {journal.version_table}, {journal.table} IN ROW EXCLUSIVE MODE"
         self._early_commits = EarlyCommits(self._note_committed)
         self._timeouts = SessionTimeouts(session)
-        self._worker: Worker
         self._lock_check: LockCheck
         self._traffic: Traffic
         self._is_again = False
@@ -89,13 +82,8 @@ class LockedRun(Guard):
         for sentence in find_obstacles(self._recorder.connection).sentences():
             _log.warning("%s", sentence)
         self._timeouts.lift()
-        self._worker = self._make_worker()
-        self._lock_check = LockCheck(
-            session,
-            self._lock.token,
-            self._worker,
-            can_check_client=can_check_client(self._recorder.connection),
-        )
+        can_check = can_check_client(self._recorder.connection)
+        self._lock_check = LockCheck(session, self._lock.token, can_check_client=can_check)
         self._lock.on_loss = partial(cut, session.driver_connection)
         self._lock_check.require()
 
@@ -107,11 +95,11 @@ class LockedRun(Guard):
         make_journal(session, recorder)
         refuse_unrecordable(session, recorder)
         refuse_unwritable(session, recorder)
-        unfinished = recorder.unfinished()
+        unfinished = journal.unfinished(recorder.connection)
         self._unfinished = {(it.revision, it.direction) for it in unfinished}
         self._partial_commits = partial_commits(unfinished, recorder.history, journal)
-        watcher, budget = self._lock.watcher, self._budget
-        self._traffic = Traffic(self.transaction, recorder, watcher, budget, self._tell)
+        transaction, watcher, check = self.transaction, self._lock.watcher, self._lock_check
+        self._traffic = Traffic(transaction, recorder, watcher, check, self._budget)
         if session.is_one_unit:
             _log.warning(
                 "The revisions keep their locks until the last one is done, and live traffic that "
@@ -127,8 +115,7 @@ class LockedRun(Guard):
         """
         revisions = [revision for revision, _ in step.moves]
         self._is_again = any(move in self._unfinished for move in step.moves)
-        self._refuse_too_long(revisions)
-        self._refuse_unencodable(revisions)
+        refuse_ids(self.session, self._recorder, revisions)
         for partial_commit in self._partial_commits:
             if (partial_commit.revision, partial_commit.direction) not in step.moves:
                 continue
@@ -141,7 +128,7 @@ class LockedRun(Guard):
                 partial_commit.committed,
             )
         announced = following if self._may_announce(following) else None
-        self._recorder.begin(step, self._worker, announced)
+        self._recorder.begin(step, self._lock_check.worker, announced)
 
     @contextmanager
     def trying(self, step: Step) -> Iterator[None]:
@@ -149,7 +136,7 @@ class LockedRun(Guard):
         self._timeouts.start()
         self._early_commits.start()
         self._recorder.is_committing = self._drops_journal = False
-        with self._traffic.trying(self._label(step), self._worker.key):
+        with self._traffic.trying(self._label(step), self._lock_check.worker.key):
             yield
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
@@ -187,7 +174,7 @@ class LockedRun(Guard):
         is_bare = self.session.is_bare
         if not self.session.is_direct and (is_bare or commits(statement)):
             leaves = "leaves its transaction" if is_bare else "ends its transaction itself"
-            raise _needs_direct(f"The revision {leaves}")
+            raise needs_direct(f"The revision {leaves}")
         prefix = self._traffic.executing(statement, may_prefix=may_prefix)
         if is_bare:
             self._lock_check.require()
@@ -309,91 +296,10 @@ class LockedRun(Guard):
                 raise lock_lost() from None
             raise
 
-    def _make_worker(self) -> Worker:
-        """Give env.py's session a key of its own, so that other sessions can identify it."""
-        worker = Worker(*self.session.backend(), AdvisoryKey.random())
-        if self.session.is_direct:
-            # The session holds it until it ends. Through a pooler the lock would stay with a
-            # foreign server process.
-            self.session.ask(f"SELECT pg_advisory_lock({worker.key.number})")
-        return worker
-
-    def _refuse_too_long(self, revisions: Sequence[str]) -> None:
-        """Raise HistoryBrokenError if the version table has no room for a revision.
-
-        A plan is checked before it begins. `alembic upgrade` typed by hand is not, and a revision
-        before this one may have changed the table.
-        """
-        history, table = self._recorder.history, self._recorder.journal.version_table
-        if too_long(revisions, history, table, is_there=True) is None:
-            return
-        is_there, room = self.session.ask(table.room_query)
-        if it := too_long(revisions, history, replace(table, room=room), is_there=is_there):
-            self.session.settle()
-            raise it.refusal("It did not run.")
-
-    def _refuse_unencodable(self, revisions: Sequence[str]) -> None:
-        """Raise HistoryBrokenError if the database has no characters for a revision's id."""
-        if ids := [it for it in revisions if not it.isascii()]:
-            server, client = self.session.ask(ENCODINGS_QUERY)
-            self.session.settle()
-            if it := unencodable(ids, server, client):
-                raise it.refusal("It did not run.")
-
-    def _tell(self, statement: str) -> int:
-        """Run a statement of boot's own that is its own transaction."""
-        self._lock_check.require()
-        return self.session.tell(statement)
-
     def _note_committed(self, text: str) -> None:
         if not self.session.connection.invalidated:
             for statement in self._recorder.committed_statements(text):
                 self.session.tell(statement)
-
-
-def watch_borrowed_session(context: MigrationContext) -> None:
-    """Check a pooler's session when env.py begins a transaction, before env.py runs a statement.
-
-    The check raises ConfigurationError if another client has left a role or a search_path.
-    """
-    session = MigrationSession(context)
-    if not session.is_direct:
-        refuse = session.refuse_astray
-        event.listen(session.connection, "begin", lambda _: refuse(has_begun=True), once=True)
-    session.settle()
-
-
-def refuse_autocommit_blocks(session: MigrationSession, history: History, moves: Moves) -> None:
-    """Raise BootError if a revision needs an autocommit block that it cannot have.
-
-    Through a pooler, nothing that such a block needs can be set. In a transaction that env.py has
-    begun, Alembic itself refuses a block, unless the revision commits first.
-    """
-    if session.is_direct and not session.is_one_unit:
-        return
-    for revision, direction in moves:
-        known = history.revisions.get(revision)
-        source = known.source() if known and direction is not Direction.STAMP else None
-        if source is None or not has_autocommit_block(source, direction):
-            continue
-        label = history.label(revision)
-        if not session.is_direct:
-            raise _needs_direct(f"Migration {label} has an autocommit_block")
-        if not commits_itself(source, direction):
-            raise MigrationFailedError(
-                f"Alembic's env.py opens a transaction itself, and {label} has an "
-                "autocommit_block, which needs to be outside of any.",
-                "Let Alembic open it (context.begin_transaction()): a statement before "
-                "context.configure() opens one too, until connection.commit(). Nothing was "
-                "changed.",
-            )
-
-
-def _needs_direct(what: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"{what}, and a pooler is between env.py and the server.",
-        "Set MIGRATION_DATABASE_URL to the server itself, and start again.",
-    )
 
 
 def _is_servers(error: BaseException | None) -> bool:

@@ -15,6 +15,7 @@ from alembic_boot.running.backoff import is_share
 from alembic_boot.running.blockers import Blocker, session_query
 from alembic_boot.running.budget import Budget
 from alembic_boot.running.concurrent_indexes import Indexes
+from alembic_boot.running.lock_check import LockCheck
 from alembic_boot.running.traffic_watch import TrafficWatch
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.sql.statement import is_atomic, is_concurrent, works_on_rows
@@ -33,17 +34,12 @@ WHERE name = '{_LIMIT}' AND source NOT IN ('session', 'client')
 
 
 class OutsideTransaction:
-    """Runs such statements in one session, and retries each while live traffic blocks it.
+    """Runs such statements in one session, and retries each while live traffic blocks it."""
 
-    `tell` checks the lock and runs a statement of boot's own in that session.
-    """
-
-    def __init__(
-        self, session: MigrationSession, budget: Budget, tell: Callable[[str], object]
-    ) -> None:
+    def __init__(self, session: MigrationSession, budget: Budget, lock_check: LockCheck) -> None:
         self._session = session
         self._budget = budget
-        self._indexes = Indexes(session, tell, self._wait)
+        self._indexes = Indexes(session, lock_check, self._wait)
         self.watch: TrafficWatch
         """The watch over the revision that runs."""
 

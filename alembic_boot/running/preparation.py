@@ -1,14 +1,23 @@
 """Checks before the first revision: the journal can be written, and other sessions can see it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import event
+
 from alembic_boot.environment.session import MigrationSession, led_astray
-from alembic_boot.errors import MigrationFailedError
+from alembic_boot.errors import ConfigurationError, MigrationFailedError
+from alembic_boot.history.history import History
+from alembic_boot.history.source import commits_itself, has_autocommit_block
 from alembic_boot.polling import poll
 from alembic_boot.running.recorder import Recorder
+from alembic_boot.running.steps import Moves
 from alembic_boot.sql.writing import literal, quoted
 from alembic_boot.state.access import why_not_writable
+from alembic_boot.state.journal import Direction
+from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
 
 # A row is updated or inserted. A branch may need more rights; their lack shows at that step.
 _WRITABLE = """
@@ -85,7 +94,7 @@ def make_journal(session: MigrationSession, recorder: Recorder) -> None:
     current_role = "SELECT current_user::text"
     if session.is_one_unit:
         [role] = session.ask(current_role)
-        recorder.execute("; ".join(journal.create_statements(role)))
+        recorder.connection.cursor().execute("; ".join(journal.create_statements(role)))
         return
     for statement in journal.create_statements(str(recorder.ask(current_role))):
         session.tell(statement)
@@ -99,9 +108,7 @@ def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
     version_table, journal = recorder.journal.version_table, recorder.journal.table
     read_only, is_updatable, may_write, may_note, role = session.ask(
         _WRITABLE.format(
-            version_table=literal(str(version_table)),
-            rows=version_table,
-            journal=literal(journal),
+            version_table=literal(str(version_table)), rows=version_table, journal=literal(journal)
         )
     )
     if read_only:
@@ -123,6 +130,26 @@ def refuse_unrecordable(session: MigrationSession, recorder: Recorder) -> None:
                 f"Say `{grant}` as the table's owner, or set MIGRATION_DATABASE_URL to the "
                 "schema's owner. Nothing was changed.",
             )
+
+
+def refuse_ids(session: MigrationSession, recorder: Recorder, ids: Sequence[str]) -> None:
+    """Raise HistoryBrokenError if the database has no room, or no characters, for revisions' ids.
+
+    A plan is checked before it begins. `alembic upgrade` typed by hand is not, and a revision
+    before this one may have changed the version table.
+    """
+    history, table = recorder.history, recorder.journal.version_table
+    refused = None
+    if too_long(ids, history, table, is_there=True):
+        is_there, room = session.ask(table.room_query)
+        refused = too_long(ids, history, replace(table, room=room), is_there=is_there)
+        session.settle()
+    beyond_ascii = [it for it in ids if not it.isascii()]
+    if beyond_ascii and refused is None:
+        refused = unencodable(beyond_ascii, *session.ask(ENCODINGS_QUERY))
+        session.settle()
+    if refused is not None:
+        raise refused.refusal("It did not run.")
 
 
 def leave_transaction(session: MigrationSession, before: Mapping[str, str]) -> None:
@@ -155,4 +182,50 @@ def carrying(session: MigrationSession) -> tuple[str, ...]:
     return tuple(
         f"set_config({literal(name)}, {literal(value)}, true)"
         for name, value in session.carried.items()
+    )
+
+
+def watch_borrowed_session(context: MigrationContext) -> None:
+    """Check a pooler's session when env.py begins a transaction, before env.py runs a statement.
+
+    The check raises ConfigurationError if another client has left a role or a search_path.
+    """
+    session = MigrationSession(context)
+    if not session.is_direct:
+        refuse = session.refuse_astray
+        event.listen(session.connection, "begin", lambda _: refuse(has_begun=True), once=True)
+    session.settle()
+
+
+def refuse_autocommit_blocks(session: MigrationSession, history: History, moves: Moves) -> None:
+    """Raise BootError if a revision needs an autocommit block that it cannot have.
+
+    Through a pooler, nothing that such a block needs can be set. In a transaction that env.py has
+    begun, Alembic itself refuses a block, unless the revision commits first.
+    """
+    if session.is_direct and not session.is_one_unit:
+        return
+    for revision, direction in moves:
+        known = history.revisions.get(revision)
+        source = known.source() if known and direction is not Direction.STAMP else None
+        if source is None or not has_autocommit_block(source, direction):
+            continue
+        label = history.label(revision)
+        if not session.is_direct:
+            raise needs_direct(f"Migration {label} has an autocommit_block")
+        if not commits_itself(source, direction):
+            raise MigrationFailedError(
+                f"Alembic's env.py opens a transaction itself, and {label} has an "
+                "autocommit_block, which needs to be outside of any.",
+                "Let Alembic open it (context.begin_transaction()): a statement before "
+                "context.configure() opens one too, until connection.commit(). Nothing was "
+                "changed.",
+            )
+
+
+def needs_direct(what: str) -> ConfigurationError:
+    """Return the refusal of a revision that leaves its transaction, behind a pooler."""
+    return ConfigurationError(
+        f"{what}, and a pooler is between env.py and the server.",
+        "Set MIGRATION_DATABASE_URL to the server itself, and start again.",
     )

@@ -13,8 +13,9 @@ from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.history.history import History, resolve_target
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.running.lock import SchemaLock
-from alembic_boot.running.locked_run import LockedRun, watch_borrowed_session
+from alembic_boot.running.locked_run import LockedRun
 from alembic_boot.running.loop import Loop
+from alembic_boot.running.preparation import watch_borrowed_session
 from alembic_boot.running.recorder import recording
 from alembic_boot.running.steps import Recording, Rows
 from alembic_boot.running.takeover import exclusively

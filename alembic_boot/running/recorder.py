@@ -22,7 +22,7 @@ from alembic_boot.running.worker import Worker, end_sessions, sessions_at_work
 from alembic_boot.signals import Stopped
 from alembic_boot.state.access import asking
 from alembic_boot.state.edits import fingerprint, taken_along
-from alembic_boot.state.journal import Direction, Journal, Starter, Unfinished, joined
+from alembic_boot.state.journal import Direction, Journal, Starter, joined
 
 _log = logging.getLogger(__name__)
 
@@ -105,10 +105,6 @@ class Recorder:
         self._has_older_history = any(it.revision not in self.history.revisions for it in journal)
         return taken_along(down, journal, self.history)
 
-    def unfinished(self) -> tuple[Unfinished, ...]:
-        """Return the revisions whose last try failed."""
-        return self.journal.unfinished(self.connection)
-
     def committed_statements(self, text: str) -> list[str]:
         """Return the statements that note, in env.py's session, a part that will be committed."""
         return [self.journal.committed_statement(row, text) for row in self._rows]
@@ -170,21 +166,13 @@ class Recorder:
         if not poll(is_over, _GRACE, _INTERVAL, say=end, is_closing=True):
             raise psycopg2.OperationalError("its session is still at work")
 
-    def execute(self, statement: str) -> None:
-        """Run a statement with boot's own role."""
-        self.connection.cursor().execute(statement)
-
     def ask(self, query: str) -> object:
         """Return the one value of a query, with boot's own role."""
         answer: object = asking(self.connection)(query)
         return answer
 
     def _row(
-        self,
-        revision: str,
-        direction: Direction,
-        worker: Worker,
-        stands_on: tuple[str, ...] | None,
+        self, revision: str, direction: Direction, worker: Worker, stands_on: tuple[str, ...] | None
     ) -> Row:
         known = self.history.revisions.get(revision)
         sha256, checksum = fingerprint(known)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from alembic.runtime.migration import (
     HeadMaintainer,
@@ -23,41 +23,13 @@ Rows = tuple[str, ...]
 """The revisions in the version table."""
 
 
-class Step(Protocol):
-    """One entry of a plan."""
-
-    @property
-    def moves(self) -> Moves:
-        """The revisions of the step, each with its direction."""
-
-    @property
-    def stands_on(self) -> Mapping[str, Rows]:
-        """The revisions below, if the database has others there than the revision's file says."""
-
-    @property
-    def info(self) -> MigrationInfo:
-        """The step as env.py's `on_version_apply` gets it."""
-
-    def run(self, **arguments: Any) -> None:
-        """Run the revision's own function."""
-
-    def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
-        """Return the one row that the step replaces, and by what; None if it does anything else."""
-
-    def record(self, context: MigrationContext, rows: Rows) -> Rows:
-        """Move the version table on from these rows, and return the new ones."""
-
-
-Steps = Callable[[Rows], Sequence[Step]]
-"""Gives the steps from the rows that the version table has."""
-
-
 @dataclass(frozen=True)
 class AlembicStep:
     """A step as Alembic makes it: an upgrade, a downgrade, or a stamp."""
 
     step: RevisionStep | StampStep
     stands_on: Mapping[str, Rows] = field(default_factory=dict)
+    """The revisions below, if the database has others there than the revision's file says."""
 
     @property
     def moves(self) -> Moves:
@@ -69,7 +41,7 @@ class AlembicStep:
 
     @property
     def info(self) -> MigrationInfo:
-        """The step as Alembic describes it."""
+        """The step as env.py's `on_version_apply` gets it."""
         return self.step.info
 
     def run(self, **arguments: Any) -> None:
@@ -77,7 +49,7 @@ class AlembicStep:
         self.step.migration_fn(**arguments)
 
     def replacement(self, context: MigrationContext, rows: Rows) -> tuple[str, str] | None:
-        """Return the row and its successor if the history is a straight line here.
+        """Return the one row that the step replaces, and by what; None if it does anything else.
 
         None if the project has added columns to the version table: Alembic fills those.
         """
@@ -94,7 +66,10 @@ class AlembicStep:
         return step.update_version_num(heads)
 
     def record(self, context: MigrationContext, rows: Rows) -> Rows:
-        """Let Alembic move its table. Each try gets a new maintainer, because it remembers rows."""
+        """Move the version table on from these rows, and return the new ones.
+
+        Each try gets a new maintainer, because it remembers rows.
+        """
         maintainer = HeadMaintainer(context, rows)
         maintainer.update_to_step(self.step)
         return tuple(maintainer.heads)
@@ -147,3 +122,10 @@ class Recording:
 
     def __str__(self) -> str:
         return f"stamp {', '.join(self.revisions) or BASE}"
+
+
+Step = AlembicStep | Recording
+"""One entry of a plan."""
+
+Steps = Callable[[Rows], Sequence[Step]]
+"""Gives the steps from the rows that the version table has."""

@@ -6,7 +6,7 @@ stopped may be continued.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
 from psycopg2.extensions import connection as Connection
@@ -16,7 +16,7 @@ from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.running.lock import SchemaLock, never, schema_lock
+from alembic_boot.running.lock import IsDone, SchemaLock, schema_lock
 from alembic_boot.running.worker import end_sessions, sessions_at_work
 from alembic_boot.state.journal import Journal, Running, Starter
 
@@ -30,7 +30,7 @@ _INTERVAL = 0.1
 
 @contextmanager
 def exclusively(
-    url: DatabaseUrl, journal: Journal, timeout: float, is_done: Callable[[], bool] = never
+    url: DatabaseUrl, journal: Journal, timeout: float, is_done: IsDone | None = None
 ) -> Iterator[SchemaLock]:
     """Hold the schema's lock, after the sessions of dead starters have ended.
 

@@ -13,6 +13,7 @@ from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running import retry_reasons as reasons
 from alembic_boot.running.budget import Budget
+from alembic_boot.running.lock_check import LockCheck
 from alembic_boot.running.lock_timeout import LockTimeout
 from alembic_boot.running.outside_transaction import OutsideTransaction
 from alembic_boot.running.recorder import Recorder
@@ -32,8 +33,7 @@ _ASK = "LOCK TABLE {table} IN SHARE UPDATE EXCLUSIVE MODE"
 class Traffic:
     """The tries of the steps of one run, within a budget of seconds for all of them.
 
-    The recorder's connection belongs to the watch while a step runs. `tell` checks the lock and
-    runs a statement of boot's own in the session.
+    The recorder's connection belongs to the watch while a step runs.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class Traffic:
         transaction: RevisionTransaction,
         recorder: Recorder,
         watcher: Watcher,
+        lock_check: LockCheck,
         budget: float,
-        tell: Callable[[str], object],
     ) -> None:
         self._session = session = transaction.session
         self._transaction = transaction
         self._recorder = recorder
         self._watcher = watcher
         self._budget = Budget(budget)
-        self._outside = OutsideTransaction(session, self._budget, tell)
+        self._outside = OutsideTransaction(session, self._budget, lock_check)
         self._limit = LockTimeout(session)
         self._is_one_unit = session.is_one_unit
         """Whether env.py has opened a transaction for all steps: no step can be tried again."""
