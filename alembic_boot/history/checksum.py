@@ -23,6 +23,7 @@ _BESIDE_THE_UPGRADE = frozenset(
 _LEFT_OUT = frozenset({"type_comment", "type_ignores", "kind"})
 
 Import = ast.Import | ast.ImportFrom
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def file_sha256(source: bytes) -> str:
@@ -63,7 +64,7 @@ def _upgrade_code(body: list[ast.stmt]) -> list[ast.stmt]:
     code = [_plain(it) for it in kept if not isinstance(it, Import)]
     used = {"*"}
     for node in nodes(code):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, _FUNCTIONS):
             node.returns = None
         elif isinstance(node, ast.arg):
             node.annotation = None

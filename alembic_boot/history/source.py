@@ -40,6 +40,10 @@ def bound_name(statement: ast.stmt) -> str | None:
     return None
 
 
+_KINDS = (ast.AST, list)
+_WITHOUT_PARTS = frozenset({ast.Name, ast.Constant, ast.alias})
+
+
 def nodes(statements: list[ast.stmt]) -> Iterator[ast.AST]:
     """Give each node before its parts, so that a part may be taken away. Faster than `ast.walk`."""
     left: list[Any] = [statements]
@@ -49,7 +53,8 @@ def nodes(statements: list[ast.stmt]) -> Iterator[ast.AST]:
             left += node
         elif isinstance(node, ast.AST):
             yield node
-            left += [it for it in vars(node).values() if isinstance(it, ast.AST | list)]
+            if type(node) not in _WITHOUT_PARTS:
+                left += [it for it in vars(node).values() if isinstance(it, _KINDS)]
 
 
 def has_autocommit_block(source: bytes, function: str) -> bool:

@@ -66,12 +66,10 @@ class Budget:
         error: Exception | None,
         outside_since: float | None = None,
     ) -> None:
-        """Note a try that was blocked.
+        """Note a try that was blocked, and wait until the next try.
 
         `outside_since` is for a statement outside of the revision's transaction: when it began, by
-        the clock.
-
-        Raises MigrationFailedError if the budget is used up.
+        the clock. Raises MigrationFailedError if the budget is used up.
         """
         now = time.monotonic()
         began = [it for it in (outside_since, self._again_since) if it is not None]
@@ -89,6 +87,7 @@ class Budget:
         if now - self._said_at >= (_REPEAT if text == self._said else _REPEAT_CHANGED):
             _log.info("%s", text, extra=fields("blocked", label=label, blocked_by=blocked_by))
             self._said, self._said_at = text, now
+        self._pause()
 
     def succeeded(self, label: str) -> None:
         """Note a try that succeeded."""
@@ -101,8 +100,7 @@ class Budget:
             note(blocked_by=None, reason=None, tries=0)
         self._since = self._again_since = None
 
-    def pause(self) -> None:
-        """Wait until the next try."""
+    def _pause(self) -> None:
         raise_if_stopped()
         started = time.monotonic()
         threading.Event().wait(backoff.pause(random.random()))  # noqa: S311

@@ -79,11 +79,8 @@ class Guard:
         return step.record(self.session.context, rows)
 
     def may_try_again(self, error: Exception) -> bool:
-        """Return whether a step that has failed was rolled back, and may be tried again."""
+        """Return whether a step that has failed was rolled back and may be tried again now."""
         return False
-
-    def pause(self) -> None:
-        """Wait until the next try."""
 
     def done(self) -> None:
         """Hear that a step is committed."""

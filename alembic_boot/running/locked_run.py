@@ -171,7 +171,7 @@ class LockedRun(Guard):
     def executing(self, statement: str, *, may_prefix: bool = False) -> tuple[str, str]:
         """Check the lock before a statement that commits itself; limit and note the statement."""
         super().executing(statement)
-        is_bare = self.session.is_bare
+        is_bare = self.transaction.is_bare
         if not self.session.is_direct and (is_bare or commits(statement)):
             leaves = "leaves its transaction" if is_bare else "ends its transaction itself"
             raise needs_direct(f"The revision {leaves}")
@@ -195,7 +195,7 @@ class LockedRun(Guard):
         if self.transaction.is_over:
             run()
             return
-        is_bare = self.session.is_bare
+        is_bare = self.transaction.is_bare
         try:
             self._traffic.execute(statement, run, is_again=self._is_again)
         except Exception as error:
@@ -257,12 +257,11 @@ class LockedRun(Guard):
         return after
 
     def may_try_again(self, error: Exception) -> bool:
-        """Return whether live traffic has blocked the step. Raises at the end of the budget."""
-        return self._traffic.has_blocked(error)
+        """Return whether live traffic has blocked the step, after a pause without any lock.
 
-    def pause(self) -> None:
-        """Leave the tables alone until the next try."""
-        self._traffic.pause()
+        Raises MigrationFailedError if the budget is used up.
+        """
+        return self._traffic.has_blocked(error)
 
     def done(self) -> None:
         """Note that the step is committed."""

@@ -64,8 +64,9 @@ class Loop:
     ) -> Rows:
         """Run a step until it is committed, and return the rows of the version table."""
         self._guard.start(step, following)
-        while (after := self._try(step, rows, arguments)) is None:
-            self._guard.pause()
+        after = None
+        while after is None:
+            after = self._try(step, rows, arguments)
         self._guard.done()
         return after
 

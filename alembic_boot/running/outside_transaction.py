@@ -51,8 +51,9 @@ class OutsideTransaction:
         """
         run = partial(self._indexes.run, statement, execute, is_again=is_again)
         try:
-            while not self._has_run(statement, run, self._limited, is_atomic(statement)):
-                self._budget.pause()
+            is_undone = is_atomic(statement)
+            while not self._has_run(statement, run, self._limited, is_undone):
+                pass
         except Exception:
             self._indexes.warn(statement)
             raise
@@ -68,7 +69,6 @@ class OutsideTransaction:
         watch = self.watch
         cost = watch.cost
         while not self._has_run(statement, execute, self._saved, is_undone):
-            self._budget.pause()
             if watch.is_waited_for and is_share(watch.cost - cost):
                 raise reasons.in_the_way(watch.label, watch.blockers)
         self._budget.succeeded(watch.label)
@@ -76,7 +76,7 @@ class OutsideTransaction:
     def _has_run(
         self, statement: str, run: Callable[[], object], limited: Limited, is_undone: bool
     ) -> bool:
-        """Return True if the statement has succeeded, and False if it may be retried.
+        """Return True if the statement has succeeded, and False if it may be retried now.
 
         `is_undone` says that a failure leaves nothing of the statement.
         """
@@ -140,7 +140,6 @@ class OutsideTransaction:
         blockers = (Blocker(*row),) if row else ()
         phrase = reasons.building(what)
         self._budget.failed(self.watch.label, phrase, blockers, None, time.monotonic())
-        self._budget.pause()
 
 
 def _milliseconds(seconds: float) -> int:

@@ -75,7 +75,8 @@ class Traffic:
     def has_blocked(self, error: Exception) -> bool:
         """Return whether live traffic made the try fail, and it was rolled back completely.
 
-        Raises MigrationFailedError if the budget is used up.
+        Then the tables are left alone for a moment first. Raises MigrationFailedError if the budget
+        is used up.
         """
         if self._is_one_unit:
             return False
@@ -90,10 +91,6 @@ class Traffic:
         self._vacuumed = None if self._limit.is_own else watch.vacuumed
         self._budget.failed(watch.label, phrase, watch.blockers, error)
         return True
-
-    def pause(self) -> None:
-        """Leave the tables alone until the next try."""
-        self._budget.pause()
 
     def succeeded(self) -> None:
         """Note that the step is committed."""
@@ -126,7 +123,7 @@ class Traffic:
         No wait is limited outside of the first transaction: the revision cannot run again. Returns
         SQL to send with the statement. Raises CutShortError, as below.
         """
-        if self._session.is_bare:
+        if self._transaction.is_bare:
             self._leave()
             return ""
         if commits(statement):
@@ -146,7 +143,7 @@ class Traffic:
             self._execute_limited(execute)
         elif self._is_one_unit:
             execute()
-        elif self._session.is_bare:
+        elif self._transaction.is_bare:
             self._outside.run_bare(statement, execute, is_again=is_again)
         elif self._has_own_limit:
             execute()

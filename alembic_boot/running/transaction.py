@@ -63,6 +63,8 @@ class RevisionTransaction:
         self.phase = Phase.OPENING
         self._begun = 0
         """The number of transactions that the revision has begun."""
+        self.is_bare = False
+        """Whether the statement that came last is a transaction of its own."""
         self._has_left = False
         self._was_rolled_back = False
         self._to_commit_below = False
@@ -107,7 +109,8 @@ class RevisionTransaction:
 
     def executing(self, statement: str) -> None:
         """Note a statement that comes next."""
-        if self.session.is_bare:
+        self.is_bare = self.session.is_bare
+        if self.is_bare:
             self._has_left = True
         else:
             self._has_said_control |= begins_with_control(statement) or commits(statement)
