@@ -15,11 +15,10 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from alembic_boot import actions
+from alembic_boot import actions, show
 
 if TYPE_CHECKING:
-    from alembic_boot import BootDescription
-    from alembic_boot.booting import BootServer
+    from alembic_boot import BootDescription, BootServer
     from backend.settings import LogSettings, Settings
     from backend.stack.compose.project import Place
 
@@ -46,7 +45,7 @@ def _prepared() -> None:
     # `inv` turns bytecode off; then every start would compile everything again.
     sys.dont_write_bytecode = bool(os.environ.get("PYTHONDONTWRITEBYTECODE"))
 
-    from alembic_boot.imports import import_quickly
+    from alembic_boot import import_quickly
 
     import_quickly()
 
@@ -82,10 +81,10 @@ def _serving(
 def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
     """Yield the log's own settings, for a task that needs no others."""
     _prepared()
-    from alembic_boot.reporting import reporting
+    from alembic_boot import reporting_failures
     from backend.settings import load_log_settings
 
-    return reporting(load_log_settings, stream)
+    return reporting_failures(load_log_settings, stream)
 
 
 @contextmanager
@@ -114,11 +113,6 @@ def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
     from shlex import join
 
     return {"ALEMBIC_X": join(x or ()), "ALEMBIC_NAME": n}
-
-
-def _show(*lines: str) -> None:
-    """Print a task's result as data."""
-    actions.show(*lines)
 
 
 @task(auto_shortflags=False)
@@ -369,7 +363,7 @@ def up(_c: Context, scale: list[str]) -> None:
         project = read_project(Path.cwd())
         with engine() as client:
             members = up(client, project, parse_scale(scale))
-            _show(*addresses(project, members))
+            show(*addresses(project, members))
 
 
 @task(auto_shortflags=False, help={"rebuild": "Build existing stand-ins again."})
@@ -381,7 +375,7 @@ def images(_c: Context, rebuild: bool = False) -> None:
 
         with engine() as client:
             names = make_standins(client, _STANDINS, Path(".env"), rebuild=rebuild)
-        _show(*(f"{variable}={name}" for variable, name in names.items()))
+        show(*(f"{variable}={name}" for variable, name in names.items()))
 
 
 @task(
@@ -417,7 +411,7 @@ def ps(_c: Context) -> None:
         from backend.stack.listing import listing
 
         with engine() as client:
-            _show(listing(client, place))
+            show(listing(client, place))
 
 
 @task(
@@ -439,7 +433,7 @@ def logs(
         lines = followed if follow else written
         with streaming() as client, until_interrupted():
             for line in lines(client, place, service, parse_tail(tail)):
-                _show(line)
+                show(line)
 
 
 @task(auto_shortflags=False, help={"service": "The service of the container (default: backend)."})
@@ -535,7 +529,7 @@ def reference(_c: Context) -> None:
         from backend.reference import write_reference
 
         root = Path.cwd()
-        _show(*(f"Wrote {path.relative_to(root)}" for path in write_reference(root, ns)))
+        show(*(f"Wrote {path.relative_to(root)}" for path in write_reference(root, ns)))
 
 
 def _run_ci(*steps: str, args: str = "") -> None:

@@ -19,7 +19,13 @@ if TYPE_CHECKING:
         status as status,
         wait as wait,
     )
+    from alembic_boot.booting import (
+        embedded as embedded,
+        open_port as open_port,
+        sharing_connection as sharing_connection,
+    )
     from alembic_boot.checking.findings import Checked as Checked, Finding as Finding
+    from alembic_boot.commands import as_typed as as_typed
     from alembic_boot.description import (
         AlembicConfig as AlembicConfig,
         BootDescription as BootDescription,
@@ -46,26 +52,50 @@ if TYPE_CHECKING:
         SeedingFailedError as SeedingFailedError,
         ServingFailedError as ServingFailedError,
     )
+    from alembic_boot.imports import import_quickly as import_quickly
+    from alembic_boot.masking import hide as hide
     from alembic_boot.migration.status import Status as Status
+    from alembic_boot.output import show as show
     from alembic_boot.postgres.urls import (
         DatabaseUrl as DatabaseUrl,
+        build_database_url as build_database_url,
+        hide_password as hide_password,
         parse_database_url as parse_database_url,
     )
+    from alembic_boot.reporting import (
+        Overrides as Overrides,
+        reporting_failures as reporting_failures,
+    )
     from alembic_boot.running.by_hand import one_at_a_time as one_at_a_time
+    from alembic_boot.serving.boot_server import BootServer as BootServer
     from alembic_boot.serving.readiness_answer import Readiness as Readiness
+    from alembic_boot.variables import (
+        LogFormat as LogFormat,
+        LogLevel as LogLevel,
+        Values as Values,
+        read_values as read_values,
+    )
 
 _MODULES = {
     "api": "Options check describe migrate readiness readiness_router status wait",
+    "booting": "embedded open_port sharing_connection",
     "checking.findings": "Checked Finding",
+    "commands": "as_typed",
     "description": "AlembicConfig BootDescription OnFailure SchemaPolicy ServePolicy",
     "errors": "BootError CatalogueUnreadableError ConfigurationError DatabaseMissingError "
     "DatabaseUnreachableError HistoryBrokenError LockLostError LockTimeoutError LoginRefusedError "
     "MigrationFailedError RowsHiddenError SchemaAheadError SchemaDivergedError SchemaPastError "
     "SchemaUnmanagedError SeedingFailedError ServingFailedError",
+    "imports": "import_quickly",
+    "masking": "hide",
     "migration.status": "Status",
-    "postgres.urls": "DatabaseUrl parse_database_url",
+    "output": "show",
+    "postgres.urls": "DatabaseUrl build_database_url hide_password parse_database_url",
+    "reporting": "Overrides reporting_failures",
     "running.by_hand": "one_at_a_time",
+    "serving.boot_server": "BootServer",
     "serving.readiness_answer": "Readiness",
+    "variables": "LogFormat LogLevel Values read_values",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -10,22 +10,6 @@ from typing import TYPE_CHECKING
 from alembic_boot.imports import keep_objects
 from alembic_boot.output import show
 
-__all__ = [
-    "adopt",
-    "check",
-    "migrate",
-    "roll_back",
-    "seed",
-    "serve",
-    "show",
-    "stamp",
-    "start",
-    "status",
-    "wait",
-    "write_merge",
-    "write_revision",
-]
-
 if TYPE_CHECKING:
     from alembic_boot.description import AlembicConfig, BootDescription
     from alembic_boot.postgres.urls import DatabaseUrl

@@ -15,17 +15,6 @@ if TYPE_CHECKING:
     from alembic_boot.serving.status_answers import StatusAnswers
 
 
-__all__ = [
-    "BootServer",
-    "booting",
-    "embedded",
-    "open_port",
-    "probed",
-    "serving",
-    "sharing_connection",
-]
-
-
 @contextmanager
 def booting(settings: Settings) -> Iterator[BootDescription]:
     """Yield what a command of `alembic-boot` boots; all of its queries share one connection."""

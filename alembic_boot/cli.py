@@ -251,14 +251,14 @@ def _settings(
     arguments: Namespace, stream: str = "stdout", flags: Flags = NO_FLAGS, *, is_quiet: bool = True
 ) -> Iterator["Settings"]:
     """Yield the settings, with log and signals set up; failures become exit statuses."""
-    from alembic_boot.reporting import reporting
+    from alembic_boot.reporting import reporting_failures
     from alembic_boot.settings import URL, load_settings
 
     given = {f"{PREFIX}{name}": text for name, text in flags.items() if text}
     named = {"ALEMBIC_CONFIG": arguments.config, f"{PREFIX}NAME": arguments.name}
     given |= {name: text for name, text in {**named, URL: arguments.url}.items() if text}
     load = partial(load_settings, given, tuple(arguments.x))
-    with reporting(load, stream, is_quiet=is_quiet) as settings:
+    with reporting_failures(load, stream, is_quiet=is_quiet) as settings:
         yield settings
 
 

@@ -45,7 +45,7 @@ Overrides = Mapping[str, str | None]
 
 
 @contextmanager
-def reporting(
+def reporting_failures(
     load: Callable[[], L],
     stream: str = "stdout",
     *,

@@ -18,7 +18,7 @@ from alembic_boot.description import (
 )
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password
-from alembic_boot.variables import LogFormat, LogLevel, Values, is_service_link, refuse_undecodable
+from alembic_boot.variables import LogFormat, LogLevel, Values, read_values
 
 VARIABLES: Mapping[str, tuple[str, str]] = {
     "DATABASE_URL": ("the URL that env.py uses", "where the application connects"),
@@ -222,12 +222,7 @@ def load_settings(
     empty value counts as unset. Raises ConfigurationError.
     """
     given = {**(os.environ if environ is None else environ), **flags}
-    found = {
-        name: text for name, text in given.items() if text and (name in VARIABLES or name == URL)
-    }
-    links = tuple(name for name, text in found.items() if is_service_link(name, text))
-    values = Values({name: text for name, text in found.items() if name not in links}, links)
-    refuse_undecodable(values.given)
+    values = read_values(given, {*VARIABLES, URL})
     typed = _url(values, URL)
     own, direct = (
         (None, None)
@@ -244,7 +239,7 @@ def load_settings(
         ),
         values.one_of(f"{PREFIX}LOG_LEVEL", LogLevel, LogLevel.INFO),
         values.one_of(f"{PREFIX}LOG_FORMAT", LogFormat, LogFormat.TEXT),
-        links,
+        values.service_links,
         typed or own or direct,
         typed or direct or own,
     )

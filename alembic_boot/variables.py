@@ -2,32 +2,15 @@
 
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.masking import hide
 from alembic_boot.postgres.database_url import read_secret
-from alembic_boot.postgres.urls import (
-    DatabaseUrl,
-    build_database_url,
-    hide_password,
-    parse_database_url,
-)
-
-__all__ = [
-    "LogFormat",
-    "LogLevel",
-    "Values",
-    "build_database_url",
-    "hide",
-    "hide_password",
-    "is_service_link",
-    "refuse_undecodable",
-]
+from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -35,7 +18,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 _SERVICE_LINK = re.compile(r"\s*(?:tcp|udp|sctp)://\S*:\d+\s*", re.IGNORECASE)
 
 
-def is_service_link(name: str, text: str) -> bool:
+def _is_service_link(name: str, text: str) -> bool:
     """Return whether Kubernetes has set this variable for a Service of the namespace.
 
     A Service `backend` gives BACKEND_PORT=tcp://10.96.0.7:8000 to every pod. The other variables of
@@ -44,7 +27,7 @@ def is_service_link(name: str, text: str) -> bool:
     return name.endswith("_PORT") and _SERVICE_LINK.fullmatch(text) is not None
 
 
-def refuse_undecodable(given: Mapping[str, str]) -> None:
+def _refuse_undecodable(given: Mapping[str, str]) -> None:
     """Raise ConfigurationError for a value that is not UTF-8."""
     # Python stores bytes that are not UTF-8 as surrogates, which no driver accepts.
     for name, text in given.items():
@@ -154,3 +137,16 @@ class Values:
             raise ConfigurationError(
                 f"{name}={text!r} is {complaint}.", "Set it to one of those, or unset it."
             ) from error
+
+
+def read_values(given: Mapping[str, str | None], names: Collection[str]) -> Values:
+    """Return those of the variables that have one of these names.
+
+    An empty value counts as unset, and so does what Kubernetes has set for a Service of that name.
+    Raises ConfigurationError for a value that is not UTF-8.
+    """
+    found = {name: text for name, text in given.items() if text and name in names}
+    links = tuple(name for name, text in found.items() if _is_service_link(name, text))
+    own = {name: text for name, text in found.items() if name not in links}
+    _refuse_undecodable(own)
+    return Values(own, links)

@@ -5,23 +5,28 @@ from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
-from alembic_boot import BootDescription
-from alembic_boot.booting import embedded, open_port, sharing_connection
-from alembic_boot.reporting import Overrides, reporting
+from alembic_boot import (
+    BootDescription,
+    Overrides,
+    embedded,
+    open_port,
+    reporting_failures,
+    sharing_connection,
+)
 from backend import __version__
 from backend.settings import DATA_FOLDER, Settings, load_settings
 from backend.uses import USES
 
 if TYPE_CHECKING:
-    from alembic_boot.booting import BootServer
+    from alembic_boot import BootServer
 
 
 def session(
     task: str, stream: str, overrides: Overrides, *, is_quiet: bool = True
 ) -> AbstractContextManager[Settings]:
-    """Yield the settings of a task, as `reporting` does."""
+    """Yield the settings of a task, as `reporting_failures` does."""
     load = partial(load_settings, uses=USES[task])
-    return reporting(load, stream, is_quiet=is_quiet, overrides=overrides)
+    return reporting_failures(load, stream, is_quiet=is_quiet, overrides=overrides)
 
 
 @contextmanager

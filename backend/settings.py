@@ -15,20 +15,17 @@ from alembic_boot import (
     BootDescription,
     ConfigurationError,
     DatabaseUrl,
+    LogFormat,
+    LogLevel,
     OnFailure,
     SchemaPolicy,
     ServePolicy,
-)
-from alembic_boot.commands import as_typed
-from alembic_boot.variables import (
-    LogFormat,
-    LogLevel,
     Values,
+    as_typed,
     build_database_url,
     hide,
     hide_password,
-    is_service_link,
-    refuse_undecodable,
+    read_values,
 )
 from backend import __version__
 from backend.disposal import disposal, is_in_image
@@ -355,12 +352,7 @@ def _read_values(
         }
     # Masked even if nothing here uses it: code of the project may print it.
     hide(given.get("JWT_SECRET"))
-    used = used_variables(uses)
-    found = {key: text for key, text in given.items() if text and key in used}
-    links = tuple(name for name, text in found.items() if is_service_link(name, text))
-    values = Values({key: text for key, text in found.items() if key not in links}, links)
-    refuse_undecodable(values.given)
-    return values
+    return read_values(given, used_variables(uses))
 
 
 def _log_level(values: Values) -> LogLevel:
