@@ -7,12 +7,16 @@ import httpx
 DEADLINE = 30.0
 """Seconds after which readiness should have changed: generous, never measured."""
 
+_PAUSE = 0.05
+"""Seconds between two probes: an answer is kept for a second."""
+
 
 def readiness(client: httpx.Client, status: int) -> httpx.Response:
     """Return the first answer with this status: an answer may be a second old."""
     deadline = time.monotonic() + DEADLINE
     while (answer := client.get("/health/ready")).status_code != status:
         assert time.monotonic() < deadline, answer.text
+        time.sleep(_PAUSE)
     return answer
 
 
@@ -21,6 +25,7 @@ def reason(client: httpx.Client, words: str) -> httpx.Response:
     deadline = time.monotonic() + DEADLINE
     while not _says(answer := client.get("/health/ready"), words):
         assert time.monotonic() < deadline, answer.text
+        time.sleep(_PAUSE)
     return answer
 
 
