@@ -10,14 +10,14 @@ from backend.main import create_app
 from tests.api.application_settings import settings_for
 from tests.api.people import PASSWORD, sign_up
 from tests.api.server import serving
+from tests.cluster import Cluster
 
 LOGGER = "backend.api.request_log"
 
 
-@pytest.fixture
-def app(seeded_url: str) -> FastAPI:
-    """Give an application with a route that says something in a thread, and one that is broken."""
-    app = create_app(settings_for(seeded_url))
+def talking(url: str) -> FastAPI:
+    """Return an application with a route that says something in a thread, and a broken one."""
+    app = create_app(settings_for(url))
 
     @app.get("/talk")
     def talk() -> None:
@@ -30,9 +30,12 @@ def app(seeded_url: str) -> FastAPI:
     return app
 
 
-@pytest.fixture
-def client(app: FastAPI) -> Iterator[httpx.Client]:
-    with serving(app) as client:
+@pytest.fixture(scope="module")
+def client(cluster: Cluster, seeded_template: str) -> Iterator[httpx.Client]:
+    with (
+        cluster.database(seeded_template) as name,
+        serving(talking(cluster.url(name))) as client,
+    ):
         yield client
 
 
@@ -131,10 +134,10 @@ def test_every_request_has_an_id_of_its_own(client: httpx.Client) -> None:
     ("path", "status"), [("/talk", 200), ("/defect", 500), ("/api/v1/auth/me", 401)]
 )
 def test_all_lines_of_a_request_have_its_id(
-    app: FastAPI, said: pytest.LogCaptureFixture, path: str, status: int
+    seeded_url: str, said: pytest.LogCaptureFixture, path: str, status: int
 ) -> None:
     """What an endpoint says in its thread, and what the server says about a defect, as well."""
-    with serving(app) as client:
+    with serving(talking(seeded_url)) as client:
         said.clear()
         answer = client.get(path, headers={"X-Request-ID": "this-one"})
     assert answer.status_code == status
