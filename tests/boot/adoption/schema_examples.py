@@ -14,13 +14,18 @@ from tests.cluster import OWNER
 EVERYTHING = (Path(__file__).parent / "everything.sql").read_text()
 
 
-def build(connection: Connection, schema: str, *statements: str) -> Catalogue:
-    """Make a schema and read it."""
+def make(connection: Connection, schema: str, *statements: str) -> None:
+    """Make a schema, and look into it from now on."""
     cursor = connection.cursor()
     cursor.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
     cursor.execute(sql.SQL("SET LOCAL search_path = {}").format(sql.Identifier(schema)))
     for statement in filter(None, statements):
         cursor.execute(statement)
+
+
+def build(connection: Connection, schema: str, *statements: str) -> Catalogue:
+    """Make a schema and read it."""
+    make(connection, schema, *statements)
     return read_catalogue(connection)
 
 

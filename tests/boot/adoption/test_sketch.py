@@ -7,7 +7,7 @@ from alembic_boot.adoption.comparison import Catalogue
 from alembic_boot.adoption.reading import IGNORED_TABLES
 from alembic_boot.adoption.sketch import read_outline, read_sketch
 from tests.boot.adoption.planted import PLANTED, Planted
-from tests.boot.adoption.schema_examples import EVERYTHING, SAME, build
+from tests.boot.adoption.schema_examples import EVERYTHING, SAME, build, make
 from tests.cluster import Cluster
 
 EXPRESSIONS = (
@@ -33,17 +33,21 @@ IN_OUTLINE = ("table t is", "column t.", "composite type c is")
 
 
 def read(connection: Connection, schema: str, *statements: str) -> tuple[Catalogue, ...]:
-    """Make a schema; return its outline, its sketch and its catalogue."""
-    catalogue = build(connection, schema, *statements)
-    quick = (reader(connection, IGNORED_TABLES) for reader in (read_outline, read_sketch))
-    return (*quick, catalogue)
+    """Make a schema; return its outline and its sketch."""
+    make(connection, schema, *statements)
+    return read_again(connection)
+
+
+def read_again(connection: Connection) -> tuple[Catalogue, ...]:
+    """Return the outline and the sketch of the schema that was made last."""
+    return tuple(reader(connection, IGNORED_TABLES) for reader in (read_outline, read_sketch))
 
 
 @pytest.mark.parametrize("planted", PLANTED, ids=[planted.line for planted in PLANTED])
 def test_each_kind_makes_a_difference(workbench: Connection, planted: Planted) -> None:
     """Only an expression makes none. In an outline a relation or a column makes one."""
-    outline, sketch, _ = read(workbench, "wanted", planted.common, planted.expected)
-    other_outline, other_sketch, _ = read(workbench, "real", planted.common, planted.found)
+    outline, sketch = read(workbench, "wanted", planted.common, planted.expected)
+    other_outline, other_sketch = read(workbench, "real", planted.common, planted.found)
     _, _, ending = planted.line.partition(": ")
     assert (sketch != other_sketch) == (not ending.startswith(EXPRESSIONS))
     assert (outline != other_outline) == planted.line.startswith(IN_OUTLINE)
@@ -52,14 +56,15 @@ def test_each_kind_makes_a_difference(workbench: Connection, planted: Planted) -
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
 def test_equal_schemas_have_equal_sketches(workbench: Connection, one: str, other: str) -> None:
     """However a schema came about."""
-    assert read(workbench, "a", one)[:2] == read(workbench, "b", other)[:2]
+    assert read(workbench, "a", one) == read(workbench, "b", other)
 
 
 def test_everything(workbench: Connection) -> None:
     """A sketch has the objects that the catalogue has."""
-    *quick, catalogue = read(workbench, "one", EVERYTHING)
-    assert quick == list(read(workbench, "other", EVERYTHING)[:2])
-    assert quick[1].keys() == catalogue.keys()
+    catalogue = build(workbench, "one", EVERYTHING)
+    outline, sketch = read_again(workbench)
+    assert read(workbench, "other", EVERYTHING) == (outline, sketch)
+    assert sketch.keys() == catalogue.keys()
 
 
 def test_encodings(cluster: Cluster) -> None:
