@@ -44,7 +44,7 @@ class _AtWorkError(LockTimeoutError):
 
 
 class Options(TypedDict, total=False):
-    """What may be said besides the project and the URL; each has the command's default."""
+    """The options besides the project and the URL; each has the default of the command."""
 
     migration_url: str
     """A direct connection of the schema's owner, if the application's is another one."""

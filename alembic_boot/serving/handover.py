@@ -91,7 +91,7 @@ def handed_over(boot: BootDescription) -> Facts:
 
 
 def last_handed_over() -> Facts:
-    """Return the facts of the boot that led to this process, whatever they are about."""
+    """Return the facts of the last boot, about any project and database."""
     found: Facts = json.loads(os.environ.get(_FACTS, "{}"))
     return found
 
