@@ -12,7 +12,8 @@ _URL_PASSWORD = re.compile(
 )
 # A value behind PASSWORD, in SQL and in libpq's keywords. It may stand in another string, of SQL or
 # of Python, with its quotes doubled or escaped; or in the second of two strings that Python joins.
-# A string without an end goes on to the end: the text may have been cut.
+# A string without an end goes on to the end: the text may have been cut. A rest that is attached
+# to a value behind an equals sign goes with it. So a masked text stays as it is.
 _PASSWORD_VALUE = re.compile(
     r"""
     (?P<head>
@@ -21,14 +22,15 @@ _PASSWORD_VALUE = re.compile(
     )
     (?: ["']\s+["'] )?
     (?: e | u& )?
-    (?:
+    (?: (?:
         '' (?!') (?: [^'] | '{4} )*+ ''
       | (?P<quotes> '{3,8} | \\{1,4}['"] ) (?!['"]) [^'"\\]* (?P=quotes)
       | (?P<dollars> \$ \w{0,63} \$ ) [^$]* (?P=dollars)
       | ' (?: [^'\\] | \\. | '' )*+ (?: ' | \\?\Z )
       | " (?: [^"\\] | \\. | "" )*+ (?: " | \\?\Z )
       | (?: \\+['"] | \$\w{0,63}\$ ) \S*
-      | (?(equals) [^\s&]+ | (?!) )
+      ) (?(equals) [^\s&,;)\]}'"]* )
+    | (?(equals) (?! \*{3} (?: [\s&,;)\]}'"] | \Z ) ) [^\s&]+ | (?!) )
     )
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
@@ -101,7 +103,9 @@ def hide_all(secrets: frozenset[str]) -> None:
 def mask(text: str) -> str:
     """Return the text with every password in it replaced by `***`."""
     text = _URL_PASSWORD.sub(r"\g<head>***", text)
-    text = _PASSWORD_VALUE.sub(r"\g<head>***", text)
+    # Strings in strings may show a value only when the one before it is masked.
+    while (masked := _PASSWORD_VALUE.sub(r"\g<head>***", text)) != text:
+        text = masked
     text = _QUOTED_PASSWORD.sub(r'\g<head>"***"', text)
     for secret in sorted(_secrets, key=len, reverse=True):
         # Only a whole word: the password "moriai" must not mask the role "moriai_user".

@@ -194,6 +194,8 @@ def _seconds(text: str) -> float:
 
 
 @settings(deadline=None)
+@example("PASSWORD=''0")
+@example("password''password'")
 @given(
     st.text()
     | st.text(st.sampled_from(["p", " ", *"'\"=\\:@$"])).map(lambda it: it.replace("p", "password"))
