@@ -13,7 +13,7 @@ _URL_PASSWORD = re.compile(
 # A value behind PASSWORD, in SQL and in libpq's keywords. It may stand in another string, of SQL or
 # of Python, with its quotes doubled or escaped; or in the second of two strings that Python joins.
 # A string without an end goes on to the end: the text may have been cut. A rest that is attached
-# to a value behind an equals sign goes with it. So a masked text stays as it is.
+# to a value behind an equals sign goes with it. `***` is a value: a masked text stays as it is.
 _PASSWORD_VALUE = re.compile(
     r"""
     (?P<head>
@@ -30,7 +30,8 @@ _PASSWORD_VALUE = re.compile(
       | " (?: [^"\\] | \\. | "" )*+ (?: " | \\?\Z )
       | (?: \\+['"] | \$\w{0,63}\$ ) \S*
       ) (?(equals) [^\s&,;)\]}'"]* )
-    | (?(equals) (?! \*{3} (?: [\s&,;)\]}'"] | \Z ) ) [^\s&]+ | (?!) )
+    | \*{3} (?= [\s&,;)\]}'"] | \Z )
+    | (?(equals) [^\s&]+ | (?!) )
     )
     """,
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
