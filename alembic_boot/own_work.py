@@ -35,7 +35,7 @@ def own_call() -> Iterator[OwnCall]:
     call = OwnCall()
     token = _call.set(call)
     try:
-        with _marking_threads(call):
+        with _marking_threads():
             yield call
     finally:
         call.is_over = True
@@ -65,19 +65,36 @@ def own_work() -> Callable[[], bool]:
     return lambda: current_call() is expected
 
 
+_calls = 0
+"""The calls that run now: the code of a status page may run beside a call of the Python API."""
+_counting = threading.Lock()
+_start = threading.Thread.start
+_is_wrapped = False
+"""Whether threads start by way of `_start_marked`."""
+
+
+def _start_marked(thread: threading.Thread) -> None:
+    if (call := current_call()) is not None:
+        _threads[thread] = call
+    _start(thread)
+
+
 @contextmanager
-def _marking_threads(call: OwnCall) -> Iterator[None]:
-    """Mark each thread that the code of this call starts: Python does not tell who has."""
-    start = threading.Thread.start
-
-    def start_marked(thread: threading.Thread) -> None:
-        if current_call() is call:
-            _threads[thread] = call
-        start(thread)
-
-    threading.Thread.start = start_marked  # type: ignore[assignment,method-assign]
+def _marking_threads() -> Iterator[None]:
+    """Mark each thread that the code of a call starts: Python does not tell who has."""
+    global _calls, _start, _is_wrapped  # noqa: PLW0603 (a process has one way to start threads)
+    with _counting:
+        _calls += 1
+        if not _is_wrapped:
+            _start = threading.Thread.start
+            threading.Thread.start = _start_marked  # type: ignore[assignment,method-assign]
+            _is_wrapped = True
     try:
         yield
     finally:
-        if threading.Thread.start is start_marked:  # else: wrapped meanwhile, by a debugger
-            threading.Thread.start = start  # type: ignore[method-assign]
+        with _counting:
+            _calls -= 1
+            # A debugger may have wrapped ours meanwhile: then it stays.
+            if _calls == 0 and threading.Thread.start is _start_marked:
+                threading.Thread.start = _start  # type: ignore[method-assign]
+                _is_wrapped = False

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from pathlib import Path
 
 import pytest
@@ -168,4 +169,16 @@ def test_whose_threads() -> None:
     application.join()
     assert found == {"beside": False}
     assert not is_ours()
+    assert threading.Thread.start is start
+
+
+def test_calls_that_overlap_leave_threads_as_they_were() -> None:
+    """Whichever call ends first, threads start as before when the last one has ended."""
+    start = threading.Thread.start
+    first, second = copy_context(), copy_context()
+    calls = own_call(), own_call()
+    for context, call in zip((first, second), calls, strict=True):
+        context.run(call.__enter__)
+    for context, call in zip((first, second), calls, strict=True):
+        context.run(call.__exit__, None, None, None)
     assert threading.Thread.start is start
