@@ -23,6 +23,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
 import alembic_boot
+from alembic_boot.log import keeping_logging
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.start import prepare
 from tests.cluster import Cluster
@@ -253,7 +254,8 @@ def test_the_facts_of_another_project(
 ) -> None:
     """An application judges a second project by that project's own files and version table."""
     catalog = alembic_boot.describe(theirs.folder, database_url)
-    prepare(catalog)
+    with keeping_logging():  # env.py configures it; here it stays that of the tests
+        prepare(catalog)
     assert handed_over(catalog)["did"] == "applied 2 revisions"
     env = ENV.replace("target_metadata=None", "target_metadata=None, version_table='billing'")
     billing = ForeignProject(tmp_path / "billing", env, theirs.config.read_text())
