@@ -20,10 +20,10 @@ _FOUND_NONE = 5
 def workers(processors: int) -> int:
     """Return how many processes run tests side by side.
 
-    Tests wait as well, so there is one more than there are processors. Each has a server of its
-    own, which costs memory.
+    Tests wait half of their time: for servers, containers and processes. Each process has servers
+    of its own, which cost memory.
     """
-    return min(processors + 1, 4)
+    return min(2 * processors + 1, 8)
 
 
 def arguments(processors: int, args: str = "", *, quick: bool = False) -> list[str]:

@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[2]
 def test_those_that_run_alone_come_last_in_one_process() -> None:
     """Also if the arguments ask for more processes."""
     together, alone = arguments(2, "-n 8 tests/api")
-    assert together == "--pass=together -n 3 --dist worksteal -n 8 tests/api"
+    assert together == "--pass=together -n 5 --dist worksteal -n 8 tests/api"
     assert alone == "--pass=alone -n 8 tests/api -n 0"
 
 
 def test_quick_ones_are_one_pass() -> None:
-    assert arguments(8, quick=True) == ["--pass=together -n 4 --dist worksteal -m 'not slow'"]
+    assert arguments(8, quick=True) == ["--pass=together -n 8 --dist worksteal -m 'not slow'"]
 
 
 @pytest.mark.parametrize(

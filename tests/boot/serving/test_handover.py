@@ -34,7 +34,7 @@ def _no_facts(monkeypatch: pytest.MonkeyPatch) -> None:
         (boot_of(file=str(Path("catalog/alembic.ini").absolute())), True),
         (boot_of(file="catalog/../catalog/alembic.ini"), True),
         (boot_of(URL.replace("example/", "example:5432/")), True),
-        (boot_of("postgresql+asyncpg://reader:other@db.example/catalog"), True),
+        (boot_of("postgresql+asyncpg://reader:pw-of-a-reader@db.example/catalog"), True),
         (boot_of(file="billing/alembic.ini"), False),
         (boot_of(name="b"), False),
         (boot_of(URL.replace("/catalog", "/billing")), False),
