@@ -471,7 +471,10 @@ def lint(c: Context) -> None:
 
 @task(
     auto_shortflags=False,
-    help={"quick": "Leave out tests that take more than a second.", "args": _ARGS},
+    help={
+        "quick": "Leave out tests that take more than a second or have a database of their own.",
+        "args": _ARGS,
+    },
 )
 def test(c: Context, quick: bool = False, args: str = "") -> None:
     """Run the tests on PostgreSQL servers that they start themselves.

@@ -23,7 +23,10 @@ os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get(
 
 
 _SERVERS = {"debian_cluster", "pair", "shared_pair", "pgbouncer"}
-"""Fixtures that start servers besides the first one, which takes more than a second."""
+"""Fixtures that start servers besides the first one. Their tests are slow."""
+
+_DATABASES = {"database", "at_first", "seeded_url"}
+"""Fixtures that make a database for one test, which takes as long as a hundred decisions."""
 
 _ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
@@ -34,6 +37,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--pass",
         choices=["together", "alone"],
         help="run the tests without the mark `alone`, or those alone; default: all",
+    )
+    parser.addoption(
+        "--own-databases-are-quick",
+        action="store_true",
+        help="do not mark tests as slow because they have a database of their own",
     )
 
 
@@ -69,9 +77,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests with servers of their own as slow, and leave out those of the other pass."""
+    """Mark tests with slow fixtures as slow, and leave out those of the other pass."""
+    are_quick = config.getoption("--own-databases-are-quick")
+    slow = _SERVERS if are_quick else _SERVERS | _DATABASES
     for item in items:
-        if _SERVERS.intersection(getattr(item, "fixturenames", ())):
+        if slow.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
     chosen = config.getoption("--pass")
     if chosen is None:

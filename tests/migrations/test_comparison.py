@@ -9,6 +9,8 @@ from backend.settings import load_settings
 from tests.migrations.migrated import Migrated
 from tests.migrations.project import ROOT
 
+pytestmark = pytest.mark.slow  # each test has a database of its own
+
 
 def description(migrated: Migrated, **variables: str) -> BootDescription:
     url = migrated.cluster.url(migrated.database)

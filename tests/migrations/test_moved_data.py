@@ -6,6 +6,8 @@ from sqlalchemy.exc import IntegrityError
 from tests.migrations.migrated import Migrated
 from tests.migrations.rows import BOOK, DIALOGUE, PAGE, USER
 
+pytestmark = pytest.mark.slow  # each test has a database of its own
+
 
 def add_book(migrated: Migrated, title: str, **columns: str) -> None:
     """Insert a book of the one user that there is."""

@@ -11,6 +11,8 @@ from sqlalchemy.exc import IntegrityError
 from alembic_boot.errors import SeedingFailedError
 from backend.seeds import seed
 
+pytestmark = pytest.mark.slow  # each test has a database of its own
+
 PLAYGROUND, MOUNTAIN = "My Playground Day", "My Mountain Adventure"
 # Counted by hand: one user, two books, nine pages, and two lines on each of them.
 ROWS = {

@@ -20,6 +20,8 @@ from backend.services.errors import TooManyAttemptsError
 from tests.cluster import Cluster
 from tests.migrations.project import engine_for
 
+pytestmark = pytest.mark.slow  # each test has a database of its own
+
 MINA = "mina@example.org"
 
 HOME = "192.0.2.1"

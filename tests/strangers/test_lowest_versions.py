@@ -63,7 +63,7 @@ def test_chosen_tests(oldest: Environment, tmp_path: Path) -> None:
     asked = "from importlib.metadata import version as v; print(v('alembic'), v('sqlalchemy'))"
     said = subprocess.check_output([oldest.python, "-c", asked], text=True)
     assert said == "1.16.0 2.0.43\n"
-    options = ["-q", "-n0", "-m", "not slow", "-p", "no:cacheprovider"]
+    options = ["-q", "-n0", "-m", "not slow", "--own-databases-are-quick", "-p", "no:cacheprovider"]
     # Its own folder: pytest would close the one above ours to other users again.
     options.append(f"--basetemp={tmp_path / 'theirs'}")
     left_out = [word for test in LEFT_OUT for word in ("--deselect", test)]
