@@ -28,6 +28,8 @@ _SERVERS = {"debian_cluster", "pair", "shared_pair", "pgbouncer"}
 _DATABASES = {"database", "at_first", "seeded_url"}
 """Fixtures that make a database for one test, which takes as long as a hundred decisions."""
 
+_LONGEST = {"test_crash.py", "test_lowest_versions.py"}
+
 _ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
 
@@ -77,7 +79,11 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark tests with slow fixtures as slow, and leave out those of the other pass."""
+    """Mark tests with slow fixtures as slow, and leave out those of the other pass.
+
+    The longest tests come first: at the end, the other processes would wait for them.
+    """
+    items.sort(key=lambda it: it.path.name not in _LONGEST)
     are_quick = config.getoption("--own-databases-are-quick")
     slow = _SERVERS if are_quick else _SERVERS | _DATABASES
     for item in items:
