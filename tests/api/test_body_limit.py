@@ -105,6 +105,7 @@ def test_the_answer_is_not_lost_to_who_sends_on(limited: httpx.Client) -> None:
     assert found.endswith(b"}")
 
 
+@pytest.mark.slow
 def test_who_sends_nothing_more_is_not_waited_for(limited: httpx.Client) -> None:
     """The answer is there at once, and the connection is closed soon."""
     found = answer_to(limited, HEAD + b"Content-Length: 100000\r\n\r\n", b"x")
@@ -115,6 +116,7 @@ def test_who_sends_nothing_more_is_not_waited_for(limited: httpx.Client) -> None
     assert found.startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "start", ["POST /nothing", "PUT /health/live", "DELETE /docs", "GET /docs"]
 )
@@ -124,6 +126,7 @@ def test_a_length_that_is_too_large_is_refused_unread(limited: httpx.Client, sta
     assert answer_to(limited, head.encode()).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.slow
 def test_who_asks_first_sends_nothing(limited: httpx.Client) -> None:
     """A client that waits for leave is told no, and never told to go on."""
     found = answer_to(limited, HEAD + b"Content-Length: 100000\r\nExpect: 100-continue\r\n\r\n")

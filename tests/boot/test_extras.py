@@ -78,6 +78,7 @@ def test_a_failure_is_said_without_json(
     assert capsys.readouterr().err == "It failed.\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_without_rich_has_lines(
     absent: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -204,6 +204,7 @@ def test_an_answer_grows_old() -> None:
     keep(answers, ONE, b"new")
 
 
+@pytest.mark.slow
 def test_the_room_is_bounded() -> None:
     """By bytes and by number; an answer that is larger than all of it is passed on alone."""
     answers = Answers(60)

@@ -69,6 +69,7 @@ SLOW = """
 """Has each book take as long to be deleted as one with many parts."""
 
 
+@pytest.mark.slow
 def test_an_account_with_much_in_it_is_deleted(leaver: Leaver) -> None:
     """All together takes longer than a statement may; so no statement deletes it all."""
     leaver.own(Book, 150)

@@ -42,6 +42,7 @@ def test_a_catalogue_equals_itself(entries: dict[ObjectKey, dict[str, Value]]) -
     assert compare(entries, again) == ()
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_exactly_the_planted_differences_are_found(data: st.DataObject) -> None:
@@ -71,6 +72,7 @@ def test_exactly_the_planted_differences_are_found(data: st.DataObject) -> None:
     assert len(planted) == len(differences)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(objects, objects)
 def test_comparing_the_other_way_round_mirrors_every_difference(
@@ -86,6 +88,7 @@ def test_comparing_the_other_way_round_mirrors_every_difference(
     assert mirrored == there
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(objects, objects)
 def test_every_difference_is_one_line(

@@ -71,6 +71,7 @@ def test_a_request_that_takes_too_long(caplog: pytest.LogCaptureFixture) -> None
     assert "A request took too long for a stopping process: it was cancelled" in caplog.messages
 
 
+@pytest.mark.slow
 def test_a_refusal_holds_nothing_up() -> None:
     """The client sends a bad chunk after the end has begun, and keeps its connection open."""
     start = b"POST /x HTTP/1.1\r\nHost: test\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n"
