@@ -13,6 +13,10 @@ TWO_HEADS = history(*GROWN.revisions.values(), revision("004_zzzz", "003"))
 WITH_A_STRANGER = history(*LINE.revisions.values(), revision("1975ea83b712", "003"))
 LONG = history(revision("999"))
 SHORT = history(revision("7"))
+BY_HAND = history(revision("0001_4c48"), revision("0002b", "0001_4c48"))
+WITH_A_DATE = history(
+    revision("001"), revision("20240102b", "001"), revision("1975ea83", "20240102b")
+)
 NAMED = history(revision("0001_initial"))
 
 
@@ -27,6 +31,8 @@ NAMED = history(revision("0001_initial"))
         (LONG, "1000"),
         (SHORT, "8"),
         (NAMED, "0002"),
+        (BY_HAND, "0003"),
+        (WITH_A_DATE, "002"),
     ],
 )
 def test_the_number_goes_on(made: History, number: str) -> None:
