@@ -92,6 +92,8 @@ def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDiver
             f"{_listed(inspection.heads)}"
         )
         advice = _or_squashed(way_back(inspection, disposal, restore))
+        if not inspection.staying:  # nothing tells of a revision of this history
+            advice = f"{advice.removesuffix(_UNCHANGED)} {_OWN_TABLE}{_UNCHANGED}"
     elif inspection.is_twofold:
         reason = "one of these is the ancestor of another, or is recorded twice"
         advice = _or_squashed(restore)
@@ -104,6 +106,9 @@ def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDiver
     return SchemaDivergedError(
         f"The database is at {_listed(inspection.current)}, and {reason}.", advice
     )
+
+
+_OWN_TABLE = "If another history uses this database, give each its own version_table in env.py."
 
 
 def _or_squashed(advice: str) -> str:

@@ -230,7 +230,10 @@ def test_the_way_down_from_there(
             "change the file so that it can be run again. Nothing was changed.",
         ),
         (
-            inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),
+            replace(
+                inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),
+                staying=("001", "002"),
+            ),
             BOTH,
             SchemaDivergedError,
             7,
@@ -249,7 +252,8 @@ def test_the_way_down_from_there(
             "The database is at e5, and a1, b2, c3 and 2 more are not in this release's history, "
             "whose head is 003. Deploy the release that has that revision, or restore a database "
             "that belongs to this one. If revisions were squashed or renamed, `inv adopt "
-            "--dry-run` says which one the schema is. Nothing was changed.",
+            "--dry-run` says which one the schema is. If another history uses this database, give "
+            "each its own version_table in env.py. Nothing was changed.",
         ),
         (
             replace(
