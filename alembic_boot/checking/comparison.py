@@ -74,7 +74,7 @@ def _differences(project: Project) -> list[Difference]:
     def look(context: MigrationContext, _arguments: object) -> None:
         if context.opts["target_metadata"] is not None:
             found.extend(in_words(operations(context)))
-            found.extend(Difference(str(it)) for it in missing_labels(context))
+            found.extend(it.difference() for it in missing_labels(context))
 
     project.run(look, dont_mutate=True)
     return found

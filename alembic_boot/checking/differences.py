@@ -1,7 +1,7 @@
 """The differences between env.py's models and a schema, by Alembic."""
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from alembic.autogenerate import produce_migrations, render_python_code
@@ -16,6 +16,11 @@ from alembic_boot.state.journal_queries import JOURNAL_TABLE
 Operation = ops.MigrateOperation
 
 
+SCHEMA = "schema"
+MIGRATIONS = "migrations"
+"""What the models are compared with: a database's schema, or what the migrations make."""
+
+
 @dataclass(frozen=True)
 class Difference:
     """One difference, in words."""
@@ -25,6 +30,8 @@ class Difference:
     """Whether it is a table or an index that only the schema has."""
     table: str | None = None
     """The table that it is in, with its schema if the models name one."""
+    advice: str = field(default="", compare=False)
+    """What to do, as a clause with the operations of a revision that removes the difference."""
 
 
 def operations(context: MigrationContext) -> list[Operation]:
@@ -59,8 +66,12 @@ class MissingLabel:
     place: str
     """Its place among the others, as SQL says it."""
 
-    def __str__(self) -> str:
-        return f"label {self.label!r} of enum {self.enum} is in the models and not in the schema"
+    def difference(self, other: str = SCHEMA) -> Difference:
+        """Return the difference from `other`, in words."""
+        return Difference(
+            f"label {self.label!r} of enum {self.enum} is in the models and not in the {other}",
+            advice=f"write a revision with {self.statement}, or remove it from the models",
+        )
 
     @property
     def statement(self) -> str:
@@ -127,8 +138,8 @@ def _innermost(kind: TypeEngine[Any]) -> TypeEngine[Any]:
     return kind
 
 
-def in_words(found: Sequence[Operation]) -> list[Difference]:
-    """Return the differences behind these operations, each once."""
+def in_words(found: Sequence[Operation], other: str = SCHEMA) -> list[Difference]:
+    """Return the differences from `other` behind these operations, each once."""
     whole = {_table(it) for it in found if isinstance(it, ops.CreateTableOp | ops.DropTableOp)}
     found = [
         it
@@ -136,29 +147,36 @@ def in_words(found: Sequence[Operation]) -> list[Difference]:
         # Indexes of an added or dropped table need no line.
         if not isinstance(it, ops.CreateIndexOp | ops.DropIndexOp) or _table(it) not in whole
     ]
-    made = {_name(it) for it in found if isinstance(it, _ADDITIONS)}
-    dropped = {_name(it) for it in found if not isinstance(it, _ADDITIONS)}
-    return list(dict.fromkeys(it for one in found for it in _said(one, made & dropped)))
+    groups: dict[object, list[Operation]] = {}
+    for it in found:
+        groups.setdefault(_name(it) or id(it), []).append(it)
+    return list(dict.fromkeys(it for one in groups.values() for it in _said(one, other)))
 
 
 _ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddConstraintOp)
 
 
-def _said(operation: Operation, changed: Container[str | None]) -> Iterator[Difference]:
-    """Yield the words for an operation; objects in `changed` are dropped and created again."""
-    name = _name(operation)
-    table = _table_of(operation)
+def _said(same: Sequence[Operation], other: str) -> Iterator[Difference]:
+    """Yield the words for the operations of one object; several drop it and create it again."""
+    operation, name, table = same[0], _name(same[0]), _table_of(same[0])
+    write = f"write a revision with {' and '.join(map(code, same))}"
+    is_added = {isinstance(it, _ADDITIONS) for it in same}
     if isinstance(operation, ops.AlterColumnOp):
-        yield from (Difference(text, table=table) for text in _changes(operation))
+        advice = f"change the models, or {write}"
+        yield from (Difference(it, table=table, advice=advice) for it in _changes(operation, other))
     elif name is None:
-        yield Difference(f"no revision has {code(operation)}", table=table)
-    elif name in changed:
-        yield Difference(f"{name} differs between the models and the schema", table=table)
-    elif isinstance(operation, _ADDITIONS):
-        yield Difference(f"{name} is in the models and not in the schema", table=table)
+        advice = "write it, or change the models"
+        yield Difference(f"no revision has {code(operation)}", table=table, advice=advice)
+    elif is_added == {True, False}:
+        text = f"{name} differs between the models and the {other}"
+        yield Difference(text, table=table, advice=f"change the models, or {write}")
+    elif is_added == {True}:
+        text = f"{name} is in the models and not in the {other}"
+        yield Difference(text, table=table, advice=f"{write}, or remove it from the models")
     else:
-        text = f"{name} is in the schema and not in the models"
-        yield Difference(text, _is_harmless(operation), table)
+        text = f"{name} is in the {other} and not in the models"
+        advice = f"add it to the models, or {write}"
+        yield Difference(text, _is_harmless(operation), table, advice)
 
 
 def _name(operation: Operation) -> str | None:
@@ -203,15 +221,15 @@ def _is_harmless(operation: Operation) -> bool:
     return isinstance(operation, ops.DropTableOp)
 
 
-def _changes(operation: ops.AlterColumnOp) -> Iterator[str]:
+def _changes(operation: ops.AlterColumnOp, other: str) -> Iterator[str]:
     column = f"column {_table(operation)}.{operation.column_name}"
     if operation.modify_type is not None:
         wanted, there = operation.modify_type, operation.existing_type
-        yield f"{column} is {wanted} in the models and {there} in the schema"
+        yield f"{column} is {wanted} in the models and {there} in the {other}"
     if operation.modify_nullable is not None:
         is_null = ("NULL", "NOT NULL") if operation.modify_nullable else ("NOT NULL", "NULL")
-        yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the schema"
+        yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the {other}"
     if operation.modify_server_default is not False:
-        yield f"{column} has different defaults in the models and in the schema"
+        yield f"{column} has different defaults in the models and in the {other}"
     if operation.modify_comment is not False:
-        yield f"{column} has different comments in the models and in the schema"
+        yield f"{column} has different comments in the models and in the {other}"

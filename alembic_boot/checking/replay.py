@@ -13,7 +13,7 @@ from sqlalchemy import DDL, TextClause, TextualSelect, event
 from alembic_boot.adoption.comparison import Catalogue, Difference, ObjectKey, compare
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
 from alembic_boot.adoption.scratch import make_room
-from alembic_boot.checking.differences import code, missing_labels, operations
+from alembic_boot.checking.differences import MIGRATIONS, in_words, missing_labels, operations
 from alembic_boot.checking.findings import Finding, Kind, finding
 from alembic_boot.checking.new_revision import NO_MODELS
 from alembic_boot.checking.phases import contract_reasons, phase_problems
@@ -55,8 +55,7 @@ class Replay:
         self._alone = history.in_order(alone)
         self._may_stay: set[tuple[ObjectKey, str | None]] = set()
         self.checked = history.in_order(history.revisions.keys() - alone)
-        # Only where the project has begun to say phases is it asked for one.
-        self._has_phases = any(it.phase for it in history.revisions.values())
+        self._has_phases = history.has_phases
 
     def find(self) -> tuple[list[Finding], bool]:
         """Return all faults, up to the first revision that fails, and whether there are models."""
@@ -172,8 +171,9 @@ class Replay:
         def compare_models(context: MigrationContext, _arguments: object) -> None:
             has_models.append(context.opts["target_metadata"] is not None)
             if has_models[-1]:
-                missing = [f"no revision has {code(it)}" for it in operations(context)]
-                found.extend([*missing, *map(str, missing_labels(context))])
+                labels = [it.difference(MIGRATIONS) for it in missing_labels(context)]
+                every = [*in_words(operations(context), MIGRATIONS), *labels]
+                found.extend(f"{it.text}; {it.advice}" for it in every)
 
         def run_env(is_scratch: str) -> None:
             project, there = self._project, expect_database(is_scratch)

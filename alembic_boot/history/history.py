@@ -94,6 +94,11 @@ class History:
         parents = {parent for revision in self.revisions.values() for parent in revision.parents}
         return tuple(sorted(set(self.revisions) - parents))
 
+    @property
+    def has_phases(self) -> bool:
+        """Return whether a revision says its phase: only then is the project asked for phases."""
+        return any(it.phase for it in self.revisions.values())
+
     @cached_property
     def _order(self) -> tuple[str, ...]:
         graph = {id_: sorted({*self._below(id_)}) for id_ in sorted(self.revisions)}

@@ -310,7 +310,9 @@ def test_check_of_drifted_models(
     drift(folder)
     finished = run(folder, "check", DATABASE_URL=database_url)
     finished.assert_says(
-        "the models and the migrations differ: no revision has op.add_column('users', …nickname…)"
+        "the models and the migrations differ: column users.nickname is in the models and not in "
+        "the migrations; write a revision with op.add_column('users', …nickname…), or remove it "
+        "from the models"
     )
     finished.assert_failed(
         9, "The history fails 1 check. Fix the revisions, or the models, and check again."

@@ -30,6 +30,15 @@ def revising(boot: BootDescription) -> str:
     return str(write_revision(boot, "more"))
 
 
+TABLE = """
+import sqlalchemy as sa
+metadata = sa.MetaData()
+sa.Table("t", metadata, sa.Column("id", sa.BigInteger), sa.Column("name", sa.Text))
+"""
+MODELS_OF_TABLE = FOREIGN_ENV.replace("target_metadata=None", "target_metadata=metadata")
+DROP = "op.execute('DROP TABLE t')"
+
+
 def run_on(theirs: ForeignProject, task: Task, url: str) -> Finished:
     return run(task, DATABASE_URL=url, ALEMBIC_CONFIG=str(theirs.config))
 
@@ -78,6 +87,43 @@ def test_no_models_to_check(tmp_path: Path, database_url: str) -> None:
     finished = run_on(theirs, checking, database_url)
     finished.assert_ok()
     finished.assert_says(f"…{NO_MODELS}")
+
+
+def test_no_phase_to_decide(tmp_path: Path, database_url: str) -> None:
+    """A new revision's phase is named only if the history has phases."""
+    for constants, advice in (
+        ("", "…: read it."),
+        ('phase = "expand"', "…: read it, and decide …"),
+    ):
+        theirs = ForeignProject(tmp_path / f"theirs{bool(constants)}", env=TABLE + MODELS_OF_TABLE)
+        (theirs.folder / "scripts" / "script.py.mako").write_text(
+            "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
+        )
+        theirs.revision("a1", None, "pass", "pass", constants=constants)
+        finished = run_on(theirs, revising, database_url)
+        finished.assert_ok()
+        finished.assert_says(advice)
+
+
+def test_what_only_the_migrations_have(tmp_path: Path, database_url: str) -> None:
+    """The check says which side has the column, and both ways out."""
+    theirs = ForeignProject(tmp_path / "theirs", env=TABLE + MODELS_OF_TABLE)
+    theirs.revision("a1", None, "op.execute('CREATE TABLE t (id int, discount int)')", DROP)
+    finished = run_on(theirs, checking, database_url)
+    differ = "the models and the migrations differ: column"
+    write = "write a revision with op."
+    finished.assert_says(
+        f"…{differ} t.discount is in the migrations and not in the models; add it to the models, "
+        f"or {write}drop_column('t', 'discount')"
+    )
+    finished.assert_says(
+        f"…{differ} t.name is in the models and not in the migrations; {write}add_column('t', …), "
+        "or remove it from the models"
+    )
+    finished.assert_says(
+        f"…{differ} t.id is BIGINT in the models and INTEGER in the migrations; change the models, "
+        f"or {write}alter_column('t', 'id', …)"
+    )
 
 
 def test_what_a_revision_is_written_from(tmp_path: Path, database_url: str) -> None:
