@@ -210,6 +210,7 @@ def keeping_logging() -> Iterator[None]:
     global _restore  # noqa: PLW0603
     from logging import config
 
+    outer = _restore
     is_ours = own_work()
     file_config, dict_config = config.fileConfig, config.dictConfig
 
@@ -239,7 +240,7 @@ def keeping_logging() -> Iterator[None]:
     finally:
         config.fileConfig, config.dictConfig = file_config, dict_config
         restore()
-        _restore = None
+        _restore = outer
 
 
 def restore_logging() -> None:

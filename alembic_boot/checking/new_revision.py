@@ -1,7 +1,8 @@
 """Write the file of a new revision: from the models' differences, or to join the heads."""
 
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError, SeveralHeadsError
 from alembic_boot.history.history import merge_command
 from alembic_boot.history.numbering import next_id
+from alembic_boot.log import keeping_logging
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import apply_to_scratch
 from alembic_boot.state.plan import Action, decide
@@ -103,7 +105,7 @@ def write_revision(boot: BootDescription, message: str) -> str:
                 rev_id=next_id(project.history),
                 process_revision_directives=note,
             )
-    advice = "read it, and decide its phase."
+    advice = "read it, and decide its phase." if project.history.has_phases else "read it."
     if all(empty):
         advice = "it is empty, because the models do not differ from the history."
     return f"Wrote {getattr(script, 'path', script)}: {advice}"
@@ -139,9 +141,14 @@ def write_merge(alembic: AlembicConfig, url: DatabaseUrl | None, message: str) -
     return Merged(heads, str(getattr(script, "path", script)))
 
 
-def _writing(project: Project) -> AbstractContextManager[None]:
-    """Turn what Alembic, a template or a hook raises into a sentence."""
-    return project.running(partial(_not_written, project))
+@contextmanager
+def _writing(project: Project) -> Iterator[None]:
+    """Turn what Alembic, a template or a hook raises into a sentence; keep the log as it is.
+
+    Here Alembic runs env.py by itself, so a `fileConfig` there would show Alembic's own lines.
+    """
+    with keeping_logging(), project.running(partial(_not_written, project)):
+        yield
 
 
 def _not_written(project: Project, error: BaseException) -> BootError:

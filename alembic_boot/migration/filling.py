@@ -16,6 +16,7 @@ from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.own_url import own_url
 from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.log import keeping_logging
 from alembic_boot.masking import mask
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password
@@ -57,7 +58,8 @@ def _main() -> None:
     for it in (boot.database_url, boot.migration_database_url, url):
         hide_password(it)
     try:
-        _fill(boot, url)
+        with keeping_logging():  # a fileConfig of env.py would write above the sentence
+            _fill(boot, url)
     except BootError as error:
         sys.stderr.write(mask(f"{error}\n"))
         raise SystemExit(error.exit_status) from None
