@@ -8,7 +8,9 @@ from typing import Any
 
 from invoke.collection import Collection
 
+from alembic_boot.commands import PREFIX
 from alembic_boot.settings import VARIABLES as OF_THE_COMMAND
+from backend import PROGRAM
 from backend.settings import VARIABLES
 from backend.uses import USES, VARIABLES_OF, Use
 
@@ -41,6 +43,11 @@ _HEAD = """\
 
 This page lists every task with its flags, every setting, and every exit status. It is made from the
 code: `.venv/bin/inv reference` writes it, and a test compares the two. Do not edit it by hand.
+
+- MoriAI: [tasks](#tasks), [settings](#settings),
+  [which task reads which setting](#which-task-reads-which-setting)
+- The command `alembic-boot`: [settings](#settings-of-alembic-boot)
+- Both: [exit statuses](#exit-statuses)
 """
 
 _TASKS = """\
@@ -63,7 +70,8 @@ A task reads the settings that it uses, and no others. A wrong `BACKEND_PORT` ne
 _COMMAND = """\
 The command `alembic-boot`, for [other projects](other-projects.md), reads these and no others. It
 reads no `.env` file. `alembic-boot --help` has the same list, and `alembic-boot COMMAND --help` has
-the flags.
+the flags. Other pages use the names of MoriAI's tasks: `inv migrate` and `make migrate` are
+`alembic-boot migrate`, and the second column has the names of the settings.
 """
 
 _STATUSES = """\
@@ -101,7 +109,7 @@ def reference(tasks: Collection) -> str:
         _table(("settings", "read by"), _reader_rows()),
         "## Settings of alembic-boot\n",
         _COMMAND,
-        _table(("name", "default", "meaning"), _rows(OF_THE_COMMAND)),
+        _table(("name", "for MoriAI's tasks", "default", "meaning"), _command_rows()),
         "## Exit statuses\n",
         _STATUSES,
         _table(("status", "meaning"), EXIT_STATUSES.items()),
@@ -167,6 +175,15 @@ def _flag(name: str) -> str:
 def _rows(variables: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, ...]]:
     for name, (default, meaning) in variables.items():
         yield f"`{name}`", default or "—", meaning
+
+
+def _command_rows() -> Iterator[tuple[str, ...]]:
+    names = PROGRAM.settings
+    for name, *others in _rows(OF_THE_COMMAND):
+        plain = name.strip("`")
+        same = plain if plain in VARIABLES else ""
+        theirs = names.get(plain.removeprefix(PREFIX), same)
+        yield name, f"`{theirs}`" if theirs else "—", *others
 
 
 def _reader_rows() -> Iterator[tuple[str, ...]]:

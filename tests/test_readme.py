@@ -7,8 +7,11 @@ from typing import get_args
 
 import tasks
 from alembic_boot import errors
+from alembic_boot.commands import PREFIX
 from alembic_boot.log_fields import Event
+from alembic_boot.settings import VARIABLES as OF_THE_COMMAND
 from alembic_boot.state.inspection import SchemaState
+from backend import PROGRAM
 from backend.reference import EXIT_STATUSES, env_example, flags_of, reference, write_reference
 from backend.schemas.problems import ProblemType
 from backend.settings import VARIABLES, load_settings
@@ -60,6 +63,12 @@ def test_both_files_are_written(tmp_path: Path) -> None:
     for path in write_reference(tmp_path, tasks.ns):
         copy = ROOT / path.relative_to(tmp_path)
         assert path.read_text(encoding="utf-8") == copy.read_text(encoding="utf-8")
+
+
+def test_the_names_of_both_programs() -> None:
+    """Each name that MoriAI's tasks have for a setting of the command is a setting of both."""
+    assert {f"{PREFIX}{it}" for it in PROGRAM.settings} <= OF_THE_COMMAND.keys()
+    assert set(PROGRAM.settings.values()) <= VARIABLES.keys()
 
 
 def test_the_reference_has_every_task_with_its_flags() -> None:
@@ -165,6 +174,7 @@ QUOTED: dict[str, str | None] = {
     ),
     "Requests fail on this schema": "Requests fail on this schema",
     "The models and the schema differ": "The models and the schema differ",
+    "the models and the migrations differ": "the models and the migrations differ",
     "The models could not be compared with the schema": (
         "The models could not be compared with the schema"
     ),
