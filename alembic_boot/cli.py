@@ -200,7 +200,7 @@ def _parser() -> _Parser:
         "check",
         _check,
         "Replay the history on a scratch database: up, down, up, and equal to the models. "
-        "Revisions that were applied already are only gone up.",
+        "Revisions that were applied already only go up.",
     )
     those = check.add_mutually_exclusive_group()
     those.add_argument("--since", metavar="REVISION", help="check the revisions after this one")

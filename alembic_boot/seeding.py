@@ -39,7 +39,7 @@ def seed(boot: BootDescription, inspection: Inspection) -> int | None:
     if not is_at_head(inspection):
         current = ", ".join(inspection.current) or "base"
         raise SeedingFailedError(
-            f"The schema is {inspection.state} at {current}, and the seed data is made for "
+            f"The schema is {inspection.state.words} at {current}, and the seed data is made for "
             f"{', '.join(inspection.heads)}.",
             f"See `{as_typed('status')}`; `{as_typed('migrate')}` brings it there if "
             "anything does.",

@@ -32,8 +32,9 @@ class Preview:
         """Return both for people, with a line for each revision that would run."""
         inspection, plan = self.inspection, self.plan
         lines = [
-            f"The schema is {inspection.state}: at {', '.join(inspection.current) or 'base'}, "
-            f"and the target is {inspection.target.name}.",
+            f"The schema is {inspection.state.words}: it is at "
+            f"{', '.join(inspection.current) or 'base'}, and the target is "
+            f"{inspection.target.name}.",
             *plan.warnings,
             f"Plan: {plan.action}",
             *(f"  {self.project.history.label(revision)}" for revision in plan.steps),

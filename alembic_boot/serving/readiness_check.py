@@ -113,6 +113,6 @@ def _behind(inspection: Inspection, plan: Plan) -> str:
         return plan.refusal.public
     current = ", ".join(inspection.current) or "base"
     return (
-        f"The schema is {inspection.state} at {current}, and should be at "
+        f"The schema is {inspection.state.words} at {current}, and should be at "
         f"{inspection.target.name}: run `{as_typed('migrate')}`."
     )

@@ -28,6 +28,11 @@ class SchemaState(StrEnum):
     DIVERGED = "diverged"
     """Anything else: the database and the code are not on one line."""
 
+    @property
+    def words(self) -> str:
+        """Return the state as a sentence has it: past and ahead of what."""
+        return {self.PAST: "past the target", self.AHEAD: "ahead of this release"}.get(self, self)
+
 
 @dataclass(frozen=True)
 class Applied:

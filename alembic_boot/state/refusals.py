@@ -203,13 +203,14 @@ def _down_to(inspection: Inspection) -> str | None:
 def _difference(replaced: Replaced) -> str:
     entry = replaced.entry
     places = f"on {_listed(entry.parents)}, and the file stands on {_listed(replaced.parents)}"
-    applied = f"this database's {entry.revision} ({_applied(entry)})"
+    applied = f"revision {entry.revision} of this database ({_applied(entry)})"
     if replaced.is_same_upgrade:
         return f"{replaced.file} was moved after it was applied: {applied} stands {places}."
     another = "" if replaced.is_same_revision else ", or it is another revision with the same id"
+    stands = f". It stands {places}" if replaced.is_moved else ""
     return (
-        f"{replaced.file} was edited after it was applied{another}: {applied} ran other code"
-        f"{f' {places}' if replaced.is_moved else ''}."
+        f"{replaced.file} was edited after it was applied{another}: {applied} has other code than "
+        f"the file{stands}."
     )
 
 

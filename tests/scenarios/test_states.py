@@ -60,7 +60,7 @@ class TestAhead:
         finished.assert_never_says("Database migrations completed successfully…")
         preview = run(older, "start", "--dry-run", DATABASE_URL=database_url)
         assert preview.messages[-3:] == [
-            f"The schema is ahead: at 902, and the target is {HEAD}.",
+            f"The schema is ahead of this release: it is at 902, and the target is {HEAD}.",
             AHEAD,
             "Plan: nothing",
         ]
@@ -132,7 +132,8 @@ class TestEdited:
 
     SENTENCE = (
         "008_video_urls.py was edited after it was applied, or it is another revision with the "
-        "same id: this database's 008 (applied … by host …, release …) ran other code. "
+        "same id: revision 008 of this database (applied … by host …, release …) has other "
+        "code than the file. "
     )
 
     @staticmethod

@@ -135,7 +135,7 @@ def test_dry_run(
     finished = run(project(tmp_path), task, "--dry-run", DATABASE_URL=database_url)
     assert finished.status == 0
     assert finished.stdout[:2] == (
-        f"The schema is empty: at base, and the target is {HEAD}.",
+        f"The schema is empty: it is at base, and the target is {HEAD}.",
         "Plan: upgrade",
     )
     assert [line.split()[0] for line in finished.stdout[2:]] == list(OURS)
@@ -149,7 +149,7 @@ def test_dry_run_of_a_refusal(tmp_path: Path, database_url: str) -> None:
     finished = run(folder, "migrate", "--dry-run", "--target", "006", DATABASE_URL=database_url)
     assert finished.status == 7
     assert finished.stdout == (
-        f"The schema is past: at {HEAD}, and the target is 006.",
+        f"The schema is past the target: it is at {HEAD}, and the target is 006.",
         "Plan: refuse",
     )
     assert finished.stderr[-1].startswith(f"The database is at {HEAD}, beyond the target 006. ")

@@ -34,7 +34,7 @@ def test_dry_run_on_a_current_schema(tmp_path: Path, database_url: str) -> None:
     finished = run_in(folder, previewing, DATABASE_URL=database_url)
     assert finished.status == 0
     assert tuple(finished.printed.splitlines()) == (
-        f"The schema is current: at {HEAD}, and the target is {HEAD}.",
+        f"The schema is current: it is at {HEAD}, and the target is {HEAD}.",
         "Plan: nothing",
     )
 
@@ -45,7 +45,7 @@ def test_dry_run_without_a_database(tmp_path: Path, cluster: Cluster) -> None:
     assert finished.status == 0
     assert (
         finished.printed.splitlines()[0]
-        == f"The schema is empty: at base, and the target is {HEAD}."
+        == f"The schema is empty: it is at base, and the target is {HEAD}."
     )
     assert cluster.query("SELECT FROM pg_database WHERE datname = 'not_yet'") == []
 

@@ -118,7 +118,8 @@ class TestEdited:
 
     SENTENCE = (
         "008_video_urls.py was edited after it was applied, or it is another revision with the "
-        "same id: this database's 008 (applied … by host …, release …) ran other code. "
+        "same id: revision 008 of this database (applied … by host …, release …) has other "
+        "code than the file. "
     )
 
     @staticmethod

@@ -89,21 +89,22 @@ def history(*revisions: Revision) -> History:
             ("008",),
             "",
             "009_title.py was edited after it was applied, or it is another revision with the same "
-            f"id: this database's 009 ({PLACE}) ran other code.",
+            f"id: revision 009 of this database ({PLACE}) has other code than the file.",
         ),
         (
             OTHER,
             ("007",),
             "",
             "009_title.py was edited after it was applied, or it is another revision with the same "
-            f"id: this database's 009 ({PLACE}) ran other code on 008, and the file stands on 007.",
+            f"id: revision 009 of this database ({PLACE}) has other code than the file. It "
+            "stands on 008, and the file stands on 007.",
         ),
         (
             b"# A comment.\n" + BEFORE,
             ("007",),
             "",
-            f"009_title.py was moved after it was applied: this database's 009 ({PLACE}) stands on "
-            "008, and the file stands on 007.",
+            f"009_title.py was moved after it was applied: revision 009 of this database "
+            f"({PLACE}) stands on 008, and the file stands on 007.",
         ),
     ],
 )
@@ -159,8 +160,8 @@ def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
     found = inspect(DatabaseFacts(("009_k3f9",), ()), made, Target("009_k3f9", ("009_k3f9",)))
     refusal = refuse_replaced(with_replaced(found, replaced), "run `rm -r data`")
     assert refusal.what == (
-        f"009_k3f9_title.py was edited after it was applied: this database's 009_k3f9 ({PLACE}) "
-        "ran other code."
+        f"009_k3f9_title.py was edited after it was applied: revision 009_k3f9 of this "
+        f"database ({PLACE}) has other code than the file."
     )
     assert refusal.advice == keeping("base")
 
@@ -186,7 +187,7 @@ def test_several_are_named(tmp_path: Path) -> None:
     replaced = replaced_revisions(journal, found.applied, made)
     refusal = refuse_replaced(with_replaced(found, replaced), None)
     assert refusal.what.startswith("008_title.py was edited")
-    assert refusal.what.endswith("ran other code. The same is true of 009.")
+    assert refusal.what.endswith("has other code than the file. The same is true of 009.")
 
 
 def test_a_merge_that_was_edited(tmp_path: Path) -> None:
