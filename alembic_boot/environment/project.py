@@ -151,8 +151,15 @@ class Project:
 
     @contextmanager
     def running(self, failed: Failed | None = None) -> Iterator[None]:
-        """Run the project's own code in its own folder; see `run` for what it raises."""
+        """Run the project's own code in its own folder, with the URL that env.py is to use.
+
+        See `run` for what is raised.
+        """
         with failing_as(self.scripts, failed or self.env_failed), working_in(self.folder):
+            # Here, for its password may be another one than at the last run.
+            if self.url is not None and not self.url.is_env_pys:
+                text = url_for(Path(self.scripts.env_py_location), self.url)
+                self.config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
             yield
 
     def _run(
@@ -169,10 +176,6 @@ class Project:
         ends the running statement.
         """
         opened: list[Any] = []
-        # Here, for its password may be another one than at the last run.
-        if self.url is not None and not self.url.is_env_pys:
-            text = url_for(Path(self.scripts.env_py_location), self.url)
-            self.config.set_main_option("sqlalchemy.url", text.replace("%", "%%"))
         with EnvironmentContext(self.config, self.scripts, fn=steps, **options) as environment:
             configure = environment.configure
 

@@ -25,7 +25,7 @@ from alembic import context
 fileConfig(context.config.config_file_name)
 {MODELS}"""
 
-INI = f"""{FOREIGN_INI}
+LOGGING = """
 [loggers]
 keys = root,alembic
 [handlers]
@@ -52,7 +52,7 @@ format = %(levelname)-5.5s [%(name)s] %(message)s
 @pytest.fixture
 def theirs(tmp_path: Path) -> ForeignProject:
     """Give a project with one revision."""
-    theirs = ForeignProject(tmp_path / "theirs", env=ENV, ini=INI)
+    theirs = ForeignProject(tmp_path / "theirs", env=ENV, ini=f"{FOREIGN_INI}{LOGGING}")
     (theirs.folder / "scripts" / "script.py.mako").write_text(
         "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
         "def upgrade(): pass\ndef downgrade(): pass\n"
@@ -74,9 +74,12 @@ def run(module: str, *arguments: str, url: str, sent: bytes = b"") -> tuple[int,
     return finished.returncode, finished.stderr.decode()
 
 
-@pytest.mark.parametrize("command", ["check", "revision -m more"])
+@pytest.mark.parametrize("command", ["check", "revision -m more", "merge -m both"])
 def test_a_command(theirs: ForeignProject, database_url: str, command: str) -> None:
     """Alembic's own lines are not shown, whoever runs env.py."""
+    if command.startswith("merge"):
+        theirs.config.write_text(f"{FOREIGN_INI}revision_environment = true\n{LOGGING}")
+        theirs.revision("b1", None, "pass", "pass")
     arguments = ("-c", str(theirs.config), *command.split())
     status, said = run("alembic_boot", *arguments, url=database_url)
     assert (status, "[alembic." in said) == (0, False), said
