@@ -76,7 +76,7 @@ def alembic_boot_template(request: pytest.FixtureRequest) -> Iterator["Template"
 
 @pytest.fixture
 def alembic_boot_database(alembic_boot_template: "Template") -> Iterator[str]:
-    """Give the URL of a migrated database that this test has for itself."""
+    """Give the URL, for SQLAlchemy, of a migrated database that this test has for itself."""
     with alembic_boot_template.clone() as url:
         yield url
 

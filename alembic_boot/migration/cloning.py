@@ -37,11 +37,11 @@ class Template:
 
     @contextmanager
     def clone(self) -> Iterator[str]:
-        """Yield the URL of a clone, and drop the clone afterwards."""
+        """Yield the URL of a clone for SQLAlchemy, with its driver; drop the clone afterwards."""
         name = new_name(self.real)
         with in_use(self.real, name):
             try:
-                yield create_like(self.real, name, template=self.name).raw
+                yield create_like(self.real, name, template=self.name).sqlalchemy_url
             finally:
                 drop(self.real, name)
 

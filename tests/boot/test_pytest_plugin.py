@@ -14,15 +14,17 @@ from tests.scenarios.process import ForeignProject
 from tests.waiting import wait_until
 
 TESTS = """
-import psycopg2, pytest
+import pytest
+from sqlalchemy import create_engine, text
 
 @pytest.mark.parametrize("number", range(4))
 def test_rows(alembic_boot_database, number):
-    with psycopg2.connect(alembic_boot_database) as connection:
-        with connection.cursor() as cursor:
-            cursor.execute("INSERT INTO t_b2 DEFAULT VALUES")
-            cursor.execute("SELECT count(*) FROM t_b2")
-            assert cursor.fetchone() == (1,)
+    assert alembic_boot_database.startswith("postgresql+psycopg2://")
+    engine = create_engine(alembic_boot_database)
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO t_b2 DEFAULT VALUES"))
+        assert connection.scalar(text("SELECT count(*) FROM t_b2")) == 1
+    engine.dispose()
 """
 
 UNLOADED = """
