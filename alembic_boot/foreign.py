@@ -12,6 +12,9 @@ from alembic_boot.errors import ConfigurationError
 _LONGEST = 500
 """Characters of a message that fit in a sentence."""
 
+_PSYCOPG = "sqlalchemy.dialects.postgresql.psycopg"
+"""The module that imports psycopg for an engine."""
+
 _TOOL = Path(__file__).parent
 
 
@@ -47,6 +50,14 @@ def missing_package(
     package = first.name.partition(".")[0]
     if package in sys.modules or find_spec(package) is not None:
         return None
+    modules = [frame.f_globals.get("__name__") for frame, _ in walk_tb(first.__traceback__)]
+    if package == "psycopg" and modules and modules[-1] == _PSYCOPG:
+        return ConfigurationError(
+            f"{_place(first, folders) or 'The project'} needs the package psycopg, which is not "
+            "installed in this environment.",
+            "Write the URL as postgresql+psycopg2://…, or install psycopg: since SQLAlchemy 2.1, "
+            "postgresql://… means psycopg.",
+        )
     return ConfigurationError(
         f"{_place(first, folders) or 'The project'} needs the package {package}, which is not "
         "installed in this environment.",

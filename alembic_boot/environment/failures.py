@@ -108,8 +108,8 @@ def no_connection(error: BaseException) -> BootError | None:
     if isinstance(error, MissingGreenlet):
         return ConfigurationError(
             "Alembic's env.py connects without asyncio, and the driver of its URL needs asyncio.",
-            "Write the URL as postgresql://…, which means psycopg2, or let env.py connect as "
-            "Alembic's async template does. Nothing was changed.",
+            "Write the URL as postgresql+psycopg2://…, or let env.py connect as Alembic's "
+            "async template does. Nothing was changed.",
         )
     match error, _origin(error):
         # In SQLAlchemy 2.0 a ValueError.

@@ -193,6 +193,21 @@ def test_a_missing_package(run: Callable[..., BaseException], tmp_path: Path) ->
     assert sys.prefix in failure.advice
 
 
+def test_psycopg_for_a_url_without_a_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Since SQLAlchemy 2.1 such a URL means psycopg."""
+    monkeypatch.setattr("alembic_boot.foreign.find_spec", lambda _: None)
+    monkeypatch.delitem(sys.modules, "psycopg", raising=False)
+    of_sqlalchemy = {"__name__": "sqlalchemy.dialects.postgresql.psycopg"}
+    code = "raise ModuleNotFoundError(name='psycopg')"
+    with pytest.raises(ModuleNotFoundError) as caught:
+        exec(code, of_sqlalchemy)
+    failure = missing_package(caught.value)
+    assert failure is not None
+    assert "Write the URL as postgresql+psycopg2://…, or install psycopg" in failure.advice
+
+
 @pytest.mark.parametrize(
     "code",
     [
