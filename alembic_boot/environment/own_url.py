@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import ArgumentError
 
 from alembic_boot.description import AlembicConfig
 from alembic_boot.environment.failures import no_connection
@@ -52,8 +53,7 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
         if not found:
             raise no_connection(error) or ConfigurationError(
                 f"Alembic's env.py failed before it connected: {project.describe(error)}.",
-                "Fix that. Neither --url nor DATABASE_URL is given, so env.py has to name the "
-                "database. Nothing was changed.",
+                _ADVICE if isinstance(error, ArgumentError) else "Fix that. Nothing was changed.",
             ) from error
     if not found and connects:
         raise _unknown(" The engine of env.py tells no URL, because it has a `creator`.")

@@ -100,13 +100,14 @@ def test_what_env_py_would_connect_to(
     [
         ("pass", "does not connect by itself"),
         ("import os; os.environ['NO_SUCH_NAME']", "NO_SUCH_NAME is not set"),
+        ("{}['formatters']", "there is no 'formatters'. Fix that. Nothing was changed."),
         ("import no_such_package", "no_such_package"),
         (sync("sqlite://"), "connects to sqlite"),
         (
             ASYNC.format(url="postgresql+psycopg2://u:secret-p@h/d", options="{}"),
             "Write postgresql+asyncpg://",
         ),
-        (sync("driver://u:secret-p@h/d"), "NoSuchModuleError"),
+        (sync("driver://u:secret-p@h/d"), "sqlalchemy.dialects:driver. Set DATABASE_URL"),
         (
             ASYNC.format(url=URL.format("asyncpg"), options=CONTEXT.format("CERT_REQUIRED")),
             "sslmode=verify-full",
