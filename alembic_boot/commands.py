@@ -68,6 +68,17 @@ def as_typed(command: str, *, is_public: bool = False) -> str:
     return " ".join([_path(_program.name), *options, command]).rstrip()
 
 
+def alembic_as_typed(command: str, section: str) -> str:
+    """Return a command of Alembic for a section of alembic.ini, with the options that were typed.
+
+    Alembic writes a revision even if env.py has no target_metadata yet.
+    """
+    options = _program.options
+    if section != "alembic" and "-n" not in options:
+        options = (*options, "-n", section)
+    return " ".join([_path("alembic"), *map(shlex.quote, options), command])
+
+
 def creating() -> str:
     """Return how a missing database is created, as a clause."""
     return _program.creating.format(

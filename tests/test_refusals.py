@@ -172,7 +172,8 @@ CASES = [
     Case(
         "no such configuration",
         2,
-        "nowhere.ini does not exist. Set ALEMBIC_CONFIG, or run this where alembic.ini is.",
+        "nowhere.ini does not exist. Set ALEMBIC_CONFIG, or -c, to the file of the project, or run "
+        "this where alembic.ini is, or a pyproject.toml with [tool.alembic].",
         {"DATABASE_URL": "{url}", "ALEMBIC_CONFIG": "nowhere.ini"},
     ),
 ]

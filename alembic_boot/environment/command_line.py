@@ -39,11 +39,13 @@ def read_config(alembic: AlembicConfig) -> Config:
     except (configparser.Error, ValueError, OSError) as error:  # ValueError: the encoding
         raise no_project(ini, error) from error
     try:
-        config.toml_alembic_config  # noqa: B018 (Alembic reads the file here, and keeps it)
+        of_toml = config.toml_alembic_config
     except (CommandError, ValueError, OSError) as error:
         raise no_project(toml, error) from error
-    if alembic.name not in ("alembic", *sections) and not alembic.options:
-        others = [name for name in sections if not name.startswith(_OF_LOGGING)]
+    others = [name for name in sections if not name.startswith(_OF_LOGGING)]
+    # Without sections of another name, the lack of a script_location says more.
+    is_needed = alembic.name != "alembic" or (others and not of_toml)
+    if alembic.name not in sections and is_needed and not alembic.options:
         raise ConfigurationError(
             f"{ini} has no section [{alembic.name}].",
             f"Set {setting('NAME')}, or -n, to one of its sections: {', '.join(others) or 'none'}.",
@@ -100,7 +102,8 @@ def _files(alembic: AlembicConfig) -> tuple[Path, Path]:
     if not file.is_file() and not alembic.options:
         raise ConfigurationError(
             f"{file} does not exist.",
-            "Set ALEMBIC_CONFIG, or run this where alembic.ini is.",
+            "Set ALEMBIC_CONFIG, or -c, to the file of the project, or run this where alembic.ini "
+            "is, or a pyproject.toml with [tool.alembic].",
         )
     file = file.absolute()
     if file.name == _TOML:

@@ -8,7 +8,7 @@ from pathlib import Path
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import alembic_as_typed
 from alembic_boot.description import AlembicConfig
 from alembic_boot.environment.changes import CHANGES_NOTHING
 from alembic_boot.environment.command_line import no_project, read_config
@@ -65,7 +65,7 @@ def open_project(
         raise HistoryBrokenError(
             f"There are no revisions in {folders}.",
             "Check that the folder was shipped, or write the first with "
-            f"`{as_typed('revision --message first')}`.",
+            f"`{alembic_as_typed('revision -m first', alembic.name)}`.",
         )
     return Project(config, scripts, history, url, folder)
 

@@ -155,6 +155,18 @@ def test_a_section_that_is_not_there(folder: Path, name: str) -> None:
     )
 
 
+def test_sections_of_other_names_alone(folder: Path) -> None:
+    """Without a name, the sections that are there are named."""
+    sections = "".join(f"[{it}]\nscript_location = x\n" for it in ("billing", "catalog", "loggers"))
+    (folder / "alembic.ini").write_text(sections)
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(AlembicConfig(folder / "alembic.ini"))
+    assert str(caught.value) == (
+        f"{folder}/alembic.ini has no section [alembic]. "
+        "Set ALEMBIC_NAME, or -n, to one of its sections: billing, catalog."
+    )
+
+
 @pytest.mark.parametrize("wrong", ["alembic.ini", "pyproject.toml"])
 @pytest.mark.parametrize("named", ["alembic.ini", "pyproject.toml"])
 def test_a_file_that_cannot_be_read(folder: Path, named: str, wrong: str) -> None:

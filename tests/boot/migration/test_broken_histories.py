@@ -135,9 +135,9 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     break_syntax: "The migration history is broken: 901_test.py, line 2: …. "
     "Fix it and start again; the database was not touched.",
     empty: "There are no revisions in …/alembic/versions. "
-    "Check that the folder was shipped, or write the first with `inv revision --message first`.",
+    "Check that the folder was shipped, or write the first with `…alembic revision -m first`.",
     remove: "There are no revisions in …/alembic/versions. "
-    "Check that the folder was shipped, or write the first with `inv revision --message first`.",
+    "Check that the folder was shipped, or write the first with `…alembic revision -m first`.",
     fork: "The history has 2 heads: 901a, 901b. "
     "Join them with `inv merge --message 'Join 901a and 901b'`, or set MIGRATION_TARGET=heads.",
     duplicate: "The migration history is broken: the same id is there twice: 008 is in "
