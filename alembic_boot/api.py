@@ -5,6 +5,7 @@ log and stdout of the process stay as they are. Alembic has process-wide state, 
 at a time in a process.
 """
 
+import configparser
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -267,7 +268,17 @@ def _alembic_config(project: "Project", options: Options) -> "AlembicConfig":
         return AlembicConfig(file.absolute(), name, arguments, working_folder=Path.cwd())
     section = project.config_ini_section
     file = Path(project.config_file_name or project.toml_file_name or "alembic.ini")
-    given = project.file_config.items(section, raw=True)
+    try:
+        given = project.file_config.items(section, raw=True)
+    except (configparser.Error, ValueError) as error:  # ValueError: the encoding
+        from alembic_boot.environment.command_line import no_project
+
+        if file.suffix != ".toml":
+            raise no_project(file, error) from error
+        raise ConfigurationError(
+            f"{file} is not in the form of alembic.ini, as which this Config reads it.",
+            f'Make the Config by Config(toml_file="{file}").',
+        ) from error
     own = tuple((key, text) for key, text in given if key != "here")
     typed = tuple(getattr(project.cmd_opts, "x", None) or ())
     here = Path.cwd()

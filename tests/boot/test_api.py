@@ -334,6 +334,15 @@ def test_a_configuration_made_by_a_program(
     assert alembic_boot.status(config).pending == ("b2",)
 
 
+def test_a_config_that_reads_toml_as_ini(theirs: ForeignProject) -> None:
+    """Alembic's first argument is an alembic.ini; the refusal says how to name the other file."""
+    toml = theirs.folder / "pyproject.toml"
+    toml.write_text('[tool.alembic]\nscript_location = "scripts"\nx = [\n  "y",\n]\n')
+    with pytest.raises(alembic_boot.ConfigurationError) as caught:
+        alembic_boot.migrate(Config(toml))
+    assert f'Config(toml_file="{toml}")' in str(caught.value)
+
+
 def test_a_check_returns_what_it_finds(theirs: ForeignProject, database_url: str) -> None:
     """Findings are data; only what makes the check impossible is raised."""
     theirs.revision("c3", "b2", downgrade="pass")
