@@ -26,6 +26,7 @@ from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.imports import import_quickly
 from alembic_boot.masking import hide_argument, mask
+from alembic_boot.own_variables import VARIABLES
 
 if TYPE_CHECKING:
     from alembic_boot.description import BootDescription
@@ -224,17 +225,23 @@ def _parser() -> _Parser:
     run = add(
         "run", _run, "Wait, migrate, seed if asked, and become the command: it gets this process."
     )
+    run.usage = "%(prog)s [options] -- COMMAND ..."  # argparse would show no more than `...`
     run.add_argument(
         "command", nargs=REMAINDER, metavar="-- COMMAND ...", help="such as: gunicorn app.main:app"
     )
     return parser
 
 
+def flag_helps() -> dict[str, dict[str, str]]:
+    """Return the help of each flag of each command, by the name of its value."""
+    [commands] = [it.choices for it in _parser()._actions if isinstance(it.choices, dict)]
+    return {
+        name: {it.dest: it.help for it in command._actions if it.help}
+        for name, command in commands.items()
+    }
+
+
 def _variables() -> str:
-    try:
-        from alembic_boot.settings import VARIABLES
-    except ImportError:  # without psycopg2: all commands say so, and the help is shown
-        return ""
     lines = [f"  {name:<33} {meaning}" for name, (_, meaning) in VARIABLES.items()]
     return "\n".join(["variables:", *lines, ""])
 

@@ -15,7 +15,7 @@ def require_psycopg2() -> None:
 
     Import nothing of ours that needs it before.
     """
-    _require("binary", "psycopg2", "The connection that holds the lock", _KEEPS_DRIVER)
+    _require("binary", "psycopg2", "Each connection of alembic-boot itself", _KEEPS_DRIVER)
     try:
         import_module("psycopg2")
     except ImportError as error:

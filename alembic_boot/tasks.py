@@ -12,7 +12,7 @@ from invoke.collection import Collection
 from invoke.context import Context
 from invoke.tasks import task
 
-from alembic_boot.cli import main
+from alembic_boot.cli import flag_helps, main
 
 
 def collection(
@@ -91,11 +91,15 @@ def collection(
         """Wait, migrate, seed if asked, and serve an application with Uvicorn."""
         call("start", app=app, port=port, dry_run=dry_run)
 
-    @task(auto_shortflags=False, help={"command": "Such as: 'gunicorn app.main:app'."})
+    @task(auto_shortflags=False)
     def run(_c: Context, command: str) -> None:
         """Wait, migrate, seed if asked, and become the command: it gets this process."""
         call("run", "--", *split(command))
 
-    return Collection(
-        *(wait, migrate, status, rollback, adopt, stamp, revision, merge, check, start, run)
-    )
+    tasks = (wait, migrate, status, rollback, adopt, stamp, revision, merge, check, start, run)
+    helps_of = flag_helps()
+    for made in tasks:
+        helps = helps_of[made.name]
+        names = [it.name for it in made.get_arguments()]
+        made.help = {it: helps[it.replace("-", "_").strip("_")] for it in names}
+    return Collection(*tasks)

@@ -9,7 +9,7 @@ from typing import Any
 from invoke.collection import Collection
 
 from alembic_boot.commands import PREFIX
-from alembic_boot.settings import VARIABLES as OF_THE_COMMAND
+from alembic_boot.own_variables import VARIABLES as OF_THE_COMMAND
 from backend import PROGRAM
 from backend.settings import VARIABLES
 from backend.uses import USES, VARIABLES_OF, Use

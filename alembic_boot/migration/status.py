@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError
@@ -11,7 +12,7 @@ from alembic_boot.migration.journal_table import journal_table
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.running.lock import died
-from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.journal import Running
 from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import open_schema
@@ -74,6 +75,8 @@ class Status:
             ("differs", tuple(it.entry.revision for it in inspection.replaced)),
         ):
             lines += [f"{word:<9} {self.labels.get(revision, revision)}" for revision in revisions]
+        if inspection.state is SchemaState.UNMANAGED and self.refusal is None:
+            lines.append(f"{'next':<9} `{as_typed('adopt --dry-run')}` shows which revision it is")
         if self.refusal is not None:
             lines.append(f"{'refused':<9} {self.refusal}")
         table = journal_table(self._rows(), self.labels, _SHOWN)

@@ -20,6 +20,7 @@ from alembic_boot.cli import main, parsed
 from alembic_boot.commands import program, use
 from alembic_boot.imports import import_as_usual
 from alembic_boot.output import prepare_streams
+from alembic_boot.own_variables import VARIABLES
 from tests.boot.variables_of_others import OTHERS
 from tests.cluster import PASSWORD, Cluster
 from tests.scenarios.envs import ASYNC_ENV
@@ -201,6 +202,13 @@ def test_the_help_needs_no_psycopg2() -> None:
         [sys.executable, "-c", code, "--help"], check=True, capture_output=True, text=True
     )
     assert "commands:" in said.stdout
+    assert [name for name in VARIABLES if f"  {name} " not in said.stdout] == []
+
+
+def test_the_usage_of_run_names_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        parsed(["run", "--help"])
+    assert capsys.readouterr().out.startswith("usage: alembic-boot run [options] -- COMMAND ...\n")
 
 
 @pytest.mark.slow
@@ -289,6 +297,15 @@ def test_advice_can_be_typed(run: Run, their: Their, cluster: Cluster, database:
 
 
 @pytest.mark.slow
+def test_the_status_of_an_unmanaged_database_names_the_next_command(
+    run: Run, their: Their, cluster: Cluster, database: str, database_url: str
+) -> None:
+    their()
+    cluster.execute("CREATE TABLE theirs (id int)", database)
+    result = run("status", DATABASE_URL=database_url)
+    assert "adopt --dry-run` shows which revision it is" in result.stdout
+
+
 def test_what_a_check_prints_for_programs(run: Run, their: Their, database_url: str) -> None:
     """Stdout has the findings alone, and the exit status says that there are some."""
     their().revision("b2", "a1", downgrade="pass")

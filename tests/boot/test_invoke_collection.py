@@ -25,6 +25,13 @@ def test_the_tasks_are_the_commands() -> None:
     } == {name: {it.dest for it in parser._actions} - OF_ALL for name, parser in commands.items()}
 
 
+def test_each_flag_has_the_help_of_the_command() -> None:
+    ns = tasks.collection()
+    helps = {(name, it.name): it.help for name in ns.task_names for it in ns[name].get_arguments()}
+    assert [it for it, text in helps.items() if not text] == []
+    assert helps["migrate", "target"] == "the revision to go up to (default: head)"
+
+
 def test_each_task_is_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every flag alone, and with what the command requires, is what the command gets."""
     typed: list[list[str]] = []

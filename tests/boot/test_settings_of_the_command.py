@@ -8,8 +8,9 @@ import pytest
 from alembic_boot import pytest_plugin
 from alembic_boot.description import AlembicConfig, BootDescription, OnFailure
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.own_variables import VARIABLES
 from alembic_boot.postgres.urls import parse_database_url
-from alembic_boot.settings import URL, VARIABLES, Settings, load_settings
+from alembic_boot.settings import URL, Settings, load_settings
 from tests.boot.variables_of_others import OTHERS
 
 A, B, C = (f"postgresql://u:secret@h/{name}" for name in "abc")
