@@ -9,7 +9,7 @@ import tasks
 from alembic_boot import errors
 from alembic_boot.commands import PREFIX
 from alembic_boot.log_fields import Event
-from alembic_boot.settings import VARIABLES as OF_THE_COMMAND
+from alembic_boot.own_variables import VARIABLES as OF_THE_COMMAND
 from alembic_boot.state.inspection import SchemaState
 from backend import PROGRAM
 from backend.reference import EXIT_STATUSES, env_example, flags_of, reference, write_reference
