@@ -15,7 +15,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.adoption.scratch import make_room, scratch_database
 from alembic_boot.checking.differences import MissingLabel, missing_labels
-from alembic_boot.commands import as_typed
+from alembic_boot.commands import alembic_as_typed, as_typed
 from alembic_boot.description import AlembicConfig, BootDescription, SchemaPolicy
 from alembic_boot.environment.command_line import options
 from alembic_boot.environment.opening import open_project
@@ -169,13 +169,14 @@ def _refuse_several_heads(boot: BootDescription) -> None:
 
 def _refuse_no_models(project: Project) -> None:
     """Raise ConfigurationError if env.py names no models."""
+    section = project.config.config_ini_section
 
     def look(context: MigrationContext, _arguments: object) -> None:
         if context.opts["target_metadata"] is None:
             raise ConfigurationError(
                 f"{NO_MODELS}.",
-                "Pass that of the models to context.configure(), or write the revision by hand "
-                "in a new file of the versions folder.",
+                "Pass that of the models to context.configure(), or have Alembic write an empty "
+                f"revision: `{alembic_as_typed('revision -m TITLE', section)}`.",
             )
 
     project.run(look, dont_mutate=True)

@@ -136,7 +136,7 @@ def _options(names: list[str], setting: str, *, may_name: bool) -> str:
 
 
 def _refuse_driver(name: str, setting: str) -> None:
-    instead = "or write the URL as postgresql://…, which means psycopg2"
+    instead = "or write the URL as postgresql+psycopg2://…"
     if name and name not in DRIVERS:
         # Not repeated: it may be any text that was typed at the wrong place.
         raise ConfigurationError(
@@ -164,7 +164,7 @@ def _refuse_names(
         if not taking.takes(name):
             raise ConfigurationError(
                 f"{told([name])}, which the driver {driver} takes from no URL.",
-                "Leave the option out, or write the URL as postgresql://…, which means psycopg2.",
+                "Leave the option out, or write the URL as postgresql+psycopg2://….",
             )
 
 

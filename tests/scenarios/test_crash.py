@@ -105,13 +105,13 @@ class History:
             yield name
 
     def migrate(self, zygote: Zygote, url: str, **variables: str) -> Starter:
-        known = {**self.variables, "DATABASE_URL": url}
-        return zygote.spawn(self.folder, "migrate", barrier=False, **known, **variables)
+        known = {**self.variables, "DATABASE_URL": url, **variables}
+        return zygote.spawn(self.folder, "migrate", barrier=False, **known)
 
 
 def ours(tmp_path: Path) -> History:
-    """Return the history of the repository, from where it moves rows on."""
-    return History(project(tmp_path), begun=OURS[:3])
+    """Return the part of the repository's history that moves rows."""
+    return History(project(tmp_path), {"MIGRATION_TARGET": OURS[5]}, begun=OURS[:3])
 
 
 CONCURRENTLY = """

@@ -162,7 +162,7 @@ def test_what_is_refused(text: str, expected: str) -> None:
 
 
 LEAVE_OUT = "Leave the option out."
-PLAIN = "write the URL as postgresql://…, which means psycopg2."
+PLAIN = "write the URL as postgresql+psycopg2://…."
 
 
 @pytest.mark.parametrize(
