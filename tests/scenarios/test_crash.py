@@ -26,7 +26,7 @@ from tests.scenarios.starters import Starter, Zygote
 
 pytestmark = pytest.mark.slow
 
-_AT_ONCE = 4
+_AT_ONCE = 3
 """How many boundaries are tried at the same time."""
 
 _HEARTBEAT = "SHOW transaction_isolation"

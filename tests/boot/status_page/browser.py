@@ -39,7 +39,10 @@ def browsing() -> Iterator[Browser]:
     for argument in _ARGUMENTS:
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = Browser(options, Service(shutil.which(_DRIVER)))
+    # Linux divides the processors among sessions: in ours the browser would wait for minutes while
+    # starters, which have sessions of their own, are at work.
+    service = Service(shutil.which(_DRIVER), popen_kw={"start_new_session": True})
+    driver = Browser(options, service)
     try:
         yield driver
     finally:
