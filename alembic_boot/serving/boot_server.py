@@ -154,7 +154,10 @@ class BootServer:
         if not is_last:
             clients.stop_accepting()
         self._note_handover()
-        await clients.gone()
+        with suppress(TimeoutError):
+            # Clients that come all the time must not keep the process from its end.
+            async with asyncio.timeout_at(self._ends_at if is_last else None):
+                await clients.gone()
         if is_last:
             clients.accept_up_to(_BACKLOG)
             clients.stop_accepting()

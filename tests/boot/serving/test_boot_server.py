@@ -236,6 +236,34 @@ def test_clients_that_come_at_the_end(server: BootServer) -> None:
     assert all(it.startswith(b"HTTP/1.1 200 ") for it in answers)
 
 
+@pytest.mark.slow
+def test_clients_that_come_all_the_time_do_not_delay_the_end(server: BootServer) -> None:
+    """There is an open connection at any moment, and the server ends all the same."""
+    is_over = threading.Event()
+
+    def come() -> None:
+        last: list[socket.socket] = []
+        with suppress(OSError):  # the port is closed at the end
+            while not is_over.is_set():
+                last.append(socket.create_connection(server.listener.getsockname(), timeout=1))
+                if len(last) > 20:
+                    last.pop(0).close()
+        for client in last:
+            client.close()
+
+    clients = threading.Thread(target=come)
+    clients.start()
+    wait_until(lambda: server._clients is not None and len(server._clients) > 5)
+    end = threading.Thread(target=server.close)
+    end.start()
+    end.join(SOON)
+    has_ended = not end.is_alive()
+    is_over.set()
+    clients.join()
+    end.join()
+    assert has_ended
+
+
 def test_the_handover(server: BootServer) -> None:
     """An accepted connection is answered; the next one waits for the application."""
     with connect(server) as early:
