@@ -9,7 +9,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
@@ -91,22 +91,30 @@ def handed_over(boot: BootDescription) -> Facts:
 
 
 def last_handed_over() -> Facts:
-    """Return the facts of the last boot, about any project and database."""
-    found: Facts = json.loads(os.environ.get(_FACTS, "{}"))
-    return found
+    """Return the facts of the last boot, about any project and database.
+
+    If they cannot be read, there are none: then the files and the database are asked.
+    """
+    try:
+        found = json.loads(os.environ.get(_FACTS, "{}"))
+    except ValueError:
+        return {}
+    return cast("Facts", found) if isinstance(found, dict) else {}
 
 
 def _about(boot: BootDescription) -> list[str]:
-    """Return the configuration file, its section, and a digest of the database's address.
+    """Return the configuration file, its section, and a digest of what else decides the schema.
 
-    The address is that of the application's own connections, without the login.
+    That is the address of the application's own connections, without the login, the URL's `options`
+    (they may set a search_path) and each `alembic -x`. An argument may be secret.
     """
     parameters = boot.database_url.parameters
     default = os.environ.get("PGPORT") or "5432"
     hosts = [f"{host}:{port or default}" for host, port in hosts_of(parameters)]
-    address = "\0".join([*hosts, boot.database_url.database])
     alembic = boot.alembic_config
-    return [str(alembic.file.resolve()), alembic.name, hashlib.sha256(address.encode()).hexdigest()]
+    options = parameters.get("options", "")
+    private = json.dumps([hosts, boot.database_url.database, options, alembic.arguments])
+    return [str(alembic.file.resolve()), alembic.name, hashlib.sha256(private.encode()).hexdigest()]
 
 
 def forget_boot() -> None:
