@@ -21,7 +21,7 @@ def prepare_streams(*, is_reserved: bool) -> None:
     """Open the streams that the shell has closed, and reserve stdout for the task on request.
 
     All code expects the streams to exist (`inv migrate >&-`): otherwise a connection might get the
-    descriptor, and printed text would go to the database.
+    descriptor, and printed text would go to the database. A closed stdin has ended.
 
     Reserved means: only `show` and the log write to stdout. Output of env.py, of a revision or of
     their child processes goes to stderr, also if it is written below Python, and also after the
@@ -83,9 +83,9 @@ def log_stream(name: str) -> Any:
 
 
 def _open_closed() -> None:
-    for name in ("stdout", "stderr"):
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
         if getattr(sys, name) is None:
-            setattr(sys, name, Path(os.devnull).open("w"))  # noqa: SIM115 (until the end)
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115 (until the end)
 
 
 def _reserve() -> None:

@@ -89,3 +89,20 @@ def test_streams_that_are_closed(redirection: str, expected: list[str]) -> None:
     out, err = run(NOISY.format(is_reserved=True), redirection)
     assert out == expected
     assert "data" not in err
+
+
+def test_a_stdin_that_is_closed() -> None:
+    """It has ended, as an empty one: who asks there gets no answer."""
+    out, _ = run(
+        """
+        from alembic_boot.output import prepare_streams
+        prepare_streams(is_reserved=True)
+        try:
+            input()
+        except EOFError:
+            raise SystemExit(0)
+        raise SystemExit(1)
+        """,
+        "<&-",
+    )
+    assert out == []
