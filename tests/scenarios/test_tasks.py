@@ -268,11 +268,14 @@ def test_rollback_agreed(
     assert revisions(cluster, database) == [OURS[-4]]
 
 
+@pytest.mark.parametrize("redirection", ["</dev/null", "<&-"])
 def test_rollback_with_nobody_to_ask(
-    migrated: Path, cluster: Cluster, database: str, database_url: str
+    migrated: Path, cluster: Cluster, database: str, database_url: str, redirection: str
 ) -> None:
     """`rollback` in a pipeline, where nobody can answer, is refused."""
-    finished = run(migrated, "rollback", DATABASE_URL=database_url)
+    shell = ("/bin/sh", "-c", f'exec "$0" "$@" {redirection}')
+    with running(migrated, "rollback", before=shell, DATABASE_URL=database_url) as process:
+        finished = process.finish()
     finished.assert_failed(2, "The question cannot be asked: stdin has ended. Say --yes.")
     assert revisions(cluster, database) == [HEAD]
 
