@@ -4,6 +4,7 @@ Results are printed to stdout. Failures are BootErrors. What an action needs is 
 runs.
 """
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,16 @@ def wait(boot: "BootDescription") -> None:
     from alembic_boot.stages import wait
 
     wait(boot)
+
+
+def _wait_unless(boot: "BootDescription", refuse: Callable[[], object]) -> None:
+    """Wait as `wait` does. If a database does not answer at once, `refuse` may raise instead."""
+    from alembic_boot.stages import wait
+
+    def check(**_imports: bool) -> None:
+        refuse()
+
+    wait(boot, check)
 
 
 def migrate(boot: "BootDescription", *, dry_run: bool = False, sql: bool = False) -> None:
@@ -75,8 +86,9 @@ def adopt(
 ) -> None:
     """Record the revision of a database that has none recorded."""
     from alembic_boot.adoption.adopt import adopt
+    from alembic_boot.migration.migrate import check_history
 
-    wait(boot)
+    _wait_unless(boot, partial(check_history, boot, imports=False))
     adopt(boot, revision, restamp=restamp, dry_run=dry_run)
 
 
@@ -96,10 +108,10 @@ def stamp(boot: "BootDescription", revision: str | None) -> None:
 
 def write_revision(boot: "BootDescription", message: str | None) -> None:
     """Write a revision from what the models have and the history has not; print its path."""
-    from alembic_boot.checking.new_revision import required, write_revision
+    from alembic_boot.checking.new_revision import refuse_several_heads, required, write_revision
 
     text = required(message)
-    wait(boot)
+    _wait_unless(boot, partial(refuse_several_heads, boot))
     show(write_revision(boot, text))
 
 
@@ -121,9 +133,9 @@ def check(
 
     `form` is text, json or github.
     """
-    from alembic_boot.checking.check import check, find_faults
+    from alembic_boot.checking.check import check, find_faults, open_with_target
 
-    wait(boot)
+    _wait_unless(boot, partial(open_with_target, boot))
     if form == "text":
         show(str(check(boot, since, every=every)))
         return

@@ -71,7 +71,7 @@ def write_revision(boot: BootDescription, message: str) -> str:
     The models are compared with the history replayed on a scratch database, so the state of the
     developer's own database does not matter. Raises BootError.
     """
-    _refuse_several_heads(boot)
+    refuse_several_heads(boot)
     with scratch_database(boot) as url, pointed_at(boot, url):
         project = open_project(boot.alembic_config, url, may_be_empty=True)
         # An env.py that ignores its URL would replay the history on the real database.
@@ -158,7 +158,7 @@ def _not_written(project: Project, error: BaseException) -> BootError:
     )
 
 
-def _refuse_several_heads(boot: BootDescription) -> None:
+def refuse_several_heads(boot: BootDescription) -> None:
     """Raise SeveralHeadsError if a new revision could have more than one head as parent."""
     url = boot.migration_database_url
     history = open_project(boot.alembic_config, url, may_be_empty=True).history

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,46 @@ def test_it_is_told_at_once(
     finished = project.run(task, MIGRATE_ON_FAILURE="exit")
     assert (finished.status, said in finished.stderr[0]) == (status, True), finished
     assert time.monotonic() - begun < LONG / 3
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        actions.check,
+        partial(actions.adopt, revision=None),
+        partial(actions.write_revision, message="more"),
+    ],
+    ids=["check", "adopt", "revision"],
+)
+@pytest.mark.parametrize(
+    ("spoil", "status", "said"),
+    [(_no_folder, 2, "describes no Alembic project"), (_two_heads, 9, "2 heads")],
+)
+def test_other_commands_tell_it_as_they_would_later(
+    project: Theirs,
+    database_url: str,
+    task: Callable[[BootDescription], None],
+    spoil: Callable[[Theirs], None],
+    status: int,
+    said: str,
+) -> None:
+    spoil(project)
+    begun = time.monotonic()
+    finished = project.run(task)
+    assert (finished.status, said in finished.stderr[0]) == (status, True), finished
+    assert time.monotonic() - begun < LONG / 3
+    later = project.run(task, DATABASE_URL=database_url)
+    assert (later.status, later.stderr) == (finished.status, finished.stderr)
+
+
+@pytest.mark.parametrize("revisions", [0, 1])
+def test_a_revision_needs_no_sound_target(project: Theirs, revisions: int) -> None:
+    """The first one is written for an empty history, and any one beside a wrong target."""
+    if not revisions:
+        next(project.project.versions.glob("*a1*.py")).unlink()
+    writing = partial(actions.write_revision, message="more")
+    finished = project.run(writing, MIGRATION_TARGET="nothing", DB_WAIT_TIMEOUT="0.2")
+    assert finished.status == 3, finished
 
 
 def test_a_start_that_would_go_on_waits(project: Theirs) -> None:
