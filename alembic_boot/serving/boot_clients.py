@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 
 from alembic_boot.serving.boot_answers import too_long
 
@@ -82,7 +83,12 @@ class Clients:
                 self._end(min(self._have_asked, key=self._have_asked.__getitem__))
             client = self._loop.create_task(self._serve(connection))
             self._have_asked[client] = False
-            client.add_done_callback(lambda it: self._have_asked.pop(it, None))
+            client.add_done_callback(partial(self._left, connection))
+
+    def _left(self, connection: socket.socket, client: asyncio.Task[None]) -> None:
+        # Here, because a task that is cancelled before it begins runs none of its own code.
+        connection.close()
+        self._have_asked.pop(client, None)
 
     async def gone(self) -> None:
         """Return when no client is left."""
@@ -100,7 +106,7 @@ class Clients:
 
     async def _serve(self, connection: socket.socket) -> None:
         connection.setblocking(False)
-        with connection, suppress(OSError):  # the client has gone, or is too slow
+        with suppress(OSError):  # the client has gone, or is too slow
             async with asyncio.timeout(_TIME_FOR_HEAD):
                 head = await self._head_from(connection)
             if (client := asyncio.current_task()) in self._have_asked:

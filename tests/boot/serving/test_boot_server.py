@@ -1,5 +1,6 @@
 """The boot server on a real socket: slow and silent clients, and the handover."""
 
+import asyncio
 import json
 import select
 import socket
@@ -13,6 +14,8 @@ from typing import Any
 import pytest
 
 from alembic_boot.serving import boot_server
+from alembic_boot.serving.boot_answers import answer
+from alembic_boot.serving.boot_clients import Clients
 from alembic_boot.serving.boot_server import BootServer, answering, showing_status, take_over
 from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.status_answers import StatusAnswers
@@ -237,30 +240,36 @@ def test_clients_that_come_at_the_end(server: BootServer) -> None:
 
 
 @pytest.mark.slow
-def test_clients_that_come_all_the_time_do_not_delay_the_end(server: BootServer) -> None:
+def test_clients_that_come_all_the_time_do_not_delay_the_end(
+    server: BootServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """There is an open connection at any moment, and the server ends all the same."""
-    is_over = threading.Event()
+    end_all, is_over = Clients.end_all, threading.Event()
+    with ExitStack() as clients:
 
-    def come() -> None:
-        last: list[socket.socket] = []
-        with suppress(OSError):  # the port is closed at the end
-            while not is_over.is_set():
-                last.append(socket.create_connection(server.listener.getsockname(), timeout=1))
-                if len(last) > 20:
-                    last.pop(0).close()
-        for client in last:
-            client.close()
+        def come() -> None:
+            client = clients.enter_context(connect(server))
+            client.sendall(LIVE)
 
-    clients = threading.Thread(target=come)
-    clients.start()
-    wait_until(lambda: server._clients is not None and len(server._clients) > 5)
-    end = threading.Thread(target=server.close)
-    end.start()
-    end.join(SOON)
-    has_ended = not end.is_alive()
-    is_over.set()
-    clients.join()
-    end.join()
+        def end_as_the_next_comes(ended: Clients) -> None:
+            end_all(ended)
+            come()
+
+        async def answer_as_the_next_comes(*arguments: Any) -> bytes:
+            await asyncio.sleep(0.05)
+            if not is_over.is_set():
+                come()
+            return await answer(*arguments)
+
+        monkeypatch.setattr(Clients, "end_all", end_as_the_next_comes)
+        monkeypatch.setattr(boot_server, "answer", answer_as_the_next_comes)
+        come()
+        end = threading.Thread(target=server.stop)
+        end.start()
+        end.join(SOON)
+        has_ended = not end.is_alive()
+        is_over.set()
+        end.join()
     assert has_ended
 
 
