@@ -234,11 +234,9 @@ def _parser() -> _Parser:
 
 def flag_helps() -> dict[str, dict[str, str]]:
     """Return the help of each flag of each command, by the name of its value."""
-    [commands] = [it.choices for it in _parser()._actions if isinstance(it.choices, dict)]
-    return {
-        name: {it.dest: it.help for it in command._actions if it.help}
-        for name, command in commands.items()
-    }
+    from alembic_boot.argparse_private_names import commands, helps
+
+    return {name: helps(command) for name, command in commands(_parser()).items()}
 
 
 def _variables() -> str:

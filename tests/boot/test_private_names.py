@@ -11,8 +11,11 @@ import alembic_boot
 
 ROOT = Path(alembic_boot.__file__).parent
 
-ALLOWED = {"private_names.py", "uvicorn_private_names.py", "embedded.py"}
-"""Those of Alembic and SQLAlchemy, of Uvicorn, and of the package of the embedded server."""
+ALLOWED = {
+    *("private_names.py", "argparse_private_names.py", "uvicorn_private_names.py"),
+    "embedded.py",
+}
+"""Those of Alembic and SQLAlchemy, argparse, Uvicorn, and the package of the embedded server."""
 
 PUBLIC = {"_fields", "_exit", "_replace"}
 """Documented, in spite of the underscore: of `ast`, of `os` and of named tuples."""
