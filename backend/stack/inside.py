@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from struct import Struct
-from threading import Thread
+from threading import Event, Thread
 from time import sleep
 from types import MappingProxyType
 from typing import Any
@@ -90,15 +90,15 @@ def _run_quietly(
     container = member.container.id
     begun = client.api.exec_create(container, announced, environment=dict(environment))["Id"]
     output = _Output(_frames(client, begun))
-    # In a thread of its own, so that a stop signal doesn't end the reading.
-    reader = Thread(target=output.pass_on, daemon=True)
-    reader.start()
+    # In a thread of its own, so that a stop signal doesn't end the reading. Its end is an event:
+    # after an interrupted join, Python 3.11 takes a thread for ended (python/cpython#90882).
+    Thread(target=output.pass_on, daemon=True).start()
     try:
-        reader.join()
+        output.has_ended.wait()
     except Stopped as stop:
         # The command inside does not end when its output has no reader any more.
         member.container.exec_run(["sh", "-c", f"kill -s {stop.name[3:]} {output.process}"])
-        reader.join()
+        output.has_ended.wait()
     return _exit_status(client, begun)
 
 
@@ -139,10 +139,14 @@ class _Output:
         self.chunks = chunks
         self.process = ""
         self.has_begun = False
+        self.has_ended = Event()
 
     def pass_on(self) -> None:
-        for out, err in self.chunks:
-            self.write(out, err)
+        try:
+            for out, err in self.chunks:
+                self.write(out, err)
+        finally:
+            self.has_ended.set()
 
     def write(self, out: bytes | None, err: bytes | None) -> None:
         if out and not self.has_begun:
