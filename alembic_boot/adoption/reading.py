@@ -25,6 +25,7 @@ from alembic_boot.adoption.reparsing import (
     rule_trip,
     view_trip,
 )
+from alembic_boot.sql.writing import constant
 
 IGNORED_TABLES = frozenset({"alembic_version", "schema_journal"})
 """Tables with records about the schema, which are not part of it."""
@@ -183,7 +184,7 @@ def _rows(
 
 
 def _literal(name: str) -> str:
-    return "'{}'::regclass".format(name.replace("'", "''"))
+    return f"{constant(name)}::regclass"
 
 
 read_catalogue = partial(read_by, _read)

@@ -10,7 +10,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import ARRAY, Connection, Enum, MetaData, TypeDecorator, inspect
 from sqlalchemy.types import TypeEngine
 
-from alembic_boot.sql.writing import quoted
+from alembic_boot.sql.writing import constant, quoted
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
 
 Operation = ops.MigrateOperation
@@ -77,7 +77,7 @@ class MissingLabel:
     def statement(self) -> str:
         """The statement that adds the label."""
         name = ".".join(quoted(it) for it in (self.schema, self.enum) if it)
-        added = f"ADD VALUE IF NOT EXISTS {_constant(self.label)}{self.place}"
+        added = f"ADD VALUE IF NOT EXISTS {constant(self.label)}{self.place}"
         return f"ALTER TYPE {name} {added}"
 
 
@@ -105,12 +105,8 @@ def _place(labels: Sequence[str], label: str) -> str:
     """Return the clause for the place of a label; the labels before it are there by then."""
     place = labels.index(label)
     if place:
-        return f" AFTER {_constant(labels[place - 1])}"
-    return f" BEFORE {_constant(labels[1])}" if labels[1:] else ""
-
-
-def _constant(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
+        return f" AFTER {constant(labels[place - 1])}"
+    return f" BEFORE {constant(labels[1])}" if labels[1:] else ""
 
 
 def _enums(connection: Connection) -> dict[tuple[str | None, str], list[str]]:

@@ -14,6 +14,11 @@ def literal(text: str) -> str:
     return f"E'{escaped}'"
 
 
+def constant(text: str) -> str:
+    """Return a string constant as people write it; a server reads backslashes as they are."""
+    return "'" + text.replace("'", "''") + "'"
+
+
 def value(it: str | int | None) -> str:
     """Return a constant of any of these types."""
     if it is None:

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextvars import copy_context
 from io import StringIO
 from pathlib import Path
-from textwrap import dedent
 from typing import NoReturn
 
 import pytest
@@ -27,6 +26,7 @@ from alembic_boot.log import (
     restore_logging,
 )
 from alembic_boot.masking import hide
+from tests.scenarios.process import ALEMBIC_LOGGING
 
 PASSWORD = "sup3r-secret"
 URL = f"postgresql://moriai_user:{PASSWORD}@db:5432/books"
@@ -310,51 +310,13 @@ def test_warnings_are_lines_of_the_log(capsys: pytest.CaptureFixture[str], log_f
     ) == (True, False, "")
 
 
-# The logging part of the file that `alembic init` writes.
-ALEMBIC_INI = dedent("""
-    [loggers]
-    keys = root,sqlalchemy,alembic
-
-    [handlers]
-    keys = console
-
-    [formatters]
-    keys = generic
-
-    [logger_root]
-    level = WARNING
-    handlers = console
-    qualname =
-
-    [logger_sqlalchemy]
-    level = WARNING
-    handlers =
-    qualname = sqlalchemy.engine
-
-    [logger_alembic]
-    level = INFO
-    handlers =
-    qualname = alembic
-
-    [handler_console]
-    class = StreamHandler
-    args = (sys.stderr,)
-    level = NOTSET
-    formatter = generic
-
-    [formatter_generic]
-    format = %(levelname)-5.5s [%(name)s] %(message)s
-    datefmt = %H:%M:%S
-    """)
-
-
 @FORMATS
 def test_what_an_env_py_did_to_the_log_is_undone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], log_format: str
 ) -> None:
     """After somebody's `fileConfig` all loggers speak again, in the log's format and only there."""
     file = tmp_path / "alembic.ini"
-    file.write_text(ALEMBIC_INI)
+    file.write_text(ALEMBIC_LOGGING)
     before = logging.getLogger("alembic_boot.before")
     configure_logging("info", log_format)
     before.info("one")

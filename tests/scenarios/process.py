@@ -413,6 +413,36 @@ FOREIGN_INI = """
 script_location = %(here)s/scripts
 """
 
+ALEMBIC_LOGGING = """
+[loggers]
+keys = root,sqlalchemy,alembic
+[handlers]
+keys = console
+[formatters]
+keys = generic
+[logger_root]
+level = WARNING
+handlers = console
+qualname =
+[logger_sqlalchemy]
+level = WARNING
+handlers =
+qualname = sqlalchemy.engine
+[logger_alembic]
+level = INFO
+handlers =
+qualname = alembic
+[handler_console]
+class = StreamHandler
+args = (sys.stderr,)
+level = NOTSET
+formatter = generic
+[formatter_generic]
+format = %(levelname)-5.5s [%(name)s] %(message)s
+datefmt = %H:%M:%S
+"""
+"""The logging part of the file that `alembic init` writes."""
+
 
 @dataclass(frozen=True)
 class ForeignProject:

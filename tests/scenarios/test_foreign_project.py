@@ -18,6 +18,7 @@ from tests.scenarios.envs import (
 )
 from tests.scenarios.foreign_histories import Migrated, assert_whole, three_revisions
 from tests.scenarios.process import (
+    ALEMBIC_LOGGING,
     FOREIGN_ENV,
     FOREIGN_INI,
     INV,
@@ -90,38 +91,6 @@ def foreign(
     return Foreign(theirs, project(tmp_path), url, variables)
 
 
-LOGGING_INI = (
-    FOREIGN_INI
-    + """
-[loggers]
-keys = root,sqlalchemy,alembic
-[handlers]
-keys = console
-[formatters]
-keys = generic
-[logger_root]
-level = WARNING
-handlers = console
-qualname =
-[logger_sqlalchemy]
-level = WARNING
-handlers =
-qualname = sqlalchemy.engine
-[logger_alembic]
-level = INFO
-handlers =
-qualname = alembic
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-level = NOTSET
-formatter = generic
-[formatter_generic]
-format = %(levelname)-5.5s [%(name)s] %(message)s
-"""
-)
-
-
 LOGGING_ENV = (
     """
 from logging.config import fileConfig
@@ -136,7 +105,7 @@ fileConfig(context.config.config_file_name)
 
 def test_file_config(tmp_path: Path, cluster: Cluster, database: str, database_url: str) -> None:
     """An env.py that sets logging up by itself, as Alembic's template does, silences nothing."""
-    theirs = foreign(tmp_path, database_url, env=LOGGING_ENV, ini=LOGGING_INI)
+    theirs = foreign(tmp_path, database_url, env=LOGGING_ENV, ini=FOREIGN_INI + ALEMBIC_LOGGING)
     theirs.project.revision("a1")
     theirs.project.revision("b2", "a1")
     theirs.assert_migrates(["b2"], ["a1", "b2"])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot import describe
-from tests.scenarios.process import FOREIGN_ENV, FOREIGN_INI, ForeignProject
+from tests.scenarios.process import ALEMBIC_LOGGING, FOREIGN_ENV, FOREIGN_INI, ForeignProject
 
 pytestmark = pytest.mark.slow
 
@@ -25,34 +25,11 @@ from alembic import context
 fileConfig(context.config.config_file_name)
 {MODELS}"""
 
-LOGGING = """
-[loggers]
-keys = root,alembic
-[handlers]
-keys = console
-[formatters]
-keys = generic
-[logger_root]
-level = WARNING
-handlers = console
-qualname =
-[logger_alembic]
-level = INFO
-handlers =
-qualname = alembic
-[handler_console]
-class = StreamHandler
-args = (sys.stderr,)
-formatter = generic
-[formatter_generic]
-format = %(levelname)-5.5s [%(name)s] %(message)s
-"""
-
 
 @pytest.fixture
 def theirs(tmp_path: Path) -> ForeignProject:
     """Give a project with one revision."""
-    theirs = ForeignProject(tmp_path / "theirs", env=ENV, ini=f"{FOREIGN_INI}{LOGGING}")
+    theirs = ForeignProject(tmp_path / "theirs", env=ENV, ini=FOREIGN_INI + ALEMBIC_LOGGING)
     (theirs.folder / "scripts" / "script.py.mako").write_text(
         "revision, down_revision = ${repr(up_revision)}, ${repr(down_revision)}\n"
         "def upgrade(): pass\ndef downgrade(): pass\n"
@@ -78,7 +55,7 @@ def run(module: str, *arguments: str, url: str, sent: bytes = b"") -> tuple[int,
 def test_a_command(theirs: ForeignProject, database_url: str, command: str) -> None:
     """Alembic's own lines are not shown, whoever runs env.py."""
     if command.startswith("merge"):
-        theirs.config.write_text(f"{FOREIGN_INI}revision_environment = true\n{LOGGING}")
+        theirs.config.write_text(f"{FOREIGN_INI}revision_environment = true\n{ALEMBIC_LOGGING}")
         theirs.revision("b1", None, "pass", "pass")
     arguments = ("-c", str(theirs.config), *command.split())
     status, said = run("alembic_boot", *arguments, url=database_url)

@@ -11,6 +11,7 @@ from alembic_boot import BootDescription, actions
 from alembic_boot.start import prepare
 from tests.boot.in_process import Theirs, theirs
 from tests.cluster import free_port
+from tests.scenarios.process import Finished
 
 LONG = 60.0
 """Seconds that the database would be waited for."""
@@ -35,6 +36,20 @@ def _no_parent(project: Theirs) -> None:
 
 def _no_python(project: Theirs) -> None:
     (project.project.versions / "b2.py").write_text("revision = \n")
+
+
+def _told_at_once(
+    project: Theirs,
+    task: Callable[[BootDescription], None],
+    status: int,
+    said: str,
+    **variables: str,
+) -> Finished:
+    begun = time.monotonic()
+    finished = project.run(task, **variables)
+    assert (finished.status, said in finished.stderr[0]) == (status, True), finished
+    assert time.monotonic() - begun < LONG / 3
+    return finished
 
 
 @pytest.fixture
@@ -65,10 +80,7 @@ def test_it_is_told_at_once(
     said: str,
 ) -> None:
     spoil(project)
-    begun = time.monotonic()
-    finished = project.run(task, MIGRATE_ON_FAILURE="exit")
-    assert (finished.status, said in finished.stderr[0]) == (status, True), finished
-    assert time.monotonic() - begun < LONG / 3
+    _told_at_once(project, task, status, said, MIGRATE_ON_FAILURE="exit")
 
 
 @pytest.mark.parametrize(
@@ -93,10 +105,7 @@ def test_other_commands_tell_it_as_they_would_later(
     said: str,
 ) -> None:
     spoil(project)
-    begun = time.monotonic()
-    finished = project.run(task)
-    assert (finished.status, said in finished.stderr[0]) == (status, True), finished
-    assert time.monotonic() - begun < LONG / 3
+    finished = _told_at_once(project, task, status, said)
     later = project.run(task, DATABASE_URL=database_url)
     assert (later.status, later.stderr) == (finished.status, finished.stderr)
 
