@@ -57,10 +57,10 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
     try:
         fcntl.flock(lock, fcntl.LOCK_SH)
         # In a thread: otherwise a stop signal could interrupt the start and leave a server behind.
-        starter = ThreadPoolExecutor(1, "embedded-postgres")
         with held_back():
+            starter = ThreadPoolExecutor(1, "embedded-postgres")
             starting = starter.submit(_start, package, folder, data_folder)
-        starter.shutdown(wait=False)
+            starter.shutdown(wait=False)
         yield _url(starting.result(), database)
     finally:
         try:
@@ -77,7 +77,7 @@ def _leave(starting: "Future[Any]", folder: Path, lock: int) -> None:
     has_failed = starting.exception() is not None
     with suppress(BlockingIOError, psutil.NoSuchProcess):
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if (server := _recorded_process(folder)) is not None and _serves(server, folder):
+        if (server := _server_of(folder)) is not None:
             server.send_signal(signal.SIGINT)  # its fast shutdown
             psutil.wait_procs([server], timeout=_RECOVERY)
     if not has_failed:
@@ -93,6 +93,7 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
         if not (folder / "PG_VERSION").exists():
             _log.info("Creating an embedded PostgreSQL under %s", data_folder)
             _create(package, folder)
+        _wait_for_remains(folder)
         _remove_stale_pid(folder)
     except (OSError, subprocess.SubprocessError) as error:
         raise _unusable(data_folder, _cause(error)) from error
@@ -136,6 +137,29 @@ def _create(package: Any, folder: Path) -> None:
         shutil.rmtree(new)  # another process was quicker
 
 
+def _wait_for_remains(folder: Path) -> None:
+    """Wait until the processes of a server that was killed have ended, at most a minute.
+
+    They notice its end themselves. A new server does not start while one of them still uses the
+    shared memory.
+    """
+    if not (folder / "postmaster.pid").exists() or _server_of(folder) is not None:
+        return
+    deadline = time.monotonic() + _RECOVERY
+    while time.monotonic() < deadline and _works_in(folder):
+        threading.Event().wait(0.05)
+
+
+def _works_in(folder: Path) -> bool:
+    """Return whether a process of PostgreSQL has this working directory, as all of a server do."""
+    import psutil
+
+    return any(
+        it.info["cwd"] == str(folder) and _is_postgres(it)
+        for it in psutil.process_iter(["cwd", "name"])
+    )
+
+
 def _remove_stale_pid(folder: Path) -> None:
     """Remove a pid file whose process is none of PostgreSQL's: after a power cut it may be any."""
     import psutil
@@ -146,6 +170,22 @@ def _remove_stale_pid(folder: Path) -> None:
             file = folder / "postmaster.pid"
             _log.warning("Removing %s: process %s is not PostgreSQL", file, found.pid)
             file.unlink()
+
+
+def _server_of(folder: Path) -> Any:
+    """Return the process that serves this folder, or None.
+
+    Systems use the ids of processes again: another PostgreSQL may have got the recorded one.
+    """
+    import psutil
+
+    with suppress(psutil.NoSuchProcess):
+        found = _recorded_process(folder)
+        if found is not None and _is_postgres(found):
+            folders = [after for flag, after in pairwise(found.cmdline()) if flag == "-D"]
+            if folder in (Path(it).resolve() for it in folders):
+                return found
+    return None
 
 
 def _recorded_process(folder: Path) -> Any:
@@ -159,15 +199,6 @@ def _recorded_process(folder: Path) -> Any:
 
 def _is_postgres(process: Any) -> bool:
     return bool(process.name().startswith("postgres"))
-
-
-def _serves(process: Any, folder: Path) -> bool:
-    """Return whether a process is the server of this folder, and not a later one with its id.
-
-    Systems use the ids of processes again, and another PostgreSQL may have got this one.
-    """
-    folders = [after for flag, after in pairwise(process.cmdline()) if flag == "-D"]
-    return _is_postgres(process) and folder in (Path(it).resolve() for it in folders)
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:

@@ -294,6 +294,33 @@ def test_a_server_that_was_killed(data: Path) -> None:
         connection.cursor().execute("TABLE kept")
 
 
+def test_a_process_of_a_killed_server_that_ends_late(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next start waits for it: it still uses the shared memory."""
+    holder = Holder(data)
+    holder.url()
+    [pid] = embedded_servers(data)
+    late = next(it for it in psutil.Process(pid).children() if "checkpointer" in it.cmdline()[0])
+    late.suspend()
+    os.kill(pid, signal.SIGKILL)
+    holder.kill()
+    wait_until_gone(pid)
+    looks = []
+
+    def look(folder: Path) -> bool:
+        looks.append(works_in(folder))
+        if len(looks) == 2:
+            late.resume()
+        return looks[-1]
+
+    works_in = embedded._works_in
+    monkeypatch.setattr(embedded, "_works_in", look)
+    with started(data):
+        assert looks[:2] == [True, True]
+        assert not looks[-1]
+
+
 @pytest.mark.parametrize(
     "name",
     [
@@ -430,8 +457,10 @@ def test_another_server_with_the_recorded_id_is_left_alone(
     cluster: Cluster, tmp_path: Path
 ) -> None:
     """Ids of processes are used again: what is stopped is the server of this very folder."""
-    pid = int((cluster.folder / "postmaster.pid").read_text().partition("\n")[0])
-    server = psutil.Process(pid)
-    assert embedded._serves(server, cluster.folder)
-    assert not embedded._serves(server, tmp_path)
-    assert not embedded._serves(psutil.Process(), tmp_path)
+    recorded = (cluster.folder / "postmaster.pid").read_text()
+    pid = int(recorded.partition("\n")[0])
+    assert embedded._server_of(cluster.folder).pid == pid
+    (tmp_path / "postmaster.pid").write_text(recorded)
+    assert embedded._server_of(tmp_path) is None
+    (tmp_path / "postmaster.pid").write_text(f"{os.getpid()}\n")
+    assert embedded._server_of(tmp_path) is None
