@@ -5,7 +5,6 @@ import json
 import select
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, suppress
 from multiprocessing import Pipe
@@ -21,7 +20,7 @@ from alembic_boot.serving.port import prepare_to_listen
 from alembic_boot.serving.status_answers import StatusAnswers
 from alembic_boot.situation import begin_boot
 from tests.boot.serving.served import read_all
-from tests.waiting import SOON, wait_until
+from tests.waiting import LONG, SOON, soon, wait_until
 
 LIVE = b"GET /health/live HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -89,16 +88,17 @@ def page(monkeypatch: pytest.MonkeyPatch) -> StatusAnswers:
 PAGE = b"GET /_boot HTTP/1.1\r\nHost: test\r\nAccept: text/html\r\n\r\n"
 
 
-def test_a_first_look(listener: socket.socket, page: StatusAnswers) -> None:
+def test_a_first_look(
+    listener: socket.socket, page: StatusAnswers, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It waits for the collector, and others are answered meanwhile."""
+    monkeypatch.setattr("alembic_boot.serving.status_answers._PATIENCE", LONG)
     with answering(listener, page=page) as server, ExitStack() as stack:
         wait_until(lambda: listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
         clients = [stack.enter_context(connect(server)) for _ in range(300)]
         for client in clients:
             client.sendall(PAGE)
-        began = time.monotonic()
         assert ask(server).startswith(b"HTTP/1.1 200 ")
-        assert time.monotonic() - began < 1
         wait_until(lambda: len(select.select(clients, [], [], 0)[0]) == 100)
         page.may_collect.set()  # type: ignore[attr-defined]
         found = [read_all(it) for it in clients]
@@ -152,14 +152,15 @@ def test_a_head_without_an_end(server: BootServer) -> None:
     assert ask(server, b"GET / HTTP/1.1\r\nX: " + 20_000 * b"x").startswith(b"HTTP/1.1 431 ")
 
 
-def test_a_thousand_silent_clients(server: BootServer) -> None:
-    """A probe has its answer within a second."""
+def test_a_thousand_silent_clients(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A probe has its answer while all of them are still connected."""
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._TIME_FOR_HEAD", LONG)
     with ExitStack() as stack:
         for _ in range(1000):
             stack.enter_context(connect(server))
-        began = time.monotonic()
         assert ask(server).startswith(b"HTTP/1.1 200 ")
-        assert time.monotonic() - began < 1
+        assert server._clients is not None
+        assert len(server._clients) >= 1000
 
 
 def test_a_big_body(server: BootServer) -> None:
@@ -174,8 +175,13 @@ def test_a_big_body(server: BootServer) -> None:
     assert body_of(found)["status"] == 503
 
 
-def test_a_client_that_sends_all_the_time(server: BootServer) -> None:
+def test_a_client_that_sends_all_the_time(
+    server: BootServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Another one has its answer meanwhile."""
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._TIME_TO_TAKE", LONG)
+    # The server reads more slowly than the client sends.
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._PIECE", len(LIVE))
     ends = threading.Event()
 
     def send() -> None:
@@ -188,9 +194,8 @@ def test_a_client_that_sends_all_the_time(server: BootServer) -> None:
     sending.start()
     try:
         wait_until(lambda: server._clients)
-        began = time.monotonic()
         assert ask(server).startswith(b"HTTP/1.1 200 ")
-        assert time.monotonic() - began < 1
+        assert sending.is_alive()
     finally:
         ends.set()
         sending.join()
@@ -213,13 +218,13 @@ def test_a_client_that_sends_nothing(server: BootServer, monkeypatch: pytest.Mon
         assert read_all(client) == b""
 
 
-def test_the_end(server: BootServer) -> None:
+def test_the_end(server: BootServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """A request that has come is answered, and a silent client holds nothing up for long."""
+    monkeypatch.setattr("alembic_boot.serving.boot_clients._TIME_FOR_HEAD", LONG)
     with connect(server) as silent, connect(server) as client:
         client.sendall(LIVE)
-        began = time.monotonic()
-        server.stop()
-        assert time.monotonic() - began < 2
+        with soon():
+            server.stop()
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
         assert read_all(silent) == b""
     server.stop()  # does nothing
@@ -297,9 +302,8 @@ def test_the_handover_to_another_process(server: BootServer) -> None:
         server.hand_over_to(ours)
         assert ask(server).startswith(b"HTTP/1.1 200 ")
         for _ in range(2):
-            began = time.monotonic()
             take_over(theirs)
-            assert time.monotonic() - began < 1
+            assert theirs.poll(), "the boot server has closed its end"
             with connect(server):
                 server.listener.settimeout(SOON)
                 server.listener.accept()[0].close()
