@@ -105,7 +105,7 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
     deadline = time.monotonic() + _RECOVERY
     while True:
         try:
-            return package.get_server(folder, cleanup_mode=None, **options)
+            return _get_server(package, folder, options)
         except (subprocess.TimeoutExpired, AssertionError) as error:
             # The package gives a server ten seconds; recovery from a crash may need more.
             if time.monotonic() > deadline:
@@ -114,6 +114,15 @@ def _start(package: Any, folder: Path, data_folder: Path) -> Any:
             threading.Event().wait(1)
         except (OSError, subprocess.SubprocessError, ValueError, RuntimeError) as error:
             raise _unusable(data_folder, _cause(error)) from error
+
+
+def _get_server(package: Any, folder: Path, options: dict[str, Any]) -> Any:
+    try:
+        return package.get_server(folder, cleanup_mode=None, **options)
+    except BaseException:
+        if failed := package.postgres_server.PostgresServer._instances.get(folder.resolve()):
+            _forget(failed)
+        raise
 
 
 def _create(package: Any, folder: Path) -> None:

@@ -294,6 +294,26 @@ def test_a_server_that_was_killed(data: Path) -> None:
         connection.cursor().execute("TABLE kept")
 
 
+def test_a_start_that_takes_longer_than_pg_ctl_waits(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is waited for."""
+    server = embedded.import_package().postgres_server
+    run = server.pgexec
+    has_waited: list[bool] = []
+
+    def pgexec(program: str, *arguments: Any, **options: Any) -> Any:
+        found = run(program, *arguments, **options)
+        if program == "pg_ctl" and not has_waited:
+            has_waited.append(True)
+            raise subprocess.TimeoutExpired(program, 10)
+        return found
+
+    monkeypatch.setattr(server, "pgexec", pgexec)
+    with started(data):
+        assert has_waited
+
+
 def test_a_process_of_a_killed_server_that_ends_late(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
