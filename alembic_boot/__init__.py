@@ -53,18 +53,18 @@ if TYPE_CHECKING:
         ServingFailedError as ServingFailedError,
     )
     from alembic_boot.imports import import_quickly as import_quickly
-    from alembic_boot.masking import hide as hide
     from alembic_boot.migration.status import Status as Status
-    from alembic_boot.output import show as show
+    from alembic_boot.output.masking import hide as hide
+    from alembic_boot.output.reporting import (
+        Overrides as Overrides,
+        reporting_failures as reporting_failures,
+    )
+    from alembic_boot.output.stdout import show as show
     from alembic_boot.postgres.urls import (
         DatabaseUrl as DatabaseUrl,
         build_database_url as build_database_url,
         hide_password as hide_password,
         parse_database_url as parse_database_url,
-    )
-    from alembic_boot.reporting import (
-        Overrides as Overrides,
-        reporting_failures as reporting_failures,
     )
     from alembic_boot.running.by_hand import one_at_a_time as one_at_a_time
     from alembic_boot.serving.boot_server import BootServer as BootServer
@@ -87,11 +87,11 @@ _MODULES = {
     "MigrationFailedError RowsHiddenError SchemaAheadError SchemaDivergedError SchemaPastError "
     "SchemaUnmanagedError SeedingFailedError ServingFailedError",
     "imports": "import_quickly",
-    "masking": "hide",
     "migration.status": "Status",
-    "output": "show",
+    "output.masking": "hide",
+    "output.reporting": "Overrides reporting_failures",
+    "output.stdout": "show",
     "postgres.urls": "DatabaseUrl build_database_url hide_password parse_database_url",
-    "reporting": "Overrides reporting_failures",
     "running.by_hand": "one_at_a_time",
     "serving.boot_server": "BootServer",
     "serving.readiness_answer": "Readiness",

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from alembic_boot.imports import keep_objects
-from alembic_boot.output import show
+from alembic_boot.output.stdout import show
 
 if TYPE_CHECKING:
     from alembic_boot.description import AlembicConfig, BootDescription

@@ -240,7 +240,7 @@ def _alone(
         raise _AtWorkError(
             f"A {_doing or 'command'} runs in this process.", "Ask again when it has ended."
         )
-    from alembic_boot.log import keeping_logging
+    from alembic_boot.output.log import keeping_logging
 
     while not _at_work.acquire(timeout=-1 if waits else 0.05):
         if _doing:

@@ -25,7 +25,7 @@ from alembic_boot.commands import PREFIX, Program, use
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.imports import import_quickly
-from alembic_boot.masking import hide_argument, mask
+from alembic_boot.output.masking import hide_argument, mask
 from alembic_boot.own_variables import VARIABLES
 
 if TYPE_CHECKING:
@@ -256,7 +256,7 @@ def _settings(
     arguments: Namespace, stream: str = "stdout", flags: Flags = NO_FLAGS, *, is_quiet: bool = True
 ) -> Iterator["Settings"]:
     """Yield the settings, with log and signals set up; failures become exit statuses."""
-    from alembic_boot.reporting import reporting_failures
+    from alembic_boot.output.reporting import reporting_failures
     from alembic_boot.settings import URL, load_settings
 
     given = {f"{PREFIX}{name}": text for name, text in flags.items() if text}
@@ -352,7 +352,7 @@ def _run(arguments: Namespace) -> None:
     command = arguments.command[arguments.command[:1] == ["--"] :]
     with _settings(arguments, is_quiet=False) as settings:
         from alembic_boot.booting import booting, probed
-        from alembic_boot.replacement import find_program, replace_process
+        from alembic_boot.serving.replacement import find_program, replace_process
         from alembic_boot.start import prepare
 
         program = find_program(command)

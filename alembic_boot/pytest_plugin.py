@@ -117,8 +117,8 @@ class _Check(pytest.Item):
 
         Raises _CheckFailedError.
         """
-        from alembic_boot.masking import mask
         from alembic_boot.migration.filling import import_paths
+        from alembic_boot.output.masking import mask
 
         project, url = _project(self.config)
         options = ("-c", str(project.file), "-n", project.name, "check", "--format", "json")

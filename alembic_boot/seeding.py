@@ -13,8 +13,8 @@ from psycopg2.errors import InsufficientPrivilege
 from alembic_boot.commands import as_typed, program, setting
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError, ConfigurationError, SeedingFailedError
-from alembic_boot.foreign import describe, is_own_code, missing_package
-from alembic_boot.log_fields import fields
+from alembic_boot.output.foreign import describe, is_own_code, missing_package
+from alembic_boot.output.log_fields import fields
 from alembic_boot.postgres.connection import connected, driver_connection
 from alembic_boot.postgres.interruption import SET_CLIENT_CHECK, can_check_client, interrupt
 from alembic_boot.postgres.timeouts import LIFT_IN_TRANSACTION

@@ -11,10 +11,10 @@ from alembic_boot.errors import BootError
 from alembic_boot.extras import require_server
 from alembic_boot.history.ahead import reading_ahead
 from alembic_boot.imports import keep_objects
-from alembic_boot.log import report_cause
-from alembic_boot.log_fields import failure_fields
-from alembic_boot.masking import mask
-from alembic_boot.output import reserved
+from alembic_boot.output.log import report_cause
+from alembic_boot.output.log_fields import failure_fields
+from alembic_boot.output.masking import mask
+from alembic_boot.output.stdout import reserved
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.seed_calls import refuse_by_text

@@ -5,7 +5,7 @@ import secrets
 from pathlib import Path
 
 from alembic_boot.errors import ServingFailedError
-from alembic_boot.masking import hide
+from alembic_boot.output.masking import hide
 
 
 def kept_secret(folder: Path) -> str:

@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 import backend  # noqa: F401 (its names of commands and settings, in every test)
-from alembic_boot import masking
+from alembic_boot.output import masking
 from tests.cluster import DEBIAN, Cluster, running_cluster, running_pair
 from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 

@@ -7,7 +7,7 @@ from threading import Barrier
 import pytest
 
 from alembic_boot.errors import ServingFailedError
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from backend.kept_secret import kept_secret
 
 

@@ -8,7 +8,7 @@ from typing import get_args
 import tasks
 from alembic_boot import errors
 from alembic_boot.commands import PREFIX
-from alembic_boot.log_fields import Event
+from alembic_boot.output.log_fields import Event
 from alembic_boot.own_variables import VARIABLES as OF_THE_COMMAND
 from alembic_boot.state.inspection import SchemaState
 from backend import PROGRAM

@@ -13,9 +13,9 @@ from hypothesis import example, given, settings as hypothesis_settings, strategi
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
-from alembic_boot import masking
 from alembic_boot.description import AlembicConfig, OnFailure, SchemaPolicy, ServePolicy
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.output import masking
 from alembic_boot.postgres.urls import build_database_url, parse_database_url
 from alembic_boot.variables import LogFormat, LogLevel
 from backend import settings

@@ -33,10 +33,10 @@ from alembic_boot.errors import (
     LoginRefusedError,
     MigrationFailedError,
 )
+from alembic_boot.output.progress import said_meanwhile
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.progress import said_meanwhile
 from alembic_boot.state.facts import lockers
 from alembic_boot.state.schema import Schema
 

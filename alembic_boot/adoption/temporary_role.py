@@ -15,7 +15,7 @@ from psycopg2.extensions import connection as Connection, encrypt_password
 from alembic_boot.adoption.creation import set_for_database
 from alembic_boot.adoption.leftover_databases import drop_role
 from alembic_boot.errors import BootError
-from alembic_boot.masking import hide
+from alembic_boot.output.masking import hide
 from alembic_boot.postgres.connection import connected, one_line
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.state.access import asking

@@ -12,7 +12,7 @@ from alembic_boot.commands import as_typed, program
 from alembic_boot.errors import HistoryBrokenError
 from alembic_boot.history.history import Revision
 from alembic_boot.history.source import line_of
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 
 _ADVICE = "Fix the revisions, or the models, and check again."
 

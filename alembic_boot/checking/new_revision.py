@@ -23,7 +23,7 @@ from alembic_boot.environment.project import Project
 from alembic_boot.errors import BootError, ConfigurationError, HistoryBrokenError, SeveralHeadsError
 from alembic_boot.history.history import merge_command
 from alembic_boot.history.numbering import next_id
-from alembic_boot.log import keeping_logging
+from alembic_boot.output.log import keeping_logging
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import apply_to_scratch
 from alembic_boot.state.plan import Action, decide

@@ -29,11 +29,11 @@ from alembic_boot.history.source import (
     is_downgrade_empty,
     why_irreversible,
 )
-from alembic_boot.log import report_cause
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log import report_cause
+from alembic_boot.output.log_fields import fields
+from alembic_boot.output.progress import step_by_step
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.progress import step_by_step
 from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import Step

@@ -11,8 +11,8 @@ from alembic.util.exc import CommandError
 from alembic_boot.commands import setting
 from alembic_boot.description import AlembicConfig
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.foreign import describe
-from alembic_boot.masking import hide_argument
+from alembic_boot.output.foreign import describe
+from alembic_boot.output.masking import hide_argument
 
 _INI, _TOML = "alembic.ini", "pyproject.toml"
 

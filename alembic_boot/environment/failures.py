@@ -20,7 +20,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from alembic_boot.foreign import describe, missing_package
+from alembic_boot.output.foreign import describe, missing_package
 from alembic_boot.postgres.answer import Answer, Refusal, ask, meaning
 from alembic_boot.postgres.message import causes
 from alembic_boot.postgres.sqlstate import sqlstate

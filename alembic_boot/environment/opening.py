@@ -16,8 +16,8 @@ from alembic_boot.environment.project import Project
 from alembic_boot.environment.scripts import broken, leave_unloaded, read_revisions, reading
 from alembic_boot.environment.working import working_in
 from alembic_boot.errors import HistoryBrokenError
-from alembic_boot.foreign import missing_package
 from alembic_boot.history.history import History
+from alembic_boot.output.foreign import missing_package
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.private_names import version_locations
 from alembic_boot.signals import Stopped

@@ -33,7 +33,7 @@ from alembic_boot.environment.session import MigrationSession
 from alembic_boot.environment.working import working_in
 from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.history.history import History, Target
-from alembic_boot.log import restore_logging
+from alembic_boot.output.log import restore_logging
 from alembic_boot.own_work import own_work
 from alembic_boot.postgres.interruption import interrupt
 from alembic_boot.postgres.urls import DatabaseUrl

@@ -16,9 +16,9 @@ from alembic_boot.adoption.application_url import pointed_at
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.own_url import own_url
 from alembic_boot.errors import BootError, MigrationFailedError
-from alembic_boot.log import keeping_logging
-from alembic_boot.masking import mask
 from alembic_boot.migration.migrate import migrate
+from alembic_boot.output.log import keeping_logging
+from alembic_boot.output.masking import mask
 from alembic_boot.postgres.urls import DatabaseUrl, hide_password
 
 

@@ -13,8 +13,8 @@ from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import BootError, LockTimeoutError, SchemaPastError
 from alembic_boot.history.history import resolve_target
-from alembic_boot.log_fields import fields
 from alembic_boot.migration.first_run import FirstRun, Located, Steps
+from alembic_boot.output.log_fields import fields
 from alembic_boot.postgres.pooler import naming_pooler
 from alembic_boot.signals import raise_if_stopped
 from alembic_boot.state.inspection import Inspection, SchemaState

@@ -9,7 +9,7 @@ from alembic_boot.environment.opening import open_project
 from alembic_boot.environment.project import Project
 from alembic_boot.errors import DatabaseMissingError
 from alembic_boot.history.history import resolve_target
-from alembic_boot.output import show
+from alembic_boot.output.stdout import show
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.state.inspection import NO_DATABASE, Inspection, inspect
 from alembic_boot.state.plan import Action, Plan, decide

@@ -5,7 +5,7 @@ from alembic_boot.errors import ConfigurationError
 from alembic_boot.migration.downgrade_target import preview_down_to_target, preview_one_step_down
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.preview import show_preview
-from alembic_boot.output import Unbuffered, show
+from alembic_boot.output.stdout import Unbuffered, show
 from alembic_boot.state.plan import Action
 
 

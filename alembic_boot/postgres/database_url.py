@@ -9,7 +9,7 @@ from urllib.parse import quote
 import psycopg2
 
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.masking import hide
+from alembic_boot.output.masking import hide
 from alembic_boot.postgres.hosts import SESSION, address_of, hosts_of
 from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER
 from alembic_boot.postgres.services import read_service, service_of

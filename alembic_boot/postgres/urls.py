@@ -9,7 +9,7 @@ from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
 
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.masking import hide
+from alembic_boot.output.masking import hide
 from alembic_boot.postgres.database_url import DatabaseUrl
 from alembic_boot.postgres.hosts import SESSION, joined_query, on_primary
 from alembic_boot.postgres.options import DRIVERS, OWN_DRIVER, read_query, unusable

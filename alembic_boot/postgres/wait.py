@@ -17,7 +17,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.postgres.answer import Refusal
 from alembic_boot.postgres.connection import (
     FOR_DATABASES,

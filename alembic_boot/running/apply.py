@@ -12,8 +12,8 @@ from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.location import expect_database
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
-from alembic_boot.log_fields import Event, fields
-from alembic_boot.progress import live_line, running_line
+from alembic_boot.output.log_fields import Event, fields
+from alembic_boot.output.progress import live_line, running_line
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.locked_run import LockedRun

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Sequence
 
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.running import backoff, retry_reasons as reasons
 from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.signals import raise_if_stopped

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.commands import setting
 from alembic_boot.errors import LockLostError, LockTimeoutError
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, try_lock
 from alembic_boot.postgres.connection import connected, own_name

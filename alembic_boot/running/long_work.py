@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.running.blockers import AnyBlocker, listed
 from alembic_boot.situation import Build, note
 

@@ -12,7 +12,7 @@ from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
 from alembic_boot.history.history import History
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.polling import poll
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.timeouts import lift

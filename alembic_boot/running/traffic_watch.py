@@ -11,7 +11,7 @@ import psycopg2
 from psycopg2 import errors
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.running.backoff import Harm, Look
 from alembic_boot.running.blockers import AnyBlocker, Blocker, find_blockers

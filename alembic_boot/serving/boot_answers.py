@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.situation import Situation
 from alembic_boot.status_page.requests import (
     AGAIN,

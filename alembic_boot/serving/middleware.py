@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 from alembic_boot.errors import BootError
-from alembic_boot.foreign import describe
+from alembic_boot.output.foreign import describe
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

@@ -12,7 +12,7 @@ import psycopg2
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.postgres.connection import named, one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl

@@ -12,8 +12,8 @@ from watchfiles import watch
 
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
-from alembic_boot.log import configure_logging, report_failure
-from alembic_boot.masking import hidden, hide_all
+from alembic_boot.output.log import configure_logging, report_failure
+from alembic_boot.output.masking import hidden, hide_all
 from alembic_boot.serving.boot_answers import Paths
 from alembic_boot.serving.boot_server import BootServer, answering
 from alembic_boot.serving.server import Config

@@ -16,7 +16,7 @@ import psycopg2
 
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.middleware import Message, Receive, Send
 from alembic_boot.serving.readiness import ReadinessProbe

@@ -7,7 +7,7 @@ from multiprocessing import Pipe
 
 from alembic_boot.description import BootDescription
 from alembic_boot.imports import import_as_usual
-from alembic_boot.log import logging_config
+from alembic_boot.output.log import logging_config
 from alembic_boot.serving.boot_server import BootServer, take_over
 from alembic_boot.serving.open_connections import allow_all_descriptors
 from alembic_boot.serving.port import prepare_to_listen

@@ -7,7 +7,7 @@ import socket
 import uvicorn
 
 from alembic_boot.errors import BootError, ServingFailedError
-from alembic_boot.foreign import describe, missing_package
+from alembic_boot.output.foreign import describe, missing_package
 from alembic_boot.serving.application import not_loaded
 from alembic_boot.serving.server import Config, Server
 from alembic_boot.signals import Stopped

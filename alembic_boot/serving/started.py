@@ -4,7 +4,7 @@ import logging
 import socket
 import time
 
-from alembic_boot.log_fields import fields
+from alembic_boot.output.log_fields import fields
 from alembic_boot.serving.handover import last_handed_over
 
 _log = logging.getLogger(__name__)

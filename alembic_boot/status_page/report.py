@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 
 T = TypeVar("T")
 

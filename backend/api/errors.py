@@ -16,8 +16,8 @@ from sqlalchemy.exc import (
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
-from alembic_boot.log import current_request_id
-from alembic_boot.masking import mask
+from alembic_boot.output.log import current_request_id
+from alembic_boot.output.masking import mask
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.serving.sqlstates import SHORTAGES, UNFIT
 from alembic_boot.serving.statements import Statements

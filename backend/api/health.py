@@ -3,7 +3,7 @@
 from fastapi import APIRouter, Request, status
 from fastapi.responses import JSONResponse
 
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.serving.middleware import IS_DRAINING
 from alembic_boot.serving.readiness_answer import Readiness
 from backend.api.dependencies import OpenResources

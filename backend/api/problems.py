@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import Response
 
-from alembic_boot.log import current_request_id
+from alembic_boot.output.log import current_request_id
 from backend.schemas.problems import MEDIA_TYPE, Complaint, InvalidRequest, Problem, ProblemType
 
 # Description of each kind, by its status, for readers of the document.

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from alembic_boot.log import begin_request
+from alembic_boot.output.log import begin_request
 from backend.api.metrics import Metrics
 
 HEADER = "X-Request-ID"

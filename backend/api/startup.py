@@ -9,7 +9,7 @@ import sys
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from alembic_boot.errors import BootError
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 
 
 class BriefStartupFailure:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from alembic_boot.errors import BootError
-from alembic_boot.log import TextFormatter
+from alembic_boot.output.log import TextFormatter
 from alembic_boot.signals import Stopped
 from backend.ci.command import run_command
 from backend.ci.image import IMAGE_VARIABLE, build_and_check, image_name

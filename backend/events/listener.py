@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import psycopg2
 
-from alembic_boot.masking import mask
+from alembic_boot.output.masking import mask
 from alembic_boot.postgres.connection import one_line
 from alembic_boot.postgres.urls import DatabaseUrl
 from backend.events.connection import Bell, Ear, ListeningStopped, opened_ear

@@ -5,7 +5,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from alembic_boot.log import add_request_id
+from alembic_boot.output.log import add_request_id
 from backend.main import create_app
 from tests.api.application_settings import settings_for
 from tests.api.people import PASSWORD, sign_up

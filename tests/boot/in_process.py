@@ -18,13 +18,13 @@ from alembic_boot.adoption.adopt import adopt
 from alembic_boot.checking.check import check
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import BootError
-from alembic_boot.log import TextFormatter
-from alembic_boot.masking import mask
 from alembic_boot.migration.migrate import check_history, migrate
 from alembic_boot.migration.preview import preview
 from alembic_boot.migration.render import render_sql
 from alembic_boot.migration.roll_back import roll_back
 from alembic_boot.migration.status import read_status
+from alembic_boot.output.log import TextFormatter
+from alembic_boot.output.masking import mask
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.seeding import seed_alone
 from alembic_boot.stages import wait

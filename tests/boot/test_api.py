@@ -23,7 +23,7 @@ from httpx import ASGITransport, AsyncClient, Response
 from starlette.applications import Starlette
 
 import alembic_boot
-from alembic_boot.log import keeping_logging
+from alembic_boot.output.log import keeping_logging
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.start import prepare
 from tests.cluster import Cluster

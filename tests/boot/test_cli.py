@@ -15,11 +15,11 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot import log
 from alembic_boot.cli import main, parsed
 from alembic_boot.commands import program, use
 from alembic_boot.imports import import_as_usual
-from alembic_boot.output import prepare_streams
+from alembic_boot.output import log
+from alembic_boot.output.stdout import prepare_streams
 from alembic_boot.own_variables import VARIABLES
 from tests.boot.variables_of_others import OTHERS
 from tests.cluster import PASSWORD, Cluster

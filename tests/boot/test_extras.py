@@ -8,9 +8,10 @@ from io import StringIO
 
 import pytest
 
-from alembic_boot import extras, progress
+from alembic_boot import extras
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.log import configure_logging, report_failure
+from alembic_boot.output import progress
+from alembic_boot.output.log import configure_logging, report_failure
 from tests.waiting import wait_until
 
 

@@ -37,7 +37,7 @@ PACKAGES = (
 
 MODULES = (
     "alembic.command",
-    "alembic_boot.progress",
+    "alembic_boot.output.progress",
     "alembic_boot.seeding",
     "alembic_boot.stages",
     "alembic_boot.start",

@@ -13,7 +13,7 @@ from docker.errors import NotFound
 
 from alembic_boot.commands import as_typed
 from alembic_boot.errors import EngineError
-from alembic_boot.progress import said_meanwhile
+from alembic_boot.output.progress import said_meanwhile
 from backend.stack.compose.model import Condition
 from backend.stack.engine import labels
 from backend.stack.engine.boot_stages import tell_boots

@@ -20,7 +20,7 @@ from alembic_boot.errors import (
     DatabaseUnreachableError,
     LoginRefusedError,
 )
-from alembic_boot.foreign import describe
+from alembic_boot.output.foreign import describe
 from alembic_boot.own_work import own_call
 from tests.cluster import Cluster, free_port
 from tests.scenarios.envs import DRIVERS as ENVS

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings, strategies as st
 from psycopg2.extensions import parse_dsn
 from sqlalchemy import make_url
 
-from alembic_boot import masking
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.output import masking
 from alembic_boot.postgres import urls
 from alembic_boot.postgres.options import DRIVERS
 from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from alembic_boot import masking
+from alembic_boot.output import masking
 from alembic_boot.serving.boot_answers import GRACE, Paths, answer, too_long
 from alembic_boot.situation import Situation
 

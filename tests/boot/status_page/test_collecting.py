@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from alembic_boot import masking
+from alembic_boot.output import masking
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.situation import note

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from alembic_boot.errors import LockTimeoutError
-from alembic_boot.log import TextFormatter, report_failure
-from alembic_boot.log_fields import failure_fields, fields
+from alembic_boot.output.log import TextFormatter, report_failure
+from alembic_boot.output.log_fields import failure_fields, fields
 from alembic_boot.running.blockers import Blocker
 from alembic_boot.running.budget import Budget
 

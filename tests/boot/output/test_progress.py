@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from alembic_boot.progress import live_line, running_line, step_by_step
+from alembic_boot.output.progress import live_line, running_line, step_by_step
 from alembic_boot.situation import Build, Situation
 from tests.scenarios.process import matches
 from tests.waiting import wait_until

@@ -10,10 +10,10 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal
 
-from alembic_boot.colour import coloured, is_wanted
 from alembic_boot.extras import has_json, require_json
-from alembic_boot.masking import mask
-from alembic_boot.output import log_stream
+from alembic_boot.output.colour import coloured, is_wanted
+from alembic_boot.output.masking import mask
+from alembic_boot.output.stdout import log_stream
 from alembic_boot.own_work import own_work
 
 LogFormat = Literal["text", "json"]
@@ -174,7 +174,7 @@ def _levels(level: str) -> dict[str, str]:
 def logging_config(level: str, log_format: str, stream: str = "stdout") -> dict[str, Any]:
     """Return the configuration in dictConfig's form, for Uvicorn and its workers."""
     out = {
-        "()": "alembic_boot.log.handler",
+        "()": "alembic_boot.output.log.handler",
         "log_level": level,  # `level` would be dictConfig's own
         "log_format": log_format,
         "stream": stream,

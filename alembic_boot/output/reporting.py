@@ -8,17 +8,17 @@ from typing import NoReturn, Protocol, TypeVar
 
 from alembic_boot.commands import setting
 from alembic_boot.errors import BootError
-from alembic_boot.foreign import plugin_failure
 from alembic_boot.imports import keep_objects
-from alembic_boot.log import (
+from alembic_boot.output.foreign import plugin_failure
+from alembic_boot.output.log import (
     configure_logging,
     report_cause,
     report_failure,
     report_service_links,
     report_unforeseen,
 )
-from alembic_boot.log_fields import failure_fields
-from alembic_boot.output import give_up_unwritten, prepare_streams
+from alembic_boot.output.log_fields import failure_fields
+from alembic_boot.output.stdout import give_up_unwritten, prepare_streams
 from alembic_boot.signals import Stopped, stopping_on_signals
 
 

@@ -15,8 +15,8 @@ from typing import NoReturn
 import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
-from alembic_boot import log, masking
-from alembic_boot.log import (
+from alembic_boot.output import log, masking
+from alembic_boot.output.log import (
     StreamHandler,
     begin_request,
     configure_logging,
@@ -25,7 +25,7 @@ from alembic_boot.log import (
     report_unforeseen,
     restore_logging,
 )
-from alembic_boot.masking import hide
+from alembic_boot.output.masking import hide
 from tests.scenarios.process import ALEMBIC_LOGGING
 
 PASSWORD = "sup3r-secret"

@@ -9,8 +9,8 @@ from urllib.parse import quote, quote_plus
 import pytest
 from hypothesis import example, given, settings, strategies as st
 
-from alembic_boot import masking
-from alembic_boot.masking import hide, hide_argument, mask
+from alembic_boot.output import masking
+from alembic_boot.output.masking import hide, hide_argument, mask
 
 
 @pytest.fixture(autouse=True)

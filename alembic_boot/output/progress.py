@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from functools import partial
 
 from alembic_boot.extras import has_live_line
-from alembic_boot.masking import mask
-from alembic_boot.output import below_log
+from alembic_boot.output.masking import mask
+from alembic_boot.output.stdout import below_log
 from alembic_boot.situation import Situation
 
 _AFTER, _EVERY = 1.0, 5.0

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.colour import coloured, is_wanted
-from alembic_boot.log import TextFormatter
+from alembic_boot.output.colour import coloured, is_wanted
+from alembic_boot.output.log import TextFormatter
 from tests.history import HEAD, OURS
 from tests.scenarios.process import DEADLINE, INV, project, write_revision
 

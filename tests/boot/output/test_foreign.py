@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from alembic_boot.foreign import describe, is_own_code, missing_package, plugin_failure
+from alembic_boot.output.foreign import describe, is_own_code, missing_package, plugin_failure
 from tests.scenarios.process import matches
 
 
@@ -197,7 +197,7 @@ def test_psycopg_for_a_url_without_a_driver(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Since SQLAlchemy 2.1 such a URL means psycopg."""
-    monkeypatch.setattr("alembic_boot.foreign.find_spec", lambda _: None)
+    monkeypatch.setattr("alembic_boot.output.foreign.find_spec", lambda _: None)
     monkeypatch.delitem(sys.modules, "psycopg", raising=False)
     of_sqlalchemy = {"__name__": "sqlalchemy.dialects.postgresql.psycopg"}
     code = "raise ModuleNotFoundError(name='psycopg')"

@@ -8,7 +8,7 @@ import pytest
 
 NOISY = """
 import os, subprocess, sys
-from alembic_boot.output import prepare_streams, show
+from alembic_boot.output.stdout import prepare_streams, show
 print("before")
 prepare_streams(is_reserved={is_reserved})
 print("printed")
@@ -48,8 +48,8 @@ def test_not_reserved() -> None:
 
 LOGGING = """
 import logging
-from alembic_boot.log import configure_logging
-from alembic_boot.output import prepare_streams, reserved
+from alembic_boot.output.log import configure_logging
+from alembic_boot.output.stdout import prepare_streams, reserved
 prepare_streams(is_reserved=False)
 configure_logging("info", "text")
 with reserved():
@@ -95,7 +95,7 @@ def test_a_stdin_that_is_closed() -> None:
     """It has ended, as an empty one: who asks there gets no answer."""
     out, _ = run(
         """
-        from alembic_boot.output import prepare_streams
+        from alembic_boot.output.stdout import prepare_streams
         prepare_streams(is_reserved=True)
         try:
             input()

@@ -1,0 +1,1 @@
+"""What people, logs and other programs read: streams, log, progress, masked and told failures."""
