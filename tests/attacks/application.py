@@ -63,7 +63,7 @@ def attacked(
     ):
         port = urlsplit(process.url).port
         assert port is not None
-        process.wait_for("Backend started")
+        process.wait_for("Serving on …")
         yield Application(port, database_url, process, limit)
 
 

@@ -149,7 +149,7 @@ def test_while_a_revision_keeps_python_busy(tmp_path: Path, database_url: str) -
             began = time.monotonic()
             assert ask(port, LIVE)[0] == 200
             took.append(time.monotonic() - began)
-        inv.wait_for("Backend started")
+        inv.wait_for("Serving on …")
         inv.signal(SIGTERM)
         inv.finish().assert_ok()
     assert len(took) > 3

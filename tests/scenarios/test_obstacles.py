@@ -119,7 +119,6 @@ def test_a_stop_while_a_request_waits_for_a_lock(
     """A request that the database holds up is over before the time that a stop gives it."""
     folder = project(tmp_path)
     with running(folder, "start", DATABASE_URL=database_url, BACKEND_PORT="0") as inv:
-        inv.wait_for("Backend started")
         inv.wait_for("Serving on …")
         url = inv.url
         holder = cluster.connect(database)

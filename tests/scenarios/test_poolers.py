@@ -38,7 +38,7 @@ def test_every_task(
             return finished
 
         with running(folder, "start", **settings) as process:
-            process.wait_for("Backend started")
+            process.wait_for("Serving on …")
             assert process.url
             process.interrupt()
             started = process.finish()
@@ -65,7 +65,7 @@ def test_the_application_leaves_nothing_in_the_pool(
         url = pgbouncer(name)
         settings = {"APP_ENV": "test", "DATABASE_URL": url, "BACKEND_PORT": "0"}
         with running(folder, "start", **settings) as process:
-            process.wait_for("Backend started")
+            process.wait_for("Serving on …")
             with closing(psycopg2.connect(url)) as other, other.cursor() as cursor:
                 cursor.execute("SHOW statement_timeout")
                 assert cursor.fetchone() == ("0",)

@@ -221,7 +221,7 @@ def test_one_of_several_starts_seeds(tmp_path: Path, cluster: Cluster, database:
             stack.enter_context(running(folder, "start", stdin="", **variables)) for _ in range(4)
         ]
         for service in services:
-            service.wait_for("Backend started")
+            service.wait_for("Serving on …")
         assert books(cluster, database) == 2
         for service in services:
             service.signal(SIGTERM)

@@ -386,9 +386,9 @@ def test_two_starters_share_the_embedded_server(tmp_path: Path) -> None:
     """Who ends first leaves the embedded server to the others; the last one stops it."""
     folder = project(tmp_path)
     with running(folder, "start", **variables("embedded", "")) as first:
-        first.wait_for("Backend started")
+        first.wait_for("Serving on …")
         with running(folder, "start", **variables("embedded", "")) as second:
-            second.wait_for("Backend started")
+            second.wait_for("Serving on …")
             first.signal(signal.SIGTERM)
             first.finish().assert_ok()
             assert len(embedded_servers(folder)) == 1
@@ -401,10 +401,10 @@ def test_killed_starter(tmp_path: Path) -> None:
     """After a kill that nobody can answer, the next start takes the embedded server over."""
     folder = project(tmp_path)
     with running(folder, "start", **variables("embedded", "")) as first:
-        first.wait_for("Backend started")
+        first.wait_for("Serving on …")
         first.signal(signal.SIGKILL)
         with running(folder, "start", **variables("embedded", "")) as second:
-            second.wait_for("Backend started")
+            second.wait_for("Serving on …")
             second.wait_for("Database migrations completed successfully (already up to date)")
             stop(second, "SIGTERM").assert_ok()
     assert embedded_servers(folder) == []
@@ -415,7 +415,7 @@ def test_server_that_goes_away_while_serving(
 ) -> None:
     """The service outlives its database: not ready while it is away, and stopping all the same."""
     with running(project(tmp_path), "start", **variables("cluster", database_url)) as inv:
-        inv.wait_for("Backend started")
+        inv.wait_for("Serving on …")
         cluster.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
         cluster.execute(
             f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'"
