@@ -7,7 +7,7 @@ from typing import Any
 from alembic.autogenerate import produce_migrations, render_python_code
 from alembic.operations import ops
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import ARRAY, Connection, Enum, MetaData, TypeDecorator, inspect
+from sqlalchemy import ARRAY, Connection, Enum, MetaData, Table, TypeDecorator, inspect
 from sqlalchemy.types import TypeEngine
 
 from alembic_boot.sql.writing import constant, quoted
@@ -136,25 +136,23 @@ def _innermost(kind: TypeEngine[Any]) -> TypeEngine[Any]:
 
 def in_words(found: Sequence[Operation], other: str = SCHEMA) -> list[Difference]:
     """Return the differences from `other` behind these operations, each once."""
-    whole = {_table(it) for it in found if isinstance(it, ops.CreateTableOp | ops.DropTableOp)}
-    found = [
-        it
-        for it in found
-        # Indexes of an added or dropped table need no line.
-        if not isinstance(it, ops.CreateIndexOp | ops.DropIndexOp) or _table(it) not in whole
-    ]
+    whole = {_subject(it)[1] for it in found if isinstance(it, ops.CreateTableOp | ops.DropTableOp)}
     groups: dict[object, list[Operation]] = {}
     for it in found:
-        groups.setdefault(_name(it) or id(it), []).append(it)
+        name, table = _subject(it)
+        # Indexes of an added or dropped table need no line.
+        if not isinstance(it, ops.CreateIndexOp | ops.DropIndexOp) or table not in whole:
+            groups.setdefault(name or id(it), []).append(it)
     return list(dict.fromkeys(it for one in groups.values() for it in _said(one, other)))
 
 
 _ADDITIONS = (ops.CreateTableOp, ops.AddColumnOp, ops.CreateIndexOp, ops.AddConstraintOp)
+_REMOVALS = (ops.DropTableOp, ops.DropColumnOp, ops.DropIndexOp, ops.DropConstraintOp)
 
 
 def _said(same: Sequence[Operation], other: str) -> Iterator[Difference]:
     """Yield the words for the operations of one object; several drop it and create it again."""
-    operation, name, table = same[0], _name(same[0]), _table_of(same[0])
+    operation, (name, table) = same[0], _subject(same[0])
     write = f"write a revision with {' and '.join(map(code, same))}"
     is_added = {isinstance(it, _ADDITIONS) for it in same}
     if isinstance(operation, ops.AlterColumnOp):
@@ -175,40 +173,24 @@ def _said(same: Sequence[Operation], other: str) -> Iterator[Difference]:
         yield Difference(text, _is_harmless(operation), table, advice)
 
 
-def _name(operation: Operation) -> str | None:
-    """Return the object that an operation creates or drops; None for other operations."""
-    match operation:
-        case ops.CreateTableOp() | ops.DropTableOp():
-            return f"table {_table(operation)}"
-        case ops.AddColumnOp():
-            return f"column {_table(operation)}.{operation.column.name}"
-        case ops.DropColumnOp():
-            return f"column {_table(operation)}.{operation.column_name}"
-        case ops.CreateIndexOp() | ops.DropIndexOp():
-            return f"index {operation.index_name} on {_table(operation)}"
-        case ops.AddConstraintOp() | ops.DropConstraintOp():
-            return _name_of_constraint(operation.to_constraint())
-    return None
-
-
-def _name_of_constraint(constraint: Any) -> str:
-    kind = constraint.__visit_name__.replace("_", " ")
+def _subject(operation: Any) -> tuple[str | None, str | None]:
+    """Return the object that an operation creates or drops, and its table; None for no such one."""
+    if not isinstance(operation, (*_ADDITIONS, *_REMOVALS)):
+        return None, _table(operation) if hasattr(operation, "table_name") else None
+    parts: tuple[Any, ...] = operation.to_diff_tuple()
+    _, *place, item = parts
+    if place:
+        return f"column {_table(operation)}.{item.name}", _table(operation)
+    table = getattr(item, "table", item).fullname
+    if isinstance(item, Table):
+        return f"table {table}", table
     # A constraint without a name is identified by its columns.
-    name = constraint.name or f"of {', '.join(it.name for it in constraint.columns)}"
-    return f"{kind} {name} on {constraint.table.fullname}"
+    name = item.name or f"of {', '.join(it.name for it in item.columns)}"
+    return f"{item.__visit_name__.replace('_', ' ')} {name} on {table}", table
 
 
 def _table(operation: Any) -> str:
-    schema, name = operation.schema, operation.table_name
-    return f"{schema}.{name}" if schema else str(name)
-
-
-def _table_of(operation: Any) -> str | None:
-    """Return the table of an operation; None if the operation is not about one."""
-    if isinstance(operation, ops.CreateForeignKeyOp):
-        schema, name = operation.kw.get("source_schema"), operation.source_table
-        return f"{schema}.{name}" if schema else str(name)
-    return _table(operation) if hasattr(operation, "table_name") else None
+    return ".".join(filter(None, (operation.schema, operation.table_name)))
 
 
 def _is_harmless(operation: Operation) -> bool:
@@ -219,13 +201,12 @@ def _is_harmless(operation: Operation) -> bool:
 
 def _changes(operation: ops.AlterColumnOp, other: str) -> Iterator[str]:
     column = f"column {_table(operation)}.{operation.column_name}"
-    if operation.modify_type is not None:
-        wanted, there = operation.modify_type, operation.existing_type
-        yield f"{column} is {wanted} in the models and {there} in the {other}"
-    if operation.modify_nullable is not None:
-        is_null = ("NULL", "NOT NULL") if operation.modify_nullable else ("NOT NULL", "NULL")
-        yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the {other}"
-    if operation.modify_server_default is not False:
-        yield f"{column} has different defaults in the models and in the {other}"
-    if operation.modify_comment is not False:
-        yield f"{column} has different comments in the models and in the {other}"
+    for change, *_, there, wanted in operation.to_diff_tuple():
+        if change == "modify_type":
+            yield f"{column} is {wanted} in the models and {there} in the {other}"
+        elif change == "modify_nullable":
+            is_null = ("NULL", "NOT NULL") if wanted else ("NOT NULL", "NULL")
+            yield f"{column} is {is_null[0]} in the models and {is_null[1]} in the {other}"
+        else:
+            kind = change.removeprefix("modify_")
+            yield f"{column} has different {kind}s in the models and in the {other}"
