@@ -107,10 +107,9 @@ def find_revision(boot: BootDescription, schema: Schema, wanted: str | None) -> 
         ) from error
     found = choose(matches, history, wanted, is_recorded=not _is_unmanaged(inspection))
     # A revision that would be refused as soon as it is recorded is not recorded either.
-    supposed = schema.supposing(schema.inspect(), found)
-    if supposed.unrecordable is not None:
-        raise supposed.unrecordable.refusal()
-    plan = schema.decide(supposed)
+    if unrecordable := schema.unrecordable(found, is_run=False):
+        raise unrecordable.refusal()
+    plan = schema.decide(schema.supposing(schema.inspect(), found))
     if plan.refusal is not None:
         raise plan.refusal
     return found

@@ -251,11 +251,10 @@ def _move(schema: Schema, target: Target, make_guard: MakeGuard = Guard) -> Cata
     Raises MigrationFailedError, which says which way it was.
     """
     schema = replace(schema, target=target)
-    # An irreversible revision shows itself when it runs: there is nothing to lose here.
-    inspection = replace(schema.inspect(), irreversible=())
+    inspection = schema.inspect()
     if inspection.state is SchemaState.UNMANAGED:  # it is at base, but some objects are left
         inspection = inspect(NO_DATABASE, schema.project.history, target)
-    plan = schema.decide(inspection)
+    plan = schema.decide(inspection, is_scratch=True)
     if plan.refusal is not None:
         raise plan.refusal
     try:

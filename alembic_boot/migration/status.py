@@ -13,7 +13,7 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.wait import wait_for_database
 from alembic_boot.running.lock import died
 from alembic_boot.state.inspection import Inspection, SchemaState
-from alembic_boot.state.journal import Running
+from alembic_boot.state.journal_rows import Running
 from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import open_schema
 

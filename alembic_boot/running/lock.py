@@ -19,7 +19,8 @@ from alembic_boot.postgres.connection import connected, own_name
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.watcher import Watcher
 from alembic_boot.situation import enter, note
-from alembic_boot.state.journal import Journal, Running, Starter
+from alembic_boot.state.journal import Journal, Starter
+from alembic_boot.state.journal_rows import Running
 
 _log = logging.getLogger(__name__)
 

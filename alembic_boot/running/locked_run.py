@@ -35,8 +35,9 @@ from alembic_boot.situation import note_statement
 from alembic_boot.sql.pieces import begins_with
 from alembic_boot.sql.repetition import again
 from alembic_boot.sql.statement import commits, is_atomic
-from alembic_boot.state.edits import partial_commits
+from alembic_boot.state.edits import is_changed
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
+from alembic_boot.state.journal_rows import Unfinished
 from alembic_boot.state.refusals import refuse_partial_commit
 from alembic_boot.state.unrecordable import too_long
 
@@ -96,8 +97,7 @@ class LockedRun(Guard):
         refuse_unrecordable(session, recorder)
         refuse_unwritable(session, recorder)
         unfinished = journal.unfinished(recorder.connection)
-        self._unfinished = {(it.revision, it.direction) for it in unfinished}
-        self._partial_commits = partial_commits(unfinished, recorder.history, journal)
+        self._unfinished = {(it.revision, it.direction): it for it in unfinished}
         transaction, watcher, check = self.transaction, self._lock.watcher, self._lock_check
         self._traffic = Traffic(transaction, recorder, watcher, check, self._budget)
         if session.is_one_unit:
@@ -114,18 +114,20 @@ class LockedRun(Guard):
         transaction of its own.
         """
         revisions = [revision for revision, _ in step.moves]
-        self._is_again = any(move in self._unfinished for move in step.moves)
+        attempts = self._attempts(step)
+        self._is_again = bool(attempts)
         refuse_ids(self.session, self._recorder, revisions)
-        for partial_commit in self._partial_commits:
-            if (partial_commit.revision, partial_commit.direction) not in step.moves:
+        history = self._recorder.history
+        for attempt in attempts:
+            if not attempt.committed:
                 continue
-            if not partial_commit.is_changed:  # `alembic upgrade` typed by hand comes here unasked
-                raise refuse_partial_commit(partial_commit)
+            if not is_changed(attempt, history):  # `alembic upgrade` typed by hand is not asked
+                raise refuse_partial_commit(attempt, history, self._recorder.journal)
             _log.warning(
                 "Migration %s was changed since it had committed a part of itself: %s. It is run "
                 "from its start",
-                partial_commit.label,
-                partial_commit.committed,
+                history.label(attempt.revision),
+                attempt.committed,
             )
         announced = following if self._may_announce(following) else None
         self._recorder.begin(step, self._lock_check.worker, announced)
@@ -279,10 +281,14 @@ class LockedRun(Guard):
             return False
         revisions = [revision for revision, _ in step.moves]
         history, table = self._recorder.history, self._recorder.journal.version_table
-        is_refused = any((it.revision, it.direction) in step.moves for it in self._partial_commits)
+        is_refused = any(attempt.committed for attempt in self._attempts(step))
         is_encodable = all(it.isascii() for it in revisions)
         is_short = too_long(revisions, history, table, is_there=True) is None
         return is_encodable and is_short and not is_refused
+
+    def _attempts(self, step: Step) -> list[Unfinished]:
+        """Return the last attempts of a step's revisions that failed."""
+        return [self._unfinished[move] for move in step.moves if move in self._unfinished]
 
     def _label(self, step: Step) -> str:
         return ", ".join(self._recorder.history.label(revision) for revision, _ in step.moves)

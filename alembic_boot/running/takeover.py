@@ -18,7 +18,8 @@ from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.lock import IsDone, SchemaLock, schema_lock
 from alembic_boot.running.worker import end_sessions, sessions_at_work
-from alembic_boot.state.journal import Journal, Running, Starter
+from alembic_boot.state.journal import Journal, Starter
+from alembic_boot.state.journal_rows import Running
 
 _log = logging.getLogger(__name__)
 

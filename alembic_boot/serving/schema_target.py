@@ -3,8 +3,14 @@
 from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History, Target, resolve_target
 from alembic_boot.serving.handover import Reached, reached
-from alembic_boot.state.edits import agreed_digest, inspect_with_edits
-from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState, at_target
+from alembic_boot.state.edits import agreed_digest
+from alembic_boot.state.inspection import (
+    DatabaseFacts,
+    Inspection,
+    SchemaState,
+    at_target,
+    inspect,
+)
 
 
 class SchemaTarget:
@@ -42,7 +48,7 @@ class SchemaTarget:
         if self._read is None:
             self._read = self._from_disk()
         history, target = self._read
-        inspection = inspect_with_edits(facts, history, target)
+        inspection = inspect(facts, history, target)
         if inspection.state is SchemaState.CURRENT:
             self._reached = Reached(facts.current, target, history.heads, facts.digest)
         return inspection

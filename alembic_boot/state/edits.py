@@ -1,46 +1,36 @@
 """Compare the journal of a database with the files that have its ids now."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path
 
 from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum
-from alembic_boot.history.history import History, Revision, Target
+from alembic_boot.history.history import History, Revision
 from alembic_boot.history.numbering import is_drawn
-from alembic_boot.state.inspection import (
-    Applied,
-    DatabaseFacts,
-    Inspection,
-    PartialCommit,
-    Replaced,
-    SchemaState,
-    inspect,
-)
-from alembic_boot.state.journal import Journal, Unfinished, joined
+from alembic_boot.state.journal import joined
+from alembic_boot.state.journal_rows import Applied, Unfinished
 
 
-def inspect_with_edits(facts: DatabaseFacts, history: History, target: Target) -> Inspection:
-    """Return the inspection, in which edited revisions count.
+@dataclass(frozen=True)
+class Replaced:
+    """An applied revision whose id now belongs to different code on disk."""
 
-    Raises the refusal of an unreadable journal if only the journal can tell what is unknown.
-    """
-    inspection = inspect(facts, history, target)
-    if inspection.unknown and facts.journal_refusal is not None:
-        raise facts.journal_refusal
-    replaced = replaced_revisions(facts.journal, inspection.applied, history)
-    return with_replaced(inspection, replaced)
+    entry: Applied
+    file: str
+    """The file's name."""
+    parents: tuple[str, ...]
+    """The parents in the file."""
+    is_same_upgrade: bool
+    """Whether only the parents differ."""
+    is_same_revision: bool
+    """Whether the id proves that the file is the applied one, edited since."""
 
-
-def with_replaced(inspection: Inspection, replaced: tuple[Replaced, ...]) -> Inspection:
-    """Return the inspection with applied revisions that differ from their files.
-
-    Such a database has diverged, even if all ids are the same.
-    """
-    if not replaced:
-        return inspection
-    return replace(inspection, state=SchemaState.DIVERGED, replaced=replaced)
+    @property
+    def is_moved(self) -> bool:
+        """Return whether the file has other parents than the applied revision."""
+        return set(self.parents) != set(self.entry.parents)
 
 
 def agreed_digest(current: Iterable[str], history: History) -> str | None:
@@ -97,24 +87,10 @@ def _is_same_upgrade(path: Path, entry: Applied) -> bool:
     return not checksums.isdisjoint((entry.checksum, *entry.former))
 
 
-def partial_commits(
-    unfinished: Iterable[Unfinished], history: History, journal: Journal
-) -> tuple[PartialCommit, ...]:
-    """Return the interrupted revisions whose committed part may do harm if it is repeated."""
-    known = history.revisions
-    return tuple(
-        PartialCommit(
-            revision=it.revision,
-            direction=it.direction,
-            label=history.label(it.revision),
-            # The journal stores the text with this escape, for databases of every encoding.
-            committed=it.committed.replace(r"\u2026", "…"),
-            row=f"{journal.table} WHERE id = {it.id}",
-            is_changed=it.file_sha256 != getattr(known.get(it.revision), "file_sha256", None),
-        )
-        for it in unfinished
-        if it.committed
-    )
+def is_changed(attempt: Unfinished, history: History) -> bool:
+    """Return whether the file was changed since that attempt: then a person has looked at it."""
+    known = history.revisions.get(attempt.revision)
+    return attempt.file_sha256 != (known and known.file_sha256)
 
 
 def fingerprint(revision: Revision | None) -> tuple[str | None, str | None]:

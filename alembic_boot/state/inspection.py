@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from enum import StrEnum
 
 from alembic_boot.errors import BootError
 from alembic_boot.history.history import History, Target, reached
-from alembic_boot.state.unrecordable import Unrecordable
+from alembic_boot.state.edits import Replaced, replaced_revisions
+from alembic_boot.state.journal_rows import Applied
 
 
 class SchemaState(StrEnum):
@@ -32,63 +32,6 @@ class SchemaState(StrEnum):
     def words(self) -> str:
         """Return the state as a sentence has it: past and ahead of what."""
         return {self.PAST: "past the target", self.AHEAD: "ahead of this release"}.get(self, self)
-
-
-@dataclass(frozen=True)
-class Applied:
-    """A revision of the database by its journal: as its file was when it was applied."""
-
-    revision: str
-    parents: tuple[str, ...]
-    is_expand: bool
-    file_sha256: str | None = None
-    checksum: str | None = None
-    """Hash of its upgrade; in rows of older releases, of the whole file's code."""
-    when: datetime | None = None
-    host: str | None = None
-    app_version: str | None = None
-    is_stamp: bool = False
-    """Whether it was only recorded: its parents may be the revisions that it replaced."""
-    former: tuple[str, ...] = ()
-    """Earlier checksums of a stamp: of files of this id that were recorded before.
-
-    The release before still has one of these files, and its schema is the same.
-    """
-
-
-@dataclass(frozen=True)
-class Replaced:
-    """An applied revision whose id now belongs to different code on disk."""
-
-    entry: Applied
-    file: str
-    """The file's name."""
-    parents: tuple[str, ...]
-    """The parents in the file."""
-    is_same_upgrade: bool
-    """Whether only the parents differ."""
-    is_same_revision: bool
-    """Whether the id proves that the file is the applied one, edited since."""
-
-    @property
-    def is_moved(self) -> bool:
-        """Return whether the file has other parents than the applied revision."""
-        return set(self.parents) != set(self.entry.parents)
-
-
-@dataclass(frozen=True)
-class PartialCommit:
-    """A revision whose last attempt committed a part that may do harm if it is repeated."""
-
-    revision: str
-    direction: str
-    label: str
-    committed: str
-    """The committed part, as a summary of SQL."""
-    row: str
-    """The row of the journal, as SQL."""
-    is_changed: bool
-    """Whether its file was changed since: then a person has looked at it."""
 
 
 @dataclass(frozen=True)
@@ -132,14 +75,8 @@ class Inspection:
     """Unknown ones that are not journalled as `expand`: this code may not work on them."""
     replaced: tuple[Replaced, ...] = ()
     """Applied revisions that differ from the files on disk."""
-    irreversible: tuple[str, ...] = ()
-    """Reasons why revisions beyond the target cannot be downgraded, one sentence each."""
-    partial_commits: tuple[PartialCommit, ...] = ()
-    """Interrupted revisions with a committed part."""
     is_twofold: bool = False
     """Whether a recorded revision is the ancestor of another, or is recorded twice."""
-    unrecordable: Unrecordable | None = None
-    """Pending revisions whose ids could not be recorded."""
     applied: frozenset[str] = field(default=frozenset(), compare=False)
     """Known revisions in the database, by its version table and its journal."""
     unknown_rows: tuple[Applied, ...] = field(default=(), compare=False)
@@ -164,15 +101,19 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
     """Return the state of a database with these facts, relative to this target.
 
     Revisions are compared with all of their ancestors and dependencies, because with `depends_on`
-    the version table may have fewer rows than there are heads.
+    the version table may have fewer rows than there are heads. Raises the refusal of an unreadable
+    journal if only the journal can tell what is unknown.
     """
     journal = {entry.revision: entry for entry in facts.journal}
     known = tuple(row for row in facts.current if row in history.revisions)
     unknown, roots, is_whole = _trace(facts.current, journal, history)
+    if unknown and facts.journal_refusal is not None:
+        raise facts.journal_refusal
     applied = history.closure([*known, *roots])
     wanted = history.closure(target.revisions)
     is_twofold = _overlap(known, history)
-    if is_twofold:
+    replaced = replaced_revisions(facts.journal, applied, history)
+    if is_twofold or replaced:
         state = SchemaState.DIVERGED
     elif unknown:
         is_ahead = is_whole and roots <= set(history.heads) <= applied
@@ -190,6 +131,7 @@ def inspect(facts: DatabaseFacts, history: History, target: Target) -> Inspectio
         unknown=tuple(sorted(unknown)),
         tables=facts.tables,
         contracting=tuple(sorted(unknown - expanding)),
+        replaced=replaced,
         is_twofold=is_twofold,
         applied=applied,
         unknown_rows=tuple(entry for entry in facts.journal if entry.revision in unknown),

@@ -16,8 +16,8 @@ from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.sql.writing import literal, quoted, value
 from alembic_boot.state import journal_queries as queries
 from alembic_boot.state.access import Access, asking
-from alembic_boot.state.inspection import Applied
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
+from alembic_boot.state.journal_rows import Applied, Running, Unfinished
 
 LONGEST_ERROR = 2000
 """Characters of an error that are stored."""
@@ -31,35 +31,6 @@ class Direction(StrEnum):
     UPGRADE = "upgrade"
     DOWNGRADE = "downgrade"
     STAMP = "stamp"
-
-
-@dataclass(frozen=True)
-class Running:
-    """A revision that a process is running, or was running when it died."""
-
-    id: int
-    revision: str
-    host: str
-    pid: int
-    since: str
-    """The time of day, as in the log."""
-    session_key: int | None
-    """The key that identifies the working session."""
-
-    def __str__(self) -> str:
-        return f"host {self.host}, process {self.pid}, since {self.since}, at {self.revision}"
-
-
-@dataclass(frozen=True)
-class Unfinished:
-    """The last attempt of a revision, which has failed."""
-
-    id: int
-    revision: str
-    direction: str
-    file_sha256: str | None
-    committed: str | None
-    """The part that it committed all the same, and that may do harm if it is repeated."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +114,12 @@ class Journal:
 
     def unfinished(self, connection: Connection) -> tuple[Unfinished, ...]:
         """Return the last attempts of revisions that failed."""
-        return tuple(Unfinished(*row) for row in self._rows(connection, queries.UNFINISHED))
+        return tuple(
+            Unfinished(id_, revision, direction, sha256, _as_before(committed or ""))
+            for id_, revision, direction, sha256, committed in self._rows(
+                connection, queries.UNFINISHED
+            )
+        )
 
     def begin(self, connection: Connection, row: Mapping[str, Any]) -> int:
         """Write the row of a revision that is about to run, and return its id."""
@@ -273,6 +249,11 @@ def _storable(error: str) -> str:
     """Return the stored part of an error, in characters that every encoding has."""
     escaped = error.replace("\0", "\\0").encode("ascii", "backslashreplace").decode("ascii")
     return escaped[:LONGEST_ERROR]
+
+
+def _as_before(stored: str) -> str:
+    """Return the committed part as it was before it was made `_storable`."""
+    return stored.replace(r"\u2026", "…")
 
 
 def _split(parents: str | None) -> tuple[str, ...]:

@@ -1,14 +1,17 @@
 """Decide what to do in each state, without side effects."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from alembic_boot.errors import BootError, MigrationFailedError
+from alembic_boot.errors import BootError
+from alembic_boot.history.history import History
+from alembic_boot.state.edits import is_changed
 from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.journal_rows import Unfinished
 from alembic_boot.state.refusals import (
     refuse_ahead,
     refuse_diverged,
-    refuse_partial_commit,
     refuse_past,
     refuse_replaced,
     refuse_unmanaged,
@@ -51,12 +54,11 @@ def decide(inspection: Inspection, *, rollback: bool, disposal: str | None = Non
     downgrade is possible then, because the file's downgrade() may still fit.
     """
     if not inspection.replaced:
-        return _certain(_plan(inspection, rollback, disposal), inspection)
+        return _plan(inspection, rollback, disposal)
     error = refuse_replaced(inspection, disposal)
     if not (rollback and disposal and _is_way_down(inspection)):
         return refuse(error)
-    known = replace(inspection, state=SchemaState.PAST)
-    plan = _certain(_plan(known, rollback, disposal), inspection)
+    plan = _plan(replace(inspection, state=SchemaState.PAST), rollback, disposal)
     return replace(plan, warnings=(error.what, *plan.warnings))
 
 
@@ -70,15 +72,15 @@ def _is_way_down(inspection: Inspection) -> bool:
     return bool(is_below) and moved.isdisjoint(inspection.beyond)
 
 
-def _certain(plan: Plan, inspection: Inspection) -> Plan:
-    """Return the plan, or a refusal if a step cannot be recorded or may do harm."""
-    if plan.action is Action.UPGRADE and inspection.unrecordable is not None:
-        return refuse(inspection.unrecordable.refusal())
-    for partial in inspection.partial_commits:
-        is_a_step = partial.revision in plan.steps and partial.direction == plan.action
-        if is_a_step and not partial.is_changed:
-            return refuse(refuse_partial_commit(partial))
-    return plan
+def harmful_step(
+    plan: Plan, unfinished: Iterable[Unfinished], history: History
+) -> Unfinished | None:
+    """Return the last attempt of a step that may do harm if the plan repeats it; else None."""
+    for it in unfinished:
+        is_a_step = it.revision in plan.steps and it.direction == plan.action
+        if is_a_step and it.committed and not is_changed(it, history):
+            return it
+    return None
 
 
 def _plan(inspection: Inspection, rollback: bool, disposal: str | None) -> Plan:
@@ -91,12 +93,6 @@ def _plan(inspection: Inspection, rollback: bool, disposal: str | None) -> Plan:
             return Plan(Action.NOTHING, warnings=(warn_ahead(inspection),))
         case SchemaState.UNMANAGED if not rollback:
             return Plan(Action.ADOPT)
-        case SchemaState.PAST if rollback and inspection.irreversible:
-            irreversible = MigrationFailedError(
-                f"The schema cannot be taken back: {'; '.join(inspection.irreversible)}.",
-                "Write a downgrade(), or restore a backup. Nothing was changed.",
-            )
-            return refuse(irreversible)
         case SchemaState.PAST if rollback:
             return Plan(Action.DOWNGRADE, inspection.beyond)
         case _:

@@ -1,7 +1,7 @@
 """The refusal for each state that a plan does not change: what is wrong, and what to do."""
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from alembic_boot.commands import as_typed, setting
 from alembic_boot.errors import (
@@ -13,7 +13,12 @@ from alembic_boot.errors import (
     SchemaUnmanagedError,
     some,
 )
-from alembic_boot.state.inspection import Applied, Inspection, PartialCommit, Replaced
+from alembic_boot.history.history import History
+from alembic_boot.history.source import why_irreversible
+from alembic_boot.state.edits import Replaced
+from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_rows import Applied, Unfinished
 
 _UNCHANGED = " Nothing was changed."
 
@@ -143,14 +148,33 @@ def refuse_replaced(inspection: Inspection, disposal: str | None) -> HistoryBrok
     return HistoryBrokenError(what, f"{back}{edited} {_throw_away(disposal)}")
 
 
-def refuse_partial_commit(partial: PartialCommit) -> MigrationFailedError:
-    """Return why a revision is not run again after a part of it was committed."""
-    stamp = f" and say so with `{as_typed(f'stamp --revision {partial.revision}')}`"
-    back = f"Take that part back and say so with `DELETE FROM {partial.row}`"  # noqa: S608
-    by_hand = f"finish the revision by hand{stamp if partial.direction == 'upgrade' else ''}"
+def refuse_irreversible(steps: Iterable[str], history: History) -> MigrationFailedError | None:
+    """Return why steps down cannot be taken; None if each file has a downgrade."""
+    revisions = [history.revisions[it] for it in steps]
+    reasons = [
+        f"{it.label}: {why}"
+        for it in revisions
+        if (source := it.source()) is not None and (why := why_irreversible(source))
+    ]
+    if not reasons:
+        return None
     return MigrationFailedError(
-        f"Migration {partial.label} was interrupted after it had committed a part of itself "
-        f"({partial.committed}), which may do harm if it is repeated.",
+        f"The schema cannot be taken back: {'; '.join(reasons)}.",
+        f"Write a downgrade(), or restore a backup.{_UNCHANGED}",
+    )
+
+
+def refuse_partial_commit(
+    attempt: Unfinished, history: History, journal: Journal
+) -> MigrationFailedError:
+    """Return why a revision is not run again after a part of it was committed."""
+    stamp = f" and say so with `{as_typed(f'stamp --revision {attempt.revision}')}`"
+    delete = f"DELETE FROM {journal.table} WHERE id = {attempt.id}"  # noqa: S608 (quoted)
+    back = f"Take that part back and say so with `{delete}`"
+    by_hand = f"finish the revision by hand{stamp if attempt.direction == 'upgrade' else ''}"
+    return MigrationFailedError(
+        f"Migration {history.label(attempt.revision)} was interrupted after it had committed a "
+        f"part of itself ({attempt.committed}), which may do harm if it is repeated.",
         f"{back}, or {by_hand}, or change the file so that it can be run again.{_UNCHANGED}",
     )
 

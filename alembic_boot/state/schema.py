@@ -11,17 +11,22 @@ from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.location import Location
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.version_table import VersionTable
-from alembic_boot.errors import ConfigurationError, HistoryBrokenError, LockTimeoutError
+from alembic_boot.errors import (
+    BootError,
+    ConfigurationError,
+    HistoryBrokenError,
+    LockTimeoutError,
+)
 from alembic_boot.history.history import History, Target, resolve_target
-from alembic_boot.history.source import why_irreversible
 from alembic_boot.postgres.connection import connected, forget_kept
 from alembic_boot.postgres.identity import same_database_query
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.state.edits import agreed_digest, inspect_with_edits, partial_commits
+from alembic_boot.state.edits import agreed_digest
 from alembic_boot.state.facts import lockers, read_facts
 from alembic_boot.state.inspection import DatabaseFacts, Inspection, inspect
 from alembic_boot.state.journal import Journal
-from alembic_boot.state.plan import Plan, decide, refuse
+from alembic_boot.state.plan import Action, Plan, decide, harmful_step, refuse
+from alembic_boot.state.refusals import refuse_irreversible, refuse_partial_commit
 from alembic_boot.state.tables import Extent, list_tables
 from alembic_boot.state.unrecordable import ENCODINGS_QUERY, Unrecordable, too_long, unencodable
 
@@ -75,7 +80,6 @@ class Schema:
                 )
                 if facts.journal_refusal is not None:
                     raise facts.journal_refusal
-                unfinished = self.journal.unfinished(connection)
             except errors.LockNotAvailable as error:
                 tables = (str(self.version_table), self.journal.table)
                 who = lockers(connection, *tables) or "it has just ended"
@@ -84,25 +88,12 @@ class Schema:
                     f"{self.version_table} locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error
-        inspection = inspect_with_edits(facts, history, self.target)
-        return replace(
-            inspection,
-            irreversible=self._irreversible(inspection),
-            unrecordable=self.unrecordable(inspection.pending),
-            partial_commits=partial_commits(unfinished, history, self.journal),
-        )
+        return inspect(facts, history, self.target)
 
     def supposing(self, inspection: Inspection, revisions: tuple[str, ...]) -> Inspection:
         """Return the state as it will be when only these revisions are recorded."""
         facts = DatabaseFacts(tuple(sorted(revisions)), inspection.tables)
-        supposed = inspect(facts, self.project.history, self.target)
-        return replace(
-            supposed,
-            irreversible=self._irreversible(supposed),
-            unrecordable=(
-                self.unrecordable(revisions, is_run=False) or self.unrecordable(supposed.pending)
-            ),
-        )
+        return inspect(facts, self.project.history, self.target)
 
     def unrecordable(
         self, revisions: tuple[str, ...], *, is_run: bool = True
@@ -127,17 +118,33 @@ class Schema:
         found = too_long(revisions, history, table, is_there=is_there)
         return found or unencodable(others, server, client)
 
-    def decide(self, inspection: Inspection) -> Plan:
-        """Return the plan for this state, by this policy.
+    def decide(self, inspection: Inspection, *, is_scratch: bool = False) -> Plan:
+        """Return the plan for this state, by this policy, or the refusal of its steps.
 
-        The files of the revisions that will run are imported: a failing import is refused.
+        The files of the steps are imported: a failing import is refused. On a scratch database
+        there is nothing to lose: an irreversible revision shows itself when it runs.
         """
         plan = decide(inspection, rollback=self.policy.rollback, disposal=self.policy.disposal)
+        refusal = self._why_not(plan, is_scratch=is_scratch) if plan.steps else None
+        return plan if refusal is None else replace(refuse(refusal), warnings=plan.warnings)
+
+    def _why_not(self, plan: Plan, *, is_scratch: bool) -> BootError | None:
+        """Return the refusal of steps that cannot be recorded or run, or that may do harm."""
+        history, is_up = self.project.history, plan.action is Action.UPGRADE
+        if is_up and (unrecordable := self.unrecordable(plan.steps)):
+            return unrecordable.refusal()
+        is_lasting = not (is_up or is_scratch)
+        if is_lasting and (irreversible := refuse_irreversible(plan.steps, history)):
+            return irreversible
+        with connected(self.url) as connection:
+            unfinished = self.journal.unfinished(connection)
+        if harmful := harmful_step(plan, unfinished, history):
+            return refuse_partial_commit(harmful, history, self.journal)
         try:
             self.project.load(plan.steps)
         except HistoryBrokenError as broken:
-            return replace(refuse(broken), warnings=plan.warnings)
-        return plan
+            return broken
+        return None
 
     def tables(self) -> tuple[str, ...]:
         """Return the names of the tables, parents first."""
@@ -147,14 +154,6 @@ class Schema:
     def label(self, revision: str) -> str:
         """Return a revision's number with its title."""
         return self.project.history.label(revision)
-
-    def _irreversible(self, inspection: Inspection) -> tuple[str, ...]:
-        known = self.project.history.revisions
-        return tuple(
-            f"{known[name].label}: {why}"
-            for name in (inspection.beyond if self.policy.rollback else ())
-            if (source := known[name].source()) is not None and (why := why_irreversible(source))
-        )
 
 
 def open_schema(url: DatabaseUrl, project: Project, policy: SchemaPolicy) -> Schema:

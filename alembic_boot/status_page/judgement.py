@@ -19,9 +19,9 @@ from alembic_boot.errors import (
     SeveralHeadsError,
 )
 from alembic_boot.history.history import History, Target, resolve_target
-from alembic_boot.state.edits import agreed_digest, inspect_with_edits
+from alembic_boot.state.edits import agreed_digest
 from alembic_boot.state.facts import read_facts
-from alembic_boot.state.inspection import Inspection, SchemaState
+from alembic_boot.state.inspection import Inspection, SchemaState, inspect
 from alembic_boot.state.plan import Action, Plan, decide, refuse
 from alembic_boot.state.tables import Extent
 from alembic_boot.status_page.report import Condition
@@ -91,7 +91,7 @@ def judge(
         broken, target = error, Target("heads", history.heads)
     agreed = partial(agreed_digest, history=history)
     facts = read_facts(connection, version_table, _TIMEOUT, extent, agreed)
-    inspection = inspect_with_edits(facts, history, target)
+    inspection = inspect(facts, history, target)
     if broken is not None:
         return Judgement(inspection, refuse(broken), facts.journal_refusal)
     plan = decide(inspection, rollback=policy.rollback, disposal=policy.disposal)

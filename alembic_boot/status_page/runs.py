@@ -6,7 +6,8 @@ from typing import Any
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.history.history import History
-from alembic_boot.state.journal import Journal, Running
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_rows import Running
 from alembic_boot.status_page.report import JournalPage, JournalRow
 
 ROWS = 25

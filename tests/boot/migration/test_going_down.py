@@ -17,8 +17,8 @@ from alembic_boot.errors import (
 from alembic_boot.migration.downgrade_target import preview_down_to_target, preview_one_step_down
 from alembic_boot.migration.migrate import migrate
 from alembic_boot.migration.roll_back import roll_back
-from alembic_boot.state.inspection import Applied
 from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_rows import Applied
 from tests.boot.adoption.unmanaged import Theirs
 from tests.cluster import Cluster
 from tests.scenarios.process import relations, revisions

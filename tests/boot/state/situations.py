@@ -3,10 +3,8 @@
 from hypothesis import strategies as st
 
 from alembic_boot.history.history import History, Target
-from alembic_boot.state.inspection import (
-    Applied,
-    DatabaseFacts,
-)
+from alembic_boot.state.inspection import DatabaseFacts
+from alembic_boot.state.journal_rows import Applied
 from tests.boot.history.graphs import histories
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from alembic_boot.history.checksum import code_checksum, file_sha256, upgrade_checksum
 from alembic_boot.history.history import History, Revision, Target
-from alembic_boot.state.edits import fingerprint, replaced_revisions, with_replaced
-from alembic_boot.state.inspection import Applied, DatabaseFacts, SchemaState, inspect
+from alembic_boot.state.edits import fingerprint, replaced_revisions
+from alembic_boot.state.inspection import DatabaseFacts, SchemaState, inspect
+from alembic_boot.state.journal_rows import Applied
 from alembic_boot.state.refusals import refuse_replaced, way_back
 
 BEFORE = b"""
@@ -118,9 +119,7 @@ def test_what_a_file_is_to_what_was_applied(
         on_disk(tmp_path, "009", *parents, source=source),
     )
     facts = DatabaseFacts(("009",), ("users",), (applied("009", "008", checksum=checksum),))
-    inspection = inspect(facts, made, Target("009", ("009",)))
-    replaced = replaced_revisions(facts.journal, inspection.applied, made)
-    found = with_replaced(inspection, replaced)
+    found = inspect(facts, made, Target("009", ("009",)))
     if expected is None:
         assert (found.state, found.replaced) == (SchemaState.CURRENT, ())
         return
@@ -156,9 +155,9 @@ def test_what_is_not_known_is_not_replaced(tmp_path: Path) -> None:
 def test_an_id_that_nobody_else_can_have(tmp_path: Path) -> None:
     """With random letters in it the file is the applied one, so it was edited."""
     made = history(on_disk(tmp_path, "009_k3f9", source=OTHER))
-    replaced = replaced_revisions([applied("009_k3f9")], ["009_k3f9"], made)
-    found = inspect(DatabaseFacts(("009_k3f9",), ()), made, Target("009_k3f9", ("009_k3f9",)))
-    refusal = refuse_replaced(with_replaced(found, replaced), "run `rm -r data`")
+    facts = DatabaseFacts(("009_k3f9",), (), (applied("009_k3f9"),))
+    found = inspect(facts, made, Target("009_k3f9", ("009_k3f9",)))
+    refusal = refuse_replaced(found, "run `rm -r data`")
     assert refusal.what == (
         f"009_k3f9_title.py was edited after it was applied: revision 009_k3f9 of this "
         f"database ({PLACE}) has other code than the file."
@@ -171,10 +170,9 @@ def test_below_a_revision_that_is_unknown(tmp_path: Path) -> None:
     made = history(on_disk(tmp_path, "008"), on_disk(tmp_path, "009", "008", source=OTHER))
     journal = (applied("008"), applied("009", "008"), applied("010", "009"))
     facts = DatabaseFacts(("010",), ("users",), journal)
-    inspection = inspect(facts, made, Target("009", ("009",)))
-    assert inspection.state is SchemaState.AHEAD
-    [found] = replaced_revisions(facts.journal, inspection.applied, made)
-    assert found.entry.revision == "009"
+    found = inspect(facts, made, Target("009", ("009",)))
+    assert found.state is SchemaState.DIVERGED
+    assert [it.entry.revision for it in found.replaced] == ["009"]
 
 
 def test_several_are_named(tmp_path: Path) -> None:
@@ -184,8 +182,7 @@ def test_several_are_named(tmp_path: Path) -> None:
     )
     journal = (applied("009", "008"), applied("008"))
     found = inspect(DatabaseFacts(("009",), (), journal), made, Target("009", ("009",)))
-    replaced = replaced_revisions(journal, found.applied, made)
-    refusal = refuse_replaced(with_replaced(found, replaced), None)
+    refusal = refuse_replaced(found, None)
     assert refusal.what.startswith("008_title.py was edited")
     assert refusal.what.endswith("has other code than the file. The same is true of 009.")
 
@@ -200,8 +197,7 @@ def test_a_merge_that_was_edited(tmp_path: Path) -> None:
     )
     journal = (applied("d1", "b1", "c1"),)
     found = inspect(DatabaseFacts(("d1",), (), journal), made, Target("d1", ("d1",)))
-    replaced = replaced_revisions(journal, found.applied, made)
-    refusal = refuse_replaced(with_replaced(found, replaced), "run `rm -r data`")
+    refusal = refuse_replaced(found, "run `rm -r data`")
     assert refusal.advice == keeping("b1")
 
 

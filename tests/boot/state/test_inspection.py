@@ -6,12 +6,12 @@ from hypothesis import given, settings, strategies as st
 from alembic_boot.history.history import History, Target
 from alembic_boot.state.inspection import (
     NO_DATABASE,
-    Applied,
     DatabaseFacts,
     Inspection,
     SchemaState,
     inspect,
 )
+from alembic_boot.state.journal_rows import Applied
 from tests.boot.history.graphs import BRANCHED, LINE, MERGED, SEPARATE, histories
 from tests.boot.state.situations import entry, situations, words
 

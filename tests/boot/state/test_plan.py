@@ -8,26 +8,18 @@ from hypothesis import given, settings, strategies as st
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import (
     BootError,
-    HistoryBrokenError,
-    MigrationFailedError,
     SchemaAheadError,
     SchemaDivergedError,
     SchemaPastError,
     SchemaUnmanagedError,
 )
 from alembic_boot.history.history import History, Target
-from alembic_boot.state.edits import with_replaced
-from alembic_boot.state.inspection import (
-    Applied,
-    DatabaseFacts,
-    Inspection,
-    PartialCommit,
-    Replaced,
-    SchemaState,
-    inspect,
-)
-from alembic_boot.state.plan import Action, Plan, decide
-from alembic_boot.state.unrecordable import too_long
+from alembic_boot.state.edits import Replaced
+from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState, inspect
+from alembic_boot.state.journal import Journal
+from alembic_boot.state.journal_rows import Applied, Unfinished
+from alembic_boot.state.plan import Action, Plan, decide, harmful_step
+from alembic_boot.state.refusals import refuse_partial_commit
 from tests.boot.history.graphs import LINE
 from tests.boot.state.situations import situations
 
@@ -58,11 +50,8 @@ PAST = inspection(SchemaState.PAST, ("003",), SECOND, beyond=("003",), tables=TA
 PAST_BASE = inspection(
     SchemaState.PAST, ("003",), BASE, beyond=("003", "002", "001"), tables=TABLES
 )
-PARTIAL_COMMIT = PartialCommit(
-    "003", "upgrade", "003 Pages", "UPDATE books", "schema_journal WHERE id = 7", is_changed=False
-)
-TOO_LONG = too_long(["004"], LINE, VersionTable("versions", room=2), is_there=True)
 UPGRADE_LAST = Plan(Action.UPGRADE, ("003",))
+PARTIAL_COMMIT = Unfinished(7, "003", "upgrade", None, "UPDATE books")
 EXPANDED = inspection(SchemaState.AHEAD, ("004",), unknown=("004",), tables=TABLES)
 CONTRACTED = replace(EXPANDED, contracting=("004",))
 
@@ -76,22 +65,6 @@ CONTRACTED = replace(EXPANDED, contracting=("004",))
         (EMPTY_AT_BASE, True, Plan(Action.NOTHING)),
         (BEHIND, False, Plan(Action.UPGRADE, ("003",))),
         (BEHIND, True, Plan(Action.UPGRADE, ("003",))),
-        (
-            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, is_changed=True),)),
-            False,
-            UPGRADE_LAST,
-        ),
-        (
-            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, direction="downgrade"),)),
-            False,
-            UPGRADE_LAST,
-        ),
-        (
-            replace(BEHIND, partial_commits=(replace(PARTIAL_COMMIT, revision="002"),)),
-            False,
-            UPGRADE_LAST,
-        ),
-        (replace(CURRENT, partial_commits=(PARTIAL_COMMIT,)), False, Plan(Action.NOTHING)),
         (CURRENT, False, Plan(Action.NOTHING)),
         (CURRENT, True, Plan(Action.NOTHING)),
         (inspection(SchemaState.UNMANAGED, tables=TABLES), False, Plan(Action.ADOPT)),
@@ -122,16 +95,18 @@ DISPOSAL = "run `rm -r data`"
 
 APPLIED = Applied("003", ("002",), is_expand=True, host="laptop", app_version="1.4")
 EDITED = Replaced(APPLIED, "003.py", ("002",), is_same_upgrade=False, is_same_revision=False)
-
-
 MOVED = replace(EDITED, parents=("001",))
+
+
+def edited(found: Inspection, replaced: Replaced) -> Inspection:
+    return replace(found, state=SchemaState.DIVERGED, replaced=(replaced,))
 
 
 @pytest.mark.parametrize("found", [BEHIND, CURRENT, PAST, EXPANDED])
 @pytest.mark.parametrize("disposal", [None, DISPOSAL])
 def test_a_revision_that_was_replaced(found: Inspection, disposal: str | None) -> None:
     """Nothing is done with a database that has another revision than the file describes."""
-    plan = decide(with_replaced(found, (EDITED,)), rollback=False, disposal=disposal)
+    plan = decide(edited(found, EDITED), rollback=False, disposal=disposal)
     assert (plan.action, plan.steps) == (Action.REFUSE, ())
     assert plan.refusal is not None
     assert plan.refusal.exit_status == 9
@@ -154,7 +129,7 @@ def test_the_way_down_from_there(
 
     From a revision that was moved it would lead to one that was never applied.
     """
-    plan = decide(with_replaced(found, (other,)), rollback=True, disposal=disposal)
+    plan = decide(edited(found, other), rollback=True, disposal=disposal)
     assert plan.action is action
     if action is Action.DOWNGRADE:
         assert plan.steps == ("003",)
@@ -201,35 +176,6 @@ def test_the_way_down_from_there(
             "back with that release.",
         ),
         (
-            replace(PAST, irreversible=("003 Pages: it has no downgrade()",)),
-            (True,),
-            MigrationFailedError,
-            5,
-            "The schema cannot be taken back: 003 Pages: it has no downgrade(). Write a "
-            "downgrade(), or restore a backup. Nothing was changed.",
-        ),
-        (
-            replace(BEHIND, partial_commits=(PARTIAL_COMMIT,)),
-            BOTH,
-            MigrationFailedError,
-            5,
-            "Migration 003 Pages was interrupted after it had committed a part of itself "
-            "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
-            "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand and "
-            "say so with `inv stamp --revision 003`, or change the file so that it can be run "
-            "again. Nothing was changed.",
-        ),
-        (
-            replace(PAST, partial_commits=(replace(PARTIAL_COMMIT, direction="downgrade"),)),
-            (True,),
-            MigrationFailedError,
-            5,
-            "Migration 003 Pages was interrupted after it had committed a part of itself "
-            "(UPDATE books), which may do harm if it is repeated. Take that part back and say "
-            "so with `DELETE FROM schema_journal WHERE id = 7`, or finish the revision by hand, or "
-            "change the file so that it can be run again. Nothing was changed.",
-        ),
-        (
             replace(
                 inspection(SchemaState.DIVERGED, ("002", "009"), unknown=("009",), tables=TABLES),
                 staying=("001", "002"),
@@ -266,15 +212,6 @@ def test_the_way_down_from_there(
             "recorded twice. Deploy the release that has that revision, or restore a database that "
             "belongs to this one. If revisions were squashed or renamed, `inv adopt --dry-run` "
             "says which one the schema is. Nothing was changed.",
-        ),
-        (
-            replace(CURRENT, state=SchemaState.BEHIND, pending=("004",), unrecordable=TOO_LONG),
-            BOTH,
-            HistoryBrokenError,
-            9,
-            'The revision id 004 is longer than the 2 characters of version_num in "versions". '
-            'Give the revision a shorter id, or make room with `ALTER TABLE "versions" ALTER '
-            "version_num TYPE varchar(255)`. Nothing was changed.",
         ),
         (
             inspection(
@@ -323,6 +260,50 @@ def test_what_is_refused(
             plan.refusal.exit_status,
             str(plan.refusal),
         )
+
+
+@pytest.mark.parametrize(
+    ("plan", "attempt", "is_harmful"),
+    [
+        (UPGRADE_LAST, PARTIAL_COMMIT, True),
+        (UPGRADE_LAST, replace(PARTIAL_COMMIT, committed=""), False),
+        (UPGRADE_LAST, replace(PARTIAL_COMMIT, file_sha256="of another file"), False),
+        (UPGRADE_LAST, replace(PARTIAL_COMMIT, direction="downgrade"), False),
+        (UPGRADE_LAST, replace(PARTIAL_COMMIT, revision="002"), False),
+        (Plan(Action.NOTHING), PARTIAL_COMMIT, False),
+        (
+            Plan(Action.DOWNGRADE, ("003", "002")),
+            replace(PARTIAL_COMMIT, direction="downgrade"),
+            True,
+        ),
+    ],
+)
+def test_a_step_that_has_committed_a_part(
+    plan: Plan, attempt: Unfinished, is_harmful: bool
+) -> None:
+    """It is not repeated, unless a person has changed its file since."""
+    other = Unfinished(6, "001", "upgrade", None, "DROP TABLE books")
+    assert harmful_step(plan, (other, attempt), LINE) == (attempt if is_harmful else None)
+
+
+@pytest.mark.parametrize(
+    ("direction", "by_hand"),
+    [
+        ("upgrade", "finish the revision by hand and say so with `inv stamp --revision 003`"),
+        ("downgrade", "finish the revision by hand"),
+    ],
+)
+def test_the_refusal_of_a_committed_part(direction: str, by_hand: str) -> None:
+    """It says how a person tells that the part is taken back, or that the rest is done."""
+    attempt = replace(PARTIAL_COMMIT, direction=direction)
+    refusal = refuse_partial_commit(attempt, LINE, Journal(VersionTable("versions", "books")))
+    assert (refusal.exit_status, str(refusal)) == (
+        5,
+        "Migration 003 was interrupted after it had committed a part of itself (UPDATE books), "
+        "which may do harm if it is repeated. Take that part back and say so with `DELETE FROM "
+        f'"books"."schema_journal" WHERE id = 7`, or {by_hand}, or change the file so that it can '
+        "be run again. Nothing was changed.",
+    )
 
 
 def test_every_state_and_way_has_a_plan() -> None:
