@@ -39,7 +39,7 @@ from alembic_boot.state.edits import is_changed
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
 from alembic_boot.state.journal_rows import Unfinished
 from alembic_boot.state.refusals import refuse_partial_commit
-from alembic_boot.state.unrecordable import too_long
+from alembic_boot.state.unrecordable import is_doubtful
 
 _log = logging.getLogger(__name__)
 
@@ -282,9 +282,7 @@ class LockedRun(Guard):
         revisions = [revision for revision, _ in step.moves]
         history, table = self._recorder.history, self._recorder.journal.version_table
         is_refused = any(attempt.committed for attempt in self._attempts(step))
-        is_encodable = all(it.isascii() for it in revisions)
-        is_short = too_long(revisions, history, table, is_there=True) is None
-        return is_encodable and is_short and not is_refused
+        return not (is_refused or is_doubtful(revisions, history, table))
 
     def _attempts(self, step: Step) -> list[Unfinished]:
         """Return the last attempts of a step's revisions that failed."""

@@ -1,7 +1,6 @@
 """Checks before the first revision: the journal can be written, and other sessions can see it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -17,7 +16,7 @@ from alembic_boot.running.steps import Moves
 from alembic_boot.sql.writing import literal, quoted
 from alembic_boot.state.access import why_not_writable
 from alembic_boot.state.journal import Direction
-from alembic_boot.state.unrecordable import ENCODINGS_QUERY, too_long, unencodable
+from alembic_boot.state.unrecordable import unrecordable
 
 # A row is updated or inserted. A branch may need more rights; their lack shows at that step.
 _WRITABLE = """
@@ -138,18 +137,14 @@ def refuse_ids(session: MigrationSession, recorder: Recorder, ids: Sequence[str]
     A plan is checked before it begins. `alembic upgrade` typed by hand is not, and a revision
     before this one may have changed the version table.
     """
-    history, table = recorder.history, recorder.journal.version_table
-    refused = None
-    if too_long(ids, history, table, is_there=True):
-        is_there, room = session.ask(table.room_query)
-        refused = too_long(ids, history, replace(table, room=room), is_there=is_there)
+
+    def ask(query: str) -> Any:
+        row = session.ask(query)
         session.settle()
-    beyond_ascii = [it for it in ids if not it.isascii()]
-    if beyond_ascii and refused is None:
-        refused = unencodable(beyond_ascii, *session.ask(ENCODINGS_QUERY))
-        session.settle()
-    if refused is not None:
-        raise refused.refusal("It did not run.")
+        return row
+
+    if found := unrecordable(ask, ids, recorder.history, recorder.journal.version_table):
+        raise found.refusal("It did not run.")
 
 
 def leave_transaction(session: MigrationSession, before: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from psycopg2 import errors
 
@@ -28,7 +28,7 @@ from alembic_boot.state.journal import Journal
 from alembic_boot.state.plan import Action, Plan, decide, harmful_step, refuse
 from alembic_boot.state.refusals import refuse_irreversible, refuse_partial_commit
 from alembic_boot.state.tables import Extent, list_tables
-from alembic_boot.state.unrecordable import ENCODINGS_QUERY, Unrecordable, too_long, unencodable
+from alembic_boot.state.unrecordable import Unrecordable, unrecordable
 
 T = TypeVar("T")
 
@@ -102,21 +102,14 @@ class Schema:
 
         `is_run` tells that they will run, and not only be recorded.
         """
+
+        def ask(query: str) -> Any:
+            with connected(self.url) as connection, connection.cursor() as cursor:
+                cursor.execute(query)
+                return cursor.fetchone()
+
         history = self.project.history if is_run else History({})
-        table = self.version_table
-        is_doubtful = too_long(revisions, history, table, is_there=True) is not None
-        others = tuple(it for it in revisions if not it.isascii())
-        if not (is_doubtful or others):
-            return None
-        with connected(self.url) as connection, connection.cursor() as cursor:
-            # Another starter or a revision may have made room since env.py was asked.
-            cursor.execute(table.room_query)
-            is_there, room = cursor.fetchone() or (False, None)
-            cursor.execute(ENCODINGS_QUERY)
-            [(server, client)] = cursor.fetchall()
-        table = replace(table, room=room) if is_there else table
-        found = too_long(revisions, history, table, is_there=is_there)
-        return found or unencodable(others, server, client)
+        return unrecordable(ask, revisions, history, self.version_table)
 
     def decide(self, inspection: Inspection, *, is_scratch: bool = False) -> Plan:
         """Return the plan for this state, by this policy, or the refusal of its steps.
@@ -131,8 +124,8 @@ class Schema:
     def _why_not(self, plan: Plan, *, is_scratch: bool) -> BootError | None:
         """Return the refusal of steps that cannot be recorded or run, or that may do harm."""
         history, is_up = self.project.history, plan.action is Action.UPGRADE
-        if is_up and (unrecordable := self.unrecordable(plan.steps)):
-            return unrecordable.refusal()
+        if is_up and (found := self.unrecordable(plan.steps)):
+            return found.refusal()
         is_lasting = not (is_up or is_scratch)
         if is_lasting and (irreversible := refuse_irreversible(plan.steps, history)):
             return irreversible

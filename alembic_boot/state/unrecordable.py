@@ -1,8 +1,9 @@
 """Revision ids that the version table cannot store: too long, or in another encoding."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import takewhile
+from typing import Any
 
 from psycopg2.extensions import encodings
 
@@ -10,7 +11,7 @@ from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.errors import HistoryBrokenError, some
 from alembic_boot.history.history import History, Revision
 
-ENCODINGS_QUERY = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
+_ENCODINGS = "SELECT current_setting('server_encoding'), current_setting('client_encoding')"
 
 _ANY_BYTES = "SQL_ASCII"
 """PostgreSQL's name for an encoding that stores all bytes as the client sends them."""
@@ -31,6 +32,29 @@ class Unrecordable:
     def refusal(self, unchanged: str = "Nothing was changed.") -> HistoryBrokenError:
         """Return the error to raise before they run."""
         return HistoryBrokenError(self.what, f"{self.advice} {unchanged}")
+
+
+def unrecordable(
+    ask: Callable[[str], Any], ids: Sequence[str], history: History, version_table: VersionTable
+) -> Unrecordable | None:
+    """Return which of the revisions, in this order, have ids that cannot be recorded.
+
+    `ask` returns the first row of a query. It is called only if the ids and the known room of the
+    table leave a doubt: another starter or a revision may have changed the room since.
+    """
+    if not is_doubtful(ids, history, version_table):
+        return None
+    is_there, room = ask(version_table.room_query)
+    table = replace(version_table, room=room) if is_there else version_table
+    found = too_long(ids, history, table, is_there=is_there)
+    return found or unencodable(ids, *ask(_ENCODINGS))
+
+
+def is_doubtful(ids: Iterable[str], history: History, version_table: VersionTable) -> bool:
+    """Return whether only the database can tell that it has the room and the characters."""
+    ids = tuple(ids)
+    is_short = too_long(ids, history, version_table, is_there=True) is None
+    return not (is_short and all(map(str.isascii, ids)))
 
 
 def too_long(
