@@ -15,7 +15,7 @@ _LONGEST = 500
 _PSYCOPG = "sqlalchemy.dialects.postgresql.psycopg"
 """The module that imports psycopg for an engine."""
 
-_TOOL = Path(__file__).parent
+_TOOL = Path(__file__).parents[1]
 
 
 def describe(
