@@ -50,7 +50,8 @@ def refuse_ahead(inspection: Inspection, disposal: str | None = None) -> SchemaA
             inspection,
             disposal,
             "Deploy the release that has it, or roll the database back with that release.",
-        ),
+        )
+        + _UNCHANGED,
     )
 
 
@@ -87,39 +88,34 @@ def if_none_belongs() -> str:
 
 def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDivergedError:
     """Return the refusal of a database that is not on one line with this history."""
-    restore = (
-        "Deploy the release that has that revision, or restore a database that belongs to this "
-        f"one.{_UNCHANGED}"
+    advice = (
+        "Deploy the release that has that revision, or restore a database that belongs to this one."
+    )
+    squashed = (
+        f" If revisions were squashed or renamed, `{as_typed('adopt --dry-run')}` says which one "
+        "the schema is."
     )
     if inspection.unknown:
         reason = (
             f"{_are(inspection.unknown)} not in this release's history, whose head is "
             f"{_listed(inspection.heads)}"
         )
-        advice = _or_squashed(way_back(inspection, disposal, restore))
+        advice = way_back(inspection, disposal, advice) + squashed
         if not inspection.staying:  # nothing tells of a revision of this history
-            advice = f"{advice.removesuffix(_UNCHANGED)} {_OWN_TABLE}{_UNCHANGED}"
+            advice += (
+                " If another history uses this database, give each its own version_table in env.py."
+            )
     elif inspection.is_twofold:
         reason = "one of these is the ancestor of another, or is recorded twice"
-        advice = _or_squashed(restore)
+        advice += squashed
     else:
         reason = f"that and the target {inspection.target.name} lie on different branches"
         advice = (
             f"Set {setting('TARGET')}=heads to have both branches, or to a revision that joins "
-            f"them, as `{as_typed('merge')}` writes it.{_UNCHANGED}"
+            f"them, as `{as_typed('merge')}` writes it."
         )
     return SchemaDivergedError(
-        f"The database is at {_listed(inspection.current)}, and {reason}.", advice
-    )
-
-
-_OWN_TABLE = "If another history uses this database, give each its own version_table in env.py."
-
-
-def _or_squashed(advice: str) -> str:
-    return (
-        f"{advice.removesuffix(_UNCHANGED)} If revisions were squashed or renamed, "
-        f"`{as_typed('adopt --dry-run')}` says which one the schema is.{_UNCHANGED}"
+        f"The database is at {_listed(inspection.current)}, and {reason}.", f"{advice}{_UNCHANGED}"
     )
 
 
@@ -131,21 +127,19 @@ def refuse_replaced(inspection: Inspection, disposal: str | None) -> HistoryBrok
     first, *others = inspection.replaced
     same = some([it.entry.revision for it in others], 3)
     what = _difference(first) + (f" The same is true of {same}." if others else "")
-    if disposal is None:
-        advice = "Put the file back as it was, and write what it should do into a new revision."
-        return HistoryBrokenError(what, f"{advice}{_UNCHANGED}")
-    # The parents of a stamp may be the revisions that it replaced.
-    parents = first.parents if first.entry.is_stamp else first.entry.parents
-    rollback = _rollback(parents[0] if parents else "base")
-    is_way_down = not (inspection.unknown or any(it.is_moved for it in inspection.replaced))
-    edited = (
-        f" Or keep the edited file{'s' if others else ''}, if downgrade() still undoes what was "
-        f"applied: run {rollback}, and then `{as_typed('migrate')}`."
-        if is_way_down
-        else ""
-    )
-    back = _bring_back(len(inspection.replaced), rollback)
-    return HistoryBrokenError(what, f"{back}{edited} {_throw_away(disposal)}")
+    advice = "Put the file back as it was, and write what it should do into a new revision."
+    if disposal is not None:
+        # The parents of a stamp may be the revisions that it replaced.
+        parents = first.parents if first.entry.is_stamp else first.entry.parents
+        rollback = _rollback(parents[0] if parents else "base")
+        advice = _bring_back(rollback)
+        if not (inspection.unknown or any(it.is_moved for it in inspection.replaced)):
+            advice += (
+                " Or keep the edited files, if downgrade() still undoes what was applied: run "
+                f"{rollback}, and then `{as_typed('migrate')}`."
+            )
+        advice += _or_throw_away(disposal)
+    return HistoryBrokenError(what, f"{advice}{_UNCHANGED}")
 
 
 def refuse_irreversible(steps: Iterable[str], history: History) -> MigrationFailedError | None:
@@ -190,15 +184,14 @@ def way_back(inspection: Inspection, disposal: str | None, otherwise: str) -> st
     origin = "".join(map(_origin, said))
     if disposal is None:
         return f"{origin}{otherwise}"
-    if not stamps:
-        way = _bring_back(len(inspection.unknown), _rollback(_down_to(inspection)))
-    elif is_stamped(inspection):
-        restamp = as_typed("adopt --restamp")
+    restamp = as_typed("adopt --restamp")
+    if is_stamped(inspection):
         way = f"If the schema is that of a revision here, record that revision with `{restamp}`."
+    elif stamps:
+        way = _bring_back(_rollback(stamps[-1].revision), restamp)
     else:
-        above = len(inspection.unknown) - len(stamps)
-        way = _bring_back(above, _rollback(stamps[-1].revision), "adopt --restamp")
-    return f"{origin}{way} {_throw_away(disposal)}"
+        way = _bring_back(_rollback(_down_to(inspection)))
+    return f"{origin}{way}{_or_throw_away(disposal)}"
 
 
 def is_stamped(inspection: Inspection) -> bool:
@@ -259,16 +252,15 @@ def _rollback(target: str | None) -> str:
     return f"`{as_typed(f'rollback{option}')}`"
 
 
-def _bring_back(number: int, rollback: str, then: str = "migrate") -> str:
-    files, their = ("file", "its") if number == 1 else ("files", "their")
+def _bring_back(rollback: str, then: str | None = None) -> str:
     return (
-        f"Bring the applied {files} back (check out {their} branch or commit), run {rollback}, "
-        f"come back, and run `{as_typed(then)}`."
+        f"Bring the applied files back (check out their branch or commit), run {rollback}, come "
+        f"back, and run `{then or as_typed('migrate')}`."
     )
 
 
-def _throw_away(disposal: str) -> str:
-    return f"Or throw this development database away: {disposal}.{_UNCHANGED}"
+def _or_throw_away(disposal: str) -> str:
+    return f" Or throw this development database away: {disposal}."
 
 
 def _listed(revisions: Sequence[str]) -> str:

@@ -83,7 +83,8 @@ class TestAhead:
         )
         migrate(older, database_url, APP_ENV="prod").assert_failed(
             7,
-            f"{what}Deploy the release that has it, or roll the database back with that release.",
+            f"{what}Deploy the release that has it, or roll the database back with that release. "
+            "Nothing was changed.",
         )
         sentence = (
             f"{what}Bring the applied files back (check out their branch or commit), run "
@@ -148,7 +149,7 @@ class TestEdited:
         root = release(tmp_path, "edited")
         migrate(root, database_url).assert_ok()
         self.edit(root, "video_url", "film_url")
-        way = f"{self.SENTENCE}Bring the applied file back (check out its branch or commit), …"
+        way = f"{self.SENTENCE}Bring the applied files back (check out their branch or commit), …"
         finished = migrate(root, database_url)
         finished.assert_failed(9, way)
         finished.assert_never_says("…up to date…")

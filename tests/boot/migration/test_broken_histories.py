@@ -209,7 +209,7 @@ def test_unknown_revision(
     finished.assert_failed(
         7,
         f"The database is at f00, and f00 is not in this release's history, whose head is {HEAD}. "
-        "Bring the applied file back (check out its branch or commit), run `inv rollback`, come "
+        "Bring the applied files back (check out their branch or commit), run `inv rollback`, come "
         "back, and run `inv migrate`. Or throw this development database away: run `dropdb …`, …",
     )
     assert revisions(cluster, database) == ["f00"]

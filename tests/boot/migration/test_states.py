@@ -57,7 +57,8 @@ class TestAhead:
         )
         migrate(older, database_url, APP_ENV="prod").assert_failed(
             7,
-            f"{what}Deploy the release that has it, or roll the database back with that release.",
+            f"{what}Deploy the release that has it, or roll the database back with that release. "
+            "Nothing was changed.",
         )
         sentence = (
             f"{what}Bring the applied files back (check out their branch or commit), run "
@@ -89,7 +90,7 @@ class TestDiverged:
 
     SENTENCE = (
         f"The database is at 901, and 901 is not in this release's history, whose head is {HEAD}. "
-        "…Bring the applied file back (check out its branch or commit), run `inv rollback…`, …"
+        "…Bring the applied files back (check out their branch or commit), run `inv rollback…`, …"
     )
 
     def test_without_a_journal(

@@ -164,7 +164,7 @@ def test_the_way_down_from_there(
             7,
             "The database is at 004, ahead of this release, whose head is 003, and 004 is not "
             "journalled as expand. Deploy the release that has it, or roll the database back with "
-            "that release.",
+            "that release. Nothing was changed.",
         ),
         (
             EXPANDED,
@@ -173,7 +173,7 @@ def test_the_way_down_from_there(
             7,
             "The database is at 004, ahead of this release, whose head is 003, which cannot take "
             "back what it does not know. Deploy the release that has it, or roll the database "
-            "back with that release.",
+            "back with that release. Nothing was changed.",
         ),
         (
             replace(
