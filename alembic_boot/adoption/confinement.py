@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from psycopg2.extensions import connection as Connection
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Engine, Pool
 
 from alembic_boot.commands import setting
+from alembic_boot.environment.listening import listening
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.history.history import History
 from alembic_boot.history.source import OWN_LOGINS, below_sqlalchemy, certain_statements
@@ -153,13 +154,11 @@ def confined(
                 raise _refusal(running(), reach, text)
 
     # At each checkout, because an imported engine may have a connection in its pool already.
-    event.listen(Pool, "checkout", checked_out)
-    event.listen(Engine, "before_cursor_execute", executing)
-    try:
+    with (
+        listening(Pool, checkout=checked_out),
+        listening(Engine, before_cursor_execute=executing),
+    ):
         yield
-    finally:
-        event.remove(Engine, "before_cursor_execute", executing)
-        event.remove(Pool, "checkout", checked_out)
 
 
 def _ask(dbapi_connection: Any, *queries: str) -> tuple[bool, ...]:

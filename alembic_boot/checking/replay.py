@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
-from sqlalchemy import DDL, TextClause, TextualSelect, event
+from sqlalchemy import DDL, TextClause, TextualSelect
 
 from alembic_boot.adoption.comparison import Catalogue, Difference, ObjectKey, compare
 from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
@@ -18,6 +18,7 @@ from alembic_boot.checking.findings import Finding, Kind, finding
 from alembic_boot.checking.new_revision import NO_MODELS
 from alembic_boot.checking.phases import contract_reasons, phase_problems
 from alembic_boot.description import SchemaPolicy
+from alembic_boot.environment.listening import listening
 from alembic_boot.environment.location import expect_database
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
@@ -228,12 +229,8 @@ class _Noting(Guard):
     def running(self, step: Step) -> Iterator[None]:
         """Note it while the revision's function runs, and nothing around it."""
         connection = self.session.connection
-        with super().running(step):
-            event.listen(connection, "before_cursor_execute", self._note)
-            try:
-                yield
-            finally:
-                event.remove(connection, "before_cursor_execute", self._note)
+        with super().running(step), listening(connection, before_cursor_execute=self._note):
+            yield
 
     def _note(
         self, _connection: Any, _cursor: Any, statement: str, _values: Any, context: Any, _many: Any

@@ -1,12 +1,13 @@
 """Keep an env.py from changing the database when a command promises to change nothing."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from alembic_boot.environment.listening import listening
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.own_work import own_work
 
@@ -47,18 +48,10 @@ def refusing_changes(env_py: str) -> Iterator[None]:
             refused.append(_refusal(env_py))
             raise refused[0]
 
-    listeners: dict[str, Callable[..., None]] = {
-        "begin": beginning,
-        "before_cursor_execute": executing,
-        "commit": committing,
-    }
-    for name, listener in listeners.items():
-        event.listen(Engine, name, listener)
     try:
-        yield
+        with listening(Engine, begin=beginning, before_cursor_execute=executing, commit=committing):
+            yield
     finally:
-        for name, listener in listeners.items():
-            event.remove(Engine, name, listener)
         for error in refused:  # even if env.py goes on after it
             raise error
 

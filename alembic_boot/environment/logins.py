@@ -11,9 +11,10 @@ from typing import Any
 
 from psycopg2 import ProgrammingError
 from psycopg2.extensions import parse_dsn
-from sqlalchemy import Engine, Pool, event
+from sqlalchemy import Engine, Pool
 from sqlalchemy.exc import DisconnectionError
 
+from alembic_boot.environment.listening import listening
 from alembic_boot.own_work import own_work
 from alembic_boot.postgres.hosts import SESSION, hosts_of
 from alembic_boot.postgres.options import DRIVERS
@@ -44,11 +45,8 @@ def hearing_logins(hear: Hear) -> Iterator[None]:
     def connecting(dialect: Any, _record: Any, arguments: Any, parameters: dict[str, Any]) -> Any:
         return hear(dialect, arguments, parameters) if is_ours() else None
 
-    event.listen(Engine, "do_connect", connecting)
-    try:
+    with listening(Engine, do_connect=connecting):
         yield
-    finally:
-        event.remove(Engine, "do_connect", connecting)
 
 
 def keywords(arguments: Sequence[Any], parameters: Mapping[str, Any]) -> dict[str, str] | None:
@@ -129,13 +127,10 @@ def connecting_anew() -> Iterator[None]:
         if is_ours() is not (id(record) in made):
             raise DisconnectionError  # the pool connects again
 
-    event.listen(Pool, "connect", connected)
-    event.listen(Pool, "checkout", checked_out)
     try:
-        yield
+        with listening(Pool, connect=connected, checkout=checked_out):
+            yield
     finally:
-        event.remove(Pool, "checkout", checked_out)
-        event.remove(Pool, "connect", connected)
         for record in made.values():
             record.invalidate()
 

@@ -14,7 +14,7 @@ from alembic.config import Config
 from alembic.runtime.environment import EnvironmentContext
 from alembic.runtime.migration import MigrationContext, MigrationStep, RevisionStep
 from alembic.script import ScriptDirectory
-from sqlalchemy import Pool, event
+from sqlalchemy import Pool
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from alembic_boot.environment.changes import CHANGES_NOTHING, refusing_changes
@@ -26,6 +26,7 @@ from alembic_boot.environment.failures import (
     no_connection,
     way_out,
 )
+from alembic_boot.environment.listening import listening
 from alembic_boot.environment.location import Location, Locations, expect_database
 from alembic_boot.environment.logins import noting_attempts
 from alembic_boot.environment.scripts import load_revision
@@ -242,11 +243,8 @@ def _noting_connections(opened: list[Any]) -> Iterator[None]:
         if is_ours():
             opened.append(record.driver_connection)
 
-    event.listen(Pool, "connect", note)
-    try:
+    with listening(Pool, connect=note):
         yield
-    finally:
-        event.remove(Pool, "connect", note)
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import Any
 
-from sqlalchemy import event
-
+from alembic_boot.environment.listening import listening
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.preparation import carrying
 from alembic_boot.running.steps import Rows, Step, Steps
@@ -107,21 +106,21 @@ class Loop:
     def _listening(self) -> Iterator[None]:
         """Hear of the transactions and statements of a revision: only SQLAlchemy sees those."""
         connection = self._session.connection
-        listeners: list[tuple[Any, str, Callable[..., Any]]] = [
-            (connection, "begin", lambda _connection: self._began_itself()),
-            (connection, "commit", lambda _connection: self._guard.committing()),
-            (connection, "rollback", lambda _connection: self._guard.rolled_back()),
-            (connection.engine, "do_execute", self._execute),
-            (connection.engine, "do_execute_no_params", self._execute_without),
-            (connection.engine, "do_executemany", self._execute_many),
-        ]
-        for listener in listeners:
-            event.listen(*listener)
-        try:
+        with (
+            listening(
+                connection,
+                begin=lambda _connection: self._began_itself(),
+                commit=lambda _connection: self._guard.committing(),
+                rollback=lambda _connection: self._guard.rolled_back(),
+            ),
+            listening(
+                connection.engine,
+                do_execute=self._execute,
+                do_execute_no_params=self._execute_without,
+                do_executemany=self._execute_many,
+            ),
+        ):
             yield
-        finally:
-            for listener in listeners:
-                event.remove(*listener)
 
     def _began_itself(self) -> None:
         """Handle a transaction that the revision has begun, or that `rejoin` has begun."""
