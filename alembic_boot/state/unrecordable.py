@@ -50,9 +50,8 @@ def unrecordable(
     return found or unencodable(ids, *ask(_ENCODINGS))
 
 
-def is_doubtful(ids: Iterable[str], history: History, version_table: VersionTable) -> bool:
+def is_doubtful(ids: Sequence[str], history: History, version_table: VersionTable) -> bool:
     """Return whether only the database can tell that it has the room and the characters."""
-    ids = tuple(ids)
     is_short = too_long(ids, history, version_table, is_there=True) is None
     return not (is_short and all(map(str.isascii, ids)))
 
