@@ -16,6 +16,7 @@ from alembic_boot.adoption.scratch import make_room
 from alembic_boot.adoption.table_queries import STANDING_FOR
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.failures import no_connection
+from alembic_boot.environment.location import expect_database
 from alembic_boot.environment.project import Project
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import BootError, MigrationFailedError
@@ -88,28 +89,19 @@ class Replay:
         make_room(self._schema)  # the real one may have it
         while self._done < len(self.history.revisions):
             before = self._done
-            self._run_env()
+            self._project.run(self._work, self._failed, expect_database(self._is_scratch))
+            if self._running is not None:  # env.py's own open transaction has ended now
+                self._take(self._running)
             if self._done == before:
                 raise MigrationFailedError(
                     "Alembic's env.py reported success and committed nothing.",
                     "Let it commit what it runs.",
                 )
 
-    def _run_env(self) -> None:
-        self._project.run(self._work, self._failed, self._refuse_other_database)
-        if self._running is not None:  # env.py's own open transaction has ended now
-            self._take(self._running)
-
     def _failed(self, error: BaseException) -> BootError:
         return no_connection(error) or MigrationFailedError(
             f"{self._what()} failed: {self._project.describe(error)}.", "Fix it and start again."
         )
-
-    def _refuse_other_database(self, context: MigrationContext) -> None:
-        """Check each time, before anything runs, that env.py uses the scratch database."""
-        session = MigrationSession(context)
-        session.refuse_other_database(self._is_scratch)
-        session.settle()
 
     def _work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
         session = MigrationSession(context)

@@ -26,8 +26,7 @@ from alembic_boot.history.numbering import next_id
 from alembic_boot.output.log import keeping_logging
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.running.apply import apply_to_scratch
-from alembic_boot.state.plan import Action, decide
-from alembic_boot.state.schema import ask_location, open_schema
+from alembic_boot.state.schema import open_schema
 
 _log = logging.getLogger(__name__)
 
@@ -74,16 +73,12 @@ def write_revision(boot: BootDescription, message: str) -> str:
     refuse_several_heads(boot)
     with scratch_database(boot) as url, pointed_at(boot, url):
         project = open_project(boot.alembic_config, url, may_be_empty=True)
-        # An env.py that ignores its URL would replay the history on the real database.
-        ask_location(url, project)
+        schema = open_schema(url, project, SchemaPolicy("heads"))
         _refuse_no_models(project)
         if project.history.revisions:
-            schema = open_schema(url, project, SchemaPolicy())
             make_room(schema)
-            plan = decide(schema.inspect(), rollback=False)
-            if plan.action is Action.UPGRADE:
-                _log.info("Replaying the history on a scratch database")
-                apply_to_scratch(schema, plan)
+            _log.info("Replaying the history on a scratch database")
+            apply_to_scratch(schema)
         project.config.cmd_opts = options(
             boot.alembic_config, "revision", "--autogenerate", f"--message={message}"
         )

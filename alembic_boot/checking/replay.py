@@ -39,8 +39,6 @@ from alembic_boot.running.apply import MakeGuard, apply_to_scratch
 from alembic_boot.running.guard import Guard
 from alembic_boot.running.steps import Step
 from alembic_boot.sql.statement import is_setting
-from alembic_boot.state.inspection import NO_DATABASE, SchemaState, inspect
-from alembic_boot.state.plan import Action
 from alembic_boot.state.schema import Schema, in_the_database, open_schema
 
 _log = logging.getLogger(__name__)
@@ -113,7 +111,7 @@ class Replay:
         self, revision: Revision | None, target: Target, make_guard: MakeGuard = Guard
     ) -> Catalogue:
         try:
-            return _move(self._schema, target, make_guard)
+            return _move(self._schema, "up", target, make_guard)
         except MigrationFailedError as error:
             raise _FailedError(error, Kind.UPGRADE, revision) from error
 
@@ -142,7 +140,7 @@ class Replay:
                 yield from map(found, _left(here, compare(above, below)))
                 return  # what an empty downgrade leaves would be in the way
         try:
-            left = compare(_move(self._schema, there), below)
+            left = compare(_move(self._schema, "down", there), below)
         except MigrationFailedError as error:
             if not self._is_still(here, above):
                 raise _FailedError(error, Kind.DOWNGRADE, revision) from error
@@ -153,7 +151,7 @@ class Replay:
             own = [it for it in left if (it.object, it.property) not in self._may_stay]
             yield from map(found, _left(here, own))
         try:
-            changed = compare(_move(self._schema, here), above)
+            changed = compare(_move(self._schema, "up", here), above)
         except MigrationFailedError as error:
             raise _FailedError(error, Kind.DOWNGRADE, revision) from error
         yield from (found(f"{here.name} comes back different: {line}") for line in changed)
@@ -242,22 +240,14 @@ class _Noting(Guard):
             self._own.append(statement)
 
 
-def _move(schema: Schema, target: Target, make_guard: MakeGuard = Guard) -> Catalogue:
+def _move(schema: Schema, way: str, target: Target, make_guard: MakeGuard = Guard) -> Catalogue:
     """Bring the scratch database to a target, up or down, and return its catalogue.
 
     Raises MigrationFailedError, which says which way it was.
     """
-    schema = replace(schema, target=target)
-    inspection = schema.inspect()
-    if inspection.state is SchemaState.UNMANAGED:  # it is at base, but some objects are left
-        inspection = inspect(NO_DATABASE, schema.project.history, target)
-    plan = schema.decide(inspection, is_scratch=True)
-    if plan.refusal is not None:
-        raise plan.refusal
     try:
-        apply_to_scratch(schema, plan, make_guard)
+        apply_to_scratch(replace(schema, target=target), make_guard)
     except MigrationFailedError as error:
-        way = "up" if plan.action is Action.UPGRADE else "down"
         raise MigrationFailedError(f"On the way {way}: {error.what}", error.advice) from error
     return _read(schema)
 

@@ -24,7 +24,7 @@ from alembic_boot.running.steps import AlembicStep, Rows, Step
 from alembic_boot.running.transaction import TransactionLeftError
 from alembic_boot.situation import note, note_statement, situation
 from alembic_boot.sql.parser import read
-from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.inspection import NO_DATABASE, Inspection, SchemaState, inspect
 from alembic_boot.state.journal import Direction
 from alembic_boot.state.plan import Action, Plan
 from alembic_boot.state.schema import Schema, in_the_database
@@ -71,12 +71,19 @@ def apply(schema: Schema, plan: Plan, lock: SchemaLock, app_version: str | None)
         return run.verify()
 
 
-def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) -> Inspection:
-    """Do the same on a scratch database, which no other session uses.
+def apply_to_scratch(schema: Schema, make_guard: MakeGuard = Guard) -> None:
+    """Bring a scratch database to the target, up or down. No other session uses that database.
 
     Each run of env.py must prove that its session is there, before a statement runs.
-    People would take an INFO line about a revision for one about the real database.
+    People would take an INFO line about a revision for one about the real database. Raises
+    BootError.
     """
+    inspection = schema.inspect()
+    if inspection.state is SchemaState.UNMANAGED:  # it is at base, but some objects are left
+        inspection = inspect(NO_DATABASE, schema.project.history, schema.target)
+    plan = schema.decide(inspection, is_scratch=True)
+    if plan.refusal is not None:
+        raise plan.refusal
     run = Run(schema, plan, make_guard, is_real=False)
 
     def run_env(is_scratch: str) -> None:
@@ -87,7 +94,7 @@ def apply_to_scratch(schema: Schema, plan: Plan, make_guard: MakeGuard = Guard) 
         schema.project.run(run.work, run.failed, configured)
 
     in_the_database(schema.url, run_env)
-    return run.verify()
+    run.verify()
 
 
 class Run:
