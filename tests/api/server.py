@@ -11,6 +11,8 @@ import httpx
 import uvicorn
 from fastapi import FastAPI
 
+from tests.waiting import SOON
+
 
 class StartupFailedError(Exception):
     """The application's lifespan did not let it start."""
@@ -36,7 +38,7 @@ def serving(app: FastAPI, **options: Any) -> Iterator[httpx.Client]:
                 raise StartupFailedError
             time.sleep(0.005)
         port = listener.getsockname()[1]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=10) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=SOON) as client:
             yield client
     finally:
         server.should_exit = True

@@ -11,6 +11,7 @@ from tests.api.application_settings import settings_for
 from tests.api.people import sign_up
 from tests.api.server import serving
 from tests.cluster import Cluster
+from tests.waiting import SOON
 
 MOST = 2000
 LOGIN = "/api/v1/auth/login"
@@ -88,7 +89,7 @@ def test_a_mebibyte_by_default(seeded_url: str) -> None:
 def answer_to(client: httpx.Client, *parts: bytes) -> bytes:
     """Return everything that comes back before the server closes the connection."""
     address = (client.base_url.host, client.base_url.port or 0)
-    with closing(socket.create_connection(address, timeout=8)) as connection:
+    with closing(socket.create_connection(address, timeout=SOON)) as connection:
         for part in parts:
             connection.sendall(part)
         return b"".join(iter(lambda: connection.recv(65536), b""))

@@ -1,4 +1,5 @@
 import time
+import timeit
 from unittest.mock import ANY
 
 import pytest
@@ -73,6 +74,13 @@ def test_passwords_that_are_guessed_first_are_refused(password: str, is_taken: b
 )
 def test_judging_a_password_takes_bounded_time(awkward: str) -> None:
     """Letters that stand for others make zxcvbn try every way to read them, of 200 forever."""
-    started = time.process_time()
-    require_fit(awkward, "mina@example.org", "password")
-    assert time.process_time() - started < 2
+    assert _seconds(awkward) < 1000 * _seconds("kx7-bread-lantern-and-more" * 8)
+
+
+def _seconds(password: str) -> float:
+    """Return the processor's time to judge a password: the shortest of three runs."""
+
+    def judge() -> None:
+        require_fit(password, "mina@example.org", "password")
+
+    return min(timeit.repeat(judge, timer=time.thread_time, number=1, repeat=3))
