@@ -4,7 +4,6 @@ import logging
 import socket
 import struct
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,7 +28,7 @@ from backend.settings import load_settings
 from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port
 from tests.pgbouncer import running_pgbouncer
-from tests.waiting import SOON, wait_until
+from tests.waiting import SOON, soon, wait_until
 
 LONG = 60.0
 """Seconds that a wait may take where a test expects it to end long before."""
@@ -199,11 +198,8 @@ class TestTimeOut:
         """Where packets vanish, the wait still ends with its time."""
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = f"postgresql://u:top-secret@127.0.0.1:{listener.getsockname()[1]}/d"
-            started = time.monotonic()
-            with pytest.raises(DatabaseUnreachableError) as caught:
+            with soon(), pytest.raises(DatabaseUnreachableError) as caught:
                 wait_for_database(parse_database_url(url), 0.3)
-            took = time.monotonic() - started
-        assert took < SOON
         expected = url.replace("top-secret", "***")
         assert str(caught.value) == (
             f"PostgreSQL at {expected} was not reachable within 0.3 s: no answer within 0.3 s. "
