@@ -26,7 +26,8 @@ engine.networks.create(name, labels=of_run())
 engine.volumes.create(name, labels=of_run())
 engine.containers.run("TINY", ["sleep", "1000"], detach=True, network=name, labels=of_run())
 print("test: everything is made")
-time.sleep(1000)
+while True:  # Python does not look for signals once more before a long sleep
+    time.sleep(0.05)
 """
 
 # Two stages, of which the first is done when the second begins to wait.

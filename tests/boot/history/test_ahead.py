@@ -15,6 +15,7 @@ from alembic_boot.history import ahead
 from alembic_boot.history.ahead import read_ahead, reading_ahead
 from alembic_boot.history.headers import read_file
 from alembic_boot.signals import Stopped, stopping_on_signals
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -131,7 +132,8 @@ def test_a_stop_signal(theirs: AlembicConfig, children: Children) -> None:
     """A stop ends the child, too."""
     with pytest.raises(Stopped), stopping_on_signals(), reading_ahead(theirs):
         os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(60)
+        # In short sleeps: another thread may get the signal, which ends no sleep of this one.
+        wait_until(lambda: False)
     assert children() == 1
 
 
