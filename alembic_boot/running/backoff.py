@@ -98,20 +98,15 @@ class Harm:
             of_waits={pid: self.of_waits.get(pid, 0) + waited for pid in look.waiting},
         )
 
-    def is_crowd(self, look: Look) -> bool:
-        """Return whether our wait must end because too many sessions wait for it.
+    def is_too_much(self, look: Look, tries: int) -> bool:
+        """Return whether our wait must end: one session, or all in total, wait too long for it.
 
-        Only waits are ended. Work is not: the next try would have to do it again.
-        """
-        return look.is_waiting and look.blocked > 0 and is_share(self.in_queue)
-
-    def is_too_long(self, look: Look, tries: int) -> bool:
-        """Return whether our wait must end because one session waits too long for it.
-
-        `tries` counts the tries that have failed.
+        `tries` counts the tries that have failed. Only waits are ended. Work is not: the next try
+        would have to do it again.
         """
         waits = self.of_waits if tries < _STRICT_TRIES else self.of_wait
-        return look.is_waiting and max(waits.values(), default=0) >= _LONGEST
+        is_long = max(waits.values(), default=0) >= _LONGEST
+        return look.is_waiting and look.blocked > 0 and (is_long or is_share(self.in_queue))
 
     @property
     def is_worth_a_word(self) -> bool:

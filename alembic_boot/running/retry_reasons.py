@@ -16,8 +16,6 @@ _PHRASES = {
 }
 """By SQLSTATE; the blockers stand for {}."""
 
-_CROWD = "is blocked by {}, with too many sessions waiting behind it"
-
 _UNDONE = "The revision was rolled back."
 _KEPT = "Its changes outside of a transaction are kept."
 
@@ -36,15 +34,14 @@ class CutShortError(MigrationFailedError):
         )
 
 
-def phrase(state: str | None, *, has_cancelled: bool, is_for_crowd: bool = False) -> str | None:
+def phrase(state: str | None, *, has_cancelled: bool) -> str | None:
     """Return the phrase for a failure with this SQLSTATE; None if live traffic is not the cause.
 
     `has_cancelled` says that boot has cancelled the statement. A cancel by another session is no
-    reason for a retry. `is_for_crowd` says that too many sessions waited behind it.
+    reason for a retry.
     """
-    if state == CANCELLED and has_cancelled:
-        return _CROWD if is_for_crowd else _PHRASES[LOCK_NOT_AVAILABLE]
-    return _PHRASES.get(state or "")
+    is_ours = state == CANCELLED and has_cancelled
+    return _PHRASES.get(LOCK_NOT_AVAILABLE if is_ours else state or "")
 
 
 def building(what: str) -> str:

@@ -82,9 +82,7 @@ class Traffic:
             return False
         raise_if_stopped()
         watch = self._watch
-        phrase = reasons.phrase(
-            sqlstate(error), has_cancelled=watch.has_cancelled, is_for_crowd=watch.is_for_crowd
-        )
+        phrase = reasons.phrase(sqlstate(error), has_cancelled=watch.has_cancelled)
         if phrase is None or not self._transaction.is_intact(self._recorder.ask):
             return False
         self._session.forget_transaction()

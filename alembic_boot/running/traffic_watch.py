@@ -85,8 +85,6 @@ class TrafficWatch:
         self.may_cancel = True
         """Whether our statement may be cancelled if other sessions wait too long behind it."""
         self.has_cancelled = False
-        self.is_for_crowd = False
-        """Whether it was cancelled because of the number of waiting sessions."""
         self.is_waited_for = False
         """Whether a session waited for us at the last look."""
         self.blockers: tuple[AnyBlocker, ...] = ()
@@ -127,7 +125,7 @@ class TrafficWatch:
         if look.is_waiting:
             self._budget.waited(seconds)
         if self.may_cancel and self._must_end(look):
-            self._end_wait(is_for_crowd=self._harm.is_crowd(look))
+            self._end_wait()
         elif self._harm.is_worth_a_word and look.blocked:
             self._warn(look, now)
         self._long_work.look(self.blockers, now, is_waiting=look.is_waiting)
@@ -155,18 +153,13 @@ class TrafficWatch:
                 [self.vacuumed] = cursor.fetchone() or [None]
 
     def _must_end(self, look: Look) -> bool:
-        if not look.is_waiting:
-            return False
-        harm = self._harm
-        is_harmful = harm.is_crowd(look) or harm.is_too_long(look, self._budget.tries)
-        return is_harmful or self._budget.is_over(harm.lasted)
+        is_over = look.is_waiting and self._budget.is_over(self._harm.lasted)
+        return is_over or self._harm.is_too_much(look, self._budget.tries)
 
-    def _end_wait(self, *, is_for_crowd: bool) -> None:
+    def _end_wait(self) -> None:
         before = self.has_cancelled
         self.has_cancelled = True  # should the answer be lost, it may have been done
-        was_told = self._cancel()
-        self.has_cancelled = before or was_told
-        self.is_for_crowd = is_for_crowd and was_told
+        self.has_cancelled = self._cancel() or before
 
     def _cancel(self) -> bool:
         """Cancel our statement if it waits; return whether the cancel was sent."""

@@ -44,50 +44,48 @@ def working(blocked: int) -> Look:
     return Look(None, frozenset(range(blocked)))
 
 
-# what is looked at for how many seconds each → whether so many wait, or somebody for so long, that
-# our waiting must end, and whether to say so
+# what is looked at for how many seconds each → whether others wait so long that our wait must end,
+# and whether to say so
 LOOKS = [
-    ([], False, False, False),
-    ([(waiting(0), 60)], False, False, False),
-    ([(waiting(1), 0.19)], False, False, False),
-    ([(waiting(1), 0.2)], False, True, False),
-    ([(waiting(10), 0.2)], True, True, True),
-    ([(waiting(100), 0.02)], True, False, True),
-    ([(waiting(20), 0.04), (waiting(30), 0.04)], True, False, True),
-    ([(waiting(20), 0.1), (waiting(0), 0.1)], False, False, True),
+    ([], False, False),
+    ([(waiting(0), 60)], False, False),
+    ([(waiting(1), 0.19)], False, False),
+    ([(waiting(1), 0.2)], True, False),
+    ([(waiting(10), 0.2)], True, True),
+    ([(waiting(100), 0.02)], True, True),
+    ([(waiting(20), 0.04), (waiting(30), 0.04)], True, True),
+    ([(waiting(20), 0.1), (waiting(0), 0.1)], False, True),
     # Who came later has waited for less.
-    ([(waiting(1), 0.1), (Look("a lock", frozenset({7})), 0.1)], False, False, False),
+    ([(waiting(1), 0.1), (Look("a lock", frozenset({7})), 0.1)], False, False),
     # One that has been let through begins anew.
-    ([(waiting(1), 0.1), (waiting(0), 0.1), (waiting(1), 0.1)], False, False, False),
+    ([(waiting(1), 0.1), (waiting(0), 0.1), (waiting(1), 0.1)], False, False),
     # Several waits of ours are one to who waits through all of them.
-    ([(waiting(1, "one"), 0.1), (waiting(1, "two"), 0.1)], False, True, False),
-    ([(waiting(1), 0.1), (working(1), 60), (waiting(1), 0.1)], False, True, True),
-    ([(working(0), 60)], False, False, False),
-    ([(working(5), 60)], False, False, True),
+    ([(waiting(1, "one"), 0.1), (waiting(1, "two"), 0.1)], True, False),
+    ([(waiting(1), 0.1), (working(1), 60), (waiting(1), 0.1)], True, True),
+    ([(working(0), 60)], False, False),
+    ([(working(5), 60)], False, True),
     # What its work has cost is not held against its next wait.
-    ([(working(5), 60), (waiting(5), 0.1)], False, False, True),
-    ([(waiting(10), 0.2), (working(10), 0.1)], False, False, True),
+    ([(working(5), 60), (waiting(5), 0.1)], False, True),
+    ([(waiting(10), 0.2), (working(10), 0.1)], False, True),
 ]
 
 
-@pytest.mark.parametrize(("looks", "is_crowd", "is_too_long", "is_worth_a_word"), LOOKS)
-def test_harm(
-    looks: list[tuple[Look, float]], is_crowd: bool, is_too_long: bool, is_worth_a_word: bool
-) -> None:
+@pytest.mark.parametrize(("looks", "is_too_much", "is_worth_a_word"), LOOKS)
+def test_harm(looks: list[tuple[Look, float]], is_too_much: bool, is_worth_a_word: bool) -> None:
     harm, last = Harm(), Look()
     for look, seconds in looks:
         harm, last = harm.after(look, seconds), look
-    found = harm.is_crowd(last), harm.is_too_long(last, tries=0), harm.is_worth_a_word
-    assert found == (is_crowd, is_too_long, is_worth_a_word)
+    found = harm.is_too_much(last, tries=0), harm.is_worth_a_word
+    assert found == (is_too_much, is_worth_a_word)
 
 
 def test_harm_of_many_tries() -> None:
     """What needs several tables gets them in the end; no single wait is longer for that."""
     one, two = waiting(1, "one"), waiting(1, "two")
     harm = Harm().after(one, 0.1).after(two, 0.1)
-    assert harm.is_too_long(two, tries=9)
-    assert not harm.is_too_long(two, tries=10)
-    assert harm.after(two, 0.1).is_too_long(two, tries=10)
+    assert harm.is_too_much(two, tries=9)
+    assert not harm.is_too_much(two, tries=10)
+    assert harm.after(two, 0.1).is_too_much(two, tries=10)
 
 
 def test_how_long_a_wait_has_lasted() -> None:

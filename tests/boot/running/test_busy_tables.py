@@ -89,7 +89,7 @@ def test_a_crowd_behind_it(cluster: Cluster, make_scene: MakeScene) -> None:
         blocking(cluster, scene.database) as other,
     ):
         starter = scene.start()
-        starter.wait_for("… with too many sessions waiting behind it; retrying …")
+        starter.wait_for(HELD_OFF.format("backend … (report, …)"))
         other.cursor().execute("ROLLBACK")
         starter.finish(SOON).assert_ok()
     scene.assert_complete()

@@ -37,12 +37,6 @@ def test_phrase(state: str | None, has_cancelled: bool, expected: str | None) ->
     assert phrase(state, has_cancelled=has_cancelled) == expected
 
 
-def test_phrase_of_a_crowd() -> None:
-    expected = "is blocked by {}, with too many sessions waiting behind it"
-    assert phrase("57014", has_cancelled=True, is_for_crowd=True) == expected
-    assert phrase("57014", has_cancelled=False, is_for_crowd=True) is None
-
-
 def test_a_wait_that_was_cut_short_unseen() -> None:
     """It is tried again like one that raised."""
     assert phrase(sqlstate(CutShortError("002")), has_cancelled=False) == "is blocked by {}"
