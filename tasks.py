@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from alembic_boot import actions, show
 
 if TYPE_CHECKING:
     from alembic_boot import BootDescription, BootServer
-    from backend.settings import LogSettings, Settings
+    from backend.settings import Settings
     from backend.stack.compose.project import Place
 
 _BIN = Path(sys.executable).parent
@@ -78,13 +79,15 @@ def _serving(
     return serving(task, overrides)
 
 
-def _logged(stream: str = "stdout") -> AbstractContextManager["LogSettings"]:
+def _logged(stream: str = "stdout") -> AbstractContextManager["Settings"]:
     """Yield the log's own settings, for a task that needs no others."""
     _prepared()
     from alembic_boot import reporting_failures
-    from backend.settings import load_log_settings
+    from backend.settings import load_settings
+    from backend.variables import Use
 
-    return reporting_failures(load_log_settings, stream)
+    # The variables of a stack are for its containers: BACKEND_PORT may be a range of ports.
+    return reporting_failures(partial(load_settings, uses=(Use.LOG,)), stream)
 
 
 @contextmanager

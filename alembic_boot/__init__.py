@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from alembic_boot.description import (
         AlembicConfig as AlembicConfig,
         BootDescription as BootDescription,
+        BootSettings as BootSettings,
         OnFailure as OnFailure,
         SchemaPolicy as SchemaPolicy,
         ServePolicy as ServePolicy,
@@ -69,6 +70,10 @@ if TYPE_CHECKING:
     from alembic_boot.running.by_hand import one_at_a_time as one_at_a_time
     from alembic_boot.serving.boot_server import BootServer as BootServer
     from alembic_boot.serving.readiness_answer import Readiness as Readiness
+    from alembic_boot.settings import (
+        read_serve_policy as read_serve_policy,
+        read_settings as read_settings,
+    )
     from alembic_boot.variables import (
         LogFormat as LogFormat,
         LogLevel as LogLevel,
@@ -81,7 +86,7 @@ _MODULES = {
     "booting": "embedded open_port sharing_connection",
     "checking.findings": "Checked Finding",
     "commands": "as_typed",
-    "description": "AlembicConfig BootDescription OnFailure SchemaPolicy ServePolicy",
+    "description": "AlembicConfig BootDescription BootSettings OnFailure SchemaPolicy ServePolicy",
     "errors": "BootError CatalogueUnreadableError ConfigurationError DatabaseMissingError "
     "DatabaseUnreachableError HistoryBrokenError LockLostError LockTimeoutError LoginRefusedError "
     "MigrationFailedError RowsHiddenError SchemaAheadError SchemaDivergedError SchemaPastError "
@@ -95,6 +100,7 @@ _MODULES = {
     "running.by_hand": "one_at_a_time",
     "serving.boot_server": "BootServer",
     "serving.readiness_answer": "Readiness",
+    "settings": "read_serve_policy read_settings",
     "variables": "LogFormat LogLevel Values read_values",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}

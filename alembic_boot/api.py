@@ -170,7 +170,7 @@ def describe(
 ) -> "BootDescription":
     """Return what these arguments describe. Raises ConfigurationError."""
     require_psycopg2()
-    from alembic_boot.description import BootDescription, OnFailure, SchemaPolicy, ServePolicy
+    from alembic_boot.description import BootSettings, SchemaPolicy
     from alembic_boot.postgres.urls import DatabaseUrl, hide_password, parse_database_url
 
     def parsed(text: str | None, name: str) -> DatabaseUrl | None:
@@ -191,28 +191,20 @@ def describe(
 
         _refuse_calls_by_env_py()
         real = own_url(config)
-    return BootDescription(
-        database_url=own or real,
-        migration_database_url=real,
-        scratch_database_url=parsed(options.get("scratch_url"), "SCRATCH_DATABASE_URL"),
+    settings = BootSettings(
         alembic_config=config,
-        asgi_app="",
-        seed_callable="",
+        scratch_database_url=parsed(options.get("scratch_url"), "SCRATCH_DATABASE_URL"),
         schema=SchemaPolicy(
             target=options.get("target"),
             rollback=options.get("rollback", False),
-            lock_timeout=options.get("lock_timeout", 300),
-            traffic_timeout=options.get("traffic_timeout", 120),
+            lock_timeout=options.get("lock_timeout", SchemaPolicy.lock_timeout),
+            traffic_timeout=options.get("traffic_timeout", SchemaPolicy.traffic_timeout),
         ),
-        serve=ServePolicy("127.0.0.1", 0, reload=False, workers=1),
-        seed=False,
-        on_failure=OnFailure.EXIT,
-        wait_timeout=options.get("wait_timeout", 60),
+        wait_timeout=options.get("wait_timeout", BootSettings.wait_timeout),
         may_create_database=options.get("create_database", False),
-        log_level="info",
-        log_format="text",
         app_version=options.get("app_version"),
     )
+    return settings.on(own or real, real)
 
 
 def _refuse_calls_by_env_py() -> None:

@@ -34,6 +34,10 @@ class Program:
     check_all: str = "check --all"
     """The command that checks every revision."""
 
+    def setting(self, name: str) -> str:
+        """Return the variable of a setting such as `TARGET`."""
+        return self.settings.get(name, PREFIX + name)
+
 
 _program = Program()
 
@@ -51,7 +55,7 @@ def program() -> Program:
 
 def setting(name: str) -> str:
     """Return the variable of a setting such as `TARGET`."""
-    return _program.settings.get(name, PREFIX + name)
+    return _program.setting(name)
 
 
 def as_typed(command: str, *, is_public: bool = False) -> str:

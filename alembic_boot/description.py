@@ -1,6 +1,6 @@
 """The description of a boot: plain frozen data from the caller."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from pathlib import Path
 
@@ -34,11 +34,11 @@ class SchemaPolicy:
 class ServePolicy:
     """The settings of the server."""
 
-    host: str
-    port: int
+    host: str = "127.0.0.1"
+    port: int = 8000
     """0 means any free port."""
-    reload: bool
-    workers: int
+    reload: bool = False
+    workers: int = 1
     drain_delay: float = 0
     """Seconds to keep serving after SIGTERM while readiness returns 503."""
     forwarded_allow_ips: str = "127.0.0.1"
@@ -66,33 +66,44 @@ class AlembicConfig:
         return self.working_folder or self.file.absolute().parent
 
 
-@dataclass(frozen=True)
-class BootDescription:
-    """One Alembic project, its database and its application."""
+@dataclass(frozen=True, kw_only=True)
+class BootSettings:
+    """One Alembic project and its application, without a database."""
 
-    database_url: DatabaseUrl
-    """The URL of the application's connections."""
-    migration_database_url: DatabaseUrl
-    """The URL of boot's connections: a direct connection of the schema's owner."""
-    scratch_database_url: DatabaseUrl | None
-    """A database that is marked as one for replays; None: make one beside the real one."""
     alembic_config: AlembicConfig
-    asgi_app: str
+    scratch_database_url: DatabaseUrl | None = None
+    """A database that is marked as one for replays; None: make one beside the real one."""
+    asgi_app: str = ""
     """`module:attribute`"""
-    seed_callable: str
+    seed_callable: str = ""
     """`module:attribute`, called with a connection or a session inside a transaction."""
-    schema: SchemaPolicy
-    serve: ServePolicy
-    seed: bool
-    on_failure: OnFailure
-    wait_timeout: float
+    schema: SchemaPolicy = SchemaPolicy()
+    serve: ServePolicy = ServePolicy()
+    seed: bool = False
+    on_failure: OnFailure = OnFailure.EXIT
+    wait_timeout: float = 60
     """Seconds."""
-    may_create_database: bool
-    log_level: str
-    log_format: str
+    may_create_database: bool = False
+    log_level: str = "info"
+    log_format: str = "text"
     preload: tuple[str, ...] = ()
     """Libraries of the application whose import takes long and has no side effects."""
     app_version: str | None = None
     """The release, for the journal."""
     compare_models: bool = False
     """Whether to compare the models with the schema while serving."""
+
+    def on(self, url: DatabaseUrl, migration_url: DatabaseUrl) -> "BootDescription":
+        """Return the boot of these settings on a database."""
+        shared = {it.name: getattr(self, it.name) for it in fields(BootSettings)}
+        return BootDescription(**shared, database_url=url, migration_database_url=migration_url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BootDescription(BootSettings):
+    """One Alembic project, its database and its application."""
+
+    database_url: DatabaseUrl
+    """The URL of the application's connections."""
+    migration_database_url: DatabaseUrl
+    """The URL of boot's connections: a direct connection of the schema's owner."""

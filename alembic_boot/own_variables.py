@@ -9,8 +9,11 @@ VARIABLES: Mapping[str, tuple[str, str]] = {
         "alembic.ini, else pyproject.toml",
         "the Alembic project, as `-c` names it; Alembic reads this variable, too",
     ),
-    "ALEMBIC_BOOT_NAME": ("alembic", "the section of alembic.ini to read, as `-n` names it"),
-    "ALEMBIC_BOOT_X": ("", "arguments for env.py, as `-x` gives them: `tenant=a 'note=two words'`"),
+    "ALEMBIC_BOOT_NAME": ("alembic", "the section of alembic.ini, as `alembic -n` names it"),
+    "ALEMBIC_BOOT_X": (
+        "",
+        "arguments for env.py, as `alembic -x` gives them: `tenant=a 'note=two words'`",
+    ),
     "ALEMBIC_BOOT_TARGET": (
         "head",
         "a revision to pin the schema to; several with commas; `heads` for all branches",

@@ -4,21 +4,22 @@ Variables of other programs (APP_ENV, LOG_LEVEL, BACKEND_PORT, …) are not read
 """
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from alembic_boot.commands import PREFIX
+from alembic_boot.commands import PREFIX, Program
 from alembic_boot.description import (
     AlembicConfig,
     BootDescription,
+    BootSettings,
     OnFailure,
-    SchemaPolicy,
     ServePolicy,
 )
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.own_variables import VARIABLES
-from alembic_boot.postgres.urls import DatabaseUrl, hide_password
+from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.variables import LogFormat, LogLevel, Values, read_values
 
 URL = "--url"
@@ -26,6 +27,10 @@ URL = "--url"
 
 EMBEDDED_DATABASE = "app"
 """The database of an embedded PostgreSQL."""
+
+S = TypeVar("S", bound=BootSettings)
+
+_OWN_NAME = Program().setting
 
 
 @dataclass(frozen=True)
@@ -92,49 +97,71 @@ class Settings:
 
     def serving(self) -> ServePolicy:
         """Return the settings of the server. Raises ConfigurationError."""
-        values = self.values
-        policy = ServePolicy(
-            host=values.text(f"{PREFIX}HOST", "127.0.0.1"),
-            port=values.integer(f"{PREFIX}PORT", 8000, least=0, most=65535),
-            reload=values.boolean(f"{PREFIX}RELOAD", default=False),
-            workers=values.integer(f"{PREFIX}WORKERS", 1, least=1, most=1024),
-            drain_delay=values.seconds(f"{PREFIX}DRAIN_DELAY", 0),
-            forwarded_allow_ips=values.text(f"{PREFIX}FORWARDED_ALLOW_IPS", "127.0.0.1"),
-        )
-        if policy.reload and policy.workers > 1:
-            raise ConfigurationError(
-                f"{PREFIX}RELOAD works with one worker only.",
-                f"Unset it, or {PREFIX}WORKERS.",
-            )
-        return policy
+        return read_serve_policy(self.values, _OWN_NAME)
 
     def describe(self, url: DatabaseUrl, serve: ServePolicy | None = None) -> BootDescription:
         """Return what to boot; `url` is used if no URL is set. Raises ConfigurationError."""
-        values = self.values
-        return BootDescription(
-            database_url=self.database_url or url,
-            migration_database_url=self.migration_database_url or url,
-            scratch_database_url=_url(values, f"{PREFIX}SCRATCH_DATABASE_URL"),
+        given = BootSettings(
             alembic_config=self.alembic_config,
-            asgi_app=values.text(f"{PREFIX}APP", ""),
-            seed_callable=self.seed,
-            schema=SchemaPolicy(
-                target=values.text(f"{PREFIX}TARGET", "") or None,
-                rollback=values.boolean(f"{PREFIX}ROLLBACK", default=False),
-                lock_timeout=values.seconds(f"{PREFIX}LOCK_TIMEOUT", 300),
-                traffic_timeout=values.seconds(f"{PREFIX}TRAFFIC_TIMEOUT", 120),
-            ),
-            serve=serve or ServePolicy("127.0.0.1", 0, reload=False, workers=1),
+            serve=serve or ServePolicy(),
             seed=bool(self.seed),
-            on_failure=values.one_of(f"{PREFIX}ON_FAILURE", OnFailure, OnFailure.EXIT),
-            wait_timeout=values.seconds(f"{PREFIX}WAIT_TIMEOUT", 60),
-            may_create_database=self.embedded_folder is not None
-            or values.boolean(f"{PREFIX}CREATE_DATABASE", default=False),
-            log_level=self.log_level,
-            log_format=self.log_format,
-            app_version=self.app_version,
-            compare_models=values.boolean(f"{PREFIX}COMPARE_MODELS", default=False),
+            may_create_database=self.embedded_folder is not None,
         )
+        settings = read_settings(self.values, given, _OWN_NAME)
+        return settings.on(self.database_url or url, self.migration_database_url or url)
+
+
+def read_settings(values: Values, settings: S, name: Callable[[str], str]) -> S:
+    """Return the settings, with what the variables say instead; the server's are not read.
+
+    `name` returns the variable of a setting, such as ALEMBIC_BOOT_TARGET for TARGET. Raises
+    ConfigurationError.
+    """
+    schema = settings.schema
+    return replace(
+        settings,
+        scratch_database_url=values.url(name("SCRATCH_DATABASE_URL")),
+        asgi_app=values.text(name("APP"), settings.asgi_app),
+        seed_callable=values.text(name("SEED"), settings.seed_callable),
+        schema=replace(
+            schema,
+            target=values.text(name("TARGET"), "") or None,
+            rollback=values.boolean(name("ROLLBACK"), default=False),
+            lock_timeout=values.seconds(name("LOCK_TIMEOUT"), schema.lock_timeout),
+            traffic_timeout=values.seconds(name("TRAFFIC_TIMEOUT"), schema.traffic_timeout),
+        ),
+        on_failure=values.one_of(name("ON_FAILURE"), OnFailure, settings.on_failure),
+        wait_timeout=values.seconds(name("WAIT_TIMEOUT"), settings.wait_timeout),
+        may_create_database=settings.may_create_database
+        or values.boolean(name("CREATE_DATABASE"), default=False),
+        log_level=values.one_of(name("LOG_LEVEL"), LogLevel, LogLevel(settings.log_level)),
+        log_format=values.one_of(name("LOG_FORMAT"), LogFormat, LogFormat(settings.log_format)),
+        app_version=values.text(name("APP_VERSION"), settings.app_version or "") or None,
+        compare_models=values.boolean(name("COMPARE_MODELS"), default=settings.compare_models),
+    )
+
+
+def read_serve_policy(values: Values, name: Callable[[str], str]) -> ServePolicy:
+    """Return the settings of the server; `name` is that of `read_settings`.
+
+    Raises ConfigurationError.
+    """
+    policy = ServePolicy(
+        host=values.text(name("HOST"), ServePolicy.host),
+        port=values.integer(name("PORT"), ServePolicy.port, least=0, most=65535),
+        reload=values.boolean(name("RELOAD"), default=False),
+        workers=values.integer(name("WORKERS"), 1, least=1, most=1024),
+        drain_delay=values.seconds(name("DRAIN_DELAY"), 0),
+        forwarded_allow_ips=values.text(
+            name("FORWARDED_ALLOW_IPS"), ServePolicy.forwarded_allow_ips
+        ),
+    )
+    if policy.reload and policy.workers > 1:
+        raise ConfigurationError(
+            f"{name('RELOAD')} works with one worker only.",
+            f"Unset {name('RELOAD')} or {name('WORKERS')}.",
+        )
+    return policy
 
 
 def load_settings(
@@ -149,12 +176,9 @@ def load_settings(
     """
     given = {**(os.environ if environ is None else environ), **flags}
     values = read_values(given, {*VARIABLES, URL})
-    typed = _url(values, URL)
-    own, direct = (
-        (None, None)
-        if typed
-        else (_url(values, "DATABASE_URL"), _url(values, "MIGRATION_DATABASE_URL"))
-    )
+    typed = values.url(URL)
+    own = None if typed else values.url("DATABASE_URL")
+    direct = None if typed else values.url("MIGRATION_DATABASE_URL")
     return Settings(
         values,
         AlembicConfig(
@@ -169,12 +193,6 @@ def load_settings(
         typed or own or direct,
         typed or direct or own,
     )
-
-
-def _url(values: Values, name: str) -> DatabaseUrl | None:
-    url = values.url(name)
-    hide_password(url)
-    return url
 
 
 def _config_file(values: Values) -> Path:

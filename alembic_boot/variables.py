@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.postgres.database_url import read_secret
-from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
+from alembic_boot.postgres.urls import DatabaseUrl, hide_password, parse_database_url
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=StrEnum)
@@ -80,9 +80,11 @@ class Values:
             ) from error
 
     def url(self, name: str) -> DatabaseUrl | None:
-        """Return a database's URL; None if it is not set."""
+        """Return a database's URL, whose password is hidden from now on; None if it is not set."""
         text = self.text(name, "")
-        return parse_database_url(text, name) if text else None
+        found = parse_database_url(text, name) if text else None
+        hide_password(found)
+        return found
 
     def words(self, name: str) -> tuple[str, ...]:
         """Return the words of a text, separated and quoted as in a shell."""

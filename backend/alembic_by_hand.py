@@ -14,7 +14,7 @@ from alembic_boot.running.by_hand import one_at_a_time as of_the_tool
 from alembic_boot.state.journal_queries import JOURNAL_TABLE
 from backend import __version__
 from backend.settings import load_settings
-from backend.uses import Use
+from backend.variables import Use
 
 
 def connect(config: Config) -> Connection:

@@ -11,8 +11,8 @@ from invoke.collection import Collection
 from alembic_boot.commands import PREFIX
 from alembic_boot.own_variables import VARIABLES as OF_THE_COMMAND
 from backend import PROGRAM
-from backend.settings import VARIABLES
-from backend.uses import USES, VARIABLES_OF, Use
+from backend.uses import USES
+from backend.variables import VARIABLES, VARIABLES_OF, Use
 
 EXIT_STATUSES: Mapping[str, str] = MappingProxyType(
     {
@@ -120,7 +120,7 @@ def reference(tasks: Collection) -> str:
 def env_example() -> str:
     """Return the text of .env.example: each setting with its default, as a comment."""
     lines = [_ENV_HEAD]
-    for name, (default, meaning) in VARIABLES.items():
+    for name, (default, meaning, _) in VARIABLES.items():
         lines += [f"# {_plain(meaning)}"]
         if default and not _is_value(default):
             lines += [f"# Default: {_plain(default)}"]
@@ -172,17 +172,16 @@ def _flag(name: str) -> str:
     return f"`-{plain}`" if len(plain) == 1 else f"`--{plain}`"
 
 
-def _rows(variables: Mapping[str, tuple[str, str]]) -> Iterator[tuple[str, ...]]:
-    for name, (default, meaning) in variables.items():
+def _rows(variables: Mapping[str, tuple[str, ...]]) -> Iterator[tuple[str, ...]]:
+    for name, (default, meaning, *_) in variables.items():
         yield f"`{name}`", default or "—", meaning
 
 
 def _command_rows() -> Iterator[tuple[str, ...]]:
-    names = PROGRAM.settings
     for name, *others in _rows(OF_THE_COMMAND):
         plain = name.strip("`")
         same = plain if plain in VARIABLES else ""
-        theirs = names.get(plain.removeprefix(PREFIX), same)
+        theirs = PROGRAM.settings.get(plain.removeprefix(PREFIX), same)
         yield name, f"`{theirs}`" if theirs else "—", *others
 
 

@@ -13,96 +13,24 @@ from pathlib import Path
 from alembic_boot import (
     AlembicConfig,
     BootDescription,
+    BootSettings,
     ConfigurationError,
     DatabaseUrl,
-    LogFormat,
-    LogLevel,
     OnFailure,
-    SchemaPolicy,
-    ServePolicy,
     Values,
     as_typed,
     build_database_url,
     hide,
     hide_password,
+    read_serve_policy,
+    read_settings,
     read_values,
 )
-from backend import __version__
+from backend import PROGRAM, __version__
 from backend.disposal import disposal, is_in_image
 from backend.env_file import read_env_file
-from backend.uses import EVERYTHING, Use, used_variables
-
-# name → (default as people write it, purpose). docs/reference.md is made from this.
-VARIABLES: Mapping[str, tuple[str, str]] = {
-    "APP_ENV": ("dev", "dev, test or prod"),
-    "DATABASE_URL": ("embedded PostgreSQL under `.data/`", "where the application connects"),
-    "POSTGRES_HOST": ("", "if DATABASE_URL is not set: the server; several as `h1,h2`"),
-    "POSTGRES_PORT": ("5432", "its port; of several servers `p1,p2`"),
-    "POSTGRES_USER": ("moriai_user", "the role"),
-    "POSTGRES_PASSWORD": ("moriai_password", "its password (no default in prod)"),
-    "POSTGRES_PASSWORD_FILE": ("", "a file that holds the password; read again for each login"),
-    "POSTGRES_DB": ("moriai_db", "the database"),
-    "MIGRATION_DATABASE_URL": ("DATABASE_URL", "a direct connection of the schema's owner"),
-    "EVENTS_DATABASE_URL": ("DATABASE_URL", "a direct connection to hear events by"),
-    "SCRATCH_DATABASE_URL": (
-        "a database made beside the real one",
-        "a database with the schema `boot_scratch`, for replays; its content is dropped",
-    ),
-    "DB_WAIT_TIMEOUT": ("60", "seconds to wait for PostgreSQL"),
-    "MIGRATE_ON_FAILURE": (
-        "dev: continue; else exit",
-        "what `start` does when the schema cannot be brought to its target",
-    ),
-    "MIGRATE_LOCK_TIMEOUT": ("300", "seconds to wait for another starter that migrates"),
-    "MIGRATE_TRAFFIC_TIMEOUT": ("120", "seconds for which live traffic may block migrations"),
-    "MIGRATION_TARGET": (
-        "head",
-        "a revision to pin the schema to; several with commas; `heads` for all branches",
-    ),
-    "MIGRATION_ROLLBACK": ("false", "go down to the parent of head, or to MIGRATION_TARGET"),
-    "SEED": ("prod: false; else true", "whether `start` inserts the development data"),
-    "BACKEND_HOST": ("127.0.0.1", "the address to serve on"),
-    "BACKEND_PORT": ("8000", "the port to serve on; 0 takes any free one"),
-    "RELOAD": (
-        "false",
-        "on changes of code or revisions, do what `start` does again; development only",
-    ),
-    "WEB_CONCURRENCY": ("1", "worker processes"),
-    "DRAIN_DELAY": (
-        "0",
-        "seconds to keep serving after SIGTERM while readiness returns 503",
-    ),
-    "STATUS_HOST": ("127.0.0.1", "the address of STATUS_PORT"),
-    "STATUS_PORT": (
-        "",
-        "a port for the status page alone, in prod as well",
-    ),
-    "API_DOCS": ("prod: false; else true", "serve `/docs` and `/openapi.json`"),
-    "MAX_BODY_BYTES": ("1048576", "the largest body of a request"),
-    "SIGN_IN_LIMITS": ("true", "whether too many attempts to sign in or register are refused"),
-    "FORWARDED_ALLOW_IPS": (
-        "127.0.0.1",
-        "proxies whose X-Forwarded-For names the client: addresses and networks, `a,b`",
-    ),
-    "JWT_SECRET": (
-        "made and kept under `.data/`",
-        "signs the tokens; in prod it must be set to serve",
-    ),
-    "JWT_SECRET_FILE": ("", "a file that holds it; read once, at the start"),
-    "LOG_LEVEL": ("info", "debug, info, warning or error"),
-    "LOG_FORMAT": ("text", "text, or json for one object a line"),
-    "ALEMBIC_CONFIG": (
-        "alembic.ini",
-        "the Alembic project to boot: its alembic.ini or pyproject.toml",
-    ),
-    "ALEMBIC_NAME": ("alembic", "the section of alembic.ini to read, as `alembic -n` names it"),
-    "ALEMBIC_X": (
-        "",
-        "arguments for env.py, as `alembic -x` gives them: `tenant=a 'note=two words'`",
-    ),
-    "ASGI_APP": ("backend.main:app", "the application to serve"),
-    "SEED_CALLABLE": ("backend.seeds:seed", "what inserts the development data"),
-}
+from backend.uses import EVERYTHING, used_variables
+from backend.variables import Use
 
 _OWN_APP = "backend.main:app"
 
@@ -129,38 +57,21 @@ class AppEnv(StrEnum):
     PROD = "prod"
 
 
-@dataclass(frozen=True)
-class LogSettings:
-    """The settings of the log, for tasks that boot nothing themselves."""
-
-    log_level: LogLevel
-    log_format: LogFormat
-    service_links: tuple[str, ...]
-    """Variables that Kubernetes has set for a Service of ours: they count as unset."""
-
-
-@dataclass(frozen=True)
-class Settings(LogSettings):
+@dataclass(frozen=True, kw_only=True)
+class Settings(BootSettings):
     """The settings of one process. A URL of None means the embedded PostgreSQL."""
 
     app_env: AppEnv
     database_url: DatabaseUrl | None
     migration_database_url: DatabaseUrl | None
     events_database_url: DatabaseUrl | None
-    scratch_database_url: DatabaseUrl | None
     database_name: str
-    db_wait_timeout: float
-    migrate_on_failure: OnFailure
-    schema: SchemaPolicy
-    serve: ServePolicy
-    seed: bool
     max_body_bytes: int
     api_docs: bool
     sign_in_limits: bool
     jwt_secret: str | None = field(repr=False)
-    alembic_config: AlembicConfig
-    asgi_app: str
-    seed_callable: str
+    service_links: tuple[str, ...]
+    """Variables that Kubernetes has set for a Service of ours: they count as unset."""
     status_host: str = "127.0.0.1"
     status_port: int = 0
     """The port on which only the status page is shown; 0 for none."""
@@ -182,27 +93,11 @@ class Settings(LogSettings):
                 "PostgreSQL along.",
             )
         migration_url = self.migration_database_url or url
-        is_disposable = self.app_env is not AppEnv.PROD
+        boot = self.on(url, migration_url)
+        if self.app_env is AppEnv.PROD:
+            return boot
         way = disposal(migration_url, DATA_FOLDER, is_in_stack=self.is_in_stack)
-        return BootDescription(
-            database_url=url,
-            migration_database_url=migration_url,
-            scratch_database_url=self.scratch_database_url,
-            alembic_config=self.alembic_config,
-            asgi_app=self.asgi_app,
-            seed_callable=self.seed_callable,
-            schema=replace(self.schema, disposal=way if is_disposable else None),
-            serve=self.serve,
-            seed=self.seed,
-            on_failure=self.migrate_on_failure,
-            wait_timeout=self.db_wait_timeout,
-            may_create_database=is_disposable,
-            log_level=self.log_level,
-            log_format=self.log_format,
-            preload=_PRELOAD if self.asgi_app == _OWN_APP else (),
-            app_version=__version__,
-            compare_models=self.app_env is not AppEnv.PROD,
-        )
+        return replace(boot, schema=replace(self.schema, disposal=way))
 
     def require_secrets_to_serve(self) -> None:
         """Raise ConfigurationError if production would serve with a missing or weak secret.
@@ -258,21 +153,10 @@ def load_settings(
                 f"{name} is set without DATABASE_URL.",
                 "Set DATABASE_URL too: the application connects to it.",
             )
-    serve = ServePolicy(
-        host=values.text("BACKEND_HOST", "127.0.0.1"),
-        port=values.integer("BACKEND_PORT", 8000, least=0, most=65535),
-        reload=values.boolean("RELOAD", default=False),
-        workers=values.integer("WEB_CONCURRENCY", 1, least=1, most=1024),
-        drain_delay=values.seconds("DRAIN_DELAY", 0),
-        forwarded_allow_ips=values.text("FORWARDED_ALLOW_IPS", "127.0.0.1"),
-    )
+    serve = read_serve_policy(values, PROGRAM.setting)
     if serve.reload and app_env is not AppEnv.DEV:
         raise ConfigurationError(
             f"RELOAD is for development only, and APP_ENV is {app_env}.", "Unset RELOAD."
-        )
-    if serve.reload and serve.workers > 1:
-        raise ConfigurationError(
-            "RELOAD works with one worker only.", "Unset RELOAD or WEB_CONCURRENCY."
         )
     sign_in_limits = values.boolean("SIGN_IN_LIMITS", default=True)
     if sign_in_limits and _trusts_everybody(serve.forwarded_allow_ips):
@@ -284,61 +168,38 @@ def load_settings(
         )
     jwt_secret = values.secret("JWT_SECRET")
     hide(jwt_secret)
-    for url in (database_url, migration_url, events_url, values.url("SCRATCH_DATABASE_URL")):
-        hide_password(url)
-    return Settings(
+    settings = Settings(
         app_env=app_env,
         database_url=database_url,
         migration_database_url=migration_url,
         events_database_url=events_url,
-        scratch_database_url=values.url("SCRATCH_DATABASE_URL"),
         database_name=values.text("POSTGRES_DB", "moriai_db"),
-        db_wait_timeout=values.seconds("DB_WAIT_TIMEOUT", 60),
-        migrate_on_failure=values.one_of(
-            "MIGRATE_ON_FAILURE",
-            OnFailure,
-            OnFailure.CONTINUE if app_env is AppEnv.DEV else OnFailure.EXIT,
-        ),
-        schema=SchemaPolicy(
-            target=values.text("MIGRATION_TARGET", "") or None,
-            rollback=values.boolean("MIGRATION_ROLLBACK", default=False),
-            lock_timeout=values.seconds("MIGRATE_LOCK_TIMEOUT", 300),
-            traffic_timeout=values.seconds("MIGRATE_TRAFFIC_TIMEOUT", 120),
-        ),
         serve=serve,
         seed=values.boolean("SEED", default=not is_prod),
+        on_failure=OnFailure.CONTINUE if app_env is AppEnv.DEV else OnFailure.EXIT,
+        may_create_database=not is_prod,
+        compare_models=not is_prod,
+        app_version=__version__,
         api_docs=values.boolean("API_DOCS", default=not is_prod),
         max_body_bytes=values.integer("MAX_BODY_BYTES", 1 << 20, least=1, most=1 << 40),
         sign_in_limits=sign_in_limits,
         jwt_secret=jwt_secret,
-        log_level=_log_level(values),
-        log_format=_log_format(values),
         service_links=values.service_links,
         alembic_config=AlembicConfig(
             Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
             values.text("ALEMBIC_NAME", "alembic"),
             values.words("ALEMBIC_X"),
         ),
-        asgi_app=values.text("ASGI_APP", _OWN_APP),
-        seed_callable=values.text("SEED_CALLABLE", "backend.seeds:seed"),
+        asgi_app=_OWN_APP,
+        seed_callable="backend.seeds:seed",
+        preload=_PRELOAD if values.text("ASGI_APP", _OWN_APP) == _OWN_APP else (),
         status_host=values.text("STATUS_HOST", "127.0.0.1"),
         status_port=values.integer("STATUS_PORT", 0, least=0, most=65535),
         is_in_stack="POSTGRES_HOST" in values.given
         and "DATABASE_URL" not in values.given
         and is_in_image(),
     )
-
-
-def load_log_settings(
-    environ: Mapping[str, str] | None = None, env_file: Path = Path(".env")
-) -> LogSettings:
-    """Return the log's settings, from the same sources as `load_settings`.
-
-    Other variables are ignored. The variables of a stack are for its containers: a range of ports
-    in BACKEND_PORT, for example, does not concern this process. Raises ConfigurationError.
-    """
-    values = _read_values(environ, env_file, (Use.LOG,))
-    return LogSettings(_log_level(values), _log_format(values), values.service_links)
+    return read_settings(values, settings, PROGRAM.setting)
 
 
 def _read_values(
@@ -353,14 +214,6 @@ def _read_values(
     # Masked even if nothing here uses it: code of the project may print it.
     hide(given.get("JWT_SECRET"))
     return read_values(given, used_variables(uses))
-
-
-def _log_level(values: Values) -> LogLevel:
-    return values.one_of("LOG_LEVEL", LogLevel, LogLevel.INFO)
-
-
-def _log_format(values: Values) -> LogFormat:
-    return values.one_of("LOG_FORMAT", LogFormat, LogFormat.TEXT)
 
 
 def _trusts_everybody(proxies: str) -> bool:
@@ -381,6 +234,7 @@ def _database_url(values: Values, is_prod: bool) -> DatabaseUrl | None:
         password=_password(values, is_prod),
         database=values.text("POSTGRES_DB", "moriai_db"),
     )
+    hide_password(url)
     # The file was read just now, so an unreadable file is reported at once.
     file = values.text("POSTGRES_PASSWORD_FILE", "")
     return replace(url, password_file=Path(file)) if file else url

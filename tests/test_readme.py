@@ -14,8 +14,9 @@ from alembic_boot.state.inspection import SchemaState
 from backend import PROGRAM
 from backend.reference import EXIT_STATUSES, env_example, flags_of, reference, write_reference
 from backend.schemas.problems import ProblemType
-from backend.settings import VARIABLES, load_settings
+from backend.settings import load_settings
 from backend.stack.compose import model
+from backend.variables import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 STALE = "The code has changed: write the file again with `.venv/bin/inv reference`."

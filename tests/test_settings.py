@@ -18,14 +18,14 @@ from alembic_boot.errors import ConfigurationError
 from alembic_boot.output import masking
 from alembic_boot.postgres.urls import build_database_url, parse_database_url
 from alembic_boot.variables import LogFormat, LogLevel
-from backend import settings
+from backend import PROGRAM, __version__, settings
 from backend.settings import (
     STACK_JWT_SECRET,
-    VARIABLES,
     AppEnv,
     Settings,
     load_settings,
 )
+from backend.variables import VARIABLES
 
 NO_FILE = Path("/nonexistent/.env")
 URL = "postgresql://moriai_user:from-the-url@db.example:6543/stories"
@@ -61,12 +61,15 @@ DEFAULTS = Settings(
     database_url=None,
     migration_database_url=None,
     events_database_url=None,
-    scratch_database_url=None,
     database_name="moriai_db",
-    db_wait_timeout=60,
-    migrate_on_failure=OnFailure.CONTINUE,
+    wait_timeout=60,
+    on_failure=OnFailure.CONTINUE,
     schema=SchemaPolicy(target=None, rollback=False),
     serve=ServePolicy(host="127.0.0.1", port=8000, reload=False, workers=1),
+    may_create_database=True,
+    compare_models=True,
+    app_version=__version__,
+    preload=("sqlalchemy.orm", "fastapi"),
     seed=True,
     api_docs=True,
     max_body_bytes=1 << 20,
@@ -106,7 +109,7 @@ def test_the_process_environment_is_the_default_source(monkeypatch: pytest.Monke
 def test_defaults_by_app_env(app_env: str, on_failure: OnFailure, seed: bool) -> None:
     """Development goes on after a failed migration; production neither does, nor seeds."""
     found = load(APP_ENV=app_env, DATABASE_URL=URL)
-    assert (on_failure, seed) == (found.migrate_on_failure, found.seed)
+    assert (on_failure, seed) == (found.on_failure, found.seed)
 
 
 # variable, text, what else is set, the setting that it makes, its value
@@ -129,12 +132,12 @@ GOOD: list[tuple[str, str, dict[str, str], str, object]] = [
     ("MIGRATION_DATABASE_URL", URL, POSTGRES, "migration_database_url.raw", URL),
     ("EVENTS_DATABASE_URL", URL, POSTGRES, "events_database_url.raw", URL),
     ("SCRATCH_DATABASE_URL", URL, {}, "scratch_database_url.raw", URL),
-    ("DB_WAIT_TIMEOUT", "0.5", {}, "db_wait_timeout", 0.5),
-    ("DB_WAIT_TIMEOUT", "0", {}, "db_wait_timeout", 0.0),
+    ("DB_WAIT_TIMEOUT", "0.5", {}, "wait_timeout", 0.5),
+    ("DB_WAIT_TIMEOUT", "0", {}, "wait_timeout", 0.0),
     ("MIGRATE_LOCK_TIMEOUT", "7", {}, "schema.lock_timeout", 7.0),
     ("MIGRATE_TRAFFIC_TIMEOUT", "7", {}, "schema.traffic_timeout", 7.0),
-    ("MIGRATE_ON_FAILURE", "exit", {}, "migrate_on_failure", OnFailure.EXIT),
-    ("MIGRATE_ON_FAILURE", "continue", PROD, "migrate_on_failure", OnFailure.CONTINUE),
+    ("MIGRATE_ON_FAILURE", "exit", {}, "on_failure", OnFailure.EXIT),
+    ("MIGRATE_ON_FAILURE", "continue", PROD, "on_failure", OnFailure.CONTINUE),
     ("MIGRATION_TARGET", "005", {}, "schema.target", "005"),
     ("MIGRATION_ROLLBACK", "true", {}, "schema.rollback", True),
     ("SEED", "false", {}, "seed", False),
@@ -610,7 +613,7 @@ def test_no_variable_is_read_that_is_not_listed() -> None:
         and re.fullmatch("[A-Z_]{4,}", call.args[0].value)
     }
     files = {f"{name}_FILE" for reader, name in read if reader == "secret"}
-    assert set(VARIABLES) == {name for _, name in read} | files
+    assert set(VARIABLES) == {name for _, name in read} | files | set(PROGRAM.settings.values())
 
 
 def test_what_to_boot() -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from alembic_boot.errors import ConfigurationError
 from backend import __version__
-from backend.settings import STACK_JWT_SECRET, VARIABLES, AppEnv, load_settings
+from backend.settings import STACK_JWT_SECRET, AppEnv, load_settings
 from backend.stack.compose.project import Project
 from backend.stack.compose.reading import read_project
 from backend.stack.engine.configuration import container_body
+from backend.variables import VARIABLES
 
 ROOT = Path(__file__).parents[1]
 BOTH = "docker-compose.yml:docker-compose.prod.yml"
@@ -34,7 +35,7 @@ def test_settings_are_passed_on() -> None:
     given = {"APP_ENV": "test", "SEED": "false", "MIGRATION_TARGET": "005", "LOG_FORMAT": "json"}
     found = load_settings(environment(read_project(ROOT, given)))
     assert (found.app_env, found.seed, found.schema.target) == ("test", False, "005")
-    assert (found.log_format, found.db_wait_timeout) == ("json", 60)
+    assert (found.log_format, found.wait_timeout) == ("json", 60)
     plain = load_settings(environment(read_project(ROOT, {})))
     assert (plain.app_env, plain.seed, plain.schema.target) == ("dev", True, None)
     assert plain.database_url is not None

@@ -6,8 +6,9 @@ import pytest
 
 import tasks
 from alembic_boot.errors import ConfigurationError
-from backend.settings import VARIABLES, load_log_settings, load_settings
-from backend.uses import EVERYTHING, USES, VARIABLES_OF, Use, used_variables
+from backend.settings import load_settings
+from backend.uses import EVERYTHING, USES, used_variables
+from backend.variables import VARIABLES, VARIABLES_OF, Use
 
 NO_FILE = Path("/nonexistent/.env")
 DATABASE = {"DATABASE_URL": "postgresql://moriai_user:pw@db.example/stories"}
@@ -85,9 +86,9 @@ def test_a_wrong_value_for_a_task_without_a_database(name: str) -> None:
     environ = {**others, name: text}
     if name in VARIABLES_OF[Use.LOG]:
         with pytest.raises(ConfigurationError, match=name):
-            load_log_settings(environ, NO_FILE)
+            load_settings(environ, NO_FILE, (Use.LOG,))
     else:
-        load_log_settings(environ, NO_FILE)
+        load_settings(environ, NO_FILE, (Use.LOG,))
 
 
 LINKS = [

@@ -1,5 +1,6 @@
 """The settings of `alembic-boot`: what is read, what is not, and what a wrong value says."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -140,4 +141,5 @@ def test_every_variable_is_read() -> None:
     _, code = sources.split("\nURL = ")
     own = [name for name in VARIABLES if name.startswith("ALEMBIC_BOOT_")]
     own.remove(pytest_plugin._URL)
-    assert [it for it in own if f"}}{it.removeprefix('ALEMBIC_BOOT_')}" not in code] == []
+    read = set(re.findall(r'(?:{PREFIX}|name\(")([A-Z_]+)"', code))
+    assert {it.removeprefix("ALEMBIC_BOOT_") for it in own} == read

@@ -14,7 +14,8 @@ import yaml
 
 from alembic_boot.serving.boot_answers import Paths
 from alembic_boot.serving.single_process import DRAIN
-from backend.settings import VARIABLES, AppEnv, load_settings
+from backend.settings import AppEnv, load_settings
+from backend.variables import VARIABLES
 from tests.deploy import manifests
 from tests.deploy.api_server import api_server
 from tests.deploy.manifests import FOLDER, ROOT, container, pod, pod_template, read
