@@ -105,7 +105,6 @@ class Replay:
 
     def _work(self, context: MigrationContext, arguments: dict[str, Any]) -> None:
         session = MigrationSession(context)
-        session.adopt_transaction()
 
         def steps(current: Rows) -> list[AlembicStep]:
             found = self._project.steps(self._schema.target, current, going_up=True)

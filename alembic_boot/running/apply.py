@@ -193,6 +193,8 @@ class Run:
         cause = schema.project.describe(error)
         what = f"Migration {schema.label(running)}" if running else "Alembic's env.py"
         what_failed = f"{what} failed: {cause}."
+        if not self._is_real:
+            return MigrationFailedError(what_failed, f"{way_out(error)} Nothing was changed.")
         place = "The database cannot be asked where it is now"
         with suppress(BootError):
             inspection = schema.inspect()

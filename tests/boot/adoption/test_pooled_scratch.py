@@ -94,6 +94,23 @@ def test_a_database_that_the_pooler_does_not_know(
         )
 
 
+def test_a_history_with_an_autocommit_block_behind_the_pooler(
+    tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
+) -> None:
+    """It is adopted: the replay needs less of its session than a migration does."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1")
+    block = (
+        "with op.get_context().autocommit_block():\n    op.execute('CREATE INDEX i ON t_a1 (id)')"
+    )
+    theirs.revision("b2", "a1", block)
+    with debian_cluster.database() as name:
+        run_in(theirs.folder, migrating, DATABASE_URL=debian_cluster.url(name)).assert_ok()
+        forget(debian_cluster, name)
+        settings = {"APP_ENV": "prod", "DATABASE_URL": pgbouncer(name)}
+        run_in(theirs.folder, adopting, **settings).assert_ok()
+
+
 def test_a_given_scratch_database_behind_the_pooler(
     tmp_path: Path, debian_cluster: Cluster, pgbouncer: Callable[[str], str]
 ) -> None:

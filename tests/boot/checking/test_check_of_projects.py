@@ -139,6 +139,22 @@ def test_what_a_revision_is_written_from(tmp_path: Path, database_url: str) -> N
     assert not [line for line in finished.stdout if "Applied" in line]
 
 
+def test_a_new_revision_on_a_history_that_fails(
+    tmp_path: Path, cluster: Cluster, database: str, database_url: str
+) -> None:
+    """It is not said where the scratch database is: people would look for it in their own."""
+    theirs = ForeignProject(tmp_path / "theirs", env=MODELS)
+    theirs.revision("a1")
+    theirs.revision("b2", "a1", "op.execute('SELECT 1 / 0')")
+    finished = run_on(theirs, revising, database_url)
+    finished.assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: b2_test.py, …division by zero. Fix the revision and start "
+        "again. Nothing was changed.",
+    )
+    assert_untouched(cluster, database)
+
+
 ENUMS = """
 import sqlalchemy as sa
 metadata = sa.MetaData()
