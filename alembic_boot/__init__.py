@@ -69,11 +69,11 @@ if TYPE_CHECKING:
     )
     from alembic_boot.running.by_hand import one_at_a_time as one_at_a_time
     from alembic_boot.serving.boot_server import BootServer as BootServer
-    from alembic_boot.serving.readiness_answer import Readiness as Readiness
     from alembic_boot.settings import (
         read_serve_policy as read_serve_policy,
         read_settings as read_settings,
     )
+    from alembic_boot.state.readiness import Readiness as Readiness
     from alembic_boot.variables import (
         LogFormat as LogFormat,
         LogLevel as LogLevel,
@@ -99,8 +99,8 @@ _MODULES = {
     "postgres.urls": "DatabaseUrl build_database_url hide_password parse_database_url",
     "running.by_hand": "one_at_a_time",
     "serving.boot_server": "BootServer",
-    "serving.readiness_answer": "Readiness",
     "settings": "read_serve_policy read_settings",
+    "state.readiness": "Readiness",
     "variables": "LogFormat LogLevel Values read_values",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}

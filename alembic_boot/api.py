@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from alembic_boot.checking.findings import Checked
     from alembic_boot.description import AlembicConfig, BootDescription
     from alembic_boot.migration.status import Status
-    from alembic_boot.serving.readiness_answer import Readiness
     from alembic_boot.serving.router import AppRouter
+    from alembic_boot.state.readiness import Readiness
 
     Project = str | os.PathLike[str] | Config | AlembicConfig
 
@@ -131,7 +131,7 @@ def readiness(
     try:
         require_psycopg2()
     except BootError as error:
-        from alembic_boot.serving.readiness_answer import Readiness
+        from alembic_boot.state.readiness import Readiness
 
         return Readiness(ready=False, reason=error.public, cause=str(error))
     from alembic_boot.serving.router import LazyProbe

@@ -17,9 +17,9 @@ from alembic_boot.postgres.connection import named, one_line
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.serving.probe_connection import KeptConnection, LoginFailedError
-from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.readiness_check import ReadinessCheck
 from alembic_boot.serving.sqlstates import SHORTAGES, sentence
+from alembic_boot.state.readiness import Readiness
 
 Lend = Callable[[], AbstractContextManager[Connection]]
 """Yields a connection from the requests' pool, in autocommit; raises psycopg2.Error."""
@@ -108,8 +108,7 @@ class ReadinessProbe:
         try:
             return self._asked()
         except BootError as error:
-            reason = self._readiness.failure_of_boot() or error.public
-            return Readiness(ready=False, reason=reason, cause=str(error))
+            return Readiness(ready=False, reason=error.public, cause=str(error))
         except psycopg2.Error as error:
             cause = f"the database at {self._url.masked} cannot be asked: {one_line(error)}."
             return Readiness(ready=False, reason=sentence(sqlstate(error)), cause=cause)

@@ -1,22 +1,21 @@
 """Decide from the database whether the schema fits this release."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from psycopg2.extensions import connection as Connection
 
-from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.serving.handover import Facts, handed_over, version_table as handed_over_table
 from alembic_boot.serving.model_watch import comparison_is_due
-from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.schema_target import SchemaTarget
 from alembic_boot.serving.statements import Statements
 from alembic_boot.state.facts import read_facts
 from alembic_boot.state.inspection import Inspection
+from alembic_boot.state.judgement import MOVED, judge
 from alembic_boot.state.plan import Action, Plan, decide
-
-_MOVED = "The schema has moved since the models were compared with it. They are compared again now."
+from alembic_boot.state.readiness import Readiness
 
 _STATEMENT_TIMEOUT = 500
 """Milliseconds."""
@@ -41,9 +40,10 @@ class ReadinessCheck:
         self._description = description
         self._version_table = version_table or handed_over_table(description) or VersionTable()
         self._target = SchemaTarget(description)
-        self._has_been_ready = False
         self._failed_at: tuple[str, ...] | None = None
-        """The revisions of the schema at the first check after a boot that failed."""
+        """The revisions of the schema at the first check after the boot."""
+        self._has_moved = False
+        """Whether it has had others since, or was ready: then no failure of the boot counts."""
 
     @property
     def facts(self) -> Facts:
@@ -52,24 +52,29 @@ class ReadinessCheck:
 
     def evaluate(self, connection: Connection) -> Readiness:
         """Return the answer. Raises BootError or psycopg2.Error if the state cannot be read."""
-        inspection, plan = self._look(connection)
-        unfit = self._why_unfit(connection, inspection, plan)
-        if unfit is not None and self._description.compare_models:
+        plan, found = self._judged(connection)
+        is_unfit = plan.action is Action.NOTHING and not found.ready
+        if is_unfit and self._description.compare_models:
             self._target.forget()
-            inspection, plan = self._look(connection)
-        is_there = plan.action is Action.NOTHING
-        self._has_been_ready = self._has_been_ready or is_there
-        failure = self.failure_of_boot(inspection.current)
-        reason = unfit if is_there else failure or _behind(inspection, plan)
-        self.statements.note_revision(inspection.current)
-        return Readiness(
-            ready=reason is None,
-            state=inspection.state.value,
-            current=inspection.current,
-            target=inspection.target.name,
-            reason=reason or self.statements.doubt(),
-            cause=None if plan.refusal is None else str(plan.refusal),
-        )
+            _, found = self._judged(connection)
+        return found
+
+    def _judged(self, connection: Connection) -> tuple[Plan, Readiness]:
+        facts = self.facts
+        inspection, plan = self._look(connection)
+        current, is_there = inspection.current, plan.action is Action.NOTHING
+        self._failed_at = current if self._failed_at is None else self._failed_at
+        self._has_moved = self._has_moved or is_there or current != self._failed_at
+        unfit = None
+        if is_there and facts.get("differences") is None:
+            # On a schema that is pinned below head, only failed requests tell it.
+            is_pinned = inspection.target.revisions != inspection.heads
+            unfit = self.statements.why_unfit(connection, is_pinned=is_pinned)
+        self.statements.note_revision(current)
+        found = judge(inspection, plan, facts, unfit, has_moved=self._has_moved)
+        if found.reason == MOVED:
+            comparison_is_due.set()
+        return plan, replace(found, reason=found.reason or self.statements.doubt())
 
     def _look(self, connection: Connection) -> tuple[Inspection, Plan]:
         facts = read_facts(
@@ -78,41 +83,3 @@ class ReadinessCheck:
         inspection = self._target.inspect(facts)
         policy = self._description.schema
         return inspection, decide(inspection, rollback=policy.rollback, disposal=policy.disposal)
-
-    def _why_unfit(self, connection: Connection, inspection: Inspection, plan: Plan) -> str | None:
-        """Return why requests fail, or may fail, although the revision is the right one.
-
-        On a schema that is pinned below head, only failed requests tell that.
-        """
-        if plan.action is not Action.NOTHING:
-            return None
-        is_pinned = inspection.target.revisions != inspection.heads
-        facts = self.facts
-        if (differences := facts.get("differences")) is None:
-            return self.statements.why_unfit(connection, is_pinned=is_pinned)
-        if facts.get("compared_at") == list(inspection.current):
-            return differences
-        comparison_is_due.set()
-        return _MOVED
-
-    def failure_of_boot(self, current: tuple[str, ...] | None = None) -> str | None:
-        """Return why the boot failed, until the schema is ready or has changed since.
-
-        `current` are the present revisions of the schema, if known.
-        """
-        if current is not None and self._failed_at is None:
-            self._failed_at = current
-        has_moved = current is not None and current != self._failed_at
-        if self._has_been_ready or has_moved:
-            return None
-        return self.facts.get("failure")
-
-
-def _behind(inspection: Inspection, plan: Plan) -> str:
-    if plan.refusal is not None:
-        return plan.refusal.public
-    current = ", ".join(inspection.current) or "base"
-    return (
-        f"The schema is {inspection.state.words} at {current}, and should be at "
-        f"{inspection.target.name}: run `{as_typed('migrate')}`."
-    )

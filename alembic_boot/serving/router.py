@@ -20,10 +20,10 @@ from alembic_boot.output.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.middleware import Message, Receive, Send
 from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.readiness_answer import Readiness
 from alembic_boot.serving.readiness_check import ReadinessCheck
-from alembic_boot.serving.shared_probe import SharedProbe
+from alembic_boot.serving.shared_probe import Probe, SharedProbe
 from alembic_boot.serving.status_app import is_draining, status_app
+from alembic_boot.state.readiness import Readiness
 from alembic_boot.status_page.asgi import StatusApp
 from alembic_boot.status_page.requests import DATA, PAGE
 
@@ -54,11 +54,12 @@ def make_router(
         router: Any = Router()
     else:
         router = APIRouter()
+    probe = LazyProbe(describe)
     router.routes += [
         Route(live_path, _Live(), methods=["GET"], include_in_schema=False),
-        Route(ready_path, _Ready(describe), methods=["GET"], include_in_schema=False),
+        Route(ready_path, _Ready(probe), methods=["GET"], include_in_schema=False),
         *(
-            Route(path, _Page(describe, shows_page), include_in_schema=False)
+            Route(path, _Page(describe, probe, shows_page), include_in_schema=False)
             for path in (PAGE, DATA, f"{PAGE}/{{rest:path}}")
         ),
     ]
@@ -76,8 +77,8 @@ class _Live:
 class _Ready:
     """Answers whether the schema fits this release; the answer may be a second old."""
 
-    def __init__(self, describe: Describe) -> None:
-        self._asked = SharedProbe(LazyProbe(describe))
+    def __init__(self, probe: Probe) -> None:
+        self._asked = SharedProbe(probe)
 
     async def __call__(self, scope: Message, _receive: Receive, send: Send) -> None:
         """Answer a probe."""
@@ -86,15 +87,15 @@ class _Ready:
             await _send(scope, send, 503, _body(stopping, "draining"))
             return
         found = await self._asked.now()
-        word = ("degraded" if found.reason else "ready") if found.ready else "unavailable"
-        await _send(scope, send, 200 if found.ready else 503, _body(found, word))
+        await _send(scope, send, 200 if found.ready else 503, _body(found, found.status))
 
 
 class _Page:
     """The status page, if it is shown."""
 
-    def __init__(self, describe: Describe, is_shown: bool | None) -> None:
+    def __init__(self, describe: Describe, probe: Probe, is_shown: bool | None) -> None:
         self._describe = describe
+        self._probe = probe
         self._is_shown = is_shown
         self._lock = threading.Lock()
         self._opened: StatusApp | None = None
@@ -117,7 +118,7 @@ class _Page:
         with self._lock:
             if self._opened is None:
                 with self._describe() as boot:
-                    self._opened = status_app(boot, service)
+                    self._opened = status_app(boot, service, self._probe)
             return self._opened
 
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 from typing import Protocol
 
-from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.state.readiness import Readiness
 
 FRESH = 1.0
 """Seconds for which an answer is reused, so that callers cause one query per second."""

@@ -24,8 +24,7 @@ Ready = tuple[str, int, str]
 class StatusAnswers:
     """Answers from what its own thread collects: at first from the notes of this process alone."""
 
-    def __init__(self, service: str, release: str | None, ready: Ready | None = None) -> None:
-        """With `ready`, the page is not ready if the service is not."""
+    def __init__(self, service: str, release: str | None, ready: Ready) -> None:
         self._service = service
         self._release = release
         self._ready = ready
@@ -58,8 +57,8 @@ class StatusAnswers:
             from alembic_boot.serving.service_probe import ask_service
             from alembic_boot.status_page.collecting import Collecting, Sources
 
-            readiness = partial(ask_service, *self._ready) if self._ready else None
-            sources = Sources(partial(handed_over, self._boot), readiness=readiness)
+            said = partial(ask_service, *self._ready)
+            sources = Sources(partial(handed_over, self._boot), said)
             self._collecting = Collecting(self._boot, self._service, sources)
         return self._collecting(keys)
 

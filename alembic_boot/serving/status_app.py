@@ -5,7 +5,8 @@ from functools import partial
 from alembic_boot.description import BootDescription
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.middleware import IS_DRAINING
-from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.shared_probe import FRESH, Probe
+from alembic_boot.state.readiness import Readiness
 from alembic_boot.status_page.asgi import Message, StatusApp
 from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.collector import Collector
@@ -16,22 +17,20 @@ from alembic_boot.status_page.sql import RevisionSql
 def status_app(
     boot: BootDescription,
     service: str,
-    probe: ReadinessProbe | None = None,
+    probe: Probe,
     links: tuple[Link, ...] = (),
 ) -> StatusApp:
     """Return the application; close its collector at the end. Nothing is read before a request.
 
-    With a probe, the page is not ready if that is not. `links` lead to the service's own pages.
+    The page is ready if the probe is. `links` lead to the service's own pages.
     """
-    readiness = partial(_asked, probe) if probe is not None else None
-    sources = Sources(partial(handed_over, boot), readiness, RevisionSql(boot))
+    sources = Sources(partial(handed_over, boot), partial(_asked, probe), RevisionSql(boot))
     collecting = Collecting(boot, service, sources, links)
     return StatusApp(Collector(collecting, collecting.knows), is_draining)
 
 
-def _asked(probe: ReadinessProbe) -> tuple[bool, str | None]:
-    found = probe.last(within=1) or probe.check()
-    return found.ready, found.reason
+def _asked(probe: Probe) -> Readiness:
+    return probe.last(within=FRESH) or probe.check()
 
 
 def is_draining(scope: Message) -> bool:

@@ -36,7 +36,7 @@ class StatusApp:
 
     collector: Collector
     is_ending: Callable[[Message], bool] = lambda _scope: False
-    """Whether the server of a request is about to stop: then its streams end."""
+    """Whether the server of a request is about to stop: then it shows nothing more."""
     _streams: set[object] = field(default_factory=set, init=False)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -47,7 +47,10 @@ class StatusApp:
             scope["query_string"].decode("latin-1"),
             {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
         )
-        if request.path != EVENTS or request.method != "GET":
+        if self.is_ending(scope):
+            # The service is not ready any more; the browser asks again, and finds another one.
+            await _send(not_yet(), request, send)
+        elif request.path != EVENTS or request.method != "GET":
             await _send(await self.collector.answer(request, _PATIENCE), request, send)
         elif len(self._streams) >= _MOST_STREAMS:
             await _send(not_yet(), request, send)

@@ -12,16 +12,17 @@ from alembic_boot.description import BootDescription
 from alembic_boot.history.history import History
 from alembic_boot.postgres.connection import connect, named, one_line
 from alembic_boot.situation import situation
+from alembic_boot.state.judgement import Facts
+from alembic_boot.state.readiness import Readiness
 from alembic_boot.state.tables import Extent
 from alembic_boot.status_page.history_files import HistoryFiles
-from alembic_boot.status_page.look import Facts, Look
+from alembic_boot.status_page.look import Look
 from alembic_boot.status_page.progress import outline
 from alembic_boot.status_page.report import (
     Condition,
     Found,
     Key,
     Link,
-    Report,
     Revision,
     RevisionDetail,
     bounded,
@@ -43,9 +44,6 @@ def _time(text: str | bytes | None, cursor: Cursor) -> datetime | None:
 
 _TIMES = new_type((_TIMESTAMPTZ,), "TIMESTAMPTZ", _time)
 
-Readiness = tuple[bool, str | None]
-"""Whether requests can be answered, and why not, or why not all of them."""
-
 _CONNECT, _SILENCE = 2.0, 3.0
 """Seconds that a login, and the answer to a statement, may take."""
 
@@ -59,8 +57,8 @@ class Sources:
 
     facts: Callable[[], Facts] = dict
     """Gives what the boot has handed over."""
-    readiness: Callable[[], Readiness] | None = None
-    """Gives what a probe says now."""
+    readiness: Callable[[], Readiness | None] = lambda: None
+    """Gives what a probe of the service says now."""
     sql: Callable[[str, str | None], str | None] | None = None
     """Gives the SQL of a revision, whose file has that hash."""
 
@@ -99,10 +97,9 @@ class Collecting:
             look.problems.append(f"The database does not answer: {one_line(error)}.")
         self._revisions = look.report.revisions or self._revisions
         self._history = look.history or self._history
-        report = replace(look.judged(), links=self._links)
-        if report.condition is Condition.READY and self._sources.readiness is not None:
-            report = _less_ready(report, *self._sources.readiness())
-        report = bounded(report)
+        is_booting = look.report.condition is Condition.BOOTING
+        said = None if is_booting else self._sources.readiness()
+        report = bounded(replace(look.judged(said), links=self._links))
         return {
             key: replace(report, journal=bounded(look.journal.get(key)))
             if isinstance(key, int)
@@ -131,11 +128,3 @@ class Collecting:
             sql=sql(id_, known.file_sha256) if (sql := self._sources.sql) else None,
             runs=look.journal.get(id_, ()),
         )
-
-
-def _less_ready(report: Report, is_ready: bool, reason: str | None) -> Report:
-    """Return a report in which requests may fail although the schema fits."""
-    if not is_ready:
-        return replace(report, condition=Condition.UNAVAILABLE, reason=reason)
-    condition = Condition.READY if reason is None else Condition.DEGRADED
-    return replace(report, condition=condition, reason=reason or report.reason)

@@ -5,7 +5,7 @@ from fastapi.responses import JSONResponse
 
 from alembic_boot.output.masking import mask
 from alembic_boot.serving.middleware import IS_DRAINING
-from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.state.readiness import Readiness
 from backend.api.dependencies import OpenResources
 from backend.api.schemas import Live, Ready, Unavailable
 

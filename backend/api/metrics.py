@@ -12,7 +12,7 @@ from sqlalchemy import Engine, QueuePool
 
 from alembic_boot.serving.open_connections import closed
 from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.state.readiness import Readiness
 
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 """Seconds."""

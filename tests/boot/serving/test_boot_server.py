@@ -73,7 +73,7 @@ def test_an_answer_that_fails(
 @pytest.fixture
 def page(monkeypatch: pytest.MonkeyPatch) -> StatusAnswers:
     """Give a status page that collects nothing before it may."""
-    found = StatusAnswers("books", None)
+    found = StatusAnswers("books", None, ("127.0.0.1", 0, "/ready"))
     monkeypatch.setattr(found, "may_collect", threading.Event(), raising=False)
     collect = found._collect
 

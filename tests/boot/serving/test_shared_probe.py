@@ -3,7 +3,7 @@
 import asyncio
 import threading
 
-from alembic_boot.serving.readiness_answer import Readiness
+from alembic_boot.state.readiness import Readiness
 from alembic_boot.serving.shared_probe import SharedProbe
 
 

@@ -77,6 +77,7 @@ def test_a_stream() -> None:
         until(stream, b"data: changed")
         site.is_ending = True
         assert b"data" not in read_all(stream)
+        assert site.ask("/_boot").startswith("HTTP/1.1 503 ")
 
 
 def test_a_stream_that_goes_on() -> None:

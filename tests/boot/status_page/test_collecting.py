@@ -11,6 +11,7 @@ from alembic_boot.output import masking
 from alembic_boot.postgres import advisory
 from alembic_boot.postgres.advisory import AdvisoryKey
 from alembic_boot.situation import note
+from alembic_boot.state.readiness import Readiness
 from alembic_boot.status_page.answers import as_json, draw, view_of
 from alembic_boot.status_page.collecting import Collecting, Sources
 from alembic_boot.status_page.render import page
@@ -200,10 +201,37 @@ def test_a_failure_of_the_boot(project: Theirs, kind: str, is_over: bool) -> Non
     """One that each look finds anew is over when a look does not."""
     found = collect(project, failure="It failed.", cause="c3 failed.", command="fix", kind=kind)
     if is_over:
-        assert found.reason == "The schema is empty at base, and should be at c3."
+        sentence = "The schema is empty at base, and should be at c3: run `inv migrate`."
+        assert found.reason == sentence
         assert found.command == "inv migrate"
     else:
         assert (found.reason, found.command) == ("c3 failed.", "fix")
+
+
+def test_what_the_service_says(project: Theirs) -> None:
+    """The page never contradicts it; its own look adds what is there to do."""
+    project.migrate(MIGRATION_TARGET="b2").assert_ok()
+    facts = {"failure": "It failed.", "cause": "c3 failed.", "command": "fix"}
+    said = Readiness(ready=True, state="current")
+    boot = collecting(project)._boot
+    asked = Collecting(boot, "books", Sources(lambda: facts, lambda: said))
+
+    def banner() -> tuple[Condition, str | None, str | None]:
+        found = asked([1])[1]
+        assert isinstance(found, Report)
+        return found.condition, found.reason, found.command
+
+    behind = "The schema is behind at b2, and should be at c3: run `inv migrate`."
+    assert banner() == (Condition.READY, behind, "inv migrate")
+    said = Readiness(ready=False, state="behind", reason="It failed.")
+    assert banner() == (Condition.UNAVAILABLE, "c3 failed.", "fix")
+    said = Readiness(ready=False, state="behind", reason="It is behind.")
+    assert banner() == (Condition.UNAVAILABLE, behind, "inv migrate")
+    project.migrate().assert_ok()
+    said = Readiness(ready=False, state="current", reason="No column.")
+    assert banner() == (Condition.UNAVAILABLE, "No column.", None)
+    said = Readiness(ready=True, state="current", reason="Slow.")
+    assert banner() == (Condition.DEGRADED, "Slow.", None)
 
 
 def test_a_problem_of_now_comes_before_a_failure_of_the_boot(
