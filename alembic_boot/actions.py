@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 def wait(boot: "BootDescription") -> None:
     """Wait until the real login works."""
-    from alembic_boot.stages import wait
+    from alembic_boot.waiting import wait
 
     wait(boot)
 
 
 def _wait_unless(boot: "BootDescription", refuse: Callable[[], object]) -> None:
     """Wait as `wait` does. If a database does not answer at once, `refuse` may raise instead."""
-    from alembic_boot.stages import wait
+    from alembic_boot.waiting import wait
 
     def check(**_imports: bool) -> None:
         refuse()
@@ -54,7 +54,7 @@ def migrate(boot: "BootDescription", *, dry_run: bool = False, sql: bool = False
 
     with reading_ahead(boot.alembic_config):
         from alembic_boot.migration.migrate import check_history, migrate
-        from alembic_boot.stages import wait
+        from alembic_boot.waiting import wait
 
         wait(boot, partial(check_history, boot))
         keep_objects()

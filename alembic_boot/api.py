@@ -79,7 +79,7 @@ def migrate(
     with _alone(partial(describe, project, url, **options), "migration") as boot:
         from alembic_boot.migration.migrate import check_history, migrate as bring_to_target
         from alembic_boot.migration.status import read_status
-        from alembic_boot.stages import wait as wait_for
+        from alembic_boot.waiting import wait as wait_for
 
         wait_for(boot, partial(check_history, boot))
         bring_to_target(boot)

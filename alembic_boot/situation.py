@@ -5,7 +5,8 @@ It is a note for people and probes. No decision of the boot depends on it.
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -101,6 +102,22 @@ def enter(stage: str, limit: float | None = None) -> None:
         reason=None,
     )
     note_statement(None)
+
+
+@contextmanager
+def timed(stage: str, limit: float | None = None) -> Iterator[None]:
+    """Run the block as a stage, and note its seconds, however it ends; see `enter`.
+
+    The time of an inner stage counts only for that stage.
+    """
+    enter(stage, limit)
+    began, before = time.monotonic(), sum(_situation.seconds.values())
+    try:
+        yield
+    finally:
+        inner = sum(_situation.seconds.values()) - before
+        taken = time.monotonic() - began - inner
+        note(seconds={**_situation.seconds, stage: taken})
 
 
 def note_statement(statement: str | None) -> None:

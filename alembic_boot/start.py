@@ -1,7 +1,6 @@
 """The whole start: wait, migrate, seed, serve."""
 
 import logging
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -27,11 +26,11 @@ from alembic_boot.serving.handover import (
     hand_over_reached,
     hand_over_version_table,
 )
+from alembic_boot.serving.started import summary
 from alembic_boot.signals import raise_if_stopped
-from alembic_boot.situation import situation
-from alembic_boot.stages import Stages, wait
+from alembic_boot.situation import situation, timed
 from alembic_boot.state.inspection import Inspection, SchemaState
-from alembic_boot.summary import summary
+from alembic_boot.waiting import wait
 
 _log = logging.getLogger(__name__)
 
@@ -56,18 +55,16 @@ def prepare(boot: BootDescription, *ahead: str) -> None:
     `ahead` are modules to import while the process waits for the database. Raises BootError.
     """
     forget_boot()
-    stages = Stages()
     modules = ("alembic_boot.migration.migrate", *ahead)
     with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
-        with importing(*modules) as finish, stages.timed("wait", _longest_wait(boot)):
+        with importing(*modules) as finish, timed("wait", _longest_wait(boot)):
             wait(boot, partial(_refuse_broken_history, boot, finish))
         if boot.schema.rollback:
             _log.warning(
                 "%s is set: every replica needs the same value, or they migrate against each other",
                 setting("ROLLBACK"),
             )
-        did = _migrate_and_seed(boot, stages)
-    hand_over(boot, stages=stages.seconds, began_at=situation().began_at, did=did)
+        _migrate_and_seed(boot)
 
 
 def start_again(boot: BootDescription) -> None:
@@ -75,14 +72,11 @@ def start_again(boot: BootDescription) -> None:
 
     Raises BootError for failures that end a start, too.
     """
-    began_at = time.monotonic()
     forget_boot()
-    stages = Stages()
     with keeping_one(boot.migration_database_url):
-        with stages.timed("wait"):
+        with timed("wait"):
             wait(boot)
-        did = _migrate_and_seed(boot, stages)
-    hand_over(boot, stages=stages.seconds, began_at=began_at, did=did)
+        _migrate_and_seed(boot)
 
 
 def serve_alone(boot: BootDescription, port: BootServer) -> None:
@@ -104,8 +98,8 @@ def serve_alone(boot: BootDescription, port: BootServer) -> None:
     serve(boot, port)
 
 
-def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
-    """Bring schema and data up to date, and return what was done.
+def _migrate_and_seed(boot: BootDescription) -> None:
+    """Bring schema and data up to date, and hand over what was done and how long it took.
 
     If the schema cannot be brought up to date, continue if allowed.
     """
@@ -119,14 +113,15 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         nonlocal reached, rows
         hand_over_reached(boot, inspection)
         reached = inspection.state
-        with stages.timed("seed"):
+        with timed("seed"):
             rows = _seed(boot, inspection)
 
     keep_objects()
     try:
-        with stages.timed("migrate"), reserved():
+        with timed("migrate"), reserved():
             located = partial(hand_over_version_table, boot)
             plan = migrate(boot, then, located, is_alone=boot.seed)
+        did = summary(plan, reached, rows)
     except BootError as error:
         if not _may_go_on(boot, error):
             raise
@@ -137,8 +132,9 @@ def _migrate_and_seed(boot: BootDescription, stages: Stages) -> str:
         cause = mask(str(error))[:1000]
         kind = type(error).__name__
         hand_over(boot, failure=error.public, cause=cause, command=command, kind=kind)
-        return "migrations failed"
-    return summary(plan, reached, rows)
+        did = "migrations failed"
+    now = situation()
+    hand_over(boot, stages=dict(now.seconds), began_at=now.began_at, did=did)
 
 
 def _seed(boot: BootDescription, inspection: Inspection) -> int | None:

@@ -17,9 +17,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import sessionmaker
 
 from alembic_boot.serving.handover import handed_over
-from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.readiness import ReadinessProbe, SharedProbe
 from alembic_boot.serving.readiness_check import ReadinessCheck
-from alembic_boot.serving.shared_probe import SharedProbe
 from backend import __version__
 from backend.allocation import bound_memory
 from backend.api import accounts, books, docs, health, pages, scraping, voices

@@ -9,7 +9,7 @@ import pytest
 
 from alembic_boot.errors import BootError
 from alembic_boot.serving.port import reserved_port
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 from backend.settings import load_settings
 from backend.uses import USES
 from tests.boot.in_process import migrating

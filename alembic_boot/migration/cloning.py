@@ -15,7 +15,7 @@ from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 
 _INTERVAL = 0.05
 

@@ -1,5 +1,6 @@
 """Tell the application, while it serves, whether the schema fits this release."""
 
+import asyncio
 import logging
 import math
 import threading
@@ -7,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import replace
+from typing import Protocol
 
 import psycopg2
 from psycopg2.extensions import connection as Connection
@@ -24,10 +26,23 @@ from alembic_boot.state.readiness import Readiness
 Lend = Callable[[], AbstractContextManager[Connection]]
 """Yields a connection from the requests' pool, in autocommit; raises psycopg2.Error."""
 
+FRESH = 1.0
+"""Seconds for which an answer is reused, so that callers cause one query per second."""
+
 _SHORTAGE_COUNTS = 30.0
 """Seconds: a probe only reads, so only a request shows whether a shortage lasts."""
 
 _log = logging.getLogger(__name__)
+
+
+class Probe(Protocol):
+    """Checks the database, and remembers the result."""
+
+    def check(self) -> Readiness:
+        """Check now; this takes up to three seconds."""
+
+    def last(self, within: float = math.inf) -> Readiness | None:
+        """Return the last result if it is recent enough and still true."""
 
 
 class ReadinessProbe:
@@ -139,3 +154,36 @@ class ReadinessProbe:
         if self._shortage is None or time.monotonic() - self._shortage[0] > _SHORTAGE_COUNTS:
             return None
         return self._shortage[1]
+
+
+class SharedProbe:
+    """Runs one check at a time, for one event loop."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._question: asyncio.Task[Readiness] | None = None
+
+    async def now(self, within: float = FRESH) -> Readiness:
+        """Return a result that is at most `within` seconds old, or the next one.
+
+        If requests fail during the check, check again, but only once: otherwise a process with
+        constant failures would never answer.
+        """
+        if (known := self._probe.last(within)) is not None:
+            return known
+        await self._answer()
+        return self._probe.last() or await self._answer()
+
+    async def _answer(self) -> Readiness:
+        """Return the result of the running check, or of a new one."""
+        if self._question is None:
+            self._question = asyncio.create_task(self._ask())
+        # If one caller disconnects, the others still get the answer.
+        return await asyncio.shield(self._question)
+
+    async def _ask(self) -> Readiness:
+        try:
+            # Not in the threads for requests: all of those may be waiting for the database.
+            return await asyncio.to_thread(self._probe.check)
+        finally:
+            self._question = None

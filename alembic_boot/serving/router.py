@@ -19,9 +19,8 @@ from alembic_boot.errors import BootError
 from alembic_boot.output.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.middleware import Message, Receive, Send
-from alembic_boot.serving.readiness import ReadinessProbe
+from alembic_boot.serving.readiness import Probe, ReadinessProbe, SharedProbe
 from alembic_boot.serving.readiness_check import ReadinessCheck
-from alembic_boot.serving.shared_probe import Probe, SharedProbe
 from alembic_boot.serving.status_app import is_draining, status_app
 from alembic_boot.state.readiness import Readiness
 from alembic_boot.status_page.asgi import StatusApp

@@ -5,7 +5,7 @@ from functools import partial
 from alembic_boot.description import BootDescription
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.serving.middleware import IS_DRAINING
-from alembic_boot.serving.shared_probe import FRESH, Probe
+from alembic_boot.serving.readiness import FRESH, Probe
 from alembic_boot.state.readiness import Readiness
 from alembic_boot.status_page.asgi import Message, StatusApp
 from alembic_boot.status_page.collecting import Collecting, Sources

@@ -9,7 +9,6 @@ from alembic_boot.situation import Situation
 from alembic_boot.sql.pieces import name_of
 from alembic_boot.status_page.report import (
     Condition,
-    IndexProgress,
     Report,
     RunningRevision,
     Stage,
@@ -52,8 +51,7 @@ def running_of(situation: Situation, now: float) -> RunningRevision | None:
     """Return the revision that this process runs."""
     if situation.revision is None or situation.revision_id is None:
         return None
-    build, is_blocked = situation.build, situation.blocked_by is not None
-    statement = situation.statement
+    is_blocked, statement = situation.blocked_by is not None, situation.statement
     return RunningRevision(
         id=situation.revision_id,
         title=situation.revision.removeprefix(f"{situation.revision_id} "),
@@ -65,7 +63,7 @@ def running_of(situation: Situation, now: float) -> RunningRevision | None:
         blocked_for=now - situation.blocked_since if is_blocked else None,
         tries=situation.tries + 1,
         budget_left=situation.budget_left,
-        index=IndexProgress(build.phase, build.done, build.total) if build else None,
+        index=situation.build,
     )
 
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from alembic_boot.output.masking import mask
+from alembic_boot.situation import Build
 
 T = TypeVar("T")
 
@@ -60,16 +61,6 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class IndexProgress:
-    """The progress of an index build, as pg_stat_progress_create_index has it."""
-
-    phase: str
-    done: int
-    total: int
-    """Blocks or tuples of the phase; 0 if PostgreSQL does not tell."""
-
-
-@dataclass(frozen=True)
 class RunningRevision:
     """The revision that runs now."""
 
@@ -85,7 +76,7 @@ class RunningRevision:
     tries: int = 1
     budget_left: float | None = None
     """Seconds for which live traffic may still block it."""
-    index: IndexProgress | None = None
+    index: Build | None = None
 
 
 @dataclass(frozen=True)

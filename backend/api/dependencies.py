@@ -9,8 +9,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, Request
 from sqlalchemy.orm import Session, sessionmaker
 
-from alembic_boot.serving.readiness import ReadinessProbe
-from alembic_boot.serving.shared_probe import SharedProbe
+from alembic_boot.serving.readiness import ReadinessProbe, SharedProbe
 from backend.api.database import CONNECTIONS
 from backend.api.exporting import AT_ONCE as EXPORTS, Exports
 from backend.api.hashing import Hashing

@@ -27,7 +27,7 @@ from alembic_boot.output.log import TextFormatter
 from alembic_boot.output.masking import mask
 from alembic_boot.postgres.connection import keeping_one
 from alembic_boot.seeding import seed_alone
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 from backend.settings import load_settings
 from tests.cluster import PASSWORD, Cluster
 from tests.scenarios.foreign_histories import Migrated

@@ -1,6 +1,7 @@
 """The situation of a boot, as probes are told: each stage notes its own."""
 
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from alembic_boot.postgres import advisory
 from alembic_boot.postgres.embedded import embedded_postgres
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.postgres.wait import wait_for_database
-from alembic_boot.situation import Build, begin_boot, enter, note, situation
+from alembic_boot.situation import Build, begin_boot, enter, note, situation, timed
 from tests.boot.in_process import MakeScene
 from tests.cluster import Cluster, free_port
 from tests.scenarios.live_traffic import blocking
@@ -44,6 +45,24 @@ def test_a_stage_begins_without_the_facts_of_the_last() -> None:
         blocked_by=None,
         reason=None,
     )
+
+
+def test_each_second_is_of_one_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time of an inner stage is not counted twice, even if that stage fails."""
+    now = 0
+
+    def clock() -> int:
+        return now
+
+    monkeypatch.setattr(time, "monotonic", clock)
+    with timed("wait"):
+        now = 1
+    with pytest.raises(RuntimeError), timed("migrate"):
+        now = 11
+        with timed("seed"):
+            now = 111
+            raise RuntimeError
+    assert situation().seconds == {"wait": 1, "seed": 100, "migrate": 10}
 
 
 def test_a_block_lasts_over_retries() -> None:

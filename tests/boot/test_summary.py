@@ -6,10 +6,9 @@ import time
 
 import pytest
 
-from alembic_boot.serving.started import report_started
+from alembic_boot.serving.started import report_started, summary
 from alembic_boot.state.inspection import SchemaState
 from alembic_boot.state.plan import Action, Plan
-from alembic_boot.summary import summary
 
 NOTHING = Plan(Action.NOTHING)
 

@@ -39,7 +39,7 @@ MODULES = (
     "alembic.command",
     "alembic_boot.output.progress",
     "alembic_boot.seeding",
-    "alembic_boot.stages",
+    "alembic_boot.waiting",
     "alembic_boot.start",
     "backend.booting",
     "backend.main",

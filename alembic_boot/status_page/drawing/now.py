@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from alembic_boot.situation import Build
 from alembic_boot.status_page.drawing.icons import icon, tone
 from alembic_boot.status_page.drawing.parts import (
     Html,
@@ -18,7 +19,6 @@ from alembic_boot.status_page.drawing.parts import (
 )
 from alembic_boot.status_page.drawing.texts import Words, written
 from alembic_boot.status_page.report import (
-    IndexProgress,
     Report,
     RunningRevision,
     Session,
@@ -144,7 +144,7 @@ def _blocker(it: RunningRevision, words: Words) -> Html:
     return element("strong", icon("degraded"), " ", who, " ", since, class_="warn")
 
 
-def _index(index: IndexProgress, words: Words) -> Html:
+def _index(index: Build, words: Words) -> Html:
     phase = element("span", index.phase, lang="en", id="index-phase")
     if index.total <= 0:
         return phase

@@ -8,7 +8,7 @@ import pytest
 
 from alembic_boot.adoption.adopt import adopt
 from alembic_boot.description import BootDescription
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 from tests.boot.in_process import Task, adopting, migrating, run, run_in
 from tests.cluster import OWNER, Cluster
 from tests.scenarios.adopting import databases, forget, journal

@@ -6,7 +6,7 @@ import pytest
 
 from alembic_boot.checking.new_revision import write_revision
 from alembic_boot.description import BootDescription
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 from tests.boot.in_process import Task, checking, migrating, run
 from tests.cluster import Cluster
 from tests.scenarios.process import (

@@ -23,7 +23,7 @@ from alembic_boot.errors import (
 from alembic_boot.postgres.connection import connect, connected, name_sessions
 from alembic_boot.postgres.urls import DatabaseUrl, build_database_url, parse_database_url
 from alembic_boot.postgres.wait import INTERVAL, create_database, wait_for_database
-from alembic_boot.stages import wait
+from alembic_boot.waiting import wait
 from backend.settings import load_settings
 from tests.boot.postgres.fake_server import fake_server
 from tests.cluster import OWNER, PASSWORD, SUPERUSER, Cluster, free_port

@@ -3,8 +3,8 @@
 import asyncio
 import threading
 
+from alembic_boot.serving.readiness import SharedProbe
 from alembic_boot.state.readiness import Readiness
-from alembic_boot.serving.shared_probe import SharedProbe
 
 
 class SlowProbe:

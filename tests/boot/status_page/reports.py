@@ -3,11 +3,11 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from alembic_boot.situation import Build
 from alembic_boot.status_page.report import (
     Column,
     Condition,
     ForeignKey,
-    IndexProgress,
     JournalPage,
     JournalRow,
     Report,
@@ -209,7 +209,7 @@ REPORTS: dict[str, Report] = {
             4,
             128.0,
             "CREATE INDEX CONCURRENTLY ix_books_title ON books USING gin (title gin_trgm_ops)",
-            index=IndexProgress("building index: scanning table", 61_234, 98_000),
+            index=Build("ix_books_title", "building index: scanning table", 61_234, 98_000),
         ),
         revisions=_history(applied=6, next_=RevisionStatus.RUNNING),
     ),

@@ -6,7 +6,6 @@ from alembic_boot.situation import Build, Situation
 from alembic_boot.status_page.progress import outline, running_of, stages_after, stages_of
 from alembic_boot.status_page.report import (
     Condition,
-    IndexProgress,
     RunningRevision,
     Stage,
     StageStatus as S,
@@ -68,7 +67,7 @@ def test_the_running_revision() -> None:
     assert found is not None
     assert (found.title, found.blocked_by, found.blocked_for) == ("b2", "backend 7", 2)
     assert (found.tries, found.budget_left, found.statement) == (4, 60.0, "ALTER TABLE t")
-    assert found.index == IndexProgress("building index", 5, 10)
+    assert found.index == blocked.build
     assert running_of(Situation(NOW), NOW) is None
 
 
