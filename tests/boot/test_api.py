@@ -224,6 +224,21 @@ def test_the_status_page(theirs: ForeignProject, database_url: str) -> None:
     assert page(debug=True, status_page=False).status_code == 404
 
 
+def test_the_status_page_is_ready_if_readiness_is(
+    theirs: ForeignProject, database_url: str
+) -> None:
+    """A revision that was written since is left to do, but requests do not need it yet."""
+    alembic_boot.migrate(theirs.folder, database_url)
+    app = FastAPI(debug=True)
+    app.include_router(alembic_boot.readiness_router(theirs.folder, database_url))
+    asked(app, "GET /health/ready")
+    theirs.revision("c3", "b2")
+    ready, page = asked(app, "GET /health/ready", "GET /_boot.json")
+    assert (ready.json()["status"], page.json()["condition"]) == ("ready", "ready")
+    assert page.json()["state"] == "behind"
+    assert "should be at c3" in page.json()["reason"]
+
+
 def test_a_schema_that_is_behind(
     theirs: ForeignProject, cluster: Cluster, database: str, database_url: str
 ) -> None:
