@@ -12,10 +12,14 @@ from psycopg2.extensions import connection as Connection
 
 from tests.cluster import Cluster
 from tests.scenarios.scene import MAKE_TABLE, SOON, Scene
+from tests.waiting import wait_until
 
 ALTER = f'op.execute("ALTER TABLE pace ADD COLUMN more int")\n{MAKE_TABLE}'
 
 HELD_OFF = "Migration b2 Foreign b2 is blocked by {}; retrying for up to 120 s"
+
+_MORE = 200
+"""Statements of a session one after another: they take as long as several tries of a migration."""
 
 
 @dataclass
@@ -25,6 +29,13 @@ class Traffic:
     reads: list[float] = field(default_factory=list)
     writes: list[float] = field(default_factory=list)
     failures: list[psycopg2.Error] = field(default_factory=list)
+    done: list[int] = field(default_factory=list)
+    """How many statements each session has executed."""
+
+    def wait_for_more(self) -> None:
+        """Return when each session has executed many more: none of them is blocked for long."""
+        enough = [it + _MORE for it in self.done]
+        wait_until(lambda: all(done >= it for done, it in zip(self.done, enough, strict=True)))
 
     @property
     def longest(self) -> float:
@@ -38,7 +49,7 @@ def traffic(cluster: Cluster, database: str, sessions: int = 3) -> Iterator[Traf
     found = Traffic()
     ended = threading.Event()
 
-    def use(statement: str, waits: list[float]) -> None:
+    def use(number: int, statement: str, waits: list[float]) -> None:
         with closing(cluster.connect(database)) as connection:
             while not ended.wait(0.005):
                 started = time.monotonic()
@@ -47,10 +58,12 @@ def traffic(cluster: Cluster, database: str, sessions: int = 3) -> Iterator[Traf
                 except psycopg2.Error as error:
                     found.failures.append(error)
                 waits.append(time.monotonic() - started)
+                found.done[number] += 1
 
     users = [("UPDATE pace SET seconds = seconds", found.writes)]
     users += [("SELECT seconds FROM pace", found.reads)] * sessions
-    threads = [threading.Thread(target=use, args=user) for user in users]
+    found.done = [0] * len(users)
+    threads = [threading.Thread(target=use, args=(n, *user)) for n, user in enumerate(users)]
     for thread in threads:
         thread.start()
     try:
@@ -101,15 +114,11 @@ def assert_readers_hardly_notice(scene: Scene[Any], cluster: Cluster, blockers: 
                 current.cursor().execute("ROLLBACK")
                 current = following
                 starter.wait_for(HELD_OFF.format(f"backend … (report {number}, …)"))
-            threading.Event().wait(2)
-            left_at = time.monotonic()
+            found.wait_for_more()
             current.cursor().execute("ROLLBACK")
             finished = starter.finish(SOON)
-            took = time.monotonic() - left_at
     finished.assert_ok()
     finished.assert_says("Migration b2 Foreign b2 succeeded after … s")
     scene.assert_complete()
     assert found.failures == []
-    assert found.longest < 1, found.longest
-    assert took < 3, took
     assert scene.journal(first=starter)[1:] == ["b2 applied first", "c3 applied first"]

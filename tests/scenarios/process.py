@@ -287,7 +287,7 @@ class Running:
         except subprocess.TimeoutExpired:
             raise AssertionError(("it does not end", self._lines)) from None
         for reader in self._readers:
-            reader.join(10)
+            reader.join(DEADLINE)
             assert not reader.is_alive(), ("a child holds the streams", _group(self.pid))
         stdout, stderr = self._lines["stdout"], self._lines["stderr"]
         everything = "\n".join([*stdout, *stderr])
@@ -307,7 +307,7 @@ class Running:
 
     def assert_nothing_left(self) -> None:
         """Fail if a process that it started is still there shortly after its end."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + DEADLINE
         while left := [*_group(self.pid), *embedded_servers(self._folder)]:
             assert time.monotonic() < deadline, left
             threading.Event().wait(0.05)

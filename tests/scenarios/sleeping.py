@@ -1,12 +1,7 @@
 """Revisions and seeds that sleep in PostgreSQL, and how far the server is with that."""
 
-import threading
-import time
-
 from tests.cluster import Cluster
-
-SOON = 20.0
-"""Seconds that an end may take: far less than what it would otherwise have waited for."""
+from tests.waiting import wait_until
 
 
 def sleeping(cluster: Cluster, database: str) -> int:
@@ -21,15 +16,9 @@ def sleeping(cluster: Cluster, database: str) -> int:
 
 def wait_for_no_sleep(cluster: Cluster, database: str) -> None:
     """Return when the server has noticed that no client waits for the statement any more."""
-    deadline = time.monotonic() + SOON
-    while sleeping(cluster, database):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
+    wait_until(lambda: not sleeping(cluster, database))
 
 
 def wait_for_sleep(cluster: Cluster, database: str) -> None:
     """Return when a statement sleeps."""
-    deadline = time.monotonic() + SOON
-    while not sleeping(cluster, database):
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
+    wait_until(lambda: sleeping(cluster, database))

@@ -3,7 +3,6 @@
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -28,7 +27,8 @@ from tests.scenarios.process import (
     running,
     write_revision,
 )
-from tests.scenarios.sleeping import SOON, sleeping, wait_for_no_sleep, wait_for_sleep
+from tests.scenarios.sleeping import sleeping, wait_for_no_sleep, wait_for_sleep
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -142,12 +142,20 @@ def test_during_a_migration_on_the_embedded_server(tmp_path: Path, name: str) ->
     finished.assert_says("Database migrations completed successfully (already up to date)")
 
 
+# For short times: Python does not look for signals once more before it sleeps.
+SLEEP_IN_PYTHON = """
+import time
+for _ in range(1200):
+    time.sleep(0.05)
+"""
+
+
 def test_during_a_migration_that_waits_in_python(
     tmp_path: Path, cluster: Cluster, database: str, database_url: str
 ) -> None:
     """A stop is heard while a revision is busy outside the database."""
     folder = project(tmp_path)
-    write_revision(folder / "alembic" / "versions", "901", HEAD, "import time\ntime.sleep(60)\n")
+    write_revision(folder / "alembic" / "versions", "901", HEAD, SLEEP_IN_PYTHON)
     with running(folder, "migrate", DATABASE_URL=database_url) as inv:
         inv.wait_for(f"Applied {HEAD} …")
         assert_stopped(stop(inv, "SIGTERM"), "SIGTERM")
@@ -376,9 +384,7 @@ def test_reload_while_starting(tmp_path: Path, seeded_url: str) -> None:
         code = (folder / "planted.py").read_text()
         (folder / "planted.py").write_text(code.replace('b"done"', 'b"changed"'))
         inv.wait_for("WatchFiles detected changes in …")
-        deadline = time.monotonic() + SOON
-        while httpx.get(inv.url, timeout=SOON).text != "changed":
-            assert time.monotonic() < deadline
+        wait_until(lambda: httpx.get(inv.url, timeout=SOON).text == "changed")
         stop(inv, "SIGTERM").assert_ok()
 
 

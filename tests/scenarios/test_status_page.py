@@ -14,7 +14,7 @@ import pytest
 from tests.cluster import PASSWORD, Cluster, free_port
 from tests.history import HEAD
 from tests.scenarios.process import Running, project, run, running_from_scratch, write_revision
-from tests.waiting import wait_until
+from tests.waiting import SOON, wait_until
 
 pytestmark = pytest.mark.slow
 
@@ -26,7 +26,7 @@ HTML = {"Accept": "text/html"}
 
 def ask(port: int, path: str, **headers: str) -> tuple[int, str, str]:
     """Return status, body and place of an answer; 0 if nothing listens."""
-    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+    with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=SOON)) as connection:
         try:
             connection.request("GET", path, headers=headers)
             found = connection.getresponse()

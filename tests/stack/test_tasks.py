@@ -16,6 +16,7 @@ from backend.stack.logs import followed
 from tests.engine import collect_sockets
 from tests.scenarios.process import DEADLINE, INV
 from tests.stack.stack import Stack
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -247,7 +248,7 @@ def test_stop_signal_is_passed_on(two: Stack, number: signal.Signals, status: in
     assert process.stdout is not None
     assert process.stdout.readline() == "called with seed\n"
     process.send_signal(number)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=SOON)
     assert (process.returncode, rest) == (status, f"stopped by {number.name[3:]}\n")
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cluster import free_port
 from tests.stack.stack import Stack
+from tests.waiting import SOON
 
 pytestmark = pytest.mark.slow
 
@@ -239,7 +240,7 @@ def test_ctrl_c_while_building(stack: MakeStack) -> None:
         inv.wait_for("Building web: 4/4 RUN sleep 60")
         made.wait_for_images_containers(1)
         inv.interrupt()
-        inv.finish(timeout=10).assert_failed(130, "Stopped by SIGINT.")
+        inv.finish(timeout=SOON).assert_failed(130, "Stopped by SIGINT.")
     assert (made.ids(), made.networks()) == ({}, [])
     made.wait_for_images_containers(0)
 

@@ -1,7 +1,5 @@
 """What a revision does outside of its transaction: retried alone, and never done twice."""
 
-import threading
-
 import pytest
 
 from tests.boot.in_process import MakeScene, Run
@@ -41,14 +39,13 @@ def test_one_statement_is_tried_again(cluster: Cluster, make_scene: MakeScene, b
         with blocking(cluster, scene.database) as other:
             starter = scene.start()
             starter.wait_for("Migration b2 Foreign b2 is blocked by backend … (report, …); …")
-            threading.Event().wait(1.5)
+            found.wait_for_more()
             other.cursor().execute("ROLLBACK")
         finished = starter.finish(SOON)
     finished.assert_ok()
     finished.assert_says("Migration b2 Foreign b2 succeeded after …")
     scene.assert_complete()
     assert not found.failures
-    assert found.longest < 1, found.longest
 
 
 STEPS = 'op.execute("ALTER TABLE steps ADD COLUMN more int")'
@@ -69,7 +66,7 @@ def test_what_it_keeps_locked_meanwhile(cluster: Cluster, make_scene: MakeScene,
         traffic(cluster, scene.database) as found,
         blocking(cluster, scene.database, "UPDATE steps SET name = 'a2'"),
     ):
-        failed = scene.start().finish()
+        failed = scene.start().finish(SOON)
     failed.assert_failed(
         5,
         "Migration b2 Foreign b2 is blocked by backend … (report, …), and other sessions "
@@ -78,7 +75,6 @@ def test_what_it_keeps_locked_meanwhile(cluster: Cluster, make_scene: MakeScene,
         "again.",
     )
     assert not found.failures
-    assert found.longest < 6, found.longest
     scene.start().finish().assert_ok()
     scene.assert_complete()
 

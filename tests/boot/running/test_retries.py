@@ -218,12 +218,12 @@ def test_a_revision_that_goes_on_without_its_lock(
     ):
         starter = scene.start()
         starter.wait_for(HELD_OFF.format("backend …"))
+        found.wait_for_more()
         other.cursor().execute("ROLLBACK")
         starter.finish(SOON).assert_ok()
     scene.assert_complete()
     assert len(scene.steps()) == 1
     assert scene.query("SELECT count(more) FROM pace") == [(0,)]
-    assert found.longest < 1, found.longest
 
 
 def test_a_revision_that_asks_with_nowait(cluster: Cluster, make_scene: MakeScene) -> None:

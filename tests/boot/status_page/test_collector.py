@@ -14,7 +14,7 @@ from alembic_boot.status_page.collector import Collector
 from alembic_boot.status_page.report import Found, Key
 from alembic_boot.status_page.requests import DATA, PAGE, REVISIONS, Answer
 from tests.boot.status_page.reports import READY
-from tests.waiting import SOON, wait_until
+from tests.waiting import LONG, SOON, wait_until
 
 FIRST = View(1, DATA)
 
@@ -44,9 +44,9 @@ class Counting:
 
 
 @contextmanager
-def collecting() -> Iterator[tuple[Counting, Collector]]:
+def collecting(interval: float = 0.2) -> Iterator[tuple[Counting, Collector]]:
     counting = Counting()
-    collector = Collector(counting, lambda id_: id_ != "unknown", interval=0.2)
+    collector = Collector(counting, lambda id_: id_ != "unknown", interval=interval)
     try:
         yield counting, collector
     finally:
@@ -63,7 +63,7 @@ def test_a_crowd_shares_one_drawing(monkeypatch: pytest.MonkeyPatch) -> None:
         return draw(view, found)
 
     monkeypatch.setattr(collector_module, "draw", counted)
-    with collecting() as (counting, collector):
+    with collecting(LONG) as (counting, collector):
         assert collector._thread is None
         asked = [collector.ask(FIRST) for _ in range(100)]
         wait_until(lambda: counting.asked)

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.history import HEAD, OURS
-from tests.scenarios.containers.inside import SOON, stop
+from tests.scenarios.containers.inside import stop
 from tests.scenarios.containers.stack import UNTIL_GATE, ServiceStack
 
 pytestmark = [pytest.mark.slow, pytest.mark.container]
@@ -25,18 +25,15 @@ def test_while_it_waits(stack: ServiceStack) -> None:
     """Who waits for a database that is not there stops as if told so at any other time."""
     with stack.running_inv("up", "--scale", "postgres=0") as inv:
         stack.wait_for("Not yet: …")
-        stopped = stop(stack.backend)
+        status = stop(stack.backend)
         inv.finish().assert_failed(12, "backend-1 exited with status 143. …")
-    assert stopped.status == 143
-    assert stopped.seconds < SOON
+    assert status == 143
     assert stack.log()[-1] == "Stopped by SIGTERM."
 
 
 def test_while_it_migrates(migrating: ServiceStack) -> None:
     """The statement is ended, its revision rolled back, and the next start does it all."""
-    stopped = stop(migrating.backend)
-    assert stopped.status == 143
-    assert stopped.seconds < SOON
+    assert stop(migrating.backend) == 143
     assert migrating.log()[-1] == "Stopped by SIGTERM."
     assert migrating.query("SELECT version_num FROM alembic_version") == [HEAD]
     assert migrating.query("SELECT to_regclass('half') IS NULL") == ["t"]
@@ -74,8 +71,6 @@ def test_while_it_serves(served: ServiceStack) -> None:
     running = served.backend.top(ps_args="-o pid,args")["Processes"]
     [first] = [args for pid, args in running if int(pid) == served.backend.attrs["State"]["Pid"]]
     assert first.endswith("inv start")
-    stopped = stop(served.backend)
-    assert stopped.status == 0
-    assert stopped.seconds < SOON
+    assert stop(served.backend) == 0
     served.inv("up").assert_ok()
     assert httpx.get(f"{served.url()}/health/ready").status_code == 200
