@@ -143,9 +143,9 @@ class FirstRun:
         self.seen = None
         try:
             inspection = schema.inspect()
+            plan = schema.decide(inspection)
         except LockTimeoutError:  # that is waited for later
             return None
-        plan = schema.decide(inspection)
         self.seen = inspection, plan
         is_run = plan.action in (Action.UPGRADE, Action.DOWNGRADE)
         return plan if is_run and self._agreed in (None, plan.steps) else None

@@ -139,13 +139,13 @@ def _examine(schema: Schema) -> tuple[Inspection, Plan]:
     while True:
         try:
             inspection = schema.inspect()
+            plan = schema.decide(inspection)
             break
         except LockTimeoutError as busy:
             raise_if_stopped()
             if time.monotonic() >= deadline:
                 raise
             _log.info("Waiting: %s", busy.what, extra=fields("waiting", reason=busy.what))
-    plan = schema.decide(inspection)
     if plan.refusal is not None:
         raise plan.refusal
     return inspection, plan

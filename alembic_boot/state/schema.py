@@ -1,11 +1,13 @@
 """A project and its database: inspect both, and decide what to do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Any, TypeVar
 
 from psycopg2 import errors
+from psycopg2.extensions import connection as Connection
 
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.environment.location import Location
@@ -73,13 +75,18 @@ class Schema:
         """
         history = self.project.history
         agreed = partial(agreed_digest, history=history)
+        with self._reading() as connection:
+            facts = read_facts(connection, self.version_table, extent=self.extent, agreed=agreed)
+        if facts.journal_refusal is not None:
+            raise facts.journal_refusal
+        return inspect(facts, history, self.target)
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Connect, to read the version table and the journal. Raises LockTimeoutError."""
         with connected(self.url) as connection:
             try:
-                facts = read_facts(
-                    connection, self.version_table, extent=self.extent, agreed=agreed
-                )
-                if facts.journal_refusal is not None:
-                    raise facts.journal_refusal
+                yield connection
             except errors.LockNotAvailable as error:
                 tables = (str(self.version_table), self.journal.table)
                 who = lockers(connection, *tables) or "it has just ended"
@@ -88,7 +95,6 @@ class Schema:
                     f"{self.version_table} locked, so the schema's state cannot be read.",
                     "See what that session is doing. Nothing was changed.",
                 ) from error
-        return inspect(facts, history, self.target)
 
     def supposing(self, inspection: Inspection, revisions: tuple[str, ...]) -> Inspection:
         """Return the state as it will be when only these revisions are recorded."""
@@ -115,7 +121,8 @@ class Schema:
         """Return the plan for this state, by this policy, or the refusal of its steps.
 
         The files of the steps are imported: a failing import is refused. On a scratch database
-        there is nothing to lose: an irreversible revision shows itself when it runs.
+        there is nothing to lose: an irreversible revision shows itself when it runs. Raises
+        LockTimeoutError, as above.
         """
         plan = decide(inspection, rollback=self.policy.rollback, disposal=self.policy.disposal)
         refusal = self._why_not(plan, is_scratch=is_scratch) if plan.steps else None
@@ -129,7 +136,7 @@ class Schema:
         is_lasting = not (is_up or is_scratch)
         if is_lasting and (irreversible := refuse_irreversible(plan.steps, history)):
             return irreversible
-        with connected(self.url) as connection:
+        with self._reading() as connection:
             unfinished = self.journal.unfinished(connection)
         if harmful := harmful_step(plan, unfinished, history):
             return refuse_partial_commit(harmful, history, self.journal)
