@@ -8,7 +8,7 @@ import pytest
 
 from alembic_boot.serving import connection
 from tests.boot.serving.served import REQUEST, read_all, served
-from tests.waiting import SOON, wait_until
+from tests.waiting import LONG, SOON, wait_until
 
 
 @pytest.fixture
@@ -49,8 +49,8 @@ def test_a_request_is_the_last_of_its_connection() -> None:
 
 
 def test_a_silent_connection_holds_nothing_up() -> None:
-    """It is closed without a word."""
-    with served() as it, closing(it.connect()) as client:
+    """It is closed without a word, long before a request would be cut off."""
+    with served(timeout_graceful_shutdown=LONG) as it, closing(it.connect()) as client:
         it.stop()
         assert read_all(client) == b""
 
