@@ -64,6 +64,15 @@ def read_made(
     return _read(reader, connection, version_table, path, others), frozenset(others)
 
 
+def read_all(connection: Connection, version_table: VersionTable) -> Catalogue:
+    """Return the catalogue of a scratch database, without the objects known only by name.
+
+    Names in `public` are always unqualified, so that states of one database can be compared.
+    """
+    _, others = _schemas(connection, version_table, "public")
+    return read_catalogue(connection, _ignored(version_table), ["public", *others])
+
+
 def read_beside(
     connection: Connection,
     version_table: VersionTable,

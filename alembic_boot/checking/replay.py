@@ -11,7 +11,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import DDL, TextClause, TextualSelect
 
 from alembic_boot.adoption.comparison import Catalogue, Difference, ObjectKey, compare
-from alembic_boot.adoption.reading import IGNORED_TABLES, read_catalogue
+from alembic_boot.adoption.schema_selection import read_all
 from alembic_boot.adoption.scratch import make_room
 from alembic_boot.checking.differences import MIGRATIONS, in_words, missing_labels, operations
 from alembic_boot.checking.findings import Finding, Kind, finding
@@ -254,7 +254,7 @@ def _move(schema: Schema, way: str, target: Target, make_guard: MakeGuard = Guar
 
 def _read(schema: Schema) -> Catalogue:
     with connected(schema.url) as connection:
-        return read_catalogue(connection, IGNORED_TABLES | {schema.version_table.name})
+        return read_all(connection, schema.version_table)
 
 
 def _is_one_line(history: History, ids: Iterable[str]) -> bool:

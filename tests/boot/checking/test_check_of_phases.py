@@ -168,6 +168,19 @@ def test_a_contract_has_to_say_so(trial: Trial) -> None:
     )
 
 
+def test_a_contract_in_another_schema(trial: Trial) -> None:
+    """A schema outside of the search_path counts like any other."""
+    table = 'op.create_table("t", sa.Column("id", sa.Integer), schema="app")'
+    drop = 'op.drop_table("t", schema="app")'
+    finished = trial.check(
+        ('op.execute("CREATE SCHEMA app")', 'op.execute("DROP SCHEMA app")', PHASES[2]),
+        (table, drop, PHASES[1]),
+        (drop, table, PHASES[1]),
+    )
+    finished.assert_failed(9, "The history fails 1 check. Fix the revisions, or the models, …")
+    finished.assert_says('d4 drops table app.t, but does not say phase = "contract"')
+
+
 def test_a_project_that_has_no_phases(trial: Trial) -> None:
     """Nothing is asked of it that it has not begun to use."""
     foreign = ForeignProject(trial.folder / "foreign")

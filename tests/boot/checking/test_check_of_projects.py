@@ -71,6 +71,15 @@ def test_the_first_revision_leaves_something_behind(
     assert_untouched(cluster, database)
 
 
+def test_what_is_left_behind_in_another_schema(tmp_path: Path, database_url: str) -> None:
+    """A schema outside of the search_path counts like any other; the objects tell which it is."""
+    theirs = ForeignProject(tmp_path / "theirs")
+    theirs.revision("a1", None, "op.execute('CREATE SCHEMA app')", "op.execute('DROP SCHEMA app')")
+    theirs.revision("b2", "a1", "op.execute('CREATE TABLE app.t (id int, n int)')", "pass")
+    finished = run_on(theirs, checking, database_url)
+    finished.assert_says("…b2 leaves behind on its way down: table app.t is unexpected")
+
+
 def test_no_models_to_write_a_revision_from(tmp_path: Path, database_url: str) -> None:
     """It is said in the words of `inv check`, and what to do."""
     theirs = ForeignProject(tmp_path / "theirs")
