@@ -1,12 +1,12 @@
 """The private name of argparse that is used here, as Python 3.11 to 3.13 have it."""
 
-from argparse import ArgumentParser
+from argparse import Action, ArgumentParser
 from collections.abc import Mapping
 
 
-def helps(parser: ArgumentParser) -> dict[str, str]:
-    """Return the help of each argument, by the name of its value: argparse has no public list."""
-    return {it.dest: it.help for it in parser._actions if it.help}
+def actions(parser: ArgumentParser) -> list[Action]:
+    """Return the arguments: argparse has no public list."""
+    return parser._actions
 
 
 def commands(parser: ArgumentParser) -> Mapping[str, ArgumentParser]:

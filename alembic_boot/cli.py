@@ -232,11 +232,15 @@ def _parser() -> _Parser:
     return parser
 
 
-def flag_helps() -> dict[str, dict[str, str]]:
-    """Return the help of each flag of each command, by the name of its value."""
-    from alembic_boot.argparse_private_names import commands, helps
+def flags_of_commands() -> dict[str, tuple[str | None, list[Action]]]:
+    """Return the text of each command, and its flags besides those that every command has."""
+    from alembic_boot.argparse_private_names import actions, commands
 
-    return {name: helps(command) for name, command in commands(_parser()).items()}
+    shared = {"help", *(it.dest for it in actions(_options("more_x", SUPPRESS)))}
+    return {
+        name: (command.description, [it for it in actions(command) if it.dest not in shared])
+        for name, command in commands(_parser()).items()
+    }
 
 
 def _variables() -> str:

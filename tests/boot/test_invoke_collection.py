@@ -44,7 +44,7 @@ def test_each_task_is_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
                 continue
             value: Any = True if action.const is True else [*(action.choices or "x")][-1]
             given = {**dict.fromkeys(needed, "x"), action.dest: value}
-            ns[name].body(Context(), **{_parameter(it): text for it, text in given.items()})
+            ns[name].body(Context(), **given)
             arguments = parsed(typed.pop())
             found = getattr(arguments, action.dest)
             assert found == (["--", value] if name == "run" else value)
@@ -53,10 +53,6 @@ def test_each_task_is_a_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
                 "two",
                 ["tenant=a"],
             )
-
-
-def _parameter(dest: str) -> str:
-    return {"all": "all_", "format": "format_"}.get(dest, dest)
 
 
 def test_the_words_of_a_command(monkeypatch: pytest.MonkeyPatch) -> None:
