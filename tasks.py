@@ -6,20 +6,22 @@ Both are imported when a task runs.
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from functools import partial
+from functools import partial, wraps
+from inspect import Parameter, signature
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING
 
 from invoke.collection import Collection
 from invoke.context import Context
-from invoke.tasks import task
+from invoke.tasks import task as invoke_task
 
 from alembic_boot import actions, show
 
 if TYPE_CHECKING:
-    from alembic_boot import BootDescription, BootServer
+    from alembic_boot import BootDescription, BootServer, Overrides
     from backend.settings import Settings
     from backend.stack.compose.project import Place
 
@@ -28,9 +30,13 @@ _BIN = Path(sys.executable).parent
 
 _STANDINS = Path("docker/standins")
 
+task = partial(invoke_task, auto_shortflags=False)
+
 _ARGS = "More for pytest, as in a shell."
 
 _IN = "Run it in a container of the stack: the name of the service, such as backend."
+
+_PORT = "The port to serve on (default: BACKEND_PORT, else 8000)."
 
 _ALEMBIC = {
     "x": "An argument for env.py, as `alembic -x` has it; may be repeated (default: ALEMBIC_X).",
@@ -111,14 +117,44 @@ def _run_inside(service: str, task: str, **flags: str | bool | list[str] | None)
         raise SystemExit(status)
 
 
-def _alembic(x: Sequence[str] | None, n: str | None) -> dict[str, str | None]:
-    """Return the variables for Alembic's own flags: child processes of env.py read them, too."""
-    from shlex import join
+def _alembic_task(
+    *, has_in: bool = False, **helps: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Return a decorator that makes a task with the function's flags, `-x` and `-n`.
 
-    return {"ALEMBIC_X": join(x or ()), "ALEMBIC_NAME": n}
+    The first argument of the function are the variables that `-x` and `-n` set: child processes of
+    env.py read them, too. With `has_in` the task has `--in`, which runs it in a container instead.
+    """
+    helps |= _ALEMBIC | ({"in": _IN} if has_in else {})
+
+    def decorate(body: Callable[..., None]) -> Callable[..., None]:
+        @wraps(body)
+        def run(
+            _c: Context,
+            *,
+            in_: str | None = None,
+            x: Sequence[str] = (),
+            n: str | None = None,
+            **flags: str | bool | None,
+        ) -> None:
+            if in_:
+                _run_inside(in_, body.__name__, **flags, x=[*x], n=n)
+            else:
+                body({"ALEMBIC_X": join(x), "ALEMBIC_NAME": n}, **flags)
+
+        own = signature(body)
+        names = ("in_", "x", "n") if has_in else ("x", "n")
+        more = [Parameter(it, Parameter.KEYWORD_ONLY, default=None) for it in names]
+        # Invoke reads the flags from it.
+        run.__signature__ = own.replace(  # type: ignore[attr-defined]
+            parameters=[*own.parameters.values(), *more]
+        )
+        return task(run, iterable=["x"], help=helps)
+
+    return decorate
 
 
-@task(auto_shortflags=False)
+@task
 def wait_db(_c: Context) -> None:
     """Wait until PostgreSQL accepts the real login, at most DB_WAIT_TIMEOUT seconds.
 
@@ -128,230 +164,118 @@ def wait_db(_c: Context) -> None:
         actions.wait(boot)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={
-        "target": "The revision to go up to (default: MIGRATION_TARGET, else head).",
-        "dry_run": "Print the state and the plan, and change nothing.",
-        "sql": "Print the SQL of the pending revisions, and change nothing.",
-        "in": _IN,
-        **_ALEMBIC,
-    },
+@_alembic_task(
+    has_in=True,
+    target="The revision to go up to (default: MIGRATION_TARGET, else head).",
+    dry_run="Print the state and the plan, and change nothing.",
+    sql="Print the SQL of the pending revisions, and change nothing.",
 )
-def migrate(  # noqa: PLR0913, PLR0917 (the task's flags)
-    _c: Context,
-    target: str | None = None,
-    dry_run: bool = False,
-    sql: bool = False,
-    in_: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
+def migrate(
+    alembic: "Overrides", target: str | None = None, dry_run: bool = False, sql: bool = False
 ) -> None:
     """Bring the schema to its newest revision."""
-    if in_:
-        _run_inside(in_, "migrate", target=target, dry_run=dry_run, sql=sql, x=x, n=n)
-        return
     task, stream = ("preview", "stderr") if dry_run or sql else ("migrate", "stdout")
-    with _booting(task, stream, MIGRATION_TARGET=target, **_alembic(x, n)) as boot:
+    with _booting(task, stream, MIGRATION_TARGET=target, **alembic) as boot:
         actions.migrate(boot, dry_run=dry_run, sql=sql)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={
-        "target": "The revision to go down to (default: the one below the database's own).",
-        "yes": "Go ahead without asking.",
-        "in": _IN,
-        **_ALEMBIC,
-    },
+@_alembic_task(
+    has_in=True,
+    target="The revision to go down to (default: the one below the database's own).",
+    yes="Go ahead without asking.",
 )
-def rollback(
-    _c: Context,
-    target: str | None = None,
-    yes: bool = False,
-    in_: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
-) -> None:
+def rollback(alembic: "Overrides", target: str | None = None, yes: bool = False) -> None:
     """Take the schema back by one revision or to a target; asks first."""
-    if in_:
-        _run_inside(in_, "rollback", target=target, yes=yes, x=x, n=n)
-        return
     down = {"MIGRATION_TARGET": target, "MIGRATION_ROLLBACK": "true"}
-    with _booting("rollback", **down, **_alembic(x, n)) as boot:
+    with _booting("rollback", **down, **alembic) as boot:
         actions.roll_back(boot, is_one_step=not target, is_agreed=yes)
 
 
-@task(auto_shortflags=False, iterable=["x"], help={"in": _IN, **_ALEMBIC})
-def seed(
-    _c: Context, in_: str | None = None, x: list[str] | None = None, n: str | None = None
-) -> None:
+@_alembic_task(has_in=True)
+def seed(alembic: "Overrides") -> None:
     """Insert the development data that is absent."""
-    if in_:
-        _run_inside(in_, "seed", x=x, n=n)
-        return
-    with _booting("seed", **_alembic(x, n)) as boot:
+    with _booting("seed", **alembic) as boot:
         actions.seed(boot)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={"port": "The port to serve on (default: BACKEND_PORT, else 8000).", **_ALEMBIC},
-)
-def serve(
-    _c: Context, port: str | None = None, x: list[str] | None = None, n: str | None = None
-) -> None:
+@_alembic_task(port=_PORT)
+def serve(alembic: "Overrides", port: str | None = None) -> None:
     """Serve the application without touching the schema."""
-    with _serving("serve", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
+    with _serving("serve", BACKEND_PORT=port, **alembic) as (boot, boot_server):
         actions.serve(boot, boot_server)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={
-        "dry_run": "Print the state and the plan; change nothing and serve nothing.",
-        "port": "The port to serve on (default: BACKEND_PORT, else 8000).",
-        **_ALEMBIC,
-    },
+@_alembic_task(
+    dry_run="Print the state and the plan; change nothing and serve nothing.", port=_PORT
 )
-def start(
-    _c: Context,
-    dry_run: bool = False,
-    port: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
-) -> None:
+def start(alembic: "Overrides", dry_run: bool = False, port: str | None = None) -> None:
     """Wait for PostgreSQL, migrate, seed and serve: the one command for a whole start."""
     if dry_run:
-        with _booting("preview", "stderr", **_alembic(x, n)) as boot:
+        with _booting("preview", "stderr", **alembic) as boot:
             actions.migrate(boot, dry_run=True)
         return
-    with _serving("start", BACKEND_PORT=port, **_alembic(x, n)) as (boot, boot_server):
+    with _serving("start", BACKEND_PORT=port, **alembic) as (boot, boot_server):
         actions.start(boot, boot_server)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={"json": "Print one JSON object, for programs.", "in": _IN, **_ALEMBIC},
-)
-def status(
-    _c: Context,
-    json: bool = False,
-    in_: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
-) -> None:
+@_alembic_task(has_in=True, json="Print one JSON object, for programs.")
+def status(alembic: "Overrides", json: bool = False) -> None:
     """Show where the schema is and where it should be, with the newest rows of the journal.
 
     The exit status is 0 in every state. It is not 0 if the database cannot be read. It is 9 if the
     history is broken or has two heads.
     """
-    if in_:
-        _run_inside(in_, "status", json=json, x=x, n=n)
-        return
     level = os.environ.get("LOG_LEVEL") or "warning"
-    with _booting("status", "stderr", LOG_LEVEL=level, **_alembic(x, n)) as boot:
+    with _booting("status", "stderr", LOG_LEVEL=level, **alembic) as boot:
         actions.status(boot, json=json)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={
-        "revision": "The revision to record, if the schema equals several.",
-        "restamp": "Replace recorded revisions that this history does not have, or has edited.",
-        "dry_run": "Show which revision it is, and change nothing.",
-        "in": _IN,
-        **_ALEMBIC,
-    },
+@_alembic_task(
+    has_in=True,
+    revision="The revision to record, if the schema equals several.",
+    restamp="Replace recorded revisions that this history does not have, or has edited.",
+    dry_run="Show which revision it is, and change nothing.",
 )
-def adopt(  # noqa: PLR0913, PLR0917 (the task's flags)
-    _c: Context,
-    revision: str | None = None,
-    restamp: bool = False,
-    dry_run: bool = False,
-    in_: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
+def adopt(
+    alembic: "Overrides", revision: str | None = None, restamp: bool = False, dry_run: bool = False
 ) -> None:
     """Record the revision of a database that has none recorded."""
-    if in_:
-        _run_inside(in_, "adopt", revision=revision, restamp=restamp, dry_run=dry_run, x=x, n=n)
-        return
-    with _booting("adopt", **_alembic(x, n)) as boot:
+    with _booting("adopt", **alembic) as boot:
         actions.adopt(boot, revision, restamp=restamp, dry_run=dry_run)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={
-        "revision": "The revision, heads for all branches, or base if no table is of this history.",
-        "in": _IN,
-        **_ALEMBIC,
-    },
+@_alembic_task(
+    has_in=True,
+    revision="The revision, heads for all branches, or base if no table is of this history.",
 )
-def stamp(
-    _c: Context,
-    revision: str | None = None,
-    in_: str | None = None,
-    x: list[str] | None = None,
-    n: str | None = None,
-) -> None:
+def stamp(alembic: "Overrides", revision: str | None = None) -> None:
     """Record a revision without any check: nothing is run, and nothing is compared."""
-    if in_:
-        _run_inside(in_, "stamp", revision=revision, x=x, n=n)
-        return
-    with _booting("stamp", **_alembic(x, n)) as boot:
+    with _booting("stamp", **alembic) as boot:
         actions.stamp(boot, revision)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={"message": "The title of the revision, in a few words.", **_ALEMBIC},
-)
-def revision(
-    _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
-) -> None:
+@_alembic_task(message="The title of the revision, in a few words.")
+def revision(alembic: "Overrides", message: str | None = None) -> None:
     """Write a new revision from the differences between the models and the history."""
-    with _booting("revision", **_alembic(x, n)) as boot:
+    with _booting("revision", **alembic) as boot:
         actions.write_revision(boot, message)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={"message": "The title of the merge revision, in a few words.", **_ALEMBIC},
-)
-def merge(
-    _c: Context, message: str | None = None, x: list[str] | None = None, n: str | None = None
-) -> None:
+@_alembic_task(message="The title of the merge revision, in a few words.")
+def merge(alembic: "Overrides", message: str | None = None) -> None:
     """Write a revision that joins the heads of the history; needs no database."""
-    with _session("merge", **_alembic(x, n)) as settings:
+    with _session("merge", **alembic) as settings:
         actions.write_merge(settings.alembic_config, settings.migration_database_url, message)
 
 
-@task(
-    auto_shortflags=False,
-    iterable=["x"],
-    help={"since": "Only go up to this revision, and check those after it.", **_ALEMBIC},
-)
-def check(
-    _c: Context, since: str | None = None, x: list[str] | None = None, n: str | None = None
-) -> None:
+@_alembic_task(since="Only go up to this revision, and check those after it.")
+def check(alembic: "Overrides", since: str | None = None) -> None:
     """Replay the history on a scratch database: up, down, up, and equal to the models."""
-    with _booting("check", **_alembic(x, n)) as boot:
+    with _booting("check", **alembic) as boot:
         actions.check(boot, since, every=since is None)
 
 
 @task(
-    auto_shortflags=False,
     iterable=["scale"],
     help={"scale": "The number of containers of a service, as in backend=5; may be repeated."},
 )
@@ -369,7 +293,7 @@ def up(_c: Context, scale: list[str]) -> None:
             show(*addresses(project, members))
 
 
-@task(auto_shortflags=False, help={"rebuild": "Build existing stand-ins again."})
+@task(help={"rebuild": "Build existing stand-ins again."})
 def images(_c: Context, rebuild: bool = False) -> None:
     """Make stand-ins for the base images, if no image registry can be reached."""
     with _stack():
@@ -381,10 +305,7 @@ def images(_c: Context, rebuild: bool = False) -> None:
         show(*(f"{variable}={name}" for variable, name in names.items()))
 
 
-@task(
-    auto_shortflags=False,
-    help={"volumes": "Remove the volumes too, and with them the database."},
-)
+@task(help={"volumes": "Remove the volumes too, and with them the database."})
 def down(_c: Context, volumes: bool = False) -> None:
     """Stop and remove the containers; the database stays."""
     with _stack() as place:
@@ -395,7 +316,7 @@ def down(_c: Context, volumes: bool = False) -> None:
             down(client, place, with_volumes=volumes)
 
 
-@task(auto_shortflags=False, help={"service": "This service only."})
+@task(help={"service": "This service only."})
 def restart(_c: Context, service: str | None = None) -> None:
     """Restart the containers, and wait until they are healthy."""
     with _stack() as place:
@@ -406,7 +327,7 @@ def restart(_c: Context, service: str | None = None) -> None:
             restart(client, place, service)
 
 
-@task(auto_shortflags=False)
+@task
 def ps(_c: Context) -> None:
     """List the containers, with their health and their published ports."""
     with _stack("stderr") as place:
@@ -418,7 +339,6 @@ def ps(_c: Context) -> None:
 
 
 @task(
-    auto_shortflags=False,
     help={
         "follow": "Go on until Ctrl-C, or until the containers stop.",
         "service": "This service only.",
@@ -439,7 +359,7 @@ def logs(
                 show(line)
 
 
-@task(auto_shortflags=False, help={"service": "The service of the container (default: backend)."})
+@task(help={"service": "The service of the container (default: backend)."})
 def shell(_c: Context, service: str = "backend") -> None:
     """Open a shell in a running container."""
     with _stack("stderr") as place:
@@ -452,7 +372,7 @@ def shell(_c: Context, service: str = "backend") -> None:
         raise SystemExit(status)
 
 
-@task(auto_shortflags=False)
+@task
 def build(_c: Context) -> None:
     """Build the images of docker-compose.yml."""
     with _stack():
@@ -465,7 +385,7 @@ def build(_c: Context) -> None:
             build_images(client, project)
 
 
-@task(auto_shortflags=False)
+@task
 def lint(c: Context) -> None:
     """Check style (ruff), types (mypy) and who may import whom (import-linter)."""
     for command in ("ruff check", "ruff format --check", "mypy", "lint-imports"):
@@ -473,7 +393,6 @@ def lint(c: Context) -> None:
 
 
 @task(
-    auto_shortflags=False,
     help={
         "quick": "Leave out tests that take more than a second or have a database of their own.",
         "args": _ARGS,
@@ -502,7 +421,6 @@ def test(c: Context, quick: bool = False, args: str = "") -> None:
 
 
 @task(
-    auto_shortflags=False,
     help={
         "quick": "Run each benchmark once with few repetitions: a few minutes.",
         "only": "One of start, current, upgrade, wait, starters, crowd, traffic, commands, reads "
@@ -528,7 +446,7 @@ def bench(
     c.run(" ".join([*command, args]), pty=sys.stdout.isatty(), in_stream=typed)
 
 
-@task(auto_shortflags=False)
+@task
 def reference(_c: Context) -> None:
     """Write docs/reference.md and .env.example from the code."""
     with _logged("stderr"):
@@ -546,37 +464,37 @@ def _run_ci(*steps: str, args: str = "") -> None:
         run_pipeline(Path.cwd(), steps, args)
 
 
-@task(auto_shortflags=False, default=True, name="all")
+@task(default=True, name="all")
 def ci_all(_c: Context) -> None:
     """Run the whole pipeline: lint, image and test."""
     _run_ci("lint", "image", "test")
 
 
-@task(auto_shortflags=False, name="lint")
+@task(name="lint")
 def ci_lint(_c: Context) -> None:
     """Check style, types, imports and Dockerfiles."""
     _run_ci("lint")
 
 
-@task(auto_shortflags=False, name="test", help={"args": _ARGS})
+@task(name="test", help={"args": _ARGS})
 def ci_test(_c: Context, args: str = "") -> None:
     """Run all tests."""
     _run_ci("test", args=args)
 
 
-@task(auto_shortflags=False, name="image")
+@task(name="image")
 def ci_image(_c: Context) -> None:
     """Build the image, check that it is fit to serve, and remove it."""
     _run_ci("image")
 
 
-@task(auto_shortflags=False, name="scenarios", help={"args": _ARGS})
+@task(name="scenarios", help={"args": _ARGS})
 def ci_scenarios(_c: Context, args: str = "") -> None:
     """Build the image, and run the scenarios in containers of it."""
     _run_ci("image", "scenarios", args=args)
 
 
-@task(auto_shortflags=False, name="bench")
+@task(name="bench")
 def ci_bench(_c: Context) -> None:
     """Run all benchmarks once, with the tools that they are compared with."""
     _run_ci("bench")
