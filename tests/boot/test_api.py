@@ -120,7 +120,9 @@ def test_the_garbage_of_an_application(theirs: ForeignProject, database_url: str
     """Its objects can still be collected: only the process of a command keeps them all."""
     frozen, threshold = gc.get_freeze_count(), gc.get_threshold()
     alembic_boot.migrate(theirs.folder, database_url)
-    assert (gc.get_freeze_count(), gc.get_threshold()) == (frozen, threshold)
+    # Objects that another test has frozen may end meanwhile.
+    assert gc.get_freeze_count() <= frozen
+    assert gc.get_threshold() == threshold
 
 
 def test_an_engine_that_is_connected_already(
