@@ -10,7 +10,7 @@ import pytest
 from tests.boot.in_process import databases_at_first, migrating, run_in, seeding
 from tests.cluster import Cluster
 from tests.scenarios import process
-from tests.scenarios.process import FOREIGN_ENV, Finished, project
+from tests.scenarios.process import FOREIGN_ENV, project
 from tests.scenarios.scene import MakeScene, Scene, scene_of
 from tests.scenarios.starters import Starter, Zygote, starters
 
@@ -22,16 +22,12 @@ def zygote() -> Iterator[Zygote]:
         yield zygote
 
 
-@pytest.fixture(scope="session", autouse=True)
-def forked_runs(zygote: Zygote) -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def _forked_runs(zygote: Zygote) -> Iterator[None]:
     """Save each run the most of a second that its imports take."""
-
-    def run(folder: Path, *arguments: str, **variables: str) -> Finished:
-        return zygote.spawn(folder, *arguments, barrier=False, **variables).finish()
-
-    process.forked_run, process.forked_start = run, zygote.spawn_piped
-    yield
-    process.forked_run = process.forked_start = None
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "forked_start", zygote.spawn_piped)
+        yield
 
 
 @pytest.fixture(scope="session")

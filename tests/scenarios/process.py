@@ -97,26 +97,12 @@ def message_of(line: str) -> str:
     return match["message"] if match else line
 
 
-forked_run: Callable[..., Finished] | None = None
-"""Runs `inv` in a process that is forked from one which has imported everything already."""
-
 forked_start: "Callable[..., Child] | None" = None
-"""Starts `inv` in such a process, with pipes for its streams."""
-
-# What neither serves nor brings its own database along.
-_FORKED = frozenset({"migrate", "status", "seed", "rollback", "check"})
-
-_OF_ITS_OWN = frozenset({"ASGI_APP", "PYTHONPATH", "RELOAD", "WEB_CONCURRENCY"})
-"""Variables that need a process from scratch: its own modules, or processes that it starts."""
+"""Starts `inv` in a process that is forked from one which has imported everything already."""
 
 
 def run(folder: Path, *arguments: str, stdin: str = "", **variables: str) -> Finished:
     """Run `inv` with these arguments to its end; the environment is `variables`."""
-    is_simple = arguments[0] in _FORKED and not stdin and "DATABASE_URL" in variables
-    if forked_run is not None and is_simple and (folder / "backend").is_symlink():
-        finished = forked_run(folder, *arguments, **variables)
-        finished.assert_secret(_secrets(variables))
-        return finished
     with running(folder, *arguments, stdin=stdin, **variables) as process:
         return process.finish()
 
@@ -133,9 +119,8 @@ def running(
 
     `before` are the words of a program that becomes `inv`.
     """
-    is_simple = not stdin and not before and "DATABASE_URL" in variables
-    is_shared = (folder / "backend").is_symlink() and not _OF_ITS_OWN & variables.keys()
-    if forked_start is not None and is_simple and is_shared:
+    has_our_modules = (folder / "backend").is_symlink()
+    if forked_start is not None and has_our_modules and not stdin and not before:
         child = forked_start(folder, *arguments, **variables)
         with _killed(Running(child, folder, variables)) as started:
             yield started
@@ -158,7 +143,7 @@ def running_from_scratch(
     process = subprocess.Popen(
         [*before, str(INV), *arguments],
         cwd=folder,
-        env={**_surroundings(), "HOME": str(folder), **variables},
+        env={**surroundings(), "HOME": str(folder), **variables},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -335,7 +320,7 @@ def _processes() -> list[tuple[int, int, str]]:
     return [(int(row[0]), int(row[1]), row[3]) for row in rows if row[2][0] != "Z"]
 
 
-def _surroundings() -> dict[str, str]:
+def surroundings() -> dict[str, str]:
     """Return what a process has of this one's environment: what it makes is CI's as well."""
     names = ("PATH", RUN_VARIABLE)
     return {"PATH": os.defpath, **{it: os.environ[it] for it in names if it in os.environ}}

@@ -3,8 +3,8 @@
 To import everything takes `inv` most of a second. A process that has imported it already, the
 zygote, forks into a starter in a few milliseconds. What a starter runs is the real thing, from the
 command line on, in an environment and a session of its own; what it does not have of its own are
-the modules (the repository's, whatever is in its folder) and the seed of Python's hashes. It serves
-alone: worker processes would not find themselves.
+the modules (the repository's, whatever is in its folder) and the seed of Python's hashes. Worker
+processes that it starts are from scratch.
 """
 
 import json
@@ -23,7 +23,7 @@ from signal import Signals
 from tempfile import TemporaryDirectory
 
 from tests.cluster import PASSWORD
-from tests.scenarios.process import DEADLINE, ROOT, Finished, matches, message_of
+from tests.scenarios.process import DEADLINE, ROOT, Finished, matches, message_of, surroundings
 
 
 @contextmanager
@@ -99,11 +99,7 @@ class Zygote:
                 id=number,
                 folder=str(folder),
                 arguments=arguments,
-                variables={
-                    "PATH": os.environ.get("PATH", os.defpath),
-                    "HOME": str(folder),
-                    **variables,
-                },
+                variables={**surroundings(), "HOME": str(folder), **variables},
                 stdout=str(starter.stdout),
                 stderr=str(starter.stderr),
                 barrier=barrier,

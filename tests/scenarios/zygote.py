@@ -77,6 +77,8 @@ class Command:
         os.environ.update(self.variables)
         time.tzset()
         sys.argv = [str(INV), *self.arguments]
+        sys.path[1:1] = filter(None, self.variables.get("PYTHONPATH", "").split(os.pathsep))
+        sys.modules["__main__"].__file__ = str(INV)  # which worker processes import first
         execute = program.execute
 
         def wait_and_execute() -> None:
