@@ -28,7 +28,7 @@ _SERVERS = {"debian_cluster", "pair", "shared_pair", "pgbouncer"}
 _DATABASES = {"database", "at_first", "seeded_url"}
 """Fixtures that make a database for one test, which takes as long as a hundred decisions."""
 
-_LONGEST = {"test_crash.py", "test_lowest_versions.py"}
+_LONGEST = {"test_contract.py", "test_crash.py", "test_lowest_versions.py"}
 
 _ALL_SLOW = re.compile(r"^pytestmark = .*\bmark\.slow\b", re.MULTILINE)
 
