@@ -165,14 +165,13 @@ def _seconds(work: Callable[[], object]) -> float:
     return min(timeit.repeat(work, timer=time.process_time, number=1, repeat=3))
 
 
-WITH_BODY = [name for name, it in operations(create_app().openapi()) if "requestBody" in it]
-
-
-@pytest.mark.parametrize("operation", WITH_BODY)
-def test_every_body_has_few_faults(person: Person, operation: str) -> None:
+def test_every_body_has_few_faults(person: Person) -> None:
     """Whatever is sent where something is taken."""
-    method, path = operation.split()
-    path = path.replace("{language_code}", "en")
-    unknown = {f"{number}": 1 for number in range(200)}
-    found = said(person.ask(method, re.sub("{.*?}", str(uuid4()), path), unknown))
-    assert found == ["Has more than 100 faults"]
+    with_body = [name for name, it in operations(create_app().openapi()) if "requestBody" in it]
+    assert with_body
+    for operation in with_body:
+        method, path = operation.split()
+        path = path.replace("{language_code}", "en")
+        unknown = {f"{number}": 1 for number in range(200)}
+        found = said(person.ask(method, re.sub("{.*?}", str(uuid4()), path), unknown))
+        assert found == ["Has more than 100 faults"], operation
