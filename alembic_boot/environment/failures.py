@@ -152,6 +152,16 @@ def no_connection(error: BaseException) -> BootError | None:
     return DatabaseUnreachableError(what, "Nothing was changed. Start again.")
 
 
+def is_missing_url(error: BaseException) -> bool:
+    """Return whether SQLAlchemy was to make an engine of a configuration without a URL."""
+    module, function = _origin(error)
+    return (
+        isinstance(error, KeyError)
+        and module.startswith("sqlalchemy.")
+        and function.endswith("engine_from_config")
+    )
+
+
 def _origin(error: BaseException) -> tuple[str, str]:
     """Return the module and the function that raised an error."""
     frames = [frame for frame, _ in walk_tb(error.__traceback__)]

@@ -1,13 +1,14 @@
 """The URL that an env.py uses by itself, learned when it begins to connect."""
 
 from collections.abc import Mapping
+from configparser import NoOptionError
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy.exc import ArgumentError
 
 from alembic_boot.description import AlembicConfig
-from alembic_boot.environment.failures import no_connection
+from alembic_boot.environment.failures import is_missing_url, no_connection
 from alembic_boot.environment.logins import connecting_anew, hearing_logins, keywords
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import BootError, ConfigurationError
@@ -51,10 +52,7 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
             raise
     except BaseException as error:
         if not found:
-            raise no_connection(error) or ConfigurationError(
-                f"Alembic's env.py failed before it connected: {project.describe(error)}.",
-                _ADVICE if isinstance(error, ArgumentError) else "Fix that. Nothing was changed.",
-            ) from error
+            raise no_connection(error) or _failed(error, project.describe(error)) from error
     if not found and connects:
         raise _unknown(" The engine of env.py tells no URL, because it has a `creator`.")
     if not found:
@@ -75,6 +73,17 @@ def own_url(alembic: AlembicConfig) -> DatabaseUrl:
     url = url_of_env_py(login, dialect.driver)
     hide_password(url)
     return url
+
+
+def _failed(error: BaseException, described: str) -> ConfigurationError:
+    if is_missing_url(error) or (isinstance(error, NoOptionError) and "url" in error.option):
+        return _unknown(" env.py finds no URL either, such as sqlalchemy.url of alembic.ini.")
+    # An env.py that reads DATABASE_URL itself names it.
+    is_of_url = isinstance(error, ArgumentError) or "database_url" in str(error).lower()
+    return ConfigurationError(
+        f"Alembic's env.py failed before it connected: {described}.",
+        _ADVICE if is_of_url else "Fix that. Nothing was changed.",
+    )
 
 
 def _unknown(why: str) -> ConfigurationError:

@@ -124,6 +124,57 @@ def test_an_env_py_without_one(tmp_path: Path, env: str, said: str) -> None:
     assert "secret-p" not in str(caught.value)
 
 
+FROM_INI = """
+from alembic import context
+from sqlalchemy import {engine}
+{engine}({config})
+"""
+SECTION = "context.config.get_section(context.config.config_ini_section, {})"
+
+
+@pytest.mark.parametrize(
+    "env",
+    [
+        FROM_INI.format(engine="engine_from_config", config=SECTION),
+        FROM_INI.format(engine="engine_from_config", config="{}, prefix='db.'"),
+        FROM_INI.format(engine="engine_from_config", config=SECTION)
+        .replace("sqlalchemy import engine", "sqlalchemy.ext.asyncio import async_engine")
+        .replace("\nengine", "\nasync_engine"),
+        FROM_INI.format(
+            engine="create_engine",
+            config="context.config.file_config.get('alembic', 'sqlalchemy.url')",
+        ),
+    ],
+)
+def test_no_url_anywhere(tmp_path: Path, env: str) -> None:
+    """The advice says what to set, and not that env.py has to be fixed."""
+    with pytest.raises(ConfigurationError) as caught:
+        asked(tmp_path, env)
+    assert str(caught.value) == (
+        "No database is configured: neither --url nor DATABASE_URL is given. "
+        "env.py finds no URL either, such as sqlalchemy.url of alembic.ini. Set "
+        "DATABASE_URL=postgresql://user:password@host:5432/database. Nothing was changed."
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "import os; os.environ['DATABASE_URL']",
+        "raise RuntimeError('no database_url')",
+        "from sqlalchemy import create_engine; create_engine(None)",
+        "from sqlalchemy import create_engine; create_engine('')",
+    ],
+)
+def test_an_env_py_that_misses_the_url(
+    tmp_path: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own words name the place; what to set is the same."""
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    with pytest.raises(ConfigurationError, match=r"env\.py, line 1: .*Set DATABASE_URL=postgres"):
+        asked(tmp_path, line)
+
+
 CREATOR = """
 import psycopg2
 from alembic import context
