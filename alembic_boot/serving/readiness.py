@@ -45,6 +45,26 @@ class Probe(Protocol):
         """Return the last result if it is recent enough and still true."""
 
 
+class AnswerLog:
+    """Logs the cause of an answer, with all names, once while it stays the same."""
+
+    def __init__(self) -> None:
+        self._told: str | None = None
+
+    def tell(self, found: Readiness) -> None:
+        """Log an answer if its cause is another one than that of the last answer."""
+        cause = found.cause or found.reason
+        if cause == self._told:
+            return
+        self._told = cause
+        if cause is None:
+            _log.info("Ready again")
+        elif found.ready:
+            _log.warning("Ready, but some requests fail: %s", mask(cause))
+        else:
+            _log.warning("Not ready: %s", mask(cause))
+
+
 class ReadinessProbe:
     """Queries the database at every check, so that it notices changes by other processes.
 
@@ -52,7 +72,10 @@ class ReadinessProbe:
     connections, a check borrows one from the requests' pool.
     """
 
-    def __init__(self, url: DatabaseUrl, check: ReadinessCheck, lend: Lend) -> None:
+    def __init__(
+        self, url: DatabaseUrl, check: ReadinessCheck, lend: Lend, log: AnswerLog | None = None
+    ) -> None:
+        """`log` has the earlier answers, if there were some before this probe was made."""
         self.statements = check.statements
         """To note which statements of requests fail, and which work."""
         self._url = url
@@ -63,17 +86,17 @@ class ReadinessProbe:
         self._is_login_due = False
         self._lock = threading.Lock()
         self._last: tuple[float, object, Readiness] | None = None
-        self._told: str | None = None
+        self._log = log or AnswerLog()
 
     def check(self) -> Readiness:
         """Return whether the schema is at its target, and otherwise why; never raises for that.
 
-        The log gets the cause with all names, once while it stays the same.
+        The log gets the cause, as `AnswerLog` writes it.
         """
         with self._lock:
             known = self._own_knowledge()
             found = self._check()
-            self._tell(found)
+            self._log.tell(found)
             self._last = (time.monotonic(), known, found)
             return found
 
@@ -106,18 +129,6 @@ class ReadinessProbe:
     def _own_knowledge(self) -> object:
         """Return the knowledge of this process, without a query."""
         return self.statements.noted, self._readiness.facts.get("differences")
-
-    def _tell(self, found: Readiness) -> None:
-        cause = found.cause or found.reason
-        if cause == self._told:
-            return
-        self._told = cause
-        if cause is None:
-            _log.info("Ready again")
-        elif found.ready:
-            _log.warning("Ready, but some requests fail: %s", mask(cause))
-        else:
-            _log.warning("Not ready: %s", mask(cause))
 
     def _check(self) -> Readiness:
         try:

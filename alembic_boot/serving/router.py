@@ -5,6 +5,7 @@ The routes are plain ASGI: nothing of the application's own is needed, and no mo
 
 import asyncio
 import json
+import logging
 import math
 import threading
 import time
@@ -19,7 +20,7 @@ from alembic_boot.errors import BootError
 from alembic_boot.output.masking import mask
 from alembic_boot.serving.handover import version_table as handed_over_table
 from alembic_boot.serving.middleware import Message, Receive, Send
-from alembic_boot.serving.readiness import Probe, ReadinessProbe, SharedProbe
+from alembic_boot.serving.readiness import AnswerLog, Probe, ReadinessProbe, SharedProbe
 from alembic_boot.serving.readiness_check import ReadinessCheck
 from alembic_boot.serving.status_app import is_draining, status_app
 from alembic_boot.state.readiness import Readiness
@@ -33,6 +34,8 @@ AppRouter: TypeAlias = "APIRouter"
 
 Describe = Callable[[], AbstractContextManager[BootDescription]]
 """Describes the boot, and has the state of Alembic for the block."""
+
+_log = logging.getLogger(__name__)
 
 _DRAINING = "This process is stopping: it finishes what it has."
 
@@ -109,6 +112,7 @@ class _Page:
             service = getattr(scope["app"], "title", "The application")
             app = await asyncio.to_thread(self._open, service)
         except BootError as error:
+            _log.warning("The status page cannot be shown: %s", mask(str(error)))
             await _send(scope, send, 503, {"detail": error.public})
             return
         await app(scope, receive, send)
@@ -129,18 +133,21 @@ class LazyProbe:
         self._lock = threading.Lock()
         self._opened: ReadinessProbe | None = None
         self._failed: tuple[float, Readiness] | None = None
+        self._log = AnswerLog()
 
     def check(self) -> Readiness:
-        """Check now; never raises for what is foreseen."""
-        try:
-            with self._lock:
+        """Check now; never raises for what is foreseen. The log gets the cause."""
+        with self._lock:
+            try:
                 if self._opened is None:
                     with self._describe() as boot:
-                        self._opened = _open(boot)
-        except BootError as error:
-            found = Readiness(ready=False, reason=error.public, cause=str(error))
-            self._failed = time.monotonic(), found
-            return found
+                        self._opened = _open(boot, self._log)
+            except BootError as error:
+                found = Readiness(ready=False, reason=error.public, cause=str(error))
+                self._failed = time.monotonic(), found
+                # Here, because the logging of the application is its own again.
+                self._log.tell(found)
+                return found
         return self._opened.check()
 
     def last(self, within: float = float("inf")) -> Readiness | None:
@@ -156,13 +163,13 @@ class LazyProbe:
             self._opened.close()
 
 
-def _open(boot: BootDescription) -> ReadinessProbe:
+def _open(boot: BootDescription, log: AnswerLog) -> ReadinessProbe:
     table = handed_over_table(boot)
     if table is None:
         from alembic_boot.migration.migrate import locate_version_table
 
         table = locate_version_table(boot)
-    return ReadinessProbe(boot.database_url, ReadinessCheck(boot, table), _lend_nothing)
+    return ReadinessProbe(boot.database_url, ReadinessCheck(boot, table), _lend_nothing, log)
 
 
 def _lend_nothing() -> NoReturn:
