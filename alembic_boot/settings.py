@@ -18,6 +18,7 @@ from alembic_boot.description import (
     ServePolicy,
 )
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.misspelt_names import misspelt_names
 from alembic_boot.own_variables import VARIABLES
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.variables import LogFormat, LogLevel, Values, read_values
@@ -42,6 +43,7 @@ class Settings:
     log_level: LogLevel
     log_format: LogFormat
     service_links: tuple[str, ...]
+    misspelt: tuple[tuple[str, str], ...]
     database_url: DatabaseUrl | None
     migration_database_url: DatabaseUrl | None
     """Both URLs are None if neither a variable nor a flag gives one."""
@@ -190,6 +192,7 @@ def load_settings(
         values.one_of(f"{PREFIX}LOG_LEVEL", LogLevel, LogLevel.INFO),
         values.one_of(f"{PREFIX}LOG_FORMAT", LogFormat, LogFormat.TEXT),
         values.service_links,
+        misspelt_names(given),
         typed or own or direct,
         typed or direct or own,
     )

@@ -18,7 +18,7 @@ Choice = TypeVar("Choice", bound=StrEnum)
 _SERVICE_LINK = re.compile(r"\s*(?:tcp|udp|sctp)://\S*:\d+\s*", re.IGNORECASE)
 
 
-def _is_service_link(name: str, text: str) -> bool:
+def is_service_link(name: str, text: str) -> bool:
     """Return whether Kubernetes has set this variable for a Service of the namespace.
 
     A Service `backend` gives BACKEND_PORT=tcp://10.96.0.7:8000 to every pod. The other variables of
@@ -148,7 +148,7 @@ def read_values(given: Mapping[str, str | None], names: Collection[str]) -> Valu
     Raises ConfigurationError for a value that is not UTF-8.
     """
     found = {name: text for name, text in given.items() if text and name in names}
-    links = tuple(name for name, text in found.items() if _is_service_link(name, text))
+    links = tuple(name for name, text in found.items() if is_service_link(name, text))
     own = {name: text for name, text in found.items() if name not in links}
     _refuse_undecodable(own)
     return Values(own, links)

@@ -1,9 +1,23 @@
 """The `.env` file of development."""
 
-from collections.abc import Container, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping
 from pathlib import Path
 
 from alembic_boot.errors import ConfigurationError
+
+_LIKENESS = 0.85
+"""How like a setting a misspelt name is, from 0 to 1: other programs have variables there, too."""
+
+
+def misspelt_names(given: Iterable[str], names: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Return the names that are almost one of `names`, each with that one."""
+    unknown = [name for name in given if name not in names]
+    if not unknown:
+        return ()
+    from difflib import get_close_matches
+
+    near = ((name, get_close_matches(name, names, 1, _LIKENESS)) for name in unknown)
+    return tuple((name, found[0]) for name, found in near if found)
 
 
 def read_env_file(path: Path, given: Mapping[str, str], names: Container[str]) -> dict[str, str]:

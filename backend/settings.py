@@ -28,9 +28,9 @@ from alembic_boot import (
 )
 from backend import PROGRAM, __version__
 from backend.disposal import disposal, is_in_image
-from backend.env_file import read_env_file
+from backend.env_file import misspelt_names, read_env_file
 from backend.uses import EVERYTHING, used_variables
-from backend.variables import Use
+from backend.variables import VARIABLES, Use
 
 _OWN_APP = "backend.main:app"
 
@@ -72,6 +72,8 @@ class Settings(BootSettings):
     jwt_secret: str | None = field(repr=False)
     service_links: tuple[str, ...]
     """Variables that Kubernetes has set for a Service of ours: they count as unset."""
+    misspelt: tuple[tuple[str, str], ...] = ()
+    """Names in `.env` that are close to the name of a setting, each with that setting."""
     status_host: str = "127.0.0.1"
     status_port: int = 0
     """The port on which only the status page is shown; 0 for none."""
@@ -132,7 +134,11 @@ def load_settings(
     passes such values. Variables without one of these `uses` count as unset, too. Raises
     ConfigurationError.
     """
-    values = _read_values(environ, env_file, uses)
+    given = dict(os.environ if environ is None else environ)
+    in_file: Mapping[str, str] = {}
+    if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
+        in_file = read_env_file(env_file, given, used_variables(uses))
+    values = _read_values({**in_file, **{key: it for key, it in given.items() if it}}, uses)
     app_env = values.one_of("APP_ENV", AppEnv, AppEnv.DEV)
     is_prod = app_env is AppEnv.PROD
     database_url = _database_url(values, is_prod)
@@ -185,6 +191,7 @@ def load_settings(
         sign_in_limits=sign_in_limits,
         jwt_secret=jwt_secret,
         service_links=values.service_links,
+        misspelt=misspelt_names(in_file, VARIABLES),
         alembic_config=AlembicConfig(
             Path(values.text("ALEMBIC_CONFIG", "alembic.ini")),
             values.text("ALEMBIC_NAME", "alembic"),
@@ -202,15 +209,7 @@ def load_settings(
     return read_settings(values, settings, PROGRAM.setting)
 
 
-def _read_values(
-    environ: Mapping[str, str] | None, env_file: Path, uses: Collection[Use]
-) -> Values:
-    given = dict(os.environ if environ is None else environ)
-    if given.get("APP_ENV", "").strip().lower() in ("", AppEnv.DEV):
-        given = {
-            **read_env_file(env_file, given, used_variables(uses)),
-            **{key: text for key, text in given.items() if text},
-        }
+def _read_values(given: Mapping[str, str], uses: Collection[Use]) -> Values:
     # Masked even if nothing here uses it: code of the project may print it.
     hide(given.get("JWT_SECRET"))
     return read_values(given, used_variables(uses))

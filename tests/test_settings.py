@@ -444,6 +444,16 @@ class TestDotEnv:
         found = load_with_file(tmp_path, "BACKEND_PORT=1\nSEED=no\n", BACKEND_PORT="2")
         assert (found.serve.port, found.seed) == (2, False)
 
+    def test_a_misspelt_name_is_reported(self, tmp_path: Path) -> None:
+        """Only one of the file, and only one that is close to a setting's name."""
+        lines = "BACKEND_PROT=1\nMIGRATE_TARGET=2\nTHEIRS=3\nBACKEND_PROTO=\n"
+        lines += "POSTGRES_IMAGE=4\nPYTHON_IMAGE=5\nREVISION=6\nTEST_DATABASE_URL=7\n"
+        found = load_with_file(tmp_path, lines, SEDE="1", LOG_LEVLE="2")
+        assert found.misspelt == (
+            ("BACKEND_PROT", "BACKEND_PORT"),
+            ("MIGRATE_TARGET", "MIGRATION_TARGET"),
+        )
+
     def test_an_empty_variable_does_not_hide_the_file(self, tmp_path: Path) -> None:
         """An empty variable is unset, so the file's value counts."""
         assert load_with_file(tmp_path, "BACKEND_PORT=1\n", BACKEND_PORT="").serve.port == 1

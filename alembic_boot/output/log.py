@@ -277,6 +277,13 @@ def report_service_links(names: Iterable[str]) -> None:
         )
 
 
+def report_misspelt(names: Iterable[tuple[str, str]], help_command: str) -> None:
+    """Log each name that is no setting, with the setting that is nearest to it, if one is near."""
+    for name, nearest in names:
+        way = f"did you mean {nearest}?" if nearest else f"see `{help_command}`"
+        logging.getLogger(__name__).warning("%s is no setting; %s", name, way)
+
+
 def report_failure(
     message: str, log_format: str, fields: Mapping[str, Any] = MappingProxyType({})
 ) -> None:

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import NoReturn, Protocol, TypeVar
 
-from alembic_boot.commands import setting
+from alembic_boot.commands import as_typed, setting
 from alembic_boot.errors import BootError
 from alembic_boot.imports import keep_objects
 from alembic_boot.output.foreign import plugin_failure
@@ -14,6 +14,7 @@ from alembic_boot.output.log import (
     configure_logging,
     report_cause,
     report_failure,
+    report_misspelt,
     report_service_links,
     report_unforeseen,
 )
@@ -36,6 +37,10 @@ class LogSettings(Protocol):
     @property
     def service_links(self) -> tuple[str, ...]:
         """Variables that Kubernetes has set for a Service of ours: they count as unset."""
+
+    @property
+    def misspelt(self) -> tuple[tuple[str, str], ...]:
+        """Names that are no setting, each with the nearest setting or an empty text."""
 
 
 L = TypeVar("L", bound=LogSettings)
@@ -66,6 +71,7 @@ def reporting_failures(
             log_format = settings.log_format
             configure_logging(settings.log_level, log_format, stream)
             report_service_links(settings.service_links)
+            report_misspelt(settings.misspelt, as_typed("--help"))
             yield settings
     except BootError as error:
         _fail(error, log_format)

@@ -211,6 +211,24 @@ def test_the_usage_of_run_names_the_command(capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith("usage: alembic-boot run [options] -- COMMAND ...\n")
 
 
+def test_a_misspelt_setting_is_reported(run: Run, their: Their, database_url: str) -> None:
+    """On stderr, so that what a program reads stays JSON."""
+    their()
+    result = run(
+        "status",
+        "--json",
+        DATABASE_URL=database_url,
+        ALEMBIC_BOOT_TIMEOUT="3",
+        ALEMBIC_BOOT_QQQ="1",
+    )
+    assert json.loads(result.stdout)["state"] == "empty"
+    assert (
+        "WARNING ALEMBIC_BOOT_TIMEOUT is no setting; did you mean ALEMBIC_BOOT_WAIT_TIMEOUT?\n"
+    ) in result.stderr
+    assert "ALEMBIC_BOOT_QQQ is no setting; see `" in result.stderr
+    assert "--help`\n" in result.stderr
+
+
 @pytest.mark.slow
 def test_commands(
     run: Run, their: Their, cluster: Cluster, database: str, database_url: str

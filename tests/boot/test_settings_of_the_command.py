@@ -9,6 +9,7 @@ import pytest
 from alembic_boot import pytest_plugin
 from alembic_boot.description import AlembicConfig, BootDescription, OnFailure
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.misspelt_names import misspelt_names
 from alembic_boot.own_variables import VARIABLES
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.settings import URL, Settings, load_settings
@@ -100,6 +101,43 @@ def test_a_service_link_is_no_port() -> None:
     settings = load({}, ALEMBIC_BOOT_PORT="tcp://10.0.0.1:80")
     assert (settings.serving().port, settings.has_port) == (8000, False)
     assert settings.service_links == ("ALEMBIC_BOOT_PORT",)
+
+
+@pytest.mark.parametrize(
+    ("name", "nearest"),
+    [
+        ("ALEMBIC_BOOT_TIMEOUT", "ALEMBIC_BOOT_WAIT_TIMEOUT"),
+        ("ALEMBIC_BOOT_TARGTE", "ALEMBIC_BOOT_TARGET"),
+        ("ALEMBIC_BOOT_LOGLEVEL", "ALEMBIC_BOOT_LOG_LEVEL"),
+        ("ALEMBIC_BOOT_DATABASE_URL", "DATABASE_URL"),
+        ("ALEMBIC_BOOT_CONFIG", "ALEMBIC_CONFIG"),
+        ("ALEMBIC_BOOT_QQQ", ""),
+    ],
+)
+def test_a_misspelt_name(name: str, nearest: str) -> None:
+    """It is reported with the setting that is meant."""
+    assert load({}, **{name: "3"}).misspelt == ((name, nearest),)
+
+
+@pytest.mark.parametrize("service", ["ALEMBIC_BOOT", "ALEMBIC_BOOT_STATUS", "ALEMBIC_BOOT_WEB"])
+def test_names_that_are_not_misspelt(service: str) -> None:
+    """Kubernetes sets some for a Service; an empty value sets nothing; others' names differ."""
+    link = "tcp://10.0.0.1:80"
+    environ = {
+        f"{service}_SERVICE_HOST": "10.0.0.1",
+        f"{service}_SERVICE_PORT": "80",
+        f"{service}_SERVICE_PORT_HTTP": "80",
+        f"{service}_PORT": link,
+        f"{service}_PORT_80_TCP": link,
+        f"{service}_PORT_80_TCP_PROTO": "tcp",
+        f"{service}_PORT_80_TCP_PORT": "80",
+        f"{service}_PORT_80_TCP_ADDR": "10.0.0.1",
+        "ALEMBIC_BOOT_TIMEOUT": "",
+        "DATABASE_URI": A,
+        "ALEMBIC_TARGET": "x",
+        "BOOT_FACTS": "{}",
+    }
+    assert misspelt_names({**dict.fromkeys(VARIABLES, "1"), **environ}) == ()
 
 
 @pytest.mark.parametrize(
