@@ -188,7 +188,10 @@ class _Watched:
         if self._socket is None:
             return False
         try:
-            self._socket.getpeername()
+            # On this machine, a connection to a closed port may get that port itself as its own:
+            # then it is connected to itself.
+            if self._socket.getpeername() == self._socket.getsockname():
+                return False
             self._socket.setblocking(False)
             return bool(self._socket.recv(1, socket.MSG_PEEK))
         except BlockingIOError:

@@ -1,12 +1,13 @@
-"""The hosts that a login is repeated on."""
+"""The hosts that a login is repeated on, and who gave up."""
 
 import socket
+from contextlib import closing
 from typing import Any
 
 import psycopg2
 import pytest
 
-from alembic_boot.postgres.answer import Answer, ask, with_known_hosts
+from alembic_boot.postgres.answer import Answer, _Watched, ask, with_known_hosts
 
 LOGINS: dict[str, tuple[dict[str, Any], dict[str, str] | None]] = {
     "no host": ({"dbname": "x"}, {}),
@@ -49,3 +50,18 @@ def test_an_unknown_name_is_not_looked_up_by_libpq(monkeypatch: pytest.MonkeyPat
     """It would keep all other threads from running: also the one that answers probes."""
     monkeypatch.setattr(psycopg2, "connect", lambda **_: pytest.fail("libpq was called"))
     assert ask({"host": "unknown.invalid"}, 1) == Answer()
+
+
+def test_a_connection_to_itself() -> None:
+    """The kernel may give a connection to a closed port that very port: nobody answered there."""
+    with closing(_Watched()) as watched, socket.socket() as own:
+        own.bind(("127.0.0.1", 0))
+        own.connect(own.getsockname())
+        watched.look_at(own)  # type: ignore[arg-type]
+        assert not watched.goes_on
+        with socket.socket() as listener, socket.socket() as other:
+            listener.bind(("127.0.0.1", 0))
+            listener.listen()
+            other.connect(listener.getsockname())
+            watched.look_at(other)  # type: ignore[arg-type]
+            assert watched.goes_on
