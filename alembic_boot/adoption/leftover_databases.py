@@ -12,6 +12,7 @@ from psycopg2 import errors, sql
 from psycopg2.extensions import connection as Connection
 
 from alembic_boot.errors import BootError
+from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, end, share_lock, try_lock
 from alembic_boot.postgres.connection import FOR_DATABASES, connected, one_line
 from alembic_boot.postgres.timeouts import lift
@@ -32,6 +33,15 @@ WHERE starts_with(rolname, %(prefix)s) AND pg_has_role(oid, 'USAGE')
   AND (SELECT rolsuper OR rolcreaterole FROM pg_roles WHERE rolname = current_user)
 ORDER BY 1
 """
+
+
+_CREATING = "SELECT FROM pg_stat_activity WHERE state = 'active' AND starts_with(query, %s)"
+
+_CREATION = 60.0
+"""Seconds that the server may take to create a database."""
+
+_INTERVAL = 0.05
+"""Seconds between two looks."""
 
 
 def new_name(real: DatabaseUrl, *keys: str) -> str:
@@ -84,6 +94,7 @@ def drop(real: DatabaseUrl, name: str) -> bool:
     try:
         with connected(real, silence=FOR_DATABASES) as connection:
             lift(connection)
+            _await_creation(connection, name)
             try:
                 connection.cursor().execute(statement + sql.SQL(" WITH (FORCE)"))
             except errors.InsufficientPrivilege:
@@ -96,6 +107,18 @@ def drop(real: DatabaseUrl, name: str) -> bool:
         _log.warning("The scratch database %s could not be removed: %s", name, cause)
         return False
     return True
+
+
+def _await_creation(connection: Connection, name: str) -> None:
+    """Wait while the server creates the database: it goes on with that if its client is stopped."""
+    creating = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)).as_string(connection)
+
+    def is_over() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(_CREATING, (creating,))
+            return cursor.fetchone() is None
+
+    poll(is_over, _CREATION, _INTERVAL, is_closing=True)
 
 
 def drop_role(connection: Connection, name: str) -> None:

@@ -1,8 +1,9 @@
 """A migrated database that is cloned, for the tests of one run."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from psycopg2 import sql
 
@@ -43,7 +44,7 @@ class Template:
             try:
                 yield create_like(self.real, name, template=self.name).sqlalchemy_url
             finally:
-                drop(self.real, name)
+                _complete(partial(drop, self.real, name))
 
 
 @contextmanager
@@ -56,12 +57,27 @@ def template(boot: BootDescription, run: str) -> Iterator[Template]:
     name = new_name(real, run, str(boot.alembic_config.file), boot.alembic_config.name)
     wait(boot)
     remove_leftovers(real)
-    with in_use(real, name, is_shared=True):
-        _make_once(boot, name)
-        yield Template(real, name)
+    try:
+        with in_use(real, name, is_shared=True):
+            _make_once(boot, name)
+            yield Template(real, name)
+    finally:
+        _complete(partial(_drop_as_last, real, name))
+
+
+def _drop_as_last(real: DatabaseUrl, name: str) -> None:
     with in_use(real, name) as is_last:
         if is_last:
             drop(real, name)
+
+
+def _complete(removal: Callable[[], object]) -> None:
+    """Remove something; a Ctrl-C in the middle, which ends a run of tests, begins it again."""
+    try:
+        removal()
+    except KeyboardInterrupt:
+        removal()
+        raise
 
 
 def _make_once(boot: BootDescription, name: str) -> None:
@@ -97,5 +113,5 @@ def _make(boot: BootDescription, name: str) -> None:
                         sql.SQL(statement).format(**quoted, name=sql.Literal(unfinished))
                     )
         except BaseException:
-            drop(real, unfinished)
+            _complete(partial(drop, real, unfinished))
             raise
