@@ -4,7 +4,7 @@ from argparse import Action, ArgumentParser
 from collections.abc import Mapping
 
 
-def actions(parser: ArgumentParser) -> list[Action]:
+def flags(parser: ArgumentParser) -> list[Action]:
     """Return the arguments: argparse has no public list."""
     return parser._actions
 

@@ -9,6 +9,7 @@ from argparse import (
     REMAINDER,
     SUPPRESS,
     Action,
+    ArgumentError,
     ArgumentParser,
     Namespace,
     RawDescriptionHelpFormatter,
@@ -21,7 +22,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from alembic_boot import actions
-from alembic_boot.commands import PREFIX, Program, use
+from alembic_boot.alembic_words import complaint
+from alembic_boot.argparse_private_names import commands, flags
+from alembic_boot.commands import PREFIX, Program, program, use
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.extras import require_psycopg2
 from alembic_boot.imports import import_quickly
@@ -72,9 +75,34 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def parsed(argv: Sequence[str] | None = None) -> Namespace:
     """Return the words of a command line. Raises SystemExit."""
-    found = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else list(argv)
+    parser = _parser()
+    try:
+        options, rest = _options("x", None).parse_known_args(words, Namespace(x=[]))
+    except ArgumentError:  # the parser below says so, with its usage
+        options, rest = Namespace(), []
+    if rest[:1] == ["help"]:
+        words = [*rest[1:2], "--help"]
+    elif rest and rest[0] not in ("-h", "--help", "--version", "--"):
+        _refuse_others_words(parser, options, rest)
+    found, unknown = parser.parse_known_args(words)
+    if unknown:
+        _refuse_others_words(parser, options, [rest[0], *unknown])
+        found.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     found.x = [*found.x, *found.more_x]
     return found
+
+
+def _refuse_others_words(parser: ArgumentParser, options: Namespace, words: list[str]) -> None:
+    """End if there is a sentence that says what is to be typed instead of these words."""
+    if words[0].startswith("-"):
+        parser.error(f"unrecognized arguments: {words[0]}")
+    before = program()
+    use(Program(options=_typed(options)))
+    said = complaint(words, commands(parser))
+    use(before)
+    if said:
+        parser.exit(2, f"{mask(said)}\n")
 
 
 class _Parser(ArgumentParser):
@@ -102,7 +130,9 @@ class _Version(Action):
 
 def _options(x: str, default: str | None) -> _Parser:
     """Return the options that stand before the command, or after it."""
-    options = _Parser(add_help=False, argument_default=default)
+    options = _Parser(
+        add_help=False, argument_default=default, allow_abbrev=False, exit_on_error=False
+    )
     options.add_argument(
         "-c",
         "--config",
@@ -137,13 +167,13 @@ def _parser() -> _Parser:
     parser.set_defaults(x=[], more_x=[])
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version")
     after = _options("more_x", SUPPRESS)
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    adding = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     def add(name: str, call: Callable[[Namespace], None], text: str) -> ArgumentParser:
-        command = commands.add_parser(
+        command = adding.add_parser(
             name, help=text, description=text, allow_abbrev=False, parents=[after]
         )
-        command.set_defaults(call=call)
+        command.set_defaults(call=call, parser=command)
         return command
 
     add("wait", _wait, "Wait until PostgreSQL accepts the real login.")
@@ -234,11 +264,9 @@ def _parser() -> _Parser:
 
 def flags_of_commands() -> dict[str, tuple[str | None, list[Action]]]:
     """Return the text of each command, and its flags besides those that every command has."""
-    from alembic_boot.argparse_private_names import actions, commands
-
-    shared = {"help", *(it.dest for it in actions(_options("more_x", SUPPRESS)))}
+    shared = {"help", *(it.dest for it in flags(_options("more_x", SUPPRESS)))}
     return {
-        name: (command.description, [it for it in actions(command) if it.dest not in shared])
+        name: (command.description, [it for it in flags(command) if it.dest not in shared])
         for name, command in commands(_parser()).items()
     }
 

@@ -151,6 +151,7 @@ QUOTED: dict[str, str | None] = {
     "describes no Alembic project": "describes no Alembic project",
     "has no section [": "has no section [",
     "Kubernetes has set it for a Service": "Kubernetes has set it for a Service",
+    "is no setting; did you mean": "is no setting; ",
     "connects to another database than the one it was given": (
         "connects to another database than the one it was given"
     ),
