@@ -21,6 +21,9 @@ from tests.pgbouncer import PGBOUNCER, running_pgbouncer
 # Sentences name `inv` by its path where PATH does not lead to it; here they are always the same.
 os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
+# Else each process of the tests compiles all modules again, and those that it starts do as well.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 _SERVERS = {"debian_cluster", "pair", "shared_pair", "pgbouncer"}
 """Fixtures that start servers besides the first one. Their tests are slow."""
