@@ -69,7 +69,7 @@ class Options(TypedDict, total=False):
 
 
 def migrate(
-    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+    project: "Project | None" = None, url: str | None = None, **options: Unpack[Options]
 ) -> "Status":
     """Wait for the database, bring its schema to the target, and return its state.
 
@@ -96,7 +96,7 @@ def wait(url: str, timeout: float = 60) -> None:
 
 
 def status(
-    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+    project: "Project | None" = None, url: str | None = None, **options: Unpack[Options]
 ) -> "Status":
     """Return the state of the schema; changes nothing and does not wait. Raises BootError."""
     with _alone(partial(describe, project, url, **options)) as boot:
@@ -106,7 +106,7 @@ def status(
 
 
 def check(
-    project: "Project" = ".",
+    project: "Project | None" = None,
     url: str | None = None,
     *,
     since: str | None = None,
@@ -125,7 +125,7 @@ def check(
 
 
 def readiness(
-    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+    project: "Project | None" = None, url: str | None = None, **options: Unpack[Options]
 ) -> "Readiness":
     """Return whether the schema fits this release, and why not; raises for nothing foreseen."""
     try:
@@ -144,7 +144,7 @@ def readiness(
 
 
 def readiness_router(
-    project: "Project" = ".",
+    project: "Project | None" = None,
     url: str | None = None,
     *,
     live_path: str = "/health/live",
@@ -166,7 +166,7 @@ def readiness_router(
 
 
 def describe(
-    project: "Project" = ".", url: str | None = None, **options: Unpack[Options]
+    project: "Project | None" = None, url: str | None = None, **options: Unpack[Options]
 ) -> "BootDescription":
     """Return what these arguments describe. Raises ConfigurationError."""
     require_psycopg2()
@@ -246,12 +246,16 @@ def _alone(
         _at_work.release()
 
 
-def _alembic_config(project: "Project", options: Options) -> "AlembicConfig":
+def _alembic_config(project: "Project | None", options: Options) -> "AlembicConfig":
     from alembic_boot.description import AlembicConfig
     from alembic_boot.settings import find_config
 
     if isinstance(project, AlembicConfig):
         return project
+    if project is None:
+        if not options.keys() & {"name", "arguments"}:
+            return _default_project()
+        project = "."
     name, arguments = options.get("name", "alembic"), options.get("arguments", ())
     if isinstance(project, str | os.PathLike):
         file = Path(project)
@@ -275,3 +279,17 @@ def _alembic_config(project: "Project", options: Options) -> "AlembicConfig":
     typed = tuple(getattr(project.cmd_opts, "x", None) or ())
     here = Path.cwd()
     return AlembicConfig(file.absolute(), section, arguments or typed, own, working_folder=here)
+
+
+def _default_project() -> "AlembicConfig":
+    """Return the project that this process was booted for, else that of the variables.
+
+    Raises ConfigurationError.
+    """
+    from alembic_boot.own_variables import VARIABLES
+    from alembic_boot.serving.handover import project_of_boot
+    from alembic_boot.settings import configured_project
+    from alembic_boot.variables import read_values
+
+    config = configured_project(read_values(os.environ, VARIABLES))
+    return project_of_boot(config.arguments) or config

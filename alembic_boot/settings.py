@@ -183,12 +183,7 @@ def load_settings(
     direct = None if typed else values.url("MIGRATION_DATABASE_URL")
     return Settings(
         values,
-        AlembicConfig(
-            _config_file(values),
-            values.text(f"{PREFIX}NAME", "alembic"),
-            arguments or values.words(f"{PREFIX}X"),
-            working_folder=Path.cwd(),
-        ),
+        configured_project(values, arguments),
         values.one_of(f"{PREFIX}LOG_LEVEL", LogLevel, LogLevel.INFO),
         values.one_of(f"{PREFIX}LOG_FORMAT", LogFormat, LogFormat.TEXT),
         values.service_links,
@@ -198,10 +193,18 @@ def load_settings(
     )
 
 
-def _config_file(values: Values) -> Path:
-    """Return the named file; else the one that is found."""
-    text = values.text("ALEMBIC_CONFIG", "")
-    return Path(text) if text else find_config(Path())
+def configured_project(values: Values, arguments: tuple[str, ...] = ()) -> AlembicConfig:
+    """Return the project that the variables name, else the one that is here.
+
+    `arguments` are those of `-x`. Raises ConfigurationError.
+    """
+    file = values.text("ALEMBIC_CONFIG", "")
+    return AlembicConfig(
+        Path(file) if file else find_config(Path()),
+        values.text(f"{PREFIX}NAME", "alembic"),
+        arguments or values.words(f"{PREFIX}X"),
+        working_folder=Path.cwd(),
+    )
 
 
 def find_config(folder: Path) -> Path:

@@ -21,8 +21,8 @@ from alembic_boot.seeding import is_at_head, seed
 from alembic_boot.serving.application import importing, require_application
 from alembic_boot.serving.boot_server import BootServer
 from alembic_boot.serving.handover import (
-    forget_boot,
     hand_over,
+    hand_over_project,
     hand_over_reached,
     hand_over_version_table,
 )
@@ -54,7 +54,7 @@ def prepare(boot: BootDescription, *ahead: str) -> None:
 
     `ahead` are modules to import while the process waits for the database. Raises BootError.
     """
-    forget_boot()
+    hand_over_project(boot)
     modules = ("alembic_boot.migration.migrate", *ahead)
     with reading_ahead(boot.alembic_config), keeping_one(boot.migration_database_url):
         with importing(*modules) as finish, timed("wait", _longest_wait(boot)):
@@ -72,7 +72,7 @@ def start_again(boot: BootDescription) -> None:
 
     Raises BootError for failures that end a start, too.
     """
-    forget_boot()
+    hand_over_project(boot)
     with keeping_one(boot.migration_database_url):
         with timed("wait"):
             wait(boot)
@@ -89,7 +89,7 @@ def serve_alone(boot: BootDescription, port: BootServer) -> None:
     from alembic_boot.serving.serve import serve
 
     require_server(reload=boot.serve.reload)
-    forget_boot()
+    hand_over_project(boot)
     try:
         wait_for_database(boot.migration_database_url, timeout=0)
         hand_over_version_table(boot, locate_version_table(boot))

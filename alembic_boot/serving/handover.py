@@ -7,11 +7,13 @@ project and the database that they are about, and are told for these alone.
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
-from alembic_boot.description import BootDescription
+from alembic_boot.description import AlembicConfig, BootDescription
 from alembic_boot.environment.version_table import VersionTable
 from alembic_boot.history.history import Target
 from alembic_boot.postgres.hosts import hosts_of
@@ -20,6 +22,7 @@ from alembic_boot.state.inspection import DatabaseFacts, Inspection, SchemaState
 
 _DATABASE_URL = "DATABASE_URL"
 _FACTS = "BOOT_FACTS"
+_ARGUMENTS = "ALEMBIC_BOOT_X"
 
 
 class Facts(TypedDict, total=False):
@@ -27,6 +30,8 @@ class Facts(TypedDict, total=False):
 
     about: Sequence[str]
     """The project and the database, as `_about` has them."""
+    folders: Sequence[str]
+    """The working folder of the boot, and that of env.py."""
     failure: str | None
     """Why the schema is not at its target, in words without names."""
     cause: str | None
@@ -79,6 +84,29 @@ def hand_over_database(url: DatabaseUrl) -> None:
     os.environ[_DATABASE_URL] = url.raw
 
 
+def hand_over_project(boot: BootDescription) -> None:
+    """Forget an earlier boot, and pass on the project of this one.
+
+    Each `alembic -x` may be secret: these go into the variable that has them anyway if they were
+    not typed.
+    """
+    os.environ.pop(_FACTS, None)
+    os.environ[_ARGUMENTS] = shlex.join(boot.alembic_config.arguments)
+    hand_over(boot, folders=(str(Path.cwd()), str(boot.alembic_config.folder)))
+
+
+def project_of_boot(arguments: tuple[str, ...]) -> AlembicConfig | None:
+    """Return the project of the last boot; None without one in this working folder.
+
+    `arguments` are those of ALEMBIC_BOOT_X.
+    """
+    facts = last_handed_over()
+    match facts.get("about"), facts.get("folders"):
+        case [str(file), str(name), _], [str(folder), str(of_env_py)] if folder == str(Path.cwd()):
+            return AlembicConfig(Path(file), name, arguments, working_folder=Path(of_env_py))
+    return None
+
+
 def hand_over(boot: BootDescription, **facts: Unpack[Facts]) -> None:
     """Add these facts to those of this boot. Facts about another one are dropped."""
     os.environ[_FACTS] = json.dumps({**handed_over(boot), **facts, "about": _about(boot)})
@@ -117,15 +145,11 @@ def _about(boot: BootDescription) -> list[str]:
     return [str(alembic.file.resolve()), alembic.name, hashlib.sha256(private.encode()).hexdigest()]
 
 
-def forget_boot() -> None:
-    """Remove the facts of an earlier boot: the next boot sets them again."""
-    os.environ.pop(_FACTS, None)
-
-
 def with_facts(environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment with the facts of this boot instead of those of an earlier one."""
-    others = {name: text for name, text in environment.items() if name != _FACTS}
-    return {**others, **({_FACTS: os.environ[_FACTS]} if _FACTS in os.environ else {})}
+    ours = (_FACTS, _ARGUMENTS)
+    others = {name: text for name, text in environment.items() if name not in ours}
+    return {**others, **{name: os.environ[name] for name in ours if os.environ.get(name)}}
 
 
 def hand_over_version_table(boot: BootDescription, table: VersionTable) -> None:

@@ -170,3 +170,38 @@ def test_start_serves_their_application(
     process.send_signal(signal.SIGTERM)
     _, said = process.communicate(timeout=DEADLINE)
     assert (process.returncode, said) == (0, "")
+
+
+TENANT = """
+table = context.get_x_argument(as_dictionary=True)["tenant"]
+configure = context.configure
+context.configure = lambda **given: configure(**given, version_table=table)
+"""
+"""The part of an env.py that has a version table for each tenant."""
+
+SAY = "import alembic_boot as it; found = it.readiness(); print('is', found.ready, found.cause)"
+
+
+@pytest.mark.parametrize("by", ["flags", "variables"])
+def test_the_command_knows_the_project_of_its_boot(
+    start: Start, folder: Path, database_url: str, by: str
+) -> None:
+    """Also if options named it: a readiness router is made without arguments."""
+    (folder / "alembic.ini").rename(folder / "shop.ini")
+    ini = folder / "shop.ini"
+    ini.write_text(ini.read_text().replace("[alembic]", "[catalog]"))
+    env_py = folder / "scripts" / "env.py"
+    env_py.write_text(
+        env_py.read_text().replace("config = context.config\n", f"config = context.config{TENANT}")
+    )
+    typed = ("-c", "shop.ini", "-n", "catalog", "-x", "tenant=acme")
+    set_ = {
+        "ALEMBIC_CONFIG": "shop.ini",
+        "ALEMBIC_BOOT_NAME": "catalog",
+        "ALEMBIC_BOOT_X": "tenant=acme",
+    }
+    options, variables = (typed, {}) if by == "flags" else ((), set_)
+    command = (*options, "run", "--", "python", "-c", SAY)
+    process = start(*command, DATABASE_URL=database_url, **variables)
+    out, err = process.communicate(timeout=DEADLINE)
+    assert out.splitlines()[-1:] == ["is True None"], (out, err)
