@@ -5,6 +5,7 @@ import logging
 from alembic_boot.adoption.schema_matching import (
     Matches,
     Revisions,
+    are_beside,
     are_of_order,
     equal_points,
     lines_of,
@@ -90,6 +91,12 @@ def _unlike(
                 f"It is that of {_labels(equal, history)}: run `{adopt}` alone, or with one of "
                 "these."
             )
+    if not equal_points(matches) and are_beside(matches[shown]):
+        stamp = f"stamp --revision {','.join(shown)}"
+        advice += (
+            " If what is unexpected is not of this history, and no later revision makes it: "
+            f"`{as_typed(stamp)}` records that revision without a check."
+        )
     if are_of_order(matches[shown]) and not equal_points(matches):
         advice = (
             "Only the order of enum labels differs, and no statement changes that. If nothing "

@@ -44,6 +44,11 @@ def differences(found: Catalogue, expected: Catalogue) -> list[Difference]:
     ]
 
 
+def are_beside(differing: Sequence[Difference]) -> bool:
+    """Return whether the schema has all that is expected, and more."""
+    return all(it.kind is DifferenceKind.UNEXPECTED for it in differing)
+
+
 def are_of_order(differing: Sequence[Difference]) -> bool:
     """Return whether only the order of enum labels differs: no statement changes that."""
     return all(

@@ -86,6 +86,38 @@ def test_the_order_of_labels(
     assert ("stamp --revision 001`" in caught.value.advice) is is_order
 
 
+@pytest.mark.parametrize("is_recorded", [False, True])
+@pytest.mark.parametrize(
+    ("found", "wanted", "stamped"),
+    [
+        (("users", "celery_x"), None, "001"),
+        (("users", "celery_x"), "001", "001"),
+        (("users", "books", "celery_x"), "002", "002"),
+        (("users", "celery_x"), "002", None),  # books is missing
+        (("celery_x",), None, None),  # all is missing
+        (("users", "books"), "001", None),  # it is that of 002
+    ],
+)
+def test_objects_beside_the_history(
+    found: tuple[str, ...], wanted: str | None, stamped: str | None, *, is_recorded: bool
+) -> None:
+    """If nothing is missing, `stamp` is a way out: a stray table may stay where it is."""
+    points: Points = {("001",): catalogue("users"), ("002",): catalogue("users", "books")}
+    history = History({name: Revision(name, (), "") for name in ("001", "002")})
+    matches = match_schema(catalogue(*found), points)
+    with pytest.raises(SchemaUnmanagedError) as caught:
+        choose(matches, history, wanted, is_recorded=is_recorded)
+    assert (f"stamp --revision {stamped}` records that" in caught.value.advice) is bool(stamped)
+
+
+def test_objects_beside_several_branches() -> None:
+    """All are stamped at once."""
+    points: Points = {("a", "b"): catalogue("users")}
+    history = History({name: Revision(name, (), "") for name in "ab"})
+    with pytest.raises(SchemaUnmanagedError, match="stamp --revision a,b` records"):
+        choose(match_schema(catalogue("users", "x"), points), history, None, is_recorded=False)
+
+
 def test_as_near() -> None:
     """All that are as near as the nearest, and no other."""
     found = match_schema(catalogue("users", "books", "pages"), HISTORY)
