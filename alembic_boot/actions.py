@@ -110,7 +110,7 @@ def write_revision(boot: "BootDescription", message: str | None) -> None:
     """Write a revision from what the models have and the history has not; print its path."""
     from alembic_boot.checking.new_revision import refuse_several_heads, required, write_revision
 
-    text = required(message)
+    text = required(message, "revision")
     _wait_unless(boot, partial(refuse_several_heads, boot))
     show(write_revision(boot, text))
 
@@ -119,7 +119,7 @@ def write_merge(alembic: "AlembicConfig", url: "DatabaseUrl | None", message: st
     """Write a revision that joins the heads, and print its path; needs no database."""
     from alembic_boot.checking.new_revision import required, write_merge
 
-    show(str(write_merge(alembic, url, required(message))))
+    show(str(write_merge(alembic, url, required(message, "merge"))))
 
 
 def check(

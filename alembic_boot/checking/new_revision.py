@@ -55,13 +55,15 @@ def _add_label(_context: object, operation: AddLabelOp) -> list[str | None]:
     ]
 
 
-def required(message: str | None) -> str:
-    """Return the message of a new revision. Raises ConfigurationError if there is none."""
+def required(message: str | None, command: str) -> str:
+    """Return the message of a new revision. Raises ConfigurationError if there is none.
+
+    `command` is `revision` or `merge`.
+    """
     if message and message.strip():
         return message.strip()
-    raise ConfigurationError(
-        "A revision needs a message.", 'Use --message "what it does, in a few words".'
-    )
+    typed = as_typed(f'{command} --message "what it does"')
+    raise ConfigurationError("A revision needs a message.", f"Type `{typed}`.")
 
 
 def write_revision(boot: BootDescription, message: str) -> str:

@@ -1,5 +1,8 @@
 """Downgrade the schema by one revision or to a target, after a question."""
 
+from shlex import quote
+
+from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.errors import ConfigurationError
 from alembic_boot.migration.downgrade_target import preview_down_to_target, preview_one_step_down
@@ -22,19 +25,25 @@ def roll_back(boot: BootDescription, *, is_one_step: bool, is_agreed: bool) -> N
         show(f"There is nothing to roll back: the schema is not beyond {lowest}.")
         return
     show_preview(found)
-    if is_agreed or _agrees("Take these revisions back, with the data that only they hold?"):
+    to = "" if is_one_step else f"--target {quote(found.inspection.target.name)} "
+    if is_agreed or _agrees(
+        "Take these revisions back, with the data that only they hold?", f"rollback {to}--yes"
+    ):
         migrate(wanted, agreed=found.plan.steps)
     else:
         show("Nothing was changed.")
 
 
-def _agrees(question: str) -> bool:
-    """Ask on stdin. Raises ConfigurationError if stdin has ended."""
+def _agrees(question: str, without: str) -> bool:
+    """Ask on stdin; the command `without` asks nothing.
+
+    Raises ConfigurationError if stdin has ended.
+    """
     Unbuffered().write(f"{question} [y/N] ")  # to stdout, where the plan is
     try:
         return input().strip().lower() in ("y", "yes")
     except EOFError:
         show("")
         raise ConfigurationError(
-            "The question cannot be asked: stdin has ended.", "Say --yes."
+            "The question cannot be asked: stdin has ended.", f"Type `{as_typed(without)}`."
         ) from None

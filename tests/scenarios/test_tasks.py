@@ -276,7 +276,9 @@ def test_rollback_with_nobody_to_ask(
     shell = ("/bin/sh", "-c", f'exec "$0" "$@" {redirection}')
     with running(migrated, "rollback", before=shell, DATABASE_URL=database_url) as process:
         finished = process.finish()
-    finished.assert_failed(2, "The question cannot be asked: stdin has ended. Say --yes.")
+    finished.assert_failed(
+        2, "The question cannot be asked: stdin has ended. Type `…inv rollback --yes`."
+    )
     assert revisions(cluster, database) == [HEAD]
 
 
@@ -387,7 +389,7 @@ def test_revision(tmp_path: Path, cluster: Cluster, database: str, database_url:
 def test_a_revision_without_a_message(tmp_path: Path, database_url: str) -> None:
     """It would have no title."""
     finished = run(project(tmp_path), "revision", DATABASE_URL=database_url)
-    finished.assert_failed(2, "A revision needs a message. Use --message …")
+    finished.assert_failed(2, "A revision needs a message. Type `…inv revision --message …`.")
 
 
 @pytest.mark.parametrize("task", ["status", "check"])

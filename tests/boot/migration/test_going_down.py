@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.commands import as_typed
 from alembic_boot.description import SchemaPolicy
 from alembic_boot.errors import (
+    ConfigurationError,
     HistoryBrokenError,
     SchemaAheadError,
     SchemaPastError,
@@ -230,6 +232,30 @@ def test_what_was_not_shown_stays(
     monkeypatch.setattr("builtins.input", lambda: "y")
     roll_back(theirs.boot, is_one_step=True, is_agreed=False)
     assert revisions(cluster, database) == ["b1"]
+
+
+@pytest.mark.parametrize(("target", "typed"), [(None, ""), ("base", "--target base ")])
+def test_nobody_answers(
+    tmp_path: Path,
+    cluster: Cluster,
+    database: str,
+    monkeypatch: pytest.MonkeyPatch,
+    target: str | None,
+    typed: str,
+) -> None:
+    """The advice is a whole command, which can be typed after `make rollback` too."""
+    theirs = Theirs(tmp_path, cluster, database)
+    theirs.project.revision("a1")
+    migrate(theirs.boot)
+    boot = replace(theirs.boot, schema=SchemaPolicy(target, rollback=True))
+
+    def end() -> str:
+        raise EOFError
+
+    monkeypatch.setattr("builtins.input", end)
+    with pytest.raises(ConfigurationError) as caught:
+        roll_back(boot, is_one_step=target is None, is_agreed=False)
+    assert caught.value.advice == f"Type `{as_typed(f'rollback {typed}--yes')}`."
 
 
 def test_a_long_way_down_reads_the_journal_once(
