@@ -61,8 +61,15 @@ def missing_package(
     return ConfigurationError(
         f"{_place(first, folders) or 'The project'} needs the package {package}, which is not "
         "installed in this environment.",
-        f"Install it into {sys.prefix}; if it is the project's own code, let prepend_sys_path or "
-        "PYTHONPATH lead to the folder above it.",
+        way_to_find("prepend_sys_path or PYTHONPATH"),
+    )
+
+
+def way_to_find(setting: str) -> str:
+    """Return what helps if a package is not found; `setting` tells Python more folders."""
+    return (
+        f"Install it into {sys.prefix}; if it is the project's own code, let {setting} lead to the "
+        "folder above it."
     )
 
 

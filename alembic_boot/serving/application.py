@@ -14,6 +14,7 @@ from pathlib import Path
 
 from alembic_boot.commands import setting
 from alembic_boot.errors import ServingFailedError
+from alembic_boot.output.foreign import way_to_find
 
 _log = logging.getLogger(__name__)
 
@@ -28,14 +29,15 @@ def require_application(name: str) -> None:
     if not all(names) or not attribute:
         raise not_loaded(name, "it is not written as module:attribute")
     if module not in sys.modules and not _is_there(names):
-        raise not_loaded(name, f"there is no module {module}")
+        advice = "Fix it," if _is_there(names[:1]) else f"{way_to_find('PYTHONPATH')} Else fix it,"
+        raise not_loaded(name, f"there is no module {module}", advice)
 
 
-def not_loaded(name: str, cause: str) -> ServingFailedError:
+def not_loaded(name: str, cause: str, advice: str = "Fix it,") -> ServingFailedError:
     """Return the error for an application that cannot be loaded, with this cause."""
     return ServingFailedError(
         f"The application {name} cannot be loaded: {cause}.",
-        f"Fix it, or name another in {setting('APP')}.",
+        f"{advice} or name another in {setting('APP')}.",
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from alembic_boot.errors import ServingFailedError
+from alembic_boot.output.foreign import missing_package
 from alembic_boot.serving.application import require_application
 
 FAILS = "raise RuntimeError('imported')"
@@ -52,7 +53,6 @@ def test_what_is_there(modules: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "cause"),
     [
-        ("nope:app", "there is no module nope."),
         ("package.nope:app", "there is no module package.nope."),
         ("package.inner.nope:app", "there is no module package.inner.nope."),
         ("bare.nope:app", "there is no module bare.nope."),
@@ -74,3 +74,16 @@ def test_what_is_not_there(modules: Path, name: str, cause: str) -> None:
         f"The application {name} cannot be loaded: {cause} Fix it, or name another in ASGI_APP."
     )
     assert set(sys.modules) == before
+
+
+@pytest.mark.parametrize("name", ["nope:app", "nope.main:app"])
+def test_a_package_that_is_nowhere(name: str) -> None:
+    """As in a src layout without PYTHONPATH: an env.py that imports it says the same."""
+    with pytest.raises(ServingFailedError) as failure:
+        require_application(name)
+    error = ModuleNotFoundError("No module named 'nope'", name="nope")
+    of_env_py = missing_package(error)
+    assert of_env_py is not None
+    same = of_env_py.advice.replace("prepend_sys_path or ", "")
+    assert failure.value.advice == f"{same} Else fix it, or name another in ASGI_APP."
+    assert "let PYTHONPATH lead to the folder above it." in failure.value.advice
