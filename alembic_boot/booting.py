@@ -23,8 +23,11 @@ def booting(settings: Settings) -> Iterator[BootDescription]:
 
 
 @contextmanager
-def serving(settings: Settings) -> Iterator[tuple[BootDescription, "BootServer"]]:
-    """Yield what `alembic-boot` boots, and its port, which is reserved before anything else."""
+def serving(settings: Settings, command: str) -> Iterator[tuple[BootDescription, "BootServer"]]:
+    """Yield what `alembic-boot` boots, and its port, which is reserved before anything else.
+
+    `command` is what was typed, for advice.
+    """
     serve = settings.serving()
     with (
         open_port(
@@ -33,6 +36,7 @@ def serving(settings: Settings) -> Iterator[tuple[BootDescription, "BootServer"]
             release=settings.app_version,
             status=settings.status_address,
             paths=settings.probe_paths,
+            command=command,
         ) as (port, tell),
         _described(settings, serve) as boot,
     ):
@@ -41,12 +45,15 @@ def serving(settings: Settings) -> Iterator[tuple[BootDescription, "BootServer"]
 
 
 @contextmanager
-def probed(settings: Settings) -> Iterator[None]:
-    """Answer probes meanwhile if a port is set: the command that follows has a port of its own."""
+def probed(settings: Settings, command: str) -> Iterator[None]:
+    """Answer probes meanwhile if a port is set: the command that follows has a port of its own.
+
+    `command` is what was typed, for advice.
+    """
     if not settings.has_port:
         yield
         return
-    with open_port(settings.serving(), paths=settings.probe_paths):
+    with open_port(settings.serving(), paths=settings.probe_paths, command=command):
         yield
 
 
@@ -59,11 +66,12 @@ def open_port(  # noqa: PLR0913 (each of them is a setting)
     shows_page: bool = False,
     status: tuple[str, int] = ("", 0),
     paths: tuple[str, str] = ("/health/live", "/health/ready"),
+    command: str = "start",
 ) -> Iterator[tuple["BootServer", Callable[[BootDescription], None]]]:
     """Yield the reserved port, which answers probes, and what tells the status page of the boot.
 
     With `shows_page` it shows the status page as well. The address of `status`, if its port is not
-    0, shows nothing else. Raises ServingFailedError.
+    0, shows nothing else. `command` is the one that advice repeats. Raises ServingFailedError.
     """
     from alembic_boot.serving.boot_answers import Paths
     from alembic_boot.serving.boot_server import answering
@@ -72,17 +80,17 @@ def open_port(  # noqa: PLR0913 (each of them is a setting)
     from alembic_boot.situation import begin_boot
 
     begin_boot()
-    with reserved_port(serve) as listener:
+    with reserved_port(serve, command) as listener:
         page = StatusAnswers(service, release, (*listener.getsockname()[:2], paths[1]))
         with (
-            _status_port(*status, page),
+            _status_port(*status, page, command),
             answering(listener, Paths(*paths), page if shows_page else None) as server,
         ):
             yield server, page.describe
 
 
 @contextmanager
-def _status_port(host: str, port: int, page: "StatusAnswers") -> Iterator[None]:
+def _status_port(host: str, port: int, page: "StatusAnswers", command: str) -> Iterator[None]:
     """Show the status page on a port of its own, unless that is 0."""
     from alembic_boot.serving.boot_server import showing_status
     from alembic_boot.serving.port import bound
@@ -90,7 +98,7 @@ def _status_port(host: str, port: int, page: "StatusAnswers") -> Iterator[None]:
     if not port:
         yield
         return
-    with bound(host, port, "STATUS_") as listener, showing_status(listener, page):
+    with bound(host, port, "STATUS_", command) as listener, showing_status(listener, page):
         yield
 
 

@@ -4,6 +4,7 @@ What a command needs is imported when that command runs.
 """
 
 import os
+import shlex
 import sys
 from argparse import (
     REMAINDER,
@@ -373,7 +374,8 @@ def _start(arguments: Namespace) -> None:
         _see_working_folder()
         from alembic_boot.booting import serving
 
-        with serving(settings) as (boot, port):
+        typed = ["start", *(["--app", arguments.app] if arguments.app else [])]
+        with serving(settings, shlex.join(typed)) as (boot, port):
             actions.start(boot, port)
 
 
@@ -391,7 +393,8 @@ def _run(arguments: Namespace) -> None:
         settings.refuse_embedded()
         if settings.seed:
             _see_working_folder()
-        with probed(settings), booting(settings) as boot:
+        typed = f"run -- {shlex.quote(command[0])} …"  # its arguments may be secret
+        with probed(settings, typed), booting(settings) as boot:
             prepare(boot)
         replace_process(program, command)
 

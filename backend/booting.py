@@ -55,6 +55,7 @@ def serving(task: str, overrides: Overrides) -> Iterator[tuple[BootDescription, 
                 release=__version__,
                 shows_page=settings.shows_status_page,
                 status=(settings.status_host, settings.status_port),
+                command=task,
             ) as (port, tell),
             _database(settings) as boot,
         ):

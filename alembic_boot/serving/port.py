@@ -14,22 +14,24 @@ _BUFFER = 64 << 10
 
 
 @contextmanager
-def reserved_port(policy: ServePolicy) -> Iterator[socket.socket]:
+def reserved_port(policy: ServePolicy, command: str = "start") -> Iterator[socket.socket]:
     """Yield a socket bound to the address to serve on, as `bound` does.
 
     The processes that serve inherit it.
     """
-    with bound(policy.host, policy.port) as listener:
+    with bound(policy.host, policy.port, command=command) as listener:
         listener.set_inheritable(True)
         yield listener
 
 
 @contextmanager
-def bound(host: str, port: int, prefix: str = "") -> Iterator[socket.socket]:
+def bound(
+    host: str, port: int, prefix: str = "", command: str = "start"
+) -> Iterator[socket.socket]:
     """Yield a socket bound to an address, by the settings HOST and PORT with this prefix.
 
-    The socket does not listen yet: the boot server does so if the boot takes a while. Raises
-    ServingFailedError.
+    `command` is what was typed, for advice. The socket does not listen yet: the boot server does so
+    if the boot takes a while. Raises ServingFailedError.
     """
     host_variable, port_variable = setting(f"{prefix}HOST"), setting(f"{prefix}PORT")
     try:
@@ -53,7 +55,7 @@ def bound(host: str, port: int, prefix: str = "") -> Iterator[socket.socket]:
                 raise ServingFailedError(
                     f"Port {port} on {host} is taken.",
                     "Stop what listens there, or choose another: "
-                    f"`{port_variable}={other} {as_typed('start')}`.",
+                    f"`{port_variable}={other} {as_typed(command)}`.",
                 ) from error
             raise ServingFailedError(
                 f"Port {port} on {host} cannot be used: {error.strerror}.",

@@ -6,6 +6,7 @@ The commands run in this process, on projects that other people could have writt
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -209,6 +210,27 @@ def test_the_usage_of_run_names_the_command(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit):
         parsed(["run", "--help"])
     assert capsys.readouterr().out.startswith("usage: alembic-boot run [options] -- COMMAND ...\n")
+
+
+@pytest.mark.parametrize(
+    ("argv", "advised"),
+    [
+        (("-n", "alembic", "run", "--", "true", f"--token={PASSWORD}"), "-n alembic run -- true …"),
+        (("start", "--app", "theirs.main:app"), "start --app theirs.main:app"),
+    ],
+)
+def test_a_taken_port_is_answered_with_what_was_typed(
+    run: Run, their: Their, argv: tuple[str, ...], advised: str
+) -> None:
+    """Without the arguments of a command: they may be secret."""
+    their()
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        result = run(*argv, DATABASE_URL="postgresql://h/d", ALEMBIC_BOOT_PORT=str(port))
+    assert result.status == 11
+    alternative = port + 1 if port < 65535 else port - 1
+    assert f"`ALEMBIC_BOOT_PORT={alternative} " in result.stderr
+    assert result.stderr.endswith(f"alembic-boot {advised}`.\n")
 
 
 def test_a_misspelt_setting_is_reported(run: Run, their: Their, database_url: str) -> None:
