@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
+from psycopg2.errors import InsufficientPrivilege
 
 from alembic_boot.adoption.creation import create_like
 from alembic_boot.adoption.given_scratch import MARK, given
@@ -51,7 +52,8 @@ def _make(real: DatabaseUrl, name: str) -> DatabaseUrl:
     try:
         url = create_like(real, name)
     except (LoginRefusedError, DatabaseUnreachableError, psycopg2.Error) as error:
-        cause = error.what.rstrip(".") if isinstance(error, BootError) else one_line(error)
+        raised = error.__cause__ if isinstance(error.__cause__, InsufficientPrivilege) else error
+        cause = raised.what.rstrip(".") if isinstance(raised, BootError) else one_line(raised)
         raise ConfigurationError(
             f"No scratch database could be made beside {real.masked}: {cause}.",
             f"Give the role CREATEDB, or {_instead()}",

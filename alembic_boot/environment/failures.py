@@ -118,7 +118,7 @@ def no_connection(error: BaseException) -> BootError | None:
         ):
             return ConfigurationError(
                 "Alembic's env.py connects by asyncio, and that needs the package greenlet.",
-                "Install greenlet, as by the extra sqlalchemy[asyncio]. Nothing was changed.",
+                "Install it: pip install greenlet. Nothing was changed.",
             )
         case InvalidRequestError(), ("sqlalchemy.ext.asyncio.engine", "__init__"):
             return ConfigurationError(

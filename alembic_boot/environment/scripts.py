@@ -173,6 +173,11 @@ def _consistent(found: list[Script]) -> list[Script]:
         for name in (*_names(script.down_revision), *_names(script.dependencies)):
             if name not in known:
                 where = Path(script.path).name
+                if not name:
+                    raise broken(
+                        f"{where} refers to an empty revision id; the first revision has "
+                        "`down_revision = None`"
+                    )
                 raise broken(f"Revision {name} referenced from {where} is not present")
     return found
 

@@ -102,9 +102,12 @@ def refuse_diverged(inspection: Inspection, disposal: str | None) -> SchemaDiver
         )
         advice = way_back(inspection, disposal, advice) + squashed
         if not inspection.staying:  # nothing tells of a revision of this history
-            advice += (
-                " If another history uses this database, give each its own version_table in env.py."
+            other = (
+                "If another history uses this database, give each its own version_table in env.py."
             )
+            # The journal has the first revision of a history, and it is not that of this one.
+            began = any(not it.parents and not it.is_stamp for it in inspection.unknown_rows)
+            advice = f"{other} {advice}" if began else f"{advice} {other}"
     elif inspection.is_twofold:
         reason = "one of these is the ancestor of another, or is recorded twice"
         advice += squashed

@@ -78,7 +78,14 @@ def test_without_the_right_to_make_a_scratch(
         refused = run_in(folder, migrating, DATABASE_URL=database_url, APP_ENV="prod")
     finally:
         cluster.execute(f"ALTER ROLE {OWNER} CREATEDB")
-    assert_refused(refused, cluster, database, "… cannot be determined: …SCRATCH_DATABASE_URL…")
+    assert_refused(
+        refused,
+        cluster,
+        database,
+        "… cannot be determined: "
+        "No scratch database could be made beside …: permission denied to create database. "
+        "…SCRATCH_DATABASE_URL…",
+    )
     with cluster.scratch_database() as scratch:
         given = {"DATABASE_URL": database_url, "SCRATCH_DATABASE_URL": cluster.url(scratch)}
         run_in(folder, migrating, **given).assert_ok()

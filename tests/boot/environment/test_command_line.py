@@ -155,6 +155,17 @@ def test_a_section_that_is_not_there(folder: Path, name: str) -> None:
     )
 
 
+def test_a_section_of_no_file(folder: Path) -> None:
+    """Sections are those of alembic.ini; a file that is not there is not said to lack one."""
+    (folder / "pyproject.toml").write_text(TOML)
+    with pytest.raises(ConfigurationError) as caught:
+        read_config(AlembicConfig(folder / "pyproject.toml", "nope"))
+    assert str(caught.value) == (
+        f"There is no section [nope], because there is no {folder}/alembic.ini. "
+        "Unset ALEMBIC_NAME, or leave -n out: pyproject.toml has no sections."
+    )
+
+
 def test_sections_of_other_names_alone(folder: Path) -> None:
     """Without a name, the sections that are there are named."""
     sections = "".join(f"[{it}]\nscript_location = x\n" for it in ("billing", "catalog", "loggers"))

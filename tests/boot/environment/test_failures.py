@@ -155,6 +155,7 @@ def test_asyncio_without_greenlet(tmp_path: Path, database_url: str) -> None:
         check=False,
     )
     assert (ended.returncode, "the package greenlet" in ended.stderr) == (2, True), ended
+    assert "Install it: pip install greenlet. " in ended.stderr
 
 
 @pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])

@@ -119,6 +119,10 @@ def close_circle_beside(versions: Path) -> None:
     write_revision(versions, "b", "a")
 
 
+def follow_an_empty_id(versions: Path) -> None:
+    write_revision(versions, "901", "")
+
+
 def depend_on_nothing(versions: Path) -> None:
     write_revision(versions, "901", HEAD, constants='depends_on = "nowhere"')
 
@@ -143,6 +147,9 @@ HISTORIES: dict[Callable[[Path], None], str] = {
     duplicate: "The migration history is broken: the same id is there twice: 008 is in "
     "…/008_again.py and in …/008_video_urls.py. Keep the file that databases have applied. …",
     orphan: "The migration history is broken: Revision 901 …is not present. "
+    "Fix it and start again; the database was not touched.",
+    follow_an_empty_id: "The migration history is broken: 901_test.py refers to an empty revision "
+    "id; the first revision has `down_revision = None`. "
     "Fix it and start again; the database was not touched.",
     close_circle: "The migration history is broken: …ycle…. "
     "Fix it and start again; the database was not touched.",

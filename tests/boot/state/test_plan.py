@@ -203,6 +203,20 @@ def test_the_way_down_from_there(
         ),
         (
             replace(
+                inspection(SchemaState.DIVERGED, ("b2",), unknown=("b1", "b2"), tables=TABLES),
+                unknown_rows=(Applied("b2", ("b1",), False), Applied("b1", (), False)),
+            ),
+            (True,),
+            SchemaDivergedError,
+            7,
+            "The database is at b2, and b1, b2 are not in this release's history, whose head is "
+            "003. If another history uses this database, give each its own version_table in "
+            "env.py. Deploy the release that has that revision, or restore a database that belongs "
+            "to this one. If revisions were squashed or renamed, `inv adopt --dry-run` says which "
+            "one the schema is. Nothing was changed.",
+        ),
+        (
+            replace(
                 inspection(SchemaState.DIVERGED, ("001", "003"), tables=TABLES), is_twofold=True
             ),
             BOTH,
