@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import psycopg2
 import pytest
 
@@ -260,6 +261,12 @@ def test_during_the_applications_start(
         assert_stopped(finished, name)
 
 
+def has_importing_worker(inv: Running) -> bool:
+    """Whether a process that is to serve has libraries loaded: for most of a second it imports."""
+    children = psutil.Process(inv.pid).children()
+    return any("psycopg2" in Path(f"/proc/{it.pid}/maps").read_text() for it in children)
+
+
 @pytest.mark.parametrize(
     ("line", "manner"),
     [
@@ -275,6 +282,7 @@ def test_ctrl_c_while_processes_start(
     folder = project(tmp_path)
     with running(folder, "start", **variables("cluster", seeded_url), **manner) as inv:
         inv.wait_for(line)
+        wait_until(lambda: has_importing_worker(inv))
         finished = stop(inv, "SIGINT")
     # Uvicorn's reloader says its line a moment before it hears signals itself.
     if "RELOAD" in manner and finished.status == 0:
