@@ -47,6 +47,8 @@ class Proxy:
         self._is_down = False
         self._is_over = False
         self._links: set[_Link] = set()
+        self._calling = threading.local()
+        """The link whose callback a thread runs."""
         self._threads: list[threading.Thread] = []
 
     def __enter__(self) -> "Proxy":
@@ -80,6 +82,19 @@ class Proxy:
             for link in self._links:
                 link.end(reset=True)
 
+    def refuse(self) -> None:
+        """Reset every new connection until `heal`; those that are open go on."""
+        with self.changed:
+            self._is_down = True
+
+    def drop_this(self) -> None:
+        """Reset the connection that this callback is called for, and no other."""
+        self._calling.link.end(reset=True)
+
+    def silence_this(self) -> None:
+        """Give the client of this callback no more answers; its connection stays open."""
+        self._calling.link.is_silent = True
+
     def lead_to(self, server_port: int) -> None:
         """Forward new connections to another server, as an address does that has moved."""
         with self.changed:
@@ -104,6 +119,10 @@ class Proxy:
         """Return the number of the next statement."""
         with self.changed:
             return next(self._numbers)
+
+    def called_for(self, link: "_Link") -> None:
+        """Note the link whose callback this thread is about to run."""
+        self._calling.link = link
 
     def _accept(self) -> None:
         while True:
@@ -152,6 +171,7 @@ class _Link:
         self._client = client
         self._server: socket.socket | None = None
         self._is_over = False
+        self.is_silent = False
         self._woken, self._waker = socket.socketpair()
 
     def end(self, *, reset: bool = False) -> None:
@@ -197,7 +217,8 @@ class _Link:
                     else:
                         if not (data := self._receive(server)):
                             return
-                        self._send(client, data)
+                        if not self.is_silent:
+                            self._send(client, data)
 
     def _pass_on(self, server: socket.socket, message: bytes, sql: str | None) -> None:
         if sql is None:
@@ -210,6 +231,7 @@ class _Link:
 
     def _call(self, callback: OnQuery | None, number: int, sql: str) -> None:
         if callback is not None:
+            self._proxy.called_for(self)
             try:
                 callback(number, sql)
             except BaseException as error:

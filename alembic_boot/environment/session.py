@@ -49,6 +49,11 @@ FROM (
 """
 """As one text, which every driver reads alike. pg_settings does not have the role."""
 
+COMMIT = "COMMIT"
+
+_ROLLED_BACK = "What its transaction had changed was rolled back."
+_NOT_KNOWN = "It is not known whether what it sent last was committed; the next start finds out."
+
 
 class Observer:
     """The base of observers of the session's queries: it does nothing."""
@@ -178,20 +183,24 @@ class MigrationSession:
         A driver that can sends all of them in one round trip.
         """
         statements = (*before, query)
-        with self._cursor() as cursor:
+        with self._cursor(_ROLLED_BACK) as cursor:
             for text in ["; ".join(statements)] if self.sends_several else statements:
                 cursor.execute(text)
             return cursor.fetchone()
 
     def tell(self, statement: str) -> int:
         """Run a statement and return how many rows it changed."""
-        with self._cursor() as cursor:
+        is_kept = self.is_bare or statement == COMMIT
+        with self._cursor(_NOT_KNOWN if is_kept else _ROLLED_BACK) as cursor:
             cursor.execute(statement)
             return int(cursor.rowcount)
 
     @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        """Yield a cursor; tell SQLAlchemy if the connection turns out to be gone."""
+    def _cursor(self, consequence: str) -> Iterator[Any]:
+        """Yield a cursor; tell SQLAlchemy if the connection turns out to be gone.
+
+        `consequence` is the sentence about it for the user.
+        """
         fairy = self.connection.connection
         cursor = fairy.cursor()
         self.observer.asked()
@@ -209,7 +218,7 @@ class MigrationSession:
                 lines = str(error).strip().splitlines() or [type(error).__name__]
                 raise MigrationFailedError(
                     f"The session that runs the migrations is gone: {lines[0].rstrip('.')}.",
-                    f"What its transaction had changed was rolled back. {way_out(error)}",
+                    f"{consequence} {way_out(error)}",
                 ) from error
             raise
         finally:
@@ -220,10 +229,27 @@ class MigrationSession:
         connection = self.connection
         return bool(connection.dialect.is_disconnect(error, connection.connection, cursor))
 
+    def is_lost_by(self, error: Exception) -> bool:
+        """Return whether the session is gone after an error, also if SQLAlchemy does not know."""
+        return self.connection.invalidated or self.is_lost(error, None)
+
     def settle(self) -> None:
         """Commit the queries between transactions; a transaction of env.py's own stays open."""
         if not self.is_one_unit:
-            self.connection.connection.commit()
+            self._commit()
+
+    def _commit(self) -> None:
+        """Commit below SQLAlchemy, which cannot notice then that the connection is lost.
+
+        It would roll a lost connection back, and log a traceback about that.
+        """
+        fairy = self.connection.connection
+        try:
+            fairy.commit()
+        except Exception as error:
+            if self.is_lost(error, None):
+                self.connection.invalidate(error)
+            raise
 
     def backend(self) -> tuple[int, str | None]:
         """Return the server process behind the session and when it began, as SQL writes it.

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import psycopg2
 from alembic.runtime.migration import MigrationContext
+from sqlalchemy.exc import PendingRollbackError
 
 from alembic_boot.environment.failures import no_connection, way_out
 from alembic_boot.environment.location import expect_database
@@ -15,11 +17,11 @@ from alembic_boot.errors import BootError, MigrationFailedError
 from alembic_boot.output.log_fields import Event, fields
 from alembic_boot.output.progress import live_line, running_line
 from alembic_boot.running.guard import Guard
-from alembic_boot.running.lock import SchemaLock, lock_lost
+from alembic_boot.running.lock import IN_DOUBT, SchemaLock, lock_lost
 from alembic_boot.running.locked_run import LockedRun
 from alembic_boot.running.loop import Loop
 from alembic_boot.running.preparation import refuse_autocommit_blocks, watch_borrowed_session
-from alembic_boot.running.recorder import recording
+from alembic_boot.running.recorder import Recorder, recording
 from alembic_boot.running.steps import AlembicStep, Rows, Step
 from alembic_boot.running.transaction import TransactionLeftError
 from alembic_boot.situation import note, note_statement, situation
@@ -52,10 +54,12 @@ def applying(
             return LockedRun(session, lock, recorder, schema.policy.traffic_timeout)
 
         try:
-            yield Run(schema, plan, guard, is_real=True)
+            yield Run(schema, plan, guard, recorder)
         except MigrationFailedError as error:
             if not lock.is_held():
-                raise lock_lost(is_committing=recorder.is_committing) from error
+                raise lock_lost(
+                    is_committing=recorder.is_committing, is_in_doubt=recorder.is_in_doubt
+                ) from error
             raise
         finally:
             lock.on_loss = None
@@ -84,7 +88,7 @@ def apply_to_scratch(schema: Schema, make_guard: MakeGuard = Guard) -> None:
     plan = schema.decide(inspection, is_scratch=True)
     if plan.refusal is not None:
         raise plan.refusal
-    run = Run(schema, plan, make_guard, is_real=False)
+    run = Run(schema, plan, make_guard)
 
     def run_env(is_scratch: str) -> None:
         def configured(context: MigrationContext) -> None:
@@ -100,11 +104,14 @@ def apply_to_scratch(schema: Schema, make_guard: MakeGuard = Guard) -> None:
 class Run:
     """One run of a plan, with a line of the log for each step that is committed."""
 
-    def __init__(self, schema: Schema, plan: Plan, make_guard: MakeGuard, *, is_real: bool) -> None:
+    def __init__(
+        self, schema: Schema, plan: Plan, make_guard: MakeGuard, recorder: Recorder | None = None
+    ) -> None:
+        """Prepare the run; without a recorder it is one on a scratch database."""
         self.schema = schema
         self.plan = plan
         self._make_guard = make_guard
-        self._is_real = is_real
+        self._recorder = recorder
         self.running: str | None = None
         self.session: MigrationSession | None = None
 
@@ -149,7 +156,7 @@ class Run:
         started = time.monotonic()
         yield
         spent = time.monotonic() - started
-        level = logging.INFO if self._is_real else logging.DEBUG
+        level = logging.INFO if self._recorder else logging.DEBUG
         done = fields(_EVENTS[self._verb], revision=self.running, seconds=spent)
         _log.log(level, "%s %s (%.0f ms)", self._verb, title, spent * 1000, extra=done)
         self._note(None, self.plan.steps.index(self.running) + 1)
@@ -189,20 +196,31 @@ class Run:
         """Return what it means that env.py or a revision raised."""
         if self.session is None and (failure := no_connection(error)):
             return failure
+        if isinstance(error, PendingRollbackError) and error.__context__ is not None:
+            error = error.__context__  # the end of autocommit_block meets a lost connection
         schema, running = self.schema, self.running
         cause = schema.project.describe(error)
         what = f"Migration {schema.label(running)}" if running else "Alembic's env.py"
         what_failed = f"{what} failed: {cause}."
-        if not self._is_real:
+        if (recorder := self._recorder) is None:
             return MigrationFailedError(what_failed, f"{way_out(error)} Nothing was changed.")
         place = "The database cannot be asked where it is now"
-        with suppress(BootError):
+        changed = "what the failure's transaction had changed was rolled back"
+        if recorder.is_committing:
+            changed = "it is not known whether the COMMIT has succeeded; the next start finds out"
+        with suppress(BootError, psycopg2.Error):
+            if recorder.is_committing:
+                recorder.await_end()  # until then the commit may still succeed
             inspection = schema.inspect()
             place = f"The database is at {', '.join(inspection.current) or 'base'} now"
             to_do = inspection.pending if self.is_going_up else inspection.beyond
-            if running and running not in to_do:  # only the answer to its COMMIT was lost
+            committing = self.plan.steps if recorder.is_committing else ()
+            steps = (running,) if running else committing
+            if steps and not {*steps}.intersection(to_do):  # only the answer to its COMMIT was lost
                 return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
-        changed = "what the failure's transaction had changed was rolled back"
+            changed = "what the failure's transaction had changed was rolled back"
+        if recorder.is_in_doubt:
+            return MigrationFailedError(what_failed, f"{place}. {IN_DOUBT} {way_out(error)}")
         if isinstance(error, TransactionLeftError):
             changed = (
                 "what the revision ran after it had ended its transaction may be committed: look, "

@@ -48,6 +48,11 @@ _STILL_THERE = "SHOW transaction_isolation"
 # heartbeat keeps the session of a living process below this limit.
 _UNTIL_SILENT = "SET LOCAL idle_in_transaction_session_timeout = '30s'"
 
+IN_DOUBT = (
+    "The answer to its last statement is lost: what that statement has changed may be committed."
+)
+"""The sentence about a statement of a revision that commits."""
+
 _INTRODUCTION = re.compile(r"boot(?: \S+)?: ")
 
 _HOLDER = """
@@ -98,17 +103,23 @@ class SchemaLock:
         return not self.is_lost
 
 
-def lock_lost(*, is_committing: bool = False) -> LockLostError:
+def lock_lost(*, is_committing: bool = False, is_in_doubt: bool = False) -> LockLostError:
     """Return the error for a revision that ran when the lock was lost.
 
     If the revision was being committed, no session can tell whether the commit was kept: neither
-    on this server nor on a standby that takes over.
+    on this server nor on a standby that takes over. `is_in_doubt` says the same of a statement of
+    the revision that commits.
     """
     if is_committing:
         return LockLostError(
             "The lock on the schema was lost while a revision was being committed: its session "
             "ended.",
             "The database has all of that revision or nothing. Start again.",
+        )
+    if is_in_doubt:
+        return LockLostError(
+            "The lock on the schema was lost while a revision ran: its session ended.",
+            f"{IN_DOUBT} Start again.",
         )
     return LockLostError(
         "The lock on the schema was lost while a revision ran: its session ended.",

@@ -44,6 +44,8 @@ from alembic_boot.state.unrecordable import is_doubtful
 _log = logging.getLogger(__name__)
 
 _UNDEFINED_TABLE = "42P01"
+_OF_CONNECTIONS = "08"
+"""The beginning of the SQLSTATEs that a driver itself gives to a lost connection."""
 _DROPS_JOURNAL = (
     f"The revision drops {JOURNAL_TABLE}, the table of the migrations' journal: take that line "
     "out, and start again."
@@ -71,6 +73,8 @@ class LockedRun(Guard):
         self._is_again = False
         """Whether this revision has failed before."""
         self._drops_journal = False
+        self._is_ending_transaction = False
+        """Whether the revision commits by SQLAlchemy, and has not done anything since."""
 
     def check(self) -> None:
         """Raise BootError if this is another database, or the lock is not held any more."""
@@ -137,12 +141,14 @@ class LockedRun(Guard):
         """Watch live traffic while the step runs."""
         self._timeouts.start()
         self._early_commits.start()
-        self._recorder.is_committing = self._drops_journal = False
+        self._recorder.is_committing = self._recorder.is_in_doubt = False
+        self._drops_journal = self._is_ending_transaction = False
         with self._traffic.trying(self._label(step), self._lock_check.worker.key):
             yield
 
     def beginning(self, columns: Columns) -> tuple[Any, ...]:
         """Check the lock, and limit how long the transaction waits for locks."""
+        self._is_ending_transaction = False
         self._timeouts.began()
         if not self.session.is_direct:
             self.session.refuse_astray(has_begun=True)
@@ -164,6 +170,8 @@ class LockedRun(Guard):
             yield
             self._traffic.require_whole()
         except Exception:
+            if self._is_ending_transaction and self.session.connection.invalidated:
+                self._recorder.is_in_doubt = True
             self._early_commits.warn(self._label(step))
             with suppress(psycopg2.Error):
                 if self.transaction.was_committed(self._recorder.ask):
@@ -201,14 +209,18 @@ class LockedRun(Guard):
         try:
             self._traffic.execute(statement, run, is_again=self._is_again)
         except Exception as error:
-            if is_bare and is_atomic(statement) and _is_servers(error):
-                self._early_commits.undone(statement)
+            if _is_servers(error):
+                if is_bare and is_atomic(statement):
+                    self._early_commits.undone(statement)
+            elif self.session.is_lost(error, cursor):
+                self._recorder.is_in_doubt = is_bare or commits(statement)
             raise
 
     def committing(self) -> None:
         """Note what the revision commits itself."""
         if not self.transaction.is_over:
             self._traffic.committing()
+            self._is_ending_transaction = True
         self._early_commits.committing()
 
     def rolled_back(self) -> None:
@@ -267,9 +279,10 @@ class LockedRun(Guard):
 
     def done(self) -> None:
         """Note that the step is committed."""
-        self._recorder.is_committing = False
         self._traffic.succeeded()
-        if not self.session.is_one_unit or self.transaction.is_unit_over:
+        is_committed = not self.session.is_one_unit or self.transaction.is_unit_over
+        self._recorder.is_committing = not is_committed
+        if is_committed:
             self._recorder.committed()
 
     def _may_announce(self, step: Step | None) -> bool:
@@ -307,4 +320,8 @@ class LockedRun(Guard):
 
 def _is_servers(error: BaseException | None) -> bool:
     """Return whether PostgreSQL says that the statement has failed, and so is not done."""
-    return error is not None and (sqlstate(error) is not None or _is_servers(error.__cause__))
+    if error is None:
+        return False
+    state = sqlstate(error)
+    is_said = state is not None and not state.startswith(_OF_CONNECTIONS)
+    return is_said or _is_servers(error.__cause__)

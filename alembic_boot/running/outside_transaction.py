@@ -111,9 +111,12 @@ class OutsideTransaction:
         [is_ours] = self._session.ask(_SET.format(limit=_milliseconds(seconds)))
         try:
             yield not is_ours
-        finally:
-            if is_ours and not self._session.connection.invalidated:
+        except Exception as error:
+            if is_ours and not self._session.is_lost_by(error):
                 self._session.tell(f"RESET {_LIMIT}")
+            raise
+        if is_ours:
+            self._session.tell(f"RESET {_LIMIT}")
 
     @contextmanager
     def _saved(self, _statement: str, is_undone: bool) -> Iterator[bool]:
@@ -126,8 +129,8 @@ class OutsideTransaction:
         try:
             tell(f"SET LOCAL {_LIMIT} = {_milliseconds(seconds)}")
             yield False
-        except Exception:
-            if not self._session.connection.invalidated:
+        except Exception as error:
+            if not self._session.is_lost_by(error):
                 tell(f"ROLLBACK TO SAVEPOINT {_SAVEPOINT}")
             raise
         tell(f"RELEASE SAVEPOINT {_SAVEPOINT}")

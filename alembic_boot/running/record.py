@@ -5,6 +5,7 @@ from typing import Any
 
 from alembic.runtime.migration import MigrationContext
 
+from alembic_boot.commands import as_typed
 from alembic_boot.description import BootDescription
 from alembic_boot.environment.failures import way_out
 from alembic_boot.environment.opening import open_project
@@ -110,10 +111,11 @@ def record(
         Loop(LockedRun(session, lock, recorder, budget)).run(steps, arguments)
 
     def failed(error: BaseException) -> MigrationFailedError:
-        return MigrationFailedError(
-            f"Revision {name} could not be recorded: {schema.project.describe(error)}.",
-            f"Nothing was changed. {way_out(error)}",
-        )
+        what = f"Revision {name} could not be recorded: {schema.project.describe(error)}."
+        if recorder.is_committing:
+            is_kept = f"See by `{as_typed('status')}` whether it was committed."
+            return MigrationFailedError(what, f"{is_kept} {way_out(error)}")
+        return MigrationFailedError(what, f"Nothing was changed. {way_out(error)}")
 
     with recording(schema.url, schema.journal, history, boot.app_version) as recorder:
         try:

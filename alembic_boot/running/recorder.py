@@ -66,7 +66,12 @@ class Recorder:
     _has_older_history: bool = field(default=True, init=False)
     """Whether the journal may have revisions that the files do not have."""
     is_committing: bool = field(default=False, init=False)
-    """Whether only the commit of the revision is left."""
+    """Whether only the commit of the revision is left, or of all revisions if they are one unit."""
+    is_in_doubt: bool = field(default=False, init=False)
+    """Whether the answer is lost to a statement of the revision that commits, or to its own COMMIT.
+
+    The version row does not tell whether the server has run it.
+    """
 
     def begin(self, step: Step, worker: Worker, following: Step | None) -> None:
         """Write that a step is about to run in that session, unless its row is there already.
@@ -132,11 +137,13 @@ class Recorder:
         """Write the error into the rows of all steps that are not committed."""
         errors = dict.fromkeys(self._uncommitted, mask(error))
         if self._announced is not None:
-            errors[self._announced[1]] = f"It had not begun. {mask(error)}"
+            # Its row is there only if the revision before it was committed, so that one is applied.
+            cause = "The commit before it was not confirmed." if self.is_committing else mask(error)
+            errors[self._announced[1]] = f"It had not begun. {cause}"
         if not errors:
             return
         try:
-            self._await_end()
+            self.await_end()
             for row, text in errors.items():
                 self._write(partial(self.journal.fail, id_=row, error=text))
         except (psycopg2.Error, BootError, ValueError) as failure:
@@ -151,8 +158,11 @@ class Recorder:
             self._write(partial(self.journal.fail, id_=row, error=failed))
         self._uncommitted.clear()
 
-    def _await_end(self) -> None:
-        """Wait until the session has ended its work, and terminate it if necessary."""
+    def await_end(self) -> None:
+        """Wait until the session has ended its work, and terminate it if necessary.
+
+        Raises psycopg2.Error or BootError if that cannot be told.
+        """
         if self._worker is None:
             return
         key = self._worker.key

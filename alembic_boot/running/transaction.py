@@ -12,7 +12,7 @@ from typing import Any
 import psycopg2
 from alembic.util.exc import CommandError
 
-from alembic_boot.environment.session import MigrationSession
+from alembic_boot.environment.session import COMMIT, MigrationSession
 from alembic_boot.private_names import alembic_transaction
 from alembic_boot.sql.statement import begins_with_control, commits
 
@@ -178,7 +178,7 @@ class RevisionTransaction:
     def commit(self) -> None:
         """Commit a transaction that `rejoin` has begun; Alembic commits all others."""
         if self._to_commit_below:
-            self.session.tell("COMMIT")
+            self.session.tell(COMMIT)
         if self._to_commit:
             self.session.connection.commit()
 

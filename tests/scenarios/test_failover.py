@@ -18,6 +18,7 @@ from tests.scenarios.scene import (
     AUTOCOMMIT,
     IN_COMMIT,
     LOST,
+    LOST_ALONE,
     MAKE_TABLE,
     SOON,
     WAITING,
@@ -135,7 +136,7 @@ def test_in_an_autocommit_block(pair: Pair, make_scene: MakeScene) -> None:
 
     with Proxy(pair[0].port, on_query=fail_over_in_between) as proxy:
         first = scene.start(url=url_of(scene, proxy.port, pair[1].port))
-        first.finish(SOON).assert_failed(5, LOST)
+        first.finish(SOON).assert_failed(5, LOST_ALONE)
     url = url_of(scene, *[server.port for server in pair])
     doubtful = "Migration b2 Foreign b2 was interrupted after … (INSERT INTO steps (name, …), …"
     after.start(url=url).finish().assert_failed(5, doubtful)
