@@ -19,13 +19,14 @@ from typing import Any
 import pytest
 from alembic.config import Config
 from fastapi import FastAPI
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
 from starlette.applications import Starlette
 
 import alembic_boot
 from alembic_boot.output.log import keeping_logging
 from alembic_boot.serving.handover import handed_over
 from alembic_boot.start import prepare
+from tests.boot.asking import asked
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations, revisions
 
@@ -52,17 +53,6 @@ formatter = plain
 [formatter_plain]
 format = %(message)s
 """
-
-
-def asked(app: Any, *requests: str) -> list[Response]:
-    """Return the answers of an application, while it runs."""
-
-    async def run() -> list[Response]:
-        client = AsyncClient(transport=ASGITransport(app), base_url="http://them")
-        async with app.router.lifespan_context(app), client:
-            return [await client.request(*it.split()) for it in requests]
-
-    return asyncio.run(run())
 
 
 @pytest.fixture

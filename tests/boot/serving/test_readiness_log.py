@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 
 import alembic_boot
 from alembic_boot.serving.router import LazyProbe
-from tests.boot.test_api import asked
+from tests.boot.asking import asked
 from tests.cluster import Cluster
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject
 
