@@ -73,8 +73,9 @@ def migrate(
 ) -> "Status":
     """Wait for the database, bring its schema to the target, and return its state.
 
-    `project` is a file, its folder, or an Alembic `Config`. `url` may be left out if DATABASE_URL
-    is set, or if env.py has its own. Raises BootError.
+    `project` is a file, its folder, or an Alembic `Config`. If it is left out, it is the project of
+    the boot that began this process, else that of the command's variables. `url` may be left out if
+    DATABASE_URL is set, or if env.py has its own. Raises BootError.
     """
     with _alone(partial(describe, project, url, **options), "migration") as boot:
         from alembic_boot.migration.migrate import check_history, migrate as bring_to_target
