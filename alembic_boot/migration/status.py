@@ -75,13 +75,21 @@ class Status:
             ("differs", tuple(it.entry.revision for it in inspection.replaced)),
         ):
             lines += [f"{word:<9} {self.labels.get(revision, revision)}" for revision in revisions]
-        if inspection.state is SchemaState.UNMANAGED and self.refusal is None:
-            lines.append(f"{'next':<9} `{as_typed('adopt --dry-run')}` shows which revision it is")
+        if self.refusal is None and (step := self._next()):
+            lines.append(f"{'next':<9} {step}")
         if self.refusal is not None:
             lines.append(f"{'refused':<9} {self.refusal}")
         table = journal_table(self._rows(), self.labels, _SHOWN)
         lines += [f"{'journal':<9} {line}" for line in table]
         return "\n".join(lines)
+
+    def _next(self) -> str | None:
+        """Return the usual next command and what it does; None if there is nothing to do."""
+        if self.inspection.state is SchemaState.UNMANAGED:
+            return f"`{as_typed('adopt --dry-run')}` shows which revision it is"
+        if (count := len(self.pending)) == 0:
+            return None
+        return f"`{as_typed('migrate')}` applies {count} revision{'s' * (count != 1)}"
 
     def _rows(self) -> list[dict[str, Any]]:
         """Return the rows of the journal, with the status `died` for those of dead processes."""

@@ -184,13 +184,14 @@ def test_status(tmp_path: Path, cluster: Cluster, database: str, database_url: s
         ["database", f"postgresql://moriai_user:***@127.0.0.1:{cluster.port}/{database}"],
     ]
     assert rows[5][1].startswith("PostgreSQL 18.")
-    assert [row[0] for row in rows[6:]] == ["pending", *["journal"] * 6]
+    assert [row[0] for row in rows[6:]] == ["pending", "next", *["journal"] * 6]
     assert rows[6][1].startswith(f"{HEAD} ")
     titles = "started direction revision phase result took host, process"
-    assert rows[7][1].split() == titles.split()
+    assert rows[7][1].endswith("migrate` applies 1 revision")
+    assert rows[8][1].split() == titles.split()
     applied = rf"upgrade    {BEFORE_HEAD} \w.* +expand +applied  \d+ ms +\S+, \d+"
     pattern = rf"\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d[+-]\d\d:\d\d  {applied}"
-    assert re.fullmatch(pattern, rows[8][1])
+    assert re.fullmatch(pattern, rows[9][1])
 
 
 COMMITTING = """
