@@ -249,7 +249,7 @@ def _alone(
 
 def _alembic_config(project: "Project | None", options: Options) -> "AlembicConfig":
     from alembic_boot.description import AlembicConfig
-    from alembic_boot.settings import find_config
+    from alembic_boot.settings import find_config, working_folder
 
     if isinstance(project, AlembicConfig):
         return project
@@ -260,17 +260,20 @@ def _alembic_config(project: "Project | None", options: Options) -> "AlembicConf
     name, arguments = options.get("name", "alembic"), options.get("arguments", ())
     if isinstance(project, str | os.PathLike):
         file = Path(project)
-        if file.is_dir():
+        here = working_folder()
+        if os.path.isdir(file):  # noqa: PTH112 (Path's raises below a folder that is closed)
             file = find_config(file)
-        return AlembicConfig(file.absolute(), name, arguments, working_folder=Path.cwd())
+        return AlembicConfig(file.absolute(), name, arguments, working_folder=here)
     section = project.config_ini_section
     file = Path(project.config_file_name or project.toml_file_name or "alembic.ini")
     try:
         given = project.file_config.items(section, raw=True)
     except (configparser.Error, ValueError) as error:  # ValueError: the encoding
         from alembic_boot.environment.command_line import no_project
+        from alembic_boot.named_files import is_there
 
         if file.suffix != ".toml":
+            is_there(file)  # if not, Alembic has taken it for an empty one
             raise no_project(file, error) from error
         raise ConfigurationError(
             f"{file} is not in the form of alembic.ini, as which this Config reads it.",
@@ -278,7 +281,7 @@ def _alembic_config(project: "Project | None", options: Options) -> "AlembicConf
         ) from error
     own = tuple((key, text) for key, text in given if key != "here")
     typed = tuple(getattr(project.cmd_opts, "x", None) or ())
-    here = Path.cwd()
+    here = working_folder()
     return AlembicConfig(file.absolute(), section, arguments or typed, own, working_folder=here)
 
 

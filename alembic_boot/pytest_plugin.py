@@ -101,7 +101,8 @@ def _project(config: pytest.Config) -> tuple["AlembicConfig", str]:
     root = config.rootpath
     file = root / config.getini("alembic_boot_config")
     name = os.environ.get(_NAME) or config.getini("alembic_boot_name")
-    file = find_config(file) if file.is_dir() else file
+    is_folder = os.path.isdir(file)  # noqa: PTH112 (Path's raises below a folder that is closed)
+    file = find_config(file) if is_folder else file
     return AlembicConfig(file, name, working_folder=root), str(url)
 
 

@@ -203,21 +203,33 @@ def configured_project(values: Values, arguments: tuple[str, ...] = ()) -> Alemb
         Path(file) if file else find_config(Path()),
         values.text(f"{PREFIX}NAME", "alembic"),
         arguments or values.words(f"{PREFIX}X"),
-        working_folder=Path.cwd(),
+        working_folder=working_folder(),
     )
+
+
+def working_folder() -> Path:
+    """Return the folder that this process works in. Raises ConfigurationError if it is gone."""
+    try:
+        return Path.cwd()
+    except OSError as error:
+        raise ConfigurationError(
+            f"The working folder cannot be found: {error.strerror}.", "Change to another folder."
+        ) from error
 
 
 def find_config(folder: Path) -> Path:
     """Return the folder's alembic.ini, or its pyproject.toml if that configures Alembic."""
     ini, toml = folder / "alembic.ini", folder / "pyproject.toml"
-    return toml if not ini.is_file() and _configures_alembic(toml) else ini
+    # Not Path's, which raises for a folder that may not be entered: `read_config` reports that.
+    has_ini = os.path.isfile(ini)  # noqa: PTH113
+    return toml if not has_ini and _configures_alembic(toml) else ini
 
 
 def _configures_alembic(toml: Path) -> bool:
     """Return whether a file has [tool.alembic]; also if it cannot be read, to have that told."""
     import tomllib
 
-    if not toml.is_file():
+    if not os.path.isfile(toml):  # noqa: PTH113
         return False
     try:
         return "alembic" in tomllib.loads(toml.read_text(encoding="utf-8")).get("tool", {})

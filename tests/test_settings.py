@@ -26,6 +26,7 @@ from backend.settings import (
     load_settings,
 )
 from backend.variables import VARIABLES
+from tests.rights import rights_of_the_files
 
 NO_FILE = Path("/nonexistent/.env")
 URL = "postgresql://moriai_user:from-the-url@db.example:6543/stories"
@@ -515,6 +516,17 @@ class TestDotEnv:
     def test_ways_to_write_a_value(self, tmp_path: Path, line: str, expected: str) -> None:
         """Quotes, comments, `export` and variables are read as Compose reads them."""
         assert expected == load_with_file(tmp_path, line + "\n").database_name
+
+    def test_a_file_below_a_folder_that_is_closed(self, tmp_path: Path) -> None:
+        """A link may lead there; it is not known what the file would set."""
+        folder = tmp_path / "closed"
+        folder.mkdir(mode=0)
+        file = folder / ".env"
+        with rights_of_the_files():
+            assert refusal({}, file) == (
+                f"{file} cannot be read: Permission denied. Fix the path or its rights."
+            )
+        folder.chmod(0o755)
 
     def test_a_folder_of_that_name_is_no_file(self, tmp_path: Path) -> None:
         """A folder called `.env`, as some name their virtual environment, is passed over."""

@@ -11,6 +11,7 @@ from alembic.util.exc import CommandError
 from alembic_boot.commands import setting
 from alembic_boot.description import AlembicConfig
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.named_files import is_there, unreadable
 from alembic_boot.output.foreign import describe
 from alembic_boot.output.masking import hide_argument
 
@@ -27,20 +28,23 @@ def read_config(alembic: AlembicConfig) -> Config:
     the other one beside it. Raises ConfigurationError.
     """
     ini, toml = _files(alembic)
+    has_ini = is_there(ini)  # Alembic would take an unreadable file for an empty one
     config = Config(
         # As for a Config that an application makes: env.py finds a section, and no file to read.
-        file_=ini if ini.is_file() else None,
+        file_=ini if has_ini else None,
         toml_file=toml,
         ini_section=alembic.name,
         cmd_opts=options_to_upgrade(alembic),
     )
     try:
-        sections = config.file_config.sections() if ini.is_file() else []
-    except (configparser.Error, ValueError, OSError) as error:  # ValueError: the encoding
+        sections = config.file_config.sections() if has_ini else []
+    except (configparser.Error, ValueError) as error:  # ValueError: the encoding
         raise no_project(ini, error) from error
     try:
         of_toml = config.toml_alembic_config
-    except (CommandError, ValueError, OSError) as error:
+    except OSError as error:
+        raise unreadable(toml, error) from error
+    except (CommandError, ValueError) as error:
         raise no_project(toml, error) from error
     others = [name for name in sections if not name.startswith(_OF_LOGGING)]
     # Without sections of another name, the lack of a script_location says more.
@@ -104,7 +108,7 @@ def no_project(file: Path, error: BaseException) -> ConfigurationError:
 def _files(alembic: AlembicConfig) -> tuple[Path, Path]:
     """Return the alembic.ini and the pyproject.toml of a project, by the name of either."""
     file = alembic.file
-    if not file.is_file() and not alembic.options:
+    if not is_there(file) and not alembic.options:
         raise ConfigurationError(
             f"{file} does not exist.",
             "Set ALEMBIC_CONFIG, or -c, to the file of the project, or run this where alembic.ini "

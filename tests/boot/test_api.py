@@ -28,6 +28,7 @@ from alembic_boot.serving.handover import handed_over
 from alembic_boot.start import prepare
 from tests.boot.asking import asked
 from tests.cluster import Cluster
+from tests.rights import rights_of_the_files
 from tests.scenarios.process import FOREIGN_ENV, ForeignProject, relations, revisions
 
 ENV = FOREIGN_ENV.replace(
@@ -348,6 +349,18 @@ def test_a_config_that_reads_toml_as_ini(theirs: ForeignProject) -> None:
     with pytest.raises(alembic_boot.ConfigurationError) as caught:
         alembic_boot.migrate(Config(toml))
     assert f'Config(toml_file="{toml}")' in str(caught.value)
+
+
+def test_projects_that_this_user_may_not_read(theirs: ForeignProject) -> None:
+    """Whether it is named by its folder, its file or a Config."""
+    theirs.config.chmod(0)
+    closed = theirs.folder / "closed"
+    closed.mkdir(mode=0)
+    with rights_of_the_files():
+        for project in (theirs.folder, closed / "alembic.ini", Config(theirs.config)):
+            with pytest.raises(alembic_boot.ConfigurationError, match="cannot be read: Permission"):
+                alembic_boot.migrate(project)
+    closed.chmod(0o755)
 
 
 def test_a_check_returns_what_it_finds(theirs: ForeignProject, database_url: str) -> None:

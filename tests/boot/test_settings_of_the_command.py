@@ -14,6 +14,7 @@ from alembic_boot.own_variables import VARIABLES
 from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.settings import URL, Settings, load_settings
 from tests.boot.variables_of_others import OTHERS
+from tests.rights import rights_of_the_files
 
 A, B, C = (f"postgresql://u:secret@h/{name}" for name in "abc")
 
@@ -171,6 +172,30 @@ def test_a_pyproject_of_another_tool_is_no_project(
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text("[tool.ruff]\n")
     assert load({}).alembic_config.file == Path("alembic.ini")
+
+
+def test_a_working_folder_that_may_not_be_entered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading alembic.ini then says what is wrong."""
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0)
+    with rights_of_the_files():
+        assert load({}).alembic_config.file == Path("alembic.ini")
+    tmp_path.chmod(0o755)
+
+
+def test_a_working_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a release has been removed under a shell."""
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    folder.rmdir()
+    with pytest.raises(ConfigurationError) as caught:
+        load({})
+    assert str(caught.value) == (
+        "The working folder cannot be found: No such file or directory. Change to another folder."
+    )
 
 
 def test_every_variable_is_read() -> None:

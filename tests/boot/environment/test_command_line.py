@@ -14,6 +14,7 @@ from alembic_boot.environment.command_line import options, options_to_upgrade, r
 from alembic_boot.environment.opening import open_project
 from alembic_boot.errors import ConfigurationError, MigrationFailedError
 from alembic_boot.postgres.urls import parse_database_url
+from tests.rights import rights_of_the_files
 
 URL = parse_database_url("postgresql://owner@h/db")
 
@@ -188,6 +189,39 @@ def test_a_file_that_cannot_be_read(folder: Path, named: str, wrong: str) -> Non
     with pytest.raises(ConfigurationError) as caught:
         read_config(AlembicConfig(folder / named))
     assert caught.value.what.startswith(f"{folder / wrong} describes no Alembic project: ")
+
+
+@pytest.mark.parametrize("closed", ["alembic.ini", "pyproject.toml"])
+def test_a_file_that_this_user_may_not_read(folder: Path, closed: str) -> None:
+    """Alembic itself would take an unreadable alembic.ini for an empty one."""
+    (folder / "alembic.ini").write_text(INI)
+    (folder / "pyproject.toml").write_text(TOML)
+    (folder / closed).chmod(0)
+    with rights_of_the_files(), pytest.raises(ConfigurationError) as caught:
+        read_config(AlembicConfig(folder / "alembic.ini"))
+    assert str(caught.value) == (
+        f"{folder / closed} cannot be read: Permission denied. Fix the path or its rights."
+    )
+
+
+UNREACHABLE = {
+    "closed/alembic.ini": "Permission denied",
+    "loop": "Too many levels of symbolic links",
+    "a" * 300: "File name too long",
+}
+
+
+@pytest.mark.parametrize("name", UNREACHABLE, ids=UNREACHABLE.values())
+def test_a_path_that_leads_nowhere(folder: Path, name: str) -> None:
+    """Whether the file exists cannot be told, and the sentence says why."""
+    (folder / "closed").mkdir(mode=0)
+    (folder / "loop").symlink_to("loop")
+    with rights_of_the_files(), pytest.raises(ConfigurationError) as caught:
+        read_config(AlembicConfig(folder / name))
+    assert str(caught.value) == (
+        f"{folder / name} cannot be read: {UNREACHABLE[name]}. Fix the path or its rights."
+    )
+    (folder / "closed").chmod(0o755)
 
 
 LOCATIONS = {
