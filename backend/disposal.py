@@ -1,5 +1,6 @@
 """The commands that remove a development database, for each kind of database."""
 
+import os
 import shlex
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def disposal(url: DatabaseUrl, data_folder: Path, *, is_in_stack: bool) -> str:
     `data_folder` is the folder of an embedded server; `is_in_stack` says that the database is that
     of docker-compose.yml.
     """
-    folder = data_folder.resolve() / "postgres"
+    folder = Path(os.path.realpath(data_folder)) / "postgres"
     if _serves(folder, url):
         return f"stop what uses it, and run `rm -r {shlex.quote(str(folder))}`"
     if is_in_stack:

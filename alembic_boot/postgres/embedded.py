@@ -45,7 +45,7 @@ def embedded_postgres(data_folder: Path, database: str) -> Iterator[DatabaseUrl]
     if the package is not installed, and ServingFailedError if the folder cannot be used.
     """
     package = import_package()
-    folder = data_folder.resolve() / "postgres"
+    folder = Path(os.path.realpath(data_folder)) / "postgres"  # `resolve` refuses some links
     try:
         data_folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(data_folder / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)

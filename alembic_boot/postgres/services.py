@@ -15,7 +15,7 @@ def read_service(name: str) -> dict[str, str]:
 
     Raises KeyError if no file has it, and OSError or UnicodeDecodeError if a file cannot be read.
     """
-    own = os.environ.get("PGSERVICEFILE") or Path("~/.pg_service.conf").expanduser()
+    own = os.environ.get("PGSERVICEFILE") or _own_file()
     system = os.environ.get("PGSYSCONFDIR")
     for file in (Path(own), *([Path(system) / "pg_service.conf"] if system else [])):
         if file.is_file():
@@ -23,6 +23,11 @@ def read_service(name: str) -> dict[str, str]:
             if found is not None:
                 return found
     raise KeyError(name)
+
+
+def _own_file() -> str:
+    # Not Path's, which raises if the user has no home.
+    return os.path.expanduser("~/.pg_service.conf")  # noqa: PTH111
 
 
 def _section(text: str, name: str) -> dict[str, str] | None:

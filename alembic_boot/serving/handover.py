@@ -142,7 +142,11 @@ def _about(boot: BootDescription) -> list[str]:
     alembic = boot.alembic_config
     options = parameters.get("options", "")
     private = json.dumps([hosts, boot.database_url.database, options, alembic.arguments])
-    return [str(alembic.file.resolve()), alembic.name, hashlib.sha256(private.encode()).hexdigest()]
+    return [
+        os.path.realpath(alembic.file),
+        alembic.name,
+        hashlib.sha256(private.encode()).hexdigest(),
+    ]
 
 
 def with_facts(environment: Mapping[str, str]) -> dict[str, str]:

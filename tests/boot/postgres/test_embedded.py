@@ -375,6 +375,14 @@ def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     ) == (caught.value.exit_status, str(caught.value))
 
 
+def test_a_link_to_itself(data: Path) -> None:
+    """The folder can be neither made nor found."""
+    data.symlink_to(data.name)
+    with pytest.raises(ServingFailedError) as caught, embedded_postgres(data, "postgres"):
+        pass
+    assert caught.value.what.startswith(f"The embedded PostgreSQL under {data} cannot be used: ")
+
+
 def test_data_that_no_server_takes(data: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A folder that PostgreSQL refuses is one sentence, and nothing is left running."""
     with started(data):

@@ -1,8 +1,10 @@
 """A PostgreSQL URL: what is taken, what is refused, and that its password shows nowhere."""
 
+import pwd
 import traceback
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 from urllib.parse import quote
 
 import psycopg2
@@ -317,6 +319,18 @@ class TestService:
             parse_database_url(text, "SOME_URL")
         advice = "Add it to the file that PGSERVICEFILE names."
         assert str(caught.value) == f"SOME_URL {expected} {advice}"
+
+    def test_of_a_user_without_a_home(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As in a container whose user is a number only."""
+
+        def unknown(user: int) -> NoReturn:
+            raise KeyError(user)
+
+        for name in ("PGSERVICEFILE", "HOME"):
+            monkeypatch.delenv(name, raising=False)
+        monkeypatch.setattr(pwd, "getpwuid", unknown)
+        with pytest.raises(ConfigurationError, match="which no service file has"):
+            parse_database_url("postgresql:///?service=books")
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,12 @@ def test_whose_facts_they_are(reader: BootDescription, is_told: bool) -> None:
     assert (handed_over(reader).get("failure") is not None) is is_told
 
 
+def test_a_configuration_that_is_a_link_to_itself(tmp_path: Path) -> None:
+    """Nobody can have left facts about it; reading it says what is wrong."""
+    (tmp_path / "loop").symlink_to("loop")
+    assert handed_over(boot_of(file=str(tmp_path / "loop"))) == {}
+
+
 def test_facts_of_another_boot_are_not_added_to() -> None:
     hand_over(BOOT, failure="It failed.")
     other = boot_of(file="billing/alembic.ini")
