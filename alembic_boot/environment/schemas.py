@@ -7,7 +7,7 @@ from typing import Any
 
 from alembic.script import Script, ScriptDirectory
 
-from alembic_boot.environment.scripts import all_scripts, load_revision
+from alembic_boot.environment.scripts import all_scripts, load_revision, reading
 from alembic_boot.history.schema_names import SchemaNames
 from alembic_boot.private_names import version_locations
 
@@ -31,15 +31,20 @@ def named_schemas(
         if found <= names.made:
             return found
         path = Path(script.path)
-        if path.suffix == ".py" and _has(source := path.read_bytes(), hints):
+        if path.suffix == ".py" and _has(source := _content(scripts, path), hints):
             try:
                 names.read_python(source, partial(_global, scripts, script))
             except SyntaxError:
                 load_revision(scripts, script.revision)  # which says what is wrong with it
     for path in _sql_files(scripts):
-        if _has(source := path.read_bytes(), hints):
+        if _has(source := _content(scripts, path), hints):
             names.read_sql(source.decode(errors="replace"))
     return names.among(found, models)
+
+
+def _content(scripts: ScriptDirectory, path: Path) -> bytes:
+    with reading(scripts):
+        return path.read_bytes()
 
 
 def _has(source: bytes, hints: tuple[bytes, ...]) -> bool:
@@ -56,4 +61,5 @@ def _global(scripts: ScriptDirectory, script: Script, name: str) -> Any:
 def _sql_files(scripts: ScriptDirectory) -> Iterator[Path]:
     """Give the files that revisions may read their statements from."""
     folders = {Path(scripts.dir), *map(Path, version_locations(scripts))}
-    return (path for path in {it for folder in folders for it in folder.rglob("*.sql")})
+    found = {it for folder in folders for it in folder.rglob("*.sql")}
+    return (path for path in found if path.is_file())

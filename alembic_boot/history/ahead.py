@@ -67,7 +67,10 @@ def reading_ahead(alembic: AlembicConfig) -> Iterator[None]:
     `read_ahead` returns the answer. If it is never called, the end of the block ends the child.
     """
     global _child  # noqa: PLW0603 (one history is booted at a time)
-    files = likely_files(alembic)
+    try:
+        files = likely_files(alembic)
+    except OSError:  # Alembic reads the folder soon, and reports the fault
+        files = []
     # A child may wait for ever for a lock that another thread held at the fork. If SIGCHLD is
     # ignored, the system may give the id of an ended child to another process.
     may_fork = (
@@ -133,7 +136,10 @@ def _read(files: list[str], reader: int, writer: int) -> NoReturn:
 
 
 def likely_files(alembic: AlembicConfig) -> list[str]:
-    """Return the sources in `script_location/versions`; none if the configuration is unusual."""
+    """Return the sources in `script_location/versions`; none if the configuration is unusual.
+
+    Raises OSError if the folder cannot be read.
+    """
     here = alembic.file.absolute().parent
     config = configparser.ConfigParser({"here": str(here)})
     try:

@@ -15,6 +15,7 @@ from alembic_boot.history import ahead
 from alembic_boot.history.ahead import read_ahead, reading_ahead
 from alembic_boot.history.headers import read_file
 from alembic_boot.signals import Stopped, stopping_on_signals
+from tests.rights import rights_of_the_files
 from tests.waiting import wait_until
 
 
@@ -161,6 +162,16 @@ def test_a_missing_file(tmp_path: Path, children: Children) -> None:
     """The same is true of a configuration that does not exist."""
     with reading_ahead(AlembicConfig(tmp_path / "alembic.ini")):
         assert children() == 0
+
+
+@pytest.mark.parametrize("mode", [0, 0o111])
+def test_a_folder_that_cannot_be_read(theirs: AlembicConfig, children: Children, mode: int) -> None:
+    """Alembic reads the folder soon, and reports the fault."""
+    versions = theirs.file.parent / "scripts" / "versions"
+    versions.chmod(mode)
+    with rights_of_the_files(), reading_ahead(theirs):
+        assert children() == 0
+    versions.chmod(0o755)
 
 
 def test_a_short_history(
