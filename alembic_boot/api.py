@@ -290,10 +290,12 @@ def _default_project() -> "AlembicConfig":
 
     Raises ConfigurationError.
     """
+    from dataclasses import replace
+
     from alembic_boot.own_variables import VARIABLES
     from alembic_boot.serving.handover import project_of_boot
     from alembic_boot.settings import configured_project
     from alembic_boot.variables import read_values
 
     config = configured_project(read_values(os.environ, VARIABLES))
-    return project_of_boot(config.arguments) or config
+    return project_of_boot(config.arguments) or replace(config, file=config.file.absolute())

@@ -194,7 +194,7 @@ class TestProjectOfABoot:
         monkeypatch.setenv("ALEMBIC_BOOT_NAME", "a")
         monkeypatch.setenv("ALEMBIC_BOOT_X", "tenant=acme 'note=two words'")
         found = alembic_boot.describe(url=URL).alembic_config
-        assert found.file == Path("catalog/alembic.ini")
+        assert found.file == Path("catalog/alembic.ini").absolute()  # the process may move
         assert (found.name, found.arguments) == ("a", ("tenant=acme", "note=two words"))
 
 
