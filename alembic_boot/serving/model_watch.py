@@ -48,7 +48,7 @@ def reason(differences: Sequence[str]) -> str | None:
     named = "; ".join(differences[:_NAMED]) + (f"; and {rest} more, in the log" if rest > 0 else "")
     return (
         f"The models and the schema differ: {named}. Write the revision that is missing: "
-        f"`{as_typed(_REVISION)}`. The next start applies it."
+        f"`{as_typed(_REVISION, is_public=True)}`. The next start applies it."
     )
 
 

@@ -181,6 +181,6 @@ def _sentence(message: str, sqlstate: str | None, *, is_pinned: bool = False) ->
         advice = (
             _ADVICE_IF_PINNED.format(setting("TARGET"), setting("ROLLBACK"))
             if is_pinned
-            else _ADVICE.format(as_typed(_REVISION))
+            else _ADVICE.format(as_typed(_REVISION, is_public=True))
         )
     return f"Requests fail on this schema: {message} ({sqlstate}). {advice}"

@@ -62,12 +62,11 @@ def judge(
     if failure and not has_moved and not _is_over(facts.get("kind"), inspection.state):
         return replace(found, reason=failure, command=facts.get("command"))
     current = ", ".join(inspection.current) or "base"
-    command = as_typed("migrate")
     reason = (
         f"The schema is {inspection.state.words} at {current}, and should be at "
-        f"{inspection.target.name}: run `{command}`."
+        f"{inspection.target.name}: run `{as_typed('migrate', is_public=True)}`."
     )
-    return replace(found, reason=reason, command=command)
+    return replace(found, reason=reason, command=as_typed("migrate"))
 
 
 def _is_over(kind: str | None, state: SchemaState) -> bool:

@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from alembic_boot import commands
+from alembic_boot.commands import Program
 from alembic_boot.errors import (
     LockTimeoutError,
     MigrationFailedError,
@@ -12,6 +14,7 @@ from alembic_boot.errors import (
     SeveralHeadsError,
 )
 from alembic_boot.history.history import Target
+from alembic_boot.serving import model_watch, statements
 from alembic_boot.state.inspection import Inspection, SchemaState
 from alembic_boot.state.judgement import MOVED, judge, shown
 from alembic_boot.state.plan import Action, Plan, refuse
@@ -120,3 +123,14 @@ def test_the_page_never_contradicts_the_service(
 )
 def test_the_word(answer: Readiness, status: str) -> None:
     assert answer.status == status
+
+
+def test_the_public_reason_has_no_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anybody may ask a probe; the command for the page may name files and tenants."""
+    monkeypatch.setattr(commands, "_program", Program(options=("-x", "tenant=a")))
+    found = judge(look(), TO_DO, {})
+    assert found.command is not None
+    assert "tenant" in found.command
+    assert "tenant" not in str(found.reason)
+    assert "tenant" not in str(model_watch.reason(["column c"]))
+    assert "tenant" not in statements._sentence("no column", "42703")
