@@ -36,7 +36,7 @@ def _without_journal(autogen_context: Any, upgrade_ops: Any, _schemas: object) -
     from alembic.operations.ops import DropTableOp, ModifyTableOps
     from alembic.util import PriorityDispatchResult
 
-    from alembic_boot.state.journal_queries import ALL_COLUMNS, JOURNAL_TABLE
+    from alembic_boot.state.journal_queries import JOURNAL_TABLE, TYPES
 
     context = autogen_context.migration_context
     default = autogen_context.dialect.default_schema_name
@@ -49,7 +49,7 @@ def _without_journal(autogen_context: Any, upgrade_ops: Any, _schemas: object) -
     if any(
         isinstance(it, DropTableOp)
         and is_there(it)
-        and set(ALL_COLUMNS) <= set(it.to_table().columns.keys())
+        and set(TYPES) <= set(it.to_table().columns.keys())
         for it in upgrade_ops.ops
     ):
         upgrade_ops.ops[:] = [it for it in upgrade_ops.ops if not is_there(it)]

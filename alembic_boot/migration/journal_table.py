@@ -58,9 +58,8 @@ def _failure(row: Row) -> tuple[str, ...]:
 def _cells(group: Sequence[Row], labels: Mapping[str, str]) -> tuple[str, ...]:
     row = group[0]
     times = "" if len(group) == 1 else f" {len(group)} times"
-    started = datetime.fromisoformat(row["started_at"]).astimezone()  # as the log has it
     return (
-        started.isoformat(" ", "seconds"),
+        _time(row["started_at"]),
         row["direction"],
         _cut(labels.get(row["revision"], row["revision"])),
         row["phase"] or "-",
@@ -70,9 +69,16 @@ def _cells(group: Sequence[Row], labels: Mapping[str, str]) -> tuple[str, ...]:
     )
 
 
+def _time(text: str | None) -> str:
+    """Return a time as the log has it; None is one that cannot be read."""
+    if text is None:
+        return "-"
+    return datetime.fromisoformat(text).astimezone().isoformat(" ", "seconds")
+
+
 def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
 def _error(row: Row) -> str:
-    return "" if row["error"] is None else f": {row['error'].splitlines()[0]}"
+    return f": {row['error'].splitlines()[0]}" if row["error"] else ""

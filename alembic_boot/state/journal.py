@@ -22,8 +22,6 @@ from alembic_boot.state.journal_rows import Applied, Running, Unfinished
 LONGEST_ERROR = 2000
 """Characters of an error that are stored."""
 
-_LAST = queries.LAST.format(columns=", ".join(queries.COLUMNS), journal="{journal}")
-
 
 class Direction(StrEnum):
     """The operation on a revision."""
@@ -102,7 +100,7 @@ class Journal:
         self, connection: Connection, number: int, skipped: int = 0, revision: str | None = None
     ) -> list[dict[str, Any]]:
         """Return the newest rows after the skipped ones, newest first; of one revision, or all."""
-        rows = self._rows(connection, _LAST, revision, revision, number, skipped)
+        rows = self._rows(connection, queries.LAST, revision, revision, number, skipped)
         return [dict(zip(queries.COLUMNS, row, strict=True)) for row in rows]
 
     def running(self, connection: Connection) -> tuple[Running, ...]:
@@ -186,9 +184,9 @@ class Journal:
         """Return SQL, without parameters, that checks the journal's form.
 
         The result is NULL if there is no journal yet, and false if another object has its name,
-        such as a user's table.
+        such as a user's table, or if a column has another type.
         """
-        columns = ", ".join(literal(name) for name in queries.ALL_COLUMNS)
+        columns = ", ".join(literal(f"{name} {it}") for name, it in queries.TYPES.items())
         return queries.IS_JOURNAL.format(name=literal(self.table), columns=columns)
 
     def why_unseen(self, connection: Connection) -> LoginRefusedError | None:

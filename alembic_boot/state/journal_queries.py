@@ -1,5 +1,7 @@
 """The journal's SQL, with a placeholder for its name, which cannot be a parameter of SQL."""
 
+import re
+
 JOURNAL_TABLE = "schema_journal"
 
 COLUMNS = (
@@ -8,9 +10,6 @@ COLUMNS = (
     *("backend_start", "app_version"),
 )
 """The columns that `status` shows."""
-
-ALL_COLUMNS = (*COLUMNS, "id", "version_table", "session_key", "committed")
-"""These and the columns for boot itself."""
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS {journal} (
@@ -23,18 +22,30 @@ CREATE TABLE IF NOT EXISTS {journal} (
     file_sha256 text,
     checksum text,
     status text NOT NULL CHECK (status IN ('running', 'applied', 'failed')),
-    started_at timestamptz NOT NULL,
-    finished_at timestamptz,
+    started_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
     duration_ms bigint,
     error text,
     host text NOT NULL,
     pid bigint NOT NULL,
     backend_pid integer,
-    backend_start timestamptz,
+    backend_start timestamp with time zone,
     session_key bigint,
     app_version text,
     committed text)
 """
+
+TYPES = dict(re.findall(r"^    (\w+) (text|bigint|integer|timestamp with time zone)", CREATE, re.M))
+"""The type of each column, by PostgreSQL's own name; some columns are for boot itself."""
+
+
+def readable(column: str) -> str:
+    """Return SQL for a time; NULL if Python has no such time, as for `infinity` or the year 10000.
+
+    A day is left for the time zones.
+    """
+    return f"CASE WHEN {column} BETWEEN '0001-01-02' AND '9999-12-30' THEN {column} END"
+
 
 NOTE_COMMITTED = """
 UPDATE {journal} SET committed = {text} WHERE id = {id} AND status = 'running'
@@ -70,12 +81,12 @@ SELECT id FROM begun UNION ALL SELECT id FROM new
 """
 
 # If a row is no longer running, this process was considered dead, and another one took over.
-FINISH = """
-UPDATE {journal}
-SET status = {status}, error = {error}, finished_at = clock_timestamp(),
-    duration_ms = round(extract(epoch FROM clock_timestamp() - started_at) * 1000)
-WHERE id = ANY (ARRAY[{ids}]::bigint[]) AND status = 'running'
-"""
+FINISH = f"""
+UPDATE {{journal}}
+SET status = {{status}}, error = {{error}}, finished_at = clock_timestamp(),
+    duration_ms = round(extract(epoch FROM clock_timestamp() - {readable("started_at")}) * 1000)
+WHERE id = ANY (ARRAY[{{ids}}]::bigint[]) AND status = 'running'
+"""  # noqa: S608 (constants)
 
 # One statement for all that is recorded of a revision: each one takes a round trip.
 MOVE = """
@@ -110,8 +121,8 @@ WHERE direction <> 'downgrade'
 """  # noqa: S608 (constants)
 
 APPLIED = f"""
-SELECT revision, down_revision, phase, file_sha256, checksum, finished_at, host, app_version,
-       direction = 'stamp',
+SELECT revision, down_revision, phase, file_sha256, checksum, {readable("finished_at")}, host,
+       app_version, direction = 'stamp',
        CASE WHEN direction = 'stamp' THEN ARRAY(
            SELECT former.checksum::text FROM {{journal}} former
            WHERE former.version_table = latest.version_table
@@ -139,19 +150,21 @@ WHERE down_revision IS NULL
   AND (direction = 'downgrade' OR direction = 'stamp' AND revision = '{BASE}')
 """  # noqa: S608 (constants)
 
-LAST = """
-SELECT {columns}
-FROM {journal}
+LAST = f"""
+SELECT {", ".join(readable(it) if "timestamp" in TYPES[it] else it for it in COLUMNS)}
+FROM {{journal}}
 WHERE version_table = %s AND (%s::text IS NULL OR revision = %s)
 ORDER BY id DESC
 LIMIT %s OFFSET %s
-"""
+"""  # noqa: S608 (constants)
 
 # The name may also be that of a type, because each table has a type of its name.
 IS_JOURNAL = """
 SELECT CASE WHEN to_regclass({name}) IS NULL AND to_regtype({name}) IS NOT NULL THEN false ELSE (
     SELECT c.relkind IN ('r', 'p')
-       AND ARRAY[{columns}] <@ ARRAY(SELECT attname::text FROM pg_attribute WHERE attrelid = c.oid)
+       AND ARRAY[{columns}] <@ ARRAY(
+           SELECT attname || ' ' || format_type(atttypid, NULL)
+           FROM pg_attribute WHERE attrelid = c.oid)
     FROM pg_class c WHERE c.oid = to_regclass({name})) END
 """
 
@@ -160,9 +173,9 @@ SELECT current_user::text, has_table_privilege(oid, 'SELECT'), relrowsecurity OR
 FROM pg_class WHERE oid = to_regclass({name}) AND ({shape})
 """
 
-RUNNING = """
-SELECT id, revision, host, pid, started_at, session_key
-FROM {journal}
+RUNNING = f"""
+SELECT id, revision, host, pid, {readable("started_at")}, session_key
+FROM {{journal}}
 WHERE version_table = %s AND status = 'running'
 ORDER BY id
-"""
+"""  # noqa: S608 (constants)

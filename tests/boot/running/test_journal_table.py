@@ -1,16 +1,14 @@
 """The journal and the version table, if they are locked, in the way, or named oddly."""
 
+import json
 from contextlib import closing
 
 import pytest
 
-from tests.boot.in_process import MakeScene
+from tests.boot.in_process import MakeScene, Run, Task, reading_status, run, showing_status
 from tests.cluster import OWNER, Cluster
-from tests.scenarios.process import (
-    FOREIGN_ENV,
-    revisions,
-)
-from tests.scenarios.scene import MAKE_TABLE
+from tests.scenarios.process import FOREIGN_ENV, revisions
+from tests.scenarios.scene import MAKE_TABLE, Scene
 
 pytestmark = pytest.mark.slow
 
@@ -48,6 +46,62 @@ def test_something_else_of_the_journals_name(
         '"public"."schema_journal" has the name of the journal, but is another object. '
         "Rename it. Nothing was changed.",
     )
+
+
+def printed(scene: Scene[Run], task: Task) -> str:
+    """Return what a task prints about the scene's database."""
+    url = scene.cluster.url(scene.database)
+    finished = run(task, ALEMBIC_CONFIG=str(scene.foreign.config), DATABASE_URL=url)
+    assert finished.status == 0, finished
+    return finished.printed
+
+
+IN_OTHER_TYPES = {
+    "a time as text": "started_at TYPE text USING 'yesterday'",
+    "a time without a zone": "finished_at TYPE timestamp",
+    "a number as a revision": "revision TYPE int USING 1",
+}
+
+
+@pytest.mark.parametrize("change", IN_OTHER_TYPES.values(), ids=IN_OTHER_TYPES.keys())
+def test_columns_of_other_types(cluster: Cluster, make_scene: MakeScene, change: str) -> None:
+    """It cannot be written, and what is in it cannot be trusted: it is another object."""
+    scene = make_scene(cluster, MAKE_TABLE, begun=True)
+    cluster.execute(f"ALTER TABLE schema_journal ALTER {change}", scene.database)
+    assert "journal" not in printed(scene, showing_status)
+    scene.start().finish().assert_failed(
+        5,
+        '"public"."schema_journal" has the name of the journal, but is another object. '
+        "Rename it. Nothing was changed.",
+    )
+
+
+ODD_TIMES = ["0044-03-15 BC", "99999-01-01", "infinity", "-infinity"]
+
+
+@pytest.mark.parametrize("time", ODD_TIMES)
+def test_times_that_python_does_not_have(
+    cluster: Cluster, make_scene: MakeScene, time: str
+) -> None:
+    """They count as unknown, also in the row of a starter that died."""
+    scene = make_scene(cluster, MAKE_TABLE, begun=True)
+    cluster.execute(
+        f"UPDATE schema_journal SET started_at = '{time}', finished_at = '{time}', "
+        f"backend_start = '{time}'",
+        scene.database,
+    )
+    assert "journal   -        upgrade    a1" in printed(scene, showing_status)
+    [row] = json.loads(printed(scene, reading_status))["journal"]
+    assert [row[it] for it in ("started_at", "finished_at", "backend_start")] == [None] * 3
+    cluster.execute(
+        "INSERT INTO schema_journal (version_table, revision, direction, phase, status, "
+        "started_at, host, pid, session_key) SELECT version_table, 'b2', 'upgrade', 'contract', "
+        "'running', started_at, 'gone', 1, 1 FROM schema_journal",
+        scene.database,
+    )
+    assert "died" in printed(scene, showing_status)
+    scene.start().finish().assert_ok()
+    assert revisions(cluster, scene.database) == ["c3"]
 
 
 def test_a_revision_that_drops_it(cluster: Cluster, make_scene: MakeScene) -> None:

@@ -78,6 +78,16 @@ def test_an_empty_database(project: Theirs) -> None:
     assert (found.tables, found.problems) == ((), ())
 
 
+def test_a_time_that_python_does_not_have(project: Theirs, cluster: Cluster, database: str) -> None:
+    """The row is shown without it."""
+    project.migrate(MIGRATION_TARGET="a1").assert_ok()
+    cluster.execute("UPDATE schema_journal SET started_at = 'infinity'", database)
+    found = collect(project)
+    assert found.problems == ()
+    assert found.journal is not None
+    assert [it.started_at for it in found.journal.rows] == [None]
+
+
 def test_a_history_that_only_alembic_can_read(project: Theirs) -> None:
     """A start does not read it: it may run its revisions at that time."""
     project.project.revision("d4", "c3", constants='branch_labels = ("later",)')
