@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import NoReturn, Protocol, TypeVar
 
 from alembic_boot.commands import as_typed, setting
-from alembic_boot.errors import BootError
+from alembic_boot.errors import BootError, ConfigurationError
 from alembic_boot.imports import keep_objects
 from alembic_boot.output.foreign import plugin_failure
 from alembic_boot.output.log import (
@@ -45,6 +45,9 @@ class LogSettings(Protocol):
 
 L = TypeVar("L", bound=LogSettings)
 
+_NO_THREAD = "can't start new thread"
+"""Python's text for that; it has no type of its own."""
+
 Overrides = Mapping[str, str | None]
 """Variables that flags set, by name; None or an empty text sets nothing."""
 
@@ -81,13 +84,25 @@ def reporting_failures(
     except SystemExit:
         raise
     except BaseException as error:  # noqa: BLE001 (unforeseen errors end here, passwords masked)
-        if failure := plugin_failure(error):
+        if failure := plugin_failure(error) or _no_thread(error):
             _fail(failure, log_format)
         report_unforeseen(log_format)
         raise SystemExit(1) from None
     finally:
         give_up_unwritten()
         keep_objects()
+
+
+def _no_thread(error: BaseException) -> ConfigurationError | None:
+    """Return the failure if the system allows no more threads; else None."""
+    if not isinstance(error, RuntimeError) or str(error) != _NO_THREAD:
+        return None
+    failure = ConfigurationError(
+        "The system allows this process no more threads.",
+        "Raise the limit: `ulimit -u`, or pids_limit of the container.",
+    )
+    failure.__cause__ = error
+    return failure
 
 
 def _fail(error: BootError, log_format: str) -> NoReturn:
