@@ -168,7 +168,7 @@ def _secret_mounts(project: Project, service: Service) -> list[dict[str, Any]]:
     mounts = []
     for use in service.secrets:
         path = _host_path(project, project.content.secrets[use.source].file)
-        if not path.is_file():
+        if not os.path.isfile(path):  # noqa: PTH113 (Path's raises below a folder that is closed)
             raise ConfigurationError(
                 f"The secret {use.source} must be in {path}, which is not a file.",
                 "Write it there.",

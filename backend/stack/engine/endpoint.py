@@ -14,6 +14,7 @@ from docker.errors import TLSParameterError
 from docker.tls import TLSConfig
 
 from alembic_boot.errors import ConfigurationError
+from alembic_boot.named_files import is_there, unreadable
 
 _DEFAULT_CONTEXT = "default"
 _DEFAULT_URL = "unix:///var/run/docker.sock"
@@ -105,7 +106,10 @@ def _read_context(store: Path, name: str, origin: str) -> Endpoint:
     if not isinstance(url, str) or not url:
         raise _damaged(path, "its Endpoints.docker.Host is not a text")
     files = store / "tls" / key / "docker"
-    has_certificates = files.is_dir() and any(files.iterdir())
+    try:
+        has_certificates = files.is_dir() and any(files.iterdir())
+    except OSError as error:
+        raise unreadable(files, error) from error
     is_secured = skips_check or has_certificates
     tls = _tls(files, is_verified=not skips_check) if is_secured else None
     return Endpoint(url, tls, context=name)
@@ -117,7 +121,7 @@ def _tls_of_environment(environ: Mapping[str, str], folder: Path) -> TLSConfig |
         return None
     given = environ.get("DOCKER_CERT_PATH")
     files = Path(given) if given else folder
-    if not (files / "ca.pem").is_file():
+    if not is_there(files / "ca.pem"):
         raise ConfigurationError(
             f"{'DOCKER_TLS_VERIFY' if is_verified else 'DOCKER_TLS'} is set, and there is no "
             f"{files / 'ca.pem'}.",
@@ -129,8 +133,7 @@ def _tls_of_environment(environ: Mapping[str, str], folder: Path) -> TLSConfig |
 def _tls(files: Path, *, is_verified: bool) -> TLSConfig:
     """Return the TLS settings for the certificates in a folder; each file may be absent."""
     authority, certificate, key = (
-        path if (path := files / f"{name}.pem").is_file() else None
-        for name in ("ca", "cert", "key")
+        path if is_there(path := files / f"{name}.pem") else None for name in ("ca", "cert", "key")
     )
     if (certificate is None) != (key is None):
         missing = "cert.pem" if certificate is None else "key.pem"

@@ -11,6 +11,7 @@ from alembic_boot.errors import ConfigurationError
 from backend.stack.compose.model import ComposeFile
 from backend.stack.compose.project import Place, Project
 from backend.stack.engine.configuration import config_hash, container_body
+from tests.rights import rights_of_the_files
 
 FOLDER = Path("/nowhere/books")
 
@@ -131,6 +132,10 @@ def test_secret_is_a_file(tmp_path: Path) -> None:
     described = project({"secrets": ["key"]}, tmp_path, secrets={"key": {"file": "key.txt"}})
     with pytest.raises(ConfigurationError, match=r"The secret key must be in .*key\.txt, which"):
         container_body(described, "web")
+    tmp_path.chmod(0)
+    with rights_of_the_files(), pytest.raises(ConfigurationError, match=r"key\.txt, which"):
+        container_body(described, "web")
+    tmp_path.chmod(0o755)
     (tmp_path / "key.txt").write_text("a-long-random-text")
     body = container_body(described, "web")
     assert body["HostConfig"]["Mounts"] == [

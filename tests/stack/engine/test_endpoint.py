@@ -8,6 +8,7 @@ import pytest
 
 from alembic_boot.errors import ConfigurationError
 from backend.stack.engine.endpoint import Endpoint, config_folder, find_endpoint, read_config
+from tests.rights import rights_of_the_files
 
 STAGING = "tcp://staging.example:2376"
 CERTIFICATES = ("ca.pem", "cert.pem", "key.pem")
@@ -189,6 +190,22 @@ def test_tls_of_the_environment(
     write_certificates(tmp_path, *CERTIFICATES)
     tls = find(tmp_path, DOCKER_HOST=STAGING, **environ).tls
     assert (tls and tls.verify) == verified
+
+
+@pytest.mark.parametrize("mode", [0, 0o600])
+def test_certificates_that_this_user_may_not_read(tmp_path: Path, mode: int) -> None:
+    """It is not known whether they are there; the folder may be closed, or only its files."""
+    write_context(tmp_path, "s", described(STAGING), *CERTIFICATES)
+    [folder] = (tmp_path / "contexts" / "tls").glob("*/docker")
+    folder.chmod(mode)
+    environments = (
+        {"DOCKER_CONTEXT": "s"},
+        {"DOCKER_HOST": STAGING, "DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": str(folder)},
+    )
+    for environ in environments:
+        with rights_of_the_files(), pytest.raises(ConfigurationError, match="cannot be read: Perm"):
+            find(tmp_path, **environ)
+    folder.chmod(0o755)
 
 
 def test_missing_certificates(tmp_path: Path) -> None:
