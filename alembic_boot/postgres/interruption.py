@@ -35,9 +35,14 @@ def can_check_client(connection: Connection) -> bool:
 
 def interrupt(driver_connection: Any) -> None:
     """End the wait of a psycopg 2 or 3 connection in C code; other drivers wait in Python."""
-    info = getattr(driver_connection, "info", None)
-    if getattr(info, "transaction_status", None) == TRANSACTION_STATUS_ACTIVE:
+    if is_waiting(driver_connection):
         cut(driver_connection)
+
+
+def is_waiting(driver_connection: Any) -> bool | None:
+    """Return whether a psycopg 2 or 3 connection waits for an answer; None for other drivers."""
+    status = getattr(getattr(driver_connection, "info", None), "transaction_status", None)
+    return None if status is None else bool(status == TRANSACTION_STATUS_ACTIVE)
 
 
 def cut(driver_connection: Any) -> None:

@@ -77,7 +77,9 @@ class SchemaLock:
     token: AdvisoryKey
     """A key that only the lock's session holds: as long as it is held, the lock is held."""
     on_loss: Callable[[], None] | None = None
-    """Called from another thread when the lock's session is found dead."""
+    """Called from another thread when the lock's session is found dead, or if `is_stuck`."""
+    is_stuck: Callable[[], bool] = lambda: False
+    """Returns whether the work under the lock waits for an answer that will not come."""
     is_lost: bool = False
     watcher: Watcher = field(init=False, repr=False)
 
@@ -85,12 +87,15 @@ class SchemaLock:
         """Prepare the regular look at the lock's session.
 
         A statement under the lock may run for an hour. It must end if the lock is lost meanwhile.
-        The look also keeps firewalls from closing an idle connection, and notices a dead network.
+        It must also end if its answer is lost. The look keeps firewalls from closing an idle
+        connection, and notices a dead network.
         """
         self.watcher = Watcher(self._look, _HEARTBEAT)
 
     def _look(self) -> None:
-        if not self.is_lost and not self.is_held() and self.on_loss is not None:
+        if self.is_lost:
+            return
+        if (not self.is_held() or self.is_stuck()) and self.on_loss is not None:
             self.on_loss()
 
     def is_held(self) -> bool:

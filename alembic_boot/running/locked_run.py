@@ -10,12 +10,13 @@ import psycopg2
 
 from alembic_boot.environment.session import MigrationSession
 from alembic_boot.errors import ConfigurationError
-from alembic_boot.postgres.interruption import can_check_client, cut
+from alembic_boot.postgres.interruption import can_check_client, cut, is_waiting
 from alembic_boot.postgres.sqlstate import sqlstate
 from alembic_boot.running.early_commits import EarlyCommits
 from alembic_boot.running.guard import Columns, Guard
 from alembic_boot.running.lock import SchemaLock, lock_lost
 from alembic_boot.running.lock_check import LockCheck
+from alembic_boot.running.lost_answer import LostAnswer
 from alembic_boot.running.obstacles import find_obstacles
 from alembic_boot.running.preparation import (
     leave_transaction,
@@ -31,6 +32,7 @@ from alembic_boot.running.recorder import Recorder
 from alembic_boot.running.session_timeouts import SessionTimeouts
 from alembic_boot.running.steps import Rows, Step
 from alembic_boot.running.traffic import Traffic
+from alembic_boot.running.transaction import Phase
 from alembic_boot.situation import note_statement
 from alembic_boot.sql.pieces import begins_with
 from alembic_boot.sql.repetition import again
@@ -89,8 +91,19 @@ class LockedRun(Guard):
         self._timeouts.lift()
         can_check = can_check_client(self._recorder.connection)
         self._lock_check = LockCheck(session, self._lock.token, can_check_client=can_check)
-        self._lock.on_loss = partial(cut, session.driver_connection)
+        driver = session.driver_connection
+        self._lock.on_loss = partial(cut, driver)
+        if session.is_direct:  # behind a pooler, a client may wait until it gets a session at all
+            worker, connection = self._lock_check.worker, self._recorder.connection
+            self._lock.is_stuck = LostAnswer(connection, worker, partial(self._waits, driver)).look
         self._lock_check.require()
+
+    def _waits(self, driver_connection: Any) -> bool:
+        """Return whether the session waits for an answer; of asyncpg's, only that to the COMMIT."""
+        if (is_at_it := is_waiting(driver_connection)) is not None:
+            return is_at_it
+        is_ending = self.transaction.phase is Phase.ENDING and not self.session.is_one_unit
+        return is_ending and self._recorder.is_committing
 
     def prepare(self) -> None:
         """Make the journal, and see that the version table and the journal can be written."""

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from alembic_boot.running import lock
+from alembic_boot.running import lock, lost_answer
+from alembic_boot.running.lost_answer import LIMIT, Silence
 from tests.boot.in_process import MakeScene, Run
 from tests.cluster import Cluster
 from tests.proxy import Proxy
@@ -21,9 +22,17 @@ IS_B2 = "SELECT version_num = 'b2' FROM alembic_version"
 
 
 def start_losing(
-    scene: Scene[Run], lost: str, is_done: str, *, at: str, is_mute_afterwards: bool = False
+    scene: Scene[Run],
+    lost: str,
+    is_done: str,
+    *,
+    at: str,
+    is_mute_afterwards: bool = False,
+    stays_open: bool = False,
 ) -> Finished:
     """Migrate; reset the connection of a statement when the server has run it.
+
+    If the connection `stays_open`, only the answer is lost.
 
     `is_done` is true then. Before, the connection has said `at`. `is_mute_afterwards` resets all
     other connections as well, but not that of the lock.
@@ -45,7 +54,10 @@ def start_losing(
         is_lost = True
         if is_mute_afterwards:
             proxy.refuse()
-        proxy.drop_this()
+        if stays_open:
+            proxy.silence_this()
+        else:
+            proxy.drop_this()
 
     with Proxy(scene.cluster.port, on_query=before, after_query=after) as proxy:
         finished = scene.start(proxy.port).finish()
@@ -87,7 +99,7 @@ def test_no_session_can_be_asked(cluster: Cluster, make_scene: MakeScene, env: s
     scene.assert_complete()
 
 
-IS_C3 = "SELECT EXISTS (SELECT FROM alembic_version WHERE version_num = 'c3')"
+IS_C3 = "SELECT to_regclass('alembic_version') IS NOT NULL"
 
 
 @pytest.mark.parametrize(
@@ -138,3 +150,73 @@ def test_a_commit_of_the_revision_itself(
         5, f"Migration b2 Foreign b2 failed: …. {LEFT}"
     )
     scene.start().finish().assert_failed(5, IN_DOUBT)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an answer take half a second."""
+    monkeypatch.setattr(lost_answer, "LIMIT", 0.5)
+    monkeypatch.setattr(lock, "_HEARTBEAT", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("env", DRIVERS.values(), ids=DRIVERS.keys())
+def test_only_the_answer_is_lost(cluster: Cluster, make_scene: MakeScene, env: str) -> None:
+    """The connection stays open, and no starter waits for ever."""
+    scene = make_scene(cluster, REVISION, env)
+    start_losing(scene, "COMMIT", IS_B2, at=AT_B2, stays_open=True).assert_failed(
+        5,
+        "Migration b2 Foreign b2 failed: …. The database is at b2 now: it was committed. "
+        "Start again.",
+    )
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_only_the_answer_to_env_py_is_lost(cluster: Cluster, make_scene: MakeScene) -> None:
+    """The same, of its own COMMIT."""
+    scene = make_scene(cluster, REVISION, ONE_TRANSACTION_ENV)
+    start_losing(scene, "COMMIT", IS_C3, at="t_c3", stays_open=True).assert_failed(
+        5, "Alembic's env.py failed: …. The database is at c3 now: it was committed. Start again."
+    )
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.usefixtures("impatient")
+def test_only_the_answer_to_a_statement_is_lost(cluster: Cluster, make_scene: MakeScene) -> None:
+    """The same, of a statement that commits itself."""
+    scene = make_scene(cluster, AUTOCOMMIT)
+    is_done = "SELECT count(*) = 1 FROM steps"
+    start_losing(scene, "'first'", is_done, at=AT_FIRST, stays_open=True).assert_failed(
+        5, f"Migration b2 Foreign b2 failed: …. {LEFT}"
+    )
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_long_statement_and_a_long_pause(cluster: Cluster, make_scene: MakeScene) -> None:
+    """A server that works is waited for, and a revision may do something else meanwhile."""
+    sleep = 'op.execute("SELECT pg_sleep(1.2)")'
+    pause = "__import__('threading').Event().wait(1.2)"
+    block = f"with op.get_context().autocommit_block():\n    {sleep}\n    {pause}\n"
+    scene = make_scene(cluster, f"{sleep}\n{pause}\n{block}{REVISION}")
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+LOOKS = {
+    "it works, or nobody waits": ([(0, None), (99, None)], [False, False]),
+    "a short silence": ([(0, "x"), (LIMIT - 1, "x")], [False, False]),
+    "too long a silence": ([(0, "x"), (2, "x"), (LIMIT, "x")], [False, False, True]),
+    "another statement": ([(0, "x"), (9, "y"), (LIMIT, "y")], [False, False, False]),
+    "an answer in between": ([(0, "x"), (9, None), (LIMIT, "x")], [False, False, False]),
+    "a suspended client": ([(0, None), (99, "x"), (100, "x")], [False, False, False]),
+}
+
+
+@pytest.mark.parametrize(("looks", "found"), LOOKS.values(), ids=LOOKS.keys())
+def test_silences(looks: list[tuple[float, str | None]], found: list[bool]) -> None:
+    """An answer is lost if each look for some seconds finds the same idle process."""
+    silence = Silence()
+    assert [silence.is_too_long(idle_since, now) for now, idle_since in looks] == found
