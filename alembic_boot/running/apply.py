@@ -205,7 +205,8 @@ class Run:
         if (recorder := self._recorder) is None:
             return MigrationFailedError(what_failed, f"{way_out(error)} Nothing was changed.")
         place = "The database cannot be asked where it is now"
-        changed = "what the failure's transaction had changed was rolled back"
+        rolled_back = "what the failure's transaction had changed was rolled back"
+        changed = rolled_back if running else "no revision ran then"
         if recorder.is_committing:
             changed = "it is not known whether the COMMIT has succeeded; the next start finds out"
         with suppress(BootError, psycopg2.Error):
@@ -218,7 +219,7 @@ class Run:
             steps = (running,) if running else committing
             if steps and not {*steps}.intersection(to_do):  # only the answer to its COMMIT was lost
                 return MigrationFailedError(what_failed, f"{place}: it was committed. Start again.")
-            changed = "what the failure's transaction had changed was rolled back"
+            changed = rolled_back
         if recorder.is_in_doubt:
             return MigrationFailedError(what_failed, f"{place}. {IN_DOUBT} {way_out(error)}")
         if isinstance(error, TransactionLeftError):

@@ -355,6 +355,32 @@ def test_network_dropped_after_a_commit(cluster: Cluster, make_scene: MakeScene)
     assert scene.journal(first=first, second=second) == list(AFTER_B2)
 
 
+def test_answer_to_a_commit_lost(cluster: Cluster, make_scene: MakeScene) -> None:
+    """Only that connection is lost: the database is asked over another one."""
+    scene = make_scene(cluster, f"{MAKE_TABLE}\n{step('b2')}")
+    at_work: set[int] = set()
+
+    def drop(_number: int, statement: str) -> None:
+        if "VALUES ('b2'" in statement:
+            at_work.add(threading.get_ident())  # each connection has a thread of the proxy
+        elif statement == "COMMIT" and threading.get_ident() in at_work:
+            scene.wait_until("SELECT version_num = 'b2' FROM alembic_version")
+            at_work.clear()
+            proxy.drop_this()
+
+    with Proxy(cluster.port, after_query=drop) as proxy:
+        first = scene.start(proxy.port)
+        first.finish(SOON).assert_failed(
+            5,
+            "Migration b2 Foreign b2 failed: …. The database is at b2 now: it was committed. "
+            "Start again.",
+        )
+    second = scene.start()
+    second.finish().assert_ok()
+    scene.assert_complete()
+    assert scene.journal(first=first, second=second) == list(AFTER_B2)
+
+
 def test_network_mute(cluster: Cluster, make_scene: MakeScene) -> None:
     """A network that swallows everything does not hold a starter up for ever."""
     scene = make_scene(cluster, WAITING)

@@ -3,7 +3,11 @@
 import threading
 
 import pytest
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import NullPool, create_engine
 
+from alembic_boot.environment.session import MigrationSession
+from alembic_boot.postgres.urls import parse_database_url
 from alembic_boot.running import lock, lost_answer
 from alembic_boot.running.lost_answer import LIMIT, Silence
 from tests.boot.in_process import MakeScene, Run
@@ -220,3 +224,17 @@ def test_silences(looks: list[tuple[float, str | None]], found: list[bool]) -> N
     """An answer is lost if each look for some seconds finds the same idle process."""
     silence = Silence()
     assert [silence.is_too_long(idle_since, now) for now, idle_since in looks] == found
+
+
+@pytest.mark.parametrize("driver", ["psycopg2", "psycopg"])
+def test_the_pool_hears_of_a_lost_connection(
+    cluster: Cluster, database_url: str, caplog: pytest.LogCaptureFixture, driver: str
+) -> None:
+    """Otherwise it rolls the connection back, and logs a traceback about that."""
+    engine = create_engine(parse_database_url(database_url).for_driver(driver), poolclass=NullPool)
+    with pytest.raises(engine.dialect.loaded_dbapi.Error), engine.connect() as connection:
+        session = MigrationSession(MigrationContext.configure(connection))
+        [pid] = session.ask("SELECT pg_backend_pid()")
+        cluster.query(f"SELECT pg_terminate_backend({pid}, 10000)")
+        session.settle()
+    assert "Exception during reset" not in caplog.text
