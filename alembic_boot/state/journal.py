@@ -184,7 +184,7 @@ class Journal:
         """Return SQL, without parameters, that checks the journal's form.
 
         The result is NULL if there is no journal yet, and false if another object has its name,
-        such as a user's table, or if a column has another type.
+        such as a user's table, or if a column has another type or may be NULL.
         """
         columns = ", ".join(literal(f"{name} {it}") for name, it in queries.TYPES.items())
         return queries.IS_JOURNAL.format(name=literal(self.table), columns=columns)

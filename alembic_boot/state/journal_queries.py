@@ -13,7 +13,7 @@ COLUMNS = (
 
 CREATE = """
 CREATE TABLE IF NOT EXISTS {journal} (
-    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id bigint NOT NULL GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     version_table text NOT NULL,
     revision text NOT NULL,
     down_revision text,
@@ -35,8 +35,15 @@ CREATE TABLE IF NOT EXISTS {journal} (
     committed text)
 """
 
-TYPES = dict(re.findall(r"^    (\w+) (text|bigint|integer|timestamp with time zone)", CREATE, re.M))
-"""The type of each column, by PostgreSQL's own name; some columns are for boot itself."""
+TYPES = dict(
+    re.findall(
+        r"^    (\w+) ((?:text|bigint|integer|timestamp with time zone)(?: NOT NULL)?)", CREATE, re.M
+    )
+)
+"""Each column's type, by PostgreSQL's own name, and whether it has a value in each row.
+
+Some columns are for boot itself.
+"""
 
 
 def readable(column: str) -> str:
@@ -163,7 +170,8 @@ IS_JOURNAL = """
 SELECT CASE WHEN to_regclass({name}) IS NULL AND to_regtype({name}) IS NOT NULL THEN false ELSE (
     SELECT c.relkind IN ('r', 'p')
        AND ARRAY[{columns}] <@ ARRAY(
-           SELECT attname || ' ' || format_type(atttypid, NULL)
+           SELECT concat_ws(' ', attname, format_type(atttypid, NULL),
+               CASE WHEN attnotnull THEN 'NOT NULL' END)
            FROM pg_attribute WHERE attrelid = c.oid)
     FROM pg_class c WHERE c.oid = to_regclass({name})) END
 """

@@ -60,6 +60,7 @@ IN_OTHER_TYPES = {
     "a time as text": "started_at TYPE text USING 'yesterday'",
     "a time without a zone": "finished_at TYPE timestamp",
     "a number as a revision": "revision TYPE int USING 1",
+    "rows without a host": "host DROP NOT NULL",
 }
 
 
