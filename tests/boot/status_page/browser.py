@@ -56,6 +56,8 @@ class Site:
         self.page = ""
         self.status = 200
         self.asked: list[str] = []
+        self.streams = 0
+        """How many streams of events have begun."""
         self.events: queue.Queue[bytes | None] = queue.Queue()
         """What a stream of events sends; None ends it."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -95,10 +97,12 @@ class Site:
                 self.wfile.write(body)
 
             def _stream(self) -> None:
+                is_good = site.status == 200
+                site.streams += is_good
                 self.send_response(site.status)
                 self.send_header("Content-Type", "text/event-stream")
                 self.end_headers()
-                while site.status == 200 and (event := site.events.get()):
+                while is_good and (event := site.events.get()):
                     self.wfile.write(event)
                     self.wfile.flush()
 

@@ -141,7 +141,7 @@ def test_the_page_survives_a_handover(browser: Browser, site: Site) -> None:
     _wait(browser, lambda _: lost.is_displayed())
     site.status = 200
     _wait(browser, lambda _: not lost.is_displayed())
-    _wait(browser, lambda _: site.asked[-1] == "/_boot/events")
+    _wait(browser, lambda _: site.streams == 2)
     site.page = page(READY, "en")
     site.events.put(b"data: {}\n\n")
     _wait(browser, lambda it: _heading(it) == "Ready")
