@@ -39,8 +39,8 @@ _CHANGES_NOTHING = re.compile(
 _HEARTBEAT = "SHOW transaction_isolation"
 """What the lock's own session says every two seconds: only a run that is slow gets to it."""
 
-_LOOKS = ("pg_blocking_pids", "blocks_done", "pid = ANY")
-"""What the watch over other sessions asks for, while a revision takes longer than a moment."""
+_LOOKS = ("pg_blocking_pids", "blocks_done", "pid = ANY", "state_change::text")
+"""What the thread beside a revision asks for, if the revision takes longer than a moment."""
 
 
 class Moment(StrEnum):
