@@ -1,5 +1,6 @@
 """Files of a project that cannot be read: each command says so by its status and a sentence."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +52,8 @@ def close_configuration(folder: Path) -> None:
 
 
 def close_env(folder: Path) -> None:
+    # Python reads compiled code without the file itself.
+    shutil.rmtree(folder / "alembic" / "__pycache__", ignore_errors=True)
     (folder / "alembic" / "env.py").chmod(0)
 
 
