@@ -5,6 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg.connection
 import psycopg2
 import pytest
 
@@ -145,7 +146,8 @@ def test_prepared_statements(
         # In as many sessions of the pool as the boot may meet.
         others = [opened.enter_context(closing(psycopg2.connect(pooled))) for _ in range(4)]
         # asyncpg counts the names in a process, which may have run other tests before.
-        names = [f"__asyncpg_stmt_{number:x}__" for number in range(1, 1000)]
+        used = asyncpg.connection._uid
+        names = [f"__asyncpg_stmt_{number:x}__" for number in range(used + 1, used + 1000)]
         for other in others:
             other.cursor().execute("; ".join(f"PREPARE {name} AS SELECT 1" for name in names))
         for other in others:
