@@ -94,8 +94,8 @@ class LockedRun(Guard):
         driver = session.driver_connection
         self._lock.on_loss = partial(cut, driver)
         if session.is_direct:  # behind a pooler, a client may wait until it gets a session at all
-            worker, connection = self._lock_check.worker, self._recorder.connection
-            self._lock.is_stuck = LostAnswer(connection, worker, partial(self._waits, driver)).look
+            worker, waits = self._lock_check.worker, partial(self._waits, driver)
+            self._lock.is_stuck = LostAnswer(self._recorder.use, worker, waits).look
         self._lock_check.require()
 
     def _waits(self, driver_connection: Any) -> bool:
@@ -225,7 +225,7 @@ class LockedRun(Guard):
             if _is_servers(error):
                 if is_bare and is_atomic(statement):
                     self._early_commits.undone(statement)
-            elif self.session.is_lost(error, cursor):
+            elif self.session.connection.invalidated or self.session.is_lost(error, cursor):
                 self._recorder.is_in_doubt = is_bare or commits(statement)
             raise
 

@@ -11,9 +11,13 @@ from collections.abc import Callable
 import psycopg2
 from psycopg2.extensions import connection as Connection
 
+from alembic_boot.errors import BootError
 from alembic_boot.running.worker import Worker
 
 _log = logging.getLogger(__name__)
+
+Use = Callable[[Callable[[Connection], str | None]], str | None]
+"""Calls a function with a connection to the database, which may be a new one."""
 
 LIMIT = 10.0
 """Seconds that an answer may take after the server has ended the statement."""
@@ -21,7 +25,7 @@ LIMIT = 10.0
 _GONE = "gone"
 
 _BACKEND = """
-SELECT CASE WHEN state = 'idle' THEN state_change::text END FROM pg_stat_activity
+SELECT CASE WHEN state LIKE 'idle%%' THEN state_change::text END FROM pg_stat_activity
 WHERE pid = %s
     AND coalesce(to_char(backend_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS.US+00') = %s,
                  true)
@@ -50,11 +54,9 @@ class Silence:
 class LostAnswer:
     """Looks at the server process of the migrations while its client waits for an answer."""
 
-    def __init__(
-        self, connection: Connection, worker: Worker, is_waiting: Callable[[], bool]
-    ) -> None:
-        """Look over this connection; `is_waiting` says that the client waits."""
-        self._connection = connection
+    def __init__(self, use: Use, worker: Worker, is_waiting: Callable[[], bool]) -> None:
+        """Look over the connection that `use` gives; `is_waiting` says that the client waits."""
+        self._use = use
         self._worker = worker
         self._is_waiting = is_waiting
         self._silence = Silence()
@@ -62,8 +64,8 @@ class LostAnswer:
     def look(self) -> bool:
         """Return whether no answer will come any more."""
         try:
-            idle_since = self._idle_since() if self._is_waiting() else None
-        except psycopg2.Error as error:
+            idle_since = self._use(self._idle_since) if self._is_waiting() else None
+        except (psycopg2.Error, BootError) as error:
             _log.debug("The session of the migrations could not be looked at: %s", error)
             idle_since = None
         if not self._silence.is_too_long(idle_since, time.monotonic()):
@@ -75,9 +77,9 @@ class LostAnswer:
         )
         return True
 
-    def _idle_since(self) -> str | None:
+    def _idle_since(self, connection: Connection) -> str | None:
         """Return since when the process is idle; None if it works, or if its state is hidden."""
-        with self._connection.cursor() as cursor:
+        with connection.cursor() as cursor:
             cursor.execute(_BACKEND, (self._worker.backend_pid, self._worker.backend_start))
             [since] = cursor.fetchone() or [_GONE]
         return since

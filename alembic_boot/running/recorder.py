@@ -85,7 +85,7 @@ class Recorder:
             self._rows = [self._announced[1]]
         else:
             rows = self._rows_of(step, worker)
-            self._rows = [self._write(partial(self.journal.begin, row=row)) for row in rows]
+            self._rows = [self.use(partial(self.journal.begin, row=row)) for row in rows]
         self._announced = self._following = None
         self._uncommitted += self._rows
         if following is not None:
@@ -106,7 +106,7 @@ class Recorder:
         """
         if not down or not self._has_older_history:
             return ()
-        journal = self._write(self.journal.applied)
+        journal = self.use(self.journal.applied)
         self._has_older_history = any(it.revision not in self.history.revisions for it in journal)
         return taken_along(down, journal, self.history)
 
@@ -145,7 +145,7 @@ class Recorder:
         try:
             self.await_end()
             for row, text in errors.items():
-                self._write(partial(self.journal.fail, id_=row, error=text))
+                self.use(partial(self.journal.fail, id_=row, error=text))
         except (psycopg2.Error, BootError, ValueError) as failure:
             # If the server is gone, the next starter writes the row. An error that the database
             # cannot store as text must not hide the failure itself.
@@ -155,7 +155,7 @@ class Recorder:
         """Write that the steps have failed: env.py has caught the error and runs them again."""
         for row in self._uncommitted:
             failed = "It failed, and env.py caught its error."
-            self._write(partial(self.journal.fail, id_=row, error=failed))
+            self.use(partial(self.journal.fail, id_=row, error=failed))
         self._uncommitted.clear()
 
     def await_end(self) -> None:
@@ -168,10 +168,10 @@ class Recorder:
         key = self._worker.key
 
         def is_over() -> bool:
-            return not self._write(partial(sessions_at_work, key=key, idle=False))
+            return not self.use(partial(sessions_at_work, key=key, idle=False))
 
         def end(_waited: float) -> None:
-            self._write(partial(end_sessions, key=key))
+            self.use(partial(end_sessions, key=key))
 
         if not poll(is_over, _GRACE, _INTERVAL, say=end, is_closing=True):
             raise psycopg2.OperationalError("its session is still at work")
@@ -202,13 +202,16 @@ class Recorder:
             "app_version": self.starter.app_version,
         }
 
-    def _write(self, write: Callable[[Connection], T]) -> T:
-        """Write over the connection, or over a new one if this one was lost while it was idle."""
+    def use(self, work: Callable[[Connection], T]) -> T:
+        """Work over the connection, or over a new one if this one was lost while it was idle.
+
+        Raises psycopg2.Error and BootError.
+        """
         if not self.connection.closed:
             with suppress(psycopg2.OperationalError, psycopg2.InterfaceError):
-                return write(self.connection)
+                return work(self.connection)
         with connected(self.url, silence=_SILENCE) as connection:
-            return write(connection)
+            return work(connection)
 
 
 @contextmanager

@@ -199,6 +199,17 @@ def test_only_the_answer_to_a_statement_is_lost(cluster: Cluster, make_scene: Ma
 
 
 @pytest.mark.usefixtures("impatient")
+def test_only_the_answer_in_a_transaction_is_lost(cluster: Cluster, make_scene: MakeScene) -> None:
+    """The transaction and its locks end, too."""
+    scene = make_scene(cluster, REVISION)
+    start_losing(scene, "'b2'", "SELECT true", at=AT_B2, stays_open=True).assert_failed(
+        5, "Migration b2 Foreign b2 failed: …. The database is at a1 now; …was rolled back. …"
+    )
+    scene.start().finish().assert_ok()
+    scene.assert_complete()
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_long_statement_and_a_long_pause(cluster: Cluster, make_scene: MakeScene) -> None:
     """A server that works is waited for, and a revision may do something else meanwhile."""
     sleep = 'op.execute("SELECT pg_sleep(1.2)")'
