@@ -88,7 +88,8 @@ def parsed(argv: Sequence[str] | None = None) -> Namespace:
         _refuse_others_words(parser, options, rest)
     found, unknown = parser.parse_known_args(words)
     if unknown:
-        _refuse_others_words(parser, options, [rest[0], *unknown])
+        if rest:
+            _refuse_others_words(parser, options, [rest[0], *unknown])
         found.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     found.x = [*found.x, *found.more_x]
     return found

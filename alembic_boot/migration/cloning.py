@@ -1,22 +1,27 @@
 """A migrated database that is cloned, for the tests of one run."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
+import psycopg2
 from psycopg2 import sql
 
 from alembic_boot.adoption.creation import create_like
 from alembic_boot.adoption.leftover_databases import drop, in_use, new_name, remove_leftovers
 from alembic_boot.description import BootDescription
-from alembic_boot.errors import LockTimeoutError
+from alembic_boot.errors import BootError, LockTimeoutError
 from alembic_boot.migration.filling import fill
+from alembic_boot.output.masking import mask
 from alembic_boot.polling import poll
 from alembic_boot.postgres.advisory import AdvisoryKey, begin, try_lock
 from alembic_boot.postgres.connection import connected
 from alembic_boot.postgres.urls import DatabaseUrl
 from alembic_boot.waiting import wait
+
+_log = logging.getLogger(__name__)
 
 _INTERVAL = 0.05
 
@@ -66,9 +71,13 @@ def template(boot: BootDescription, run: str) -> Iterator[Template]:
 
 
 def _drop_as_last(real: DatabaseUrl, name: str) -> None:
-    with in_use(real, name) as is_last:
-        if is_last:
-            drop(real, name)
+    """Drop the template if no other process has it; if that fails, the next run does it."""
+    try:
+        with in_use(real, name) as is_last:
+            if is_last:
+                drop(real, name)
+    except (BootError, psycopg2.Error) as error:
+        _log.warning("The template database %s could not be removed: %s", name, mask(str(error)))
 
 
 def _complete(removal: Callable[[], object]) -> None:

@@ -32,6 +32,9 @@ from alembic_boot.situation import enter, note
 _log = logging.getLogger(__name__)
 
 
+_NAME = "postgres"
+"""The beginning of the name of each process of PostgreSQL."""
+
 _RECOVERY = 60
 """Seconds that a server may take to recover from a crash."""
 
@@ -164,7 +167,7 @@ def _works_in(folder: Path) -> bool:
     import psutil
 
     return any(
-        it.info["cwd"] == str(folder) and _is_postgres(it)
+        it.info["cwd"] == str(folder) and (it.info["name"] or "").startswith(_NAME)
         for it in psutil.process_iter(["cwd", "name"])
     )
 
@@ -207,7 +210,7 @@ def _recorded_process(folder: Path) -> Any:
 
 
 def _is_postgres(process: Any) -> bool:
-    return bool(process.name().startswith("postgres"))
+    return bool(process.name().startswith(_NAME))
 
 
 def _socket_folder(find: Callable[[Path, Path], Path], folder: Path, runtime: Path) -> Path:

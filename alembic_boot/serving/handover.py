@@ -30,8 +30,8 @@ class Facts(TypedDict, total=False):
 
     about: Sequence[str]
     """The project and the database, as `_about` has them."""
-    folders: Sequence[str]
-    """The working folder of the boot, and that of env.py."""
+    paths: Sequence[str]
+    """The working folder of the boot, that of env.py, and the configuration file."""
     failure: str | None
     """Why the schema is not at its target, in words without names."""
     cause: str | None
@@ -92,7 +92,10 @@ def hand_over_project(boot: BootDescription) -> None:
     """
     os.environ.pop(_FACTS, None)
     os.environ[_ARGUMENTS] = shlex.join(boot.alembic_config.arguments)
-    hand_over(boot, folders=(str(Path.cwd()), str(boot.alembic_config.folder)))
+    alembic = boot.alembic_config
+    # Not the file that a link leads to: Alembic takes other paths from where the link is.
+    file = os.path.abspath(alembic.file)  # noqa: PTH100 (Path.resolve follows links)
+    hand_over(boot, paths=(str(Path.cwd()), str(alembic.folder), file))
 
 
 def project_of_boot(arguments: tuple[str, ...]) -> AlembicConfig | None:
@@ -101,9 +104,9 @@ def project_of_boot(arguments: tuple[str, ...]) -> AlembicConfig | None:
     `arguments` are those of ALEMBIC_BOOT_X.
     """
     facts = last_handed_over()
-    match facts.get("about"), facts.get("folders"):
-        case [str(file), str(name), _], [str(folder), str(of_env_py)] if folder == str(Path.cwd()):
-            return AlembicConfig(Path(file), name, arguments, working_folder=Path(of_env_py))
+    match facts.get("about"), facts.get("paths"):
+        case [_, str(name), _], [str(here), str(folder), str(file)] if here == str(Path.cwd()):
+            return AlembicConfig(Path(file), name, arguments, working_folder=Path(folder))
     return None
 
 

@@ -8,6 +8,7 @@ import json
 from contextlib import closing
 from http import HTTPStatus
 
+from alembic_boot.state.inspection import SchemaState
 from alembic_boot.state.readiness import Readiness
 
 _PATIENCE = 1.5
@@ -33,6 +34,8 @@ def ask_service(host: str, port: int, path: str) -> Readiness:
     except (OSError, http.client.HTTPException):
         return Readiness(ready=False, reason=f"The service does not answer at {path}.")
     state, reason = _texts(body, "state", "reason")
+    if state not in set(SchemaState):
+        state = None
     if found.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         reason = reason or f"The service answers {found.status} at {path}."
         return Readiness(ready=False, state=state, reason=reason)

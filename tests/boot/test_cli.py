@@ -155,6 +155,7 @@ Their = Callable[..., ForeignProject]
         (("run", "--", "no-such-program"), 2),
         (("start",), 2),
         (("start", "--app", "x:y", "--port", "many"), 2),
+        (("--verbose", "run", "x", "--url"), 2),
     ],
 )
 def test_command_lines_without_a_database(

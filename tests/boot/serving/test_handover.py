@@ -142,6 +142,14 @@ class TestProjectOfABoot:
         assert found.folder == BOOT.alembic_config.folder
         assert handed_over(alembic_boot.describe(url=URL))
 
+    def test_may_be_a_link(self, tmp_path: Path) -> None:
+        """Alembic takes the other paths from where the link is."""
+        link = tmp_path / "catalog" / "alembic.ini"
+        link.parent.mkdir()
+        link.symlink_to(tmp_path / "elsewhere" / "alembic.ini")
+        hand_over_project(BOOT)
+        assert alembic_boot.describe(url=URL).alembic_config.file == link
+
     def test_is_that_of_the_last_boot(self) -> None:
         hand_over_project(BOOT)
         hand_over_project(boot_of(name="b", arguments=()))

@@ -19,6 +19,7 @@ from tests.boot.serving.served import served
         (503, {"state": "behind", "reason": "no column"}, (False, "behind", "no column")),
         (500, None, (False, None, "The service answers 500 at /ready.")),
         (200, [], (True, None, None)),
+        (200, {"state": "up"}, (True, None, None)),
         (404, {"state": "current", "reason": "no such path"}, (True, None, None)),
     ],
 )
