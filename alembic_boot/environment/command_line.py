@@ -50,7 +50,7 @@ def read_config(alembic: AlembicConfig) -> Config:
     # Without sections of another name, the lack of a script_location says more.
     is_needed = alembic.name != "alembic" or (others and not of_toml)
     if alembic.name not in sections and is_needed and not alembic.options:
-        if not ini.is_file():
+        if not has_ini:
             raise ConfigurationError(
                 f"There is no section [{alembic.name}], because there is no {ini}.",
                 f"Unset {setting('NAME')}, or leave -n out: {toml.name} has no sections.",

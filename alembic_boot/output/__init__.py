@@ -1,1 +1,1 @@
-"""What people, logs and other programs read: streams, log, progress, masked and told failures."""
+"""Output for people, logs and programs: streams, log, progress, masked secrets, told failures."""

@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 from alembic_boot.errors import ServingFailedError
 from alembic_boot.extras import embedded_is_missing
+from alembic_boot.polling import poll
 from alembic_boot.postgres.urls import DatabaseUrl, parse_database_url
 from alembic_boot.signals import STOP_SIGNALS, held_back
 from alembic_boot.situation import enter, note
@@ -37,6 +38,9 @@ _NAME = "postgres"
 
 _RECOVERY = 60
 """Seconds that a server may take to recover from a crash."""
+
+_INTERVAL = 0.05
+"""Seconds between two looks at what a killed server has left."""
 
 
 @contextmanager
@@ -153,13 +157,11 @@ def _wait_for_remains(folder: Path) -> None:
     """Wait until the processes of a server that was killed have ended, at most a minute.
 
     They notice its end themselves. A new server does not start while one of them still uses the
-    shared memory.
+    shared memory. No stop ends this wait: nothing of the start may be cut short.
     """
     if not (folder / "postmaster.pid").exists() or _server_of(folder) is not None:
         return
-    deadline = time.monotonic() + _RECOVERY
-    while time.monotonic() < deadline and _works_in(folder):
-        threading.Event().wait(0.05)
+    poll(lambda: not _works_in(folder), _RECOVERY, _INTERVAL, is_closing=True)
 
 
 def _works_in(folder: Path) -> bool:

@@ -74,11 +74,22 @@ AT_B2, AT_FIRST = "VALUES ('b2'", "VALUES ('first'"
 REVISION = f"{MAKE_TABLE}\n{step('b2')}"
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an answer take half a second."""
+    monkeypatch.setattr(lost_answer, "LIMIT", 0.5)
+    monkeypatch.setattr(lock, "_HEARTBEAT", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("stays_open", [False, True], ids=["reset", "open"])
 @pytest.mark.parametrize("env", DRIVERS.values(), ids=DRIVERS.keys())
-def test_the_answer_to_a_commit(cluster: Cluster, make_scene: MakeScene, env: str) -> None:
-    """The database is asked, and has the revision."""
+def test_the_answer_to_a_commit(
+    cluster: Cluster, make_scene: MakeScene, env: str, stays_open: bool
+) -> None:
+    """The database is asked, and has the revision; no starter waits for ever."""
     scene = make_scene(cluster, REVISION, env)
-    start_losing(scene, "COMMIT", IS_B2, at=AT_B2).assert_failed(
+    start_losing(scene, "COMMIT", IS_B2, at=AT_B2, stays_open=stays_open).assert_failed(
         5,
         "Migration b2 Foreign b2 failed: …. The database is at b2 now: it was committed. "
         "Start again.",
@@ -154,27 +165,6 @@ def test_a_commit_of_the_revision_itself(
         5, f"Migration b2 Foreign b2 failed: …. {LEFT}"
     )
     scene.start().finish().assert_failed(5, IN_DOUBT)
-
-
-@pytest.fixture
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an answer take half a second."""
-    monkeypatch.setattr(lost_answer, "LIMIT", 0.5)
-    monkeypatch.setattr(lock, "_HEARTBEAT", 0.1)
-
-
-@pytest.mark.usefixtures("impatient")
-@pytest.mark.parametrize("env", DRIVERS.values(), ids=DRIVERS.keys())
-def test_only_the_answer_is_lost(cluster: Cluster, make_scene: MakeScene, env: str) -> None:
-    """The connection stays open, and no starter waits for ever."""
-    scene = make_scene(cluster, REVISION, env)
-    start_losing(scene, "COMMIT", IS_B2, at=AT_B2, stays_open=True).assert_failed(
-        5,
-        "Migration b2 Foreign b2 failed: …. The database is at b2 now: it was committed. "
-        "Start again.",
-    )
-    scene.start().finish().assert_ok()
-    scene.assert_complete()
 
 
 @pytest.mark.usefixtures("impatient")
